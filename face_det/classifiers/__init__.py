@@ -1,0 +1,1 @@
+"""Classifiers, one file each: from an encoding to a name."""

@@ -1,0 +1,1 @@
+"""The commands of face-det, one file each."""

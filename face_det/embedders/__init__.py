@@ -1,0 +1,1 @@
+"""Embedders, one file each: from an aligned face to an encoding."""

@@ -1,0 +1,1 @@
+"""Who is who: encodings on disk, training, enrolment, the decision."""

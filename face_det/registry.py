@@ -1,0 +1,37 @@
+"""The menus: what a name in the configuration stands for.
+
+A new detector, embedder or classifier is one file and one line here. Nothing is imported until
+it is asked for, so that a command loads only what it uses.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from face_det.errors import ConfigError
+
+DETECTORS: dict[str, str] = {
+    "cnn": "face_det.detectors.cnn:CnnDetector",
+    "hog": "face_det.detectors.hog:HogDetector",
+}
+EMBEDDERS: dict[str, str] = {
+    "dlib_resnet": "face_det.embedders.dlib_resnet:DlibResnetEmbedder",
+}
+CLASSIFIERS: dict[str, str] = {
+    "svm": "face_det.classifiers.svm:SvmRecipe",
+    "xgb": "face_det.classifiers.xgb:XgbRecipe",
+    "nearest": "face_det.classifiers.nearest:NearestRecipe",
+}
+
+
+def create(menu: dict[str, str], name: str, **options: Any) -> Any:
+    """Import and instantiate entry `name` of a menu; ConfigError lists the menu if it has none."""
+    target = menu.get(name)
+    if target is None:
+        near = difflib.get_close_matches(name, menu, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError([f"must be one of {', '.join(sorted(menu))}, got {name!r}{hint}"])
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)(**options)

@@ -1,0 +1,43 @@
+"""Packaging of face_det; the dependencies stand in ml-requirements.txt."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "face_det/__init__.py").read_text("utf-8"), re.M)
+assert VERSION is not None
+
+
+def requirements(name: str) -> list[str]:
+    """The requirement lines of a file, without comments."""
+    lines = (line.split("#")[0].strip() for line in (HERE / name).read_text("utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+setup(
+    name="face_det",
+    version=VERSION.group(1),
+    description="Local face recognition for ZoneMinder, Home Assistant and doorbell cameras",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["face_det", "face_det.*"]),
+    package_data={"face_det": ["py.typed"]},
+    install_requires=requirements("ml-requirements.txt"),
+    extras_require={
+        "dev": [
+            "hypothesis>=6.100",
+            "mypy>=1.10",
+            "psutil>=5.9",
+            "pytest>=8.2",
+            "pytest-timeout>=2.3",
+            "ruff>=0.6",
+        ],
+    },
+    entry_points={"console_scripts": ["face-det = face_det.doors.cli:main"]},
+)
