@@ -1,0 +1,170 @@
+"""Every setting: its key, type, limits, default, and what it does.
+
+docs/reference/config.md is made from this page. How values get here is in config.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from face_det import registry
+
+MENUS: dict[str, Iterable[str]] = {
+    "faceDetModel": registry.DETECTORS,
+    "embedder": registry.EMBEDDERS,
+    "classifier": registry.CLASSIFIERS,
+    "logLevel": ("debug", "info", "warning", "error"),
+}
+"""The keys whose value is one of a few names."""
+
+MAX_SOCKET_PATH = 107  # bytes: sun_path of a Unix socket, less the closing zero
+_TCP = re.compile(r"tcp://(?:\*|\[[0-9a-fA-F:.%]+\]|[^\s:/\[\]*]+):([0-9]{1,5})")
+
+
+def _field(default: Any, expected: str, about: str, **limits: Any) -> Any:
+    return Field(default, description=about, json_schema_extra={"expected": expected}, **limits)
+
+
+def _number(default: float, low: int, high: int, about: str) -> Any:
+    return _field(default, f"a number from {low} to {high}", about, ge=low, le=high)
+
+
+def _whole(default: int, low: int, high: int, about: str) -> Any:
+    return _field(default, f"a whole number from {low} to {high}", about, ge=low, le=high)
+
+
+def _path(default: str, about: str) -> Any:
+    return _field(default, "a path", about)
+
+
+def _choice(default: str, about: str) -> Any:
+    return _field(default, "", about)
+
+
+class Config(BaseModel):
+    """All settings, checked; paths are absolute. `min_proba` here is `minProba` in the file."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        alias_generator=to_camel,
+        populate_by_name=True,
+    )
+
+    model_path: Path = _path("./svm_face_recognizer.pickle", "The classifier.")
+    label_path: Path = _path("./face_labels.pickle", "The label encoder that belongs to modelPath.")
+    encodings_path: Path = _path(
+        "./encodings.pickle", 'The encodings: `{"encodings": [128-d arrays], "names": [str]}`.'
+    )
+    dataset_path: Path = _path(
+        "./dataset", "The photos, a folder for each person: what all else is made from."
+    )
+    min_proba: float = _number(0.9, 0, 1, "A face whose probability is lower is not named.")
+    focus_measure_threshold: float = _number(
+        200, 0, 10**9, "A face whose variance of the Laplacian is lower is too blurry."
+    )
+    min_face: float = _number(20, 0, 10**5, "Pixels. A face that is narrower or lower is too small.")
+    num_face_img_upsample: int = _whole(
+        1,
+        0,
+        4,
+        "Doublings of a picture before detection: each finds faces half the size, at 4 times the cost.",
+    )
+    face_det_model: str = _choice("cnn", "The detector.")
+    embedder: str = _choice("dlib_resnet", "The network that encodes a face.")
+    classifier: str = _choice("svm", "What the daemon trains when it is asked to.")
+    num_jitters: int = _whole(1, 1, 10_000, "Re-samples of each face that are encoded and averaged.")
+    threads: int = _whole(1, 1, 256, "Threads that a network uses.")
+    workers: int = _whole(1, 1, 64, "Calls that the daemon computes at the same time.")
+    queue_size: int = _whole(64, 1, 100_000, "Calls that may wait; one more is answered `Busy`.")
+    max_images: int = _whole(1000, 1, 1_000_000, "Pictures in one call of detect_faces.")
+    max_pixels: int = _whole(
+        100_000_000, 1, 10**10, "A picture with more is refused by its header, before memory is taken."
+    )
+    max_file_bytes: int = _whole(100_000_000, 1, 10**10, "A picture's file with more is refused unread.")
+    zerorpc_heart_beat: int = _whole(
+        60_000, 100, 3_600_000, "Milliseconds, as in the Node client; client and daemon must agree."
+    )
+    zerorpc_pipe: str = _field(
+        "ipc:///tmp/face_detect_zmq.pipe",
+        f"ipc:///absolute/path (at most {MAX_SOCKET_PATH} bytes) or tcp://host:port",
+        "Where the daemon listens.",
+    )
+    mount_point: str = _field(
+        "", "text", "Put before each image path of a call, when the daemon sees the caller's disk elsewhere."
+    )
+    image_roots: tuple[Path, ...] = _field(
+        (), "a list of paths", "If given, the only folders that a caller's paths may point into."
+    )
+    shutdown_timeout: float = _number(
+        30, 0, 3600, "Seconds that calls in progress get to finish when the daemon is stopped."
+    )
+    log_level: str = _choice("info", "What the daemon logs.")
+    comment: str = _field("", "text", "A note to the reader; not used.")
+
+    @field_validator("model_path", "label_path", "encodings_path", "dataset_path", mode="before")
+    @classmethod
+    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
+        return _absolute(value, info)
+
+    @field_validator("image_roots", mode="before")
+    @classmethod
+    def _roots_are_absolute(cls, value: object, info: ValidationInfo) -> object:
+        return tuple(_absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
+
+    @field_validator("face_det_model", "embedder", "classifier", "log_level")
+    @classmethod
+    def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
+        if value not in MENUS[to_camel(info.field_name or "")]:
+            raise ValueError("not on the menu")
+        return value
+
+    @field_validator("zerorpc_pipe")
+    @classmethod
+    def _is_an_endpoint(cls, value: str) -> str:
+        path = value.removeprefix("ipc://")
+        if value != path and path.startswith("/") and not path.endswith("/") and "\0" not in path:
+            right = len(os.fsencode(path)) <= MAX_SOCKET_PATH
+        else:
+            host = _TCP.fullmatch(value)
+            right = host is not None and 1 <= int(host[1]) <= 65535
+        if not right:
+            raise ValueError("no endpoint")
+        return value
+
+    @model_validator(mode="after")
+    def _files_differ(self) -> Config:
+        if len({self.model_path, self.label_path, self.encodings_path}) < 3:
+            raise ValueError("modelPath, labelPath and encodingsPath: must be three different files")
+        return self
+
+
+def _absolute(value: object, info: ValidationInfo) -> object:
+    """A path as text -> an absolute Path; anything else as it is, for the type check to refuse."""
+    if not isinstance(value, str | Path):
+        return value
+    if not str(value).strip() or "\0" in str(value):
+        raise ValueError("no path")
+    return Path((info.context or {}).get("base") or Path.cwd(), value)
+
+
+KEYS = {to_camel(name): field for name, field in Config.model_fields.items()}
+"""Every key of the file, in the order above."""
+
+
+def expected(key: str) -> str:
+    """What the value of a key must be, in the words of a fault: "a number from 0 to 1"."""
+    if key in MENUS:
+        return f"one of {', '.join(MENUS[key])}"
+    extra = KEYS[key].json_schema_extra
+    return str(extra["expected"]) if isinstance(extra, dict) else ""
