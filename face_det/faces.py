@@ -99,7 +99,9 @@ class Match:
 
 
 class Detector(Protocol):
-    """Finds faces."""
+    """Finds faces. `runtime` names what runs it: dlib, onnxruntime, ..."""
+
+    runtime: str
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Faces of one image, best first; boxes lie within the image. `upsample` doublings first."""
@@ -110,6 +112,7 @@ class Embedder(Protocol):
     """Turns a face into an encoding, in two steps so that all faces of a call share one batch."""
 
     name: str
+    runtime: str
     dimensions: int
     fingerprint: str
 

@@ -13,7 +13,8 @@ from typing import Any
 from face_det.errors import ConfigError
 
 DETECTORS: dict[str, str] = {
-    "cnn": "face_det.detectors.cnn:CnnDetector",
+    "cnn": "face_det.detectors.cnn_dlib:CnnDlibDetector",
+    "cnn_dlib": "face_det.detectors.cnn_dlib:CnnDlibDetector",
     "hog": "face_det.detectors.hog:HogDetector",
 }
 EMBEDDERS: dict[str, str] = {

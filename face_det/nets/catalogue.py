@@ -1,0 +1,88 @@
+"""Which weights exist: the package that carries each file, its sha256, its licence, its use."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from face_det.errors import WeightsError
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One weights file and where it comes from; `file` is relative to the package's folder."""
+
+    name: str
+    package: str
+    file: str
+    sha256: str
+    licence: str
+    purpose: str
+
+
+CATALOGUE: dict[str, Weights] = {
+    weights.name: weights
+    for weights in (
+        Weights(
+            "mmod",
+            "face_recognition_models",
+            "models/mmod_human_face_detector.dat",
+            "4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",
+            "CC0-1.0",
+            "CNN face detector",
+        ),
+        Weights(
+            "resnet",
+            "face_recognition_models",
+            "models/dlib_face_recognition_resnet_model_v1.dat",
+            "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+            "CC0-1.0",
+            "face encodings, 128-d",
+        ),
+        Weights(
+            "landmarks5",
+            "face_recognition_models",
+            "models/shape_predictor_5_face_landmarks.dat",
+            "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+            "CC0-1.0",
+            "five landmarks, to turn a face upright",
+        ),
+    )
+}
+
+
+def weights_path(name: str) -> Path:
+    """Where the file of entry `name` lies; WeightsError if its package or the file is missing."""
+    entry = CATALOGUE[name]
+    spec = importlib.util.find_spec(entry.package)
+    if spec is None or spec.origin is None:
+        raise WeightsError(
+            f"weights {name!r}: need the package {entry.package}, which is not installed; "
+            "install face_det's requirements again"
+        )
+    path = Path(spec.origin).parent / entry.file
+    if not path.is_file():
+        raise WeightsError(f"{path}: must hold the weights {name!r}, got no such file; reinstall {entry.package}")
+    return path
+
+
+def weights_sha256(name: str) -> str:
+    """The sha256 of the file as it lies on disk, in hex; read in pieces, 22 MB take 15 ms."""
+    with weights_path(name).open("rb") as file:
+        digest = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def verify(name: str) -> Path:
+    """The path of entry `name`, after its sha256 was compared; WeightsError if it differs."""
+    found, expected = weights_sha256(name), CATALOGUE[name].sha256
+    if found != expected:
+        raise WeightsError(
+            f"{weights_path(name)}: must have sha256 {expected}, got {found}; "
+            f"reinstall {CATALOGUE[name].package}"
+        )
+    return weights_path(name)

@@ -1,0 +1,158 @@
+"""The JSON of the outside: the only file that knows its keys."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from face_det.errors import BadRequest
+from face_det.faces import Box, Face, Match, Reason
+
+PERSON = "person"
+"""The object label whose box is searched for faces."""
+
+EDGES = ("ymin", "xmin", "ymax", "xmax")
+ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "faces")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A label called `person`: its index among the image's labels, and its box if it is finite."""
+
+    label: int
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """One image of a detect_faces call."""
+
+    path: str
+    persons: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswer:
+    """What is said of one person: the faces in the box, best first, or why there are none."""
+
+    faces: tuple[tuple[Face, Match], ...] = ()
+    reason: Reason | None = None
+
+
+def parse(images: object, max_images: int) -> list[ImageRequest]:
+    """The request of detect_faces; BadRequest names the place of the first fault."""
+    if not isinstance(images, (list, tuple)):
+        raise BadRequest(f"images: must be a list, got {_shown(images)}")
+    if len(images) > max_images:
+        raise BadRequest(
+            f"images: must hold at most {max_images} (maxImages), got {len(images)}; send several calls"
+        )
+    return [_image(entry, f"images[{index}]") for index, entry in enumerate(images)]
+
+
+def _image(entry: object, place: str) -> ImageRequest:
+    entry = _object(entry, place)
+    path = _member(entry, "image", place)
+    if not isinstance(path, str):
+        raise BadRequest(f"{place}.image: must be a path, got {_shown(path)}")
+    labels = _member(entry, "labels", place)
+    if not isinstance(labels, (list, tuple)):
+        raise BadRequest(f"{place}.labels: must be a list, got {_shown(labels)}")
+    persons = []
+    for index, label in enumerate(labels):
+        here = f"{place}.labels[{index}]"
+        label = _object(label, here)
+        if _member(label, "name", here) == PERSON:
+            persons.append(Person(index, _box(_member(label, "box", here), f"{here}.box")))
+    return ImageRequest(path, tuple(persons))
+
+
+def _box(value: object, place: str) -> Box | None:
+    value = _object(value, place)
+    edges = {}
+    for edge in EDGES:
+        number = _member(value, edge, place)
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise BadRequest(f"{place}.{edge}: must be a number, got {_shown(number)}")
+        # An int may be too large for a float: it lies as far outside as infinity does.
+        edges[edge] = float(number) if abs(number) < 1e15 else math.inf
+    if not all(math.isfinite(number) for number in edges.values()):
+        return None
+    return Box(**edges)
+
+
+def _object(value: object, place: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"{place}: must be an object, got {_shown(value)}")
+    return value
+
+
+def _member(value: Mapping[Any, Any], key: str, place: str) -> object:
+    if key not in value:
+        raise BadRequest(f"{place}.{key}: missing")
+    member: object = value[key]
+    return member
+
+
+def _shown(value: object) -> str:
+    """A value as an error message shows it: short, on one line."""
+    if isinstance(value, (dict, list, tuple, bytes)):
+        return f"{type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def render(images: Sequence[Any], answers: Mapping[tuple[int, int], PersonAnswer]) -> str:
+    """The reply of detect_faces: the request, with an answer at each (image, label) that has one.
+
+    Keys that the call already carried are kept, but for an older answer, which is replaced.
+    JSON has no NaN and no bytes: the first becomes null, the second text.
+    """
+    reply = [_plain(image) for image in images]
+    for (image, label), answer in answers.items():
+        target = reply[image]["labels"][label]
+        for key in ANSWER_KEYS:
+            target.pop(key, None)
+        target.update(person_fields(answer))
+    return json.dumps(reply, allow_nan=False)
+
+
+def person_fields(answer: PersonAnswer) -> dict[str, Any]:
+    """What a person's label gains. `face` speaks for the detector's most confident face."""
+    faces = [face_fields(face, match) for face, match in answer.faces]
+    if faces:
+        return {**faces[0], "faces": faces}
+    return {"face": None, "faceReason": (answer.reason or Reason.NO_FACE).value, "faces": []}
+
+
+def face_fields(face: Face, match: Match) -> dict[str, Any]:
+    """One face: name or null, probability if it was classified, reason if unnamed, box."""
+    fields: dict[str, Any] = {"face": match.name}
+    if match.probability is not None:
+        fields["faceProba"] = match.probability
+    if match.name is None:
+        fields["faceReason"] = (match.reason or Reason.UNRECOGNISED).value
+    box = face.box
+    fields["faceBox"] = {"ymin": box.ymin, "xmin": box.xmin, "ymax": box.ymax, "xmax": box.xmax}
+    return fields
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(member) for member in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "replace")
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return str(value)
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else str(_plain(key))
