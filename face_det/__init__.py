@@ -1,5 +1,61 @@
-"""Local face detection and recognition: an engine, a decision and a daemon."""
+"""Local face detection and recognition: an engine, a decision and a daemon.
+
+The names below are the public surface; each is imported when it is first asked for, so that
+`import face_det` costs nothing and needs no network.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from face_det.config import Config
+    from face_det.config import load as load_config
+    from face_det.doors.client import Client
+    from face_det.engine import Engine, EngineOptions
+    from face_det.engine import build as build_engine
+    from face_det.errors import FaceDetError
+    from face_det.faces import Box, Face, Match, Reason
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Box",
+    "Client",
+    "Config",
+    "Engine",
+    "EngineOptions",
+    "Face",
+    "FaceDetError",
+    "Match",
+    "Reason",
+    "__version__",
+    "build_engine",
+    "load_config",
+]
+
+_PUBLIC = {
+    "Box": "face_det.faces:Box",
+    "Client": "face_det.doors.client:Client",
+    "Config": "face_det.config:Config",
+    "Engine": "face_det.engine:Engine",
+    "EngineOptions": "face_det.engine:EngineOptions",
+    "Face": "face_det.faces:Face",
+    "FaceDetError": "face_det.errors:FaceDetError",
+    "Match": "face_det.faces:Match",
+    "Reason": "face_det.faces:Reason",
+    "build_engine": "face_det.engine:build",
+    "load_config": "face_det.config:load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'face_det' has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,49 @@
+# Everything runs in .venv, which the first target that needs it sets up; the next one finds it done.
+# Needs python3 (3.10 or newer, with venv) and the package registry, nothing else.
+#
+#   make demo     see it work on real photos
+#   make test     run the tests            make test ARGS="-k config" picks some
+#   make check    lint, formatting, types
+#   make docs     write the generated pages of docs/reference anew
+#   make clean    remove everything that make has made; photos and models stay
+
+PYTHON ?= python3
+ARGS ?=
+PY := .venv/bin/python
+# Named by what is to be installed: another requirement is another stamp.
+STAMP := .venv/installed-$(shell cat setup.py ml-requirements.txt | cksum | tr ' ' '-')
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-compile
+
+.PHONY: setup demo test check docs clean
+
+setup: $(STAMP)
+	@echo ".venv is ready; next: make demo, make test"
+
+demo: $(STAMP)
+	@$(PY) scripts/demo.py $(ARGS)
+
+test: $(STAMP)
+	$(PY) -m pytest $(ARGS)
+
+check: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+docs: $(STAMP)
+	$(PY) docs/generate.py
+
+clean:
+	rm -rf .venv .cache build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v >= (3, 10) else \
+	"face_det needs Python 3.10 or newer, got %d.%d; choose one: make PYTHON=python3.12 setup" % v)'
+	@echo "Setting up .venv; this takes a few minutes the first time."
+	@$(PY) -c pass 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@$(PIP) --editable '.[dev]'
+	@# The reference in tests. Its own requirements would compile dlib for ten minutes.
+	@$(PIP) --no-deps face_recognition==1.3.0
+	@rm -f .venv/installed-*
+	@touch $@
