@@ -19,7 +19,7 @@ from face_det import registry
 MENUS: dict[str, Iterable[str]] = {
     "faceDetModel": registry.DETECTORS,
     "embedder": registry.EMBEDDERS,
-    "classifier": registry.CLASSIFIERS,
+    "classifier": ("auto", *registry.CLASSIFIERS),
     "logLevel": ("debug", "info", "warning", "error"),
 }
 """The keys whose value is one of a few names."""
@@ -82,7 +82,9 @@ class Config(BaseModel):
     )
     face_det_model: str = _choice("cnn", "The detector.")
     embedder: str = _choice("dlib_resnet", "The network that encodes a face.")
-    classifier: str = _choice("svm", "What the daemon trains when it is asked to.")
+    classifier: str = _choice(
+        "auto", "What the daemon trains; `auto` is what the model file holds, or `svm` where there is none."
+    )
     num_jitters: int = _whole(1, 1, 10_000, "Re-samples of each face that are encoded and averaged.")
     threads: int = _whole(1, 1, 256, "Threads that a network uses.")
     workers: int = _whole(1, 1, 64, "Calls that the daemon computes at the same time.")
@@ -165,6 +167,7 @@ KEYS = {to_camel(name): field for name, field in Config.model_fields.items()}
 def expected(key: str) -> str:
     """What the value of a key must be, in the words of a fault: "a number from 0 to 1"."""
     if key in MENUS:
-        return f"one of {', '.join(MENUS[key])}"
+        names = list(MENUS[key])
+        return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
     extra = KEYS[key].json_schema_extra
     return str(extra["expected"]) if isinstance(extra, dict) else ""
