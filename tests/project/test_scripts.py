@@ -1,0 +1,36 @@
+"""The scripts keep the names and flags of the original's; the commands all open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from face_det.doors.cli import COMMANDS
+
+REPOSITORY = Path(__file__).parents[2]
+FLAGS = {
+    "encode_faces.py": ["-i", "--dataset", "-e", "--encodings", "-d", "--detection-method"],
+    "train.py": ["--encodings", "--output"],
+}
+
+
+def help_of(command: list[str]) -> str:
+    done = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("script", FLAGS)
+def test_scripts_keep_their_flags(script: str) -> None:
+    """A cron job written for the original goes on working."""
+    words = help_of([str(REPOSITORY / "scripts" / script)]).replace(",", " ").replace("=", " ").split()
+    assert set(FLAGS[script]) <= set(words)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_opens(name: str) -> None:
+    """Each command of the menu is there and explains itself."""
+    assert f"face-det {name} [OPTIONS]" in help_of(["-m", "face_det.doors.cli", name])
