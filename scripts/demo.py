@@ -1,0 +1,242 @@
+"""The whole journey on real photos: encode, train, serve, and ask the daemon who is there.
+
+Everything happens in a temporary folder; dataset/ and config.json are not touched. Ends non-zero if
+an answer is wrong or anything fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import photos
+import zerorpc
+from demo_cast import NOBODY, PEOPLE, PICTURES, STRANGER, Picture
+from rich.console import Console
+from rich.table import Table
+
+from face_det.faces import UNKNOWN, Box
+from face_det.media import draw, image
+
+OUTPUT = photos.REPOSITORY / "demo-output"
+FRAME_HEIGHT = 720
+FACE_DET = (sys.executable, "-m", "face_det.doors.cli")
+READY_S = 120
+STOP_S = 30
+
+console = Console(stderr=False)
+
+
+class DemoFailed(RuntimeError):
+    """What went wrong, in one line."""
+
+
+def main() -> None:
+    """Run the demo; SystemExit with a message if it fails."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begun = time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory(prefix="face-det-") as folder:
+            wrong = _demonstrate(Path(folder), photos.photos())
+    except (DemoFailed, photos.PhotosUnavailable) as error:
+        sys.exit(f"demo: {error}")
+    except KeyboardInterrupt:
+        sys.exit("demo: interrupted; the daemon is stopped, nothing is left behind")
+    console.print(f"\nAnnotated pictures: {OUTPUT}")
+    console.print(f"Done in {time.perf_counter() - begun:.0f} s.")
+    if wrong:
+        sys.exit(f"demo: {wrong} answers are wrong; see the table")
+
+
+def _demonstrate(state: Path, found: dict[str, Path]) -> int:
+    """How many answers were wrong."""
+    config = _prepare(state, found)
+    console.print("Two people are known, by two photos each; two strangers are in Unknown.")
+    console.print(
+        "[dim]So few photos do not suffice to train and calibrate an SVM: the nearest photo decides. "
+        "Carphone_Man's photos and the\npicture of him below are frames of one clip, more than a second "
+        "apart: he is easier to know than in real life.[/dim]\n"
+    )
+    _run("encode the photos", "encode", "--config", str(config))
+    _run("train on them", "train", "--config", str(config), "--classifier", "nearest")
+    images = [_request(state / "frames", picture, found[picture.photo]) for picture in PICTURES]
+    begun = time.perf_counter()
+    with _daemon(config) as endpoint:
+        _step("start the daemon", begun)
+        client = zerorpc.Client(timeout=30, heartbeat=60)
+        client.connect(endpoint)
+        try:
+            client.status()
+            begun = time.perf_counter()
+            answers = json.loads(client.detect_faces(images))
+            took = _step(f"detect_faces: {len(images)} pictures, {_persons(images)} persons", begun)
+        finally:
+            client.close()
+        begun = time.perf_counter()
+    _step("stop the daemon", begun)
+    console.print(f"[dim]{took * 1000 / _persons(images):.0f} ms a person, all in one call[/dim]\n")
+    return _show(answers)
+
+
+def _prepare(state: Path, found: dict[str, Path]) -> Path:
+    """A dataset and a config.json in the temporary folder."""
+    for name, own in PEOPLE.items():
+        (state / "dataset" / name).mkdir(parents=True)
+        for photo in own:
+            shutil.copy(found[photo], state / "dataset" / name)
+    (state / "frames").mkdir()
+    settings = {
+        "modelPath": "./nearest_face_recognizer.pickle",
+        "zerorpcPipe": f"ipc://{state}/rpc.sock",
+        # The picture of six is a soft print.
+        "focusMeasureThreshold": 100,
+        "imageRoots": [str(state)],
+    }
+    config = state / "config.json"
+    config.write_text(json.dumps({"faceDetServer": settings}, indent=4), "utf-8")
+    return config
+
+
+def _request(frames: Path, picture: Picture, source: Path) -> dict[str, Any]:
+    """An entry of the call: the photo in a camera's size, and the person boxes of an object detector."""
+    rgb = image.load(source)
+    height, width = rgb.shape[:2]
+    if height > FRAME_HEIGHT:
+        size = (round(width * FRAME_HEIGHT / height), FRAME_HEIGHT)
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    path = frames / f"{picture.photo}.png"
+    draw.save(rgb, path)
+    labels = [
+        {
+            "id": number,
+            "name": "person",
+            "score": 0.9,
+            "box": dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)),
+        }
+        for number, box in enumerate(picture.persons)
+    ]
+    return {"image": str(path), "labels": labels}
+
+
+def _persons(images: list[dict[str, Any]]) -> int:
+    return sum(len(entry["labels"]) for entry in images)
+
+
+def _environment() -> dict[str, str]:
+    """Without the user's own settings for face-det."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FACE_DET_")}
+
+
+def _run(about: str, *arguments: str) -> None:
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [*FACE_DET, *arguments], env=_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise DemoFailed(
+            f"face-det {arguments[0]} ended with {done.returncode}: {_last(done.stderr.splitlines())}"
+        )
+    _step(about, begun)
+
+
+def _step(about: str, begun: float) -> float:
+    took = time.perf_counter() - begun
+    console.print(f"{about:45} {took:6.2f} s")
+    return took
+
+
+@contextlib.contextmanager
+def _daemon(config: Path) -> Iterator[str]:
+    """A running daemon's endpoint. It is stopped by SIGTERM whatever happens, and must end with 0."""
+    # A session of its own: Ctrl-C is for the demo, which then stops the daemon.
+    process = subprocess.Popen(
+        [*FACE_DET, "serve", "--config", str(config)],
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    lines: queue.Queue[str | None] = queue.Queue()
+    log: list[str] = []
+    threading.Thread(target=_read, args=(process, lines), daemon=True).start()
+    try:
+        deadline = time.monotonic() + READY_S
+        while not log or "ready" not in log[-1]:
+            try:
+                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise DemoFailed(f"the daemon was not ready within {READY_S} s: {_last(log)}") from None
+            if line is None:
+                raise DemoFailed(f"the daemon did not start: {_last(log)}")
+            log.append(line)
+        yield json.loads(config.read_text("utf-8"))["faceDetServer"]["zerorpcPipe"]
+    finally:
+        process.terminate()
+        try:
+            code = process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+    if code != 0:
+        raise DemoFailed(f"the daemon must end with 0 on SIGTERM, ended with {code}")
+
+
+def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.put(line.rstrip())
+    lines.put(None)
+
+
+def _last(lines: list[str]) -> str:
+    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _show(answers: list[dict[str, Any]]) -> int:
+    """Print the table, write the annotated pictures; how many answers were wrong."""
+    table = Table("picture", "shows", "who it is", "answer", "probability", "reason", "")
+    wrong = 0
+    OUTPUT.mkdir(exist_ok=True)
+    for picture, answer in zip(PICTURES, answers, strict=True):
+        labels: list[tuple[Box, str, bool]] = []
+        for number, label in enumerate(answer["labels"]):
+            right = _is_right(picture.who, label)
+            wrong += not right
+            proba = f"{label['faceProba']:.2f}" if "faceProba" in label else ""
+            mark = "[green]right[/green]" if right else "[red]WRONG[/red]"
+            first = (picture.photo, picture.about) if number == 0 else ("", "")
+            reason = label.get("faceReason", "")
+            table.add_row(*first, picture.who, label["face"] or "-", proba, reason, mark)
+            name = label["face"] or reason
+            known = label["face"] not in (None, UNKNOWN)
+            labels.append((Box(**label.get("faceBox", label["box"])), f"{name} {proba}".strip(), known))
+        rgb = image.load(answer["image"])
+        draw.save(draw.annotate(rgb, labels), OUTPUT / f"{picture.photo}.jpg")
+    console.print(table)
+    return wrong
+
+
+def _is_right(who: str, label: dict[str, Any]) -> bool:
+    if who == NOBODY:
+        return label["face"] is None and label["faceReason"] == "no_face"
+    if who == STRANGER:
+        return label["face"] in (None, UNKNOWN) and "faceBox" in label
+    return bool(label["face"] == who)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Who plays in the demo: whose photos are enrolled, and which pictures the daemon is then asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from face_det.faces import UNKNOWN
+
+PEOPLE = {
+    "Barack_Obama": ["obama", "obama2"],
+    "Carphone_Man": ["carphone", "carphone2"],
+    UNKNOWN: ["hanks", "grace_hopper"],
+}
+STRANGER = "a stranger"
+NOBODY = "nobody"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to ask about, with the boxes (left, top, right, bottom) in which an uploader sees persons."""
+
+    photo: str
+    about: str
+    who: str
+    persons: tuple[tuple[float, float, float, float], ...]
+
+
+PICTURES = (
+    Picture("obama3", "a known person", "Barack_Obama", ((60, 50, 330, 720),)),
+    Picture("carphone3", "another", "Carphone_Man", ((18, 0, 176, 144),)),
+    Picture("astronaut", "somebody else", STRANGER, ((30, 10, 420, 512),)),
+    Picture(
+        "t1",
+        "six people",
+        STRANGER,
+        (
+            (20, 190, 200, 560),
+            (205, 110, 365, 420),
+            (320, 205, 590, 470),
+            (540, 270, 760, 470),
+            (690, 45, 905, 330),
+            (830, 205, 1040, 540),
+        ),
+    ),
+    Picture("chelsea", "a cat, mistaken for a person", NOBODY, ((0, 0, 451, 300),)),
+)
