@@ -26,8 +26,6 @@ NEIGHBOURS = ("comment", "objDetServer")
 """What else the file may hold: some installations share it with an object detector."""
 PREFIX = "FACE_DET_"
 FILE_VARIABLE = "FACE_DET_CONFIG"
-RENAMED = {"svmModelPath": "modelPath", "svmLabelPath": "labelPath", "minSvmProba": "minProba"}
-"""Keys of the original's first version."""
 
 
 def variable(key: str) -> str:
@@ -133,8 +131,7 @@ def _faults(
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
     by_letters = {_letters(right): right for right in known}
     near = difflib.get_close_matches(_letters(name), by_letters, n=1)
-    right = RENAMED.get(name) or (by_letters[near[0]] if near else None)
-    return f"; did you mean {right}?" if right else ""
+    return f"; did you mean {by_letters[near[0]]}?" if near else ""
 
 
 def _letters(name: str) -> str:

@@ -56,7 +56,6 @@ class Config(BaseModel):
         extra="forbid",
         strict=True,
         validate_default=True,
-        allow_inf_nan=False,
         alias_generator=to_camel,
         populate_by_name=True,
     )
