@@ -10,6 +10,10 @@ from face_det.detectors.dlib_boxes import detection
 from face_det.faces import Detection, Rgb
 from face_det.nets.catalogue import weights_path
 
+LEAST_PX = 24
+"""Below this side, after doublings, dlib's network reads and writes outside its memory (seen to end
+the process at 1 to 5 px); no face is that small."""
+
 
 class CnnDlibDetector:
     """Boxes equal those of face_recognition.face_locations(rgb, upsample, "cnn")."""
@@ -23,6 +27,8 @@ class CnnDlibDetector:
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Faces of one image, best first; `score` is the network's confidence, 0 and up."""
+        if min(rgb.shape[:2]) << upsample < LEAST_PX:
+            return []
         with self._lock:
             found = self._detector(rgb, upsample)
         return [detection(rgb, face.rect, face.confidence) for face in found]

@@ -38,7 +38,10 @@ def call(**changes: Any) -> list[dict[str, Any]]:
         (call(box={"xmin": 1}), "images[0].labels[0].box.ymin: missing"),
         (call(box={**BOX, "xmin": "abc"}), "images[0].labels[0].box.xmin: must be a number, got 'abc'"),
         (call(box={**BOX, "xmin": True}), "images[0].labels[0].box.xmin: must be a number, got True"),
-        (call() + call(box={**BOX, "ymax": []}), "images[1].labels[0].box.ymax: must be a number, got list of 0"),
+        (
+            call() + call(box={**BOX, "ymax": []}),
+            "images[1].labels[0].box.ymax: must be a number, got list of 0",
+        ),
         (call() * 4, "images: must hold at most 3 (maxImages), got 4; send several calls"),
     ],
 )

@@ -1,0 +1,124 @@
+"""`face-det recognize`: name the faces in pictures, here or by asking a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from face_det import config as configuration
+from face_det.errors import BadImage, DataError, ModelMissing
+from face_det.faces import Box
+from face_det.media import draw, image
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+Answer = dict[str, Any]
+
+
+@click.command(help="Name the faces in pictures; a folder stands for the pictures in it.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("--remote", metavar="ENDPOINT", help="Ask the daemon at ipc:///PATH or tcp://HOST:PORT.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--annotate", type=click.Path(path_type=Path, file_okay=False), help="Write annotated pictures here."
+)
+def command(
+    paths: tuple[Path, ...],
+    config_path: Path | None,
+    remote: str | None,
+    as_json: bool,
+    annotate: Path | None,
+) -> None:
+    """Entry point of the command."""
+    pictures = list(_pictures(paths))
+    with _recognizer(config_path, remote) as (ask, trained):
+        answers = [_answer(path, ask, annotate, f"{index:03d}-") for index, path in enumerate(pictures)]
+    if as_json:
+        click.echo(json.dumps(answers, indent=2))
+    else:
+        Console().print(_table(answers))
+    failed = sum("error" in answer for answer in answers)
+    if annotate is not None:
+        click.echo(f"annotated pictures are in {annotate}", err=True)
+    if failed:
+        raise DataError(f"{failed} of {len(answers)} pictures could not be read; the table says why")
+    if not trained:
+        raise ModelMissing(
+            "no model is trained yet, so nobody can be named; run face-det encode and face-det train"
+        )
+
+
+@contextlib.contextmanager
+def _recognizer(
+    config_path: Path | None, remote: str | None
+) -> Iterator[tuple[Callable[[bytes], list[Answer]], bool]]:
+    """How to have one picture answered, and whether there is a model to name anybody by."""
+    if remote is not None:
+        from face_det.doors.client import Client
+
+        with Client(remote) as client:
+            yield client.recognize, client.status()["model"] is not None
+        return
+    # Networks take a second to load: only where they are used.
+    from face_det.doors import assemble
+
+    service = assemble.service(configuration.load(config_path, os.environ))
+    yield service.recognize, service.trained
+
+
+def _pictures(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(entry for entry in path.rglob("*") if entry.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise DataError(f"{path}: must hold pictures, got none")
+            yield from inside
+        else:
+            yield path
+
+
+def _answer(path: Path, ask: Callable[[bytes], list[Answer]], annotate: Path | None, prefix: str) -> Answer:
+    try:
+        data = image.read(path)
+        faces = ask(data)
+    except BadImage as error:
+        return {"image": str(path), "faces": [], "error": str(error)}
+    if annotate is not None:
+        _annotate(data, faces, annotate / f"{prefix}{path.stem}.jpg")
+    return {"image": str(path), "faces": faces}
+
+
+def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    labels = []
+    for face in faces:
+        name = face["face"] or face["faceReason"]
+        text = f"{name} {face['faceProba']:.0%}" if "faceProba" in face else name
+        labels.append((Box(**face["faceBox"]), text, face["face"] is not None))
+    draw.save(draw.annotate(image.load(data), labels), target)
+
+
+def _table(answers: list[Answer]) -> Table:
+    table = Table("picture", "face", "probability", "reason", "box (left, top, right, bottom)")
+    for answer in answers:
+        for face in answer["faces"]:
+            box = face["faceBox"]
+            table.add_row(
+                answer["image"],
+                face["face"] or "-",
+                f"{face['faceProba']:.2f}" if "faceProba" in face else "-",
+                face.get("faceReason", ""),
+                ", ".join(f"{box[edge]:.0f}" for edge in ("xmin", "ymin", "xmax", "ymax")),
+            )
+        if not answer["faces"]:
+            table.add_row(answer["image"], "-", "-", answer.get("error", "no_face"), "")
+    return table

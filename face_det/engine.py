@@ -1,0 +1,142 @@
+"""From pixels to encodings: detect, gate (size, focus), align, embed in batches."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from face_det import registry
+from face_det.faces import Box, Detection, Detector, Embedder, Face, Reason, Rgb
+from face_det.media.image import crop, focus, region
+
+BATCH = 64
+"""Faces embedded at once. Chips wait for a full batch, so this also bounds the memory of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an engine is built from: plain values, so that worker processes can build their own."""
+
+    detector: str = "cnn"
+    embedder: str = "dlib_resnet"
+    upsample: int = 1
+    jitters: int = 1
+    min_face_px: float = 20.0
+    focus_threshold: float = 200.0
+    threads: int = 1
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds spent by one call, filled in by Engine.faces."""
+
+    detect_s: float = 0.0
+    embed_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Faces that wait for their encoding: where each belongs, and its chip."""
+
+    places: list[tuple[int, int]] = field(default_factory=list)
+    chips: list[Rgb] = field(default_factory=list)
+
+
+def build(options: EngineOptions) -> Engine:
+    """Load the networks that the options name; WeightsError if one is missing or damaged."""
+    return Engine(
+        registry.create(registry.DETECTORS, options.detector, threads=options.threads),
+        registry.create(registry.EMBEDDERS, options.embedder, threads=options.threads),
+        options,
+    )
+
+
+class Engine:
+    """One detector and one embedder; `faces` may be called from several threads."""
+
+    def __init__(self, detector: Detector, embedder: Embedder, options: EngineOptions) -> None:
+        self._detector = detector
+        self._embedder = embedder
+        self.options = options
+
+    @classmethod
+    def sharing(cls, other: Engine, options: EngineOptions) -> Engine:
+        """An engine with other gates on the same networks, which are loaded once."""
+        return cls(other._detector, other._embedder, options)
+
+    @property
+    def fingerprint(self) -> str:
+        """What encodings depend on (embedder, weights, alignment): never mix two of them."""
+        return self._embedder.fingerprint
+
+    @property
+    def runtime(self) -> str:
+        """What runs the detector and the embedder, as in `onnxruntime` or `dlib`."""
+        return "+".join(dict.fromkeys((self._detector.runtime, self._embedder.runtime)))
+
+    def faces(
+        self, views: Iterable[tuple[Rgb, Box | None]], timings: Timings | None = None
+    ) -> list[tuple[Face, ...]]:
+        """Faces of each view (an image, or the part of it in a box), best first, encoded.
+
+        The views are taken one by one and let go, so a long call holds one image at a time. A
+        view whose box has no pixel inside the image yields no face. Boxes of faces are in pixels
+        of the full image. Faces that a gate turns away keep their reason and have no encoding.
+        """
+        timings = timings if timings is not None else Timings()
+        found: list[list[Face]] = []
+        pending = _Pending()
+        for index, (rgb, box) in enumerate(views):
+            start = time.perf_counter()
+            part, (dx, dy) = _part(rgb, box)
+            detections = [] if part is None else self._detector.detect(part, self.options.upsample)
+            timings.detect_s += time.perf_counter() - start
+            found.append([])
+            for detection in detections:
+                assert part is not None
+                face = self._gate(part, detection)
+                if face.reason is None:
+                    pending.places.append((index, len(found[index])))
+                    pending.chips.append(self._embedder.align(part, detection))
+                found[index].append(replace(face, box=face.box.shifted(dx, dy)))
+            if len(pending.chips) >= BATCH:
+                self._embed(pending, found, timings)
+        self._embed(pending, found, timings)
+        return [tuple(faces) for faces in found]
+
+    def _gate(self, part: Rgb, detection: Detection) -> Face:
+        box = detection.box
+        sharpness = focus(part, box)
+        reason = None
+        if min(box.width, box.height) < self.options.min_face_px:
+            reason = Reason.TOO_SMALL
+        elif sharpness < self.options.focus_threshold:
+            reason = Reason.TOO_BLURRY
+        return Face(box, detection.score, sharpness, reason, None)
+
+    def _embed(self, pending: _Pending, found: list[list[Face]], timings: Timings) -> None:
+        start = time.perf_counter()
+        places, chips = iter(pending.places), iter(pending.chips)
+        while batch := list(itertools.islice(chips, BATCH)):
+            for encoding in self._embedder.embed(batch, self.options.jitters):
+                view, position = next(places)
+                found[view][position] = replace(found[view][position], encoding=encoding)
+        pending.places.clear()
+        pending.chips.clear()
+        timings.embed_s += time.perf_counter() - start
+
+
+def _part(rgb: Rgb, box: Box | None) -> tuple[Rgb | None, tuple[int, int]]:
+    """The pixels a view looks at, contiguous, and where their top left lies in the image."""
+    if box is None:
+        return rgb, (0, 0)
+    height, width = rgb.shape[:2]
+    edges = region(box, width, height)
+    part = crop(rgb, box)
+    if edges is None or part is None:
+        return None, (0, 0)
+    return np.ascontiguousarray(part), (edges[0], edges[1])

@@ -1,0 +1,249 @@
+"""The verbs, as plain functions of plain values: what every door calls."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from face_det import __version__, wire
+from face_det.engine import Engine, Timings
+from face_det.errors import BadImage, BadRequest
+from face_det.faces import UNKNOWN, Box, Face, Match, Reason, Rgb
+from face_det.identity import enrol
+from face_det.identity.decision import decide
+from face_det.identity.learning import Learner, summary
+from face_det.identity.model import Model
+from face_det.media import image as pictures
+
+Notes = dict[str, Any]
+"""What a call wants in its log line: counts and milliseconds, never names or pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a caller may ask for, and below which probability a face has no name."""
+
+    min_proba: float = 0.9
+    max_images: int = 1000
+    max_pixels: int = 100_000_000
+    max_bytes: int = 100_000_000
+    mount_point: str = ""
+    roots: tuple[Path, ...] = ()
+
+
+class Service:
+    """All verbs. Thread-safe: callers read one model attribute, learning swaps it under a lock."""
+
+    def __init__(self, engine: Engine, learner: Learner, limits: Limits) -> None:
+        self._engine = engine
+        self._learner = learner
+        self._limits = limits
+        self._learning = threading.Lock()
+        self._counting = threading.Lock()
+        self._counters: Counter[str] = Counter()
+        self._started = time.monotonic()
+        self._model: Model | None = learner.load()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for a successor with the same options to share."""
+        return self._engine
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is a model; without one every face is `unrecognised`."""
+        return self._model is not None
+
+    def detect_faces(self, images: object, notes: Notes | None = None) -> str:
+        """The uploader's call: JSON text of the same list, every person's label with an answer."""
+        start = time.perf_counter()
+        requests = wire.parse(images, self._limits.max_images)
+        answers: dict[tuple[int, int], wire.PersonAnswer] = {}
+        places: list[tuple[int, int]] = []
+        timings = Timings()
+        found = self._engine.faces(self._views(requests, answers, places), timings)
+        flat = [face for faces in found for face in faces]
+        matches = iter(self._matches(flat))
+        for place, faces in zip(places, found, strict=True):
+            answers[place] = wire.PersonAnswer(tuple((face, next(matches)) for face in faces))
+        assert isinstance(images, (list, tuple))
+        reply = wire.render(images, answers)
+        self._note(
+            notes,
+            images=len(requests),
+            persons=len(answers),
+            faces=len(flat),
+            detect_ms=timings.detect_s * 1000,
+            embed_ms=timings.embed_s * 1000,
+            compute_ms=(time.perf_counter() - start) * 1000,
+        )
+        return reply
+
+    def _views(
+        self,
+        requests: list[wire.ImageRequest],
+        answers: dict[tuple[int, int], wire.PersonAnswer],
+        places: list[tuple[int, int]],
+    ) -> Iterator[tuple[Rgb, Box | None]]:
+        """Each picture once, and of it each person's box; what cannot be looked at is answered."""
+        by_path: dict[str, list[tuple[int, wire.Person]]] = {}
+        for index, request in enumerate(requests):
+            for person in request.persons:
+                by_path.setdefault(request.path, []).append((index, person))
+        for path, persons in by_path.items():
+            try:
+                rgb = self._load(path)
+            except BadImage:
+                for index, person in persons:
+                    answers[index, person.label] = wire.PersonAnswer(reason=Reason.BAD_IMAGE)
+                continue
+            height, width = rgb.shape[:2]
+            for index, person in persons:
+                if person.box is None or pictures.region(person.box, width, height) is None:
+                    answers[index, person.label] = wire.PersonAnswer(reason=Reason.BAD_ROI)
+                    continue
+                places.append((index, person.label))
+                yield rgb, person.box
+
+    def recognize(self, image: object, options: object = None, notes: Notes | None = None) -> list[Notes]:
+        """Faces of a whole picture (path or bytes), best first; BadImage if it cannot be read."""
+        self._options(options, known=())
+        timings = Timings()
+        (faces,) = self._engine.faces([(self._load(_source(image)), None)], timings)
+        self._note(
+            notes, faces=len(faces), detect_ms=timings.detect_s * 1000, embed_ms=timings.embed_s * 1000
+        )
+        matches = self._matches(list(faces))
+        return [wire.face_fields(face, match) for face, match in zip(faces, matches, strict=True)]
+
+    def add_face(self, name: object, image: object, notes: Notes | None = None) -> dict[str, Any]:
+        """Store the one face of the image under NAME and learn it: the next call knows it."""
+        data = self._read(_source(image))
+        rgb = pictures.load(data, max_pixels=self._limits.max_pixels, max_bytes=self._limits.max_bytes)
+        with self._learning:
+            learnt = self._learner.enrol(_text(name, "name"), data, rgb)
+            self._model = learnt.model
+        self._note(notes, images=learnt.images)
+        match = Match(enrol.check_name(_text(name, "name")), None, None)
+        fields = wire.face_fields(learnt.face, match)
+        return {"name": match.name, "images": learnt.images, "faceBox": fields["faceBox"]}
+
+    def people(self) -> list[dict[str, Any]]:
+        """Everybody enrolled, with the number of photos; the strangers' folder is nobody."""
+        counts = {name: len(paths) for name, paths in enrol.photos(self._learner.places.dataset).items()}
+        model = self._model
+        for name in model.labels if model is not None else ():
+            counts.setdefault(name, 0)
+        return [{"name": name, "images": counts[name]} for name in sorted(counts) if name != UNKNOWN]
+
+    def forget(self, name: object, notes: Notes | None = None) -> dict[str, Any]:
+        """Remove a person's photos and encodings, and unlearn them; UnknownPerson if there is nobody."""
+        with self._learning:
+            forgotten = self._learner.forget(_text(name, "name"))
+            self._model = forgotten.model
+        self._note(notes, images=forgotten.images)
+        return {"name": _text(name, "name"), "images": forgotten.images, "encodings": forgotten.encodings}
+
+    def train(self, options: object = None, notes: Notes | None = None) -> dict[str, Any]:
+        """Retrain from dataset/ and swap the new model in; options: classifier, quick."""
+        wanted = self._options(options, known=("classifier", "quick"))
+        kind = None if "classifier" not in wanted else _text(wanted["classifier"], "options.classifier")
+        with self._learning:
+            retrained = self._learner.train(
+                kind=kind, thorough=not wanted.get("quick", False), on_progress=lambda *_: None
+            )
+            self._model = retrained.model
+        self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
+        return {**summary(retrained), "model": self._model_fields()}
+
+    def reload(self) -> dict[str, Any]:
+        """Read the model from disk again; if it does not fit, the one in use stays and the error goes up."""
+        with self._learning:
+            self._model = self._learner.load()
+        return {"model": self._model_fields()}
+
+    def status(self) -> dict[str, Any]:
+        """Version, uptime, model, networks and counters."""
+        with self._counting:
+            counters = dict(self._counters)
+        return {
+            "version": __version__,
+            "uptime_s": round(time.monotonic() - self._started, 3),
+            "model": self._model_fields(),
+            "trained": self.trained,
+            "detector": self._engine.options.detector,
+            "embedder": self._engine.options.embedder,
+            "runtime": self._engine.runtime,
+            "counters": counters,
+        }
+
+    def _model_fields(self) -> dict[str, Any] | None:
+        model = self._model
+        if model is None:
+            return None
+        return {
+            "fingerprint": model.fingerprint,
+            "classifier": model.card.kind,
+            "classes": list(model.labels),
+            "trained_at": model.card.trained_at,
+        }
+
+    def _matches(self, faces: list[Face]) -> list[Match]:
+        """One decision per face; those that a gate turned away keep its reason."""
+        encoded = [face.encoding for face in faces if face.encoding is not None]
+        stacked = np.array(encoded) if encoded else np.empty((0, 128))
+        decided = iter(decide(self._model, stacked, self._limits.min_proba))
+        matches = [next(decided) if face.reason is None else Match(None, None, face.reason) for face in faces]
+        with self._counting:
+            self._counters["faces"] += len(matches)
+            self._counters["named"] += sum(1 for match in matches if match.name is not None)
+            self._counters.update(match.reason.value for match in matches if match.reason is not None)
+        return matches
+
+    def _note(self, notes: Notes | None, **fields: Any) -> None:
+        if notes is not None:
+            notes.update({k: round(v, 1) if isinstance(v, float) else v for k, v in fields.items()})
+
+    def _load(self, source: str | bytes) -> Rgb:
+        with self._counting:
+            self._counters["images"] += 1
+        limits = self._limits
+        place = self._resolve(source) if isinstance(source, str) else source
+        return pictures.load(place, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes)
+
+    def _read(self, source: str | bytes) -> bytes:
+        if isinstance(source, bytes):
+            return source
+        return pictures.read(self._resolve(source), max_bytes=self._limits.max_bytes)
+
+    def _resolve(self, path: str) -> Path:
+        return pictures.resolve(path, mount_point=self._limits.mount_point, roots=self._limits.roots)
+
+    def _options(self, options: object, *, known: tuple[str, ...]) -> Mapping[str, Any]:
+        if options is None:
+            return {}
+        if not isinstance(options, Mapping):
+            raise BadRequest(f"options: must be an object, got {type(options).__name__}")
+        for key in options:
+            if key not in known:
+                raise BadRequest(f"options.{key}: unknown; must be one of: {', '.join(known) or 'none'}")
+        return options
+
+
+def _source(image: object) -> str | bytes:
+    if isinstance(image, (str, bytes)):
+        return image
+    raise BadRequest(f"image: must be a path or the bytes of a picture, got {type(image).__name__}")
+
+
+def _text(value: object, place: str) -> str:
+    if not isinstance(value, str):
+        raise BadRequest(f"{place}: must be text, got {type(value).__name__}")
+    return value

@@ -1,0 +1,70 @@
+"""One suite for every detector on the menu; a new one is tested by being listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from face_det import registry
+from face_det.faces import Detector, Rgb
+
+
+@pytest.fixture(params=sorted(registry.DETECTORS), scope="module")
+def detector(request: pytest.FixtureRequest) -> Detector:
+    """Each entry of the menu."""
+    return registry.create(registry.DETECTORS, request.param, threads=1)
+
+
+def small(path: Path, width: int = 600) -> Rgb:
+    picture = PIL.Image.open(path).convert("RGB")
+    picture.thumbnail((width, width))
+    return np.array(picture)
+
+
+def test_finds_the_face(detector: Detector, photos: Mapping[str, Path]) -> None:
+    """A portrait has one face, in the upper middle and inside the picture."""
+    rgb = small(photos["obama"])
+    (found,) = detector.detect(rgb, 0)
+    height, width = rgb.shape[:2]
+    box = found.box
+    assert 0 <= box.xmin < width / 2 < box.xmax <= width
+    assert 0 <= box.ymin < height / 4 < box.ymax <= height / 2
+    assert found.score > 0
+
+
+def test_best_first(detector: Detector, photos: Mapping[str, Path]) -> None:
+    """Several faces come in falling order of confidence, all inside the picture."""
+    rgb = small(photos["t1"], 1000)
+    found = detector.detect(rgb, 0)
+    assert len(found) >= 5
+    scores = [detection.score for detection in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(d.box == d.box.clipped(rgb.shape[1], rgb.shape[0]) for d in found)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 300), (300, 7), (79, 81)])
+def test_nothing_to_see(detector: Detector, shape: tuple[int, int]) -> None:
+    """A blank picture of any shape has no face, and is no error."""
+    assert detector.detect(np.full((*shape, 3), 128, np.uint8), 1) == []
+
+
+def test_upsampling_finds_smaller_faces(detector: Detector, photos: Mapping[str, Path]) -> None:
+    """A doubling never finds less in a picture of small faces, and its boxes stay in the picture."""
+    rgb = small(photos["t1"], 480)
+    once = detector.detect(rgb, 1)
+    assert len(once) >= len(detector.detect(rgb, 0))
+    assert len(once) >= 5
+    assert all(d.box == d.box.clipped(rgb.shape[1], rgb.shape[0]) for d in once)
+
+
+def test_picture_is_not_touched(detector: Detector, photos: Mapping[str, Path]) -> None:
+    """Detection reads its picture, and a read-only one will do."""
+    rgb = small(photos["biden"])
+    before = rgb.copy()
+    rgb.setflags(write=False)
+    assert detector.detect(rgb, 0)
+    np.testing.assert_array_equal(rgb, before)

@@ -1,0 +1,63 @@
+"""One suite for every embedder on the menu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from face_det import registry
+from face_det.faces import Detection, Embedder, Rgb
+
+
+@pytest.fixture(params=sorted(registry.EMBEDDERS), scope="module")
+def embedder(request: pytest.FixtureRequest) -> Embedder:
+    """Each entry of the menu."""
+    return registry.create(registry.EMBEDDERS, request.param, threads=1)
+
+
+@pytest.fixture(scope="module")
+def chips(embedder: Embedder, photos: Mapping[str, Path]) -> dict[str, Rgb]:
+    """One aligned face of each photo."""
+    detector = registry.create(registry.DETECTORS, "hog", threads=1)
+    aligned = {}
+    for name in ("obama", "obama2", "biden"):
+        rgb = np.array(PIL.Image.open(photos[name]).convert("RGB"))
+        detection: Detection = detector.detect(rgb, 0)[0]
+        aligned[name] = embedder.align(rgb, detection)
+    return aligned
+
+
+def test_shapes(embedder: Embedder, chips: dict[str, Rgb]) -> None:
+    """One row of float64 per chip; none for none."""
+    encodings = embedder.embed(list(chips.values()))
+    assert encodings.shape == (3, embedder.dimensions)
+    assert encodings.dtype == np.float64
+    assert embedder.embed([]).shape == (0, embedder.dimensions)
+
+
+def test_a_batch_is_its_faces(embedder: Embedder, chips: dict[str, Rgb]) -> None:
+    """A face's encoding does not depend on who else is in the batch."""
+    together = embedder.embed(list(chips.values()))
+    alone = np.vstack([embedder.embed([chip]) for chip in chips.values()])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_same_person_is_nearer(embedder: Embedder, chips: dict[str, Rgb]) -> None:
+    """Two photos of one person lie nearer than photos of two."""
+    obama, obama2, biden = embedder.embed([chips["obama"], chips["obama2"], chips["biden"]])
+    assert np.linalg.norm(obama - obama2) < 0.8 * np.linalg.norm(obama - biden)
+
+
+def test_jitter_stays_near(embedder: Embedder, chips: dict[str, Rgb]) -> None:
+    """Re-sampling moves an encoding a little, not away."""
+    plain, jittered = embedder.embed([chips["obama"]])[0], embedder.embed([chips["obama"]], 5)[0]
+    assert 0 < np.linalg.norm(plain - jittered) < 0.3
+
+
+def test_fingerprint_names_the_embedder(embedder: Embedder) -> None:
+    """Encodings of two embedders are never mixed: the fingerprint tells them apart."""
+    assert embedder.fingerprint.startswith(embedder.name)
