@@ -1,0 +1,80 @@
+"""ONNX models made from dlib's weights, kept in the user's cache folder between starts.
+
+A file is named by the weights' sha256 and the builder's version and begins with the sha256 of the
+model behind it, so a file that was cut short or changed is noticed and made again. The folder only
+saves time: if it cannot be read or written, the model is built in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+from face_det.nets import catalogue
+
+BUILDER = 1
+"""To be raised with every change to what dlib_graphs builds."""
+
+MAGIC = b"face_det model 1\n"
+
+_log = logging.getLogger(__name__)
+
+
+def load(name: str, folder: Path | None = None) -> bytes:
+    """The ONNX model of catalogue entry `name` ("mmod" or "resnet"), from the cache or built now.
+
+    `folder` is the cache, by default the user's. Raises WeightsError if the weights are missing,
+    damaged or another network's.
+    """
+    weights = catalogue.verify(name)
+    folder = folder if folder is not None else platformdirs.user_cache_path("face_det")
+    path = folder / f"{name}-{catalogue.CATALOGUE[name].sha256[:16]}-{BUILDER}.model"
+    model = _cached(path)
+    if model is None:
+        model = build(name, weights)
+        _keep(path, model)
+    return model
+
+
+def build(name: str, weights: Path) -> bytes:
+    """The ONNX model of the weights in a file, without the cache. Raises WeightsError."""
+    # onnx takes a third of a second to import, which a start with a full cache need not pay.
+    from face_det.nets import dlib_graphs, dlib_weights
+
+    builders = {"mmod": dlib_graphs.detector, "resnet": dlib_graphs.embedder}
+    return builders[name](dlib_weights.read(weights))
+
+
+def _cached(path: Path) -> bytes | None:
+    """The model in a cache file, None if there is none or it is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, model = data[len(MAGIC) : len(MAGIC) + 32], data[len(MAGIC) + 32 :]
+    if data.startswith(MAGIC) and hashlib.sha256(model).digest() == digest:
+        return model
+    _log.warning("%s is damaged and is built again", path)
+    return None
+
+
+def _keep(path: Path, model: bytes) -> None:
+    """Put a model into the cache, whole or not at all; without one, the next start builds it again."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own for each process: two that start at once write the same bytes, and the
+        # last to finish stays.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(MAGIC + hashlib.sha256(model).digest())
+            file.write(model)
+        temporary.replace(path)
+    except OSError as error:
+        _log.info("%s cannot be kept (%s): the next start builds it again", path, error.strerror)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""dlib's face embedder on ONNX Runtime: upright chips in, 128 numbers each out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from face_det.faces import Encodings, Rgb
+from face_det.nets import graph_cache
+from face_det.nets.runtime import Session
+
+BATCH = 32
+"""Chips at once: more are no faster, and take memory."""
+
+CHIP_PX = 150
+DIMENSIONS = 128
+
+
+class Resnet:
+    """The network behind face_recognition.face_encodings; `encode` may be called from several threads."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self._session = Session(graph_cache.load("resnet"), threads)
+
+    def encode(self, chips: Sequence[Rgb]) -> Encodings:
+        """Encodings (n, 128) of chips of shape (150, 150, 3), within 1e-5 (L2) of dlib's own."""
+        encodings = np.empty((len(chips), DIMENSIONS))
+        for start in range(0, len(chips), BATCH):
+            batch = np.stack(chips[start : start + BATCH])
+            (encodings[start : start + BATCH],) = self._session.run({"chips": batch})
+        return encodings
