@@ -1,0 +1,242 @@
+"""The bytes of a picture -> its pixels, or BadImage; nothing in the bytes can do worse.
+
+Pillow decodes, from an explicit list of raster formats, told apart by their first bytes. Its own
+defaults are a viewer's; a recogniser needs it stricter in three ways:
+
+- the size is checked in the header, before memory is taken, against a limit of the caller's;
+- a picture that is cut short is refused, never filled up with grey, even where another package
+  has set the process-wide `ImageFile.LOAD_TRUNCATED_IMAGES`;
+- 16-bit grey is scaled to 8 bits, where Pillow would clip it to white.
+
+Nothing process-wide is switched back and forth, so any number of threads may decode at once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from face_det.errors import BadImage
+from face_det.faces import Rgb
+
+EXPECTED = "a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM picture"
+
+_ORIENTATION = 0x0112
+_BITS_PER_SAMPLE = 258
+_STRICT = "face_det_strict"
+_FILTERS = threading.Lock()
+
+# All that Pillow is known to raise over damaged bytes. A list, because a decoder must not hide
+# KeyboardInterrupt, and because a name missing here should be noticed.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    """JPEG, and the first picture of an MPO, without Pillow's made-up end marker at the end of the bytes."""
+
+    def load_read(self, read_bytes: int) -> bytes:
+        assert self.fp is not None
+        return self.fp.read(read_bytes)
+
+
+# Not the PPMs of decimal text (P1 to P3): slow to read, and 12 may be what was left of 127.
+_FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), _Jpeg),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile),
+    (re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
+    (re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImagePlugin.WebPImageFile),
+    (re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), TiffImagePlugin.TiffImageFile),
+    (re.compile(rb"P[4-6]\s"), PpmImagePlugin.PpmImageFile),
+)
+
+
+class _Strict(ImageFile.PyDecoder):
+    """Runs the decoder that a picture asks for, and raises where Pillow may be told to look away.
+
+    Args: the name of that decoder, its arguments, and what Pillow adds to them.
+    """
+
+    def init(self, args: tuple[Any, ...]) -> None:
+        name, inner, *added = args
+        self._inner = Image._getdecoder(self.mode, name, inner, tuple(added))
+        self._finished = False
+
+    @property
+    def pulls_fd(self) -> bool:
+        return self._inner.pulls_fd
+
+    def setfd(self, fd: Any) -> None:
+        self._inner.setfd(fd)
+
+    def setimage(self, im: Any, extents: tuple[int, int, int, int] | None = None) -> None:
+        self._inner.setimage(im, extents)
+
+    def decode(self, buffer: Any) -> tuple[int, int]:
+        consumed, code = self._inner.decode(buffer)
+        if consumed < 0:  # it wants no more: done, or failed
+            if code < 0:
+                raise OSError(f"decoder error {code}")
+            self._finished = True
+        return consumed, code
+
+    def cleanup(self) -> None:
+        self._inner.cleanup()
+        if not self._finished:
+            raise OSError("the data ends before the picture does")
+
+
+def decode(data: bytes, place: str, *, max_pixels: int) -> Rgb:
+    """Decode a picture, upright by its EXIF, as RGB uint8 of shape (H, W, 3), writable.
+
+    Alpha is dropped, 16 bits are scaled to 8, of several frames the first is taken. `place` is what
+    an error calls the picture. Raises BadImage.
+    """
+    _hush()
+    try:
+        picture = _open(data, place, max_pixels)
+        _decode_strictly(picture)
+        return _turned(_rgb(picture, place), _orientation(picture))
+    except Image.DecompressionBombError as error:
+        raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, asks for more inside") from error
+    except _DAMAGE as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise BadImage(f"{place}: must be a whole picture, got a damaged or cut one ({said})") from error
+
+
+def _hush() -> None:
+    """Keep Pillow's remarks on odd metadata off stderr: what matters here is raised, not warned of.
+
+    Not by warnings.catch_warnings, which on leaving may put back what another thread had.
+    """
+    with _FILTERS:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _open(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFile:
+    """Read the header: the right plug-in, and a size within the limit; no pixel is decoded.
+
+    The plug-in is called by hand since Image.open has a limit on pixels of its own, process-wide.
+    """
+    opener = next((opener for magic, opener in _FORMATS if magic.match(data)), None)
+    if opener is None:
+        raise BadImage(f"{place}: must be {EXPECTED}, got {_described(data)}")
+    if opener is WebPImagePlugin.WebPImageFile:  # it takes memory for the picture as it is opened
+        _check_size(_webp_size(data), place, max_pixels)
+    picture = opener(io.BytesIO(data))
+    _check_size(picture.size, place, max_pixels)
+    return picture
+
+
+def _described(data: bytes) -> str:
+    """What bytes look like that are no picture; none of them are shown, they may be secret."""
+    if data[4:8] == b"ftyp":
+        return "HEIC, AVIF or a video: save it as JPEG first"
+    head = codecs.getincrementaldecoder("utf-8")("replace").decode(data[:256])
+    if all(sign.isprintable() or sign.isspace() for sign in head) and "\ufffd" not in head:
+        return "text"
+    return "something else"
+
+
+def _check_size(size: tuple[int, int], place: str, max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, got {width:,} x {height:,}")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height from a WebP header (RFC 9649, sections 2.5 to 2.7 and 3.4)."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+
+
+def _decode_strictly(picture: ImageFile.ImageFile) -> None:
+    """Decode the pixels, with each of Pillow's decoders run by ours.
+
+    libtiff, and WebP, which shows no tiles before it is loaded, report errors without being asked.
+    """
+    Image.register_decoder(_STRICT, _Strict)
+    if not any(tile.codec_name == "libtiff" for tile in picture.tile):
+        picture.tile = [
+            tile._replace(codec_name=_STRICT, args=(tile.codec_name, tile.args)) for tile in picture.tile
+        ]
+    picture.load()
+
+
+def _rgb(picture: ImageFile.ImageFile, place: str) -> Rgb:
+    """The decoded pixels as RGB; for 8-bit pictures just what Image.convert("RGB") gives."""
+    mode = picture.mode
+    if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
+        return _from_16_bits(picture)
+    if mode in ("I", "F"):
+        raise BadImage(f"{place}: must have 8 or 16 bits a channel, got 32 bits or signed numbers")
+    if mode in ("RGBa", "La"):  # colours that were multiplied by alpha
+        return np.array(picture.convert(mode.upper()).convert("RGB"))
+    return np.array(picture if mode == "RGB" else picture.convert("RGB"))
+
+
+def _from_16_bits(picture: ImageFile.ImageFile) -> Rgb:
+    """The high byte, which is what Pillow itself takes of 16-bit colours."""
+    unused = 0
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        unused = max(0, 16 - picture.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0])  # 12-bit TIFFs come unscaled
+    high = np.clip(np.asarray(picture).astype(np.int32) << unused >> 8, 0, 255).astype(np.uint8)
+    return np.repeat(high[:, :, np.newaxis], 3, axis=2)
+
+
+def _orientation(picture: ImageFile.ImageFile) -> int:
+    """EXIF orientation, 1..8; 1 if there is none or the EXIF block is broken. TIFFs come turned."""
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:
+        return 1  # odd metadata must not spoil good pixels
+
+
+def _turned(rgb: Rgb, orientation: int) -> Rgb:
+    """The picture turned and mirrored upright, by EXIF 2.32's table of tag 0x0112."""
+    if orientation in (5, 6, 7, 8):
+        rgb = rgb.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        rgb = rgb[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        rgb = rgb[::-1]
+    return np.ascontiguousarray(rgb)
