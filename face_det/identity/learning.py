@@ -135,6 +135,7 @@ class Learner:
                     cache,
                     self._engine.options,
                     jobs=1,
+                    engine=self._engine,
                     on_progress=lambda done, total: on_progress("encode", done, total),
                 )
             if not report.gallery.names:

@@ -21,10 +21,10 @@ from face_det.errors import (
     BadImage,
     BadName,
     BadRequest,
+    DataError,
     ModelMismatch,
     NoFace,
     SeveralFaces,
-    TooFewPeople,
     UnknownPerson,
 )
 from face_det.service import Service
@@ -115,7 +115,7 @@ def test_train_without_photos_changes_nothing(service: Service, photos: Mapping[
     service.add_face("Obama", str(photos["obama"]))
     dataset = Path(service._learner.places.dataset)
     shutil.rmtree(dataset)
-    with pytest.raises((TooFewPeople, BadRequest, Exception), match="nothing was changed|must"):
+    with pytest.raises(DataError, match="must"):
         service.train(None)
     (label,) = ask(service, photos["obama3"])
     assert label["face"] == "Obama"
@@ -230,7 +230,7 @@ def test_enrolment_wants_one_face(service: Service, tmp_path: Path, photos: Mapp
     """None, several, unreadable, unsafe names: each is its own error, and nothing is stored."""
     with pytest.raises(NoFace, match="got none"):
         service.add_face("Cat", str(photos["chelsea"]))
-    with pytest.raises(SeveralFaces, match="exactly one face, got [56]"):
+    with pytest.raises(SeveralFaces, match=r"exactly one face, got [56]"):
         service.add_face("Six", str(photos["t1"]))
     with pytest.raises(BadImage):
         service.add_face("Ghost", "/nowhere/ghost.jpg")
