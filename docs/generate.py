@@ -50,7 +50,7 @@ code 78 and one line for each fault, with its place; a misspelt key comes with t
 COMMAND_LINE = """\
 # Commands
 
-<!-- Made by `make docs` from what `--help` says; change it there. -->
+<!-- Made by `make docs` from face_det/doors/commands; change it there. -->
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done; 2 wrong usage; 65 bad
 data; 69 a model is missing or does not fit; 75 busy, try again; 78 bad config; 130 interrupted.
@@ -68,16 +68,35 @@ def config_page() -> str:
 
 
 def commands_page() -> str:
-    """--help of every command."""
+    """Every option of every command. Not what click prints: its layout changes with its version."""
     page = COMMAND_LINE
     with click.Context(cli, info_name="face-det") as context:
         for name in COMMANDS:
             command = cli.get_command(context, name)
             assert command is not None
-            # The width is said, or it would be that of the terminal.
-            with click.Context(command, info_name=name, parent=context, terminal_width=100) as inner:
-                page += f"\n## face-det {name}\n\n```\n{command.get_help(inner).rstrip()}\n```\n"
+            page += f"\n## face-det {name}\n\n{command.help}\n\n| option | |\n|---|---|\n"
+            page += "".join(
+                f"| {_spelling(parameter)} | {_about(parameter)} |\n" for parameter in command.params
+            )
     return page
+
+
+def _spelling(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
+        return (
+            f"`{parameter.human_readable_name}...`"
+            if parameter.nargs == -1
+            else f"`{parameter.human_readable_name}`"
+        )
+    assert isinstance(parameter, click.Option)
+    return ", ".join(f"`{spelt}`" for spelt in parameter.opts)
+
+
+def _about(parameter: click.Parameter) -> str:
+    about = getattr(parameter, "help", None) or ""
+    if isinstance(parameter.type, click.Choice):
+        about += f" One of {', '.join(map(str, parameter.type.choices))}."
+    return about.strip()
 
 
 PAGES = {"config.md": config_page, "commands.md": commands_page}

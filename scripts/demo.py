@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import gevent
 import photos
 import zerorpc
 from demo_cast import NOBODY, PEOPLE, PICTURES, STRANGER, Picture
@@ -59,7 +60,8 @@ def main() -> None:
     except (DemoFailed, photos.PhotosUnavailable) as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
-        sys.exit("demo: interrupted; the daemon is stopped, nothing is left behind")
+        print("demo: interrupted; the daemon is stopped, nothing is left behind", file=sys.stderr)
+        sys.exit(130)
     print(f"The annotated pictures are in {OUTPUT}")
     print(f"Done in {time.perf_counter() - begun:.0f} s.")
     if wrong:
@@ -89,6 +91,8 @@ def _demonstrate(state: Path, found: dict[str, Path]) -> int:
 
 def _ask(endpoint: str, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One call of detect_faces, with zerorpc's own client, as the uploader makes it."""
+    # Ctrl-C while the loop waits is no error of its own to report.
+    gevent.get_hub().NOT_ERROR += (KeyboardInterrupt,)
     persons = sum(len(entry["labels"]) for entry in images)
     client = zerorpc.Client(timeout=60, heartbeat=60)
     client.connect(endpoint)

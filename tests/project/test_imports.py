@@ -22,7 +22,7 @@ ORDER = [
     {"media"},
     {"nets"},
     {"detectors", "embedders", "classifiers"},
-    {"engine"},
+    {"engine", "face_recognition"},
     {"identity"},
     {"sources"},
     {"wire"},
