@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
+from typing import Any
 
 import dlib
 
@@ -22,6 +24,14 @@ class HogDetector:
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Faces of one image, best first; `score` is the detector's confidence, 0 and up."""
+        return [detection(rgb, rect, score) for rect, score in self._run(rgb, upsample)]
+
+    def untrimmed(self, rgb: Rgb, upsample: int = 0) -> list[tuple[int, int, int, int]]:
+        """The same faces as left, top, right, bottom in whole pixels; they may stick out of the image."""
+        rects = [rect for rect, _ in self._run(rgb, upsample)]
+        return [(rect.left(), rect.top(), rect.right(), rect.bottom()) for rect in rects]
+
+    def _run(self, rgb: Rgb, upsample: int) -> Iterable[tuple[Any, float]]:
         with self._lock:
             rects, scores, _ = self._detector.run(rgb, upsample)
-        return [detection(rgb, rect, score) for rect, score in zip(rects, scores, strict=True)]
+        return zip(rects, scores, strict=True)

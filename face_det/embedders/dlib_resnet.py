@@ -8,12 +8,10 @@ from collections.abc import Sequence
 import dlib
 import numpy as np
 
+from face_det.embedders import landmarks
+from face_det.embedders.landmarks import CHIP_PX, PADDING
 from face_det.faces import Detection, Encodings, Rgb
 from face_det.nets.catalogue import CATALOGUE, weights_path
-
-CHIP_PX = 150
-PADDING = 0.25
-"""Room around the face in the chip, in parts of its size; what the network was trained with."""
 
 
 class DlibResnetEmbedder:
@@ -25,7 +23,8 @@ class DlibResnetEmbedder:
 
     def __init__(self, threads: int = 1) -> None:
         self.fingerprint = f"{self.name}:{CATALOGUE['resnet'].sha256[:12]}:landmarks5-{CHIP_PX}-{PADDING}"
-        self._landmarks = dlib.shape_predictor(str(weights_path("landmarks5")))
+        # Now, so that missing weights are said at the start.
+        landmarks.predictor("landmarks5")
         self._network = dlib.face_recognition_model_v1(str(weights_path("resnet")))
         # The network keeps its activations between calls: one call at a time.
         self._lock = threading.Lock()
@@ -33,9 +32,8 @@ class DlibResnetEmbedder:
     def align(self, rgb: Rgb, detection: Detection) -> Rgb:
         """The face as an upright chip, shape (150, 150, 3)."""
         box = detection.box
-        rect = dlib.rectangle(int(box.xmin), int(box.ymin), int(box.xmax), int(box.ymax))
-        chip: Rgb = dlib.get_face_chip(rgb, self._landmarks(rgb, rect), CHIP_PX, PADDING)
-        return chip
+        edges = (int(box.xmin), int(box.ymin), int(box.xmax), int(box.ymax))
+        return landmarks.chip(rgb, landmarks.landmarks5(rgb, edges))
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
         """Encodings of chips, shape (len(chips), 128); more `jitters` average that many re-samples."""

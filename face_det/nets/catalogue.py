@@ -49,6 +49,14 @@ CATALOGUE: dict[str, Weights] = {
             "CC0-1.0",
             "five landmarks, to turn a face upright",
         ),
+        Weights(
+            "landmarks68",
+            "face_recognition_models",
+            "models/shape_predictor_68_face_landmarks.dat",
+            "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+            "trained on data for non-commercial use only",
+            "68 landmarks; loaded only if asked for",
+        ),
     )
 }
 
@@ -64,7 +72,9 @@ def weights_path(name: str) -> Path:
         )
     path = Path(spec.origin).parent / entry.file
     if not path.is_file():
-        raise WeightsError(f"{path}: must hold the weights {name!r}, got no such file; reinstall {entry.package}")
+        raise WeightsError(
+            f"{path}: must hold the weights {name!r}, got no such file; reinstall {entry.package}"
+        )
     return path
 
 
