@@ -13,7 +13,7 @@ from typing import Any
 from face_det.errors import ConfigError
 
 DETECTORS: dict[str, str] = {
-    "cnn": "face_det.detectors.cnn_dlib:CnnDlibDetector",
+    "cnn": "face_det.detectors.cnn:CnnDetector",
     "cnn_dlib": "face_det.detectors.cnn_dlib:CnnDlibDetector",
     "hog": "face_det.detectors.hog:HogDetector",
 }
