@@ -1,0 +1,256 @@
+"""Training: what is held out, what is skipped, what is saved; and learning without a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+import PIL.Image
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+from synthetic import gallery, numbered, photos
+
+from face_det.errors import ConfigError, TooFewPeople
+from face_det.identity import training, training_report
+from face_det.identity.decision import decide
+from face_det.identity.gallery import Gallery
+from face_det.identity.model import Card, Model, assemble
+from face_det.identity.training import HeldOut, TrainingResult
+
+FAMILY = {"Alice": 10, "Bob": 10, "Unknown": 20}
+
+
+def train(counts: dict[str, int], recipes: Sequence[str] = ("svm", "nearest")) -> TrainingResult:
+    return training.train(
+        gallery(counts), recipes, fingerprint="dlib:1", jobs=1, thorough=False, on_progress=lambda *_: None
+    )
+
+
+@pytest.fixture(scope="module")
+def family() -> TrainingResult:
+    """Everything trained on a small family."""
+    return train(FAMILY, ("svm", "xgb", "nearest"))
+
+
+def test_trains_what_is_asked_for_in_that_order(family: TrainingResult) -> None:
+    """A model each, with its kind, parameters, embedder and time on the card."""
+    assert [model.card.kind for model in family.models] == ["svm", "xgb", "nearest"]
+    assert {model.card.fingerprint for model in family.models} == {"dlib:1"}
+    assert all(model.card.trained_at and model.recipe == model.card.kind for model in family.models)
+    assert set(family.models[0].card.params) == {"C", "kernel", "gamma"}
+    assert family.models[2].card.params == {}
+    assert not family.skipped
+
+
+def test_one_label_file_serves_all(family: TrainingResult) -> None:
+    """The three are written beside one face_labels.pickle."""
+    assert {model.card.classes for model in family.models} == {("Alice", "Bob", "Unknown")}
+
+
+def test_a_fifth_is_held_out_of_everybody(family: TrainingResult) -> None:
+    """Stratified: 2 of 10, 2 of 10, 4 of 20; the same for each classifier."""
+    for one in family.trained:
+        assert one.held_out is not None
+        assert sorted(one.held_out.true) == ["Alice"] * 2 + ["Bob"] * 2 + ["Unknown"] * 4
+        assert one.held_out.accuracy >= 0.75
+
+
+def test_what_is_saved_knows_all_photos() -> None:
+    """After it was judged, the classifier is trained again with the photos held out."""
+    saved = train(FAMILY, ["nearest"]).models[0].classifier
+    assert len(saved.photos_) == 40  # type: ignore[attr-defined]
+
+
+def test_what_is_judged_does_not_know_them() -> None:
+    """A photo held out is not in the classifier that is asked about it: no distance of 0, no p of 1."""
+    held = train(FAMILY, ["nearest"]).trained[0].held_out
+    assert held is not None
+    known = held.probability[[name != "Unknown" for name in held.true]]
+    assert known.max() < 0.9999
+
+
+def test_people_with_few_photos_are_trained_and_not_tested() -> None:
+    """Carol's and Dave's photos are all for training, and the report says so."""
+    result = train({**FAMILY, "Carol": 2, "Dave": 1})
+    for one in result.trained:
+        assert one.held_out is not None
+        assert not {"Carol", "Dave"} & set(one.held_out.true)
+        assert {"Carol", "Dave"} <= set(one.model.labels)
+    assert any("Carol (2), Dave (1)" in note for note in result.notes)
+
+
+def test_one_person_trains_what_can_be_trained() -> None:
+    """svm and xgb need two people: they are skipped with the reason, nearest is there."""
+    result = train({"Alice": 1}, ("svm", "xgb", "nearest"))
+    assert [model.card.kind for model in result.models] == ["nearest"]
+    assert [skip.kind for skip in result.skipped] == ["svm", "xgb"]
+    assert all(
+        "add photos of strangers to dataset/Unknown, or train nearest" in s.reason for s in result.skipped
+    )
+    assert result.trained[0].held_out is None
+    matches = decide(result.models[0], np.vstack([photos("Alice", 1), photos("Bob", 1)]), 0.9)
+    assert [match.name for match in matches] == ["Alice", "Unknown"]
+
+
+def test_one_person_with_many_photos() -> None:
+    """Nobody to be mistaken for: judged all the same, without a warning."""
+    held = train({"Alice": 9}, ["nearest"]).trained[0].held_out
+    assert held is not None
+    assert set(held.true) == {"Alice"}
+    assert training_report.confusion_picture(held, "nearest")
+
+
+def test_error_only_if_nothing_can_be_trained() -> None:
+    """One message with the reason of each."""
+    with pytest.raises(TooFewPeople, match=r"svm: must have .*; xgb: must have "):
+        train({"Alice": 5}, ("svm", "xgb"))
+
+
+def test_photos_too_few_to_test_anything() -> None:
+    """One photo each: svm cannot tell its candidates apart, and says that; xgb the same."""
+    result = train({"Alice": 1, "Bob": 1, "Carol": 1}, ("svm", "xgb", "nearest"))
+    assert [skip.kind for skip in result.skipped] == ["svm", "xgb"]
+    assert "two photos or more of 2 people" in result.skipped[0].reason
+
+
+def test_nobody_is_too_few() -> None:
+    """An empty gallery is not for training."""
+    with pytest.raises(TooFewPeople, match=r"must hold one face or more, got none"):
+        training.train(
+            Gallery.empty(),
+            ["nearest"],
+            fingerprint=None,
+            jobs=1,
+            thorough=False,
+            on_progress=lambda *_: None,
+        )
+
+
+def test_unknown_recipe_is_a_fault_of_the_configuration() -> None:
+    """The menu is listed, and the nearest entry suggested."""
+    with pytest.raises(ConfigError, match=r"one of nearest, svm, xgb, got 'svn'; did you mean 'svm'"):
+        train(FAMILY, ["svn"])
+
+
+def test_missing_strangers_are_pointed_out() -> None:
+    """Without dataset/Unknown, svm names strangers: the report warns; nearest alone needs no warning."""
+    family = {"Alice": 5, "Bob": 5}
+    assert any("no strangers" in note for note in train(family, ["svm"]).notes)
+    assert not train(family, ["nearest"]).notes
+
+
+def test_same_gallery_same_models(family: TrainingResult) -> None:
+    """A second training answers the same to the last bit."""
+    X = photos("Alice", 5, seed=3)
+    first, second = family.models[0], train(FAMILY, ["svm"]).models[0]
+    assert first.card.params == second.card.params
+    assert np.array_equal(first.proba(X), second.proba(X))
+
+
+# ---- the report
+
+
+HELD = HeldOut(("Ann", "Ann", "Bob", "Bob"), ("Ann", "Bob", "Bob", "Bob"), np.array([0.95, 0.95, 0.5, 0.9]))
+
+
+def test_figures_of_the_photos_held_out() -> None:
+    """Right and wrong names at minProba, and the matrix of who was taken for whom."""
+    assert HELD.accuracy == 0.75
+    assert HELD.named(0.9) == (0.5, 0.25)
+    assert HELD.matrix().tolist() == [[1, 1], [0, 2]]
+    assert HELD.report()["Bob"]["recall"] == 1
+
+
+def test_report_says_everything(family: TrainingResult) -> None:
+    """For each classifier: parameters, score, figures, and scikit-learn's report."""
+    text = training_report.text(family, 0.9)
+    for expected in (
+        "svm: C=",
+        "kernel=",
+        "cross-validation: accuracy",
+        "held out, 8 photos",
+        "f1-score",
+        "Alice",
+    ):
+        assert expected in text
+    values = training_report.values(family, 0.9)
+    assert [one["classifier"] for one in values["trained"]] == ["svm", "xgb", "nearest"]
+    assert values["photos"] == FAMILY
+
+
+@pytest.mark.parametrize("people", [1, 3, 100])
+def test_picture_of_any_number_of_people(people: int) -> None:
+    """Large enough that each name has its line, small enough to open; any name, without a warning."""
+    names = tuple(f"{number:03d} 李 $\\frac$ of a family with a rather long name" for number in range(people))
+    held = HeldOut(names, names[::-1], np.ones(people))
+    with PIL.Image.open(BytesIO(training_report.confusion_picture(held, "svm"))) as picture:
+        assert 12 * people < picture.height < 5000
+        assert 12 * people < picture.width < 5000
+
+
+# ---- learning without a search
+
+
+def refit(model: Model | None, counts: dict[str, int], kind: str = "svm") -> Model:
+    made = training.refit(model, gallery(counts), kind=kind, fingerprint="dlib:1")
+    assert made is not None
+    return made
+
+
+def test_first_photo_of_the_first_person_is_known_at_once() -> None:
+    """nearest stands in for svm, which cannot be trained yet, and the card remembers that."""
+    model = refit(None, {"Alice": 1})
+    assert (model.card.kind, model.recipe) == ("nearest", "svm")
+    assert decide(model, photos("Alice", 1, seed=2), 0.9)[0].name == "Alice"
+    assert decide(model, photos("Eve", 1), 0.9)[0].name == "Unknown"
+
+
+def test_a_newcomer_is_known_from_the_first_photo(family: TrainingResult) -> None:
+    """svm would be unsure of somebody with one photo among people with many; nearest is not."""
+    before = family.models[0]
+    model = refit(before, {**FAMILY, "Carol": 1})
+    assert (model.card.kind, model.recipe, model.card.params) == ("nearest", "svm", before.card.params)
+    assert decide(model, photos("Carol", 1, seed=2), 0.9)[0].name == "Carol"
+
+
+def test_with_enough_photos_the_recipe_is_back_with_its_parameters(family: TrainingResult) -> None:
+    """The search of long ago is not lost while nearest stands in."""
+    before = family.models[0]
+    between = refit(before, {**FAMILY, "Carol": 1})
+    after = refit(between, {**FAMILY, "Carol": 5})
+    assert (after.card.kind, after.card.params) == ("svm", before.card.params)
+    assert after.labels == ("Alice", "Bob", "Carol", "Unknown")
+
+
+def test_few_strangers_do_not_matter() -> None:
+    """Unknown is no person who must be known from the first photo."""
+    assert refit(None, {"Alice": 5, "Bob": 5, "Unknown": 1}).card.kind == "svm"
+
+
+def test_other_recipe_than_the_models(family: TrainingResult) -> None:
+    """Parameters of one recipe are not another's."""
+    before = family.models[0]
+    model = refit(before, {"Alice": 20, "Bob": 20}, kind="xgb")
+    assert model.card.kind == "xgb"
+    assert "max_depth" in model.card.params
+
+
+def test_nobody_left_no_model() -> None:
+    """The last person was forgotten."""
+    assert training.refit(refit(None, FAMILY), Gallery.empty(), kind="svm", fingerprint=None) is None
+
+
+def test_parameters_of_the_originals_classifier() -> None:
+    """An SVC without a card says itself what it was trained with."""
+    svc = SVC(C=7.0, kernel="rbf", gamma=0.5)
+    model = Model(svc, ("A",), Card("original", "svm", {}, ("A",), None, None), "")
+    assert refit(model, {"Alice": 5, "Bob": 5}).card.params == {"C": 7.0, "kernel": "rbf", "gamma": 0.5}
+
+
+def test_the_original_with_a_classifier_of_no_recipe() -> None:
+    """A kind of which nothing is known is followed by the recipe's defaults."""
+    classifier = KNeighborsClassifier().fit(*numbered(FAMILY))
+    model = assemble(classifier, Card("original", "svm", {}, ("Alice", "Bob", "Unknown"), None, None))
+    assert refit(model, {"Alice": 5, "Bob": 5}).card.params == {"C": 10.0, "kernel": "rbf", "gamma": 1.0}
