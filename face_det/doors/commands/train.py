@@ -1,0 +1,163 @@
+"""`face-det train`: encodings.pickle -> classifiers, their labels, and how good they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from face_det import config as configuration
+from face_det.errors import BadEncodings, DataError, FaceDetError
+from face_det.identity import model, storage, training, training_report
+from face_det.identity.gallery import Gallery
+from face_det.registry import CLASSIFIERS
+from face_det.settings import Config
+
+ALL = "all"
+LABELS = "face_labels.pickle"
+
+
+@click.command(help="Train classifiers on encodings.pickle; all of them, unless told otherwise.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("-e", "--encodings", type=click.Path(path_type=Path), help="Encodings; default: encodingsPath.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for what is written; default: where modelPath and labelPath point.",
+)
+@click.option(
+    "-c",
+    "--classifier",
+    "asked",
+    multiple=True,
+    type=click.Choice([*CLASSIFIERS, ALL]),
+    help="May be repeated; default: all.",
+)
+@click.option("--quick", is_flag=True, help="Search among a few candidates only.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one a core.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def command(
+    context: click.Context,
+    config_path: Path | None,
+    encodings: Path | None,
+    output: Path | None,
+    asked: tuple[str, ...],
+    quick: bool,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Entry point of the command."""
+    config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
+    source = encodings or config.encodings_path
+    kinds = [kind for kind in CLASSIFIERS if not asked or ALL in asked or kind in asked]
+    gallery = Gallery.load(source)
+    if not gallery.names:
+        raise BadEncodings(f"{source}: must hold encodings, is not there or empty; run 'face-det encode'")
+    targets, labels = _targets(config, output)
+    try:
+        with _progress() as on_progress:
+            result = training.train(
+                gallery,
+                kinds,
+                fingerprint=None,  # encodings.pickle does not say which network made it
+                jobs=jobs or len(os.sched_getaffinity(0)),
+                thorough=not quick,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        click.echo("face-det: interrupted; the classifiers are as they were", err=True)
+        context.exit(130)
+    with storage.locked(source):
+        # Somebody may have been enrolled meanwhile: then what is written is whole, but not new.
+        changed = Gallery.load(source).dumps() != gallery.dumps()
+        written = _write(result, targets, labels)
+    remarks = list(_remarks(result, targets, labels, None if output else config.model_path))
+    if changed:
+        remarks.append(f"{source} was changed while this ran; run face-det train again to learn what is new")
+    if as_json:
+        report = training_report.values(result, config.min_proba)
+        files = [str(path) for path in written]
+        click.echo(json.dumps({**report, "files": files, "remarks": remarks}, indent=2))
+    else:
+        click.echo(training_report.text(result, config.min_proba))
+        click.echo("\n".join([*(f"written: {path}" for path in written), *remarks]))
+
+
+def _targets(config: Config, output: Path | None) -> tuple[dict[str, Path], Path]:
+    """Where each kind of classifier goes, and where the labels go."""
+    folder = output or config.model_path.parent
+    targets = {kind: folder / f"{kind}_face_recognizer.pickle" for kind in CLASSIFIERS}
+    if output is None and config.model_path not in targets.values():
+        # A name of the user's own: it is for the kind that the daemon trains.
+        targets[_kind_there(config)] = config.model_path
+    labels = config.label_path if output is None else output / LABELS
+    for parent in {folder, labels.parent}:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{parent}: must be a folder to write to, got {error.strerror}") from error
+    return targets, labels
+
+
+def _kind_there(config: Config) -> str:
+    if config.classifier in CLASSIFIERS:
+        return config.classifier
+    try:
+        return model.load(config.model_path, config.label_path).recipe
+    except FaceDetError:
+        return "svm"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each classifier, on stderr, if somebody is looking."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(kind: str, done: int, total: int) -> None:
+            if kind not in tasks:
+                tasks[kind] = bars.add_task(kind, total=total)
+            bars.update(tasks[kind], completed=done)
+
+        yield on_progress
+
+
+def _write(result: training.TrainingResult, targets: Mapping[str, Path], labels: Path) -> list[Path]:
+    """All files or none; the picture of a classifier that was not judged goes, it would be an old one."""
+    files: dict[Path, bytes | None] = {}
+    for trained in result.trained:
+        target = targets[trained.kind]
+        files[target], files[labels] = model.dumps(trained.model)
+        picture = target.with_name(f"{trained.kind}-cm.png")
+        held = trained.held_out
+        files[picture] = None if held is None else training_report.confusion_picture(held, trained.kind)
+    storage.replace_all(files)
+    return [path for path, content in files.items() if content is not None]
+
+
+def _remarks(
+    result: training.TrainingResult, targets: Mapping[str, Path], labels: Path, in_use: Path | None
+) -> Iterator[str]:
+    """What lies there and was not written, and whether the daemon's file is among it."""
+    trained = {one.kind: targets[one.kind] for one in result.trained}
+    for path in (path for kind, path in targets.items() if kind not in trained and path.exists()):
+        try:
+            model.load(path, labels)
+        except FaceDetError as error:
+            yield f"stale: {error}, or delete it"
+        else:
+            yield f"left as it was: {path}"
+    if in_use is not None and in_use not in trained.values():
+        others = " or ".join(str(path) for path in trained.values())
+        yield f"modelPath, {in_use}, was not trained: to use what was, set it to {others} in config.json"

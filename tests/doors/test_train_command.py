@@ -1,0 +1,229 @@
+"""`face-det train` and scripts/train.py: what is written where, what is said, and being cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from synthetic import gallery
+
+from face_det.doors.commands.train import command
+from face_det.errors import BadEncodings, ModelMismatch, TooFewPeople
+from face_det.identity import model
+
+FAMILY = {"Alice": 5, "Bob": 5, "Unknown": 5}
+EVERYTHING = {
+    *(f"{kind}_face_recognizer.pickle" for kind in ("svm", "xgb", "nearest")),
+    *(f"{kind}-cm.png" for kind in ("svm", "xgb", "nearest")),
+    "face_labels.pickle",
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def encodings(counts: dict[str, int] = FAMILY, name: str = "encodings.pickle") -> Path:
+    place = Path.cwd() / name
+    place.write_bytes(gallery(counts).dumps())
+    return place
+
+
+def train(*arguments: str) -> Result:
+    return CliRunner().invoke(command, ["--quick", "-j1", *arguments])
+
+
+def written(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_writes_all_classifiers_labels_and_pictures(tmp_path: Path) -> None:
+    """Into --output, which is made; each model loads with the one label file."""
+    encodings()
+    result = train("--output", "deep/down")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "deep" / "down"
+    assert written(folder) == EVERYTHING
+    for kind in ("svm", "xgb", "nearest"):
+        loaded = model.load(folder / f"{kind}_face_recognizer.pickle", folder / "face_labels.pickle")
+        assert loaded.card.kind == kind
+        assert (folder / f"{kind}-cm.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_on_stdout(tmp_path: Path) -> None:
+    """Parameters, figures, what was written; progress is for terminals."""
+    encodings()
+    result = train("-c", "svm")
+    for expected in ("svm: C=", "cross-validation: accuracy", "f1-score", f"written: {tmp_path}/svm_face"):
+        assert expected in result.stdout
+    assert result.stderr == ""
+
+
+def test_report_as_json() -> None:
+    """The same as one object."""
+    encodings()
+    found = json.loads(train("-c", "nearest", "-c", "svm", "--json").stdout)
+    assert [one["classifier"] for one in found["trained"]] == ["svm", "nearest"]
+    assert found["trained"][0]["heldOut"]["report"]["Alice"]["support"] == 1
+    assert len(found["files"]) == 5
+    assert found["skipped"] == []
+
+
+def test_default_places_are_the_configs(tmp_path: Path) -> None:
+    """modelPath is for the classifier it is named after; the others lie beside it."""
+    (tmp_path / "etc").mkdir()
+    encodings(name="etc/faces.pickle")
+    section = {
+        "modelPath": "m/xgb_face_recognizer.pickle",
+        "labelPath": "l/l.pickle",
+        "encodingsPath": "faces.pickle",
+    }
+    config = tmp_path / "etc" / "c.json"
+    config.write_text(json.dumps({"faceDetServer": section}))
+    assert train("--config", str(config), "-c", "xgb", "-c", "nearest").exit_code == 0
+    models = written(tmp_path / "etc" / "m")
+    assert models == {
+        "xgb_face_recognizer.pickle",
+        "xgb-cm.png",
+        "nearest_face_recognizer.pickle",
+        "nearest-cm.png",
+    }
+    assert written(tmp_path / "etc" / "l") == {"l.pickle"}
+
+
+def test_a_model_path_of_ones_own_is_for_the_configured_classifier(tmp_path: Path) -> None:
+    """The daemon then finds there what it trains itself."""
+    encodings()
+    (tmp_path / "config.json").write_text(
+        json.dumps({"faceDetServer": {"modelPath": "mine.pickle", "classifier": "nearest"}})
+    )
+    assert train().exit_code == 0
+    assert model.load(tmp_path / "mine.pickle", tmp_path / "face_labels.pickle").card.kind == "nearest"
+    assert "svm_face_recognizer.pickle" in written(tmp_path)
+
+
+def test_says_what_is_stale(tmp_path: Path) -> None:
+    """A classifier that was skipped and no longer fits the labels is named; one that fits is left."""
+    encodings()
+    train("-c", "svm", "-c", "nearest")
+    assert "left as it was: " in train("-c", "nearest").stdout
+    encodings({"Alice": 5})
+    result = train()
+    assert result.exit_code == 0
+    assert "skipped: svm: must have photos of 2 people, got 1" in result.stdout
+    assert "stale: " in result.stdout
+    assert f"modelPath, {tmp_path}/svm_face_recognizer.pickle, was not trained" in result.stdout
+    with pytest.raises(ModelMismatch):
+        model.load(tmp_path / "svm_face_recognizer.pickle", tmp_path / "face_labels.pickle")
+
+
+def test_an_old_picture_does_not_outlive_its_classifier(tmp_path: Path) -> None:
+    """Where nothing can be held out any more, the picture of last time would be a lie."""
+    encodings()
+    train("-c", "nearest")
+    assert (tmp_path / "nearest-cm.png").exists()
+    encodings({"Alice": 1})
+    train("-c", "nearest")
+    assert not (tmp_path / "nearest-cm.png").exists()
+
+
+def test_no_encodings() -> None:
+    """Names the file and the command that makes it; writes nothing."""
+    result = train("--output", "out")
+    assert isinstance(result.exception, BadEncodings)
+    assert "encodings.pickle: must hold encodings" in str(result.exception)
+    assert "face-det encode" in str(result.exception)
+    assert not Path("out").exists()
+
+
+def test_nothing_to_train_leaves_the_old_files(tmp_path: Path) -> None:
+    """svm alone on one person is an error, and last time's svm is still there."""
+    encodings()
+    train("-c", "svm")
+    before = (tmp_path / "svm_face_recognizer.pickle").read_bytes()
+    encodings({"Alice": 3})
+    assert isinstance(train("-c", "svm").exception, TooFewPeople)
+    assert (tmp_path / "svm_face_recognizer.pickle").read_bytes() == before
+
+
+def test_enrolled_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody whom the daemon learns during a training is not in it: the report says so."""
+    place = encodings()
+    from face_det.identity import training
+
+    real = training.train
+
+    def and_meanwhile(*arguments: object, **named: object) -> training.TrainingResult:
+        place.write_bytes(gallery({**FAMILY, "Carol": 1}).dumps())
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", and_meanwhile)
+    assert "was changed while this ran; run face-det train again" in train("-c", "nearest").stdout
+
+
+def test_script_of_the_originals_name(tmp_path: Path, repository: Path) -> None:
+    """No flags: reads and writes in the current folder; a failure ends with its exit code."""
+    script = [sys.executable, str(repository / "scripts" / "train.py")]
+    missing = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert missing.returncode == 65
+    assert missing.stderr.startswith("face-det: ")
+    encodings({"Alice": 2})
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nearest_face_recognizer.pickle" in written(tmp_path)
+
+
+def test_kill_9_leaves_the_old_files_or_the_new() -> None:
+    """Killed before each step it takes in its folder: all loads, and all is of one training."""
+    encodings({"Alice": 5, "Bob": 5, "Carol": 5}, name="new.pickle")
+    encodings({"Alice": 5, "Bob": 5}, name="encodings.pickle")
+    assert train("-o", "old", "-c", "nearest", "-c", "svm").exit_code == 0
+    for kind in ("nearest", "svm"):
+        Path("old", f"{kind}-cm.png").write_bytes(b"old")
+    driver = Path(__file__).with_name("killed_train.py")
+    ran = subprocess.run(
+        [sys.executable, str(driver), str(Path.cwd() / "now")], capture_output=True, text=True, check=True
+    )
+    states = json.loads(ran.stdout.splitlines()[-1])
+    killed = [seen for was_killed, seen in states if was_killed]
+    assert len(killed) > 10
+    assert set(killed) == {1, 2}
+    assert killed == sorted(killed)
+    assert states[-1] == [False, 2]
+
+
+def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
+    """Interrupted in the middle of the search, at a terminal: exit 130, and nothing has changed."""
+    encodings()
+    train("-c", "svm")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    encodings(dict.fromkeys("ABCDEFGHIJ", 60), name="many.pickle")
+    terminal, end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "face_det.doors.cli", "train", "-e", "many.pickle", "-c", "svm"],
+        stderr=end,
+        env={**os.environ, "TERM": "xterm"},
+    ) as running:
+        os.close(end)
+        shown = b""
+        while b"/210" not in shown:
+            shown += os.read(terminal, 4096)
+        running.send_signal(signal.SIGINT)
+        while True:
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError:  # a terminal whose other end is closed
+                break
+    os.close(terminal)
+    assert running.returncode == 130, shown
+    assert b"Traceback" not in shown
+    assert b"interrupted; the classifiers are as they were" in shown
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
