@@ -1,0 +1,39 @@
+"""`face-det serve`: the daemon, in the foreground."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face_det import config as configuration
+from face_det.config import Config
+
+if TYPE_CHECKING:
+    from face_det.service import Service
+
+
+@click.command(help="The daemon: answer calls over zerorpc. SIGHUP reloads, SIGTERM and SIGINT end it.")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="Default: ./config.json if it is there."
+)
+def command(config_path: Path | None) -> None:
+    """Entry point of the command."""
+    from face_det.doors import daemon
+
+    path = configuration.locate(config_path, os.environ)
+    if not daemon.run(lambda: configuration.load(path, os.environ), _assemble, os.environ):
+        # A thread is still at work in native code: leaving as usual would wait for it, or tear down
+        # the libraries under its feet.
+        logging.shutdown()
+        os._exit(0)
+
+
+def _assemble(config: Config, predecessor: Service | None) -> Service:
+    """Networks take a second to import: after the endpoint is known to be free."""
+    from face_det.doors import assemble
+
+    return assemble.service(config, predecessor)

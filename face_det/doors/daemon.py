@@ -1,0 +1,167 @@
+"""The daemon's life: claim the endpoint, load, answer, and end without losing a reply."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+
+from face_det.config import Config
+from face_det.doors import endpoint, logs
+from face_det.doors.endpoint import Endpoint
+from face_det.doors.notify import Notifier
+from face_det.doors.rpc import CALL_LIMIT_S, Assemble, Load, Rpc
+from face_det.doors.rpc_server import RpcServer
+from face_det.doors.verbs import Verbs
+from face_det.doors.worker import Workers
+from face_det.errors import FaceDetError
+
+if TYPE_CHECKING:
+    from face_det.service import Service
+
+log = logging.getLogger(__name__)
+
+SERVER_NAME = "face_det"
+QUICK_THREADS = 2
+QUICK_QUEUE = 256
+LINGER_S = 5.0
+"""How long replies may still be on their way to the kernel when all calls are answered."""
+CHECK_S = 15.0
+"""How often the threads are looked after where no watchdog asks for more."""
+REQUEST_BYTES = 32 * 2**20
+"""Room in a message for all that is no picture: a call with 100,000 labels has 20 MB."""
+SHUTTING_DOWN = "shutting down; try again"
+
+
+def run(
+    load: Load, assemble: Assemble, environ: Mapping[str, str], *, call_limit_s: float = CALL_LIMIT_S
+) -> bool:
+    """Serve until SIGTERM or SIGINT; False if a thread that would not end is left behind.
+
+    ConfigError, AlreadyRunning, and what `assemble` raises come up before anything is served.
+    """
+    config = load()
+    logs.setup(config.log_level)
+    place = endpoint.parse(config.zerorpc_pipe)
+    with endpoint.held(place):
+        return _Daemon(config, load, assemble, Notifier(environ), call_limit_s).serve(place)
+
+
+class _Daemon:
+    """One run of the daemon, on the main greenlet."""
+
+    def __init__(
+        self, config: Config, load: Load, assemble: Assemble, notifier: Notifier, call_limit_s: float
+    ) -> None:
+        self._config = config
+        self._load = load
+        self._assemble = assemble
+        self._notifier = notifier
+        self._call_limit_s = call_limit_s
+        self._workers = Workers(config.workers, config.queue_size)
+        self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
+        self._rpc: Rpc | None = None
+        self._stopping = Event()
+        self._hurry = Event()
+        self._crashed = False
+
+    def serve(self, place: Endpoint) -> bool:
+        """Load, answer, end."""
+        gevent.signal_handler(signal.SIGTERM, self._stop)
+        gevent.signal_handler(signal.SIGINT, self._stop)
+        gevent.signal_handler(signal.SIGHUP, self._reload)
+        self._workers.start()
+        self._quick.start()
+        service = self._build()
+        if service is None:
+            log.info("stopped while loading")
+            return False
+        self._rpc = Rpc(
+            self._config,
+            service,
+            workers=self._workers,
+            quick=self._quick,
+            notifier=self._notifier,
+            load=self._load,
+            assemble=self._assemble,
+            call_limit_s=self._call_limit_s,
+        )
+        server = RpcServer(
+            Verbs(SERVER_NAME, self._rpc.methods()),
+            heartbeat_s=self._config.zerorpc_heart_beat / 1000,
+            max_message_bytes=self._config.max_file_bytes + REQUEST_BYTES,
+        )
+        endpoint.bind(place, server.bind)
+        server.start(self._crash)
+        summary = self._rpc.summary()
+        log.info("%s (pid %d)", summary, os.getpid())
+        if service.status()["model"] is None:
+            log.warning("no model is trained yet: every face is answered `unrecognised` until one is")
+        self._notifier.ready(summary)
+        watch = gevent.spawn(self._watch)
+        self._stopping.wait()
+        watch.kill()
+        return self._end(server, self._rpc.config.shutdown_timeout)
+
+    def _build(self) -> Service | None:
+        """The service, made on a thread so that signals are heard meanwhile; None if one said stop."""
+        building = gevent.spawn(
+            lambda: self._quick.submit(lambda: self._assemble(self._config, None), limit_s=float("inf"))
+        )
+        gevent.wait([building, self._stopping], count=1)
+        return building.get() if building.ready() else None
+
+    def _end(self, server: RpcServer, timeout_s: float) -> bool:
+        """Let the calls in progress finish, refuse the others, deliver the replies."""
+        log.info("stopping: %d calls in progress", server.calls)
+        self._notifier.stopping(f"finishing {server.calls} calls")
+        server.refuse(SHUTTING_DOWN)
+        for workers in (self._workers, self._quick):
+            workers.close(SHUTTING_DOWN)
+        finished = gevent.spawn(lambda: (server.join(), self._workers.join(), self._quick.join()))
+        gevent.wait([finished, self._hurry], timeout=timeout_s, count=1)
+        clean = bool(finished.ready())
+        if not clean:
+            log.warning("cutting off %d calls that have not finished", server.calls)
+            server.cut_off(SHUTTING_DOWN)
+        finished.kill()
+        server.close(LINGER_S)
+        if self._crashed:
+            raise FaceDetError("the server failed; the log above says how")
+        log.info("stopped")
+        return clean
+
+    def _watch(self) -> None:
+        """Ping systemd's watchdog, from the hub and only while no thread is stuck.
+
+        So it is systemd that restarts a daemon whose hub or whose threads hang. How long a thread
+        may take for a call is told in rpc.py.
+        """
+        watchdog_s = self._notifier.watchdog_s
+        complained = False
+        while True:
+            stuck = self._workers.stuck() or self._quick.stuck()
+            if stuck is None:
+                self._notifier.alive()
+            elif not complained:
+                log.error("%s; the watchdog gets no more notifications", stuck)
+            complained = stuck is not None
+            gevent.sleep(CHECK_S if watchdog_s is None else watchdog_s / 2)
+
+    def _stop(self) -> None:
+        """The first signal stops, the second hurries."""
+        (self._hurry if self._stopping.is_set() else self._stopping).set()
+
+    def _crash(self) -> None:
+        self._crashed = True
+        self._hurry.set()
+        self._stopping.set()
+
+    def _reload(self) -> None:
+        if self._rpc is not None and not self._stopping.is_set():
+            self._rpc.reload_on_signal()

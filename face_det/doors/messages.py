@@ -1,0 +1,72 @@
+"""zerorpc's messages: frames of a ROUTER socket <-> Message.
+
+A message is msgpack of (header, name, args). A call has a `message_id` in its header; all that
+belongs to it afterwards (heartbeats, the reply) names that id in `response_to`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+VERSION = 3
+OK = "OK"
+ERR = "ERR"
+HEARTBEAT = "_zpc_hb"
+
+Id = bytes | str | int
+
+_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, MemoryError, msgpack.UnpackException)
+
+
+class Malformed(ValueError):
+    """What a foreign or broken peer sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a peer; `route` are the frames that lead back to it."""
+
+    route: tuple[bytes, ...]
+    id: Id
+    response_to: Id | None
+    version: int
+    name: str
+    args: tuple[Any, ...]
+
+
+def unpack(frames: Sequence[bytes]) -> Message:
+    """The message in the frames of a ROUTER socket; Malformed if it is none."""
+    *route, payload = frames
+    try:
+        content = msgpack.unpackb(payload, raw=False, strict_map_key=False)
+    except _UNREADABLE as error:
+        raise Malformed(f"must be msgpack, got {len(payload)} other bytes") from error
+    if not isinstance(content, list) or len(content) != 3:
+        raise Malformed("must be [header, name, arguments]")
+    header, name, args = content
+    if not isinstance(header, dict) or not isinstance(name, str) or not isinstance(args, list | tuple):
+        raise Malformed("must be [object, text, list]")
+    ids = header.get("message_id"), header.get("response_to")
+    if not isinstance(ids[0], Id) or not isinstance(ids[1], Id | None):
+        raise Malformed("message_id and response_to must be text or bytes")
+    if route and route[-1] == b"":
+        route = route[:-1]
+    version = header.get("v", 1)
+    # Version 1 knew neither heartbeats nor errors in parts; what is no number is as good as that.
+    return Message(
+        tuple(route), ids[0], ids[1], version if isinstance(version, int) else 1, name, tuple(args)
+    )
+
+
+def pack(route: Sequence[bytes], response_to: Id, name: str, args: Sequence[Any]) -> list[bytes]:
+    """Frames of a message to the peer at `route` about its call.
+
+    TypeError, ValueError or OverflowError if an argument is nothing that msgpack knows.
+    """
+    header = {"message_id": uuid.uuid4().hex.encode(), "v": VERSION, "response_to": response_to}
+    return [*route, b"", msgpack.packb((header, name, args), use_bin_type=True)]

@@ -1,0 +1,215 @@
+"""The verbs as callers reach them: each hands its work to the workers and logs one line."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from face_det.config import Config
+from face_det.doors import logs
+from face_det.doors.notify import Notifier
+from face_det.doors.worker import Workers
+from face_det.errors import ConfigError, FaceDetError
+
+if TYPE_CHECKING:
+    from face_det.service import Service
+
+T = TypeVar("T")
+Notes = dict[str, Any]
+Load = Callable[[], Config]
+Assemble = Callable[[Config, "Service | None"], "Service"]
+
+log = logging.getLogger(__name__)
+
+CALL_LIMIT_S = 600.0
+"""A worker that is longer at one call is stuck: no call takes that long, and every caller has given up."""
+PICTURE_LIMIT_S = 10.0
+"""Added for each picture of a call."""
+TRAINING_LIMIT_S = 6 * 3600.0
+"""The same for `train`, whose search may well take an hour."""
+
+RESTART_KEYS = ("zerorpc_pipe", "zerorpc_heart_beat", "workers", "queue_size", "max_file_bytes")
+"""What a reload cannot change."""
+
+
+class Rpc:
+    """The verbs. `workers` compute; `quick`, of its own threads, answers what must not wait behind them."""
+
+    def __init__(
+        self,
+        config: Config,
+        service: Service,
+        *,
+        workers: Workers,
+        quick: Workers,
+        notifier: Notifier,
+        load: Load,
+        assemble: Assemble,
+        call_limit_s: float = CALL_LIMIT_S,
+    ) -> None:
+        self._started_with = config
+        self._config = config
+        self._service = service
+        self._workers = workers
+        self._quick = quick
+        self._notifier = notifier
+        self._load = load
+        self._assemble = assemble
+        self._call_limit_s = call_limit_s
+        self._started = time.monotonic()
+        # Held by what writes the dataset and the model, and while a service is replaced: the new one
+        # must not read the files half way through the old one's writing.
+        self._learning = threading.Lock()
+        # Reloads wait for each other here, on the hub, and not in the threads that answer status().
+        self._reloading = BoundedSemaphore(1)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in use."""
+        return self._config
+
+    def methods(self) -> Mapping[str, Callable[..., Any]]:
+        """All that can be called from outside."""
+        return {
+            "detect_faces": self.detect_faces,
+            "recognize": self.recognize,
+            "add_face": self.add_face,
+            "people": self.people,
+            "forget": self.forget,
+            "train": self.train,
+            "reload": self.reload,
+            "status": self.status,
+        }
+
+    def detect_faces(self, images: Any) -> Any:
+        """Who is in the persons' boxes of these images? JSON text of the same list, with answers."""
+        pictures = len(images) if isinstance(images, list) else 1
+        limit_s = self._call_limit_s + PICTURE_LIMIT_S * pictures
+        with _logged("detect_faces") as notes:
+            return self._compute(lambda: self._service.detect_faces(images, notes), notes, limit_s)
+
+    def recognize(self, image: Any, options: Any = None) -> Any:
+        """Who is in this picture (a path, or the bytes of a file)? Its faces, best first."""
+        with _logged("recognize") as notes:
+            return self._compute(lambda: self._service.recognize(image, options, notes), notes)
+
+    def add_face(self, name: Any, image: Any) -> Any:
+        """Store the one face of this picture (a path, or the bytes of a file) under a name, and learn it."""
+        with _logged("add_face") as notes:
+            return self._learn(lambda: self._service.add_face(name, image, notes), notes)
+
+    def people(self) -> Any:
+        """Everybody who is enrolled, with the number of images."""
+        with _logged("people", logging.DEBUG) as notes:
+            return self._swiftly(lambda: self._service.people(), notes)
+
+    def forget(self, name: Any) -> Any:
+        """Remove a person's images and encodings, and unlearn them."""
+        with _logged("forget") as notes:
+            return self._learn(lambda: self._service.forget(name, notes), notes)
+
+    def train(self, options: Any = None) -> Any:
+        """Retrain from the dataset and use the new model from the next call on; the report."""
+        with _logged("train") as notes:
+            return self._learn(lambda: self._service.train(options, notes), notes, TRAINING_LIMIT_S)
+
+    def reload(self) -> Any:
+        """Read configuration and model again, as SIGHUP does; what does not fit is refused."""
+        with self._reloading, _logged("reload") as notes:
+            self._notifier.reloading()
+            try:
+                return self._swiftly(lambda: self._replace(notes), notes)
+            finally:
+                self._notifier.ready(self.summary())
+
+    def status(self) -> Any:
+        """Version, uptime, model, networks, counters, queue depth, and how long calls take."""
+        with _logged("status", logging.DEBUG) as notes:
+            fields = self._swiftly(lambda: self._service.status(), notes)
+        ours = self._workers.status()
+        return {
+            **fields,
+            **ours,
+            "counters": {**fields.get("counters", {}), **ours["counters"]},
+            "uptime_s": round(time.monotonic() - self._started, 3),
+            "endpoint": self._started_with.zerorpc_pipe,
+            "pid": os.getpid(),
+        }
+
+    def reload_on_signal(self) -> None:
+        """SIGHUP: as `reload`, but what is wrong goes to the log."""
+        try:
+            self.reload()
+        except FaceDetError as error:
+            for fault in error.faults if isinstance(error, ConfigError) else (error,):
+                log.error("reload refused, the old configuration and model stay in use: %s", fault)
+        except Exception:
+            log.exception("reload failed, the old configuration and model stay in use")
+
+    def summary(self) -> str:
+        """One line about what is served."""
+        model = self._service.status().get("model")
+        known = f"{model['classifier']}, {len(model['classes'])} classes" if model else "no model trained yet"
+        return f"ready on {self._started_with.zerorpc_pipe}: {known}"
+
+    def _compute(self, run: Callable[[], T], notes: Notes, limit_s: float | None = None) -> T:
+        return self._workers.submit(run, limit_s=limit_s or self._call_limit_s, notes=notes)
+
+    def _learn(self, run: Callable[[], T], notes: Notes, limit_s: float | None = None) -> T:
+        def alone() -> T:
+            with self._learning:
+                return run()
+
+        return self._compute(alone, notes, limit_s)
+
+    def _swiftly(self, run: Callable[[], T], notes: Notes) -> T:
+        return self._quick.submit(run, limit_s=TRAINING_LIMIT_S, notes=notes)
+
+    def _replace(self, notes: Notes) -> dict[str, Any]:
+        """Take the new configuration, if it and the model on disk are fit for use (on a thread)."""
+        config = self._load()
+        changed = [key for key, value in vars(config).items() if value != getattr(self._config, key)]
+        restart = [key for key in RESTART_KEYS if getattr(config, key) != getattr(self._started_with, key)]
+        with self._learning:
+            if changed:
+                self._service = self._assemble(config, self._service)
+                self._config = config
+                logs.set_level(config.log_level)
+                fields = {"model": self._service.status()["model"]}
+            else:
+                fields = self._service.reload()
+        notes.update(changed=",".join(changed) or "-", restart_needed=",".join(restart) or "-")
+        if restart:
+            log.warning("these settings change only with a restart: %s", ", ".join(restart))
+        return {**fields, "changed": changed, "restart_needed": restart}
+
+
+@contextlib.contextmanager
+def _logged(verb: str, level: int = logging.INFO) -> Iterator[Notes]:
+    """One line for a call, whatever becomes of it: counts, then milliseconds; never names or pixels."""
+    notes: Notes = {}
+    start = time.monotonic()
+    error: str | None = None
+    try:
+        yield notes
+    except gevent.GreenletExit:
+        error = "caller_gone"
+        raise
+    except Exception as problem:
+        error = type(problem).__name__
+        log.debug("%s: %s", verb, problem)
+        raise
+    finally:
+        # A copy: a caller that is gone leaves its notes to a thread that may still write.
+        fields = sorted(dict(notes).items(), key=lambda field: field[0].endswith("_ms"))
+        fields = [("error", error)] * bool(error) + fields
+        fields.append(("total_ms", round((time.monotonic() - start) * 1000)))
+        log.log(level, "%s %s", verb, " ".join(f"{key}={value}" for key, value in fields))

@@ -1,0 +1,194 @@
+"""Native threads behind a bounded queue, awaited from greenlets.
+
+The hub must stay free to send heartbeats, so nothing that computes runs on it: a greenlet hands
+its work over with `submit` and sleeps; the thread hands the result back through the hub's loop.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import gevent
+from gevent.event import Event
+
+from face_det.errors import Busy
+
+T = TypeVar("T")
+
+WINDOW = 512
+"""How many of the last calls the percentiles are taken over."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """One submitted call; the thread that runs it writes `value` or `error`, then the hub sets `done`."""
+
+    run: Callable[[], Any]
+    notes: dict[str, Any]
+    limit_s: float
+    submitted: float = field(default_factory=time.monotonic)
+    done: Event = field(default_factory=Event)
+    value: Any = None
+    error: Exception | None = None
+
+
+class _Thread(threading.Thread):
+    """A native thread, and the job it is at (None: idle) since `since`.
+
+    It is a daemon: one that hangs does not keep the process alive.
+    """
+
+    def __init__(self, work: Callable[[_Thread], None], name: str) -> None:
+        super().__init__(target=work, args=(self,), name=name, daemon=True)
+        self.job: _Job | None = None
+        self.since = 0.0
+
+
+class Workers:
+    """`threads` native threads and a queue of `queue_size`; make it, start it and submit on one hub."""
+
+    def __init__(self, threads: int, queue_size: int, *, name: str = "worker") -> None:
+        self._queue_size = queue_size
+        self._loop = gevent.get_hub().loop
+        # While all greenlets wait for threads, this keeps the loop from concluding that nothing can happen.
+        self._keep_alive = self._loop.async_()
+        self._ready = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._threads = [_Thread(self._work, f"{name}-{index}") for index in range(threads)]
+        self._unfinished = 0
+        self._idle = Event()
+        self._idle.set()
+        self._refusal: str | None = None
+        self._counts = {"done": 0, "failed": 0, "refused": 0, "abandoned": 0}
+        self._spans_ms: deque[float] = deque(maxlen=WINDOW)
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._keep_alive.start(lambda: None)
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, run: Callable[[], T], *, limit_s: float, notes: dict[str, Any] | None = None) -> T:
+        """What `run()` returns or raises, computed on a thread; blocks only the calling greenlet.
+
+        Busy at once if the queue is full or closed. `limit_s` is how long it may run before the
+        thread counts as stuck; `notes` gains `queue_ms`. If the greenlet is killed while it waits
+        here, a job that has not begun never will, and its place in the queue is free again.
+        """
+        job = _Job(run, {} if notes is None else notes, limit_s)
+        self._enqueue(job)
+        try:
+            job.done.wait()
+        finally:
+            if not job.done.is_set():
+                self._abandon(job)
+        if job.error is not None:
+            raise job.error
+        value: T = job.value
+        return value
+
+    def _enqueue(self, job: _Job) -> None:
+        with self._ready:
+            idle = sum(1 for thread in self._threads if thread.job is None)
+            if self._refusal is None and len(self._waiting) < self._queue_size + idle:
+                self._waiting.append(job)
+                self._unfinished += 1
+                self._idle.clear()
+                self._ready.notify()
+                return
+            self._counts["refused"] += 1
+            raise Busy(self._refusal or f"queue full: {len(self._waiting)} calls are waiting; try again")
+
+    def _abandon(self, job: _Job) -> None:
+        with self._ready:
+            self._counts["abandoned"] += 1
+            if job not in self._waiting:
+                return
+            self._waiting.remove(job)
+        self._finished()
+
+    def _work(self, thread: _Thread) -> None:
+        while True:
+            with self._ready:
+                while not self._waiting:
+                    self._ready.wait()
+                job = self._waiting.popleft()
+                thread.since = time.monotonic()
+                thread.job = job
+            job.notes["queue_ms"] = round((thread.since - job.submitted) * 1000)
+            try:
+                job.value = job.run()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+                job.error = error
+            except BaseException as error:  # noqa: BLE001 - SystemExit in a greenlet would end the daemon
+                job.error = RuntimeError(f"{type(error).__name__} in a call")
+                job.error.__cause__ = error
+            with self._ready:
+                thread.job = None
+                self._spans_ms.append((time.monotonic() - job.submitted) * 1000)
+                self._counts["done" if job.error is None else "failed"] += 1
+            self._loop.run_callback_threadsafe(self._deliver, job)
+            # While this thread waits for the next job it must not keep the pictures of this one.
+            del job
+
+    def _deliver(self, job: _Job) -> None:
+        job.done.set()
+        self._finished()
+
+    def _finished(self) -> None:
+        self._unfinished -= 1
+        if self._unfinished == 0:
+            self._idle.set()
+
+    def close(self, reason: str) -> None:
+        """Refuse new jobs, and those still waiting, with Busy(reason); the running ones go on."""
+        with self._ready:
+            self._refusal = reason
+            refused = list(self._waiting)
+            self._waiting.clear()
+            self._counts["refused"] += len(refused)
+        for job in refused:
+            job.error = Busy(reason)
+            self._deliver(job)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until no job is waiting or running; whether that came true in time."""
+        return bool(self._idle.wait(timeout_s))
+
+    def stuck(self) -> str | None:
+        """Which thread has died or has been at one job for longer than its limit, and for how long."""
+        now = time.monotonic()
+        for thread in self._threads:
+            job = thread.job
+            if not thread.is_alive():
+                return f"{thread.name} has died"
+            if job is not None and now - thread.since > job.limit_s:
+                return f"{thread.name} has been at one call for {now - thread.since:.0f} s"
+        return None
+
+    def status(self) -> dict[str, Any]:
+        """Counters, queue depth, and the median and 95th percentile of a call's time, queue included."""
+        with self._ready:
+            spans = sorted(self._spans_ms)
+            running = sum(1 for thread in self._threads if thread.job is not None)
+            return {
+                "counters": dict(self._counts),
+                "queue_depth": len(self._waiting),
+                "queue_size": self._queue_size,
+                "workers": len(self._threads),
+                "running": running,
+                "p50_ms": _percentile(spans, 0.50),
+                "p95_ms": _percentile(spans, 0.95),
+            }
+
+
+def _percentile(ordered: list[float], share: float) -> float | None:
+    """Nearest-rank percentile; None of nothing."""
+    if not ordered:
+        return None
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 1)
