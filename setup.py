@@ -32,11 +32,12 @@ setup(
     extras_require={
         "dev": [
             "hypothesis>=6.100",
-            "mypy>=1.10",
+            "mypy>=2.4,<3",
             "psutil>=5.9",
             "pytest>=8.2",
             "pytest-timeout>=2.3",
-            "ruff>=0.6",
+            # Pinned to a minor version: the next may format otherwise.
+            "ruff~=0.17.0",
             # Builds wheels by itself from this version on; the packaging is tested.
             "setuptools>=70.1",
         ],

@@ -7,6 +7,7 @@ The names below are the public surface; each is imported when it is first asked 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from face_det.faces import Box, Face, Match, Reason
 
 __version__ = "0.1.0"
+
+# The official builds of ONNX Runtime send usage data to their maker, from the moment they are
+# imported. Nothing here sends anything anywhere, so that is off before anybody can import them.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Box",

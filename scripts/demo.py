@@ -54,8 +54,10 @@ def main() -> None:
     """Run the demo; SystemExit with a message if it fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begun = time.perf_counter()
+    # There will be a socket in it, whose path must be short.
+    parent = "/tmp" if len(tempfile.gettempdir()) > 60 else None
     try:
-        with tempfile.TemporaryDirectory(prefix="face-det-", dir=_roomy()) as folder:
+        with tempfile.TemporaryDirectory(prefix="face-det-", dir=parent) as folder:
             wrong = _demonstrate(Path(folder), photos.photos())
     except (DemoFailed, photos.PhotosUnavailable) as error:
         sys.exit(f"demo: {error}")
@@ -66,11 +68,6 @@ def main() -> None:
     print(f"Done in {time.perf_counter() - begun:.0f} s.")
     if wrong:
         sys.exit(f"demo: {wrong} answers are wrong; see the table")
-
-
-def _roomy() -> str | None:
-    """Where temporary folders go, unless that is too deep for the path of a socket in them."""
-    return "/tmp" if len(tempfile.gettempdir()) > 60 else None
 
 
 def _demonstrate(state: Path, found: dict[str, Path]) -> int:
@@ -189,7 +186,8 @@ def _daemon(config: Path) -> Iterator[str]:
     )
     lines: queue.Queue[str | None] = queue.Queue()
     log: list[str] = []
-    threading.Thread(target=_read, args=(process, lines), daemon=True).start()
+    reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
+    reader.start()
     try:
         deadline = time.monotonic() + READY_S
         while not log or "ready" not in log[-1]:
@@ -208,14 +206,16 @@ def _daemon(config: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
+        reader.join()
     if code != 0:
         raise DemoFailed(f"the daemon must end with 0 on SIGTERM, ended with {code}")
 
 
 def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
     assert process.stderr is not None
-    for line in process.stderr:
-        lines.put(line.rstrip())
+    with process.stderr as log:
+        for line in log:
+            lines.put(line.rstrip())
     lines.put(None)
 
 

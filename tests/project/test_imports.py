@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,6 +113,15 @@ def test_importing_is_cheap(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {heavy.split()!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_sent_to_anybody(tmp_path: Path) -> None:
+    """ONNX Runtime's usage data is off: not even the file is made that numbers its sessions."""
+    environ = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environ |= {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    code = "import face_det.nets.runtime"
+    subprocess.run([sys.executable, "-B", "-c", code], env=environ, check=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_public_names_are_there() -> None:
