@@ -114,7 +114,8 @@ class Reader:
         wrong = np.flatnonzero(~np.isfinite(values))
         if wrong.size:
             raise self.error(start + 4 * int(wrong[0]), f"{what} (finite numbers)", str(values[wrong[0]]))
-        return values.reshape(shape)
+        # One side of none leaves the others free to be anything, too large for an array even.
+        return values.reshape(shape if values.size else (0, 0, 0, 0))
 
     def values(self, what: str) -> Floats:
         """The numbers of a tensor, whatever its shape."""

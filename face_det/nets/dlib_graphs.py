@@ -7,6 +7,7 @@ with a single output is split in two. All of it is exact but for the rounding of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -49,7 +50,7 @@ def embedder(network: Network) -> bytes:
     graph = _Graph(network.place, "chips", (3, network.side))
     graph.node("Cast", to=TensorProto.FLOAT)
     graph.node("Transpose", perm=[0, 3, 1, 2])
-    for layer in _normalising(_folded(network), network.means):
+    for layer in _normalising(_folded(network), network):
         graph.add(layer)
     given = helper.make_tensor_value_info("chips", TensorProto.UINT8, ["n", *network.side, 3])
     return graph.model(given, "encodings", ["n", graph.shape[0]])
@@ -80,17 +81,19 @@ def _conv(filters: npt.NDArray[np.float64], bias: npt.NDArray[np.float64], like:
         return Conv(filters.astype(np.float32), bias.astype(np.float32), like.stride, like.padding)
 
 
-def _normalising(layers: Iterable[Layer], means: tuple[float, float, float]) -> Iterator[Layer]:
+def _normalising(layers: list[Layer], network: Network) -> Iterator[Layer]:
     """The same for pixels of 0..255: the first convolution also takes (x - mean) / 256 upon itself.
 
     Only without padding, which would have to be the mean instead of zero.
     """
-    first, *others = layers
-    assert isinstance(first, Conv)
-    assert first.padding == (0, 0)
+    first = layers[0]
+    if not isinstance(first, Conv) or first.filters.shape[1] != 3 or first.padding != (0, 0):
+        raise WeightsError(f"{network.place}: must begin with a convolution of 3 channels without padding")
     filters = first.filters.astype(np.float64) / 256
-    yield _conv(filters, first.bias - np.einsum("oihw,i->o", filters, means), first)
-    yield from others
+    # An exact sum, so that every machine builds the same model.
+    shifts = [math.fsum(each.ravel()) for each in filters * np.array(network.means)[:, None, None]]
+    yield _conv(filters, first.bias - np.array(shifts), first)
+    yield from layers[1:]
 
 
 def _filled_up(layers: Iterable[Layer]) -> Iterator[Layer]:
@@ -168,7 +171,12 @@ class _Graph:
         graph = helper.make_graph(self.nodes, "face_det", [given], [result], self.weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = IR_VERSION
-        onnx.checker.check_model(model)
+        try:
+            onnx.checker.check_model(model)
+        except onnx.checker.ValidationError as error:
+            raise WeightsError(
+                f"{self.place}: must hold a network that ONNX can express, got {str(error).splitlines()[0]}"
+            ) from error
         serialised: bytes = model.SerializeToString(deterministic=True)
         return serialised
 
@@ -187,6 +195,7 @@ class _Graph:
             self.node("GlobalAveragePool")
             self.shape = (self.shape[0], (1, 1))
             return
+        self._check(min(layer.window) > 0, "a window for each pool", str(layer.window))
         pads = [*layer.padding, *layer.padding]
         self.node(kinds[layer.kind], kernel_shape=layer.window, strides=layer.stride, pads=pads)
         self.shape = (self.shape[0], self._shrunk(layer.window, layer.stride, layer.padding))

@@ -218,6 +218,14 @@ def test_threads_share_a_detector(detector: CnnDetector, photos: Mapping[str, Pa
     assert together == alone
 
 
+def test_more_threads_change_nothing(detector: CnnDetector, photos: Mapping[str, Path]) -> None:
+    """A network on two threads finds what it finds on one."""
+    rgb = resized(photos["t1"], 900, 612)
+    found = CnnDetector(threads=2).detect(rgb)
+    assert len(found) >= 5
+    assert css(found) == css(detector.detect(rgb))
+
+
 def test_others_run_meanwhile(detector: CnnDetector) -> None:
     """Another thread gets on while the network computes: a daemon's heartbeats are not lost."""
     steps = 0

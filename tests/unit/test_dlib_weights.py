@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from face_det.nets.network import AddPrev, Affine, Conv, Dense, Network, Pool, S
 
 DETECTOR = weights_path("mmod").read_bytes()
 CHUNK = 64
-"""Around the first bytes: the header, where lengths and names stand close together."""
+"""Bytes before and behind a name that are changed."""
 
 
 def wrong(data: bytes) -> str:
@@ -101,6 +103,14 @@ def test_a_length_beyond_the_file_takes_no_memory() -> None:
     assert "got the end of the file" in wrong(DETECTOR[:at] + shape + DETECTOR[at:])
 
 
+def test_an_empty_tensor_of_huge_sides_is_empty() -> None:
+    """No times 2**40 numbers are no numbers: the file is as good as before."""
+    at = DETECTOR.rindex(b"\x01\x02" + b"\x01\x00" * 4) + 2
+    shape = b"\x01\x00" + b"\x06\x00\x00\x00\x00\x00\x01" * 3
+    network = dlib_weights.parse(DETECTOR[:at] + shape + DETECTOR[at + 8 :], "net.dat")
+    assert len(network.layers) == 19
+
+
 def test_layers_without_end_are_refused() -> None:
     """A file of versions only does not become a list as long as the file."""
     start = DETECTOR.index(b"\x01\x02\x01\x02\x01\x02")
@@ -130,22 +140,22 @@ def test_a_shorter_file_is_an_error(end: int) -> None:
     wrong(DETECTOR[:end])
 
 
-def survive(data: bytes) -> None:
+def survive(data: bytes, build: Callable[[Network], bytes] = dlib_graphs.detector) -> None:
     """Nothing but WeightsError, up to the finished model; a changed weight cannot be told."""
     with contextlib.suppress(WeightsError):
-        dlib_graphs.detector(dlib_weights.parse(data, "net.dat"))
+        build(dlib_weights.parse(data, "net.dat"))
 
 
-STRUCTURE = sorted(
-    {
-        at
-        for name in (b"loss_mmod_", b"input_rgb", b"con_4", b"bn_con2", b"affine_", b"relu_", b"add_prev_")
-        for start in range(len(DETECTOR))
-        if DETECTOR.startswith(name, start)
-        for at in range(max(start - CHUNK, 0), min(start + CHUNK, len(DETECTOR)))
-    }
-)
-"""Bytes near a name: all lengths, shapes and versions of the file are among them."""
+def structure(data: bytes) -> list[int]:
+    """Bytes near a name: all lengths, shapes and versions of a file are among them."""
+    names = re.finditer(
+        rb"loss_m|input_rgb|con_4|bn_con2|affine_|relu_|add_prev_|(?:max|avg)_pool|fc_2", data
+    )
+    near = {at for name in names for at in range(name.start() - CHUNK, name.start() + CHUNK)}
+    return sorted(at for at in near if 0 <= at < len(data))
+
+
+STRUCTURE = structure(DETECTOR)
 
 
 @settings(deadline=None, max_examples=300)
@@ -163,6 +173,19 @@ def test_changed_bytes_raise_nothing_else(changes: list[tuple[int, int]]) -> Non
 def test_bytes_put_in_or_left_out_raise_nothing_else(at: int, put: bytes, leave: int) -> None:
     """The same with everything behind the place moved."""
     survive(DETECTOR[:at] + put + DETECTOR[at + leave :])
+
+
+def test_changes_of_the_embedder_raise_nothing_else() -> None:
+    """The same for the other network, which has sums, pools and a matrix."""
+    whole = weights_path("resnet").read_bytes()
+    places = structure(whole)
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.sampled_from(places), st.integers(0, 255))
+    def change(at: int, value: int) -> None:
+        survive(whole[:at] + bytes([value]) + whole[at + 1 :], dlib_graphs.embedder)
+
+    change()
 
 
 @settings(deadline=None, max_examples=200)

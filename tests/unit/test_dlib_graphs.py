@@ -1,0 +1,78 @@
+"""The models made from dlib's networks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from face_det.nets import dlib_graphs, dlib_weights, graph_cache
+from face_det.nets.catalogue import weights_path
+from face_det.nets.network import Affine, Conv, Layer, Network, Relu
+from face_det.nets.runtime import Session
+
+BUILT = {
+    # builder: what it makes of the two networks
+    1: {
+        "mmod": "0c120b3cf354fe9c",
+        "resnet": "b21f37496954046c",
+    },
+}
+
+
+def meaning(model: bytes) -> Iterator[bytes]:
+    """Everything in a model that decides what it computes, whatever wrote it."""
+    graph = onnx.load_model_from_string(model).graph
+    for node in graph.node:
+        attributes = sorted(
+            (item.name, str(onnx.helper.get_attribute_value(item))) for item in node.attribute
+        )
+        yield repr((node.op_type, list(node.input), list(node.output), attributes)).encode()
+    for weights in graph.initializer:
+        yield weights.name.encode() + np.ascontiguousarray(numpy_helper.to_array(weights)).tobytes()
+
+
+@pytest.mark.parametrize("name", ["mmod", "resnet"])
+def test_another_model_needs_another_builder_number(name: str) -> None:
+    """The cache knows models by the builder's number: raise BUILDER when what is built changes."""
+    model = graph_cache.build(name, weights_path(name))
+    digest = hashlib.sha256(b"".join(meaning(model))).hexdigest()
+    assert BUILT[graph_cache.BUILDER][name] == digest[:16]
+
+
+def test_every_wide_layer_fills_its_vectors() -> None:
+    """45 channels became 48, and the head of one channel two convolutions of 9 and 1."""
+    graph = onnx.load_model_from_string(graph_cache.build("mmod", weights_path("mmod"))).graph
+    shapes = {weights.name: tuple(weights.dims) for weights in graph.initializer}
+    filters = [shapes[node.input[1]] for node in graph.node if node.op_type == "Conv"]
+    assert filters[3:] == [(48, 32, 5, 5), (48, 48, 5, 5), (48, 48, 5, 5), (9, 48, 9, 1), (1, 9, 1, 9)]
+
+
+def plain(layers: tuple[Layer, ...], tile: np.ndarray) -> np.ndarray:
+    """Layers one by one, as they stand in the file, in float64 and without any rewriting."""
+    x = tile.astype(np.float64)
+    for layer in layers:
+        if isinstance(layer, Conv):
+            (down, across), (rows, columns) = layer.stride, layer.filters.shape[2:]
+            padding = [(0, 0), *((side, side) for side in layer.padding)]
+            seen = np.lib.stride_tricks.sliding_window_view(np.pad(x, padding), (rows, columns), axis=(1, 2))
+            x = np.einsum("ihwrc,oirc->ohw", seen[:, ::down, ::across], layer.filters, optimize=True)
+            x += layer.bias[:, None, None]
+        elif isinstance(layer, Affine):
+            x = x * layer.gamma[:, None, None] + layer.beta[:, None, None]
+        else:
+            assert isinstance(layer, Relu)
+            x = np.maximum(x, 0)
+    return x
+
+
+def test_rewriting_changes_nothing() -> None:
+    """Folded, filled up and split, the detector computes what its layers do one by one."""
+    network: Network = dlib_weights.read(weights_path("mmod"))
+    tile = np.random.default_rng(3).uniform(-0.5, 0.5, (3, 101, 133)).astype(np.float32)
+    (scores,) = Session(dlib_graphs.detector(network)).run({"tile": tile[None]})
+    np.testing.assert_allclose(scores[0], plain(network.layers, tile), atol=1e-5)
