@@ -64,7 +64,9 @@ class _Daemon:
         self._notifier = notifier
         self._call_limit_s = call_limit_s
         self._workers = Workers(config.workers, config.queue_size)
+        self._learner = Workers(1, config.queue_size, name="learner")
         self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
+        self._pools = (self._workers, self._learner, self._quick)
         self._rpc: Rpc | None = None
         self._stopping = Event()
         self._hurry = Event()
@@ -75,8 +77,8 @@ class _Daemon:
         gevent.signal_handler(signal.SIGTERM, self._stop)
         gevent.signal_handler(signal.SIGINT, self._stop)
         gevent.signal_handler(signal.SIGHUP, self._reload)
-        self._workers.start()
-        self._quick.start()
+        for pool in self._pools:
+            pool.start()
         service = self._build()
         if service is None:
             log.info("stopped while loading")
@@ -85,6 +87,7 @@ class _Daemon:
             self._config,
             service,
             workers=self._workers,
+            learner=self._learner,
             quick=self._quick,
             notifier=self._notifier,
             load=self._load,
@@ -121,9 +124,9 @@ class _Daemon:
         log.info("stopping: %d calls in progress", server.calls)
         self._notifier.stopping(f"finishing {server.calls} calls")
         server.refuse(SHUTTING_DOWN)
-        for workers in (self._workers, self._quick):
-            workers.close(SHUTTING_DOWN)
-        finished = gevent.spawn(lambda: (server.join(), self._workers.join(), self._quick.join()))
+        for pool in self._pools:
+            pool.close(SHUTTING_DOWN)
+        finished = gevent.spawn(self._finish, server)
         gevent.wait([finished, self._hurry], timeout=timeout_s, count=1)
         clean = bool(finished.ready())
         if not clean:
@@ -136,6 +139,12 @@ class _Daemon:
         log.info("stopped")
         return clean
 
+    def _finish(self, server: RpcServer) -> None:
+        server.join()
+        for pool in self._pools:
+            # Callers that are gone have left jobs behind, which end as well.
+            pool.join()
+
     def _watch(self) -> None:
         """Ping systemd's watchdog, from the hub and only while no thread is stuck.
 
@@ -145,7 +154,7 @@ class _Daemon:
         watchdog_s = self._notifier.watchdog_s
         complained = False
         while True:
-            stuck = self._workers.stuck() or self._quick.stuck()
+            stuck = next(filter(None, (pool.stuck() for pool in self._pools)), None)
             if stuck is None:
                 self._notifier.alive()
             elif not complained:

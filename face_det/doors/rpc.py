@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
-from gevent.lock import BoundedSemaphore
 
 from face_det.config import Config
 from face_det.doors import logs
@@ -41,7 +39,12 @@ RESTART_KEYS = ("zerorpc_pipe", "zerorpc_heart_beat", "workers", "queue_size", "
 
 
 class Rpc:
-    """The verbs. `workers` compute; `quick`, of its own threads, answers what must not wait behind them."""
+    """The verbs. `workers` answer who is in a picture.
+
+    `learner`, a single thread, runs one after the other what writes the dataset and the model, and
+    reloads: none reads the files half way through another's writing, and an hour's training keeps
+    no picture waiting. `quick` answers what must wait behind neither.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Rpc:
         service: Service,
         *,
         workers: Workers,
+        learner: Workers,
         quick: Workers,
         notifier: Notifier,
         load: Load,
@@ -59,17 +63,13 @@ class Rpc:
         self._config = config
         self._service = service
         self._workers = workers
+        self._learner = learner
         self._quick = quick
         self._notifier = notifier
         self._load = load
         self._assemble = assemble
         self._call_limit_s = call_limit_s
         self._started = time.monotonic()
-        # Held by what writes the dataset and the model, and while a service is replaced: the new one
-        # must not read the files half way through the old one's writing.
-        self._learning = threading.Lock()
-        # Reloads wait for each other here, on the hub, and not in the threads that answer status().
-        self._reloading = BoundedSemaphore(1)
 
     @property
     def config(self) -> Config:
@@ -123,22 +123,20 @@ class Rpc:
 
     def reload(self) -> Any:
         """Read configuration and model again, as SIGHUP does; what does not fit is refused."""
-        with self._reloading, _logged("reload") as notes:
-            self._notifier.reloading()
-            try:
-                return self._swiftly(lambda: self._replace(notes), notes)
-            finally:
-                self._notifier.ready(self.summary())
+        with _logged("reload") as notes:
+            return self._learn(lambda: self._replace(notes), notes)
 
     def status(self) -> Any:
         """Version, uptime, model, networks, counters, queue depth, and how long calls take."""
         with _logged("status", logging.DEBUG) as notes:
             fields = self._swiftly(lambda: self._service.status(), notes)
-        ours = self._workers.status()
+        ours, learning = self._workers.status(), self._learner.status()
+        both = {name: count + learning["counters"][name] for name, count in ours["counters"].items()}
         return {
             **fields,
             **ours,
-            "counters": {**fields.get("counters", {}), **ours["counters"]},
+            "counters": {**fields.get("counters", {}), **both},
+            "learning": {key: learning[key] for key in ("running", "queue_depth")},
             "uptime_s": round(time.monotonic() - self._started, 3),
             "endpoint": self._started_with.zerorpc_pipe,
             "pid": os.getpid(),
@@ -164,28 +162,30 @@ class Rpc:
         return self._workers.submit(run, limit_s=limit_s or self._call_limit_s, notes=notes)
 
     def _learn(self, run: Callable[[], T], notes: Notes, limit_s: float | None = None) -> T:
-        def alone() -> T:
-            with self._learning:
-                return run()
-
-        return self._compute(alone, notes, limit_s)
+        return self._learner.submit(run, limit_s=limit_s or self._call_limit_s, notes=notes)
 
     def _swiftly(self, run: Callable[[], T], notes: Notes) -> T:
-        return self._quick.submit(run, limit_s=TRAINING_LIMIT_S, notes=notes)
+        return self._quick.submit(run, limit_s=self._call_limit_s, notes=notes)
 
     def _replace(self, notes: Notes) -> dict[str, Any]:
-        """Take the new configuration, if it and the model on disk are fit for use (on a thread)."""
+        """Take the new configuration, if it and the model on disk are fit for use."""
+        self._notifier.reloading()
+        try:
+            return self._replaced(notes)
+        finally:
+            self._notifier.ready(self.summary())
+
+    def _replaced(self, notes: Notes) -> dict[str, Any]:
         config = self._load()
         changed = [key for key, value in vars(config).items() if value != getattr(self._config, key)]
         restart = [key for key in RESTART_KEYS if getattr(config, key) != getattr(self._started_with, key)]
-        with self._learning:
-            if changed:
-                self._service = self._assemble(config, self._service)
-                self._config = config
-                logs.set_level(config.log_level)
-                fields = {"model": self._service.status()["model"]}
-            else:
-                fields = self._service.reload()
+        if changed:
+            self._service = self._assemble(config, self._service)
+            self._config = config
+            logs.set_level(config.log_level)
+            fields = {"model": self._service.status()["model"]}
+        else:
+            fields = self._service.reload()
         notes.update(changed=",".join(changed) or "-", restart_needed=",".join(restart) or "-")
         if restart:
             log.warning("these settings change only with a restart: %s", ", ".join(restart))

@@ -25,16 +25,14 @@ def folder():
 
 @pytest.fixture
 def launch(folder):
-    """Start a daemon: launch(queueSize=1, environ={...}, ready=False, args=[...])."""
+    """Start a daemon: launch(queueSize=1, environ={...}, ready=False, args=[...], command=[...])."""
     with contextlib.ExitStack() as stack:
         count = iter(range(100))
 
-        def start(*, ready=True, environ=None, args=(), **settings):
+        def start(*, command=(sys.executable, FAKE), ready=True, environ=None, args=(), **settings):
             own = folder / str(next(count))
             own.mkdir()
-            daemon = Daemon(
-                own, lambda config: [sys.executable, FAKE, config, *args], settings, environ or {}
-            )
+            daemon = Daemon(own, lambda config: [*command, config, *args], settings, environ or {})
             stack.callback(daemon.stop)
             if ready:
                 daemon.until_notified("READY=1")

@@ -134,14 +134,15 @@ def test_what_a_reload_cannot_change_is_named(launch, call):
 
 
 def test_a_reload_waits_for_learning_and_not_the_other_way_round(launch, call, gate):
-    """A service is not replaced half way through the old one's writing; status() answers meanwhile."""
+    """A service is not replaced half way through the old one's writing; all else is answered meanwhile."""
     daemon = launch(minProba=0.5)
     training = gevent.spawn(call, daemon, "train", {"steps": list(gate.steps)})
     gate.begun()
     daemon.configure(minProba=0.7)
     reloads = [gevent.spawn(call, daemon, "reload") for _ in range(4)]
-    daemon.until_notified("STATUS=reloading")
+    eventually(lambda: call(daemon, "status")["learning"] == {"running": 1, "queue_depth": 4}, "them to wait")
     assert call(daemon, "status")["min"] == 0.5
+    assert call(daemon, "detect_faces", []) == "[]"
     assert not any(reload.ready() for reload in reloads)
     gate.open()
     assert training.get(timeout=60) == {"trained": True}

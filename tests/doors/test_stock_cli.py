@@ -33,7 +33,9 @@ def test_calls(launch):
     zerorpc 0.6.3 looks for collections.Iterator before it prints, which Python has no longer.
     """
     daemon = launch()
-    fixed = "import collections as c, collections.abc, zerorpc.cli as z; c.Iterator = c.abc.Iterator; z.main()"
+    fixed = (
+        "import collections, typing, zerorpc.cli; collections.Iterator = typing.Iterator; zerorpc.cli.main()"
+    )
     command = [sys.executable, "-c", fixed, "-j", "-pj", daemon.endpoint, "add_face", '"Ann"', '"/a.jpg"']
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == '{"name": "Ann", "images": 1}'
