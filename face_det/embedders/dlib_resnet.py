@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import dlib
@@ -11,23 +10,22 @@ import numpy as np
 from face_det.embedders import landmarks
 from face_det.embedders.landmarks import CHIP_PX, PADDING
 from face_det.faces import Detection, Encodings, Rgb
-from face_det.nets.catalogue import CATALOGUE, weights_path
+from face_det.nets.catalogue import CATALOGUE
+from face_det.nets.resnet import DIMENSIONS, Resnet
 
 
 class DlibResnetEmbedder:
     """Five landmarks turn the face upright into a 150 px chip; the network makes 128 numbers of it."""
 
     name = "dlib_resnet"
-    runtime = "dlib"
-    dimensions = 128
+    runtime = "onnxruntime"
+    dimensions = DIMENSIONS
 
     def __init__(self, threads: int = 1) -> None:
         self.fingerprint = f"{self.name}:{CATALOGUE['resnet'].sha256[:12]}:landmarks5-{CHIP_PX}-{PADDING}"
         # Now, so that missing weights are said at the start.
         landmarks.predictor("landmarks5")
-        self._network = dlib.face_recognition_model_v1(str(weights_path("resnet")))
-        # The network keeps its activations between calls: one call at a time.
-        self._lock = threading.Lock()
+        self._network = Resnet(threads)
 
     def align(self, rgb: Rgb, detection: Detection) -> Rgb:
         """The face as an upright chip, shape (150, 150, 3)."""
@@ -36,9 +34,12 @@ class DlibResnetEmbedder:
         return landmarks.chip(rgb, landmarks.landmarks5(rgb, edges))
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
-        """Encodings of chips, shape (len(chips), 128); more `jitters` average that many re-samples."""
-        if not chips:
-            return np.empty((0, self.dimensions))
-        with self._lock:
-            vectors = self._network.compute_face_descriptor(list(chips), jitters)
-        return np.array(vectors, dtype=np.float64)
+        """Encodings of chips, shape (len(chips), 128); more `jitters` average that many re-samples.
+
+        The re-samples (small shifts, turns, zooms, mirrored or not) are dlib's own, from its one
+        stream of random numbers: a process that has drawn none yet gets face_recognition's numbers.
+        """
+        if jitters <= 1:
+            return self._network.encode(chips)
+        means = [self._network.encode(dlib.jitter_image(chip, jitters)).mean(axis=0) for chip in chips]
+        return np.array(means).reshape(-1, self.dimensions)
