@@ -1,6 +1,7 @@
 # Everything runs in .venv, which the first target that needs it sets up; the next one finds it done.
 # Needs python3 (3.10 or newer, with venv) and the package registry, nothing else.
 #
+#   make setup    install into .venv
 #   make demo     see it work on real photos
 #   make test     run the tests            make test ARGS="-k config" picks some
 #   make check    lint, formatting, types
@@ -10,40 +11,48 @@
 PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
-# Named by what is to be installed: another requirement is another stamp.
-STAMP := .venv/installed-$(shell cat setup.py ml-requirements.txt | cksum | tr ' ' '-')
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-compile
+# Named by what is to be installed: other requirements, another stamp.
+KEY := $(shell cat setup.py ml-requirements.txt | cksum | tr ' ' '-')
+READY := .venv/ready-$(KEY)
+TOOLS := .venv/tools-$(KEY)
 
 .PHONY: setup demo test check docs clean
 
-setup: $(STAMP)
+setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
 
-demo: $(STAMP)
+demo: $(READY)
 	@$(PY) scripts/demo.py $(ARGS)
 
-test: $(STAMP)
+test: $(TOOLS)
 	$(PY) -m pytest $(ARGS)
 
-check: $(STAMP)
+check: $(TOOLS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-docs: $(STAMP)
+docs: $(READY)
 	$(PY) docs/generate.py
 
 clean:
 	rm -rf .venv .cache build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP):
+$(READY):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v >= (3, 10) else \
 	"face_det needs Python 3.10 or newer, got %d.%d; choose one: make PYTHON=python3.12 setup" % v)'
 	@echo "Setting up .venv; this takes a few minutes the first time."
 	@$(PY) -c pass 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@$(PIP) --editable .
+	@rm -f .venv/ready-*
+	@touch $@
+
+$(TOOLS): $(READY)
+	@echo "Adding what tests and checks need."
 	@$(PIP) --editable '.[dev]'
 	@# The reference in tests. Its own requirements would compile dlib for ten minutes.
 	@$(PIP) --no-deps face_recognition==1.3.0
-	@rm -f .venv/installed-*
+	@rm -f .venv/tools-*
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -12,7 +13,6 @@ from types import ModuleType
 
 import psutil
 import pytest
-from conftest import load_script
 
 from face_det.faces import UNKNOWN
 from face_det.media import image
@@ -22,7 +22,7 @@ from face_det.media import image
 def demo(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> ModuleType:
     """scripts/demo.py as a module, with its output elsewhere."""
     monkeypatch.syspath_prepend(str(repository / "scripts"))
-    module = load_script("demo")
+    module = importlib.import_module("demo")
     monkeypatch.setattr(module, "OUTPUT", tmp_path / "demo-output")
     return module
 
