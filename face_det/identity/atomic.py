@@ -1,0 +1,127 @@
+"""What storage.py is made of: locks on folders, temporary files, reading and renaming one file."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+from face_det.errors import DataError, FaceDetError
+
+PREFIX = ".face_det-"
+TEMPORARY = re.compile(re.escape(PREFIX) + r"[0-9a-f]{16}\.tmp")
+NO_FLOCK = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+"""What flock on a folder answers where the file system cannot do it (NFS, SMB)."""
+
+
+@contextmanager
+def held(folders: Iterable[Path], *, shared: bool = False) -> Iterator[None]:
+    """A flock on each folder, always in the same order, so that two holders cannot block each other.
+
+    A folder needs no lock file for that, and a reader no right to write. Where the file system
+    cannot do it, a lock file in the folder stands in.
+    """
+    with ExitStack() as stack:
+        for folder in sorted(set(folders)):
+            with reporting(folder):
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                stack.callback(os.close, descriptor)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+                except OSError as error:
+                    if error.errno not in NO_FLOCK:
+                        raise
+                    stack.enter_context(FileLock(folder / ".face_det.lock", mode=0o666))
+        yield
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write beside `path` and rename over it; the caller holds the folder."""
+    temporary = write_temporary(path, data)
+    try:
+        with reporting(path):
+            temporary.replace(path)
+            sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_temporary(target: Path, data: bytes) -> Path:
+    """The content in a temporary file beside `target`, on disk, with the target's mode and owner.
+
+    For a target that is not there yet, the file is its owner's only. Raises FaceDetError.
+    """
+    temporary = target.with_name(f"{PREFIX}{secrets.token_hex(8)}.tmp")
+    with reporting(target):
+        require_no_folder(target)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                _inherit(descriptor, target)
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    return temporary
+
+
+def require_no_folder(path: Path) -> None:
+    """Raise FaceDetError if a folder stands where a file is to be replaced or deleted."""
+    if path.is_dir():
+        raise FaceDetError(f"{path}: must be a file, got a folder; nothing was written")
+
+
+def _inherit(descriptor: int, target: Path) -> None:
+    with suppress(FileNotFoundError):
+        before = target.stat()
+        # Root who encodes for the daemon's user must not take the file away from it.
+        with suppress(PermissionError):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+
+
+def read(path: Path, max_bytes: int) -> bytes | None:
+    """The content, or None if the file is not there. Raises DataError as storage.read_all does."""
+    try:
+        # Not blocking: a named pipe would keep us waiting for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise DataError(f"{path}: must be a file, got something else")
+            if found.st_size > max_bytes:
+                raise DataError(f"{path}: must not be larger than {max_bytes} bytes, got {found.st_size}")
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path}: must be a file that can be read, got {error.strerror}") from error
+
+
+def sync(folder: Path) -> None:
+    """Have the folder's entries on disk, so that a rename outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def reporting(path: Path, outcome: str = "what was there before still is") -> Iterator[None]:
+    """An OSError as a FaceDetError of one line that says which file it is about and what holds now."""
+    try:
+        yield
+    except OSError as error:
+        raise FaceDetError(f"{path}: cannot be written: {error.strerror}; {outcome}") from error

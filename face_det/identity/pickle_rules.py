@@ -1,0 +1,105 @@
+"""The allow-list of safe_pickle: what a name in a pickle may become, and with which arguments."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+
+from face_det.identity import legacy
+from face_det.identity.pickle_values import CALLS, Named, Opaque, set_array, set_dtype, wrong
+
+CLASSES: dict[str, str] = {
+    # name in the file: where the class lives today
+    "face_det.classifiers.nearest.NearestClassifier": "face_det.classifiers.nearest",
+    "sklearn.svm._classes.SVC": "sklearn.svm._classes",
+    "sklearn.svm._classes.LinearSVC": "sklearn.svm._classes",
+    "sklearn.calibration.CalibratedClassifierCV": "sklearn.calibration",
+    "sklearn.calibration._CalibratedClassifier": "sklearn.calibration",
+    "sklearn.calibration._SigmoidCalibration": "sklearn.calibration",
+    "sklearn.isotonic.IsotonicRegression": "sklearn.isotonic",
+    "sklearn.frozen._frozen.FrozenEstimator": "sklearn.frozen._frozen",
+    "sklearn.neighbors._classification.KNeighborsClassifier": "sklearn.neighbors._classification",
+    "sklearn.multiclass.OneVsRestClassifier": "sklearn.multiclass",
+    "sklearn.pipeline.Pipeline": "sklearn.pipeline",
+    "sklearn.preprocessing._data.StandardScaler": "sklearn.preprocessing._data",
+    "sklearn.preprocessing._data.Normalizer": "sklearn.preprocessing._data",
+    "sklearn.preprocessing._label.LabelBinarizer": "sklearn.preprocessing._label",
+    "sklearn.preprocessing._label.LabelEncoder": "sklearn.preprocessing._label",
+    "xgboost.core.Booster": "xgboost.core",
+    "xgboost.sklearn.XGBClassifier": "xgboost.sklearn",
+    # as scikit-learn before 0.22 and xgboost before 1.6 spelt them
+    "sklearn.svm.classes.SVC": "sklearn.svm._classes",
+    "sklearn.svm.classes.LinearSVC": "sklearn.svm._classes",
+    "sklearn.neighbors.classification.KNeighborsClassifier": "sklearn.neighbors._classification",
+    "sklearn.preprocessing.data.StandardScaler": "sklearn.preprocessing._data",
+    "sklearn.preprocessing.label.LabelEncoder": "sklearn.preprocessing._label",
+    "xgboost.compat.XGBoostLabelEncoder": "sklearn.preprocessing._label:LabelEncoder",
+}
+"""`module`, or `module:Class` where the class has another name now."""
+
+OPAQUE = re.compile(
+    r"sklearn\.(?:neighbors\._?(?:kd|ball)_tree\.(?:KDTree|BallTree|KDTree64|BallTree64|newObj)"
+    r"|(?:neighbors|metrics)\._?dist_metrics\.(?:\w+Distance(?:64)?|newObj))"
+)
+"""A search tree is indices into memory that nothing checks: it is dropped, and grown from its points."""
+
+PASSIVE = {"numpy.ndarray", "__builtin__.object", "builtins.object"}
+"""Names that only stand as an argument of another."""
+
+RECONSTRUCTORS = {"copyreg._reconstructor", "copy_reg._reconstructor"}
+"""How protocols 0 and 1 spell a new instance."""
+
+
+def knows(named: Named) -> bool:
+    """Whether the name is on the list. A dot in the name, an attribute of a class, never is."""
+    text = str(named)
+    if "." in named.name:
+        return False
+    lists = (CLASSES, CALLS, PASSIVE, RECONSTRUCTORS)
+    return any(text in names for names in lists) or OPAQUE.fullmatch(text) is not None
+
+
+def call(named: Named, arguments: Any) -> object:
+    """What the named function makes of the arguments; UnpicklingError if they are not what it takes."""
+    text = str(named)
+    if not isinstance(arguments, tuple):
+        raise wrong("arguments", arguments)
+    if OPAQUE.fullmatch(text):
+        return Opaque()
+    if text in RECONSTRUCTORS:
+        kind, base, state = arguments
+        if not isinstance(kind, Named) or str(base) not in PASSIVE or state is not None:
+            raise pickle.UnpicklingError("an instance made from another class than object")
+        return instance(kind, ())
+    if text not in CALLS:
+        raise pickle.UnpicklingError(f"a call of {text}, which is a class")
+    return CALLS[text](*arguments)
+
+
+def instance(named: Named, arguments: Any) -> object:
+    """An instance of a listed class, not initialised: its state follows."""
+    text = str(named)
+    if arguments != () or text not in CLASSES:
+        raise pickle.UnpicklingError(f"an instance of {text} made from arguments")
+    module, _, name = CLASSES[text].partition(":")
+    kind = getattr(importlib.import_module(module), name or named.name)
+    return kind.__new__(kind)
+
+
+def set_state(target: Any, state: Any) -> None:
+    """Give a new instance its state; UnpicklingError for anything that is no instance of the list."""
+    kind = type(target)
+    if kind is Opaque:
+        return
+    if kind is np.ndarray:
+        set_array(target, state)
+    elif isinstance(target, np.dtype):
+        set_dtype(target, state)
+    elif any(f"{kind.__module__}.{kind.__name__}" == name for name in CLASSES):
+        legacy.set_state(target, state)
+    else:
+        raise pickle.UnpicklingError(f"state for {kind.__name__}, which takes none")
