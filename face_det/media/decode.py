@@ -134,8 +134,18 @@ def decode(data: bytes, place: str, *, max_pixels: int) -> Rgb:
     except Image.DecompressionBombError as error:
         raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, asks for more inside") from error
     except _DAMAGE as error:
+        _require_no_interrupt(error)
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadImage(f"{place}: must be a whole picture, got a damaged or cut one ({said})") from error
+
+
+def _require_no_interrupt(error: BaseException) -> None:
+    """Raise the Ctrl-C behind an error: what is cut short by one also ends before the picture does."""
+    cause = error.__context__
+    while cause is not None:
+        if not isinstance(cause, Exception):
+            raise cause
+        cause = cause.__context__
 
 
 def _hush() -> None:

@@ -25,6 +25,7 @@ from PIL import Image, ImageFile, ImageFilter, ImageOps
 
 from face_det.errors import BadImage
 from face_det.faces import Box, Rgb
+from face_det.media import decode as decoding
 from face_det.media.image import crop, focus, load, read, region, resolve
 
 WIDTH, HEIGHT = 70, 50
@@ -818,3 +819,15 @@ def test_focus_falls_with_blur() -> None:
     face = Box(170, 90, 340, 270)
     assert focus(rgb, face) > 200 > 10 * focus(cv2.GaussianBlur(rgb, (0, 0), 5), face)
     assert focus(np.full_like(rgb, 128), face) == 0.0
+
+
+def test_an_interrupt_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a picture is decoded ends the program: it does not become a bad picture."""
+
+    def interrupted(*_: object) -> tuple[int, int]:
+        raise KeyboardInterrupt
+
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    monkeypatch.setattr(decoding._Strict, "decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load(tmp_path / "a.png")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from face_det import config as configuration
@@ -41,7 +43,14 @@ def command(
     """Entry point of the command."""
     pictures = list(_pictures(paths))
     with _recognizer(config_path, remote) as (ask, trained):
-        answers = [_answer(path, ask, annotate, f"{index:03d}-") for index, path in enumerate(pictures)]
+        shown = track(
+            pictures,
+            "recognizing",
+            console=Console(stderr=True),
+            transient=True,
+            disable=len(pictures) == 1 or not sys.stderr.isatty(),
+        )
+        answers = [_answer(path, ask, annotate, f"{index:03d}-") for index, path in enumerate(shown)]
     if as_json:
         click.echo(json.dumps(answers, indent=2))
     else:
@@ -71,7 +80,7 @@ def _recognizer(
     # Networks take a second to load: only where they are used.
     from face_det.doors import assemble
 
-    service = assemble.service(configuration.load(config_path, os.environ))
+    service = assemble.service(configuration.load(configuration.locate(config_path, os.environ), os.environ))
     yield service.recognize, service.trained
 
 
