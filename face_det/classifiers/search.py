@@ -26,6 +26,10 @@ Targets = npt.NDArray[np.int64]
 """People as numbers 0..n-1, one for each encoding."""
 
 Rows = npt.NDArray[np.intp]
+Columns = npt.NDArray[np.float64]
+"""Answers about photos, a row each, by person, a column each: margins or probabilities."""
+Own = npt.NDArray[np.bool_]
+"""Of the same shape: whether the row's photo is of the column's person."""
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
@@ -96,7 +100,8 @@ def folds(y: Targets, wanted: int = FOLDS) -> list[tuple[Rows, Rows]]:
 
 
 def best(
-    make: Callable[[Mapping[str, Any]], Any],
+    answer: Callable[[Mapping[str, Any], Encodings, Targets, Encodings], Columns],
+    loss: Callable[[Columns, Own], float],
     candidates: Sequence[dict[str, Any]],
     X: Encodings,
     y: Targets,
@@ -104,24 +109,33 @@ def best(
     jobs: int,
     on_progress: Progress,
 ) -> tuple[dict[str, Any], float]:
-    """The candidate with the best mean accuracy over the folds, the first of equals; and that accuracy.
+    """The candidate with the least loss over the folds, the first of equals; and its accuracy.
+
+    `answer(params, X_train, y_train, X_test)` has a column a person, the largest is the likeliest.
+    The original took the most accurate candidate. With few photos many are equally accurate, and
+    the probabilities of some of them are useless: the loss, which judges these, tells them apart.
 
     Threads, not processes: libsvm and XGBoost let go of the interpreter while they work, so the
     encodings are shared and nothing has to start up.
     """
     splits = folds(y)
     tasks = [(candidate, split) for candidate in candidates for split in splits]
+    own = np.concatenate([y[test] for _, test in splits])[:, None] == np.unique(y)[None, :]
 
-    def accuracy(task: tuple[dict[str, Any], tuple[Rows, Rows]]) -> float:
+    def one(task: tuple[dict[str, Any], tuple[Rows, Rows]]) -> Columns:
         candidate, (train, test) = task
-        fitted = make(candidate).fit(X[train], y[train])
-        return float(np.mean(fitted.predict(X[test]) == y[test]))
+        return answer(candidate, X[train], y[train], X[test])
 
-    scores: list[float] = []
+    columns: list[Columns] = []
+    judged: list[tuple[float, float]] = []
     with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="search") as pool:
-        for score in pool.map(accuracy, tasks):
-            scores.append(score)
-            on_progress(len(scores), len(tasks))
-    means = np.reshape(scores, (len(candidates), len(splits))).mean(axis=1)
-    winner = int(means.argmax())
-    return dict(candidates[winner]), float(means[winner])
+        for done, found in enumerate(pool.map(one, tasks), start=1):
+            columns.append(found)
+            if len(columns) == len(splits):
+                stacked = np.concatenate(columns)
+                accuracy = np.mean(own[np.arange(len(own)), stacked.argmax(axis=1)])
+                judged.append((loss(stacked, own), float(accuracy)))
+                columns.clear()
+            on_progress(done, len(tasks))
+    winner = min(range(len(judged)), key=lambda index: judged[index][0])
+    return dict(candidates[winner]), judged[winner][1]

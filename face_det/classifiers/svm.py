@@ -6,25 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from scipy.optimize import minimize  # type: ignore[import-untyped]
+from scipy.special import expit  # type: ignore[import-untyped]
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ParameterGrid
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
-from face_det.classifiers.search import SEED, Progress, Targets, best, folds, require
+from face_det.classifiers.search import SEED, Columns, Own, Progress, Targets, best, folds, require
 from face_det.faces import Classifier, Encodings
 
 C = [10.0, 1.0, 100.0, 0.1, 0.01, 0.001]
 GAMMA = [1.0, 0.1, 10.0, 0.01, 100.0, 0.001]
 GRID = [{"kernel": ["rbf"], "C": C, "gamma": GAMMA}, {"kernel": ["linear"], "C": C}]
-"""The original's 42 candidates. With few photos many of them make no mistake: of equals the first
-wins, so what serves encodings of faces best stands first."""
+"""The original's 42 candidates; what mostly serves encodings of faces best stands first."""
 
 QUICK_GRID = [{"kernel": ["rbf"], "C": C[:3], "gamma": GAMMA[:2]}, {"kernel": ["linear"], "C": C[:2]}]
-
-Margins = npt.NDArray[np.float64]
 
 
 class SvmRecipe:
@@ -51,25 +48,30 @@ class SvmRecipe:
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
     ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """Accuracy over the grid, without probabilities; then the best is calibrated."""
+        """The margins of each candidate over the folds, and which of them make the best probabilities."""
         require(self.name, y, people=2, pairs=2)
         candidates = list(ParameterGrid(GRID if thorough else QUICK_GRID))
-        params, score = best(_machines, candidates, X, y, jobs=jobs, on_progress=on_progress)
-        return self.refit(X, y, params), params, score
+
+        def loss(margins: Columns, own: Own) -> float:
+            return _sigmoid(margins, own)[2]
+
+        params, accuracy = best(_margins, loss, candidates, X, y, jobs=jobs, on_progress=on_progress)
+        return self.refit(X, y, params), params, accuracy
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """Machines and sigmoid for parameters C, kernel and gamma."""
         require(self.name, y, people=2, pairs=2)
-        margins, own = [], []
-        for train, test in folds(y):
-            machines = _machines(params).fit(X[train], y[train])
-            margins.append(_columns(machines.decision_function(X[test])))
-            own.append(y[test][:, None] == machines.classes_[None, :])
-        slope, offset = _sigmoid(np.concatenate(margins).ravel(), np.concatenate(own).ravel())
+        splits = folds(y)
+        margins = np.concatenate([_margins(params, X[train], y[train], X[test]) for train, test in splits])
+        own = np.concatenate([y[test] for _, test in splits])[:, None] == np.unique(y)[None, :]
+        slope, offset, _ = _sigmoid(margins, own)
         # A calibrator in one go, of the right shape; its own sigmoids are replaced below.
         everything = np.arange(len(y))
         calibrated = CalibratedClassifierCV(
-            _machines(params), method="sigmoid", cv=[(everything, everything)], ensemble=False
+            OneVsRestClassifier(_machine(params)),
+            method="sigmoid",
+            cv=[(everything, everything)],
+            ensemble=False,
         ).fit(X, y)
         for calibrator in calibrated.calibrated_classifiers_[0].calibrators:
             calibrator.a_, calibrator.b_ = -slope, -offset
@@ -88,29 +90,43 @@ class SvmRecipe:
         return {key: found[key] for key in ("C", "kernel", "gamma")}
 
 
-def _machines(params: Mapping[str, Any]) -> Any:
-    return OneVsRestClassifier(SVC(class_weight="balanced", random_state=SEED, **params))
+def _machine(params: Mapping[str, Any]) -> Any:
+    return SVC(class_weight="balanced", random_state=SEED, **params)
 
 
-def _columns(margins: Margins) -> Margins:
-    """Margins as a column a person; with two people there is one machine, and the other is its opposite."""
-    return margins if margins.ndim == 2 else np.column_stack([-margins, margins])
+def _margins(params: Mapping[str, Any], X: Encodings, y: Targets, asked: Encodings) -> Columns:
+    """Margins of encodings that were not trained on, a column a person.
 
-
-def _sigmoid(margins: Margins, own: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and offset of p = 1 / (1 + exp(-(slope * margin + offset))) by Platt's targets.
-
-    His targets, (n + 1) / (n + 2) and 1 / (n + 2), are each example once as one and once as the
-    other class, weighted: so it is a logistic regression without a penalty.
+    What OneVsRestClassifier does, without its way of carrying warnings over to other processes:
+    that empties the filters of this one, which threads share. Two people need one machine, and
+    the other's margins are the opposite.
     """
-    positive, negative = int(own.sum()), int((~own).sum())
-    target = np.where(own, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    people = np.unique(y)
+    machines = [_machine(params).fit(X, y == person) for person in people[len(people) == 2 :]]
+    margins = np.column_stack([machine.decision_function(asked) for machine in machines])
+    return margins if len(people) > 2 else np.column_stack([-margins, margins])
+
+
+def _sigmoid(margins: Columns, own: Own) -> tuple[float, float, float]:
+    """Slope and offset of p = 1 / (1 + exp(-(slope * margin + offset))), and the mean log loss.
+
+    By Platt's targets, (n + 1) / (n + 2) for the n margins that are somebody's own, 1 / (m + 2) for
+    the m others. A falling sigmoid would turn every answer round: one that should, is flat.
+    """
+    m, n = int((~own).sum()), int(own.sum())
+    target = np.where(own, (n + 1) / (n + 2), 1 / (m + 2)).ravel()
     middle, spread = float(margins.mean()), float(margins.std()) or 1.0
-    scaled = np.tile((margins - middle) / spread, 2)[:, None]
-    sides = np.repeat([1, 0], len(margins))
-    fitted = LogisticRegression(C=1e9, solver="newton-cholesky").fit(
-        scaled, sides, sample_weight=np.concatenate([target, 1 - target])
+    scaled = (margins.ravel() - middle) / spread
+
+    def loss(line: Columns) -> tuple[float, Columns]:
+        z = line[0] * scaled + line[1]
+        excess = expit(z) - target
+        return float(np.mean(np.logaddexp(0, z) - target * z)), np.array(
+            [excess @ scaled, excess.sum()]
+        ) / len(z)
+
+    found = minimize(
+        loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-6, None), (None, None)]
     )
-    # A falling sigmoid would turn every answer round: margins that say nothing get a flat one.
-    slope = max(float(fitted.coef_[0, 0]), 1e-6) / spread
-    return slope, float(fitted.intercept_[0]) - slope * middle
+    slope = float(found.x[0]) / spread
+    return slope, float(found.x[1]) - slope * middle, float(found.fun)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import ParameterSampler
 from xgboost import XGBClassifier
 
-from face_det.classifiers.search import SEED, Progress, Targets, best, require
+from face_det.classifiers.search import SEED, Columns, Own, Progress, Targets, best, require
 from face_det.faces import Classifier, Encodings
 
 SPACE = {
@@ -46,7 +46,7 @@ class XgbRecipe:
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
     ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """Accuracy of 20 candidates, drawn with a fixed seed; not thorough: of 3 and the defaults."""
+        """20 candidates, drawn with a fixed seed; in a search that is not thorough 3, and the defaults."""
         require(self.name, y, people=2, pairs=2)
         pace, count = (THOROUGH, 20) if thorough else (QUICK, 3)
         drawn = ParameterSampler(SPACE, count, random_state=SEED)
@@ -54,11 +54,14 @@ class XgbRecipe:
         if not thorough:
             candidates.insert(0, dict(self.defaults))
 
-        def make(params: Mapping[str, Any]) -> Any:
-            return _trees(params, len(np.unique(y)))
+        people = len(np.unique(y))
 
-        params, score = best(make, candidates, X, y, jobs=jobs, on_progress=on_progress)
-        return self.refit(X, y, params), params, score
+        def answer(params: Mapping[str, Any], X: Encodings, y: Targets, asked: Encodings) -> Columns:
+            proba: Columns = _trees(params, people).fit(X, y).predict_proba(asked)
+            return proba
+
+        params, accuracy = best(answer, _log_loss, candidates, X, y, jobs=jobs, on_progress=on_progress)
+        return self.refit(X, y, params), params, accuracy
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """Trees for parameters that are known."""
@@ -72,6 +75,10 @@ class XgbRecipe:
             return None
         found = classifier.get_params()
         return {key: found[key] for key in SEARCHED if found[key] is not None}
+
+
+def _log_loss(proba: Columns, own: Own) -> float:
+    return float(-np.log(np.maximum(proba[own], 1e-12)).mean())
 
 
 def _trees(params: Mapping[str, Any], people: int) -> XGBClassifier:

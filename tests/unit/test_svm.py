@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sklearn.model_selection import ParameterGrid
 from synthetic import numbered, photos
 
 from face_det.classifiers import svm
+from face_det.classifiers.search import folds
 from face_det.classifiers.svm import SvmRecipe
 from face_det.classifiers.xgb import XgbRecipe
 
@@ -36,8 +38,8 @@ def test_the_originals_random_search(monkeypatch: pytest.MonkeyPatch) -> None:
         def fit(self, X: np.ndarray, y: np.ndarray) -> Guess:
             return self
 
-        def predict(self, X: np.ndarray) -> np.ndarray:
-            return np.zeros(len(X))
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            return np.full((len(X), 10), 0.1)
 
     monkeypatch.setattr("face_det.classifiers.xgb.XGBClassifier", Guess)
     X, y = numbered(TEN)
@@ -79,16 +81,45 @@ def test_sigmoid_hits_platts_targets(positive: list[float], negative: list[float
     """The mean probability of each side is the mean of its targets, whatever the margins' scale."""
     margins = np.array(positive + negative)
     own = np.array([True] * len(positive) + [False] * len(negative))
-    slope, offset = svm._sigmoid(margins, own)
+    slope, offset, _ = svm._sigmoid(margins, own)
     p = 1 / (1 + np.exp(-(slope * margins + offset)))
     target = np.where(own, (len(positive) + 1) / (len(positive) + 2), 1 / (len(negative) + 2))
     assert p.mean() == pytest.approx(target.mean(), abs=1e-3)
     assert slope > 0
 
 
+def test_the_sigmoid_is_fitted_to_photos_not_trained_on() -> None:
+    """Margins of photos that the machines know are larger, and a sigmoid of them is another."""
+    X, y = numbered(TEN)
+    calibrators = SvmRecipe().refit(X, y, SvmRecipe.defaults).calibrated_classifiers_[0].calibrators  # type: ignore[attr-defined]
+    unseen = [svm._margins(SvmRecipe.defaults, X[train], y[train], X[test]) for train, test in folds(y)]
+    whose = np.concatenate([y[test] for _, test in folds(y)])
+    slope, offset, _ = svm._sigmoid(np.concatenate(unseen), whose[:, None] == np.arange(10)[None, :])
+    assert (-calibrators[0].a_, -calibrators[0].b_) == pytest.approx((slope, offset))
+
+
+def test_search_takes_the_best_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of candidates that make the same mistakes, the one that is sure where it is right."""
+    grid = [{"kernel": ["linear"], "C": [0.001]}, {"kernel": ["rbf"], "C": [10.0], "gamma": [1.0]}]
+    monkeypatch.setattr(svm, "QUICK_GRID", grid)
+    X, y = numbered(TEN)
+    _, params, score = SvmRecipe().search(X, y, jobs=1, thorough=False, on_progress=lambda *_: None)
+    assert params["kernel"] == "rbf"
+    assert score is not None
+    assert score > 0.9
+
+
+def test_threads_leave_the_warnings_alone() -> None:
+    """scikit-learn's own parallel loops would empty the filters that all threads share."""
+    before = list(warnings.filters)
+    X, y = numbered(TEN)
+    SvmRecipe().search(X, y, jobs=4, thorough=False, on_progress=lambda *_: None)
+    assert set(before) <= set(warnings.filters)
+
+
 def test_margins_that_mean_the_opposite_turn_nothing_round() -> None:
     """Where the held-out margins are misleading, everybody is about as likely, in the same order."""
-    slope, _ = svm._sigmoid(np.array([-1.0, -2.0, 1.0, 2.0]), np.array([True, True, False, False]))
+    slope, _, _ = svm._sigmoid(np.array([-1.0, -2.0, 1.0, 2.0]), np.array([True, True, False, False]))
     assert 0 < slope < 1e-3
 
 
