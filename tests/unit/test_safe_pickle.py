@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -283,6 +283,7 @@ def test_truncated_anywhere() -> None:
             safe_pickle.loads(data[:end], "x")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_noise(noise: bytes) -> None:
     """Bytes by chance are refused or are plain data; no other error comes out."""
@@ -293,6 +294,7 @@ def test_noise(noise: bytes) -> None:
             continue
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damage_in_a_model(data: Any) -> None:
     """A model with some bytes changed loads or is refused; no other error comes out."""
@@ -539,6 +541,7 @@ def test_trees_are_looked_at(bend: Any, expected: str) -> None:
         xgb_pickles.set_booster(type(booster)(), state)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_ubjson_noise(noise: bytes) -> None:
     """Bytes by chance are refused as such."""

@@ -1,0 +1,199 @@
+"""What encoding each photo came to, so that a re-run only looks at new ones.
+
+A SQLite file beside encodings.pickle. A row is found by the sha256 of the photo's content and by
+the settings it was encoded with; it holds the encoding, or why there is none. Every row is
+committed at once, so that a kill loses nothing that was done. Nothing depends on the file: a damaged
+one is moved aside and begun anew, and where none can be kept, photos are just encoded again.
+
+It holds what identifies people: it is its owner's only, and what is deleted is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from face_det.errors import DataError
+from face_det.identity import atomic
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+MAX_BYTES = 100_000_000
+"""A larger file is no photo."""
+_BUSY_S = 30.0
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS photos (
+        sha256 TEXT NOT NULL, settings TEXT NOT NULL, reason TEXT, encoding BLOB,
+        PRIMARY KEY (sha256, settings)
+    ) WITHOUT ROWID
+"""
+_COLUMNS = ["sha256", "settings", "reason", "encoding"]
+
+
+class Omission(str, Enum):
+    """Why a photo of the dataset is left out."""
+
+    NO_FACE = "no_face"
+    SEVERAL_FACES = "several_faces"
+    BAD_IMAGE = "bad_image"
+    TOO_SMALL = "too_small"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outcome:
+    """What became of a photo: its encoding, shape (128,), or why it has none."""
+
+    encoding: npt.NDArray[np.float64] | None
+    reason: Omission | None
+
+
+def cache_path(encodings: Path) -> Path:
+    """The cache that belongs to an encodings file: encodings.pickle -> encodings.cache.sqlite."""
+    return encodings.with_name(f"{encodings.stem}.cache.sqlite")
+
+
+def read_photo(path: Path) -> tuple[str, bytes]:
+    """The sha256, in hex, and the bytes of a photo; DataError if it cannot be read."""
+    data = atomic.read(path, MAX_BYTES)
+    if data is None:
+        raise DataError(f"{path}: must be a picture, is not there")
+    return hashlib.sha256(data).hexdigest(), data
+
+
+class Cache:
+    """The cache in a file; a context manager. It raises nothing that has to do with the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._told = False
+        self._connection = self._open()
+
+    def __enter__(self) -> Cache:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def get(self, sha256: str, settings: str) -> Outcome | None:
+        """What a photo came to with these settings; None if that is not known."""
+        query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
+        row = self._try(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
+        return None if row is None else _outcome(*row)
+
+    def put(self, sha256: str, settings: str, outcome: Outcome) -> None:
+        """Keep what a photo came to; it is on disk when this returns."""
+        encoding = None if outcome.encoding is None else np.asarray(outcome.encoding, "<f8").tobytes()
+        reason = None if outcome.reason is None else outcome.reason.value
+        row = (sha256, settings, reason, encoding)
+        self._try(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
+
+    def forget(self, photos: Iterable[Path]) -> None:
+        """Delete all that is known of these photos, which must still be there, so that no trace stays."""
+        hashes = []
+        for path in photos:
+            with suppress(DataError):
+                hashes.append(read_photo(path)[0])
+        self._delete(hashes)
+
+    def keep_only(self, hashes: Iterable[str]) -> None:
+        """Delete all that is known of other photos than these."""
+        query = "SELECT DISTINCT sha256 FROM photos"
+        known = self._try(lambda: self._connection.execute(query).fetchall()) or []
+        self._delete(sorted({sha256 for (sha256,) in known} - set(hashes)))
+
+    def _delete(self, hashes: list[str]) -> None:
+        def delete() -> None:
+            rows = [(sha256,) for sha256 in hashes]
+            self._connection.executemany("DELETE FROM photos WHERE sha256 = ?", rows)
+            self._connection.execute("VACUUM")
+
+        if hashes:
+            self._try(delete)
+        # Nobody can say whose rows a damaged file holds.
+        with suppress(OSError):
+            _aside(self.path).unlink(missing_ok=True)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            try:
+                return self._connect()
+            except sqlite3.OperationalError:
+                raise  # no room, no right, or locked: nothing is wrong with the content
+            except sqlite3.DatabaseError as error:
+                log.warning("%s: damaged (%s); moved aside, photos are encoded again", self.path, error)
+                self._move_aside()
+                return self._connect()
+        except (OSError, sqlite3.Error) as error:
+            log.warning("%s: cannot be used (%s); what is encoded now is not kept", self.path, error)
+            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            memory.execute(_SCHEMA)
+            return memory
+
+    def _connect(self) -> sqlite3.Connection:
+        # Made here, since sqlite would let everybody read it.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_SCHEMA)
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(photos)")]
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if columns != _COLUMNS or verdict != "ok":
+                raise sqlite3.DatabaseError(verdict if columns == _COLUMNS else "the table is another")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _move_aside(self) -> None:
+        self.path.replace(_aside(self.path))
+        for suffix in ("-journal", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def _try(self, action: Callable[[], _T]) -> _T | None:
+        """What the action returns; None, and a line in the log, if the file does not let it."""
+        try:
+            return action()
+        except sqlite3.Error as error:
+            if not self._told:
+                log.warning("%s: %s; going on without it", self.path, error)
+            self._told = True
+            return None
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(path.name + ".damaged")
+
+
+def _outcome(reason: object, encoding: object) -> Outcome | None:
+    """A row as an Outcome; None if it is none of ours."""
+    if isinstance(encoding, bytes) and len(encoding) == 128 * 8:
+        array = np.frombuffer(encoding, "<f8").astype(np.float64)
+        return Outcome(array, None) if np.isfinite(array).all() else None
+    known = encoding is None and reason in {omission.value for omission in Omission}
+    return Outcome(None, Omission(reason)) if known else None

@@ -1,0 +1,22 @@
+"""Encode the dataset, as the original's script of this name did: `face-det encode`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from face_det.doors.cli import main
+
+
+def _require_the_original_flags(arguments: list[str]) -> None:
+    """The original ends with a usage message unless both files are named."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog="More flags: face-det encode --help")
+    parser.add_argument("-i", "--dataset", required=True, help="folder with a folder of photos per person")
+    parser.add_argument("-e", "--encodings", required=True, help="file to write")
+    parser.add_argument("-d", "--detection-method", help="hog or cnn")
+    parser.parse_known_args(arguments)
+
+
+if __name__ == "__main__":
+    _require_the_original_flags(sys.argv[1:])
+    main(["encode", *sys.argv[1:]])
