@@ -13,7 +13,9 @@ import pytest
 from face_det import errors
 from face_det.doors.cli import COMMANDS
 from face_det.doors.rpc import Rpc
+from face_det.doors.worker import Workers
 from face_det.faces import Reason
+from face_det.service import Service
 from face_det.settings import KEYS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -66,6 +68,15 @@ def test_every_verb_is_documented_with_its_arguments() -> None:
         code[name] = ", ".join(parameters)
     assert len(code) >= 8
     assert documented == code
+
+
+def test_every_key_of_status_is_documented() -> None:
+    """rpc.md has each key that the daemon's status() returns, and no other."""
+    table = section(RPC, "Verbs").partition("### status()")[2]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.M)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    code = "".join(inspect.getsource(part) for part in (Rpc.status, Service.status, Workers.status))
+    assert documented == set(re.findall(r'^ {12,16}"(\w+)":', code, re.M))
 
 
 def test_every_error_is_documented_with_its_exit_code() -> None:
