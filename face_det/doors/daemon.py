@@ -120,10 +120,13 @@ class _Daemon:
         return building.get() if building.ready() else None
 
     def _end(self, server: RpcServer, timeout_s: float) -> bool:
-        """Let the calls in progress finish, refuse the others, deliver the replies."""
+        """Let the calls in progress finish, refuse the others, deliver the replies.
+
+        The socket goes on listening until then: to unbind it would cut the connections, too, that
+        wait for replies. Who calls meanwhile is told.
+        """
         log.info("stopping: %d calls in progress", server.calls)
         self._notifier.stopping(f"finishing {server.calls} calls")
-        server.refuse(SHUTTING_DOWN)
         for pool in self._pools:
             pool.close(SHUTTING_DOWN)
         finished = gevent.spawn(self._finish, server)
@@ -133,6 +136,7 @@ class _Daemon:
             log.warning("cutting off %d calls that have not finished", server.calls)
             server.cut_off(SHUTTING_DOWN)
         finished.kill()
+        log.info("all calls are answered; delivering what is still on its way")
         server.close(LINGER_S)
         if self._crashed:
             raise FaceDetError("the server failed; the log above says how")

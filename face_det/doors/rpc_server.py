@@ -35,7 +35,7 @@ PROBE_S = 5.0
 """At least this often each caller gets a heartbeat: it is how a closed connection shows."""
 COMPLAIN_S = 10.0
 """At most this often a malformed message is logged."""
-QUIET_S = 0.2
+QUIET_S = 0.5
 """Before the end, so long nobody must have called: who gets a reply may well call again at once."""
 MAX_ERROR = 2000
 """Characters of an error's message that travel."""
@@ -66,7 +66,6 @@ class RpcServer:
         self._calls: dict[tuple[tuple[bytes, ...], Id], _Call] = {}
         self._answering = gevent.pool.Group()
         self._tasks = gevent.pool.Group()
-        self._refusal: str | None = None
         self._clock = 0.0
         self._ticked = time.monotonic()
         self._active = float("-inf")
@@ -100,13 +99,6 @@ class RpcServer:
     def calls(self) -> int:
         """How many calls are in progress."""
         return len(self._calls)
-
-    def refuse(self, reason: str) -> None:
-        """Answer new calls with Busy(reason).
-
-        The socket goes on listening: to unbind it would cut the connections that wait for replies.
-        """
-        self._refusal = reason
 
     def join(self) -> None:
         """Wait until no call is in progress, and nobody has begun another for a moment."""
@@ -169,8 +161,6 @@ class RpcServer:
     def _answer(self, call: _Call) -> None:
         request = call.request
         try:
-            if self._refusal is not None:
-                raise Busy(self._refusal)
             self._send(call, messages.OK, (self._dispatch(request.name, request.args),))
         except FaceDetError as error:
             self._send_error(call, type(error).__name__, str(error))
@@ -206,11 +196,9 @@ class RpcServer:
         """Send heartbeats, and give up callers that are gone."""
         while True:
             gevent.sleep(self._beat_s)
-            stalled = time.monotonic() - self._ticked > 1.5 * self._beat_s
             self._clock, self._ticked = self._now(), time.monotonic()
             for call in list(self._calls.values()):
-                connected = self._send(call, messages.HEARTBEAT, (0,))
-                if not connected or (self._silent(call) and not stalled):
+                if not self._send(call, messages.HEARTBEAT, (0,)) or self._silent(call):
                     call.greenlet.kill(block=False)
 
     def _silent(self, call: _Call) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import threading
 
 import gevent
 import msgpack
@@ -119,6 +120,29 @@ def test_a_flood_of_messages_for_one_call(peer, call, gate):
     gevent.sleep(0)
     assert dealer.poll(30_000)
     assert msgpack.unpackb(dealer.recv_multipart()[-1])[1] == "OK"
+
+
+def test_a_flood_keeps_nobody_waiting(launch, call):
+    """One peer that sends without a pause: others are answered all the same."""
+    daemon, enough = launch(), threading.Event()
+
+    def flood():
+        with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+            dealer.linger = 0
+            dealer.connect(daemon.endpoint)
+            while not enough.is_set():
+                with contextlib.suppress(zmq.Again):
+                    dealer.send_multipart([b"", b"\xc1"], flags=zmq.DONTWAIT)
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        daemon.until_logged("dropped a malformed message")
+        for _ in range(5):
+            assert call(daemon, "people")
+    finally:
+        enough.set()
+        flooding.join()
 
 
 def test_the_log_is_not_flooded(peer, call):

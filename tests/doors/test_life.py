@@ -47,6 +47,7 @@ def test_a_stop_under_load_loses_no_reply(launch):
         try:
             while True:
                 outcomes.append(client.detect_faces([{"sleep": 0.01}]))
+                gevent.sleep(0.1)
         except zerorpc.RemoteError as error:
             outcomes.append(error.name)
         finally:
@@ -57,6 +58,28 @@ def test_a_stop_under_load_loses_no_reply(launch):
     daemon.signal(signal.SIGTERM)
     gevent.joinall(callers, timeout=60, raise_error=True)
     assert outcomes.count("Busy") == 16
+    assert daemon.ended() == 0
+
+
+def test_a_reply_is_delivered_to_a_slow_caller(launch, gate):
+    """A caller that is held up while the daemon ends still gets its reply, of 50 MB, when it goes on."""
+    code = (
+        "import json, sys, zerorpc; client = zerorpc.Client(sys.argv[1], heartbeat=60)\n"
+        "print(len(client.detect_faces(json.load(sys.stdin))))"
+    )
+    daemon = launch()
+    command = [sys.executable, "-c", code, daemon.endpoint]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as caller:
+        steps = [*gate.steps, {"note": "x" * 50_000_000}]
+        caller.stdin.write(json.dumps(steps))
+        caller.stdin.close()
+        gate.begun()
+        caller.send_signal(signal.SIGSTOP)
+        gate.open()
+        daemon.signal(signal.SIGTERM)
+        daemon.until_logged("delivering what is still on its way")
+        caller.send_signal(signal.SIGCONT)
+        assert int(caller.stdout.read()) == len(json.dumps(steps))
     assert daemon.ended() == 0
 
 
