@@ -47,7 +47,7 @@ def test_a_stop_under_load_loses_no_reply(launch):
         try:
             while True:
                 outcomes.append(client.detect_faces([{"sleep": 0.01}]))
-                gevent.sleep(0.1)
+                gevent.sleep(0.2)
         except zerorpc.RemoteError as error:
             outcomes.append(error.name)
         finally:
