@@ -5,19 +5,21 @@
 #   make demo     see it work on real photos
 #   make test     run the tests            make test ARGS="-k config" picks some
 #   make check    lint, formatting, types
+#   make bench    compare with dlib, half an hour: docs/performance.md
+#                 make bench ARGS="--baseline PYTHON" adds the dlib of another interpreter
 #   make docs     write the generated pages of docs/reference anew
 #   make clean    remove everything that make has made; photos and models stay
 
 PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-compile
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-compile --no-cache-dir
 # Named by what is to be installed: other requirements, another stamp.
 KEY := $(shell cat setup.py ml-requirements.txt | cksum | tr ' ' '-')
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test check docs clean
+.PHONY: setup demo test check bench docs clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -32,6 +34,11 @@ check: $(TOOLS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# The page is made of a whole run only.
+bench: $(READY)
+	$(PY) benchmarks/engine.py $(ARGS)
+	$(if $(filter --quick --only% --output%,$(ARGS)),,$(PY) benchmarks/render.py)
 
 docs: $(READY)
 	$(PY) docs/generate.py
