@@ -1,0 +1,60 @@
+"""How much arithmetic a run of a network is, counted from its graph."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, shape_inference
+
+from face_det.nets import graph_cache
+
+NETWORKS = {"tile": "mmod", "chips": "resnet"}
+"""Which network an input belongs to."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Floating-point operations of convolutions and matrix products, a multiplication and an
+    addition counted as two. The useful ones leave out weights of zero, which fill up vectors."""
+
+    flop: int
+    useful_flop: int
+
+
+@functools.cache
+def of_input(name: str, shape: tuple[int, ...]) -> Work:
+    """The work of one run of the network that has this input, in this shape."""
+    return count(graph_cache.load(NETWORKS[name]), shape)
+
+
+def count(model: bytes, shape: tuple[int, ...]) -> Work:
+    """The work of one run of a model with one input. Raises ValueError if a size cannot be told."""
+    loaded = onnx.load_from_string(model)
+    dimensions = loaded.graph.input[0].type.tensor_type.shape.dim
+    for dimension, size in zip(dimensions, shape, strict=True):
+        dimension.dim_value = size
+    # Those would contradict the sizes that follow from the input's.
+    del loaded.graph.value_info[:]
+    for output in loaded.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    inferred = shape_inference.infer_shapes(loaded, strict_mode=True, data_prop=True)
+    sizes = {
+        value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in (*inferred.graph.value_info, *inferred.graph.output)
+    }
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in inferred.graph.initializer}
+    flop = useful_flop = 0
+    for node in inferred.graph.node:
+        if node.op_type in ("Conv", "MatMul", "Gemm"):
+            weight, output = weights[node.input[1]], sizes[node.output[0]]
+            if not output or 0 in output:
+                raise ValueError(f"{node.name or node.op_type}: the size of its output is not known")
+            # Each output place takes every weight once; a channel of the output takes its own.
+            places = math.prod(output[:1] + output[2:]) if node.op_type == "Conv" else math.prod(output[:-1])
+            flop += 2 * places * weight.size
+            useful_flop += 2 * places * int(np.count_nonzero(weight))
+    return Work(flop, useful_flop)

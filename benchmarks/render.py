@@ -1,0 +1,234 @@
+"""Makes docs/performance.md of what engine.py found; `make bench` runs both.
+
+python benchmarks/render.py [benchmarks/results.json] [docs/performance.md]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from targets import TARGETS, Run, Target
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.json"
+PAGE = HERE.parent / "docs" / "performance.md"
+
+TOP = """\
+# Performance
+
+<!-- Made by `make bench` from benchmarks/results.json; change it in benchmarks/render.py. -->
+
+dlib's two networks, run by this project, beside the same networks run by dlib: in one run, on the
+same pictures, each measurement in a process of its own, those that are compared taking turns.
+`make bench` measures again; `make bench ARGS="--baseline PYTHON"` adds a second dlib, the one of that
+interpreter. Times depend on the machine, so a ratio is only worth something beside its baseline.
+"""
+
+SMOKE = """
+**A smoke test: small pictures, one call each. These numbers say nothing.**
+"""
+
+NOTES = """
+Networks are loaded and pictures decoded before the clock starts, except for the whole call, which
+reads its files: this project's `detect_faces` each file once, the original's loop each file once for
+every label; nobody is enrolled, so neither side classifies, and sharpness turns no face away, so both
+encode the same faces. A process calls once to warm up, then up to {most} times within {budget_s:g} s; where
+the first call alone takes as long, it counts.
+"""
+
+
+def page(content: dict[str, Any]) -> str:
+    """The whole page."""
+    run = Run(content)
+    smoke = SMOKE if content["options"]["quick"] else ""
+    sections = (_targets(run), _ratios(run), _times(run), _answers(run), _peak(run), _memory(run))
+    return TOP + smoke + "".join(sections) + _machine(run)
+
+
+def _targets(run: Run) -> str:
+    """What was to be reached, and an honest list of what was not."""
+    rows = [
+        (target.said(run), target.wanted(), _measured(target, run), _verdict(target, run))
+        for target in TARGETS
+    ]
+    short = [
+        f"- {target.said(run)}: {_measured(target, run)}, should be {target.wanted()}."
+        for target in TARGETS
+        if target.met(run) is False
+    ]
+    unknown = [f"- {target.said(run)}." for target in TARGETS if target.met(run) is None]
+    unknown += [f"- {one['contender']} was left out: {_cell(one['why'])}" for one in run.content["left_out"]]
+    unknown += [
+        f"- {one['task']}, {one['contender']} failed: {_cell(one['why'])}" for one in run.content["failed"]
+    ]
+    text = "\n## Targets\n\nOne thread, fp32, medians, unless something else is said.\n\n"
+    text += _table(("", "target", "measured", ""), rows)
+    text += "\n### What falls short\n\n" + ("\n".join(short) or "Nothing that was measured.") + "\n"
+    return text + "\n### What was not measured\n\n" + ("\n".join(unknown) or "Nothing.") + "\n"
+
+
+def _measured(target: Target, run: Run) -> str:
+    value = target.value(run)
+    return "not measured" if value is None else f"{value:.3g} {target.unit}"
+
+
+def _verdict(target: Target, run: Run) -> str:
+    return {True: "met", False: "**not met**", None: ""}[target.met(run)]
+
+
+def _ratios(run: Run) -> str:
+    """How many times faster, with the baseline above each column."""
+    contenders = run.content["contenders"]
+    pairs = [
+        (ours, other)
+        for other in contenders
+        for ours in contenders
+        if (ours["kind"], other["kind"]) == ("ours", "dlib")
+        # The wheel has no threads; a dlib with BLAS is compared thread for thread.
+        and (other["name"] == "wheel" or other["threads"] == ours["threads"])
+    ]
+    heads = [f"{ours['label']} against {other['label']}" for ours, other in pairs]
+    rows = []
+    for task, label in _tasks(run, ("embed", "face", "jitters", "detect", "call")):
+        ratios = [run.ratio(task, ours["name"], other["name"]) for ours, other in pairs]
+        rows.append((label, *("" if ratio is None else f"{ratio:.1f} x" for ratio in ratios)))
+    return "\n## How many times faster\n\n" + _table(("", *heads), rows)
+
+
+def _times(run: Run) -> str:
+    """Medians and quartiles of everything."""
+    contenders = run.content["contenders"]
+    rows = []
+    for task, label in _tasks(run, ("embed", "face", "jitters", "detect", "call", "start", "daemon")):
+        cases = [run.case(task, one["name"]) for one in contenders]
+        rows.append((label, *("" if case is None else _spread(case["seconds"]) for case in cases)))
+    text = "\n## Times\n\nMilliseconds: the median, and between which two numbers half of all calls lie.\n"
+    return (
+        text
+        + NOTES.format_map(run.content["scale"])
+        + "\n"
+        + _table(("", *(one["label"] for one in contenders)), rows)
+    )
+
+
+def _answers(run: Run) -> str:
+    """Whether everybody found the same."""
+    rows = []
+    for one in run.content["contenders"]:
+        cases = [
+            case for case in run.content["cases"] if case["contender"] == one["name"] and "against" in case
+        ]
+        boxes = [case["against"]["equal"] for case in cases if "equal" in case["against"]]
+        distances = [case["against"]["l2_max"] for case in cases if "l2_max" in case["against"]]
+        if cases:
+            largest = f"{max(distances):.1e}" if distances else ""
+            rows.append(
+                (one["label"], f"{sum(boxes)} of {len(boxes)}", largest, cases[0]["against"]["contender"])
+            )
+    heads = ("", "tasks with equal boxes", "largest distance (L2) of an encoding", "compared with")
+    return "\n## The same answers\n\n" + _table(heads, rows)
+
+
+def _peak(run: Run) -> str:
+    """How close the networks come to what the cores can do."""
+    peak = run.content["peak"]
+    rows = []
+    for case in run.content["cases"]:
+        for name in case.get("networks", {}) if case["kind"] in ("detect", "embed") else ():
+            share = run.share(case["task"], case["contender"], name)
+            network = case["networks"][name]
+            label = next(c["label"] for c in run.content["contenders"] if c["name"] == case["contender"])
+            cells = (f"{network['gflop_s']:.0f}", f"{share or 0:.0%}", f"{network['useful']:.0%}")
+            rows.append((case["label"], label, *cells))
+    text = f"""
+## Share of the peak
+
+One core multiplies matrices of float32 at {peak["gflop_s"]["median"]:.0f} GFLOP/s at most (numpy,
+{", ".join(peak["blas"])}, one thread, the best product of each round; the median of the rounds). The
+networks' operations are counted from their graphs; those on weights of zero, which fill up vectors,
+are work for the processor and not for us, so the last column says how many are useful.
+
+"""
+    heads = ("", "by", "GFLOP/s inside the network", "share of its cores' peak", "useful operations")
+    return text + _table(heads, rows)
+
+
+def _memory(run: Run) -> str:
+    """Peaks of all, and what one process holds in the long run."""
+    contenders = run.content["contenders"]
+    rows = []
+    for task, label in _tasks(run, ("embed", "face", "jitters", "detect", "call")):
+        cases = [run.case(task, one["name"]) for one in contenders]
+        rows.append((label, *("" if case is None else f"{case['peak_mb']:.0f}" for case in cases)))
+    text = "\n## Memory\n\nThe most that a process held, in MB.\n\n"
+    text += _table(("", *(one["label"] for one in contenders)), rows)
+    held = [
+        (case["label"], *(f"{case['memory'][key]:.0f}" for key in ("early_mb", "late_mb", "most_mb")))
+        for case in run.content["cases"]
+        if case["kind"] == "memory"
+    ]
+    text += "\nWhat one process holds after each of many calls, in MB; medians of a quarter of them.\n\n"
+    return text + _table(("", "second quarter", "last quarter", "after any call"), held)
+
+
+def _machine(run: Run) -> str:
+    content = run.content
+    about, load = content["machine"], content["load"]
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    rows = [
+        ("processor", f"{about['cpu']}, {about['usable_cores']} of {about['cores']} cores"),
+        ("which has", ", ".join(about["flags"])),
+        ("memory", f"{about['memory_gb']} GB"),
+        ("system", about["system"]),
+        ("versions", versions),
+        *((f"`{one['name']}`", one["label"]) for one in content["contenders"]),
+        ("run", f"{content['started']} to {content['finished']}"),
+        (
+            "rounds",
+            f"{content['options']['rounds']}, dlib in {content['options']['baseline_rounds']} of them",
+        ),
+        ("load", f"{load[0]} before, {max(load)} at most (the benchmark itself makes 1 to 2)"),
+    ]
+    return "\n## Machine\n\n" + _table(("", ""), rows)
+
+
+def _tasks(run: Run, kinds: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(name, label) of the tasks that somebody did, in order."""
+    return list(
+        {case["task"]: case["label"] for case in run.content["cases"] if case["kind"] in kinds}.items()
+    )
+
+
+def _spread(seconds: dict[str, float]) -> str:
+    median, q1, q3 = (_ms(seconds[key]) for key in ("median", "q1", "q3"))
+    return median if seconds["n"] == 1 else f"{median} ({q1} to {q3})"
+
+
+def _ms(seconds: float) -> str:
+    ms = seconds * 1000
+    return f"{ms:.0f}" if ms >= 100 else f"{ms:.3g}"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def main() -> None:
+    """Read, render, write."""
+    given = [Path(argument) for argument in sys.argv[1:3]]
+    source, target = given + [RESULTS, PAGE][len(given) :]
+    target.write_text(page(json.loads(source.read_text("utf-8"))), "utf-8")
+    print(target)
+
+
+if __name__ == "__main__":
+    main()
