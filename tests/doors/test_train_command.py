@@ -116,11 +116,26 @@ def test_says_what_is_stale(tmp_path: Path) -> None:
     train("-c", "svm", "-c", "nearest")
     assert "left as it was: " in train("-c", "nearest").stdout
     encodings({"Alice": 5})
-    result = train()
+    result = train("-c", "all")
     assert result.exit_code == 0
     assert "skipped: svm: must have photos of 2 people, got 1" in result.stdout
     assert "stale: " in result.stdout
     assert f"modelPath, {tmp_path}/svm_face_recognizer.pickle, was not trained" in result.stdout
+
+
+@pytest.mark.parametrize("counts", [{"Alice": 1}, {"Alice": 1, "Bob": 2}, {"Alice": 5}])
+def test_the_first_photos_are_enough(tmp_path: Path, counts: dict[str, int]) -> None:
+    """While svm cannot be trained, or has fewer than 3 photos of somebody, nearest is at modelPath."""
+    encodings(counts)
+    result = train()
+    assert result.exit_code == 0
+    place = tmp_path / "svm_face_recognizer.pickle"
+    assert f"{place}: holds nearest for now" in result.stdout
+    loaded = model.load(place, tmp_path / "face_labels.pickle")
+    assert (loaded.card.kind, loaded.recipe) == ("nearest", "svm")
+    encodings(FAMILY)
+    assert "holds nearest" not in train().stdout
+    assert model.load(place, tmp_path / "face_labels.pickle").card.kind == "svm"
     with pytest.raises(ModelMismatch):
         model.load(tmp_path / "svm_face_recognizer.pickle", tmp_path / "face_labels.pickle")
 

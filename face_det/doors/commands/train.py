@@ -15,8 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from face_det import config as configuration
 from face_det.errors import BadEncodings, DataError, FaceDetError
+from face_det.faces import UNKNOWN
 from face_det.identity import model, storage, training, training_report
 from face_det.identity.gallery import Gallery
+from face_det.identity.model import Model
 from face_det.registry import CLASSIFIERS
 from face_det.settings import Config
 
@@ -79,8 +81,10 @@ def command(
     with storage.locked(source):
         # Somebody may have been enrolled meanwhile: then what is written is whole, but not new.
         changed = Gallery.load(source).dumps() != gallery.dumps()
-        written = _write(result, targets, labels)
-    remarks = list(_remarks(result, targets, labels, None if output else config.model_path))
+        in_use = None if output or asked else config.model_path
+        stand_in = _stand_in(result, gallery, targets, in_use)
+        written = _write(result, targets, labels, stand_in)
+    remarks = list(_remarks(result, targets, labels, stand_in, None if output else config.model_path))
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to learn what is new")
     if as_json:
@@ -133,7 +137,28 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield on_progress
 
 
-def _write(result: training.TrainingResult, targets: Mapping[str, Path], labels: Path) -> list[Path]:
+def _stand_in(
+    result: training.TrainingResult, gallery: Gallery, targets: Mapping[str, Path], in_use: Path | None
+) -> tuple[Path, Model] | None:
+    """`nearest` for modelPath, while the kind that belongs there has too few photos of somebody.
+
+    So the first photos of a family are recognised; `in_use` is None where something else was asked for.
+    """
+    kind = next((kind for kind, path in targets.items() if path == in_use), None)
+    few = any(n < training.HELD_OUT_FROM for name, n in result.photos.items() if name != UNKNOWN)
+    skipped = kind in {skip.kind for skip in result.skipped}
+    if in_use is None or kind in (None, training.NEAREST) or not (few or skipped):
+        return None
+    fitted = training.refit(None, gallery, kind=str(kind), fingerprint=None)
+    return None if fitted is None else (in_use, fitted)
+
+
+def _write(
+    result: training.TrainingResult,
+    targets: Mapping[str, Path],
+    labels: Path,
+    stand_in: tuple[Path, Model] | None,
+) -> list[Path]:
     """All files or none; the picture of a classifier that was not judged goes, it would be an old one."""
     files: dict[Path, bytes | None] = {}
     for trained in result.trained:
@@ -142,15 +167,29 @@ def _write(result: training.TrainingResult, targets: Mapping[str, Path], labels:
         picture = target.with_name(f"{trained.kind}-cm.png")
         held = trained.held_out
         files[picture] = None if held is None else training_report.confusion_picture(held, trained.kind)
+    if stand_in is not None:
+        files[stand_in[0]], files[labels] = model.dumps(stand_in[1])
     storage.replace_all(files)
     return [path for path, content in files.items() if content is not None]
 
 
 def _remarks(
-    result: training.TrainingResult, targets: Mapping[str, Path], labels: Path, in_use: Path | None
+    result: training.TrainingResult,
+    targets: Mapping[str, Path],
+    labels: Path,
+    stand_in: tuple[Path, Model] | None,
+    in_use: Path | None,
 ) -> Iterator[str]:
     """What lies there and was not written, and whether the daemon's file is among it."""
     trained = {one.kind: targets[one.kind] for one in result.trained}
+    if stand_in is not None:
+        path, fitted = stand_in
+        trained[fitted.recipe] = path
+        yield (
+            f"{path}: holds {training.NEAREST} for now, which is sure of somebody from the first photo on; "
+            f"{fitted.recipe} takes its place once everybody has {training.HELD_OUT_FROM} photos, "
+            f"or with --classifier {fitted.recipe}"
+        )
     for path in (path for kind, path in targets.items() if kind not in trained and path.exists()):
         try:
             model.load(path, labels)
