@@ -81,7 +81,7 @@ def command(
         report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), progress)
     except KeyboardInterrupt:
         click.echo(
-            f"face-det: interrupted after {progress.done} of {progress.total} photos; these are kept for the "
+            f"face-det: interrupted after {progress.done} of {progress.total} photos, which are kept for the "
             f"next run, {target} is as it was",
             err=True,
         )
