@@ -6,7 +6,6 @@ import base64
 import collections
 import contextlib
 import functools
-import io
 import json
 import logging
 import os
@@ -95,7 +94,7 @@ def hostile(path: Path) -> dict[str, Any]:
         "builtins.eval": Calls(eval, f"open({str(path)!r}, 'w')"),
         "builtins.exec": Calls(exec, f"open({str(path)!r}, 'w')"),
         "builtins.getattr": Calls(getattr, "os", "system"),
-        "io.open": Calls(io.open, str(path), "w"),
+        "posix.mkdir": Calls(os.mkdir, str(path)),
         "functools.partial": Calls(functools.partial, os.system, touch),
         "numpy.memmap": Calls(np.memmap, str(path), "uint8", "w+", 0, (1,)),
         "numpy.save": Calls(np.save, str(path), 1),

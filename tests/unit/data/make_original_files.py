@@ -55,7 +55,9 @@ def made():
             random_state=1234,
         ).fit(X, y),
         # Small gains, so that branches are pruned.
-        "xgb_pruned": xgboost.XGBClassifier(n_estimators=3, gamma=1, min_child_weight=0).fit(X[:, :9], np.arange(12) % 3),
+        "xgb_pruned": xgboost.XGBClassifier(n_estimators=3, gamma=1, min_child_weight=0).fit(
+            X[:, :9], np.arange(12) % 3
+        ),
         "xgb_two": xgboost.XGBClassifier(n_estimators=3, min_child_weight=0, base_score=0.4).fit(
             X[4:], y[4:] > 1
         ),
