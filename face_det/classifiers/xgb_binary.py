@@ -70,7 +70,7 @@ def model(handle: bytes) -> dict[str, Any]:
         "learner": {
             "gradient_booster": {"name": booster, "model": {"trees": trees, "tree_info": groups}},
             "learner_model_param": {
-                "base_score": repr(base_score),
+                "base_score": str(np.float32(base_score)),  # xgboost 3.0 misreads more digits
                 "num_class": str(learner["num_class"]),
                 "num_feature": str(learner["num_feature"]),
             },

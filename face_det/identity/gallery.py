@@ -93,8 +93,8 @@ class Gallery:
         array: it stands once, in front of the first array. numpy 2 reads that as well.
         """
         content = {"encodings": list(self.encodings), "names": list(self.names)}
-        data = pickle.dumps(content, protocol=3)
-        return data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
+        before, function, after = pickle.dumps(content, protocol=3).partition(b"\n_reconstruct\n")
+        return before.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray") + function + after
 
 
 def _items(path: Path, content: dict[Any, Any], key: str) -> Sequence[Any]:

@@ -50,6 +50,7 @@ _DAMAGED = (
     AssertionError,
     AttributeError,
     EOFError,
+    ImportError,
     LookupError,
     MemoryError,
     pickle.UnpicklingError,
