@@ -53,7 +53,7 @@ def locked(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
     """
     path = Path(os.path.realpath(path))
     # Whoever may enter the folder may take the lock: a file that root made must not shut the
-    # daemon's user out. There is nothing in it.
+    # daemon's user out. There is nothing secret in it.
     lock = FileLock(path.with_name(f".{path.name}.lock"), mode=0o666)
     with atomic.reporting(path):
         try:
