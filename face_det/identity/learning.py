@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,9 +112,13 @@ class Learner:
         return usable[0]
 
     def forget(self, name: str) -> Forgotten:
-        """Remove a person's encodings and photos and unlearn them; UnknownPerson if there is nobody."""
-        name = enrol.check_name(name)
-        photos = enrol.photos(self.places.dataset).get(name, [])
+        """Remove a person's encodings and photos and unlearn them; UnknownPerson if there is nobody.
+
+        Also of a folder that somebody made by hand, by a name that enrolment would refuse.
+        """
+        name = unicodedata.normalize("NFC", name)
+        enrolled = enrol.photos(self.places.dataset)
+        photos = enrolled.get(name, [])
         with storage.locked(self.places.encodings):
             gallery = Gallery.load(self.places.encodings)
             known = gallery.names.count(name)
@@ -122,7 +127,8 @@ class Learner:
             swapped = self._save(gallery.without(name))
         with Cache(self.places.cache) as cache:
             cache.forget(photos)
-        return Forgotten(swapped, enrol.remove_person(self.places.dataset, name), known)
+        removed = enrol.remove_person(self.places.dataset, name) if name in enrolled else 0
+        return Forgotten(swapped, removed, known)
 
     def train(
         self, *, kind: str | None, thorough: bool, on_progress: Callable[[str, int, int], None]

@@ -247,6 +247,20 @@ def test_enrolment_wants_one_face(service: Service, tmp_path: Path, photos: Mapp
     assert [path for path in (tmp_path / "dataset").rglob("*") if path.is_file()] == []
 
 
+def test_forget_a_folder_made_by_hand(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """Whoever is listed can be forgotten, also by a name that enrolment would refuse, and nobody else."""
+    odd = tmp_path / "dataset" / "Anna (work)"
+    odd.mkdir(parents=True)
+    shutil.copy(photos["obama"], odd)
+    service.train({"classifier": "nearest"})
+    assert service.people() == [{"name": "Anna (work)", "images": 1}]
+    with pytest.raises(UnknownPerson):
+        service.forget("../dataset/Anna (work)")
+    assert service.forget("Anna (work)") == {"name": "Anna (work)", "images": 1, "encodings": 1}
+    assert not odd.exists()
+    assert service.people() == []
+
+
 def test_only_allowed_folders(tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """With imageRoots, a caller's path into another folder is refused, links and .. followed."""
     inside = tmp_path / "zm"
