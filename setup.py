@@ -30,6 +30,10 @@ setup(
     package_data={"face_det": ["py.typed"]},
     install_requires=requirements("ml-requirements.txt"),
     extras_require={
+        # The first whose models give memory back.
+        "openvino": ["openvino>=2025.0"],
+        # In place of onnxruntime, not beside it: docs/how-to/faster.md.
+        "cuda": ["onnxruntime-gpu[cuda,cudnn]>=1.21"],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=2.4,<3",

@@ -12,6 +12,7 @@ import numpy as np
 import stopwatch
 
 from face_det import registry
+from face_det.compute import Compute
 from face_det.faces import Box, Detection
 from face_det.media import image
 from face_det.nets import runtime
@@ -114,11 +115,11 @@ TASKS = {
 
 
 def _detector(spec: dict[str, Any]) -> Any:
-    return registry.create(registry.DETECTORS, "cnn", **spec["settings"])
+    return registry.create(registry.DETECTORS, "cnn", compute=Compute(**spec["settings"]))
 
 
 def _embedder(spec: dict[str, Any]) -> Any:
-    return registry.create(registry.EMBEDDERS, "dlib_resnet", **spec["settings"])
+    return registry.create(registry.EMBEDDERS, "dlib_resnet", compute=Compute(**spec["settings"]))
 
 
 def _config(spec: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from face_det import registry
+from face_det.compute import PLAIN, Compute
 from face_det.faces import Box, Detection, Detector, Embedder, Face, Reason, Rgb
 from face_det.media.image import crop, focus, region
 
@@ -25,9 +26,22 @@ class EngineOptions:
     embedder: str = "dlib_resnet"
     upsample: int = 1
     jitters: int = 1
+    jitter: str = "dlib"
     min_face_px: float = 20.0
     focus_threshold: float = 200.0
-    threads: int = 1
+    compute: Compute = PLAIN
+
+    def can_share(self, other: EngineOptions) -> bool:
+        """Whether the networks of `other` answer the same, and see all faces that are wanted."""
+        same = replace(
+            other,
+            upsample=self.upsample,
+            jitters=self.jitters,
+            min_face_px=self.min_face_px,
+            focus_threshold=self.focus_threshold,
+            compute=replace(other.compute, threads=self.compute.threads),
+        )
+        return self == same and self.min_face_px >= other.min_face_px
 
 
 @dataclass(slots=True)
@@ -47,10 +61,17 @@ class _Pending:
 
 
 def build(options: EngineOptions) -> Engine:
-    """Load the networks that the options name; WeightsError if one is missing or damaged."""
+    """Load the networks that the options name.
+
+    WeightsError if one is missing or damaged; ConfigError for options that do not go together, or
+    that this machine or its packages cannot do.
+    """
+    compute = options.compute
     return Engine(
-        registry.create(registry.DETECTORS, options.detector, threads=options.threads),
-        registry.create(registry.EMBEDDERS, options.embedder, threads=options.threads),
+        registry.create(
+            registry.DETECTORS, options.detector, compute=compute, min_face_px=options.min_face_px
+        ),
+        registry.create(registry.EMBEDDERS, options.embedder, compute=compute, jitter=options.jitter),
         options,
     )
 
@@ -65,7 +86,12 @@ class Engine:
 
     @classmethod
     def sharing(cls, other: Engine, options: EngineOptions) -> Engine:
-        """An engine with other gates on the same networks, which are loaded once."""
+        """An engine with other gates on the same networks, which are loaded once.
+
+        ValueError if these networks are others, or may not have seen faces that are to be found.
+        """
+        if not options.can_share(other.options):
+            raise ValueError(f"options must share the networks of {other.options}, got {options}")
         return cls(other._detector, other._embedder, options)
 
     @property

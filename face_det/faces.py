@@ -99,7 +99,10 @@ class Match:
 
 
 class Detector(Protocol):
-    """Finds faces. `runtime` names what runs it: dlib, onnxruntime, ..."""
+    """Finds faces. `runtime` names what runs it: dlib, onnxruntime, openvino bf16, ...
+
+    Built from `compute` and `min_face_px`: it may leave out faces narrower or lower than that.
+    """
 
     runtime: str
 

@@ -1,6 +1,6 @@
 """The menus: what a name in the configuration stands for.
 
-A new detector, embedder or classifier is one file and one line here. Nothing is imported until
+A new detector, embedder, jitter or classifier is one file and one line here. Nothing is imported until
 it is asked for, so that a command loads only what it uses.
 """
 
@@ -19,6 +19,10 @@ DETECTORS: dict[str, str] = {
 }
 EMBEDDERS: dict[str, str] = {
     "dlib_resnet": "face_det.embedders.dlib_resnet:DlibResnetEmbedder",
+}
+JITTERS: dict[str, str] = {
+    "dlib": "face_det.embedders.jitter:DlibJitter",
+    "fast": "face_det.embedders.jitter:FastJitter",
 }
 CLASSIFIERS: dict[str, str] = {
     "svm": "face_det.classifiers.svm:SvmRecipe",

@@ -14,11 +14,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from face_det import registry
+from face_det import compute, registry
+from face_det.compute import Compute
+from face_det.errors import ConfigError
 
 MENUS: dict[str, Iterable[str]] = {
     "faceDetModel": registry.DETECTORS,
     "embedder": registry.EMBEDDERS,
+    "jitter": registry.JITTERS,
+    "runtime": compute.RUNTIMES,
+    "precision": compute.PRECISIONS,
+    "device": compute.DEVICES,
     "classifier": ("auto", *registry.CLASSIFIERS),
     "logLevel": ("debug", "info", "warning", "error"),
 }
@@ -72,7 +78,13 @@ class Config(BaseModel):
     focus_measure_threshold: float = _number(
         200, 0, 10**9, "A face whose variance of the Laplacian is lower is too blurry."
     )
-    min_face: float = _number(20, 0, 10**5, "Pixels. A face that is narrower or lower is too small.")
+    min_face: float = _number(
+        20,
+        0,
+        10**5,
+        "Pixels. A face that is narrower or lower is too small. From 41 on (81 without a doubling) `cnn` "
+        "does not look for all that are, which saves work: then they may be no face at all.",
+    )
     num_face_img_upsample: int = _whole(
         1,
         0,
@@ -85,6 +97,15 @@ class Config(BaseModel):
         "auto", "What the daemon trains; `auto` is what the model file holds, or `svm` where there is none."
     )
     num_jitters: int = _whole(1, 1, 10_000, "Re-samples of each face that are encoded and averaged.")
+    jitter: str = _choice(
+        "dlib", "The re-samples: `dlib` are its own; `fast` are as good, sooner made, always the same."
+    )
+    runtime: str = _choice("auto", "What runs the networks: `auto` is onnxruntime, and openvino for bf16.")
+    precision: str = _choice(
+        "fp32",
+        "`bf16` is about twice as fast and less exact. It needs openvino, and a processor that has it.",
+    )
+    device: str = _choice("cpu", "`cuda` is a graphics card. It needs onnxruntime-gpu.")
     threads: int = _whole(1, 1, 256, "Threads that a network uses.")
     workers: int = _whole(1, 1, 64, "Calls that the daemon computes at the same time.")
     queue_size: int = _whole(64, 1, 100_000, "Calls that may wait; one more is answered `Busy`.")
@@ -123,7 +144,9 @@ class Config(BaseModel):
     def _roots_are_absolute(cls, value: object, info: ValidationInfo) -> object:
         return tuple(_absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
 
-    @field_validator("face_det_model", "embedder", "classifier", "log_level")
+    @field_validator(
+        "face_det_model", "embedder", "classifier", "log_level", "jitter", "runtime", "precision", "device"
+    )
     @classmethod
     def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
         if value not in MENUS[to_camel(info.field_name or "")]:
@@ -148,6 +171,19 @@ class Config(BaseModel):
         if len({self.model_path, self.label_path, self.encodings_path}) < 3:
             raise ValueError("modelPath, labelPath and encodingsPath: must be three different files")
         return self
+
+    @model_validator(mode="after")
+    def _networks_can_be_run_so(self) -> Config:
+        try:
+            _ = self.compute
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def compute(self) -> Compute:
+        """What the networks are run by, on and with."""
+        return Compute(self.runtime, self.precision, self.device, self.threads)
 
 
 def _absolute(value: object, info: ValidationInfo) -> object:

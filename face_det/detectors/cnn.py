@@ -1,4 +1,4 @@
-"""dlib's CNN detector on ONNX Runtime: dlib's own boxes, at a multiple of its speed."""
+"""dlib's CNN detector outside dlib: its own boxes, at a multiple of its speed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import dlib
 import numpy as np
 
+from face_det.compute import PLAIN, Compute
 from face_det.detectors import mmod, tiling
 from face_det.faces import Box, Detection, Rgb
 from face_det.nets import graph_cache
@@ -15,20 +16,19 @@ from face_det.nets.runtime import Session
 
 
 class CnnDetector:
-    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "cnn").
+    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "cnn"), in fp32.
 
     `detect` may be called from several threads; the network runs without the interpreter lock.
 
-    With `min_face_px`, faces narrower or lower than that are left out, and the levels of the
-    pyramid that can only hold such faces are not computed, unless they could decide about a larger
-    one: where a face was found on a level so close to them that the two could be one face, they are
-    computed after all. The faces are those of the full run that are large enough, in its order.
+    With `min_face_px`, the levels of the pyramid that can only hold faces narrower and lower than
+    that are not computed, unless they could decide about a larger one: where a face was found on a
+    level so close to them that the two could be one face, they are computed after all. The faces
+    are those of the full run, in its order, but for some of the smaller ones.
     """
 
-    runtime = "onnxruntime"
-
-    def __init__(self, threads: int = 1, min_face_px: float = 0) -> None:
-        self._session = Session(graph_cache.load("mmod"), threads)
+    def __init__(self, compute: Compute = PLAIN, min_face_px: float = 0) -> None:
+        self._session = Session(graph_cache.load("mmod"), compute)
+        self.runtime = self._session.name
         self._min_face_px = min_face_px
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
@@ -43,8 +43,7 @@ class CnnDetector:
         for edges, score in zip(mmod.halved(faces.boxes, upsample).tolist(), faces.scores, strict=True):
             left, top, right, bottom = map(float, edges)
             box = Box(max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
-            if min(box.width, box.height) >= self._min_face_px:
-                found.append(Detection(box, float(score)))
+            found.append(Detection(box, float(score)))
         return found
 
     def _candidates(self, image: Rgb, first: int) -> mmod.Candidates:

@@ -6,7 +6,9 @@ import threading
 
 import dlib
 
+from face_det.compute import PLAIN, Compute
 from face_det.detectors.dlib_boxes import detection
+from face_det.errors import ConfigError
 from face_det.faces import Detection, Rgb
 from face_det.nets.catalogue import weights_path
 
@@ -16,11 +18,17 @@ the process at 1 to 5 px); no face is that small."""
 
 
 class CnnDlibDetector:
-    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "cnn")."""
+    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "cnn").
+
+    Raises ConfigError for a runtime, precision or device that dlib is not. It has its own count of
+    threads, and computes faces of all sizes whatever `min_face_px`.
+    """
 
     runtime = "dlib"
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, compute: Compute = PLAIN, min_face_px: float = 0) -> None:
+        if faults := _faults(compute):
+            raise ConfigError(faults)
         self._detector = dlib.cnn_face_detection_model_v1(str(weights_path("mmod")))
         # The network keeps its activations between calls: one call at a time.
         self._lock = threading.Lock()
@@ -32,3 +40,18 @@ class CnnDlibDetector:
         with self._lock:
             found = self._detector(rgb, upsample)
         return [detection(rgb, face.rect, face.confidence) for face in found]
+
+
+def _faults(compute: Compute) -> list[str]:
+    device = "cuda" if dlib.DLIB_USE_CUDA else "cpu"
+    asked = (
+        ("runtime", compute.runtime, ("auto",)),
+        ("precision", compute.precision, ("fp32",)),
+        # A dlib built for CUDA uses it, asked or not.
+        ("device", compute.device, ("cpu", device)),
+    )
+    return [
+        f"{key}: must be {right[-1]} for detector cnn_dlib, which dlib itself runs, got {value}"
+        for key, value, right in asked
+        if value not in right
+    ]

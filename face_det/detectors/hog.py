@@ -8,16 +8,21 @@ from typing import Any
 
 import dlib
 
+from face_det.compute import PLAIN, Compute
 from face_det.detectors.dlib_boxes import detection
 from face_det.faces import Detection, Rgb
 
 
 class HogDetector:
-    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "hog")."""
+    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "hog").
+
+    It is no network: dlib runs it on one core, whatever `compute` says of networks. Faces of all
+    sizes are found, whatever `min_face_px`.
+    """
 
     runtime = "dlib"
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, compute: Compute = PLAIN, min_face_px: float = 0) -> None:
         self._detector = dlib.get_frontal_face_detector()
         # The detector keeps its pyramid between calls: one call at a time.
         self._lock = threading.Lock()

@@ -17,9 +17,10 @@ def engine_options(config: Config) -> EngineOptions:
         embedder=config.embedder,
         upsample=config.num_face_img_upsample,
         jitters=config.num_jitters,
+        jitter=config.jitter,
         min_face_px=config.min_face,
         focus_threshold=config.focus_measure_threshold,
-        threads=config.threads,
+        compute=config.compute,
     )
 
 

@@ -105,7 +105,8 @@ def _computed(
     """(sha256 asked for, sha256 of what was read, outcome) of each new photo, as they get done."""
     tasks = sorted(new.items(), key=lambda item: item[1])
     if jobs > 1:
-        yield from encode_pool.outcomes(tasks, replace(options, threads=1), jobs)
+        one_thread = replace(options.compute, threads=1)
+        yield from encode_pool.outcomes(tasks, replace(options, compute=one_thread), jobs)
     else:
         for sha256, path in tasks:
             yield (sha256, *encode_photo(engine, path))
@@ -114,6 +115,8 @@ def _computed(
 def _settings(options: EngineOptions, fingerprint: str) -> str:
     """A key for everything an outcome depends on, besides the photo."""
     parts = [FORMAT, options.detector, fingerprint, options.upsample, options.jitters, options.min_face_px]
+    # Encodings of one precision may stand beside the other's, but those asked for are those to be had.
+    parts.append(options.compute.precision)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""dlib's face embedder on ONNX Runtime: upright chips in, 128 numbers each out."""
+"""dlib's face embedder: upright chips in, 128 numbers each out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from face_det.compute import PLAIN, Compute
 from face_det.faces import Encodings, Rgb
 from face_det.nets import graph_cache
 from face_det.nets.runtime import Session
@@ -20,11 +21,17 @@ DIMENSIONS = 128
 class Resnet:
     """The network behind face_recognition.face_encodings; `encode` may be called from several threads."""
 
-    def __init__(self, threads: int = 1) -> None:
-        self._session = Session(graph_cache.load("resnet"), threads)
+    def __init__(self, compute: Compute = PLAIN) -> None:
+        self._session = Session(graph_cache.load("resnet"), compute)
+
+    @property
+    def runtime(self) -> str:
+        """What runs it."""
+        return self._session.name
 
     def encode(self, chips: Sequence[Rgb]) -> Encodings:
-        """Encodings (n, 128) of chips of shape (150, 150, 3), within 1e-5 (L2) of dlib's own."""
+        """Encodings (n, 128) of chips of shape (150, 150, 3): within 1e-5 (L2) of dlib's own in fp32,
+        some .01 away in bf16."""
         encodings = np.empty((len(chips), DIMENSIONS))
         for start in range(0, len(chips), BATCH):
             batch = np.stack(chips[start : start + BATCH])

@@ -1,83 +1,80 @@
-"""Runs ONNX models. The only module that imports ONNX Runtime."""
+"""Runs ONNX models on what the configuration asks for, and never silently on something else."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime  # type: ignore[import-untyped]
-from onnxruntime.capi import onnxruntime_pybind11_state as state  # type: ignore[import-untyped]
 
-from face_det.errors import ConfigError, ModelError
+from face_det.compute import PLAIN, Compute
+from face_det.errors import ModelError
 
-RUNTIMES = ("onnxruntime",)
-DEVICES = ("cpu",)
+LARGE_BYTES = 1_000_000
+"""Of input: from here on, what the C library has kept of a run's memory is worth giving back."""
 
-_REFUSED = (
-    state.Fail,
-    state.InvalidArgument,
-    state.InvalidGraph,
-    state.InvalidProtobuf,
-    state.NotImplemented,
-    state.RuntimeException,
-)
-"""What ONNX Runtime raises; they have no parent of their own."""
+Feeds = Mapping[str, npt.NDArray[Any]]
+
+
+class Refusal(Exception):
+    """What a library said against a model or an input, in one line; `by` is its name and version."""
+
+    def __init__(self, by: str, why: str) -> None:
+        super().__init__(why)
+        self.by = by
+
+
+class Library(Protocol):
+    """One model in one library; `name` is what a status says."""
+
+    name: str
+
+    def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
+        """All outputs, in the model's order; Refusal for inputs that do not fit."""
+        ...
 
 
 class Session:
     """A loaded model. `run` may be called from several threads at once; it lets go of the
     interpreter lock, so that a daemon answers heartbeats meanwhile.
 
-    Raises ConfigError for an unknown runtime or device, ModelError for a model that does not load.
+    `name` says what runs it, as in `onnxruntime` or `openvino bf16`. Raises ConfigError for what
+    this machine or its packages cannot do, ModelError for a model that does not load.
     """
 
-    def __init__(
-        self, model: bytes, threads: int = 1, *, runtime: str = "onnxruntime", device: str = "cpu"
-    ) -> None:
-        faults = [
-            f"{key} must be one of {', '.join(known)}, got {value!r}"
-            for key, value, known in (("runtime", runtime, RUNTIMES), ("device", device, DEVICES))
-            if value not in known
-        ]
-        if threads < 1:
-            faults.append(f"threads must be 1 or more, got {threads}")
-        if faults:
-            raise ConfigError(faults)
+    def __init__(self, model: bytes, compute: Compute = PLAIN) -> None:
         try:
-            self._session = onnxruntime.InferenceSession(
-                model, _session_options(threads), providers=["CPUExecutionProvider"]
-            )
-        except _REFUSED as error:
+            self._library = _load(model, compute)
+        except Refusal as refusal:
             raise ModelError(
-                f"a model of {len(model)} bytes: must load in ONNX Runtime {onnxruntime.__version__}, "
-                f"got {_first_line(error)}; install face_det's requirements again"
-            ) from error
-        self._options = onnxruntime.RunOptions()
-        # Give back what a large picture needed: the next may be small, or hours away.
-        self._options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+                f"a model of {len(model)} bytes: must load in {refusal.by}, got {refusal}; "
+                "install face_det's requirements again"
+            ) from refusal.__cause__
+        self.name = self._library.name
+        # glibc's, which keeps holes of every size in its heap when pictures of every size were there:
+        # twice the memory after a thousand. It takes half a millisecond.
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[np.float32]]:
+    def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
         """All outputs of the model; ModelError if an input is missing or has another shape."""
         try:
-            return list(self._session.run(None, dict(feeds), self._options))
-        except (*_REFUSED, ValueError) as error:
+            outputs = self._library.run(feeds)
+        except Refusal as refusal:
             shapes = ", ".join(f"{name} {value.shape}" for name, value in feeds.items())
-            raise ModelError(f"inputs must fit the model, got {shapes}: {_first_line(error)}") from error
+            raise ModelError(f"inputs must fit the model, got {shapes}: {refusal}") from refusal.__cause__
+        if self._trim is not None and sum(value.nbytes for value in feeds.values()) >= LARGE_BYTES:
+            self._trim(0)
+        return outputs
 
 
-def _session_options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Waiting threads that spin are slower than one thread as soon as somebody else wants the core.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A plan of the memory is kept for every shape of input; pictures come in any.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    return options
+def _load(model: bytes, compute: Compute) -> Library:
+    # Each takes time and memory to import, and OpenVINO need not be there.
+    if compute.library == "openvino":
+        from face_det.nets.openvino_session import OpenvinoSession
 
+        return OpenvinoSession(model, compute)
+    from face_det.nets.onnx_session import OnnxSession
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return OnnxSession(model, compute)

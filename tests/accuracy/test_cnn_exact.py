@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from face_det.detectors import tiling
+from face_det.compute import Compute
+from face_det.detectors import mmod, tiling
 from face_det.detectors.cnn import CnnDetector
 from face_det.detectors.cnn_dlib import CnnDlibDetector
 from face_det.faces import Detection, Rgb
@@ -182,25 +184,49 @@ def with_least_size(min_face_px: float, detector: CnnDetector) -> tuple[CnnDetec
     return choosy, counting
 
 
+def level(found: Detection, upsample: int) -> int:
+    """The level of the pyramid that a face was found on: each holds one size."""
+    side = max(found.box.width, found.box.height) * 2**upsample
+    return max(round(math.log(side / mmod.SPAN_PX, 1.2)), 0)
+
+
 @pytest.mark.parametrize(("width", "height", "upsample"), [(1200, 816, 0), (460, 313, 1), (240, 163, 2)])
 def test_larger_faces_are_those_of_the_full_run(
     detector: CnnDetector, photos: Mapping[str, Path], width: int, height: int, upsample: int
 ) -> None:
-    """Whatever the least size: the full run's faces that reach it; at most half as much work again."""
+    """Whatever the least size: all of the full run's faces that reach it, and all smaller ones that lie
+    on a level that was computed; in its order, with its scores, for at most half as much work again."""
     rgb = resized(photos["t1"], width, height)
     full, everything = with_least_size(0, detector)
     expected = full.detect(rgb, upsample)
     assert len(expected) >= 5
     sizes = [min(found.box.width, found.box.height) for found in expected]
-    spared = 0
+    spared = smaller = 0
     for least in (40, 60, 80, 100, 125, 150, 180, 220, 270, 330, *sizes, *(size + 1 for size in sizes)):
         choosy, counting = with_least_size(least, detector)
-        assert css(choosy.detect(rgb, upsample)) == css(
-            [found for found, size in zip(expected, sizes, strict=True) if size >= least]
-        )
+        found = choosy.detect(rgb, upsample)
+        first = mmod.first_level(least, upsample)
+        wanted = [
+            one
+            for one, size in zip(expected, sizes, strict=True)
+            if size >= least or level(one, upsample) >= first or css([one])[0] in css(found)
+        ]
+        assert css(found) == css(wanted)
+        assert [f.score for f in found] == pytest.approx([w.score for w in wanted], abs=1e-5)
         assert counting.pixels <= 1.6 * everything.pixels
         spared += counting.pixels < 0.9 * everything.pixels
+        smaller += len(found) > sum(size >= least for size in sizes)
     assert spared >= 3
+    assert smaller >= 1
+
+
+@pytest.mark.parametrize("least", [0, 20, 40.9])
+def test_small_least_sizes_leave_nothing_out(
+    detector: CnnDetector, photos: Mapping[str, Path], least: float
+) -> None:
+    """Below 41 px with one doubling every level can hold a face that is large enough: the full run."""
+    rgb = resized(photos["t1"], 460, 313)
+    assert css(with_least_size(least, detector)[0].detect(rgb, 1)) == css(detector.detect(rgb, 1))
 
 
 def test_blank_sheet_has_no_score_above_zero(detector: CnnDetector) -> None:
@@ -221,7 +247,7 @@ def test_threads_share_a_detector(detector: CnnDetector, photos: Mapping[str, Pa
 def test_more_threads_change_nothing(detector: CnnDetector, photos: Mapping[str, Path]) -> None:
     """A network on two threads finds what it finds on one."""
     rgb = resized(photos["t1"], 900, 612)
-    found = CnnDetector(threads=2).detect(rgb)
+    found = CnnDetector(Compute(threads=2)).detect(rgb)
     assert len(found) >= 5
     assert css(found) == css(detector.detect(rgb))
 

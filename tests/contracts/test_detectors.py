@@ -10,13 +10,14 @@ import PIL.Image
 import pytest
 
 from face_det import registry
+from face_det.compute import Compute
 from face_det.faces import Detector, Rgb
 
 
 @pytest.fixture(params=sorted(registry.DETECTORS), scope="module")
 def detector(request: pytest.FixtureRequest) -> Detector:
     """Each entry of the menu."""
-    return registry.create(registry.DETECTORS, request.param, threads=1)
+    return registry.create(registry.DETECTORS, request.param, compute=Compute(threads=1), min_face_px=0)
 
 
 def small(path: Path, width: int = 600) -> Rgb:

@@ -10,19 +10,20 @@ import PIL.Image
 import pytest
 
 from face_det import registry
+from face_det.compute import Compute
 from face_det.faces import Detection, Embedder, Rgb
 
 
 @pytest.fixture(params=sorted(registry.EMBEDDERS), scope="module")
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     """Each entry of the menu."""
-    return registry.create(registry.EMBEDDERS, request.param, threads=1)
+    return registry.create(registry.EMBEDDERS, request.param, compute=Compute(threads=1), jitter="dlib")
 
 
 @pytest.fixture(scope="module")
 def chips(embedder: Embedder, photos: Mapping[str, Path]) -> dict[str, Rgb]:
     """One aligned face of each photo."""
-    detector = registry.create(registry.DETECTORS, "hog", threads=1)
+    detector = registry.create(registry.DETECTORS, "hog")
     aligned = {}
     for name in ("obama", "obama2", "biden"):
         rgb = np.array(PIL.Image.open(photos[name]).convert("RGB"))

