@@ -224,7 +224,7 @@ def test_no_number_is_no_number(write: Any, word: str) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('{"faceDetServer": {\n  "minFace": 3,\n}}', "config.json: line 3, column 1: must be JSON: "),
+        ('{"faceDetServer": {\n  "minFace" 3\n}}', "config.json: line 2, column 13: must be JSON: "),
         ("", "config.json: line 1, column 1: must be JSON: "),
         (b'{\n"a": "\xff"}', "config.json: line 2: must be UTF-8, got byte 0xff"),
         ("[" * 100_000, "config.json: must be JSON of a sensible size: "),
