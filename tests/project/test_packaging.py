@@ -123,3 +123,12 @@ def test_every_import_is_required() -> None:
 
 def _name(requirement: str) -> str:
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+
+
+def test_each_dependency_is_named_once(repository: Path) -> None:
+    """Two lines for one package would be two truths about its version."""
+    lines = (repository / "ml-requirements.txt").read_text("utf-8").splitlines()
+    names = [
+        re.split(r"[<>=\[]", line)[0].strip() for line in lines if line.strip() and not line.startswith("#")
+    ]
+    assert sorted(names) == sorted(set(names))
