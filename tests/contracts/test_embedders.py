@@ -53,10 +53,13 @@ def test_same_person_is_nearer(embedder: Embedder, chips: dict[str, Rgb]) -> Non
     assert np.linalg.norm(obama - obama2) < 0.8 * np.linalg.norm(obama - biden)
 
 
-def test_jitter_stays_near(embedder: Embedder, chips: dict[str, Rgb]) -> None:
-    """Re-sampling moves an encoding a little, not away."""
-    plain, jittered = embedder.embed([chips["obama"]])[0], embedder.embed([chips["obama"]], 5)[0]
+@pytest.mark.parametrize("jitter", sorted(registry.JITTERS))
+def test_jitter_stays_near(embedder: Embedder, chips: dict[str, Rgb], jitter: str) -> None:
+    """Re-sampling moves an encoding a little, not away, and is no other encoding's fingerprint."""
+    jittering: Embedder = registry.create(registry.EMBEDDERS, embedder.name, jitter=jitter)
+    plain, jittered = embedder.embed([chips["obama"]])[0], jittering.embed([chips["obama"]], 5)[0]
     assert 0 < np.linalg.norm(plain - jittered) < 0.3
+    assert jittering.fingerprint == embedder.fingerprint
 
 
 def test_fingerprint_names_the_embedder(embedder: Embedder) -> None:
