@@ -16,6 +16,10 @@ STEP = 1e-5
 TOLERANCE = 1e-3
 """L2 distance that an encoding may have from the one below; two people are 0.6 apart and more."""
 
+ROUGH_TOLERANCE = 0.2
+ROUGH_BOX = 0.25
+"""The same in bf16; and how far an edge of the box may be off, in parts of its width."""
+
 BOXES = {
     "cnn": Box(191, 146, 355, 310),
     "hog": Box(161, 137, 376, 352),

@@ -8,18 +8,21 @@ import json
 import os
 import subprocess
 import sys
+import types
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from face_det import config as configuration
-from face_det import doctor, known_answer
+from face_det import doctor, engine, known_answer
+from face_det.compute import Compute
 from face_det.doctor import State
 from face_det.doors.commands import doctor as command
 from face_det.errors import WeightsError
-from face_det.faces import Box
-from face_det.nets import catalogue
+from face_det.faces import Box, Face
+from face_det.nets import catalogue, onnx_session
 
 
 def settings(folder: Path, **keys: object) -> configuration.Config:
@@ -104,6 +107,35 @@ def test_a_missing_package_is_named(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        ({"onnxruntime-gpu"}, []),
+        (
+            {"onnxruntime", "onnxruntime-gpu"},
+            [(State.WARNING, "onnxruntime and onnxruntime-gpu are both inst")],
+        ),
+        (set(), [(State.NOT_OK, "onnxruntime is not installed")]),
+    ],
+)
+def test_either_onnxruntime_will_do(monkeypatch, installed, expected):
+    """The one for graphics cards stands in for the other; both at once spoil each other."""
+    real = metadata.version
+
+    def version(name):
+        if name.startswith("onnxruntime"):
+            if name not in installed:
+                raise metadata.PackageNotFoundError(name)
+            return "1.2.3"
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = list(doctor.packages())
+    wrong = [finding for finding in found if finding.state is not State.OK]
+    assert [(finding.state, finding.text[:45]) for finding in wrong] == expected
+    assert all(f"{name} 1.2.3" in found[-1].text for name in installed)
+
+
 def test_damaged_weights_are_found(monkeypatch):
     """By their sha256; each file has its own line."""
     entry = dataclasses.replace(catalogue.CATALOGUE["landmarks5"], sha256="0" * 64)
@@ -125,6 +157,34 @@ def test_a_wrong_answer_is_found(monkeypatch, what):
     (found,) = doctor.known_answers("dlib_resnet")
     assert found.state is State.NOT_OK
     assert "got box (161, 137, 376, 352), encoding " in found.text
+
+
+@pytest.mark.parametrize(("off", "state"), [(30, State.OK), (60, State.NOT_OK)])
+def test_bf16_may_be_a_little_off(monkeypatch, off, state):
+    """Its box may be the next one; what is far off is found all the same."""
+    box = known_answer.BOXES["hog"]
+    seen = Face(
+        box.shifted(off, 0), 1.0, 500.0, None, np.array(known_answer.ENCODINGS["hog"]) * known_answer.STEP
+    )
+    built = types.SimpleNamespace(faces=lambda views: [(seen,)], runtime="openvino bf16")
+    monkeypatch.setattr(engine, "build", lambda options: built)
+    monkeypatch.setattr(known_answer, "BOXES", {"hog": box})
+    (found,) = doctor.known_answers("dlib_resnet", Compute(precision="bf16"))
+    assert found.state is state
+    (found,) = doctor.known_answers("dlib_resnet")
+    assert found.state is State.NOT_OK
+
+
+def test_a_device_that_is_not_there_is_a_finding(folder):
+    """With the key that asks for it; the checks that need no network still run."""
+    if onnx_session.CUDA in onnx_session.onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    settings(folder, device="cuda")
+    done = run(folder, "--json")
+    assert done.returncode == 69
+    broken = {one["check"]: one["text"] for one in json.loads(done.stdout) if one["state"] == "not ok"}
+    assert list(broken) == ["known answer", "model"]
+    assert all(text.startswith("device: cuda needs onnxruntime-gpu") for text in broken.values())
 
 
 def test_folders(folder):

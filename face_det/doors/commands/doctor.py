@@ -15,6 +15,7 @@ import click
 
 from face_det import __version__, doctor
 from face_det import config as configuration
+from face_det.compute import PLAIN
 from face_det.config import Config
 from face_det.doctor import Finding, State
 from face_det.errors import ConfigError, FaceDetError, Unhealthy, Unreachable
@@ -58,7 +59,8 @@ def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[Finding
                 "config", State.NOT_OK, fault, "correct it; docs/reference/config.md explains each key"
             )
         config = None
-    yield from _guarded("known answer", partial(doctor.known_answers, "dlib_resnet"))
+    compute = config.compute if config is not None else PLAIN
+    yield from _guarded("known answer", partial(doctor.known_answers, "dlib_resnet", compute))
     if config is None:
         return
     yield from _guarded("folders", partial(doctor.folders, config))
