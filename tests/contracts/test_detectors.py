@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import dlib
 import numpy as np
 import PIL.Image
 import pytest
 
 from face_det import registry
 from face_det.compute import Compute
-from face_det.faces import Detector, Rgb
+from face_det.errors import ConfigError
+from face_det.faces import Box, Detection, Detector, Rgb
 
 
 @pytest.fixture(params=sorted(registry.DETECTORS), scope="module")
@@ -60,6 +62,46 @@ def test_upsampling_finds_smaller_faces(detector: Detector, photos: Mapping[str,
     assert len(once) >= len(detector.detect(rgb, 0))
     assert len(once) >= 5
     assert all(d.box == d.box.clipped(rgb.shape[1], rgb.shape[0]) for d in once)
+
+
+def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[str, Path]) -> None:
+    """Whatever it saves a detector: faces that reach it are there as they were, in their order."""
+    rgb = small(photos["t1"], 900)
+    name = next(
+        name for name, target in registry.DETECTORS.items() if target.endswith(type(detector).__name__)
+    )
+    everybody = detector.detect(rgb, 0)
+    sizes = sorted(min(found.box.width, found.box.height) for found in everybody)
+    least = sizes[len(sizes) // 2]
+    choosy: Detector = registry.create(registry.DETECTORS, name, min_face_px=least)
+
+    def large(found: list[Detection]) -> list[Box]:
+        return [one.box for one in found if min(one.box.width, one.box.height) >= least]
+
+    assert large(choosy.detect(rgb, 0)) == large(everybody) != []
+
+
+@pytest.mark.parametrize("name", sorted(registry.DETECTORS))
+@pytest.mark.parametrize(
+    ("key", "compute"),
+    [
+        ("device", Compute(device="cuda")),
+        ("precision", Compute(precision="bf16")),
+        ("runtime", Compute("openvino")),
+    ],
+)
+def test_what_a_detector_cannot_run_on_is_refused(name: str, key: str, compute: Compute) -> None:
+    """Never silently something else; a detector that is no network is not concerned."""
+    try:
+        detector = registry.create(registry.DETECTORS, name, compute=compute)
+    except ConfigError as error:
+        (fault,) = error.faults
+        assert fault.startswith(f"{key}: ")
+        assert name != "hog"
+    else:
+        right = {"device": "cuda", "precision": "bf16", "runtime": "openvino"}[key]
+        assert right in detector.runtime.split() or name == "hog"
+        assert name != "cnn_dlib" or dlib.DLIB_USE_CUDA
 
 
 def test_picture_is_not_touched(detector: Detector, photos: Mapping[str, Path]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from face_det import config
+from face_det.compute import Compute
 from face_det.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -178,6 +179,10 @@ def test_a_key_like_no_other_gets_no_suggestion(write: Any) -> None:
         ("embedder", "openface", '"openface"'),
         ("classifier", "original", '"original"'),
         ("logLevel", "loud", '"loud"'),
+        ("runtime", "tensorflow", '"tensorflow"'),
+        ("precision", "int8", '"int8"'),
+        ("device", "gpu", '"gpu"'),
+        ("jitter", "slow", '"slow"'),
         ("zerorpcPipe", "ipc://relative", '"ipc://relative"'),
         ("zerorpcPipe", "ipc:///folder/", '"ipc:///folder/"'),
         ("zerorpcPipe", "ipc:///" + "x" * 107, '"ipc:///xxx'),
@@ -277,6 +282,17 @@ def test_model_labels_and_encodings_are_three_files(write: Any) -> None:
     path = write(labelPath="./x.pickle")
     (fault,) = faults(path, {"FACE_DET_MODELPATH": "x.pickle"})
     assert fault == "config.json: modelPath, labelPath and encodingsPath: must be three different files"
+
+
+def test_networks_are_run_as_asked_or_not_at_all(write: Any) -> None:
+    """What goes into Compute; what no runtime does is said at once, with the key that is in the way."""
+    got = config.load(write(runtime="openvino", precision="bf16", threads=2, jitter="fast"), {})
+    assert got.compute == Compute("openvino", "bf16", "cpu", 2)
+    assert got.jitter == "fast"
+    assert config.load(None, {}).compute == Compute()
+    assert faults(write(precision="bf16"), {"FACE_DET_RUNTIME": "onnxruntime"}) == (
+        "config.json: precision: must be fp32 with runtime onnxruntime, got bf16; only openvino has it",
+    )
 
 
 def test_config_is_frozen() -> None:
