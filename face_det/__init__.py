@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from face_det.compute import Compute
     from face_det.config import Config
     from face_det.config import load as load_config
     from face_det.doors.client import Client
@@ -28,6 +29,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __all__ = [
     "Box",
     "Client",
+    "Compute",
     "Config",
     "Engine",
     "EngineOptions",
@@ -43,6 +45,7 @@ __all__ = [
 _PUBLIC = {
     "Box": "face_det.faces:Box",
     "Client": "face_det.doors.client:Client",
+    "Compute": "face_det.compute:Compute",
     "Config": "face_det.config:Config",
     "Engine": "face_det.engine:Engine",
     "EngineOptions": "face_det.engine:EngineOptions",
