@@ -113,11 +113,23 @@ class _Daemon:
 
     def _build(self) -> Service | None:
         """The service, made on a thread so that signals are heard meanwhile; None if one said stop."""
-        building = gevent.spawn(
-            lambda: self._quick.submit(lambda: self._assemble(self._config, None), limit_s=float("inf"))
-        )
+        building = gevent.spawn(self._outcome_of_assembling)
         gevent.wait([building, self._stopping], count=1)
-        return building.get() if building.ready() else None
+        if not building.ready():
+            return None
+        service: Service | None
+        service, error = building.get()
+        if error is not None:
+            raise error
+        return service
+
+    def _outcome_of_assembling(self) -> tuple[Service | None, FaceDetError | None]:
+        """The service, or why there is none: a greenlet that raises would have gevent print a traceback."""
+        try:
+            assembled = self._quick.submit(lambda: self._assemble(self._config, None), limit_s=float("inf"))
+        except FaceDetError as error:
+            return None, error
+        return assembled, None
 
     def _end(self, server: RpcServer, timeout_s: float) -> bool:
         """Let the calls in progress finish, refuse the others, deliver the replies.

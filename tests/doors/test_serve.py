@@ -72,3 +72,13 @@ def test_a_second_daemon_ends_with_75(folder, serve, launch):
     assert status == 75
     by = f"a daemon is running (pid {first.process.pid})"
     assert line == f"face-det: {first.endpoint}: must be free, but {by}; stop it first"
+
+
+def test_networks_that_cannot_be_had_end_in_one_line(folder, serve):
+    """What a network cannot be run by is said like any other fault, without a traceback."""
+    _configure(folder, zerorpcPipe=f"ipc://{folder}/s", faceDetModel="cnn_dlib", runtime="onnxruntime")
+    status, lines = serve()
+    assert status == 78
+    (line,) = [line for line in lines if not line.startswith("INFO")]
+    assert line.startswith("face-det: runtime: ")
+    assert "cnn_dlib" in line
