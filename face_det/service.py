@@ -131,9 +131,11 @@ class Service:
             learnt = self._learner.enrol(_text(name, "name"), data, rgb)
             self._model = learnt.model
         self._note(notes, images=learnt.images)
-        match = Match(enrol.check_name(_text(name, "name")), None, None)
-        fields = wire.face_fields(learnt.face, match)
-        return {"name": match.name, "images": learnt.images, "faceBox": fields["faceBox"]}
+        return {
+            "name": learnt.name,
+            "images": learnt.images,
+            "faceBox": wire.box_fields(learnt.face.box),
+        }
 
     def people(self) -> list[dict[str, Any]]:
         """Everybody enrolled, with the number of photos; the strangers' folder is nobody."""

@@ -135,9 +135,13 @@ def face_fields(face: Face, match: Match) -> dict[str, Any]:
         fields["faceProba"] = match.probability
     if match.name is None:
         fields["faceReason"] = (match.reason or Reason.UNRECOGNISED).value
-    box = face.box
-    fields["faceBox"] = {"ymin": box.ymin, "xmin": box.xmin, "ymax": box.ymax, "xmax": box.xmax}
+    fields["faceBox"] = box_fields(face.box)
     return fields
+
+
+def box_fields(box: Box) -> dict[str, float]:
+    """A box in pixels of the full image."""
+    return {edge: getattr(box, edge) for edge in EDGES}
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 
 from face_det.compute import PLAIN, Compute
 from face_det.detectors import mmod, tiling
-from face_det.faces import Box, Detection, Rgb
+from face_det.detectors.dlib_boxes import detection
+from face_det.faces import Detection, Rgb
 from face_det.nets import graph_cache
 from face_det.nets.network import Floats
 from face_det.nets.runtime import Session
@@ -33,18 +34,13 @@ class CnnDetector:
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Faces of one image, best first; `score` is the network's confidence, 0 and up."""
-        height, width = rgb.shape[:2]
         image = np.ascontiguousarray(rgb)
         for _ in range(upsample):
             # The size that dlib's pyramid_up gives.
             image = dlib.resize_image(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
         faces = mmod.distinct(self._candidates(image, mmod.first_level(self._min_face_px, upsample)))
-        found = []
-        for edges, score in zip(mmod.halved(faces.boxes, upsample).tolist(), faces.scores, strict=True):
-            left, top, right, bottom = map(float, edges)
-            box = Box(max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
-            found.append(Detection(box, float(score)))
-        return found
+        boxes = mmod.halved(faces.boxes, upsample).tolist()
+        return [detection(rgb, sides, score) for sides, score in zip(boxes, faces.scores, strict=True)]
 
     def _candidates(self, image: Rgb, first: int) -> mmod.Candidates:
         """What the network sees on level `first` and smaller ones, or on all of them."""

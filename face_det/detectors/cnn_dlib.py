@@ -7,7 +7,7 @@ import threading
 import dlib
 
 from face_det.compute import PLAIN, Compute
-from face_det.detectors.dlib_boxes import detection
+from face_det.detectors.dlib_boxes import detection, edges
 from face_det.errors import ConfigError
 from face_det.faces import Detection, Rgb
 from face_det.nets.catalogue import weights_path
@@ -39,7 +39,7 @@ class CnnDlibDetector:
             return []
         with self._lock:
             found = self._detector(rgb, upsample)
-        return [detection(rgb, face.rect, face.confidence) for face in found]
+        return [detection(rgb, edges(face.rect), face.confidence) for face in found]
 
 
 def _faults(compute: Compute) -> list[str]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from face_det.faces import Box, Detection, Rgb
 
 
-def detection(rgb: Rgb, rect: Any, score: float) -> Detection:
-    """A dlib rectangle (pixels, may stick out) as a Detection within the image.
+def edges(rect: Any) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a dlib rectangle, in whole pixels."""
+    return rect.left(), rect.top(), rect.right(), rect.bottom()
 
-    The edges are dlib's own integers, kept as face_recognition.face_locations gives them.
+
+def detection(rgb: Rgb, sides: Sequence[int], score: float) -> Detection:
+    """Left, top, right, bottom (pixels, may stick out) as a Detection within the image.
+
+    They are dlib's own integers, kept as face_recognition.face_locations gives them.
     """
+    left, top, right, bottom = sides
     height, width = rgb.shape[:2]
-    box = Box(
-        float(max(rect.left(), 0)),
-        float(max(rect.top(), 0)),
-        float(min(rect.right(), width)),
-        float(min(rect.bottom(), height)),
-    )
+    box = Box(float(max(left, 0)), float(max(top, 0)), float(min(right, width)), float(min(bottom, height)))
     return Detection(box, float(score))

@@ -9,7 +9,7 @@ from typing import Any
 import dlib
 
 from face_det.compute import PLAIN, Compute
-from face_det.detectors.dlib_boxes import detection
+from face_det.detectors.dlib_boxes import detection, edges
 from face_det.faces import Detection, Rgb
 
 
@@ -29,12 +29,11 @@ class HogDetector:
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Faces of one image, best first; `score` is the detector's confidence, 0 and up."""
-        return [detection(rgb, rect, score) for rect, score in self._run(rgb, upsample)]
+        return [detection(rgb, edges(rect), score) for rect, score in self._run(rgb, upsample)]
 
     def untrimmed(self, rgb: Rgb, upsample: int = 0) -> list[tuple[int, int, int, int]]:
         """The same faces as left, top, right, bottom in whole pixels; they may stick out of the image."""
-        rects = [rect for rect, _ in self._run(rgb, upsample)]
-        return [(rect.left(), rect.top(), rect.right(), rect.bottom()) for rect in rects]
+        return [edges(rect) for rect, _ in self._run(rgb, upsample)]
 
     def _run(self, rgb: Rgb, upsample: int) -> Iterable[tuple[Any, float]]:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ class Learnt:
     """What an enrolment did; `model` is to be swapped in."""
 
     model: Model | None
+    name: str
     photo: Path
     images: int
     face: Face
@@ -94,7 +96,7 @@ class Learner:
                 gallery = gallery.plus(name, face.encoding)
             swapped = self._save(gallery)
         images = len(enrol.photos(self.places.dataset).get(name, []))
-        return Learnt(swapped, photo, images, face)
+        return Learnt(swapped, name, photo, images, face)
 
     def _one_face(self, rgb: Rgb) -> Face:
         (faces,) = self._engine.faces([(rgb, None)])
@@ -165,16 +167,12 @@ class Learner:
     def _kind_for(self, kind: str | None) -> str:
         if kind is not None and kind != AUTO:
             return kind
-        if self._kind != AUTO:
-            return self._kind
-        current = self.load()
-        return current.recipe if current is not None else "svm"
+        return self._kind if self._kind != AUTO else _recipe(self.load())
 
     def _save(self, gallery: Gallery) -> Model | None:
         current = self.load()
-        swapped = training.refit(
-            current, gallery, kind=self._kind_for(None), fingerprint=self._engine.fingerprint
-        )
+        kind = self._kind if self._kind != AUTO else _recipe(current)
+        swapped = training.refit(current, gallery, kind=kind, fingerprint=self._engine.fingerprint)
         self._write(gallery, swapped)
         return swapped
 
@@ -186,6 +184,11 @@ class Learner:
         storage.replace_all(files)
 
 
+def _recipe(current: Model | None) -> str:
+    """The kind of the model there is; SVM, as in the original, where there is none."""
+    return "svm" if current is None else current.recipe
+
+
 def _holds(gallery: Gallery, name: str, encoding: Any) -> bool:
     mine = [row for row, owner in zip(gallery.encodings, gallery.names, strict=True) if owner == name]
     return any(np.allclose(row, encoding, atol=1e-9) for row in mine)
@@ -193,12 +196,9 @@ def _holds(gallery: Gallery, name: str, encoding: Any) -> bool:
 
 def summary(retrained: Retrained) -> Mapping[str, Any]:
     """A training's outcome as plain values."""
-    left_out: dict[str, int] = {}
-    for item in retrained.report.left_out:
-        left_out[item.reason.value] = left_out.get(item.reason.value, 0) + 1
     return {
         "encoded": retrained.report.encoded,
         "reused": retrained.report.reused,
-        "leftOut": left_out,
-        "people": sorted(set(retrained.report.gallery.names)),
+        "leftOut": dict(Counter(item.reason.value for item in retrained.report.left_out)),
+        "people": list(retrained.report.gallery.people),
     }
