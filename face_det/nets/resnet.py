@@ -11,8 +11,8 @@ from face_det.faces import Encodings, Rgb
 from face_det.nets import graph_cache
 from face_det.nets.runtime import Session
 
-BATCH = 32
-"""Chips at once: more are no faster, and take memory."""
+BATCH = 8
+"""Chips at once: from 16 on the maps leave the processor's cache, and each chip takes a tenth longer."""
 
 CHIP_PX = 150
 DIMENSIONS = 128
