@@ -34,6 +34,8 @@ _T = TypeVar("_T")
 
 MAX_BYTES = 100_000_000
 """A larger file is no photo."""
+_SIZES = (128 * 8, 256 * 8)
+"""Bytes of an encoding: one embedder's, or that of two together."""
 _BUSY_S = 30.0
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS photos (
@@ -55,7 +57,7 @@ class Omission(str, Enum):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
-    """What became of a photo: its encoding, shape (128,), or why it has none."""
+    """What became of a photo: its encoding, shape (128,) or (256,), or why it has none."""
 
     encoding: npt.NDArray[np.float64] | None
     reason: Omission | None
@@ -192,7 +194,7 @@ def _aside(path: Path) -> Path:
 
 def _outcome(reason: object, encoding: object) -> Outcome | None:
     """A row as an Outcome; None if it is none of ours."""
-    if isinstance(encoding, bytes) and len(encoding) == 128 * 8:
+    if isinstance(encoding, bytes) and len(encoding) in _SIZES:
         array = np.frombuffer(encoding, "<f8").astype(np.float64)
         return Outcome(array, None) if np.isfinite(array).all() else None
     known = encoding is None and reason in {omission.value for omission in Omission}

@@ -10,14 +10,12 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from face_det.engine import Engine, EngineOptions, build
 from face_det.errors import DataError
 from face_det.identity import encode_pool, enrol
 from face_det.identity.cache import Cache, Omission, Outcome, read_photo
 from face_det.identity.encode_pool import encode_photo
-from face_det.identity.gallery import DIMENSIONS, Gallery
+from face_det.identity.gallery import Gallery
 
 FORMAT = 1
 """Counts up when an outcome comes to mean something else, so that kept ones are not used any more."""
@@ -77,7 +75,7 @@ def encode_dataset(
     """
     photos = [_Photo(name, path) for name, paths in enrol.photos(dataset).items() for path in paths]
     if not photos:
-        return _report([], {}, set())
+        return _report([], {}, set(), "")
     options = replace(options, focus_threshold=0.0)
     engine = build(options) if engine is None else Engine.sharing(engine, options)
     settings = _settings(options, engine.fingerprint)
@@ -96,7 +94,8 @@ def encode_dataset(
             done += weights[asked]
             on_progress(done, len(photos))
     cache.keep_only(hashes.values())
-    return _report(photos, {photo: outcomes[hashes[photo]] for photo in photos}, _first_of(new, hashes))
+    found = {photo: outcomes[hashes[photo]] for photo in photos}
+    return _report(photos, found, _first_of(new, hashes), engine.fingerprint)
 
 
 def _computed(
@@ -133,7 +132,9 @@ def _first_of(new: dict[str, Path], hashes: dict[_Photo, str]) -> set[Path]:
     return {photo.path for photo, sha256 in hashes.items() if new.get(sha256) == photo.path}
 
 
-def _report(photos: Iterable[_Photo], outcomes: dict[_Photo, Outcome], computed: set[Path]) -> EncodeReport:
+def _report(
+    photos: Iterable[_Photo], outcomes: dict[_Photo, Outcome], computed: set[Path], fingerprint: str
+) -> EncodeReport:
     names, encodings, left_out = [], [], []
     tallies: dict[str, Counter[str]] = {}
     for photo in photos:
@@ -148,7 +149,7 @@ def _report(photos: Iterable[_Photo], outcomes: dict[_Photo, Outcome], computed:
             encodings.append(outcome.encoding)
             tally["encoded" if photo.path in computed else "reused"] += 1
     return EncodeReport(
-        Gallery(np.array(encodings).reshape(-1, DIMENSIONS), tuple(names)),
+        Gallery.from_rows(encodings, names, fingerprint),
         sum(tally["encoded"] for tally in tallies.values()),
         sum(tally["reused"] for tally in tallies.values()),
         tuple(left_out),

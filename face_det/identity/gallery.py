@@ -1,47 +1,48 @@
-"""The encodings of everybody, and encodings.pickle, which holds them as the original's does."""
+"""The encodings of everybody, and whose they are.
+
+dlib's 128 numbers of every photo; and sface's 128 where they are known of every photo too, from
+which those of `both` follow.
+"""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from face_det.errors import BadEncodings
+from face_det.errors import BadEncodings, ModelMismatch
 from face_det.faces import Encodings
-from face_det.identity import safe_pickle
+from face_det.identity import encodings_file, fingerprints
+from face_det.identity.encodings_file import DIMENSIONS, ENCODE, KEYS
+from face_det.identity.fingerprints import BOTH, DLIB, SFACE
 
-DIMENSIONS = 128
-EXPECTED = '{"encodings": [arrays of 128 numbers], "names": [texts]}'
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
 class Gallery:
-    """Encodings, shape (n, 128), read-only, and to each the name of its person.
+    """Encodings, read-only, and to each the name of its person.
 
-    Raises BadEncodings if shapes or lengths do not fit, or a number is not finite.
+    `encodings` is dlib's, shape (n, 128), or dlib's and sface's, by name. `made_by` are the
+    fingerprints of the networks, by name; what the original wrote has none. Raises BadEncodings if
+    shapes or lengths do not fit, or a number is not finite.
     """
 
-    encodings: Encodings
-    names: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        """Check, and keep a copy that nobody can change."""
-        encodings = np.array(self.encodings, dtype=np.float64)
-        if encodings.ndim != 2 or encodings.shape[1] != DIMENSIONS:
-            raise BadEncodings(f"encodings: must have shape (n, {DIMENSIONS}), got {encodings.shape}")
-        if len(encodings) != len(self.names):
-            raise BadEncodings(
-                f"must have a name for each encoding, got {len(self.names)} for {len(encodings)}"
-            )
-        for index in np.flatnonzero(~np.isfinite(encodings).all(axis=1))[:1]:
-            raise BadEncodings(f"encodings[{index}]: must be finite numbers, got NaN or infinity")
-        encodings.flags.writeable = False
-        object.__setattr__(self, "encodings", encodings)
+    def __init__(
+        self,
+        encodings: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        names: Sequence[str],
+        made_by: Mapping[str, str] | None = None,
+    ) -> None:
+        given = encodings if isinstance(encodings, Mapping) else {DLIB: encodings}
+        if DLIB not in given or not given.keys() <= KEYS.keys():
+            raise BadEncodings(f"encodings: must be those of {DLIB}, and perhaps {SFACE}, got {[*given]}")
+        self._encodings = {name: _checked(KEYS[name], given[name], len(names)) for name in given}
+        self._names = tuple(names)
+        self._fingerprints = {name: text for name, text in (made_by or {}).items() if name in given}
 
     @classmethod
     def empty(cls) -> Gallery:
@@ -49,75 +50,132 @@ class Gallery:
         return cls(np.empty((0, DIMENSIONS)), ())
 
     @classmethod
-    def load(cls, path: Path) -> Gallery:
-        """The gallery in a file; empty if there is none.
-
-        Raises BadEncodings for a file that holds something else, UnsafePickle and DataError as
-        safe_pickle.load does.
-        """
-        try:
-            content = safe_pickle.load(path)
-        except FileNotFoundError:
+    def from_rows(cls, rows: Sequence[npt.ArrayLike], names: Sequence[str], fingerprint: str) -> Gallery:
+        """What one embedder made: rows of 128 numbers are dlib's, of 256 are `both`'s."""
+        if not len(rows):
             return cls.empty()
-        if not isinstance(content, dict) or not {"encodings", "names"} <= content.keys():
-            keys = f" with {sorted(map(str, content))[:5]}" if isinstance(content, dict) else ""
-            raise BadEncodings(f"{path}: must hold {EXPECTED}, got {type(content).__name__}{keys}")
-        names = [_name(path, index, name) for index, name in enumerate(_items(path, content, "names"))]
-        rows = [_row(path, index, row) for index, row in enumerate(_items(path, content, "encodings"))]
+        return cls(_split(np.array(rows, dtype=np.float64)), names, fingerprints.parts(fingerprint))
+
+    @classmethod
+    def load(cls, path: Path) -> Gallery:
+        """The gallery in encodings.pickle; empty if there is none. Raises as encodings_file.read does."""
+        content = encodings_file.read(path)
+        if content is None:
+            return cls.empty()
         try:
-            return cls(np.array(rows).reshape(-1, DIMENSIONS), tuple(names))
+            return cls(content.encodings, content.names, content.fingerprints)
         except BadEncodings as error:
             raise BadEncodings(f"{path}: {error}") from error
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Whose each encoding is."""
+        return self._names
+
+    @property
     def people(self) -> tuple[str, ...]:
         """Everybody's name once, sorted."""
-        return tuple(sorted(set(self.names)))
+        return tuple(sorted(set(self._names)))
 
-    def plus(self, name: str, encoding: npt.ArrayLike) -> Gallery:
-        """The gallery with one encoding more."""
+    @property
+    def embedders(self) -> tuple[str, ...]:
+        """Whose encodings it holds: dlib_resnet, and perhaps sface and both."""
+        return (DLIB, SFACE, BOTH) if SFACE in self._encodings else (DLIB,)
+
+    @property
+    def encodings(self) -> Encodings:
+        """dlib's, shape (n, 128)."""
+        return self._encodings[DLIB]
+
+    def of(self, embedder: str) -> Encodings:
+        """An embedder's encodings, shape (n, 128), or (n, 256) of `both`; BadEncodings if it has none."""
+        if embedder not in self.embedders:
+            raise BadEncodings(
+                f"encodings: must hold those of {embedder} for every photo, "
+                f"got those of {', '.join(self.embedders)}; {ENCODE}"
+            )
+        if embedder != BOTH:
+            return self._encodings[embedder]
+        joined = np.hstack([self._encodings[DLIB], self._encodings[SFACE]])
+        joined.flags.writeable = False
+        return joined
+
+    def fingerprint_of(self, embedder: str) -> str | None:
+        """Which network made an embedder's encodings; None of dlib's if that was not noted.
+
+        Of the others it is then the bare name, which fits no network: what has no fingerprint is
+        taken for dlib's, and these must not be.
+        """
+        noted = self._fingerprints.get(embedder)
+        if embedder == BOTH and self._fingerprints.keys() == KEYS.keys():
+            noted = fingerprints.joined(self._fingerprints[DLIB], self._fingerprints[SFACE])
+        return noted if noted is not None or embedder == DLIB else embedder
+
+    def plus(self, name: str, encoding: npt.ArrayLike, fingerprint: str | None = None) -> Gallery:
+        """The gallery with one encoding more, of 128 numbers (dlib's) or 256 (`both`'s).
+
+        sface's are kept while all photos have them. `fingerprint` is that of the encoding's embedder;
+        ModelMismatch if the others were made by another network.
+        """
         row = np.asarray(encoding, dtype=np.float64)
-        if row.shape != (DIMENSIONS,):
+        if row.shape not in ((DIMENSIONS,), (2 * DIMENSIONS,)):
             raise BadEncodings(f"encoding: must be {DIMENSIONS} numbers, got shape {row.shape}")
-        return Gallery(np.vstack([self.encodings, row]), (*self.names, name))
+        new = _split(row[np.newaxis])
+        known = {} if fingerprint is None else fingerprints.parts(fingerprint)
+        if not self._names:
+            return Gallery(new, (name,), known)
+        for embedder in new.keys() & self._fingerprints.keys() & known.keys():
+            if self._fingerprints[embedder] != known[embedder]:
+                raise ModelMismatch(
+                    f"encodings: must all be of {self._fingerprints[embedder]}, "
+                    f"got one of {known[embedder]}; {ENCODE}"
+                )
+        if new.keys() != self._encodings.keys():
+            _tell(SFACE in new)
+        kept = [embedder for embedder in self._encodings if embedder in new]
+        encodings = {embedder: np.vstack([self._encodings[embedder], new[embedder]]) for embedder in kept}
+        return Gallery(encodings, (*self._names, name), {**known, **self._fingerprints})
 
     def without(self, name: str) -> Gallery:
         """The gallery without a person's encodings."""
-        kept = [index for index, other in enumerate(self.names) if other != name]
-        return Gallery(self.encodings[kept], tuple(self.names[index] for index in kept))
+        return self.rows(index for index, other in enumerate(self._names) if other != name)
+
+    def rows(self, kept: Iterable[int]) -> Gallery:
+        """The gallery of these encodings only, by their numbers and in their order."""
+        chosen = list(kept)
+        return Gallery(
+            {embedder: encodings[chosen] for embedder, encodings in self._encodings.items()},
+            tuple(self._names[index] for index in chosen),
+            self._fingerprints,
+        )
 
     def dumps(self) -> bytes:
-        """The content of encodings.pickle; the original's scripts read it, on Python 3.5 and numpy 1.
-
-        Hence protocol 3, in which names are lines of text, and numpy 1's name of what makes an
-        array: it stands once, in front of the first array. numpy 2 reads that as well.
-        """
-        content = {"encodings": list(self.encodings), "names": list(self.names)}
-        before, function, after = pickle.dumps(content, protocol=3).partition(b"\n_reconstruct\n")
-        return before.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray") + function + after
+        """The content of encodings.pickle, which the original's scripts read as well."""
+        return encodings_file.dumps(encodings_file.Content(self._encodings, self._names, self._fingerprints))
 
 
-def _items(path: Path, content: dict[Any, Any], key: str) -> Sequence[Any]:
-    items = content[key]
-    if isinstance(items, np.ndarray) and items.ndim:
-        return list(items)
-    if not isinstance(items, (list, tuple)):
-        raise BadEncodings(f"{path}: {key}: must be a list, got {type(items).__name__}")
-    return items
+@functools.cache
+def _tell(in_new: bool) -> None:
+    """Once: it would be said with every photo."""
+    which = "the photos before it" if in_new else "the new one"
+    log.warning("%s's numbers are not known of %s, so they are not kept; %s", SFACE, which, ENCODE)
 
 
-def _name(path: Path, index: int, name: object) -> str:
-    if not isinstance(name, str) or not name:
-        raise BadEncodings(f"{path}: names[{index}]: must be a name, got {name!r:.40}")
-    return str(name)
+def _split(rows: Encodings) -> dict[str, Encodings]:
+    """By embedder: dlib's 128 columns, then sface's if there are more."""
+    if rows.ndim == 2 and rows.shape[1] == 2 * DIMENSIONS:
+        return {DLIB: rows[:, :DIMENSIONS], SFACE: rows[:, DIMENSIONS:]}
+    return {DLIB: rows}
 
 
-def _row(path: Path, index: int, row: object) -> Encodings:
-    try:
-        array = np.asarray(row, dtype=np.float64)
-        got = f"shape {array.shape}"
-    except (TypeError, ValueError, OverflowError) as error:
-        raise BadEncodings(f"{path}: encodings[{index}]: must be {DIMENSIONS} numbers, got {error}") from None
-    if array.shape != (DIMENSIONS,):
-        raise BadEncodings(f"{path}: encodings[{index}]: must be {DIMENSIONS} numbers, got {got}")
-    return array
+def _checked(key: str, given: npt.ArrayLike, count: int) -> Encodings:
+    """A copy that nobody can change."""
+    encodings = np.array(given, dtype=np.float64)
+    if encodings.ndim != 2 or encodings.shape[1] != DIMENSIONS:
+        raise BadEncodings(f"{key}: must have shape (n, {DIMENSIONS}), got {encodings.shape}")
+    if len(encodings) != count:
+        raise BadEncodings(f"must have a name for each encoding, got {count} for {len(encodings)}")
+    for index in np.flatnonzero(~np.isfinite(encodings).all(axis=1))[:1]:
+        raise BadEncodings(f"{key}[{index}]: must be finite numbers, got NaN or infinity")
+    encodings.flags.writeable = False
+    return encodings
