@@ -11,7 +11,7 @@ import numpy as np
 
 from face_det import registry
 from face_det.compute import PLAIN, Compute
-from face_det.faces import Box, Detection, Detector, Embedder, Face, Reason, Rgb
+from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Reason, Rgb
 from face_det.media.image import crop, focus, region
 
 BATCH = 64
@@ -57,7 +57,7 @@ class _Pending:
     """Faces that wait for their encoding: where each belongs, and its chip."""
 
     places: list[tuple[int, int]] = field(default_factory=list)
-    chips: list[Rgb] = field(default_factory=list)
+    chips: list[Chip] = field(default_factory=list)
 
 
 def build(options: EngineOptions) -> Engine:

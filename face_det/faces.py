@@ -18,7 +18,10 @@ Rgb = npt.NDArray[np.uint8]
 """An image: RGB uint8, shape (H, W, 3)."""
 
 Encodings = npt.NDArray[np.float64]
-"""Encodings: float64, shape (n, 128)."""
+"""Encodings: float64, shape (n, 128), or (n, 256) of both embedders together."""
+
+Chip = Any
+"""An aligned face: whatever the embedder that made it reads."""
 
 UNKNOWN = "Unknown"
 """The class, and the dataset folder, of strangers."""
@@ -119,11 +122,11 @@ class Embedder(Protocol):
     dimensions: int
     fingerprint: str
 
-    def align(self, rgb: Rgb, detection: Detection) -> Rgb:
-        """The face cut out and turned upright, in the size that `embed` wants."""
+    def align(self, rgb: Rgb, detection: Detection) -> Chip:
+        """The face cut out and turned upright, as `embed` wants it; whatever its box, never an error."""
         ...
 
-    def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
+    def embed(self, chips: Sequence[Chip], jitters: int = 1) -> Encodings:
         """Encodings of aligned faces, shape (len(chips), dimensions); `jitters` re-samples each."""
         ...
 

