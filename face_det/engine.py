@@ -66,14 +66,17 @@ def build(options: EngineOptions) -> Engine:
     WeightsError if one is missing or damaged; ConfigError for options that do not go together, or
     that this machine or its packages cannot do.
     """
-    compute = options.compute
-    return Engine(
-        registry.create(
-            registry.DETECTORS, options.detector, compute=compute, min_face_px=options.min_face_px
-        ),
-        registry.create(registry.EMBEDDERS, options.embedder, compute=compute, jitter=options.jitter),
-        options,
+    detector: Detector = registry.create(
+        registry.DETECTORS, options.detector, compute=options.compute, min_face_px=options.min_face_px
     )
+    return Engine(detector, _embedder(options), options)
+
+
+def _embedder(options: EngineOptions) -> Embedder:
+    made: Embedder = registry.create(
+        registry.EMBEDDERS, options.embedder, compute=options.compute, jitter=options.jitter
+    )
+    return made
 
 
 class Engine:
@@ -93,6 +96,11 @@ class Engine:
         if not options.can_share(other.options):
             raise ValueError(f"options must share the networks of {other.options}, got {options}")
         return cls(other._detector, other._embedder, options)
+
+    def with_embedder(self, name: str) -> Engine:
+        """The engine with another embedder, which is loaded, on the same detector. Raises as `build` does."""
+        options = replace(self.options, embedder=name)
+        return self if options == self.options else Engine(self._detector, _embedder(options), options)
 
     @property
     def fingerprint(self) -> str:

@@ -20,12 +20,13 @@ from face_det.errors import ConfigError
 
 MENUS: dict[str, Iterable[str]] = {
     "faceDetModel": registry.DETECTORS,
-    "embedder": registry.EMBEDDERS,
+    "embedder": ("auto", *registry.EMBEDDERS),
     "jitter": registry.JITTERS,
     "runtime": compute.RUNTIMES,
     "precision": compute.PRECISIONS,
     "device": compute.DEVICES,
     "classifier": ("auto", *registry.CLASSIFIERS),
+    "decision": ("auto", "proba"),
     "logLevel": ("debug", "info", "warning", "error"),
 }
 """The keys whose value is one of a few names."""
@@ -92,9 +93,27 @@ class Config(BaseModel):
         "Doublings of a picture before detection: each finds faces half the size, at 4 times the cost.",
     )
     face_det_model: str = _choice("cnn", "The detector.")
-    embedder: str = _choice("dlib_resnet", "The network that encodes a face.")
+    embedder: str = _choice(
+        "auto",
+        "The network that encodes a face; `auto` is the one that the model was trained on, and for a new "
+        "training the one that decides best. The original's files are of `dlib_resnet`. `both` are two.",
+    )
     classifier: str = _choice(
-        "auto", "What the daemon trains; `auto` is what the model file holds, or `svm` where there is none."
+        "auto",
+        "What the daemon trains; `auto` is what the model file holds, or `template` where there is none.",
+    )
+    decision: str = _choice(
+        "auto",
+        "When a face is named: `auto` as falseAcceptRate and minProba say; `proba` is the original's rule, "
+        "minProba alone.",
+    )
+    false_accept_rate: float = _field(
+        0.002,
+        "a number above 0.000001, up to 0.1",
+        "The share of strangers who may be taken for somebody enrolled; what is lower names fewer people. "
+        "It counts from the next training on.",
+        gt=1e-6,
+        le=0.1,
     )
     num_jitters: int = _whole(1, 1, 10_000, "Re-samples of each face that are encoded and averaged.")
     jitter: str = _choice(
@@ -145,7 +164,15 @@ class Config(BaseModel):
         return tuple(_absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
 
     @field_validator(
-        "face_det_model", "embedder", "classifier", "log_level", "jitter", "runtime", "precision", "device"
+        "face_det_model",
+        "embedder",
+        "classifier",
+        "decision",
+        "log_level",
+        "jitter",
+        "runtime",
+        "precision",
+        "device",
     )
     @classmethod
     def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
