@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module in commands/, what --help says)
     "encode": ("encode", "Photos of people -> encodings.pickle."),
     "train": ("train", "encodings.pickle -> classifiers and labels."),
+    "evaluate": ("evaluate", "Measure recognition on photos that were not enrolled."),
     "serve": ("serve", "The daemon: answer calls over zerorpc."),
     "recognize": ("recognize", "Name the faces in pictures."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),

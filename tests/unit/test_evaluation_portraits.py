@@ -1,0 +1,113 @@
+"""Whose face is meant, what is kept, and photos made worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake_engine
+import numpy as np
+import pytest
+from fake_engine import Act, picture
+
+from face_det.engine import Engine, EngineOptions
+from face_det.faces import Box, Face, Reason, Rgb
+from face_det.identity.cache import Cache, Omission
+from face_det.identity.evaluation.portraits import PLAIN, encode, main_face
+
+
+def face(xmin: float, ymin: float, size: float, reason: Reason | None = None) -> Face:
+    return Face(Box(xmin, ymin, xmin + size, ymin + size), 1.0, 0.0, reason, None)
+
+
+class Lab:
+    """A fake engine that counts, and a cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.detector = fake_engine.FakeDetector()
+        self.engine = Engine(
+            self.detector, fake_engine.FakeEmbedder(), EngineOptions(min_face_px=20, focus_threshold=1e9)
+        )
+        self.cache = Cache(folder / "cache.sqlite")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+def test_the_middle_beats_the_edge_and_size_beats_both() -> None:
+    """In a photo of 250 x 250; what is too small is nobody."""
+    middle, corner, huge = face(100, 100, 50), face(0, 0, 60), face(0, 0, 200)
+    assert main_face([corner, middle], 250, 250) is middle
+    assert main_face([corner, middle, huge], 250, 250) is huge
+    assert main_face([face(100, 100, 50, Reason.TOO_SMALL), corner], 250, 250) is corner
+    assert main_face([face(100, 100, 9, Reason.TOO_SMALL)], 250, 250) is None
+
+
+def test_outcomes_and_the_cache(tmp_path: Path, lab: Lab) -> None:
+    """One face, several, none, too small, no picture; the second time nothing is looked at."""
+    good = picture(tmp_path / "good.png", faces=1, seed=1)
+    several = picture(tmp_path / "several.png", faces=3, seed=2)
+    empty = picture(tmp_path / "empty.png", faces=0)
+    small = picture(tmp_path / "small.png", size=10)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    photos = [good, several, empty, small, broken, tmp_path / "missing.jpg"]
+    progress: list[tuple[int, int]] = []
+    found = encode(photos, lab.engine, lab.cache, on_progress=lambda *at: progress.append(at))
+    assert [found[path, PLAIN].reason for path in photos] == [
+        None,
+        None,
+        Omission.NO_FACE,
+        Omission.TOO_SMALL,
+        Omission.BAD_IMAGE,
+        Omission.BAD_IMAGE,
+    ]
+    assert found[good, PLAIN].encoding is not None
+    assert progress[-1] == (6, 6)
+    looked_at = lab.detector.looked_at
+    again = encode(photos, lab.engine, lab.cache)
+    assert lab.detector.looked_at == looked_at
+    assert np.array_equal(again[good, PLAIN].encoding, found[good, PLAIN].encoding)
+
+
+def test_changes(tmp_path: Path, lab: Lab) -> None:
+    """A change gets picture and face; it is kept by its name; without a face there is none to change."""
+    good, empty = picture(tmp_path / "good.png", seed=1), picture(tmp_path / "empty.png", faces=0)
+
+    def worse(rgb: Rgb, face: Face) -> Rgb:
+        assert face.box.width == 40
+        changed = rgb.copy()
+        changed[1, 0] = 200
+        return changed
+
+    def gone(rgb: Rgb, face: Face) -> Rgb:
+        return np.zeros_like(rgb)
+
+    changes = {"worse": worse, "gone": gone}
+    encode([good], lab.engine, lab.cache)
+    found = encode([good, empty], lab.engine, lab.cache, changes=changes)
+    assert not np.array_equal(found[good, "worse"].encoding, found[good, PLAIN].encoding)
+    assert found[good, "gone"].reason is Omission.NO_FACE
+    assert found[empty, "worse"].reason is Omission.NO_FACE
+    looked_at = lab.detector.looked_at
+    encode([good, empty], lab.engine, lab.cache, changes=changes)
+    assert lab.detector.looked_at == looked_at
+
+
+def test_many_photos_in_threads(tmp_path: Path, lab: Lab) -> None:
+    """Each gets its own encoding, whichever thread made it."""
+    photos = [picture(tmp_path / f"{seed}.png", seed=seed) for seed in range(40)]
+    found = encode(photos, lab.engine, lab.cache, jobs=3)
+    for seed, path in enumerate(photos):
+        encoding = found[path, PLAIN].encoding
+        assert encoding is not None
+        assert encoding[3] == pytest.approx(seed / 256 + 1)
+
+
+def test_a_network_that_fails_stops_it(tmp_path: Path, lab: Lab) -> None:
+    """With its own error; what was done before is kept."""
+    fine = picture(tmp_path / "0.png", seed=1)
+    encode([fine], lab.engine, lab.cache)
+    with pytest.raises(RuntimeError, match="does not like"):
+        encode([fine, picture(tmp_path / "1.png", act=Act.RAISE)], lab.engine, lab.cache, jobs=2)
