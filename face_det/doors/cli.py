@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "encode": ("encode", "Photos of people -> encodings.pickle."),
     "train": ("train", "encodings.pickle -> classifiers and labels."),
     "evaluate": ("evaluate", "Measure recognition on photos that were not enrolled."),
+    "fetch-lfw": ("fetch_lfw", "Strangers for dataset/Unknown, out of LFW."),
     "serve": ("serve", "The daemon: answer calls over zerorpc."),
     "recognize": ("recognize", "Name the faces in pictures."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),

@@ -44,7 +44,7 @@ HOMES = {
     "onnx": {"nets"},
     "onnxruntime": {"nets"},
     "openvino": {"nets"},
-    "sklearn": {"classifiers", "identity"},
+    "sklearn": {"classifiers", "identity", "sources"},
     "xgboost": {"classifiers", "identity"},
     "matplotlib": {"identity"},
     "PIL": {"media"},

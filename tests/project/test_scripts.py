@@ -13,6 +13,7 @@ from face_det.doors.cli import COMMANDS
 REPOSITORY = Path(__file__).parents[2]
 FLAGS = {
     "encode_faces.py": ["-i", "--dataset", "-e", "--encodings", "-d", "--detection-method"],
+    "fetch_lfw_faces.py": ["-n", "--num_faces", "-d", "--data_home", "-r", "--resize", "-o", "--output"],
     "train.py": ["--encodings", "--output"],
 }
 

@@ -1,0 +1,1 @@
+"""Where pictures come from, besides callers: public datasets."""

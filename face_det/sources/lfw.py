@@ -1,0 +1,195 @@
+"""Strangers for dataset/Unknown: photos of Labeled Faces in the Wild, downloaded by scikit-learn.
+
+LFW: Huang et al., "Labeled Faces in the Wild", University of Massachusetts (2007); for research.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import unicodedata
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from itertools import zip_longest
+from pathlib import Path
+from urllib.error import URLError
+
+from sklearn.datasets import fetch_lfw_people, get_data_home
+
+from face_det.errors import BadImage, DataError, FaceDetError, TryAgain
+from face_det.identity import storage
+from face_det.media import draw, image, resize
+from face_det.sources import lfw_copy
+from face_det.sources.lfw_copy import Entry
+
+STALLED_S = 20.0
+"""A server that says nothing for so long is taken for unreachable."""
+_RETRIES = 1
+_KEPT = (("lfw", "lfw.tgz"), ("lfw_funneled", "lfw-funneled.tgz"))
+"""What scikit-learn keeps in lfw_home: the folder, and the archive until that is unpacked. The photos
+as they were taken come first: they are what a camera sees; the funneled ones are turned upright."""
+_NOBODY_HAS_SO_MANY = 10**6
+_NO_COPY = "check the network and its proxy, or name a copy that is at hand: --from lfw/ or --from lfw.tgz"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was written and what lay there before; photos that cannot be read, and names passed over."""
+
+    written: tuple[Path, ...]
+    there: tuple[Path, ...]
+    unreadable: tuple[str, ...]
+    enrolled: tuple[str, ...]
+
+
+def home(data_home: Path | None) -> Path:
+    """The folder that scikit-learn keeps LFW in, which may not be there yet. Raises DataError."""
+    try:
+        return Path(get_data_home(data_home)) / "lfw_home"
+    except OSError as error:
+        raise DataError(f"{error.filename}: must be a folder to write to, got {error.strerror}") from error
+
+
+def download(data_home: Path | None) -> Path:
+    """LFW on this machine, downloaded if it is not there: a folder or an archive, as lfw_copy reads.
+
+    Raises TryAgain if it cannot be had, FaceDetError if there is no room for it. scikit-learn checks
+    the sha256 of what it downloads and unpacks it. It loads no picture: all of them in colour, as the
+    floats it makes of them, would take 10 GB, so the files themselves are taken.
+    """
+    place = home(data_home)
+    for folder, archive in _KEPT:
+        if (place / folder).is_dir():
+            # Both: it was interrupted while it unpacked, and the folder lacks some.
+            return place / archive if (place / archive).is_file() else place / folder
+    with _failures(place), _no_patience(), suppress(ValueError):  # there is nobody with so many photos
+        fetch_lfw_people(
+            data_home=data_home,
+            funneled=False,
+            color=True,
+            resize=None,
+            slice_=(slice(0, 250), slice(0, 250)),
+            min_faces_per_person=_NOBODY_HAS_SO_MANY,
+            n_retries=_RETRIES,
+        )
+    if not (place / _KEPT[0][0]).is_dir():
+        raise FaceDetError(f"{place / _KEPT[0][0]}: must be there now, is not; {_NO_COPY}")
+    return place / _KEPT[0][0]
+
+
+def fetch(
+    copy: Path,
+    output: Path,
+    *,
+    count: int,
+    ratio: float = 1.0,
+    seed: int = 0,
+    enrolled: Iterable[str] = (),
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Fetched:
+    """Put `count` photos of a copy of LFW into `output`, of as many people as there are.
+
+    Which ones depends on `seed` alone, and asking for more adds to those asked for before. Nobody is
+    taken whose name is in `enrolled`. A photo whose file is there already is left as it is. With
+    `ratio` other than 1 pictures are scaled and saved as JPEG; else the files are kept as they are.
+    Raises DataError for what is no copy, FaceDetError if a file cannot be written; each file is
+    written whole or not at all.
+    """
+    known = {_folded(name) for name in enrolled}
+    found = lfw_copy.entries(copy)
+    passed_over = sorted({entry.person for entry in found if _folded(entry.person) in known})
+    waiting = _in_order((entry for entry in found if _folded(entry.person) not in known), seed)
+    _make(output)
+    lying = {path.stem: path for path in sorted(output.iterdir()) if path.suffix.lower() in lfw_copy.SUFFIXES}
+    written: list[Path] = []
+    there: list[Path] = []
+    unreadable: list[str] = []
+    while waiting and (missing := count - len(written) - len(there)) > 0:
+        chosen, waiting = waiting[:missing], waiting[missing:]
+        there += [lying[entry.stem] for entry in chosen if entry.stem in lying]
+        new = [entry for entry in chosen if entry.stem not in lying]
+        for entry, data in lfw_copy.contents(copy, new):
+            try:
+                written.append(_write(output, entry, data, ratio))
+            except BadImage as error:
+                unreadable.append(f"{entry.place}: {error}")
+            on_progress(len(written) + len(there), count)
+    return Fetched(tuple(written), tuple(there), tuple(unreadable), tuple(passed_over))
+
+
+def _in_order(entries: Iterable[Entry], seed: int) -> list[Entry]:
+    """Everybody's first photo, then everybody's second, ...; people in an order that the seed makes.
+
+    By hashes, so that the order is the same wherever, and nobody moves because somebody is left out.
+    """
+    people: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        people[entry.person].append(entry)
+    order = sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
+    rounds = zip_longest(*(sorted(people[person], key=lambda entry: entry.stem) for person in order))
+    return [entry for photos in rounds for entry in photos if entry is not None]
+
+
+def _write(output: Path, entry: Entry, data: bytes | BadImage, ratio: float) -> Path:
+    if isinstance(data, BadImage):
+        raise data
+    rgb = image.load(data)  # also of a file that is kept as it is: a damaged one is of no use
+    if ratio == 1.0:
+        path = output / f"{entry.stem}{entry.suffix}"
+        storage.write_atomically(path, data)
+        return path
+    path = output / f"{entry.stem}.jpg"
+    height, width = rgb.shape[:2]
+    draw.save(resize.resized(rgb, max(1, round(width * ratio)), max(1, round(height * ratio))), path)
+    return path
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: must be a folder to write to, got {error.strerror}") from error
+    storage.recover(folder)
+
+
+def _folded(name: str) -> str:
+    """A name as it is compared: without case, accents, underscores, dots and hyphens."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
+    return re.sub(r"[\s_.'-]+", " ", plain.casefold()).strip()
+
+
+@contextmanager
+def _no_patience() -> Iterator[None]:
+    """urllib waits for ever unless it is told otherwise, and only this way can it be told."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALLED_S)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of each attempt; the last one's error is what we tell
+            yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+@contextmanager
+def _failures(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
+        raise TryAgain(f"LFW: cannot be downloaded ({_said(error)}); {_NO_COPY}") from error
+    except OSError as error:
+        if error.errno is None:  # another sha256
+            raise TryAgain(f"LFW: cannot be downloaded ({_said(error)}); {_NO_COPY}") from error
+        raise FaceDetError(f"{place}: cannot be written: {error.strerror}; {_NO_COPY}") from error
+    except EOFError as error:
+        raise FaceDetError(f"{place}: its archive is damaged; delete it, and try again") from error
+
+
+def _said(error: BaseException) -> str:
+    reason = getattr(error, "reason", None) or error
+    return " ".join(str(reason).split()) or type(error).__name__

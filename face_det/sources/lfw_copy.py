@@ -1,0 +1,126 @@
+"""A copy of Labeled Faces in the Wild: which photos it holds, and their bytes.
+
+A copy is a folder NAME/NAME_0001.jpg (also one or two levels down, as archives unpack), a folder of
+files NAME_0001.jpg, or a tar archive of either. Nothing is ever unpacked: of an archive only regular
+members are read, into memory, and what is written from them gets a name of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+
+from face_det.errors import BadImage, DataError
+from face_det.media import image
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+MAX_BYTES = 20_000_000
+"""A larger member of an archive is no photo of LFW: those have some 10,000 bytes."""
+EXPECTED = "a folder NAME/NAME_0001.jpg, a folder of NAME_0001.jpg, or lfw.tgz"
+
+_DEEPEST = 3
+"""Levels of folders that are looked into."""
+_NUMBERED = re.compile(r"(.+)_\d+")
+_ODD = re.compile(r"[^\w .'-]")
+_LONGEST = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A photo in a copy: whose it is, the name a file of it gets, and where it is found in the copy."""
+
+    person: str
+    stem: str
+    suffix: str
+    place: str
+
+
+def entries(copy: Path) -> list[Entry]:
+    """The photos of a copy, sorted; one that lies there twice counts once. Raises DataError."""
+    if not copy.exists():
+        raise DataError(f"{copy}: must be {EXPECTED}, is not there")
+    places = sorted(_in_folder(copy) if copy.is_dir() else _in_archive(copy))
+    paths = [PurePosixPath(place) for place in places]
+    by_folder = len({path.parent.name for path in paths}) > 1
+    found: dict[str, Entry] = {}
+    for place, path in zip(places, paths, strict=True):
+        entry = _entry(path, place, by_folder)
+        found.setdefault(entry.stem, entry)
+    if not found:
+        raise DataError(f"{copy}: must be {EXPECTED}, got no picture in it")
+    return list(found.values())
+
+
+def contents(copy: Path, chosen: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | BadImage]]:
+    """The bytes of some photos, or why one cannot be read, in the order that is quickest."""
+    if copy.is_dir():
+        for entry in chosen:
+            try:
+                yield entry, image.read(copy / entry.place)
+            except BadImage as error:
+                yield entry, error
+        return
+    wanted = {entry.place: entry for entry in chosen}
+    with _opened(copy) as archive:
+        for member in archive:
+            if member.name in wanted and _is_photo(member):
+                file = archive.extractfile(member)
+                assert file is not None
+                yield wanted.pop(member.name), file.read()
+                if not wanted:
+                    return
+
+
+def _entry(path: PurePosixPath, place: str, by_folder: bool) -> Entry:
+    numbered = _NUMBERED.fullmatch(path.stem)
+    stem = path.stem
+    if by_folder and path.parent.name:
+        person = path.parent.name
+        if not stem.startswith(person):
+            stem = f"{person}_{stem}"
+    else:
+        person = numbered[1] if numbered else stem
+    return Entry(person, _ODD.sub("_", stem)[-_LONGEST:].lstrip(".") or "_", path.suffix.lower(), place)
+
+
+def _in_folder(folder: Path) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: must be a folder that can be read, got {error.strerror}")
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        inside = Path(parent).relative_to(folder)
+        hidden = [name for name in folders if name.startswith(".")]
+        folders[:] = sorted(set(folders) - set(hidden)) if len(inside.parts) < _DEEPEST else []
+        yield from (
+            (inside / name).as_posix()
+            for name in files
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        )
+
+
+def _in_archive(path: Path) -> Iterator[str]:
+    with _opened(path) as archive:
+        yield from (member.name for member in archive if _is_photo(member))
+
+
+def _is_photo(member: tarfile.TarInfo) -> bool:
+    path = PurePosixPath(member.name)
+    picture = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return picture and member.isreg() and member.size <= MAX_BYTES
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            yield archive
+    except (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: must be {EXPECTED}, got a damaged archive or none ({said})") from error
