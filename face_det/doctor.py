@@ -219,15 +219,18 @@ def _written(config: Config) -> Mapping[str, Path]:
     return found
 
 
-def files(config: Config, fingerprint: str) -> Iterator[Finding]:
-    """Whether encodings and model load, and belong together and to the networks."""
-    from face_det.identity import model
+def files(config: Config, fingerprint: str | None) -> Iterator[Finding]:
+    """Whether encodings and model load, and belong together and to the network of that fingerprint."""
+    from face_det.identity import engines, model
     from face_det.identity.gallery import Gallery
 
     train = "put photos in the dataset, then: face-det encode, face-det train"
     try:
         gallery = Gallery.load(config.encodings_path)
-        text = f"{config.encodings_path}: {len(gallery.names)} faces of {len(gallery.people)} people"
+        text = (
+            f"{config.encodings_path}: {len(gallery.names)} faces of {len(gallery.people)} people, "
+            f"encoded by {', '.join(gallery.embedders)}"
+        )
         known = bool(gallery.names)
         yield Finding("encodings", State.OK if known else State.WARNING, text, "" if known else train)
     except FaceDetError as error:
@@ -236,7 +239,9 @@ def files(config: Config, fingerprint: str) -> Iterator[Finding]:
         )
     try:
         found = model.load(config.model_path, config.label_path)
-        found.require_fingerprint(fingerprint)
+        engines.answering(config.embedder, found, config.model_path)
+        if fingerprint is not None:
+            found.require_fingerprint(fingerprint)
     except ModelMissing as error:
         yield Finding("model", State.WARNING, str(error), train)
     except FaceDetError as error:

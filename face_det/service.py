@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from face_det import __version__, wire
-from face_det.engine import Engine, Timings
-from face_det.errors import BadImage, BadRequest
+from face_det import __version__, arguments, wire
+from face_det.engine import Timings
+from face_det.errors import BadImage
 from face_det.faces import UNKNOWN, Box, Face, Match, Reason, Rgb
 from face_det.identity import enrol
 from face_det.identity.decision import decide
-from face_det.identity.learning import Learner, summary
+from face_det.identity.engines import Engines
+from face_det.identity.learning import Learner
+from face_det.identity.learnt import Live, summary
 from face_det.identity.model import Model
 from face_det.media import image as pictures
 
@@ -39,27 +41,26 @@ class Limits:
 
 
 class Service:
-    """All verbs. Thread-safe: callers read one model attribute, learning swaps it under a lock."""
+    """All verbs. Thread-safe: a call reads `_live`, engine and model in one, once; learning swaps it."""
 
-    def __init__(self, engine: Engine, learner: Learner, limits: Limits) -> None:
-        self._engine = engine
+    def __init__(self, learner: Learner, limits: Limits) -> None:
         self._learner = learner
         self._limits = limits
         self._learning = threading.Lock()
         self._counting = threading.Lock()
         self._counters: Counter[str] = Counter()
         self._started = time.monotonic()
-        self._model: Model | None = learner.load()
+        self._live: Live = learner.load()
 
     @property
-    def engine(self) -> Engine:
-        """The engine, for a successor with the same options to share."""
-        return self._engine
+    def engines(self) -> Engines:
+        """The engines, for a successor with the same options to share."""
+        return self._learner.engines
 
     @property
     def trained(self) -> bool:
         """Whether there is a model; without one every face is `unrecognised`."""
-        return self._model is not None
+        return self._live.model is not None
 
     def detect_faces(self, images: object, notes: Notes | None = None) -> str:
         """The uploader's call: JSON text of the same list, every person's label with an answer."""
@@ -67,10 +68,10 @@ class Service:
         requests = wire.parse(images, self._limits.max_images)
         answers: dict[tuple[int, int], wire.PersonAnswer] = {}
         places: list[tuple[int, int]] = []
-        timings = Timings()
-        found = self._engine.faces(self._views(requests, answers, places), timings)
+        timings, live = Timings(), self._live
+        found = live.engine.faces(self._views(requests, answers, places), timings)
         flat = [face for faces in found for face in faces]
-        matches = iter(self._matches(flat))
+        matches = iter(self._matches(live.model, flat))
         for place, faces in zip(places, found, strict=True):
             answers[place] = wire.PersonAnswer(tuple((face, next(matches)) for face in faces))
         assert isinstance(images, (list, tuple))
@@ -114,22 +115,22 @@ class Service:
 
     def recognize(self, image: object, options: object = None, notes: Notes | None = None) -> list[Notes]:
         """Faces of a whole picture (path or bytes), best first; BadImage if it cannot be read."""
-        self._options(options, known=())
-        timings = Timings()
-        (faces,) = self._engine.faces([(self._load(_source(image)), None)], timings)
+        arguments.options(options, known=())
+        timings, live = Timings(), self._live
+        (faces,) = live.engine.faces([(self._load(arguments.source(image)), None)], timings)
         self._note(
             notes, faces=len(faces), detect_ms=timings.detect_s * 1000, embed_ms=timings.embed_s * 1000
         )
-        matches = self._matches(list(faces))
+        matches = self._matches(live.model, list(faces))
         return [wire.face_fields(face, match) for face, match in zip(faces, matches, strict=True)]
 
     def add_face(self, name: object, image: object, notes: Notes | None = None) -> dict[str, Any]:
         """Store the one face of the image under NAME and learn it: the next call knows it."""
-        data = self._read(_source(image))
+        data = self._read(arguments.source(image))
         rgb = pictures.load(data, max_pixels=self._limits.max_pixels, max_bytes=self._limits.max_bytes)
         with self._learning:
-            learnt = self._learner.enrol(_text(name, "name"), data, rgb)
-            self._model = learnt.model
+            learnt = self._learner.enrol(arguments.text(name, "name"), data, rgb)
+            self._live = learnt.live
         self._note(notes, images=learnt.images)
         return {
             "name": learnt.name,
@@ -140,7 +141,7 @@ class Service:
     def people(self) -> list[dict[str, Any]]:
         """Everybody enrolled, with the number of photos; the strangers' folder is nobody."""
         counts = {name: len(paths) for name, paths in enrol.photos(self._learner.places.dataset).items()}
-        model = self._model
+        model = self._live.model
         for name in model.labels if model is not None else ():
             counts.setdefault(name, 0)
         return [{"name": name, "images": counts[name]} for name in sorted(counts) if name != UNKNOWN]
@@ -148,60 +149,60 @@ class Service:
     def forget(self, name: object, notes: Notes | None = None) -> dict[str, Any]:
         """Remove a person's photos and encodings, and unlearn them; UnknownPerson if there is nobody."""
         with self._learning:
-            forgotten = self._learner.forget(_text(name, "name"))
-            self._model = forgotten.model
+            forgotten = self._learner.forget(arguments.text(name, "name"))
+            self._live = forgotten.live
         self._note(notes, images=forgotten.images)
-        return {"name": _text(name, "name"), "images": forgotten.images, "encodings": forgotten.encodings}
+        return {
+            "name": arguments.text(name, "name"),
+            "images": forgotten.images,
+            "encodings": forgotten.encodings,
+        }
 
     def train(self, options: object = None, notes: Notes | None = None) -> dict[str, Any]:
-        """Retrain from dataset/ and swap the new model in; options: classifier, quick."""
-        wanted = self._options(options, known=("classifier", "quick"))
-        kind = None if "classifier" not in wanted else _text(wanted["classifier"], "options.classifier")
+        """Retrain from dataset/ and swap the new model in; options: classifier, embedder, quick."""
+        wanted = arguments.options(options, known=("classifier", "embedder", "quick"))
+        kind, embedder = (
+            None if key not in wanted else arguments.text(wanted[key], f"options.{key}")
+            for key in ("classifier", "embedder")
+        )
         with self._learning:
             retrained = self._learner.train(
-                kind=kind, thorough=not wanted.get("quick", False), on_progress=lambda *_: None
+                kind=kind,
+                embedder=embedder,
+                thorough=not wanted.get("quick", False),
+                on_progress=lambda *_: None,
             )
-            self._model = retrained.model
+            self._live = retrained.live
         self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
-        return {**summary(retrained), "model": self._model_fields()}
+        return {**summary(retrained), "model": _model_fields(self._live.model)}
 
     def reload(self) -> dict[str, Any]:
         """Read the model from disk again; if it does not fit, the one in use stays and the error goes up."""
         with self._learning:
-            self._model = self._learner.load()
-        return {"model": self._model_fields()}
+            self._live = self._learner.load()
+        return {"model": _model_fields(self._live.model)}
 
     def status(self) -> dict[str, Any]:
         """Version, uptime, model, networks and counters."""
         with self._counting:
             counters = dict(self._counters)
+        live = self._live
         return {
             "version": __version__,
             "uptime_s": round(time.monotonic() - self._started, 3),
-            "model": self._model_fields(),
-            "trained": self.trained,
-            "detector": self._engine.options.detector,
-            "embedder": self._engine.options.embedder,
-            "runtime": self._engine.runtime,
+            "model": _model_fields(live.model),
+            "trained": live.model is not None,
+            "detector": live.engine.options.detector,
+            "embedder": live.engine.options.embedder,
+            "runtime": live.engine.runtime,
             "counters": counters,
         }
 
-    def _model_fields(self) -> dict[str, Any] | None:
-        model = self._model
-        if model is None:
-            return None
-        return {
-            "fingerprint": model.fingerprint,
-            "classifier": model.card.kind,
-            "classes": list(model.labels),
-            "trained_at": model.card.trained_at,
-        }
-
-    def _matches(self, faces: list[Face]) -> list[Match]:
+    def _matches(self, model: Model | None, faces: list[Face]) -> list[Match]:
         """One decision per face; those that a gate turned away keep its reason."""
         encoded = [face.encoding for face in faces if face.encoding is not None]
         stacked = np.array(encoded) if encoded else np.empty((0, 128))
-        decided = iter(decide(self._model, stacked, self._limits.min_proba))
+        decided = iter(decide(model, stacked, self._limits.min_proba))
         matches = [next(decided) if face.reason is None else Match(None, None, face.reason) for face in faces]
         with self._counting:
             self._counters["faces"] += len(matches)
@@ -228,24 +229,13 @@ class Service:
     def _resolve(self, path: str) -> Path:
         return pictures.resolve(path, mount_point=self._limits.mount_point, roots=self._limits.roots)
 
-    def _options(self, options: object, *, known: tuple[str, ...]) -> Mapping[str, Any]:
-        if options is None:
-            return {}
-        if not isinstance(options, Mapping):
-            raise BadRequest(f"options: must be an object, got {type(options).__name__}")
-        for key in options:
-            if key not in known:
-                raise BadRequest(f"options.{key}: unknown; must be one of: {', '.join(known) or 'none'}")
-        return options
 
-
-def _source(image: object) -> str | bytes:
-    if isinstance(image, (str, bytes)):
-        return image
-    raise BadRequest(f"image: must be a path or the bytes of a picture, got {type(image).__name__}")
-
-
-def _text(value: object, place: str) -> str:
-    if not isinstance(value, str):
-        raise BadRequest(f"{place}: must be text, got {type(value).__name__}")
-    return value
+def _model_fields(model: Model | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {
+        "fingerprint": model.fingerprint,
+        "classifier": model.card.kind,
+        "classes": list(model.labels),
+        "trained_at": model.card.trained_at,
+    }

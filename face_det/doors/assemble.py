@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from face_det import engine
 from face_det.config import Config
-from face_det.engine import Engine, EngineOptions
+from face_det.engine import EngineOptions
+from face_det.identity import engines
 from face_det.identity.cache import cache_path
-from face_det.identity.learning import Learner, Places
+from face_det.identity.engines import AUTO, Engines
+from face_det.identity.learning import Learner
+from face_det.identity.learnt import Places, Wanted
 from face_det.service import Limits, Service
 
 
 def engine_options(config: Config) -> EngineOptions:
-    """What the engine is built from."""
+    """What an engine that answers is built from: its embedder is the model's, if none is asked for.
+
+    Raises what reading the model raises.
+    """
+    if config.embedder != AUTO:
+        return _options(config, config.embedder)
+    found = learner(config).model()
+    return _options(config, engines.answering(AUTO, found, config.model_path))
+
+
+def enrolment_options(config: Config, embedder: str | None = None) -> EngineOptions:
+    """What an engine that encodes photos is built from; `embedder` instead of the configuration's."""
+    return _options(config, engines.enrolling(embedder or config.embedder))
+
+
+def _options(config: Config, embedder: str) -> EngineOptions:
     return EngineOptions(
         detector=config.face_det_model,
-        embedder=config.embedder,
+        embedder=embedder,
         upsample=config.num_face_img_upsample,
         jitters=config.num_jitters,
         jitter=config.jitter,
@@ -47,14 +64,18 @@ def limits(config: Config) -> Limits:
     )
 
 
+def learner(config: Config, predecessor: Service | None = None) -> Learner:
+    """Who writes the files; nothing is loaded yet."""
+    shared = Engines(_options(config, AUTO))
+    if predecessor is not None and predecessor.engines.options == shared.options:
+        shared = predecessor.engines
+    wanted = Wanted(config.classifier, config.embedder, config.false_accept_rate)
+    return Learner(places(config), shared, wanted)
+
+
 def service(config: Config, predecessor: Service | None = None) -> Service:
     """A service; the predecessor's networks are shared if the options are the same (a reload).
 
     ModelMismatch if the files on disk do not fit; no model at all is fine.
     """
-    options = engine_options(config)
-    if predecessor is not None and predecessor.engine.options == options:
-        built: Engine = predecessor.engine
-    else:
-        built = engine.build(options)
-    return Service(built, Learner(places(config), built, config.classifier), limits(config))
+    return Service(learner(config, predecessor), limits(config))

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from face_det.errors import BadEncodings, ModelMismatch
 from face_det.faces import Encodings
 from face_det.identity import encodings_file, fingerprints
-from face_det.identity.encodings_file import DIMENSIONS, ENCODE, KEYS
+from face_det.identity.encodings_file import DIMENSIONS as DIMENSIONS
+from face_det.identity.encodings_file import ENCODE, KEYS
 from face_det.identity.fingerprints import BOTH, DLIB, SFACE
 
 log = logging.getLogger(__name__)
@@ -87,13 +88,17 @@ class Gallery:
         """dlib's, shape (n, 128)."""
         return self._encodings[DLIB]
 
-    def of(self, embedder: str) -> Encodings:
-        """An embedder's encodings, shape (n, 128), or (n, 256) of `both`; BadEncodings if it has none."""
+    def require(self, embedder: str) -> None:
+        """BadEncodings if it lacks an embedder's encodings."""
         if embedder not in self.embedders:
             raise BadEncodings(
                 f"encodings: must hold those of {embedder} for every photo, "
                 f"got those of {', '.join(self.embedders)}; {ENCODE}"
             )
+
+    def of(self, embedder: str) -> Encodings:
+        """An embedder's encodings, shape (n, 128), or (n, 256) of `both`; BadEncodings if it has none."""
+        self.require(embedder)
         if embedder != BOTH:
             return self._encodings[embedder]
         joined = np.hstack([self._encodings[DLIB], self._encodings[SFACE]])

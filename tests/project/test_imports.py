@@ -26,7 +26,7 @@ ORDER = [
     {"engine", "face_recognition"},
     {"identity"},
     {"sources"},
-    {"wire"},
+    {"wire", "arguments"},
     {"service", "doctor"},
     {"doors"},
 ]

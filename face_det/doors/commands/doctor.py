@@ -94,7 +94,13 @@ def _files(config: Config) -> Iterator[Finding]:
     from face_det.doors import assemble
     from face_det.engine import build
 
-    yield from doctor.files(config, build(assemble.engine_options(config)).fingerprint)
+    try:
+        options = assemble.engine_options(config)
+    except FaceDetError:
+        # The model cannot be read: that is said with the files.
+        yield from doctor.files(config, None)
+    else:
+        yield from doctor.files(config, build(options).fingerprint)
 
 
 def _daemon(config: Config, required: bool) -> Iterator[Finding]:

@@ -16,13 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from face_det import config as configuration
-from face_det.doors.assemble import engine_options
+from face_det.doors.assemble import enrolment_options
 from face_det.engine import EngineOptions
 from face_det.errors import DataError
 from face_det.identity import encode, enrol, storage
 from face_det.identity.cache import Cache, Omission, cache_path
 from face_det.identity.encode import EncodeReport
 from face_det.registry import DETECTORS
+from face_det.settings import MENUS
 
 ADVICE = {
     Omission.NO_FACE: "the detector sees no face",
@@ -46,6 +47,11 @@ class _Progress:
 @click.option(
     "-d", "--detection-method", type=click.Choice(sorted(DETECTORS)), help="Detector; default: faceDetModel."
 )
+@click.option(
+    "--embedder",
+    type=click.Choice([*MENUS["embedder"]]),
+    help="dlib_resnet: its encodings only, else sface's too; default: embedder.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; default: one a core.")
 @click.option("--jitters", type=click.IntRange(1, 10_000), help="Re-samples a face; default: numJitters.")
 @click.option(
@@ -59,6 +65,7 @@ def command(
     dataset: Path | None,
     encodings: Path | None,
     detection_method: str | None,
+    embedder: str | None,
     jobs: int | None,
     jitters: int | None,
     upsample: int | None,
@@ -67,7 +74,7 @@ def command(
 ) -> None:
     """Entry point of the command."""
     config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
-    options = engine_options(config)
+    options = enrolment_options(config, embedder)
     options = replace(
         options,
         detector=detection_method or options.detector,

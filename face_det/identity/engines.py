@@ -1,0 +1,91 @@
+"""Which embedder answers and which enrols; and the engines that have them, on one detector.
+
+What answers computes only what its model takes. What enrols computes all encodings that there are,
+so that the next training may choose among them.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import replace
+
+from face_det import registry
+from face_det.engine import Engine, EngineOptions, build
+from face_det.errors import ModelMismatch
+from face_det.identity.fingerprints import BOTH, DLIB, SFACE, embedder_of
+from face_det.identity.model import Model
+from face_det.nets import catalogue
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+"""An embedder's name in the configuration: what the model was trained on."""
+
+
+def answering(wanted: str, model: Model | None, place: object = "model") -> str:
+    """The embedder whose encodings a model takes; without one, the one to be trained on.
+
+    ModelMismatch if another is asked for, or the model's is not on the menu.
+    """
+    if model is None:
+        return DLIB if wanted == AUTO else wanted
+    made = embedder_of(model.card.fingerprint)
+    if made not in registry.EMBEDDERS:
+        menu = ", ".join(registry.EMBEDDERS)
+        raise ModelMismatch(
+            f"{place}: must be trained on encodings of one of {menu}, got {made}; run 'face-det train'"
+        )
+    if wanted not in (AUTO, made):
+        raise ModelMismatch(
+            f"{place}: must be trained on encodings of {wanted} (embedder in config.json), got {made}; "
+            f"run 'face-det train', or set embedder to {made} or {AUTO}"
+        )
+    return made
+
+
+def enrolling(wanted: str) -> str:
+    """The embedder that photos are enrolled with: `both`, unless dlib's alone is asked for.
+
+    Where sface's weights are missing, and it was not asked for by name, dlib's, and that is said once.
+    """
+    if wanted == DLIB:
+        return DLIB
+    if wanted == AUTO and not catalogue.available(SFACE):
+        _tell_missing()
+        return DLIB
+    return BOTH
+
+
+@functools.cache
+def _tell_missing() -> None:
+    log.warning(
+        "%s's weights are not installed: faces are encoded by %s alone; to have both: %s",
+        *(SFACE, DLIB, catalogue.CATALOGUE[SFACE].install),
+    )
+
+
+class Engines:
+    """One detector, and an engine for each embedder that was asked for. One caller at a time.
+
+    The embedder in `options` does not count.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.options = replace(options, embedder=DLIB)
+        self._loaded: dict[str, Engine] = {}
+
+    def of(self, embedder: str) -> Engine:
+        """The engine with that embedder, loaded if need be; raises what engine.build raises."""
+        if embedder not in self._loaded:
+            other = next(iter(self._loaded.values()), None)
+            self._loaded[embedder] = (
+                build(replace(self.options, embedder=embedder))
+                if other is None
+                else other.with_embedder(embedder)
+            )
+        return self._loaded[embedder]
+
+    def keep_only(self, *embedders: str) -> None:
+        """Let go of the engines with other embedders."""
+        self._loaded = {name: engine for name, engine in self._loaded.items() if name in embedders}
