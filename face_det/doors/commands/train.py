@@ -14,13 +14,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from face_det import config as configuration
+from face_det import registry
+from face_det.classifiers.search import Recipe
 from face_det.errors import BadEncodings, DataError, FaceDetError
 from face_det.faces import UNKNOWN
-from face_det.identity import model, storage, training, training_report
+from face_det.identity import model, retraining, storage, training, training_report
+from face_det.identity.engines import AUTO
+from face_det.identity.fingerprints import embedder_of
 from face_det.identity.gallery import Gallery
+from face_det.identity.learning import FIRST_KIND
 from face_det.identity.model import Model
 from face_det.registry import CLASSIFIERS
-from face_det.settings import Config
+from face_det.settings import MENUS, Config
 
 ALL = "all"
 LABELS = "face_labels.pickle"
@@ -43,6 +48,11 @@ LABELS = "face_labels.pickle"
     type=click.Choice([*CLASSIFIERS, ALL]),
     help="May be repeated; default: all.",
 )
+@click.option(
+    "--embedder",
+    type=click.Choice([*MENUS["embedder"]]),
+    help="Whose encodings to learn by; auto: those that decide best; default: embedder.",
+)
 @click.option("--quick", is_flag=True, help="Search among a few candidates only.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -53,6 +63,7 @@ def command(
     encodings: Path | None,
     output: Path | None,
     asked: tuple[str, ...],
+    embedder: str | None,
     quick: bool,
     jobs: int | None,
     as_json: bool,
@@ -64,13 +75,14 @@ def command(
     gallery = Gallery.load(source)
     if not gallery.names:
         raise BadEncodings(f"{source}: must hold encodings, is not there or empty; run 'face-det encode'")
-    targets, labels = _targets(config, output)
+    targets, labels = _targets(config, output, bool(asked))
     try:
         with _progress() as on_progress:
-            result = training.train(
+            result = retraining.train(
                 gallery,
                 kinds,
-                fingerprint=None,  # encodings.pickle does not say which network made it
+                embedder=embedder or config.embedder,
+                false_accept_rate=config.false_accept_rate,
                 jobs=jobs or len(os.sched_getaffinity(0)),
                 thorough=not quick,
                 on_progress=on_progress,
@@ -82,26 +94,34 @@ def command(
         # Somebody may have been enrolled meanwhile: then what is written is whole, but not new.
         changed = Gallery.load(source).dumps() != gallery.dumps()
         in_use = None if output or asked else config.model_path
-        stand_in = _stand_in(result, gallery, targets, in_use)
+        stand_in = _stand_in(result, gallery, targets, in_use, config.false_accept_rate)
         written = _write(result, targets, labels, stand_in)
     remarks = list(_remarks(result, targets, labels, stand_in, None if output else config.model_path))
+    made = embedder_of(result.models[0].card.fingerprint)
+    if output is None and config.embedder not in (AUTO, made):
+        remarks.append(f"trained on encodings of {made}: set embedder to {made} or {AUTO} in config.json")
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to learn what is new")
     if as_json:
         report = training_report.values(result, config.min_proba)
         files = [str(path) for path in written]
-        click.echo(json.dumps({**report, "files": files, "remarks": remarks}, indent=2))
+        click.echo(json.dumps({**report, "embedder": made, "files": files, "remarks": remarks}, indent=2))
     else:
         click.echo(training_report.text(result, config.min_proba))
+        click.echo(f"learnt by the encodings of {made}")
         click.echo("\n".join([*(f"written: {path}" for path in written), *remarks]))
 
 
-def _targets(config: Config, output: Path | None) -> tuple[dict[str, Path], Path]:
-    """Where each kind of classifier goes, and where the labels go."""
+def _targets(config: Config, output: Path | None, asked: bool) -> tuple[dict[str, Path], Path]:
+    """Where each kind of classifier goes, and where the labels go.
+
+    modelPath is for the kind that the daemon trains, unless its name is another's that was asked for.
+    A kind whose file that is has no place then.
+    """
     folder = output or config.model_path.parent
     targets = {kind: folder / f"{kind}_face_recognizer.pickle" for kind in CLASSIFIERS}
-    if output is None and config.model_path not in targets.values():
-        # A name of the user's own: it is for the kind that the daemon trains.
+    if output is None and not (asked and config.model_path in targets.values()):
+        targets = {kind: path for kind, path in targets.items() if path != config.model_path}
         targets[_kind_there(config)] = config.model_path
     labels = config.label_path if output is None else output / LABELS
     for parent in {folder, labels.parent}:
@@ -118,7 +138,7 @@ def _kind_there(config: Config) -> str:
     try:
         return model.load(config.model_path, config.label_path).recipe
     except FaceDetError:
-        return "svm"
+        return FIRST_KIND
 
 
 @contextmanager
@@ -138,19 +158,31 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _stand_in(
-    result: training.TrainingResult, gallery: Gallery, targets: Mapping[str, Path], in_use: Path | None
+    result: training.TrainingResult,
+    gallery: Gallery,
+    targets: Mapping[str, Path],
+    in_use: Path | None,
+    false_accept_rate: float,
 ) -> tuple[Path, Model] | None:
     """`nearest` for modelPath, while the kind that belongs there has too few photos of somebody.
 
     So the first photos of a family are recognised; `in_use` is None where something else was asked for.
     """
     kind = next((kind for kind, path in targets.items() if path == in_use), None)
-    few = any(n < training.HELD_OUT_FROM for name, n in result.photos.items() if name != UNKNOWN)
-    skipped = kind in {skip.kind for skip in result.skipped}
-    if in_use is None or kind in (None, training.NEAREST) or not (few or skipped):
+    if in_use is None or kind is None or kind == training.NEAREST:
         return None
-    fitted = training.refit(None, gallery, kind=str(kind), fingerprint=None)
+    few = any(n < _enough(kind) for name, n in result.photos.items() if name != UNKNOWN)
+    if not few and kind not in {skip.kind for skip in result.skipped}:
+        return None
+    made = embedder_of(result.models[0].card.fingerprint)
+    fitted = retraining.refit(None, gallery, kind=kind, embedder=made, false_accept_rate=false_accept_rate)
     return None if fitted is None else (in_use, fitted)
+
+
+def _enough(kind: str) -> int:
+    """Photos that each person must have for a classifier of that kind to be better than `nearest`."""
+    recipe: Recipe = registry.create(CLASSIFIERS, kind)
+    return min(recipe.photos_each, training.HELD_OUT_FROM)
 
 
 def _write(
@@ -161,7 +193,7 @@ def _write(
 ) -> list[Path]:
     """All files or none; the picture of a classifier that was not judged goes, it would be an old one."""
     files: dict[Path, bytes | None] = {}
-    for trained in result.trained:
+    for trained in (one for one in result.trained if one.kind in targets):
         target = targets[trained.kind]
         files[target], files[labels] = model.dumps(trained.model)
         picture = target.with_name(f"{trained.kind}-cm.png")
@@ -181,13 +213,15 @@ def _remarks(
     in_use: Path | None,
 ) -> Iterator[str]:
     """What lies there and was not written, and whether the daemon's file is among it."""
-    trained = {one.kind: targets[one.kind] for one in result.trained}
+    trained = {one.kind: targets[one.kind] for one in result.trained if one.kind in targets}
+    for kind in (one.kind for one in result.trained if one.kind not in targets):
+        yield f"{kind}: not written, since its file is modelPath; to have it there: face-det train -c {kind}"
     if stand_in is not None:
         path, fitted = stand_in
         trained[fitted.recipe] = path
         yield (
             f"{path}: holds {training.NEAREST} for now, which is sure of somebody from the first photo on; "
-            f"{fitted.recipe} takes its place once everybody has {training.HELD_OUT_FROM} photos, "
+            f"{fitted.recipe} takes its place once everybody has {_enough(fitted.recipe)} photos, "
             f"or with --classifier {fitted.recipe}"
         )
     for path in (path for kind, path in targets.items() if kind not in trained and path.exists()):
