@@ -59,16 +59,15 @@ def read(path: Path) -> Content | None:
         raise BadEncodings(f"{path}: must hold {EXPECTED}, got {type(content).__name__}{keys}")
     names = [_name(path, index, name) for index, name in enumerate(_items(path, content, NAMES))]
     encodings = {DLIB: _rows(path, content, KEYS[DLIB])}
+    made_by = _fingerprints(path, content)
     if KEYS[SFACE] in content:
         items = _items(path, content, KEYS[SFACE])
-        if len(items) == len(names) and all(item is not None for item in items):
+        if SFACE in made_by and len(items) == len(names) and all(item is not None for item in items):
             encodings[SFACE] = _rows(path, content, KEYS[SFACE])
         else:
             # Another program added or removed photos: whose these numbers are cannot be told.
-            log.warning(
-                "%s: must hold %s's numbers of every photo; they are not used; %s", path, SFACE, ENCODE
-            )
-    return Content(encodings, names, _fingerprints(path, content))
+            log.warning("%s: %s: must be known of every photo; not used; %s", path, KEYS[SFACE], ENCODE)
+    return Content(encodings, names, made_by)
 
 
 def dumps(content: Content) -> bytes:

@@ -36,6 +36,17 @@ def test_outcomes_come_back(tmp_path: Path) -> None:
     assert (left_out.encoding, left_out.reason) == (None, Omission.SEVERAL_FACES)
 
 
+def test_encodings_of_two_embedders_come_back(tmp_path: Path) -> None:
+    """256 numbers, to the last bit."""
+    both = np.concatenate([ENCODING, -ENCODING])
+    with Cache(tmp_path / "c") as cache:
+        cache.put("1", "s", Outcome(both, None))
+        found = cache.get("1", "s")
+    assert found is not None
+    assert found.encoding is not None
+    assert np.array_equal(found.encoding, both)
+
+
 def test_it_is_its_owners_only(tmp_path: Path) -> None:
     """Encodings tell who somebody is."""
     Cache(tmp_path / "c").close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_engine
+import fake_networks
 import numpy as np
 import pytest
 from fake_engine import Act, picture
@@ -24,6 +25,7 @@ from face_det.identity.cache import Cache, Omission
 from face_det.identity.encode import EncodeReport
 
 OPTIONS = EngineOptions(min_face_px=20, focus_threshold=200)
+DLIB_OF_1 = fake_networks.dlib_numbers(1)
 
 
 class Run:
@@ -183,6 +185,26 @@ def test_other_weights_encode_again(run: Run, tmp_path: Path) -> None:
     run()
     other = Engine(fake_engine.FakeDetector(), fake_engine.FakeEmbedder("fake-2"), OPTIONS)
     assert counts(run(engine=other)) == (1, 0, 0)
+
+
+def test_encodings_of_both_embedders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """256 numbers a photo, of which the gallery serves each half; known ones are not computed again."""
+    fake_networks.install(monkeypatch)
+    dataset = tmp_path / "dataset"
+    for person in range(2):
+        fake_networks.picture(dataset / f"p{person}", person)
+    run, options = Run(tmp_path), dataclasses.replace(OPTIONS, embedder="both")
+    assert counts(run(options=options)) == (2, 0, 0)
+    report = run(options=options)
+    assert counts(report) == (0, 2, 0)
+    gallery = report.gallery
+    assert np.array_equal(gallery.of("dlib_resnet"), np.vstack([fake_networks.dlib_numbers(0), DLIB_OF_1]))
+    assert np.array_equal(gallery.of("sface")[1:], fake_networks.sface_numbers(1))
+    assert gallery.fingerprint_of("both") == fake_networks.Both.fingerprint
+    alone = run(options=OPTIONS)
+    assert counts(alone) == (2, 0, 0)
+    assert alone.gallery.embedders == ("dlib_resnet",)
+    assert np.array_equal(alone.gallery.encodings, gallery.encodings)
 
 
 @pytest.mark.parametrize("change", [{"focus_threshold": 7.0}, {"compute": Compute(threads=4)}])

