@@ -1,4 +1,4 @@
-"""The nearest enrolled photo decides. Works with one photo of one person."""
+"""The nearest enrolled photo decides. Works with one photo of one person, and with a million."""
 
 from __future__ import annotations
 
@@ -8,54 +8,58 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import euclidean_distances
 
+from face_det.classifiers.gate import STRANGER as STRANGER
+from face_det.classifiers.gate import Photos, by_person, probability
+from face_det.classifiers.lookup import Lookup
 from face_det.classifiers.search import Progress, Targets, require
 from face_det.faces import Classifier, Encodings
+from face_det.geometry import GEOMETRY, Geometry
 
-STRANGER = -1
-"""The class of "nobody enrolled", as scikit-learn numbers outliers; it is on no label file."""
-
-EVEN_DISTANCE = 0.6
-"""dlib's threshold: two photos that far apart are as likely of one person as of two."""
-
-GATE_DISTANCE = 0.5
-GATE_PROBABILITY = 0.9
-"""Ringface lets nothing farther than that through; here it is the default minProba."""
+DLIB = GEOMETRY["dlib_resnet"]
 
 
 class NearestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Distance to the closest photo of the closest person, as a probability.
+    """Distance to the closest photo of the closest person, as a probability (gate.probability).
 
-    p = 1 / (1 + exp(k * (distance - 0.6))), k = ln 9 / 0.1, which is 0.5 at a distance of 0.6 and
-    0.9 at 0.5. The closest person gets p; the rest, 1 - p, is the chance that it is nobody
-    enrolled, and goes to a class of its own, STRANGER, which `classes_` holds behind the people.
-    Were it shared among the other people, a stranger far from everybody would make one of them
-    certain; with one person enrolled, a stranger would be that person with p = 1.
+    With dlib's distances that is 0.5 at 0.6 and 0.9 at 0.5. The closest person gets p; the rest,
+    1 - p, is the chance that it is nobody enrolled, and goes to a class of its own, STRANGER, which
+    `classes_` holds behind the people (gate.share_out says why).
 
     With an `Unknown` person among the photos, STRANGER means the same as that one; who knows the
     names (identity.model) adds the two up.
     """
 
+    # Classifiers pickled before these could be chosen have none of their own.
+    even_distance = DLIB.even_distance
+    gate_distance = DLIB.gate_distance
+
+    def __init__(
+        self, even_distance: float = DLIB.even_distance, gate_distance: float = DLIB.gate_distance
+    ) -> None:
+        self.even_distance = even_distance
+        self.gate_distance = gate_distance
+
     def fit(self, X: Encodings, y: Targets) -> NearestClassifier:
-        """Keep encodings X, shape (n, 128), of people y, shape (n,)."""
-        order = np.argsort(y, kind="stable")
-        people, first = np.unique(np.asarray(y)[order], return_index=True)
-        self.photos_: Encodings = np.asarray(X, dtype=np.float64)[order]
-        self.first_photo_: npt.NDArray[np.intp] = first
+        """Keep encodings X, shape (n, d), of people y, shape (n,)."""
+        photos, self.first_photo_, people = by_person(X, y)
+        self.photos_: Photos = photos
         self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
-        self.n_features_in_ = self.photos_.shape[1]
+        self.n_features_in_ = photos.shape[1]
+        self._lookup = Lookup().fit(photos)
         return self
+
+    def closest(self, X: Encodings) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """(which of `classes_`, distance) of the closest photo to each encoding, both of shape (n,)."""
+        distances, rows = self._photos_lookup().nearest(X)
+        return np.searchsorted(self.first_photo_, rows[:, 0], side="right") - 1, distances[:, 0]
 
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
         """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
-        distances = np.minimum.reduceat(euclidean_distances(X, self.photos_), self.first_photo_, axis=1)
-        rows = np.arange(len(distances))
-        closest = distances.argmin(axis=1)
-        steepness = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY)) / (EVEN_DISTANCE - GATE_DISTANCE)
-        p = 1 / (1 + np.exp(steepness * (distances[rows, closest] - EVEN_DISTANCE)))
-        proba = np.zeros((len(distances), len(self.classes_)))
-        proba[rows, closest] = p
+        person, distances = self.closest(X)
+        p = probability(distances, self.even_distance, self.gate_distance)
+        proba = np.zeros((len(p), len(self.classes_)))
+        proba[np.arange(len(p)), person] = p
         proba[:, -1] = 1 - p
         return proba
 
@@ -63,6 +67,17 @@ class NearestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The likeliest class of each, shape (n,)."""
         likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return likeliest
+
+    def _photos_lookup(self) -> Lookup:
+        # Two threads that both find none make the same one twice, which does no harm.
+        if "_lookup" not in vars(self):
+            self._lookup = Lookup().fit(self.photos_)
+        return self._lookup
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the lookup is made again of the photos."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_lookup"}
 
 
 class NearestRecipe:
@@ -72,6 +87,9 @@ class NearestRecipe:
     minimum_people = 1
     photos_each = 1
     defaults: Mapping[str, Any] = {}
+
+    def __init__(self, geometry: Geometry = DLIB) -> None:
+        self._geometry = geometry
 
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
@@ -84,7 +102,10 @@ class NearestRecipe:
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """The classifier of these photos; `params` is empty."""
         require(self.name, y, people=1, pairs=0)
-        return NearestClassifier().fit(X, y)
+        classifier: Classifier = NearestClassifier(
+            self._geometry.even_distance, self._geometry.gate_distance
+        ).fit(X, y)
+        return classifier
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
         """Nothing, for a NearestClassifier."""

@@ -1,4 +1,4 @@
-"""What the recipes share: fair folds, and a cross-validated search over candidates.
+"""What the recipes share: what each must do, and fair folds.
 
 A fold is fair here if a person with few photos neither stops the training nor weakens it for the
 others: everybody is in every training part, and whoever has one photo is in no test part.
@@ -6,8 +6,7 @@ others: everybody is in every training part, and whoever has one photo is in no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -99,43 +98,11 @@ def folds(y: Targets, wanted: int = FOLDS) -> list[tuple[Rows, Rows]]:
     return [(everything[fold_of != fold], everything[fold_of == fold]) for fold in range(splits)]
 
 
-def best(
-    answer: Callable[[Mapping[str, Any], Encodings, Targets, Encodings], Columns],
-    loss: Callable[[Columns, Own], float],
-    candidates: Sequence[dict[str, Any]],
-    X: Encodings,
-    y: Targets,
-    *,
-    jobs: int,
-    on_progress: Progress,
-) -> tuple[dict[str, Any], float]:
-    """The candidate with the least loss over the folds, the first of equals; and its accuracy.
+def testable(y: Targets) -> bool:
+    """Whether anybody has a second photo, to be tested with."""
+    return int(np.unique(y, return_counts=True)[1].max(initial=0)) >= 2
 
-    `answer(params, X_train, y_train, X_test)` has a column a person, the largest is the likeliest.
-    The original took the most accurate candidate. With few photos many are equally accurate, and
-    the probabilities of some of them are useless: the loss, which judges these, tells them apart.
 
-    Threads, not processes: libsvm and XGBoost let go of the interpreter while they work, so the
-    encodings are shared and nothing has to start up.
-    """
-    splits = folds(y)
-    tasks = [(candidate, split) for candidate in candidates for split in splits]
-    own = np.concatenate([y[test] for _, test in splits])[:, None] == np.unique(y)[None, :]
-
-    def one(task: tuple[dict[str, Any], tuple[Rows, Rows]]) -> Columns:
-        candidate, (train, test) = task
-        return answer(candidate, X[train], y[train], X[test])
-
-    columns: list[Columns] = []
-    judged: list[tuple[float, float]] = []
-    with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="search") as pool:
-        for done, found in enumerate(pool.map(one, tasks), start=1):
-            columns.append(found)
-            if len(columns) == len(splits):
-                stacked = np.concatenate(columns)
-                accuracy = np.mean(own[np.arange(len(own)), stacked.argmax(axis=1)])
-                judged.append((loss(stacked, own), float(accuracy)))
-                columns.clear()
-            on_progress(done, len(tasks))
-    winner = min(range(len(judged)), key=lambda index: judged[index][0])
-    return dict(candidates[winner]), judged[winner][1]
+def log_loss(proba: Columns, own: Own) -> float:
+    """The mean surprise at whose photo it was; at most 27.6 for a photo, which is 1e-12."""
+    return float(-np.log(np.maximum(proba[own], 1e-12)).mean())

@@ -9,17 +9,23 @@ import numpy as np
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.special import expit  # type: ignore[import-untyped]
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 from sklearn.model_selection import ParameterGrid
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
-from face_det.classifiers.search import SEED, Columns, Own, Progress, Targets, best, folds, require
+from face_det.classifiers.race import Round, best
+from face_det.classifiers.search import SEED, Columns, Own, Progress, Rows, Targets, folds, require
 from face_det.faces import Classifier, Encodings
+from face_det.geometry import GEOMETRY, Geometry
 
 C = [10.0, 1.0, 100.0, 0.1, 0.01, 0.001]
 GAMMA = [1.0, 0.1, 10.0, 0.01, 100.0, 0.001]
 GRID = [{"kernel": ["rbf"], "C": C, "gamma": GAMMA}, {"kernel": ["linear"], "C": C}]
 """The original's 42 candidates; what mostly serves encodings of faces best stands first."""
+
+ONE_KERNEL = 5000
+"""Photos up to which a kernel's values are kept for all machines: 200 MB for each thread."""
 
 QUICK_GRID = [{"kernel": ["rbf"], "C": C[:3], "gamma": GAMMA[:2]}, {"kernel": ["linear"], "C": C[:2]}]
 
@@ -45,38 +51,34 @@ class SvmRecipe:
     photos_each = 5
     defaults: Mapping[str, Any] = {"kernel": "rbf", "C": 10.0, "gamma": 1.0}
 
+    def __init__(self, geometry: Geometry = GEOMETRY["dlib_resnet"]) -> None:
+        """The machines find their own distances: `geometry` is what every recipe takes."""
+
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
     ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The margins of each candidate over the folds, and which of them make the best probabilities."""
+        """The margins of the candidates over the folds, and which of them make the best answers."""
         require(self.name, y, people=2, pairs=2)
-        candidates = list(ParameterGrid(GRID if thorough else QUICK_GRID))
 
-        def loss(margins: Columns, own: Own) -> float:
-            return _sigmoid(margins, own)[2]
+        def answer(params: Mapping[str, Any], train: Rows, test: Rows, one: Round) -> Columns:
+            return _margins(params, X, y, train, test)
 
-        params, accuracy = best(_margins, loss, candidates, X, y, jobs=jobs, on_progress=on_progress)
-        return self.refit(X, y, params), params, accuracy
+        found = best(
+            answer,
+            lambda margins, own: _sigmoid(margins, own)[2],
+            list(ParameterGrid(GRID if thorough else QUICK_GRID)),
+            y,
+            jobs=jobs,
+            on_progress=on_progress,
+            rounds=_rounds(len(y)) if thorough else (Round(),),
+        )
+        return _calibrated(found.params, X, y, found.answers), found.params, found.accuracy
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """Machines and sigmoid for parameters C, kernel and gamma."""
         require(self.name, y, people=2, pairs=2)
-        splits = folds(y)
-        margins = np.concatenate([_margins(params, X[train], y[train], X[test]) for train, test in splits])
-        own = np.concatenate([y[test] for _, test in splits])[:, None] == np.unique(y)[None, :]
-        slope, offset, _ = _sigmoid(margins, own)
-        # A calibrator in one go, of the right shape; its own sigmoids are replaced below.
-        everything = np.arange(len(y))
-        calibrated = CalibratedClassifierCV(
-            OneVsRestClassifier(_machine(params)),
-            method="sigmoid",
-            cv=[(everything, everything)],
-            ensemble=False,
-        ).fit(X, y)
-        for calibrator in calibrated.calibrated_classifiers_[0].calibrators:
-            calibrator.a_, calibrator.b_ = -slope, -offset
-        classifier: Classifier = calibrated.set_params(cv=None)
-        return classifier
+        margins = [_margins(params, X, y, train, test) for train, test in folds(y)]
+        return _calibrated(params, X, y, np.concatenate(margins))
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
         """C, kernel and gamma of an SVC, bare as the original's or calibrated."""
@@ -90,19 +92,52 @@ class SvmRecipe:
         return {key: found[key] for key in ("C", "kernel", "gamma")}
 
 
+def _rounds(photos: int) -> list[Round]:
+    """Few candidates see all photos: a machine's work grows with their square."""
+    if photos > 2700:
+        return [Round(kept=14, folds=3, photos=600), Round(kept=4, folds=3, photos=1800), Round()]
+    return [Round(kept=6, folds=3, photos=600) if photos > 900 else Round(kept=14, folds=2), Round()]
+
+
+def _calibrated(params: Mapping[str, Any], X: Encodings, y: Targets, margins: Columns) -> Classifier:
+    """The classifier; `margins` are those of the held-out photos of folds(y), one fold after the other."""
+    own = np.concatenate([y[test] for _, test in folds(y)])[:, None] == np.unique(y)[None, :]
+    slope, offset, _ = _sigmoid(margins, own)
+    # A calibrator in one go, of the right shape; its own sigmoids are replaced below.
+    everything = np.arange(len(y))
+    calibrated = CalibratedClassifierCV(
+        OneVsRestClassifier(_machine(params)),
+        method="sigmoid",
+        cv=[(everything, everything)],
+        ensemble=False,
+    ).fit(X, y)
+    for calibrator in calibrated.calibrated_classifiers_[0].calibrators:
+        calibrator.a_, calibrator.b_ = -slope, -offset
+    classifier: Classifier = calibrated.set_params(cv=None)
+    return classifier
+
+
 def _machine(params: Mapping[str, Any]) -> Any:
     return SVC(class_weight="balanced", random_state=SEED, **params)
 
 
-def _margins(params: Mapping[str, Any], X: Encodings, y: Targets, asked: Encodings) -> Columns:
-    """Margins of encodings that were not trained on, a column a person.
+def _margins(params: Mapping[str, Any], X: Encodings, y: Targets, train: Rows, test: Rows) -> Columns:
+    """Margins of photos that were not trained on, a column a person.
 
     What OneVsRestClassifier does, without its way of carrying warnings over to other processes:
     that empties the filters of this one, which threads share. Two people need one machine, and
     the other's margins are the opposite.
     """
-    people = np.unique(y)
-    machines = [_machine(params).fit(X, y == person) for person in people[len(people) == 2 :]]
+    known, asked, people = X[train], X[test], np.unique(y[train])
+    if len(train) <= ONE_KERNEL:
+        # Worked out once for all machines: most of a machine's time would go into it.
+        gamma = params.get("gamma")
+        known, asked = (
+            (linear_kernel(some, known) if gamma is None else rbf_kernel(some, known, gamma))
+            for some in (known, asked)
+        )
+        params = {"kernel": "precomputed", "C": params["C"]}
+    machines = [_machine(params).fit(known, y[train] == person) for person in people[len(people) == 2 :]]
     margins = np.column_stack([machine.decision_function(asked) for machine in machines])
     return margins if len(people) > 2 else np.column_stack([-margins, margins])
 

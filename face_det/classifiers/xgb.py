@@ -1,4 +1,4 @@
-"""Boosted trees: the original's random search."""
+"""Boosted trees: a random search as the original's, over trees that are grown faster."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ import numpy as np
 from sklearn.model_selection import ParameterSampler
 from xgboost import XGBClassifier
 
-from face_det.classifiers.search import SEED, Columns, Own, Progress, Targets, best, require
+from face_det.classifiers.race import Round, best
+from face_det.classifiers.search import SEED, Columns, Progress, Rows, Targets, log_loss, require
 from face_det.faces import Classifier, Encodings
+from face_det.geometry import GEOMETRY, Geometry
 
 SPACE = {
     "min_child_weight": [1, 5, 10],
     "gamma": [0.5, 1, 1.5, 2, 5],
     "subsample": [0.6, 0.8, 1.0],
-    "colsample_bytree": [0.6, 0.8, 1.0],
+    "colsample_bytree": [0.1, 0.15, 0.3],
     "max_depth": [3, 4, 5],
 }
-"""The original's, of which it tried 20 candidates."""
+"""The original's, of which it tried 20 candidates, but for the share of an encoding's numbers that a
+tree may look at: of .6, .8 and 1 the least was best, and less is better still, and less work."""
 
-THOROUGH = {"learning_rate": 0.02, "n_estimators": 600}
-QUICK = {"learning_rate": 0.1, "n_estimators": 120}
-"""The same way in a fifth of the steps."""
+THOROUGH = {"learning_rate": 0.06, "n_estimators": 200, "max_bin": 16}
+QUICK = {"learning_rate": 0.1, "n_estimators": 120, "max_bin": 16}
+"""The original took 600 steps of .02 with thresholds between any two values; 16 will do, for an encoding's
+numbers are noise to begin with."""
+
+ROUNDS = (Round(kept=6, folds=2, effort=0.25), Round())
 
 SEARCHED = (*SPACE, *THOROUGH)
 
@@ -37,11 +43,14 @@ class XgbRecipe:
     defaults: Mapping[str, Any] = {
         "min_child_weight": 1,
         "gamma": 0.5,
-        "subsample": 0.8,
-        "colsample_bytree": 0.6,
-        "max_depth": 3,
+        "subsample": 0.6,
+        "colsample_bytree": 0.15,
+        "max_depth": 4,
         **QUICK,
     }
+
+    def __init__(self, geometry: Geometry = GEOMETRY["dlib_resnet"]) -> None:
+        """Trees find their own distances: `geometry` is what every recipe takes."""
 
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
@@ -53,15 +62,23 @@ class XgbRecipe:
         candidates = [{**candidate, **pace} for candidate in drawn]
         if not thorough:
             candidates.insert(0, dict(self.defaults))
-
         people = len(np.unique(y))
 
-        def answer(params: Mapping[str, Any], X: Encodings, y: Targets, asked: Encodings) -> Columns:
-            proba: Columns = _trees(params, people).fit(X, y).predict_proba(asked)
+        def answer(params: Mapping[str, Any], train: Rows, test: Rows, one: Round) -> Columns:
+            trees = _trees(_hurried(params, one.effort), people).fit(X[train], y[train])
+            proba: Columns = trees.predict_proba(X[test])
             return proba
 
-        params, accuracy = best(answer, _log_loss, candidates, X, y, jobs=jobs, on_progress=on_progress)
-        return self.refit(X, y, params), params, accuracy
+        found = best(
+            answer,
+            log_loss,
+            candidates,
+            y,
+            jobs=jobs,
+            on_progress=on_progress,
+            rounds=ROUNDS if thorough else ROUNDS[1:],
+        )
+        return self.refit(X, y, found.params), found.params, found.accuracy
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """Trees for parameters that are known."""
@@ -77,8 +94,10 @@ class XgbRecipe:
         return {key: found[key] for key in SEARCHED if found[key] is not None}
 
 
-def _log_loss(proba: Columns, own: Own) -> float:
-    return float(-np.log(np.maximum(proba[own], 1e-12)).mean())
+def _hurried(params: Mapping[str, Any], effort: float) -> dict[str, Any]:
+    """The same way in fewer and longer steps."""
+    steps = max(1, round(params["n_estimators"] * effort))
+    return {**params, "n_estimators": steps, "learning_rate": params["learning_rate"] / effort}
 
 
 def _trees(params: Mapping[str, Any], people: int) -> XGBClassifier:

@@ -27,8 +27,8 @@ def test_the_originals_grid() -> None:
     assert {candidate.get("gamma") for candidate in candidates} == {None, 0.001, 0.01, 0.1, 1, 10, 100}
 
 
-def test_the_originals_random_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """20 candidates on 5 folds, 600 trees each at 0.02, out of the original's values."""
+def test_the_random_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20 candidates on two folds in a quarter of the steps, 6 on all five; the best is fitted to all."""
     tried: list[dict[str, object]] = []
 
     class Guess:
@@ -44,13 +44,24 @@ def test_the_originals_random_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("face_det.classifiers.xgb.XGBClassifier", Guess)
     X, y = numbered(TEN)
     _, params, score = XgbRecipe().search(X, y, jobs=1, thorough=True, on_progress=lambda *_: None)
-    assert len(tried) == 101
-    assert {guess["n_estimators"] for guess in tried} == {600}
-    assert {guess["learning_rate"] for guess in tried} == {0.02}
+    pace = [(guess["n_estimators"], guess["learning_rate"]) for guess in tried]
+    assert pace == [(50, 0.24)] * 40 + [(200, 0.06)] * 31
+    assert len({tuple(sorted(guess.items())) for guess in tried[:40]}) == 20
     assert {guess["tree_method"] for guess in tried} == {"hist"}
     assert {guess["objective"] for guess in tried} == {"multi:softprob"}
     assert params.items() <= tried[-1].items()
     assert score == pytest.approx(0.1)
+
+
+def test_one_kernel_serves_all_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Margins by a kernel worked out before are those of machines that work out their own."""
+    X, y = numbered(TEN)
+    train, test = folds(y)[0]
+    for params in ({"kernel": "rbf", "C": 10.0, "gamma": 1.0}, {"kernel": "linear", "C": 1.0}):
+        once = svm._margins(params, X, y, train, test)
+        monkeypatch.setattr(svm, "ONE_KERNEL", 0)
+        assert svm._margins(params, X, y, train, test) == pytest.approx(once, abs=2e-3)
+        monkeypatch.undo()
 
 
 def test_few_photos_of_each_are_enough_to_be_sure() -> None:
@@ -92,7 +103,7 @@ def test_the_sigmoid_is_fitted_to_photos_not_trained_on() -> None:
     """Margins of photos that the machines know are larger, and a sigmoid of them is another."""
     X, y = numbered(TEN)
     calibrators = SvmRecipe().refit(X, y, SvmRecipe.defaults).calibrated_classifiers_[0].calibrators  # type: ignore[attr-defined]
-    unseen = [svm._margins(SvmRecipe.defaults, X[train], y[train], X[test]) for train, test in folds(y)]
+    unseen = [svm._margins(SvmRecipe.defaults, X, y, train, test) for train, test in folds(y)]
     whose = np.concatenate([y[test] for _, test in folds(y)])
     slope, offset, _ = svm._sigmoid(np.concatenate(unseen), whose[:, None] == np.arange(10)[None, :])
     assert (-calibrators[0].a_, -calibrators[0].b_) == pytest.approx((slope, offset))

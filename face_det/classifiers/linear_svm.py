@@ -1,0 +1,107 @@
+"""A linear support vector machine says who, and a distance gate whether: Ringface's rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.svm import LinearSVC
+
+from face_det.classifiers.gate import STRANGER, Photos, by_person, probability, share_out
+from face_det.classifiers.race import Round, best
+from face_det.classifiers.search import SEED, Columns, Progress, Rows, Targets, log_loss, require, testable
+from face_det.faces import Classifier, Encodings
+from face_det.geometry import GEOMETRY, Geometry
+
+DLIB = GEOMETRY["dlib_resnet"]
+
+CANDIDATES = [{"C": C} for C in (1.0, 10.0, 0.1, 100.0)]
+
+
+class LinearSvmClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """LinearSVC, and the distance to the closest photo of the person it says.
+
+    That person gets gate.probability of the distance, which is 0.9 at Ringface's 0.5; what is left
+    goes to STRANGER, behind the people in `classes_`. Nobody else gets anything: so the rule is.
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        even_distance: float = DLIB.even_distance,
+        gate_distance: float = DLIB.gate_distance,
+    ) -> None:
+        self.C = C
+        self.even_distance = even_distance
+        self.gate_distance = gate_distance
+
+    def fit(self, X: Encodings, y: Targets) -> LinearSvmClassifier:
+        """Fit the machine to encodings X, shape (n, d), of people y, shape (n,), and keep the photos."""
+        self.photos_: Photos
+        self.photos_, self.first_photo_, people = by_person(X, y)
+        # The primal problem converges whatever C is, the dual one need not.
+        self.machine_ = LinearSVC(C=self.C, dual=False, random_state=SEED).fit(X, y)
+        self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
+        self.n_features_in_ = self.photos_.shape[1]
+        return self
+
+    def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
+        """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
+        said = np.searchsorted(self.classes_[:-1], self.machine_.predict(X))
+        ends = np.append(self.first_photo_[1:], len(self.photos_))
+        distances = [
+            np.linalg.norm(self.photos_[self.first_photo_[person] : ends[person]] - one, axis=1).min()
+            for one, person in zip(X, said, strict=True)
+        ]
+        p = probability(distances, self.even_distance, self.gate_distance)
+        return share_out(np.eye(len(self.first_photo_))[said], p)
+
+    def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
+        """The likeliest class of each, shape (n,)."""
+        likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return likeliest
+
+
+class LinearSvmRecipe:
+    """Ringface leaves C at 1; here it is the first of a few candidates."""
+
+    name = "linear_svm"
+    minimum_people = 2
+    photos_each = 2
+    defaults: Mapping[str, Any] = CANDIDATES[0]
+
+    def __init__(self, geometry: Geometry = DLIB) -> None:
+        self._geometry = geometry
+
+    def search(
+        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
+    ) -> tuple[Classifier, dict[str, Any], float | None]:
+        """The C with the best probabilities over the folds; 1 where nobody can be tested."""
+        require(self.name, y, people=2, pairs=0)
+        if not testable(y):
+            on_progress(1, 1)
+            return self.refit(X, y, self.defaults), dict(self.defaults), None
+
+        def answer(params: Mapping[str, Any], train: Rows, test: Rows, one: Round) -> Columns:
+            # Without STRANGER's column: all photos here are of somebody.
+            return self._fitted(X[train], y[train], params).predict_proba(X[test])[:, :-1]
+
+        found = best(answer, log_loss, CANDIDATES, y, jobs=jobs, on_progress=on_progress)
+        return self.refit(X, y, found.params), found.params, found.accuracy
+
+    def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
+        """The classifier of these photos."""
+        require(self.name, y, people=2, pairs=0)
+        classifier: Classifier = self._fitted(X, y, params)
+        return classifier
+
+    def params_of(self, classifier: object) -> dict[str, Any] | None:
+        """C."""
+        return {"C": classifier.C} if isinstance(classifier, LinearSvmClassifier) else None
+
+    def _fitted(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> LinearSvmClassifier:
+        distances = self._geometry.even_distance, self._geometry.gate_distance
+        return LinearSvmClassifier(**params, even_distance=distances[0], gate_distance=distances[1]).fit(X, y)
