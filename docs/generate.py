@@ -74,11 +74,16 @@ def commands_page() -> str:
         for name in COMMANDS:
             command = cli.get_command(context, name)
             assert command is not None
-            page += f"\n## face-det {name}\n\n{command.help}\n\n| option | |\n|---|---|\n"
-            page += "".join(
-                f"| {_spelling(parameter)} | {_about(parameter)} |\n" for parameter in command.params
-            )
+            page += _section(f"## face-det {name}", command)
+            # Those of a group, as in `face-det gallery check`.
+            for inner, subcommand in sorted(getattr(command, "commands", {}).items()):
+                page += _section(f"### face-det {name} {inner}", subcommand)
     return page
+
+
+def _section(heading: str, command: click.Command) -> str:
+    rows = "".join(f"| {_spelling(parameter)} | {_about(parameter)} |\n" for parameter in command.params)
+    return f"\n{heading}\n\n{command.help}\n" + (f"\n| option | |\n|---|---|\n{rows}" if rows else "")
 
 
 def _spelling(parameter: click.Parameter) -> str:

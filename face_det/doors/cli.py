@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "encodings.pickle -> classifiers and labels."),
     "evaluate": ("evaluate", "Measure recognition on photos that were not enrolled."),
     "fetch-lfw": ("fetch_lfw", "Strangers for dataset/Unknown, out of LFW."),
+    "gallery": ("gallery", "Check the photos of the dataset; put bad ones aside, and back."),
     "serve": ("serve", "The daemon: answer calls over zerorpc."),
     "recognize": ("recognize", "Name the faces in pictures."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),

@@ -1,0 +1,91 @@
+"""What `face-det gallery check` prints: findings as text and as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from face_det.identity.check import Finding, Kind, Photo
+from face_det.identity.quarantine_journal import FOLDER
+
+_HEADINGS = {
+    Kind.MISPLACED: "Photos that do not belong",
+    Kind.NOT_A_STRANGER: "Strangers who are none",
+    Kind.MIXED: "People whose photos do not agree",
+    Kind.ONE_PERSON: "Two names of one person",
+    Kind.LOOK_ALIKE: "People who look alike",
+    Kind.UNREADABLE: "Photos that cannot be read",
+    Kind.DUPLICATE: "The same file twice",
+    Kind.SHARED: "The same file under two names",
+    Kind.NEAR_DUPLICATE: "Photos that add nothing",
+    Kind.NO_FACE: "No face",
+    Kind.SEVERAL_FACES: "More than one face",
+    Kind.SMALL_FACE: "Small faces",
+    Kind.BLURRY: "Blurry faces",
+    Kind.TOO_FEW: "Too few photos",
+}
+
+
+def text(dataset: Path, photos: Sequence[Photo], found: Sequence[Finding]) -> str:
+    """The findings under headings, and a line that counts them."""
+    lines = []
+    for kind in Kind:
+        of_kind = [finding for finding in found if finding.kind is kind]
+        if of_kind:
+            lines.append(f"{_HEADINGS[kind]} ({kind.value}): {len(of_kind)}")
+            lines += [f"  {_line(dataset, finding)}" for finding in of_kind]
+    people = len({photo.name for photo in photos})
+    lines.append(f"{dataset}: {len(photos)} photos of {people} people, {len(found)} findings")
+    return "\n".join(map(printable, lines))
+
+
+def _line(dataset: Path, finding: Finding) -> str:
+    place = finding.person if finding.path is None else str(finding.path.relative_to(dataset))
+    sure = "" if finding.sure >= 1.0 else f" ({finding.sure:.2f})"
+    return f"{place}: {finding.what}{sure}; {finding.todo}"
+
+
+def aside_text(
+    dataset: Path, photos: Sequence[Path], chosen: dict[Path, Finding], *, aside: bool, dry_run: bool
+) -> str:
+    """What was put aside, or would be; `photos` are those of `chosen` that were."""
+    if not aside:
+        return f"--quarantine would put {len(chosen)} of them aside" if chosen else "nothing to put aside"
+    verb = "would be put aside" if dry_run else "put aside"
+    lines = [f"{verb}: {path.relative_to(dataset)} ({chosen[path].kind.value})" for path in photos]
+    lines.append(f"{len(photos)} photos {verb}, into {dataset / FOLDER}")
+    if photos and not dry_run:
+        lines.append("next: face-det encode, then face-det train; face-det gallery undo puts them back")
+    return "\n".join(map(printable, lines))
+
+
+def values(
+    dataset: Path, photos: Sequence[Photo], found: Sequence[Finding], moved: Sequence[Path], dry_run: bool
+) -> dict[str, Any]:
+    """The same as plain values."""
+    return {
+        "dataset": str(dataset),
+        "photos": len(photos),
+        "people": len({photo.name for photo in photos}),
+        "findings": [
+            {
+                "kind": finding.kind.value,
+                "person": finding.person,
+                "path": None if finding.path is None else str(finding.path),
+                "sure": round(finding.sure, 4),
+                "what": finding.what,
+                "todo": finding.todo,
+                "other": finding.other,
+                "related": None if finding.related is None else str(finding.related),
+            }
+            for finding in found
+        ],
+        "quarantined": [str(path) for path in moved],
+        "dryRun": dry_run,
+    }
+
+
+def printable(line: str) -> str:
+    """A line as a terminal can show it, whatever is in a file's name."""
+    return line if line.isprintable() else ascii(line)

@@ -1,0 +1,292 @@
+"""Findings about photos, on encodings drawn as dlib's lie, and on what is seen of photos."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import photos as drawn
+
+from face_det.faces import UNKNOWN, Encodings
+from face_det.geometry import GEOMETRY
+from face_det.identity import check_copies, check_facts
+from face_det.identity.cache import Omission
+from face_det.identity.check import Finding, Kind, Photo, check
+from face_det.identity.check_facts import Facts
+from face_det.identity.check_likeness import EXPECTED, Expected, Likeness, Spread, fitted
+from face_det.media import resize
+
+FAMILY = ("Alice", "Bob", "Carol", "Dan")
+
+
+class Dataset:
+    """Photos with their encodings, one after the other."""
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        self.photos: list[Photo] = []
+        self.rows: list[Encodings] = []
+        for name, count in (counts or dict.fromkeys(FAMILY, 5)).items():
+            for row in drawn(name, count):
+                self.add(name, row)
+
+    def add(self, name: str, row: Encodings | None, **other: object) -> Path:
+        """One photo more; its path."""
+        path = Path(f"dataset/{name}/{len(self.photos):03d}.jpg")
+        given = {"sha256": hashlib.sha256(str(path).encode()).hexdigest(), "omission": None, "facts": None}
+        self.photos.append(Photo(name, path, **{**given, **other}))  # type: ignore[arg-type]
+        if row is not None:
+            self.rows.append(row)
+        return path
+
+    def check(self) -> list[Finding]:
+        rows = np.array(self.rows).reshape(-1, 128)
+        even = GEOMETRY["dlib_resnet"].even_distance
+        return check(self.photos, rows, embedder="dlib_resnet", even_distance=even)
+
+    def of(self, *kinds: Kind) -> list[Finding]:
+        return [finding for finding in self.check() if finding.kind in kinds]
+
+
+WHO = (Kind.MISPLACED, Kind.NOT_A_STRANGER, Kind.MIXED, Kind.ONE_PERSON, Kind.LOOK_ALIKE)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 20])
+def test_nobody_is_accused_in_a_clean_dataset(count: int) -> None:
+    """However few photos there are."""
+    assert Dataset({**dict.fromkeys(FAMILY, count), UNKNOWN: 50}).of(*WHO) == []
+
+
+@pytest.mark.parametrize("count", [3, 5, 12])
+def test_a_photo_of_another_is_found_and_named(count: int) -> None:
+    """Who it is more likely is said."""
+    dataset = Dataset(dict.fromkeys(FAMILY, count))
+    path = dataset.add("Alice", drawn("Bob", 1, seed=7)[0])
+    (finding,) = dataset.of(*WHO)
+    assert (finding.kind, finding.path, finding.other) == (Kind.MISPLACED, path, "Bob")
+    assert finding.sure > 0.95
+
+
+def test_a_photo_of_nobody_known_is_found_without_a_name() -> None:
+    """An outlier that nobody matches."""
+    dataset = Dataset()
+    path = dataset.add("Alice", drawn("Somebody else", 1)[0])
+    (finding,) = dataset.of(*WHO)
+    assert (finding.kind, finding.path, finding.other) == (Kind.MISPLACED, path, None)
+
+
+def test_two_of_five_are_found() -> None:
+    """The three that agree are not put in a bad light by them."""
+    dataset = Dataset({**dict.fromkeys(FAMILY, 5), "Eve": 3})
+    wrong = {dataset.add("Eve", drawn("Nobody", 1)[0]), dataset.add("Eve", drawn("Bob", 1, seed=3)[0])}
+    assert {finding.path for finding in dataset.of(*WHO)} == wrong
+
+
+def test_every_twentieth_photo_moved(tmp_path: Path) -> None:
+    """Of photos moved to other people's folders nearly all are found, and nothing else."""
+    names = [f"Person {number}" for number in range(20)]
+    rng = np.random.default_rng(0)
+    dataset = Dataset(dict.fromkeys(names, 5))
+    moved = rng.choice(100, 5, replace=False)
+    for index in moved:
+        old = dataset.photos[index]
+        name = names[(names.index(old.name) + 1 + int(rng.integers(18))) % 20]
+        dataset.photos[index] = Photo(name, old.path, old.sha256, None, None)
+    found = {finding.path for finding in dataset.of(Kind.MISPLACED)}
+    assert found == {dataset.photos[index].path for index in moved}
+
+
+def test_two_photos_that_disagree_accuse_neither() -> None:
+    """With two photos nobody can say which is wrong."""
+    dataset = Dataset({**dict.fromkeys(FAMILY, 5), "Eve": 1})
+    dataset.add("Eve", drawn("Nobody", 1)[0])
+    (finding,) = dataset.of(*WHO)
+    assert (finding.kind, finding.person, finding.path) == (Kind.MIXED, "Eve", None)
+
+
+def test_two_against_two_accuse_none() -> None:
+    """No majority, nobody known: the person is reported, no photo is."""
+    dataset = Dataset({**dict.fromkeys(FAMILY, 5), "Eve": 2})
+    for row in drawn("Nobody", 2):
+        dataset.add("Eve", row)
+    assert [(one.kind, one.person, one.path) for one in dataset.of(*WHO)] == [(Kind.MIXED, "Eve", None)]
+
+
+def test_a_file_does_not_vouch_for_itself() -> None:
+    """A misplaced photo that lies there three times is still alone."""
+    dataset = Dataset()
+    row = drawn("Nobody", 1)[0]
+    for _ in range(4):
+        dataset.add("Alice", row, sha256="same")
+    assert [finding.path for finding in dataset.of(Kind.MISPLACED)] == [dataset.photos[20].path]
+    assert len(dataset.of(Kind.DUPLICATE)) == 3
+
+
+def test_family_among_the_strangers() -> None:
+    """A photo in Unknown that somebody enrolled is on."""
+    dataset = Dataset({**dict.fromkeys(FAMILY, 8), UNKNOWN: 30})
+    path = dataset.add(UNKNOWN, drawn("Carol", 8).mean(axis=0))
+    (finding,) = dataset.of(*WHO)
+    assert (finding.kind, finding.path, finding.other) == (Kind.NOT_A_STRANGER, path, "Carol")
+
+
+def test_one_person_under_two_names() -> None:
+    """Bob and Robert: no photo of either is misplaced."""
+    dataset = Dataset()
+    for row in drawn("Bob", 5, seed=5):
+        dataset.add("Robert", row)
+    found = dataset.of(*WHO)
+    assert {(finding.kind, finding.person, finding.other) for finding in found} == {
+        (Kind.ONE_PERSON, "Bob", "Robert")
+    }
+
+
+def test_people_who_look_alike() -> None:
+    """A sister half-way: how many comparisons cannot be told apart."""
+    dataset = Dataset()
+    between = 0.55 * drawn("Dan", 200).mean(axis=0) + 0.45 * drawn("Eric", 200).mean(axis=0)
+    for row in drawn("Frank", 5) - drawn("Frank", 200).mean(axis=0) + between:
+        dataset.add("Dora", row)
+    (finding,) = dataset.of(*WHO)
+    assert (finding.kind, finding.person, finding.other) == (Kind.LOOK_ALIKE, "Dan", "Dora")
+    assert 0.1 <= finding.sure <= 1.0
+
+
+def test_a_burst_does_not_make_strangers_of_other_days() -> None:
+    """Many frames of one moment, and one photo of another day: it is the person all the same."""
+    dataset = Dataset(dict.fromkeys(FAMILY, 1))
+    rng = np.random.default_rng(0)
+    day = drawn("Alice", 2)
+    for _ in range(40):
+        dataset.add("Alice", day[0] + rng.normal(scale=0.003, size=128))
+    dataset.add("Alice", day[1])
+    assert dataset.of(*WHO) == []
+    assert len(dataset.of(Kind.NEAR_DUPLICATE)) == 40
+
+
+def test_expectations_only_widen() -> None:
+    """What is fitted never takes a person's own photos for nearer than expected, nor swaps the two."""
+    expected = EXPECTED["dlib_resnet"]
+    tight = fitted(np.full(500, 0.1), np.full(500, 0.2), expected)
+    assert tight.same == expected.same
+    assert tight.other.middle > tight.same.middle
+    wide = fitted(np.random.default_rng(0).normal(0.6, 0.1, 500), np.full(9, np.nan), expected)
+    assert wide.same.middle > 0.55
+    assert wide.other == expected.other
+
+
+def test_nearer_is_always_likelier() -> None:
+    """The odds fall with the distance, from end to end; no distance says nothing."""
+    for expected in EXPECTED.values():
+        ratios = Likeness(expected.same, expected.other).log_ratio(np.linspace(0, 2, 100), 5)
+        assert (np.diff(ratios) <= 0).all()
+        assert ratios[0] > 2
+        assert ratios[-1] < -2
+    assert Likeness(Spread(1, 1), Spread(2, 1)).log_ratio(np.array([np.nan]), 1) == 0
+
+
+def test_few_distances_say_less() -> None:
+    """A median of one or two is taken for less certain."""
+    likeness = Likeness(EXPECTED["both"].same, EXPECTED["both"].other)
+    assert likeness.log_ratio(np.array([1.2]), 1)[0] > likeness.log_ratio(np.array([1.2]), 5)[0]
+
+
+def test_expected_distances_lie_around_the_even_one() -> None:
+    """The figures belong to the embedders of the menu."""
+    assert EXPECTED.keys() == GEOMETRY.keys()
+    for name, expected in EXPECTED.items():
+        assert isinstance(expected, Expected)
+        assert expected.same.middle < GEOMETRY[name].even_distance < expected.other.middle
+
+
+def test_what_has_no_encoding_says_why() -> None:
+    """Each reason for leaving a photo out is a finding, and the person has too few."""
+    dataset = Dataset({"Alice": 4})
+    paths = {omission: dataset.add("Alice", None, omission=omission) for omission in Omission}
+    kinds = {
+        Omission.BAD_IMAGE: Kind.UNREADABLE,
+        Omission.NO_FACE: Kind.NO_FACE,
+        Omission.SEVERAL_FACES: Kind.SEVERAL_FACES,
+        Omission.TOO_SMALL: Kind.SMALL_FACE,
+    }
+    found = {(finding.path, finding.kind) for finding in dataset.check()}
+    assert found == {(paths[omission], kinds[omission]) for omission in Omission} | {(None, Kind.TOO_FEW)}
+
+
+def test_small_and_blurry_faces() -> None:
+    """By pixels and by sharpness at one size."""
+    dataset = Dataset({"Alice": 5})
+    good, small, blurry = (Facts(90, 80, "00" * 32), Facts(29, 80, "0f" * 32), Facts(90, 9, "f0" * 32))
+    rows = drawn("Alice", 3, seed=4)
+    dataset.add("Alice", rows[0], facts=good)
+    wanted = {
+        (dataset.add("Alice", rows[1], facts=small), Kind.SMALL_FACE),
+        (dataset.add("Alice", rows[2], facts=blurry), Kind.BLURRY),
+    }
+    assert {(finding.path, finding.kind) for finding in dataset.check()} == wanted
+
+
+def test_too_few_photos_and_strangers() -> None:
+    """Counted are photos that can be used."""
+    dataset = Dataset({"Alice": 5, "Bob": 4, UNKNOWN: 19})
+    found = dataset.of(Kind.TOO_FEW)
+    assert [finding.person for finding in found] == ["Bob", UNKNOWN]
+    assert "fetch-lfw" in found[1].todo
+
+
+def test_the_same_file_under_two_names() -> None:
+    """Each place is reported, with the other."""
+    dataset = Dataset()
+    row = drawn("Alice", 1, seed=9)[0]
+    paths = [dataset.add(name, row, sha256="same") for name in ("Alice", "Bob")]
+    found = dataset.of(Kind.SHARED)
+    assert [(one.path, one.related) for one in found] == [tuple(paths), tuple(reversed(paths))]
+    assert [finding.path for finding in dataset.of(Kind.MISPLACED)] == [paths[1]]
+
+
+def test_the_better_copy_is_kept() -> None:
+    """Quality decides which is reported; a chain of small steps is not one moment."""
+    signs = ["00" * 32] * 2 + ["ff" * 32] * 2
+    rows = np.zeros((4, 2))
+    rows[:, 0] = (0.0, 0.1, 0.35, 0.45)  # next ones nearer than half of the usual distance, the ends not
+    found = check_copies.copies(list("abcd"), signs, rows, np.array([1.0, 2, 3, 0]), usual=0.4)
+    assert [(copy.index, copy.kept, copy.picture) for copy in found] == [(0, 1, True), (3, 2, True)]
+    steps = check_copies.copies(list("abcd"), [None] * 4, rows, np.array([4.0, 3, 2, 1]), usual=0.4)
+    assert [(copy.index, copy.kept) for copy in steps] == [(1, 0), (3, 2)]
+
+
+def test_signs_outlast_saving_and_scaling(photos: dict[str, Path]) -> None:
+    """A picture's signs stay when it is scaled or lit otherwise; another's are others."""
+    from face_det.media import image
+
+    def differing(one: str, two: str) -> float:
+        bits = [np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8)) for text in (one, two)]
+        return float((bits[0] != bits[1]).mean())
+
+    picture, other = image.load(photos["obama"]), image.load(photos["biden"])
+    signs = check_facts.signs(picture)
+    height, width = picture.shape[:2]
+    assert differing(signs, check_facts.signs(resize.resized(picture, width // 3, height // 3))) < 0.05
+    assert differing(signs, check_facts.signs((picture * 0.7).astype(np.uint8))) < 0.05
+    assert differing(signs, check_facts.signs(other)) > 0.2
+
+
+def test_nothing_at_all() -> None:
+    """No photo with a face, and only strangers."""
+    nobody = Dataset({UNKNOWN: 25})
+    assert nobody.check() == []
+    empty = Dataset({"Alice": 1})
+    empty.photos.clear()
+    empty.rows.clear()
+    empty.add("Alice", None, omission=Omission.NO_FACE)
+    assert {finding.kind for finding in empty.check()} == {Kind.NO_FACE, Kind.TOO_FEW}
+
+
+def test_encodings_must_fit_the_photos() -> None:
+    """A row for each photo with a face."""
+    dataset = Dataset()
+    dataset.rows.pop()
+    with pytest.raises(ValueError, match="must be one a photo with a face, got 19 for 20"):
+        dataset.check()
