@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from face_det.faces import Encodings
 from face_det.identity.check_likeness import Floats, distances
+
+_Bits = npt.NDArray[np.uint8]
 
 SAME_SIGNS = 0.10
 """Pictures that differ in a smaller share of their signs are one: saved anew at quality 50, at half the
@@ -43,41 +46,34 @@ def copies(
     quality: shape (n,); usual: the usual distance of two photos of a person. A photo is held against
     those that are kept, so that a clip of a walk across the room is not all one moment.
     """
-    bits = [
-        None if text is None else np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))
-        for text in signs
-    ]
-    away = distances(encodings, encodings)
+    bits = [None if text is None else _bits(text) for text in signs]
     kept: list[int] = []
+    first: dict[str, int] = {}
     found: list[Copy] = []
     for index in sorted(range(len(hashes)), key=lambda at: (-quality[at], at)):
-        near = [
-            copy for other in kept if (copy := _copy(index, other, hashes, bits, away, usual)) is not None
-        ]
-        if near:
-            found.append(max(near, key=lambda copy: (copy.alike, copy.picture)))
+        same = first.get(hashes[index])
+        copies = [] if same is None else [Copy(index, same, 1.0, True)]
+        away = distances(encodings[[index]], encodings[kept])[0]
+        # An empty wall has the signs of any other: what counts is a picture with the same face in it.
+        for at in np.flatnonzero(away < usual):
+            copies += _copy(index, kept[at], bits, float(away[at] / usual))
+        if copies:
+            found.append(max(copies, key=lambda copy: (copy.alike, copy.picture)))
         else:
             kept.append(index)
+            first[hashes[index]] = index
     return sorted(found, key=lambda copy: copy.index)
 
 
-def _copy(
-    index: int,
-    other: int,
-    hashes: Sequence[str],
-    bits: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None],
-    away: Floats,
-    usual: float,
-) -> Copy | None:
-    if hashes[index] == hashes[other]:
-        return Copy(index, other, 1.0, True)
-    distance = away[index, other]
+def _copy(index: int, other: int, bits: Sequence[_Bits | None], nearness: float) -> list[Copy]:
     one, two = bits[index], bits[other]
-    # An empty wall has the signs of any other: what counts is a picture with the same face in it.
-    if one is not None and two is not None and distance < usual:
-        differing = float((one != two).mean())
-        if differing <= SAME_SIGNS:
-            return Copy(index, other, 1 - differing, True)
-    if distance < ONE_MOMENT * usual:
-        return Copy(index, other, float(1 - distance / usual), False)
-    return None
+    differing = 1.0 if one is None or two is None else float((one != two).mean())
+    if differing <= SAME_SIGNS:
+        return [Copy(index, other, 1 - differing, True)]
+    if nearness < ONE_MOMENT:
+        return [Copy(index, other, 1 - nearness, False)]
+    return []
+
+
+def _bits(text: str) -> _Bits:
+    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))

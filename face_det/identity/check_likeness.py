@@ -84,8 +84,9 @@ def fitted(own: Floats, others: Floats, expected: Expected) -> Likeness:
     same = _shrunk(own, expected.same, _GIVEN_SAME)
     other = _shrunk(others, expected.other, _GIVEN_OTHER)
     same = Spread(max(same.middle, expected.same.middle), max(same.width, expected.same.width))
-    # However alike everybody is, the two must not change places.
-    return Likeness(same, Spread(max(other.middle, same.middle + 2 * same.width), other.width))
+    # However alike everybody is, the two must not change places, nor a hair's breadth decide.
+    middle = max(other.middle, same.middle + 2 * same.width)
+    return Likeness(same, Spread(middle, max(other.width, expected.other.width / 2)))
 
 
 def _shrunk(values: Floats, expected: Spread, given: int) -> Spread:

@@ -79,9 +79,13 @@ class Crowd:
         self.number = np.array([self.people.index(name) if name != UNKNOWN else -1 for name in names], int)
         self.counts_still = self.number >= 0
         self.away = np.full((len(self.names), len(self.people)), np.nan)
+        self.log_ratios = np.zeros_like(self.away)
+        """Of each photo and person: the log of the odds that it is that person."""
         for person in range(len(self.people)):
-            self._measure(person)
+            self.away[:, person] = medians(self.encodings, self.members(person))
         self.likeness = self._fitted(expected)
+        for person in range(len(self.people)):
+            self._weigh(person)
 
     def members(self, person: int) -> npt.NDArray[np.intp]:
         """Indices of the photos of a person that count."""
@@ -97,14 +101,15 @@ class Crowd:
         self.counts_still[index] = True
         self._measure(int(self.number[index]))
 
-    def log_ratios(self) -> Floats:
-        """Of each photo and person: the log of the odds that it is that person, shape (n, people)."""
-        sizes = np.array([len(self.members(person)) for person in range(len(self.people))])
-        own = (self.number[:, np.newaxis] == np.arange(len(self.people))) & self.counts_still[:, np.newaxis]
-        return self.likeness.log_ratio(self.away, sizes - own)
-
     def _measure(self, person: int) -> None:
         self.away[:, person] = medians(self.encodings, self.members(person))
+        self._weigh(person)
+
+    def _weigh(self, person: int) -> None:
+        members = self.members(person)
+        counts = np.full(len(self.names), len(members))
+        counts[members] -= 1
+        self.log_ratios[:, person] = self.likeness.log_ratio(self.away[:, person], counts)
 
     def _fitted(self, expected: Expected) -> Likeness:
         enrolled = np.flatnonzero(self.number >= 0)
@@ -150,7 +155,7 @@ def not_strange(crowd: Crowd) -> list[Verdict]:
     if not crowd.people:
         return []
     strangers = np.flatnonzero(crowd.number < 0)
-    scores = crowd.log_ratios()[strangers] + np.log(NOT_STRANGE / len(crowd.people))
+    scores = crowd.log_ratios[strangers] + np.log(NOT_STRANGE / len(crowd.people))
     logs = np.hstack([np.full((len(strangers), 1), np.log1p(-NOT_STRANGE)), scores])
     shares = _shares(logs)
     return [
@@ -183,9 +188,9 @@ def _odds(crowd: Crowd) -> Floats:
     enrolled = crowd.number >= 0
     found = np.full(len(crowd.number), -np.inf)
     own, another, nobody = _hypotheses(crowd)
-    sizes = np.array([len(crowd.members(person)) for person in range(len(crowd.people))])
+    sizes = np.bincount(crowd.number[enrolled & crowd.counts_still], minlength=len(crowd.people))
     others = sizes[crowd.number[enrolled]] - crowd.counts_still[enrolled]
-    odds = np.logaddexp(np.logaddexp.reduce(another, axis=1, initial=-np.inf), nobody) - own
+    odds = np.log(np.exp(another).sum(axis=1) + np.exp(nobody)) - own  # no ratio is above e ** 200
     found[enrolled] = np.where(others >= 2, odds, -np.inf)
     return found
 
@@ -193,7 +198,7 @@ def _odds(crowd: Crowd) -> Floats:
 def _hypotheses(crowd: Crowd) -> tuple[Floats, Floats, float]:
     """Logs of prior times likelihood, of the enrolled photos: its person; each other one; nobody enrolled."""
     enrolled = np.flatnonzero(crowd.number >= 0)
-    ratios = crowd.log_ratios()[enrolled]
+    ratios = crowd.log_ratios[enrolled]
     rows, numbers = np.arange(len(enrolled)), crowd.number[enrolled]
     own = ratios[rows, numbers] + np.log1p(-MISPLACED)
     another = ratios + np.log(MISPLACED / 2 / max(1, len(crowd.people) - 1))
@@ -235,7 +240,7 @@ def _pair_odds(crowd: Crowd) -> Floats:
     """The log of the odds that a photo and its person's others are not of one person, by them alone."""
     found = np.full(len(crowd.number), -np.inf)
     enrolled = np.flatnonzero(crowd.number >= 0)
-    ratios = crowd.log_ratios()[enrolled, crowd.number[enrolled]]
+    ratios = crowd.log_ratios[enrolled, crowd.number[enrolled]]
     found[enrolled] = _logit(MISPLACED) - ratios
     return found
 
