@@ -92,13 +92,37 @@ class Face:
     encoding: npt.NDArray[np.float64] | None
 
 
+class Outcome(str, Enum):
+    """What a decision comes to."""
+
+    KNOWN = "known"
+    """Somebody enrolled."""
+    UNCERTAIN = "uncertain"
+    """Perhaps somebody enrolled: `candidates` says who."""
+    UNKNOWN = "unknown"
+    """Nobody enrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody whom a face may belong to."""
+
+    name: str
+    probability: float
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The decision about one face: a name, or None and the reason; probability in 0..1."""
+    """The decision about one face: a name, or None and the reason; probability in 0..1.
+
+    `outcome` is None for a face that nobody decided about; `candidates` come likeliest first.
+    """
 
     name: str | None
     probability: float | None
     reason: Reason | None
+    outcome: Outcome | None = None
+    candidates: tuple[Candidate, ...] = ()
 
 
 class Detector(Protocol):

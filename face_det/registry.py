@@ -28,8 +28,11 @@ JITTERS: dict[str, str] = {
     "fast": "face_det.embedders.jitter:FastJitter",
 }
 CLASSIFIERS: dict[str, str] = {
+    "template": "face_det.classifiers.template:TemplateRecipe",
     "svm": "face_det.classifiers.svm:SvmRecipe",
     "xgb": "face_det.classifiers.xgb:XgbRecipe",
+    "knn": "face_det.classifiers.knn:KnnRecipe",
+    "linear_svm": "face_det.classifiers.linear_svm:LinearSvmRecipe",
     "nearest": "face_det.classifiers.nearest:NearestRecipe",
 }
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from face_det.errors import BadRequest
-from face_det.faces import Box, Face, Match, Reason
+from face_det.faces import Box, Face, Match, Outcome, Reason
 
 PERSON = "person"
 """The object label whose box is searched for faces."""
 
 EDGES = ("ymin", "xmin", "ymax", "xmax")
-ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "faces")
+ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "outcome", "candidates", "faces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +129,17 @@ def person_fields(answer: PersonAnswer) -> dict[str, Any]:
 
 
 def face_fields(face: Face, match: Match) -> dict[str, Any]:
-    """One face: name or null, probability if it was classified, reason if unnamed, box."""
+    """One face: name or null, probability if it was classified, reason if unnamed, box; and who it
+    may be, if that is uncertain."""
     fields: dict[str, Any] = {"face": match.name}
     if match.probability is not None:
         fields["faceProba"] = match.probability
     if match.name is None:
         fields["faceReason"] = (match.reason or Reason.UNRECOGNISED).value
+    if match.outcome is not None:
+        fields["outcome"] = match.outcome.value
+    if match.outcome is Outcome.UNCERTAIN:
+        fields["candidates"] = [{"name": one.name, "proba": one.probability} for one in match.candidates]
     fields["faceBox"] = box_fields(face.box)
     return fields
 

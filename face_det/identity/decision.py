@@ -1,25 +1,153 @@
-"""From encodings to names: known, or not."""
+"""From encodings to names: known, uncertain or unknown."""
 
 from __future__ import annotations
 
-from face_det.faces import Encodings, Match, Reason
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from face_det.classifiers.template import probabilities
+from face_det.faces import UNKNOWN, Box, Candidate, Encodings, Match, Outcome, Reason
 from face_det.identity.model import Model
+from face_det.identity.verifier import Verifier
+
+AUTO, PROBA = "auto", "proba"
+MODES = (AUTO, PROBA)
+
+MARGIN = 2.0
+"""Somebody is named if they are so many times as likely as the next: of twins, neither is."""
+
+CANDIDATES = 3
+LEAST = 0.01
+"""Candidates to a face: at most so many, at least so likely."""
+
+SAME_FACE = 0.5
+"""Two boxes in one frame with that much in common (intersection over union) are one face, seen twice
+because two persons' boxes overlap."""
 
 
-def decide(model: Model | None, encodings: Encodings, min_proba: float) -> list[Match]:
-    """One answer for each encoding, shape (n, 128).
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How to decide. `auto` is the rule below where the model carries what it needs; `proba` is the
+    original's, the likeliest class from `min_proba` on, and serves all other models."""
 
-    The likeliest class is the name, `Unknown` like any other, if its probability is `min_proba` or
-    more; else there is no name, and the reason is `unrecognised`. Without a model nobody is known.
+    min_proba: float = 0.9
+    mode: str = AUTO
+
+
+def decide(
+    model: Model | None,
+    encodings: Encodings,
+    rule: Rule,
+    frames: Sequence[Hashable] | None = None,
+    boxes: Sequence[Box] | None = None,
+) -> list[Match]:
+    """One answer for each encoding, shape (n, d). Without a model nobody is known.
+
+    Known is who passes all of: the score that strangers reach at the wanted false accept rate only;
+    a calibrated probability of `min_proba`; MARGIN over the next person; and a distance to the mean
+    of their photos at which two photos would be of one person. A classifier that is no template has
+    a say too: somebody else, or nobody, is not named over its head.
+
+    Of the faces with the same entry in `frames`, a person is one: the likeliest is named, the others
+    are uncertain, but for those that are the same face by their `boxes`.
     """
     if model is None:
-        return [Match(None, None, Reason.UNRECOGNISED)] * len(encodings)
+        return [Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN)] * len(encodings)
+    if model.verifier is None or rule.mode == PROBA:
+        return [_original(model, row, rule.min_proba) for row in model.proba(encodings)]
+    matches = _verified(model, model.verifier, encodings, rule.min_proba)
+    return matches if frames is None else _once(matches, frames, boxes)
+
+
+def _original(model: Model, row: npt.NDArray[np.float64], min_proba: float) -> Match:
+    likeliest = int(row.argmax())
+    name, probability = model.labels[likeliest], min(1.0, float(row[likeliest]))
+    if probability < min_proba:
+        candidates = _candidates(model.labels, row)
+        return Match(None, probability, Reason.UNRECOGNISED, Outcome.UNCERTAIN, candidates)
+    return Match(name, probability, None, Outcome.UNKNOWN if name == UNKNOWN else Outcome.KNOWN)
+
+
+def _verified(model: Model, verifier: Verifier, encodings: Encodings, min_proba: float) -> list[Match]:
+    """The rule of `decide`, face by face."""
+    template = verifier.template
+    scores = template.scores(encodings)
+    proba = probabilities(scores, template.slope_, template.offset_)
+    people, stranger = proba[:, :-1], proba[:, -1]
+    asked = people.argmax(axis=1)
+    if model.classifier is not template:
+        asked = model.proba(encodings).argmax(axis=1)
+    rows, person = np.arange(len(asked)), np.minimum(asked, people.shape[1] - 1)
+    others = people.copy()
+    others[rows, person] = 0.0
+    passed = (
+        (asked < people.shape[1])
+        & (scores[rows, person] >= verifier.threshold)
+        & (people[rows, person] >= min_proba)
+        & (people[rows, person] >= MARGIN * others.max(axis=1))
+        & (template.distances(encodings, person) <= template.even_distance)
+    )
+    unknown = ~passed & (stranger >= min_proba) & (stranger > people.max(axis=1))
     matches = []
-    for row in model.proba(encodings):
-        likeliest = int(row.argmax())
-        probability = min(1.0, float(row[likeliest]))
-        if probability >= min_proba:
-            matches.append(Match(model.labels[likeliest], probability, None))
+    for row in rows:
+        if passed[row]:
+            likely = min(1.0, float(people[row, person[row]]))
+            matches.append(Match(model.labels[person[row]], likely, None, Outcome.KNOWN))
+        elif unknown[row]:
+            matches.append(_nobody(model, float(stranger[row]), people[row]))
         else:
-            matches.append(Match(None, probability, Reason.UNRECOGNISED))
+            matches.append(_uncertain(model.labels, people[row]))
     return matches
+
+
+def _nobody(model: Model, stranger: float, people: npt.NDArray[np.float64]) -> Match:
+    """`Unknown` where the model knows that name; otherwise no name."""
+    if UNKNOWN in model.labels:
+        return Match(UNKNOWN, min(1.0, stranger), None, Outcome.UNKNOWN)
+    return Match(None, float(people.max()), Reason.UNRECOGNISED, Outcome.UNKNOWN)
+
+
+def _uncertain(labels: Sequence[str], people: npt.NDArray[np.float64]) -> Match:
+    candidates = _candidates(labels, people)
+    return Match(None, min(1.0, float(people.max())), Reason.UNRECOGNISED, Outcome.UNCERTAIN, candidates)
+
+
+def _candidates(labels: Sequence[str], row: npt.NDArray[np.float64]) -> tuple[Candidate, ...]:
+    """The likeliest people, never Unknown."""
+    order = np.argsort(-row, kind="stable")[: CANDIDATES + 1]
+    found = [Candidate(labels[i], min(1.0, float(row[i]))) for i in order if row[i] >= LEAST]
+    return tuple(one for one in found if one.name != UNKNOWN)[:CANDIDATES]
+
+
+def _once(matches: list[Match], frames: Sequence[Hashable], boxes: Sequence[Box] | None) -> list[Match]:
+    """Each person once a frame."""
+    named: dict[tuple[Hashable, str], list[int]] = {}
+    for index, match in enumerate(matches):
+        if match.outcome is Outcome.KNOWN and match.name is not None:
+            named.setdefault((frames[index], match.name), []).append(index)
+    for (_, name), rivals in named.items():
+        best = max(rivals, key=lambda index: matches[index].probability or 0.0)
+        for index in rivals:
+            if index == best or (boxes is not None and _overlap(boxes[index], boxes[best]) >= SAME_FACE):
+                continue
+            probability = matches[index].probability or 0.0
+            matches[index] = replace(
+                matches[index],
+                name=None,
+                reason=Reason.UNRECOGNISED,
+                outcome=Outcome.UNCERTAIN,
+                candidates=(Candidate(name, probability),),
+            )
+    return matches
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    width = min(one.xmax, other.xmax) - max(one.xmin, other.xmin)
+    height = min(one.ymax, other.ymax) - max(one.ymin, other.ymin)
+    both = max(width, 0.0) * max(height, 0.0)
+    whole = one.width * one.height + other.width * other.height - both
+    return both / whole if whole > 0 else 0.0

@@ -21,10 +21,14 @@ from face_det.classifiers.nearest import STRANGER
 from face_det.errors import ModelMismatch, ModelMissing
 from face_det.faces import UNKNOWN, Classifier, Encodings
 from face_det.identity import safe_pickle, storage
+from face_det.identity.verifier import Verifier
 
 CARD = "face_det_card_"
+VERIFIER = "face_det_verifier_"
 ORIGINAL = "original"
-DIMENSIONS = 128
+DIMENSIONS = (128, 256)
+"""Of one embedder's encodings, and of both's."""
+
 ADVICE = "run 'face-det train'"
 
 _BROKEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -41,7 +45,7 @@ class Card:
     """
 
     kind: str
-    """svm, xgb, nearest, or `original` for a file without a card."""
+    """template, svm, xgb, ..., or `original` for a file without a card."""
     recipe: str
     params: Mapping[str, Any]
     classes: tuple[str, ...]
@@ -62,6 +66,8 @@ class Model:
     fingerprint: str
     """Of the two files: twelve hex digits, other after each training on other photos."""
     place: str = "model"
+    verifier: Verifier | None = None
+    """None for the original's models, and for ours of before there was one."""
 
     @property
     def recipe(self) -> str:
@@ -88,11 +94,14 @@ class Model:
             )
 
 
-def assemble(classifier: Classifier, card: Card) -> Model:
-    """The model of a classifier that was just trained; the card becomes part of the classifier."""
+def assemble(classifier: Classifier, card: Card, verifier: Verifier | None = None) -> Model:
+    """The model of a classifier that was just trained; card and verifier become part of it."""
     setattr(classifier, CARD, {**asdict(card), "classes": list(card.classes)})
+    if verifier is not None:
+        setattr(classifier, VERIFIER, verifier.noted(classifier))
     files = _dumps(classifier, card.classes)
-    return Model(classifier, _labels(classifier, card.classes), card, _fingerprint(*files))
+    labels = _labels(classifier, card.classes)
+    return Model(classifier, labels, card, _fingerprint(*files), verifier=verifier)
 
 
 def dumps(model: Model) -> tuple[bytes, bytes]:
@@ -121,9 +130,14 @@ def load(model_path: Path, label_path: Path) -> Model:
         )
     card = _card(classifier, model_path, names)
     _require_classes(classifier, model_path, label_path, card, names)
-    _try_out(classifier, model_path)
+    dimensions = _try_out(classifier, model_path)
     return Model(
-        classifier, _labels(classifier, names), card, _fingerprint(model_data, label_data), str(model_path)
+        classifier,
+        _labels(classifier, names),
+        card,
+        _fingerprint(model_data, label_data),
+        str(model_path),
+        _verifier(classifier, model_path, (len(names), dimensions)),
     )
 
 
@@ -185,16 +199,19 @@ def _require_classes(
         )
 
 
-def _try_out(classifier: Any, path: Path) -> None:
-    """ModelMismatch unless one encoding gets one row of probabilities.
+def _try_out(classifier: Any, path: Path) -> int:
+    """ModelMismatch unless one encoding gets one row of probabilities; how long encodings are.
 
     An estimator that another version of its library pickled often loads, and fails when asked.
     """
-    features = getattr(classifier, "n_features_in_", DIMENSIONS)
-    if features != DIMENSIONS:
-        raise ModelMismatch(f"{path}: must take encodings of {DIMENSIONS} numbers, got {features}; {ADVICE}")
+    features = getattr(classifier, "n_features_in_", DIMENSIONS[0])
+    if features not in DIMENSIONS:
+        raise ModelMismatch(
+            f"{path}: must take encodings of {DIMENSIONS[0]} or {DIMENSIONS[1]} numbers, "
+            f"got {features}; {ADVICE}"
+        )
     try:
-        row = np.asarray(classifier.predict_proba(np.zeros((1, DIMENSIONS))))
+        row = np.asarray(classifier.predict_proba(np.zeros((1, features))))
     except _BROKEN as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ModelMismatch(
@@ -202,3 +219,15 @@ def _try_out(classifier: Any, path: Path) -> None:
         ) from error
     if row.shape != (1, len(classifier.classes_)) or not np.isclose(row.sum(), 1, atol=1e-3):
         raise ModelMismatch(f"{path}: must answer with probabilities, got {row!r:.80}; {ADVICE}")
+    return int(features)
+
+
+def _verifier(classifier: Any, path: Path, shape: tuple[int, int]) -> Verifier | None:
+    """What decides, if it was noted; ModelMismatch if it is damaged."""
+    noted = getattr(classifier, VERIFIER, None)
+    try:
+        return None if noted is None else Verifier.read(noted, classifier, shape)
+    except _BROKEN as error:
+        raise ModelMismatch(
+            f"{path}: must carry a whole rule of decision, got {error!r:.80}; {ADVICE}"
+        ) from error

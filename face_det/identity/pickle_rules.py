@@ -14,7 +14,10 @@ from face_det.identity.pickle_values import CALLS, Named, Opaque, set_array, set
 
 CLASSES: dict[str, str] = {
     # name in the file: where the class lives today
+    "face_det.classifiers.knn.KnnClassifier": "face_det.classifiers.knn",
+    "face_det.classifiers.linear_svm.LinearSvmClassifier": "face_det.classifiers.linear_svm",
     "face_det.classifiers.nearest.NearestClassifier": "face_det.classifiers.nearest",
+    "face_det.classifiers.template.TemplateClassifier": "face_det.classifiers.template",
     "sklearn.svm._classes.SVC": "sklearn.svm._classes",
     "sklearn.svm._classes.LinearSVC": "sklearn.svm._classes",
     "sklearn.calibration.CalibratedClassifierCV": "sklearn.calibration",

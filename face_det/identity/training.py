@@ -14,63 +14,32 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from sklearn.metrics import classification_report
 
 from face_det import registry
 from face_det.classifiers.search import Recipe, Rows, Targets, folds
+from face_det.classifiers.template import TemplateClassifier
 from face_det.errors import TooFewPeople
-from face_det.faces import UNKNOWN, Encodings
+from face_det.faces import UNKNOWN, Classifier, Encodings
+from face_det.geometry import GEOMETRY
+from face_det.identity import verification
+from face_det.identity.background import mean_face
+from face_det.identity.fingerprints import DLIB, SFACE
 from face_det.identity.gallery import Gallery
+from face_det.identity.held_out import HeldOut
 from face_det.identity.model import ORIGINAL, Card, Model, assemble
+from face_det.identity.verifier import Verifier
 
 NEAREST = "nearest"
+TEMPLATE = "template"
+AUTO = "auto"
+"""Embedder: the one that decides best, of those whose encodings are there. docs/how-to/tune.md has the
+figures: sface names more people and fewer strangers than dlib_resnet, and than both together."""
+
+FALSE_ACCEPT_RATE = 0.002
+"""The part of strangers who may be given somebody's name."""
+
 HELD_OUT_FROM = 3
 """Photos a person must have for one to be held out: two remain, to be told apart in the search."""
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """What a classifier said about the photos held out; the three have one entry for each of them."""
-
-    true: tuple[str, ...]
-    said: tuple[str, ...]
-    probability: npt.NDArray[np.float64]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Everybody who was shown or said, sorted: rows and columns of `matrix`."""
-        return tuple(sorted({*self.true, *self.said}))
-
-    @property
-    def accuracy(self) -> float:
-        """Share of photos whose likeliest person is the right one, however unlikely."""
-        return float(np.mean([true == said for true, said in zip(self.true, self.said, strict=True)]))
-
-    def named(self, min_proba: float) -> tuple[float, float]:
-        """Shares of the photos given the right and a wrong name at that minProba; the rest got none."""
-        sure = self.probability >= min_proba
-        right = np.array([true == said for true, said in zip(self.true, self.said, strict=True)])
-        return float(np.mean(sure & right)), float(np.mean(sure & ~right))
-
-    def matrix(self) -> npt.NDArray[np.int64]:
-        """Photos by true (row) and said (column) person, in the order of `names`."""
-        names = np.array(self.names)
-        counts = np.zeros((len(names), len(names)), dtype=np.int64)
-        np.add.at(counts, (np.searchsorted(names, self.true), np.searchsorted(names, self.said)), 1)
-        return counts
-
-    def report(self) -> Mapping[str, Any]:
-        """scikit-learn's classification report: precision, recall, f1-score and support a person."""
-        found: Mapping[str, Any] = classification_report(
-            self.true, self.said, labels=self.names, output_dict=True, zero_division=0
-        )
-        return found
-
-    def report_text(self) -> str:
-        """The same as a table."""
-        text: str = classification_report(self.true, self.said, labels=self.names, zero_division=0)
-        return text
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,50 +84,57 @@ def train(
     gallery: Gallery,
     recipes: Sequence[str],
     *,
-    fingerprint: str | None,
+    embedder: str = AUTO,
+    false_accept_rate: float = FALSE_ACCEPT_RATE,
     jobs: int,
     thorough: bool,
     on_progress: Callable[[str, int, int], None],
 ) -> TrainingResult:
     """Search, judge and train each recipe; the same gallery gives the same models.
 
-    `fingerprint` is the embedder's; on_progress gets (recipe, done, total). A recipe that the gallery
-    is too small for is skipped; TooFewPeople if that is so of all. ConfigError for an unknown recipe.
+    on_progress gets (recipe, done, total). A recipe that the gallery is too small for is skipped;
+    TooFewPeople if that is so of all. ConfigError for an unknown recipe; BadEncodings if the gallery
+    has no encodings of that embedder.
     """
-    chosen: list[Recipe] = [registry.create(registry.CLASSIFIERS, name) for name in recipes]
+    task = _Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
+    wanted = [task.recipe(name) for name in recipes]
     if not gallery.names:
         raise TooFewPeople("encodings: must hold one face or more, got none; run 'face-det encode'")
-    people, y = _targets(gallery)
-    kept, held = _hold_out(y)
+    kept, held = _hold_out(task.y)
     trained: list[Trained] = []
     skipped: list[Skipped] = []
-    for recipe in chosen:
+    for recipe in wanted:
 
         def progress(done: int, total: int, name: str = recipe.name) -> None:
             on_progress(name, done, total)
 
         try:
-            X_kept, y_kept = gallery.encodings[kept], y[kept]
             fitted, params, score = recipe.search(
-                X_kept, y_kept, jobs=jobs, thorough=thorough, on_progress=progress
+                task.X[kept], task.y[kept], jobs=jobs, thorough=thorough, on_progress=progress
             )
             judged = None
             if len(held):
-                trial = assemble(fitted, _card(recipe.name, recipe.name, params, people, fingerprint))
-                judged = _judge(trial, gallery.encodings[held], [people[i] for i in y[held]])
-                fitted = recipe.refit(gallery.encodings, y, params)
+                trial = assemble(fitted, task.card(recipe.name, recipe.name, params))
+                judged = _judge(trial, task.X[held], [task.people[i] for i in task.y[held]])
+                fitted = recipe.refit(task.X, task.y, params)
         except TooFewPeople as error:
             skipped.append(Skipped(recipe.name, str(error)))
             continue
-        card = _card(recipe.name, recipe.name, params, people, fingerprint)
-        trained.append(Trained(assemble(fitted, card), score, judged))
+        trained.append(Trained(task.model(fitted, recipe.name, recipe.name, params), score, judged))
     if not trained:
         raise TooFewPeople("; ".join(skip.reason for skip in skipped))
-    photos = dict(zip(people, np.bincount(y).tolist(), strict=True))
+    photos = dict(zip(task.people, np.bincount(task.y).tolist(), strict=True))
     return TrainingResult(tuple(trained), tuple(skipped), photos, _notes(photos, trained))
 
 
-def refit(model: Model | None, gallery: Gallery, *, kind: str, fingerprint: str | None) -> Model | None:
+def refit(
+    model: Model | None,
+    gallery: Gallery,
+    *,
+    kind: str,
+    embedder: str = AUTO,
+    false_accept_rate: float = FALSE_ACCEPT_RATE,
+) -> Model | None:
     """A model of this gallery without a search, in seconds; None for an empty gallery.
 
     Of recipe `kind`, with the parameters that `model` was found with if it is of that recipe. While
@@ -167,20 +143,73 @@ def refit(model: Model | None, gallery: Gallery, *, kind: str, fingerprint: str 
     """
     if not gallery.names:
         return None
-    people, y = _targets(gallery)
-    recipe: Recipe = registry.create(registry.CLASSIFIERS, kind)
+    task = _Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
+    recipe = task.recipe(kind)
     params = _params(model, recipe)
-    enrolled = [count for name, count in zip(people, np.bincount(y), strict=True) if name != UNKNOWN]
+    counts = zip(task.people, np.bincount(task.y), strict=True)
+    enrolled = [count for name, count in counts if name != UNKNOWN]
     fitted, made = None, kind
     if all(count >= recipe.photos_each for count in enrolled):
         try:
-            fitted = recipe.refit(gallery.encodings, y, params)
+            fitted = recipe.refit(task.X, task.y, params)
         except TooFewPeople:
             fitted = None
     if fitted is None:
         made = NEAREST
-        fitted = registry.create(registry.CLASSIFIERS, NEAREST).refit(gallery.encodings, y, {})
-    return assemble(fitted, _card(made, kind, params, people, fingerprint))
+        fitted = task.recipe(NEAREST).refit(task.X, task.y, {})
+    return task.model(fitted, made, kind, params)
+
+
+def chosen(gallery: Gallery, embedder: str) -> str:
+    """The embedder itself, or which one AUTO comes to."""
+    if embedder != AUTO:
+        return embedder
+    return SFACE if SFACE in gallery.embedders else DLIB
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What all models of a training share."""
+
+    X: Encodings
+    y: Targets
+    people: tuple[str, ...]
+    embedder: str
+    fingerprint: str | None
+    false_accept_rate: float
+
+    @classmethod
+    def of(cls, gallery: Gallery, embedder: str, false_accept_rate: float) -> _Task:
+        people, y = _targets(gallery)
+        noted = gallery.fingerprint_of(embedder)
+        return cls(gallery.of(embedder), y, people, embedder, noted, false_accept_rate)
+
+    def recipe(self, name: str) -> Recipe:
+        """A recipe of the menu for these encodings."""
+        options: dict[str, Any] = {"geometry": GEOMETRY[self.embedder]}
+        if name == TEMPLATE:
+            strangers = self.people.index(UNKNOWN) if UNKNOWN in self.people else None
+            options |= {"strangers": strangers, "mean_face": mean_face(self.embedder)}
+        recipe: Recipe = registry.create(registry.CLASSIFIERS, name, **options)
+        return recipe
+
+    def card(self, kind: str, recipe: str, params: Mapping[str, Any]) -> Card:
+        """Dated now."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return Card(kind, recipe, dict(params), self.people, self.fingerprint, now)
+
+    def model(self, fitted: Classifier, kind: str, recipe: str, params: Mapping[str, Any]) -> Model:
+        """The model of a classifier that was trained on all photos, with what decides."""
+        return assemble(fitted, self.card(kind, recipe, params), self.verifier(fitted))
+
+    def verifier(self, fitted: Classifier) -> Verifier | None:
+        """The templates, calibrated, and the threshold; None if nobody but Unknown is there."""
+        if self.people == (UNKNOWN,):
+            return None
+        if not isinstance(fitted, TemplateClassifier):
+            fitted = self.recipe(TEMPLATE).refit(self.X, self.y, {})
+        assert isinstance(fitted, TemplateClassifier)
+        return verification.verifier(fitted, self.X, self.y, self.embedder, self.false_accept_rate)
 
 
 def _targets(gallery: Gallery) -> tuple[tuple[str, ...], Targets]:
@@ -204,13 +233,6 @@ def _judge(model: Model, encodings: Encodings, true: Sequence[str]) -> HeldOut:
     proba = model.proba(encodings)
     said = tuple(model.labels[column] for column in proba.argmax(axis=1))
     return HeldOut(tuple(true), said, proba.max(axis=1))
-
-
-def _card(
-    kind: str, recipe: str, params: Mapping[str, Any], people: tuple[str, ...], fingerprint: str | None
-) -> Card:
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return Card(kind, recipe, dict(params), people, fingerprint, now)
 
 
 def _params(model: Model | None, recipe: Recipe) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from face_det.identity.training import HeldOut, Trained, TrainingResult
+from face_det.identity.held_out import HeldOut
+from face_det.identity.training import Trained, TrainingResult
 
 RIGHT, WRONG = "Blues", "Oranges"
 NUMBERED_UP_TO = 150

@@ -78,7 +78,6 @@ def run(folder: Path) -> None:
     result = training.train(
         Gallery.load(folder.parent / "new.pickle"),
         KINDS,
-        fingerprint=None,
         jobs=1,
         thorough=False,
         on_progress=lambda *_: None,

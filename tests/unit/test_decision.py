@@ -1,14 +1,22 @@
-"""From probabilities to names."""
+"""From probabilities, and from templates, to names."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from synthetic import gallery, photos
 
-from face_det.faces import Match, Reason
-from face_det.identity.decision import decide
+from face_det.classifiers.template import TemplateClassifier
+from face_det.errors import ModelMismatch
+from face_det.faces import UNKNOWN, Box, Candidate, Match, Outcome, Reason
+from face_det.identity import model as models
+from face_det.identity import training
+from face_det.identity.decision import PROBA, Rule, decide
+from face_det.identity.gallery import Gallery
 from face_det.identity.model import Card, Model
 
 ROWS = {
@@ -30,30 +38,201 @@ def family() -> Model:
 
 def test_the_likeliest_is_the_name_if_it_is_likely_enough(family: Model) -> None:
     """minProba itself is enough; Unknown is a name like any other; the rest keeps its probability."""
-    assert decide(family, np.zeros((4, 128)), 0.9) == [
-        Match("Alice", 0.95, None),
-        Match("Bob", 0.9, None),
-        Match(None, 0.5, Reason.UNRECOGNISED),
-        Match("Unknown", 0.96, None),
+    assert decide(family, np.zeros((4, 128)), Rule(0.9, PROBA)) == [
+        Match("Alice", 0.95, None, Outcome.KNOWN),
+        Match("Bob", 0.9, None, Outcome.KNOWN),
+        Match(
+            None,
+            0.5,
+            Reason.UNRECOGNISED,
+            Outcome.UNCERTAIN,
+            (Candidate("Alice", 0.5), Candidate("Bob", 0.4)),
+        ),
+        Match("Unknown", 0.96, None, Outcome.UNKNOWN),
     ]
 
 
 def test_a_lower_gate_names_more(family: Model) -> None:
     """minProba 0 names everybody."""
-    names = [match.name for match in decide(family, np.zeros((4, 128)), 0.0)]
+    names = [match.name for match in decide(family, np.zeros((4, 128)), Rule(0.0, PROBA))]
     assert names == ["Alice", "Bob", "Alice", "Unknown"]
 
 
 def test_without_a_model_nobody_is_known() -> None:
     """One answer a face all the same."""
-    assert decide(None, np.zeros((2, 128)), 0.0) == [Match(None, None, Reason.UNRECOGNISED)] * 2
+    nobody = Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN)
+    assert decide(None, np.zeros((2, 128)), Rule(0.0, PROBA)) == [nobody] * 2
 
 
 def test_no_faces_no_answers(family: Model) -> None:
     """An empty picture is no special case for the caller."""
-    assert decide(family, np.empty((0, 128)), 0.9) == []
+    assert decide(family, np.empty((0, 128)), Rule(0.9, PROBA)) == []
 
 
 def test_plain_numbers(family: Model) -> None:
     """What goes over the wire is Python's float: zerorpc cannot send numpy's."""
-    assert type(decide(family, np.zeros((1, 128)), 0.9)[0].probability) is float
+    assert type(decide(family, np.zeros((1, 128)), Rule(0.9, PROBA))[0].probability) is float
+
+
+# ---- the rule of a model that carries what it needs
+
+
+FACES = {**dict.fromkeys([f"Person {number}" for number in range(6)], 6), UNKNOWN: 60}
+
+
+@pytest.fixture(scope="module")
+def verified() -> Model:
+    """Templates of six people, with strangers."""
+    fitted = training.refit(None, gallery(FACES), kind="template")
+    assert fitted is not None
+    assert fitted.verifier is not None
+    return fitted
+
+
+def test_known_uncertain_unknown(verified: Model) -> None:
+    """A new photo is named, a stranger is Unknown, and what lies between gets candidates."""
+    own = photos("Person 3", 1, seed=4)
+    stranger = photos(UNKNOWN, 1, seed=4)
+    between = next(
+        mixed
+        for part in np.linspace(0, 1, 101)
+        if decide(verified, mixed := part * own + (1 - part) * stranger, Rule())[0].outcome
+        is Outcome.UNCERTAIN
+    )
+    known, unsure, nobody = decide(verified, np.vstack([own, between, stranger]), Rule())
+    assert (known.name, known.outcome, known.reason, known.candidates) == (
+        "Person 3",
+        Outcome.KNOWN,
+        None,
+        (),
+    )
+    assert known.probability is not None
+    assert known.probability >= 0.9
+    assert (unsure.name, unsure.reason) == (None, Reason.UNRECOGNISED)
+    assert unsure.candidates[0].name == "Person 3"
+    assert unsure.candidates[0].probability == unsure.probability
+    assert (nobody.name, nobody.outcome, nobody.reason) == (UNKNOWN, Outcome.UNKNOWN, None)
+
+
+def test_no_score_no_name(verified: Model) -> None:
+    """Below the threshold a face is not named, however likely it is said to be."""
+    own = photos("Person 3", 40, seed=4)
+    assert verified.verifier is not None
+    strict = replace(verified, verifier=replace(verified.verifier, threshold=1e9))
+    assert not [match for match in decide(strict, own, Rule()) if match.outcome is Outcome.KNOWN]
+
+
+def test_min_proba_acts_on_the_calibrated_probability(verified: Model) -> None:
+    """Whoever is named is at least so likely; the higher, the fewer."""
+    own, strangers = photos("Person 3", 100, seed=4), photos(UNKNOWN, 100, seed=4)
+    parts = np.linspace(0.3, 0.8, 100)[:, None]
+    asked = parts * own + (1 - parts) * strangers
+    counts = []
+    for least in (0.5, 0.9, 0.99999):
+        named = [match for match in decide(verified, asked, Rule(least)) if match.outcome is Outcome.KNOWN]
+        assert all(match.probability >= least for match in named)
+        counts.append(len(named))
+    assert counts[0] >= counts[1] >= counts[2]
+    assert counts[0] > counts[2]
+
+
+def test_of_twins_neither_is_named() -> None:
+    """Two people who look the same: the face is somebody's, and the candidates are both."""
+    pair = gallery({"Ann": 6, UNKNOWN: 40})
+    twins = Gallery(np.vstack([pair.encodings, photos("Ann", 6, seed=8)]), [*pair.names, *["Bea"] * 6])
+    model = training.refit(None, twins, kind="template")
+    (match,) = decide(model, photos("Ann", 1, seed=9), Rule(min_proba=0.3))
+    assert match.outcome is Outcome.UNCERTAIN
+    assert {candidate.name for candidate in match.candidates} == {"Ann", "Bea"}
+
+
+def test_too_far_from_the_photos_is_nobody(verified: Model) -> None:
+    """The distance gate: the direction is right, the length is another network's."""
+    own = photos("Person 3", 1, seed=4)
+    assert decide(verified, own, Rule())[0].name == "Person 3"
+    assert decide(verified, 3 * own, Rule())[0].name is None
+
+
+def test_the_classifier_has_a_say(verified: Model) -> None:
+    """A name that the classifier does not give is not given, though the template would."""
+    own = photos("Person 3", 1, seed=4)
+    said = np.zeros((1, 7))
+    for column, expected in ((3, "Person 3"), (2, None), (6, None)):
+        said[:] = np.eye(7)[column]
+        classifier = SimpleNamespace(classes_=np.arange(7), predict_proba=lambda X: said)
+        model = replace(verified, classifier=classifier)
+        assert decide(model, own, Rule())[0].name == expected
+
+
+def test_a_person_is_named_once_a_frame(verified: Model) -> None:
+    """Two faces of one frame cannot both be Person 3: the likelier is; in two frames they can."""
+    two = photos("Person 3", 2, seed=4)
+    here, there = Box(0, 0, 50, 50), Box(100, 0, 150, 50)
+    alone = decide(verified, two, Rule())
+    assert [match.name for match in alone] == ["Person 3"] * 2
+    together = decide(verified, two, Rule(), ["frame", "frame"], [here, there])
+    likelier = int(alone[1].probability > alone[0].probability)
+    assert together[likelier] == alone[likelier]
+    other = together[1 - likelier]
+    assert (other.name, other.outcome, other.reason) == (None, Outcome.UNCERTAIN, Reason.UNRECOGNISED)
+    assert [candidate.name for candidate in other.candidates] == ["Person 3"]
+    apart = decide(verified, two, Rule(), ["one", "another"], [here, there])
+    assert [match.name for match in apart] == ["Person 3"] * 2
+
+
+def test_one_face_in_two_persons_boxes_is_one_face(verified: Model) -> None:
+    """The boxes of two people overlap, and the same face is seen in both: both are told its name."""
+    two = photos("Person 3", 2, seed=4)
+    boxes = [Box(0, 0, 50, 50), Box(2, 1, 52, 51)]
+    matches = decide(verified, two, Rule(), ["frame", "frame"], boxes)
+    assert [match.name for match in matches] == ["Person 3"] * 2
+
+
+def test_without_strangers_among_the_labels_nobody_has_no_name() -> None:
+    """A support vector machine without Unknown: the outcome says unknown, the name stays null."""
+    fitted = training.refit(None, gallery({"Alice": 6, "Bob": 6}), kind="svm")
+    assert fitted is not None
+    assert UNKNOWN not in fitted.labels
+    (match,) = decide(fitted, photos(UNKNOWN, 1, seed=4), Rule())
+    assert (match.name, match.outcome, match.reason) == (None, Outcome.UNKNOWN, Reason.UNRECOGNISED)
+
+
+def test_the_originals_rule_on_request(verified: Model) -> None:
+    """`proba` asks the classifier alone."""
+    stranger = photos(UNKNOWN, 1, seed=4)
+    (match,) = decide(verified, stranger, Rule(0.0, PROBA))
+    assert match.probability == pytest.approx(float(verified.proba(stranger).max()))
+
+
+def test_the_rule_survives_the_files(verified: Model, tmp_path: Path) -> None:
+    """Also of a classifier that is no template, which carries the templates with it."""
+    asked = np.vstack([photos("Person 1", 5, seed=4), photos(UNKNOWN, 5, seed=4)])
+    for model in (verified, training.refit(None, gallery(FACES), kind="svm")):
+        classifier, labels = models.dumps(model)
+        (tmp_path / "c").write_bytes(classifier)
+        (tmp_path / "l").write_bytes(labels)
+        again = models.load(tmp_path / "c", tmp_path / "l")
+        assert decide(again, asked, Rule()) == decide(model, asked, Rule())
+        assert again.verifier is not None
+        assert again.verifier.rate == model.verifier.rate
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"threshold": float("nan")},
+        {"template": "a text"},
+        {"template": TemplateClassifier().fit(np.eye(2, 128), np.array([0, 1]))},
+        {"rate": None},
+    ],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_a_damaged_rule_is_refused(damage: dict, tmp_path: Path) -> None:
+    """It would name people by chance."""
+    model = training.refit(None, gallery(FACES), kind="nearest")
+    setattr(model.classifier, models.VERIFIER, {**getattr(model.classifier, models.VERIFIER), **damage})
+    classifier, labels = models.dumps(model)
+    (tmp_path / "c").write_bytes(classifier)
+    (tmp_path / "l").write_bytes(labels)
+    with pytest.raises(ModelMismatch, match="rule of decision"):
+        models.load(tmp_path / "c", tmp_path / "l")

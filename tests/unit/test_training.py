@@ -14,18 +14,23 @@ from synthetic import gallery, numbered, photos
 
 from face_det.errors import ConfigError, TooFewPeople
 from face_det.identity import training, training_report
-from face_det.identity.decision import decide
+from face_det.identity.decision import Rule, decide
 from face_det.identity.gallery import Gallery
+from face_det.identity.held_out import HeldOut
 from face_det.identity.model import Card, Model, assemble
-from face_det.identity.training import HeldOut, TrainingResult
+from face_det.identity.training import TrainingResult
 
 FAMILY = {"Alice": 10, "Bob": 10, "Unknown": 20}
 
 
+def made(counts: dict[str, int]) -> Gallery:
+    """A gallery that says which network it is of."""
+    plain = gallery(counts)
+    return Gallery(plain.encodings, plain.names, {"dlib_resnet": "dlib_resnet:1"})
+
+
 def train(counts: dict[str, int], recipes: Sequence[str] = ("svm", "nearest")) -> TrainingResult:
-    return training.train(
-        gallery(counts), recipes, fingerprint="dlib:1", jobs=1, thorough=False, on_progress=lambda *_: None
-    )
+    return training.train(made(counts), recipes, jobs=1, thorough=False, on_progress=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def family() -> TrainingResult:
 def test_trains_what_is_asked_for_in_that_order(family: TrainingResult) -> None:
     """A model each, with its kind, parameters, embedder and time on the card."""
     assert [model.card.kind for model in family.models] == ["svm", "xgb", "nearest"]
-    assert {model.card.fingerprint for model in family.models} == {"dlib:1"}
+    assert {model.card.fingerprint for model in family.models} == {"dlib_resnet:1"}
     assert all(model.card.trained_at and model.recipe == model.card.kind for model in family.models)
     assert set(family.models[0].card.params) == {"C", "kernel", "gamma"}
     assert family.models[2].card.params == {}
@@ -90,7 +95,7 @@ def test_one_person_trains_what_can_be_trained() -> None:
         "add photos of strangers to dataset/Unknown, or train nearest" in s.reason for s in result.skipped
     )
     assert result.trained[0].held_out is None
-    matches = decide(result.models[0], np.vstack([photos("Alice", 1), photos("Bob", 1)]), 0.9)
+    matches = decide(result.models[0], np.vstack([photos("Alice", 1), photos("Bob", 1)]), Rule())
     assert [match.name for match in matches] == ["Alice", "Unknown"]
 
 
@@ -121,7 +126,6 @@ def test_nobody_is_too_few() -> None:
         training.train(
             Gallery.empty(),
             ["nearest"],
-            fingerprint=None,
             jobs=1,
             thorough=False,
             on_progress=lambda *_: None,
@@ -130,7 +134,9 @@ def test_nobody_is_too_few() -> None:
 
 def test_unknown_recipe_is_a_fault_of_the_configuration() -> None:
     """The menu is listed, and the nearest entry suggested."""
-    with pytest.raises(ConfigError, match=r"one of nearest, svm, xgb, got 'svn'; did you mean 'svm'"):
+    with pytest.raises(
+        ConfigError, match=r"one of .*nearest, svm, template, xgb, got 'svn'; did you mean 'svm'"
+    ):
         train(FAMILY, ["svn"])
 
 
@@ -194,17 +200,17 @@ def test_picture_of_any_number_of_people(people: int) -> None:
 
 
 def refit(model: Model | None, counts: dict[str, int], kind: str = "svm") -> Model:
-    made = training.refit(model, gallery(counts), kind=kind, fingerprint="dlib:1")
-    assert made is not None
-    return made
+    fitted = training.refit(model, made(counts), kind=kind)
+    assert fitted is not None
+    return fitted
 
 
 def test_first_photo_of_the_first_person_is_known_at_once() -> None:
     """nearest stands in for svm, which cannot be trained yet, and the card remembers that."""
     model = refit(None, {"Alice": 1})
     assert (model.card.kind, model.recipe) == ("nearest", "svm")
-    assert decide(model, photos("Alice", 1, seed=2), 0.9)[0].name == "Alice"
-    assert decide(model, photos("Eve", 1), 0.9)[0].name == "Unknown"
+    assert decide(model, photos("Alice", 1, seed=2), Rule())[0].name == "Alice"
+    assert decide(model, photos("Eve", 1), Rule())[0].name == "Unknown"
 
 
 def test_a_newcomer_is_known_from_the_first_photo(family: TrainingResult) -> None:
@@ -212,7 +218,7 @@ def test_a_newcomer_is_known_from_the_first_photo(family: TrainingResult) -> Non
     before = family.models[0]
     model = refit(before, {**FAMILY, "Carol": 1})
     assert (model.card.kind, model.recipe, model.card.params) == ("nearest", "svm", before.card.params)
-    assert decide(model, photos("Carol", 1, seed=2), 0.9)[0].name == "Carol"
+    assert decide(model, photos("Carol", 1, seed=2), Rule())[0].name == "Carol"
 
 
 def test_with_enough_photos_the_recipe_is_back_with_its_parameters(family: TrainingResult) -> None:
@@ -239,7 +245,7 @@ def test_other_recipe_than_the_models(family: TrainingResult) -> None:
 
 def test_nobody_left_no_model() -> None:
     """The last person was forgotten."""
-    assert training.refit(refit(None, FAMILY), Gallery.empty(), kind="svm", fingerprint=None) is None
+    assert training.refit(refit(None, FAMILY), Gallery.empty(), kind="svm") is None
 
 
 def test_parameters_of_the_originals_classifier() -> None:

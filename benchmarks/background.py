@@ -1,0 +1,97 @@
+"""Makes face_det/identity/background.json out of photos: python benchmarks/background.py FOLDER.
+
+FOLDER holds known/NAME/*.jpg and strangers/*.jpg, as `face-det evaluate` takes it; of them the first
+5 photos of each person are used and the first 200 strangers, which are those that an evaluation
+enrols, and never those that it asks about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from face_det.classifiers.template import score, unit
+from face_det.engine import EngineOptions, build
+from face_det.faces import Face, Rgb
+from face_det.media import image
+
+PHOTOS, STRANGERS, REPEATS = 5, 200, 20
+TARGET = Path(__file__).parents[1] / "face_det/identity/background.json"
+LEVELS = [*np.linspace(0, 0.95, 39), 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997]
+
+
+def main_face(rgb: Rgb, faces: tuple[Face, ...]) -> Face | None:
+    """The one nearest to the middle of the picture."""
+    middle = np.array([rgb.shape[1], rgb.shape[0]]) / 2
+    encoded = [face for face in faces if face.encoding is not None]
+
+    def off(face: Face) -> float:
+        box = face.box
+        centre = np.array([(box.xmin + box.xmax) / 2, (box.ymin + box.ymax) / 2])
+        return float(np.linalg.norm(centre - middle)) - 0.3 * box.width
+
+    return min(encoded, key=off, default=None)
+
+
+def encodings(paths: list[Path], embedder: str) -> np.ndarray:
+    """Of the main face of each photo that has one."""
+    engine = build(EngineOptions(embedder=embedder, focus_threshold=0))
+    found = []
+    for path in paths:
+        rgb = image.load(path)
+        face = main_face(rgb, engine.faces([(rgb, None)])[0])
+        if face is not None:
+            found.append(face.encoding)
+    return unit(np.array(found))
+
+
+def table(
+    people: list[np.ndarray], strangers: np.ndarray, moments: int, mean_face: np.ndarray
+) -> dict[str, object]:
+    """Quantiles with templates of so many photos, each asked about photos that are not in it."""
+    genuine, impostor = [], []
+    for repeat in range(REPEATS):
+        rng = np.random.default_rng(repeat)
+        for photos in people:
+            order = rng.permutation(len(photos))
+            template = unit(photos[order[:moments]].sum(axis=0))
+            if len(order) > moments:
+                genuine += (photos[order[moments:]] @ (template - mean_face)).tolist()
+            impostor += (strangers @ (template - mean_face)).tolist()
+    own, other = score(np.array(genuine)), score(np.array(impostor))
+    last = np.quantile(other, LEVELS[-1])
+    return {
+        "moments": moments,
+        "genuine": [round(float(value), 4) for value in np.quantile(own, LEVELS)],
+        "impostor": [round(float(value), 4) for value in np.quantile(other, LEVELS)],
+        "tail": round(float((other[other > last] - last).mean()), 4),
+    }
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    strangers = sorted((folder / "strangers").glob("*.jpg"))[:STRANGERS]
+    embedders = {}
+    for embedder in ("dlib_resnet", "sface"):
+        known = [
+            encodings(sorted(person.glob("*.jpg"))[:PHOTOS], embedder)
+            for person in sorted((folder / "known").iterdir())
+        ]
+        asked = encodings(strangers, embedder)
+        # dlib's encodings are worse without it.
+        mean_face = asked.mean(axis=0).round(5) if embedder == "sface" else np.zeros(asked.shape[1])
+        tables = [table(known, asked, moments, mean_face) for moments in (1, 2, 3, 4)]
+        embedders[embedder] = {"mean_face": mean_face.tolist() if mean_face.any() else None, "tables": tables}
+    levels = [round(float(level), 4) for level in LEVELS]
+    content = {"from": "LFW", "levels": levels, "embedders": embedders}
+    TARGET.write_text(json.dumps(content) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

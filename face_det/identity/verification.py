@@ -1,0 +1,296 @@
+"""From the photos at hand to a decision with a stated error rate.
+
+Trials are made of the training photos alone. Genuine: each photo against its own person's template,
+made without it and without the photos of the same moment, and against everybody else's. Impostor:
+each photo of Unknown, and each person's photos among the others, as if that person were not
+enrolled. From them come the threshold for a wanted false accept rate, and the calibration.
+
+The false accept rate is the part of strangers who are given anybody's name: that of their best score,
+not of one comparison. It is far smaller than 1 / trials, so the tail of these best scores is
+extended: s = -ln(d * d) falls off exponentially (seen with both embedders on LFW). With few
+impostors, what is known of strangers in general (identity.background) stands beside them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq, minimize  # type: ignore[import-untyped]
+from scipy.special import logsumexp  # type: ignore[import-untyped]
+
+from face_det.classifiers.search import SEED, Targets
+from face_det.classifiers.template import GATE, Scores, TemplateClassifier, moment_means, score, unit
+from face_det.faces import Encodings
+from face_det.identity.background import Background, background
+from face_det.identity.verifier import Verifier
+
+TAIL = 0.05
+"""The part of the impostors' best scores that the tail is fitted to."""
+
+FEW = 8
+"""Fewer scores than this are no tail."""
+
+BACKGROUND = 100
+"""As so many impostors counts what is known of strangers in general."""
+
+MOST = 4000
+"""Trials of either sort; more make nothing surer, and take time."""
+
+PSEUDO = 40
+"""Trials of either sort that the background adds to the calibration, of weight BACKGROUND in all."""
+
+HOUSEHOLD = 4.0
+"""So many faces of people enrolled are taken to come by for each stranger's. The probabilities rest
+on it, as all do that say who somebody is; the false accept rate does not."""
+
+CLAIM = 3.0
+"""Rule of three: so many impostors over the rate, none of them named, show it with 95 % confidence."""
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """`genuine` (n, people), each row with its own person's score without that photo; `own` (n,) its
+    person; `impostor` (m, people), of which each person weighs 1 in all, by `weights` (m,)."""
+
+    genuine: Scores
+    own: npt.NDArray[np.intp]
+    impostor: Scores
+    weights: Values
+    moments: float
+    """A template is made of so many moments, in the median."""
+
+    @property
+    def identities(self) -> int:
+        """Different people who are not the one they are compared with."""
+        return round(float(self.weights.sum()))
+
+    @property
+    def best(self) -> Values:
+        """The highest score of each impostor trial."""
+        return self.impostor.max(axis=1) if self.impostor.size else np.empty(0)
+
+    @property
+    def people(self) -> int:
+        """Among how many people an impostor is compared."""
+        return int(self.genuine.shape[1])
+
+
+def verifier(
+    classifier: TemplateClassifier, X: Encodings, y: Targets, embedder: str, rate: float
+) -> Verifier:
+    """What decides, for the templates of their own training photos; they are calibrated by it.
+
+    An embedder of which nothing is known, and without impostors, keeps the odds of its geometry.
+    """
+    made = trials(classifier, X, y)
+    line = calibrate(made, embedder)
+    if line is not None:
+        classifier.slope_, classifier.offset_ = line
+    found = threshold(made, embedder, rate)
+    if found is None:
+        found = (np.log(GATE / (1 - GATE)) - classifier.offset_) / classifier.slope_
+    return Verifier(classifier, float(found), rate, made.identities, math.ceil(CLAIM / rate))
+
+
+def trials(classifier: TemplateClassifier, X: Encodings, y: Targets) -> Trials:
+    """The trials that the classifier's own training photos X, shape (n, d), of people y make.
+
+    Photos that do not belong to their person take no part. A person of one moment only is in no
+    genuine trial, since nothing would be left of their template.
+    """
+    enrolled = classifier.enrolled_
+    column = np.full(len(classifier.templates_), -1)
+    column[enrolled] = np.arange(len(enrolled))
+    known = (column[y] >= 0) & classifier.belongs_
+    rows = _some(np.flatnonzero(known))
+    strangers = _some(np.flatnonzero(column[y] < 0))
+    scores = classifier.scores(X[rows])[:, enrolled]
+    own = column[y[rows]]
+    moments = [len(np.unique(classifier.moment_[known & (y == person)])) for person in enrolled]
+    others = scores.copy()
+    others[np.arange(len(rows)), own] = -np.inf
+    genuine = others.copy()
+    genuine[np.arange(len(rows)), own] = _own_scores(classifier, X, y, rows, known)
+    usable = np.isfinite(genuine[np.arange(len(rows)), own])
+    impostor, weights = [classifier.scores(X[strangers])[:, enrolled]], [np.ones(len(strangers))]
+    if len(enrolled) > 1:
+        impostor.append(others)
+        weights.append(1 / np.bincount(own)[own])
+    return Trials(
+        genuine[usable],
+        own[usable],
+        np.concatenate(impostor),
+        np.concatenate(weights),
+        float(np.median(moments)),
+    )
+
+
+def _own_scores(
+    classifier: TemplateClassifier,
+    X: Encodings,
+    y: Targets,
+    rows: npt.NDArray[np.intp],
+    known: npt.NDArray[np.bool_],
+) -> Values:
+    """Of each photo of `rows` against the template of its person's other moments; -inf if none."""
+    found = np.full(len(rows), -np.inf)
+    for person in np.unique(y[rows]):
+        mine = np.flatnonzero(known & (y == person))
+        photos, moment = unit(X[mine]), classifier.moment_[mine]
+        numbers, inverse = np.unique(moment, return_inverse=True)
+        if len(numbers) < 2:
+            continue
+        means = moment_means(photos, moment)
+        without = (means.sum(axis=0) - means) / (len(means) - 1)
+        # The mean of more moments is shorter, and its direction that much nearer to new photos.
+        nearer = np.linalg.norm(means.mean(axis=0))
+        scores = score(classifier.likeness(photos, without / nearer)[np.arange(len(mine)), inverse])
+        asked = np.flatnonzero(y[rows] == person)
+        found[asked] = scores[np.searchsorted(mine, rows[asked])]
+    return found
+
+
+def _some(rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    if len(rows) <= MOST:
+        return rows
+    chosen = np.random.default_rng(SEED).choice(rows, MOST, replace=False)
+    return np.sort(chosen)
+
+
+def threshold(of: Trials, embedder: str, rate: float) -> float | None:
+    """The score that strangers reach with probability `rate`; None if nothing is known of strangers.
+
+    P(best score > s) is a mean of two: the exponential tail of these impostors, weighed by their
+    number, and the background's, weighed as BACKGROUND impostors.
+    """
+    known = background(embedder, of.moments)
+    tail = _Tail(of.best, of.weights) if len(of.best) > 2 * FEW else None
+    weight = of.identities / (of.identities + BACKGROUND) if tail is not None else 0.0
+    if known is None:
+        weight = 1.0
+    if tail is None and known is None:
+        return None
+
+    def excess(at: float) -> float:
+        beyond = weight * tail(at) if tail is not None else 0.0
+        if known is not None:
+            beyond += (1 - weight) * float(known.beyond(at, of.people))
+        return float(np.log(max(beyond, 1e-300)) - np.log(rate))
+
+    low, high = -2.0, 30.0
+    return float(brentq(excess, low, high, xtol=1e-4)) if excess(low) > 0 > excess(high) else low
+
+
+class _Tail:
+    """P(best score > s): counted up to where the tail begins, exponential from there on."""
+
+    def __init__(self, best: Values, weights: Values) -> None:
+        part = max(TAIL, FEW / len(best))
+        self._start, self._scale = start_and_scale(best, weights, part)
+        above = best > self._start
+        self._part = float(weights[above].sum() / weights.sum())
+        self._best, self._weights = best, weights / weights.sum()
+
+    def __call__(self, at: float) -> float:
+        """P(best score > at)."""
+        if at <= self._start:
+            return float(self._weights[self._best > at].sum())
+        return self._part * float(np.exp(-(at - self._start) / self._scale))
+
+
+def start_and_scale(values: Values, weights: Values, part: float = TAIL) -> tuple[float, float]:
+    """Where the highest part of weighed values begins, and how far beyond it they lie in the mean.
+
+    A few of the strangers may be somebody enrolled after all, and a photo somebody else's: what lies
+    five times as far as by the median is taken to lie there.
+    """
+    order = np.argsort(-values, kind="stable")
+    share = np.cumsum(weights[order]) / weights.sum()
+    count = int(np.searchsorted(share, part)) + 1
+    top, mass = values[order[: count + 1]], weights[order[: count + 1]]
+    start = float(top[-1])
+    over, mass = top[:-1] - start, mass[:-1]
+    if not len(over):
+        return start, 0.01
+    median = float(over[np.searchsorted(np.cumsum(mass), mass.sum() / 2)])
+    limited = np.minimum(over, max(5 * median / np.log(2), 1e-6))
+    return start, max(float(np.average(limited, weights=mass)), 0.01)
+
+
+def calibrate(of: Trials, embedder: str) -> tuple[float, float] | None:
+    """Slope and offset of TemplateClassifier's probabilities; None without trials.
+
+    Found by maximum likelihood where genuine and impostor trials weigh the same in all, and both of
+    the background; then moved to HOUSEHOLD genuine ones for an impostor.
+    """
+    known = background(embedder, of.moments)
+    parts: list[tuple[Scores, npt.NDArray[np.intp], Values]] = []
+    genuine, impostor = len(of.genuine), len(of.impostor)
+    if genuine and impostor:
+        mass = float(min(genuine, of.identities))
+        parts += [
+            (of.genuine, of.own, np.full(genuine, mass / genuine)),
+            (of.impostor, np.full(impostor, -1), mass * of.weights / of.weights.sum()),
+        ]
+    if known is not None:
+        own, others = known.own(PSEUDO)[:, None], known.strangers(of.people, PSEUDO)[:, None]
+        weight = np.full(PSEUDO, BACKGROUND / PSEUDO / 2)
+        parts += [
+            (own, np.zeros(PSEUDO, np.intp), weight),
+            (others, np.full(PSEUDO, -1, np.intp), weight),
+        ]
+    if not parts:
+        return None
+
+    def loss(line: Values) -> float:
+        total = 0.0
+        for scores, right, weight in parts:
+            odds = np.exp(line[0]) * (scores - line[1])
+            whole = np.logaddexp(0.0, logsumexp(odds, axis=1))
+            chosen = np.where(right >= 0, odds[np.arange(len(odds)), right], 0.0)
+            total += float(weight @ (whole - chosen))
+        return total
+
+    steepest, between = _between_tails(of, known)
+    middle = float(np.median([float(np.median(scores.max(axis=1))) for scores, _, _ in parts]))
+    found = minimize(loss, np.array([1.5, middle]), method="Nelder-Mead", options={"xatol": 1e-4})
+    slope = float(np.exp(found.x[0]))
+    prior = math.log(HOUSEHOLD)
+    if slope < steepest:
+        return slope, prior - slope * float(found.x[1])
+    return steepest, prior - steepest * between
+
+
+def _between_tails(of: Trials, known: Background | None) -> tuple[float, float]:
+    """Slope and middle of the log odds between the two tails, both taken as exponential.
+
+    Where no genuine trial scores below an impostor, the likelihood alone would make it a step. With
+    a tenth of the impostors above u, falling off with scale v, and a tenth of the genuine below g,
+    with scale h, the densities are exp(-(s - u) / v) / v and exp(-(g - s) / h) / h: their log ratio
+    is a line of slope 1 / v + 1 / h, and zero at (u / v + g / h + ln(h / v)) / slope.
+    """
+    own = of.genuine[np.arange(len(of.own)), of.own]
+    strangers = None if known is None else known.strangers(of.people, 400)
+    people = None if known is None else -known.own(400)
+    u, v = _both(of.best, of.weights, strangers)
+    g, h = _both(-own, np.ones(len(own)), people)
+    slope = 1 / v + 1 / h
+    return slope, (u / v - g / h + float(np.log(h / v))) / slope
+
+
+def _both(values: Values, weights: Values, background: Values | None) -> tuple[float, float]:
+    """Start and scale of a tail, from trials and background by their weights."""
+    share = weights.sum() / (weights.sum() + BACKGROUND) if len(values) > FEW else 0.0
+    if background is None:
+        share = 1.0
+    found = np.zeros(2)
+    if share > 0:
+        found += share * np.array(start_and_scale(values, weights))
+    if background is not None:
+        found += (1 - share) * np.array(start_and_scale(background, np.ones(len(background))))
+    return float(found[0]), float(found[1])
