@@ -251,9 +251,15 @@ def _notes(photos: Mapping[str, int], trained: Sequence[Trained]) -> tuple[str, 
             f"fewer than {HELD_OUT_FROM} photos, so all are for training and none is held out: "
             f"{', '.join(few)}; about 20 of each person are good"
         )
-    if UNKNOWN not in photos and any(one.kind != NEAREST for one in trained):
+    if UNKNOWN not in photos:
         notes.append(
-            f"no strangers in dataset/{UNKNOWN}: svm and xgb can only choose among the people enrolled, "
-            "and will give a stranger a name; add photos of about 20 other people, or use nearest"
+            f"no strangers in dataset/{UNKNOWN}: what strangers look like is taken from elsewhere; with "
+            "photos of some (face-det fetch-lfw, or your own camera's) the threshold is your own"
+        )
+    verifier = next((one.model.verifier for one in trained), None)
+    if verifier is not None and not verifier.claimed:
+        notes.append(
+            f"falseAcceptRate {verifier.rate:g}: an estimate, from {verifier.impostors} people who are "
+            f"somebody else and from what is known of strangers; {verifier.needed} would show it by counting"
         )
     return tuple(notes)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from face_det.classifiers.template import likeness
 from face_det.identity.held_out import HeldOut
 from face_det.identity.training import Trained, TrainingResult
 
@@ -48,6 +49,13 @@ def _lines(trained: Trained, min_proba: float) -> Iterator[str]:
     yield f"{trained.kind}: {params or 'nothing to choose'}"
     if trained.score is not None:
         yield f"  cross-validation: accuracy {trained.score:.3f}"
+    verifier = trained.model.verifier
+    if verifier is not None:
+        yield (
+            f"  named from likeness {likeness(verifier.threshold):.3f} on: "
+            f"falseAcceptRate {verifier.rate:g}, {'shown' if verifier.claimed else 'estimated'} "
+            f"with {verifier.impostors} impostors"
+        )
     held = trained.held_out
     if held is None:
         yield "  held out: nothing, for want of photos"
@@ -55,17 +63,27 @@ def _lines(trained: Trained, min_proba: float) -> Iterator[str]:
     right, wrong = held.named(min_proba)
     yield f"  held out, {len(held.true)} photos: accuracy {held.accuracy:.3f}"
     yield (
-        f"  named at minProba {min_proba:g}: right {right:.1%}, wrong {wrong:.1%}, "
+        f"  of their likeliest, with {min_proba:g} or more: right {right:.1%}, wrong {wrong:.1%}, "
         f"not named {1 - right - wrong:.1%}"
     )
     yield held.report_text().rstrip()
 
 
 def _values(trained: Trained, min_proba: float) -> dict[str, Any]:
-    held = trained.held_out
+    held, verifier = trained.held_out, trained.model.verifier
+    decision = None
+    if verifier is not None:
+        decision = {
+            "falseAcceptRate": verifier.rate,
+            "likeness": float(likeness(verifier.threshold)),
+            "impostors": verifier.impostors,
+            "needed": verifier.needed,
+            "shown": verifier.claimed,
+        }
     return {
         "classifier": trained.kind,
         "params": dict(trained.model.card.params),
+        "decision": decision,
         "cvAccuracy": trained.score,
         "heldOut": None if held is None else _held_values(held, min_proba),
     }
