@@ -2,67 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from face_det import registry
 from face_det.compute import PLAIN, Compute
-from face_det.embedders.five_points import FivePoints
+from face_det.embedders.upright import Upright
 from face_det.faces import Detection, Encodings, Rgb
 from face_det.media.resize import moved
 from face_det.nets.catalogue import CATALOGUE
-from face_det.nets.network import Floats
-from face_det.nets.sface import CHIP_PX, DIMENSIONS, Sface, unit
-
-TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
+from face_det.nets.sface import BATCH, CHIP_PX, DIMENSIONS, Sface, unit
 
 
 class SfaceEmbedder:
-    """Five points turn the face upright into a 112 px chip; the network makes 128 numbers of it."""
+    """Five points turn the face upright into a 112 px chip; the network makes 128 numbers of it.
+
+    Encodings are compared by their angle, so all have the length 1. The fingerprint is that of every
+    runtime, precision, jitter and detector.
+    """
 
     name = "sface"
     dimensions = DIMENSIONS
 
     def __init__(self, compute: Compute = PLAIN, jitter: str = "dlib") -> None:
         self.fingerprint = f"{self.name}:{CATALOGUE['sface'].sha256[:12]}:points5-{CHIP_PX}"
-        self._points = FivePoints(compute)
+        self._upright = Upright(compute)
         self._jitter = registry.create(registry.JITTERS, jitter)
         self._network = Sface(compute)
         self.runtime = self._network.runtime
 
     def align(self, rgb: Rgb, detection: Detection) -> Rgb:
-        """The face as an upright chip, shape (112, 112, 3)."""
-        return moved(rgb, similarity(self._points.of(rgb, detection)), CHIP_PX)
+        """The face as an upright chip, shape (112, 112, 3), whatever its box.
+
+        By the detection's landmarks where it has them: OpenCV's alignCrop.
+        """
+        return moved(rgb, self._upright.matrix(rgb, detection), CHIP_PX)
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
-        """Encodings of chips, shape (len(chips), 128); more `jitters` average that many re-samples."""
+        """Encodings of chips, shape (len(chips), 128).
+
+        More `jitters` average the chip, its mirror image, then re-samples, so many in all: the second
+        gains most of what there is to gain. Samples of several faces share a batch.
+        """
         if jitters <= 1:
             return self._network.encode(chips)
-        sums = [
-            self._network.encode(list(self._jitter.resampled(chip, jitters))).mean(axis=0) for chip in chips
-        ]
-        return unit(np.array(sums).reshape(-1, self.dimensions))
+        sums = np.zeros((len(chips), self.dimensions))
+        samples = (
+            (face, sample) for face, chip in enumerate(chips) for sample in self._samples(chip, jitters)
+        )
+        while batch := list(itertools.islice(samples, BATCH)):
+            faces, each = zip(*batch, strict=True)
+            np.add.at(sums, list(faces), self._network.encode(each))
+        return unit(sums)
 
-
-def similarity(points: Floats) -> npt.NDArray[np.float64]:
-    """(2, 3): the turn, zoom and shift that bring the points nearest to the TEMPLATE (least squares)."""
-    count = len(TEMPLATE)
-    source, target = points[:count].astype(np.float64), TEMPLATE[: len(points)]
-    if len(points) == 3:
-        target = TEMPLATE[:3]
-    a, b = source @ [1, 1j], target @ [1, 1j]
-    da, db = a - a.mean(), b - b.mean()
-    spread = float((abs(da) ** 2).sum())
-    turn = (da.conj() @ db) / spread if spread > 1e-6 else 1.0
-    shift = b.mean() - turn * a.mean()
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    def _samples(self, chip: Rgb, count: int) -> Iterator[Rgb]:
+        yield chip
+        yield chip[:, ::-1]
+        if count > 2:
+            yield from self._jitter.resampled(chip, count - 2)

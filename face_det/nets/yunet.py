@@ -42,6 +42,19 @@ class Found:
         """Some of them."""
         return Found(self.boxes[which], self.landmarks[which], self.scores[which])
 
+    @property
+    def sides(self) -> Floats:
+        """The longer side of each box, in pixels."""
+        longer: Floats = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
+        return longer
+
+    def scaled(self, across: float, down: float) -> Found:
+        """The same in the picture at another size; (0, 0) is the middle of its first pixel."""
+        factors = np.array([across, down], np.float32)
+        offset = np.asarray((factors - 1) / 2, np.float32)
+        boxes: Floats = self.boxes * np.tile(factors, 2) + np.tile(offset, 2)
+        return Found(boxes, self.landmarks * factors + offset, self.scores)
+
 
 class Yunet:
     """The network behind cv2.FaceDetectorYN; `faces` may be called from several threads."""
@@ -89,12 +102,16 @@ def decoded(outputs: Mapping[str, Floats], columns: int, least_score: float) -> 
         half = np.exp(boxes[places, 2:]) * (stride / 2)
         landmarks = (corners[:, None] + points[places].reshape(-1, 5, 2)) * stride
         parts.append(Found(np.hstack([middle - half, middle + half]), landmarks, scores[places]))
-    found = Found(
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.landmarks for part in parts]),
-        np.concatenate([part.scores for part in parts]),
+    found = merged(parts)
+    return found.only(np.arange(min(len(found.scores), MOST_PLACES)))
+
+
+def merged(parts: Sequence[Found]) -> Found:
+    """All of several, best first."""
+    boxes, landmarks, scores = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("boxes", "landmarks", "scores")
     )
-    return found.only(np.argsort(-found.scores, kind="stable")[:MOST_PLACES])
+    return Found(boxes, landmarks, scores).only(np.argsort(-scores, kind="stable"))
 
 
 def distinct(found: Found) -> Found:
