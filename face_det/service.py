@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from face_det.engine import Timings
 from face_det.errors import BadImage
 from face_det.faces import UNKNOWN, Box, Face, Match, Reason, Rgb
 from face_det.identity import enrol
-from face_det.identity.decision import decide
+from face_det.identity.decision import Rule, decide
 from face_det.identity.engines import Engines
 from face_det.identity.learning import Learner
 from face_det.identity.learnt import Live, summary
@@ -30,9 +30,9 @@ Notes = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a caller may ask for, and below which probability a face has no name."""
+    """What a caller may ask for, and how faces are decided about."""
 
-    min_proba: float = 0.9
+    rule: Rule = field(default_factory=Rule)
     max_images: int = 1000
     max_pixels: int = 100_000_000
     max_bytes: int = 100_000_000
@@ -71,7 +71,8 @@ class Service:
         timings, live = Timings(), self._live
         found = live.engine.faces(self._views(requests, answers, places), timings)
         flat = [face for faces in found for face in faces]
-        matches = iter(self._matches(live.model, flat))
+        paths = [requests[place[0]].path for place, faces in zip(places, found, strict=True) for _ in faces]
+        matches = iter(self._matches(live.model, flat, paths))
         for place, faces in zip(places, found, strict=True):
             answers[place] = wire.PersonAnswer(tuple((face, next(matches)) for face in faces))
         assert isinstance(images, (list, tuple))
@@ -121,7 +122,7 @@ class Service:
         self._note(
             notes, faces=len(faces), detect_ms=timings.detect_s * 1000, embed_ms=timings.embed_s * 1000
         )
-        matches = self._matches(live.model, list(faces))
+        matches = self._matches(live.model, list(faces), [0] * len(faces))
         return [wire.face_fields(face, match) for face, match in zip(faces, matches, strict=True)]
 
     def add_face(self, name: object, image: object, notes: Notes | None = None) -> dict[str, Any]:
@@ -198,12 +199,21 @@ class Service:
             "counters": counters,
         }
 
-    def _matches(self, model: Model | None, faces: list[Face]) -> list[Match]:
-        """One decision per face; those that a gate turned away keep its reason."""
-        encoded = [face.encoding for face in faces if face.encoding is not None]
-        stacked = np.array(encoded) if encoded else np.empty((0, 128))
-        decided = iter(decide(model, stacked, self._limits.min_proba))
-        matches = [next(decided) if face.reason is None else Match(None, None, face.reason) for face in faces]
+    def _matches(self, model: Model | None, faces: list[Face], frames: Sequence[Hashable]) -> list[Match]:
+        """One decision per face; those that a gate turned away keep its reason. `frames` tells which
+        faces were seen together."""
+        seen = [index for index, face in enumerate(faces) if face.encoding is not None]
+        matches = [Match(None, None, face.reason) for face in faces]
+        if seen:
+            decided = decide(
+                model,
+                np.array([faces[index].encoding for index in seen]),
+                self._limits.rule,
+                [frames[index] for index in seen],
+                [faces[index].box for index in seen],
+            )
+            for index, match in zip(seen, decided, strict=True):
+                matches[index] = match
         with self._counting:
             self._counters["faces"] += len(matches)
             self._counters["named"] += sum(1 for match in matches if match.name is not None)

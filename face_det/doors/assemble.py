@@ -6,6 +6,7 @@ from face_det.config import Config
 from face_det.engine import EngineOptions
 from face_det.identity import engines
 from face_det.identity.cache import cache_path
+from face_det.identity.decision import Rule
 from face_det.identity.engines import AUTO, Engines
 from face_det.identity.learning import Learner
 from face_det.identity.learnt import Places, Wanted
@@ -52,10 +53,15 @@ def places(config: Config) -> Places:
     )
 
 
+def rule(config: Config) -> Rule:
+    """How faces are decided about."""
+    return Rule(config.min_proba, config.decision)
+
+
 def limits(config: Config) -> Limits:
     """What callers may ask for."""
     return Limits(
-        min_proba=config.min_proba,
+        rule=rule(config),
         max_images=config.max_images,
         max_pixels=config.max_pixels,
         max_bytes=config.max_file_bytes,

@@ -29,7 +29,7 @@ def answering(wanted: str, model: Model | None, place: object = "model") -> str:
     ModelMismatch if another is asked for, or the model's is not on the menu.
     """
     if model is None:
-        return DLIB if wanted == AUTO else wanted
+        return wanted if wanted != AUTO else SFACE if catalogue.available(SFACE) else DLIB
     made = embedder_of(model.card.fingerprint)
     if made not in registry.EMBEDDERS:
         menu = ", ".join(registry.EMBEDDERS)

@@ -14,7 +14,7 @@ from face_det import registry
 from face_det.engine import Engine
 from face_det.errors import BadRequest, ModelMissing, NoFace, SeveralFaces, TooFewPeople, UnknownPerson
 from face_det.faces import Face, Reason, Rgb
-from face_det.identity import encode, engines, enrol, model, retraining, storage
+from face_det.identity import encode, engines, enrol, model, storage, training
 from face_det.identity.cache import Cache
 from face_det.identity.engines import AUTO, Engines
 from face_det.identity.fingerprints import BOTH, DLIB, SFACE
@@ -22,7 +22,7 @@ from face_det.identity.gallery import DIMENSIONS, Gallery
 from face_det.identity.learnt import Forgotten, Learnt, Live, Places, Retrained, Wanted
 from face_det.identity.model import Model
 
-FIRST_KIND = "template" if "template" in registry.CLASSIFIERS else "svm"
+FIRST_KIND = training.TEMPLATE
 """The kind to train where there is no model yet."""
 
 
@@ -43,13 +43,14 @@ class Learner:
         name = enrol.check_name(name)
         with storage.locked(self.places.encodings):
             gallery, current = Gallery.load(self.places.encodings), self.model()
-            embedder, engine = self._embedder(current, gallery), self._enrolling(gallery)
+            embedder = self._embedder(current, gallery)
+            if gallery.names:
+                gallery.require(embedder)
+            engine = self._enrolling(gallery)
             face = _one_face(engine, rgb)
             assert face.encoding is not None
             if not _holds(gallery, name, face.encoding):
                 gallery = gallery.plus(name, face.encoding, engine.fingerprint)
-            # Before anything is written.
-            gallery.require(embedder)
             photo = enrol.store_photo(self.places.dataset, name, data)
             live = self._save(gallery, current, embedder)
         images = len(enrol.photos(self.places.dataset).get(name, []))
@@ -91,7 +92,7 @@ class Learner:
         chosen = self._checked(embedder)
         with storage.locked(self.places.encodings):
             report = self._encoded(chosen, on_progress)
-            result = retraining.train(
+            result = training.train(
                 report.gallery,
                 [self._kind_for(kind)],
                 embedder=chosen,
@@ -161,10 +162,10 @@ class Learner:
         return Live(engine, current)
 
     def _embedder(self, current: Model | None, gallery: Gallery) -> str:
-        """Whose encodings to learn by: the model's. For a first one, what there is of all photos."""
-        name = engines.answering(self._wanted.embedder, current, self.places.model)
-        first = current is None and self._wanted.embedder == AUTO and gallery.names
-        return DLIB if first and name not in gallery.embedders else name
+        """Whose encodings to learn by: the model's; for a first one, the best that all photos have."""
+        if current is None and gallery.names:
+            return training.chosen(gallery, self._wanted.embedder)
+        return engines.answering(self._wanted.embedder, current, self.places.model)
 
     def _enrolling(self, gallery: Gallery) -> Engine:
         """The engine to enrol with. What the other photos do not have would not be kept."""
@@ -176,7 +177,7 @@ class Learner:
     def _save(self, gallery: Gallery, current: Model | None, embedder: str) -> Live:
         swapped = None
         if gallery.names:
-            swapped = retraining.refit(
+            swapped = training.refit(
                 current,
                 gallery,
                 kind=self._wanted.kind if self._wanted.kind != AUTO else _recipe(current),

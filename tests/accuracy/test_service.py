@@ -110,6 +110,24 @@ def test_train_from_the_dataset(service: Service, tmp_path: Path, photos: Mappin
     assert service.train({"classifier": "nearest", "quick": True})["reused"] == 3
 
 
+def test_each_embedder_answers_for_its_own_model(
+    service: Service, tmp_path: Path, photos: Mapping[str, Path]
+) -> None:
+    """Trained by one after the other, the daemon goes over to that network, and knows the same people."""
+    for name in ("obama", "obama2", "biden"):
+        (tmp_path / "dataset" / name.rstrip("2")).mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos[name], tmp_path / "dataset" / name.rstrip("2"))
+    for embedder in ("dlib_resnet", "sface", "both"):
+        service.train({"classifier": "nearest", "quick": True, "embedder": embedder})
+        assert service.status()["embedder"] == embedder
+        known, stranger = ask(service, photos["obama3"], photos["astronaut"])
+        assert known["face"] == "obama"
+        assert stranger["face"] in (None, "Unknown")
+        assert start(tmp_path).status()["embedder"] == embedder
+    with pytest.raises(ModelMismatch, match=r"of sface \(embedder in config.json\), got both"):
+        start(tmp_path, embedder="sface")
+
+
 def test_train_without_photos_changes_nothing(service: Service, photos: Mapping[str, Path]) -> None:
     """An empty dataset is an error that keeps what there is, not an order to forget everybody."""
     service.add_face("Obama", str(photos["obama"]))

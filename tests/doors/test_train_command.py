@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from synthetic import gallery
@@ -17,13 +18,16 @@ from synthetic import gallery
 from face_det.doors.commands.train import command
 from face_det.errors import BadEncodings, ModelMismatch, TooFewPeople
 from face_det.identity import model
+from face_det.identity.gallery import Gallery
+from face_det.registry import CLASSIFIERS
 
 FAMILY = {"Alice": 5, "Bob": 5, "Unknown": 5}
 EVERYTHING = {
-    *(f"{kind}_face_recognizer.pickle" for kind in ("svm", "xgb", "nearest")),
-    *(f"{kind}-cm.png" for kind in ("svm", "xgb", "nearest")),
+    *(f"{kind}_face_recognizer.pickle" for kind in CLASSIFIERS),
+    *(f"{kind}-cm.png" for kind in CLASSIFIERS),
     "face_labels.pickle",
 }
+PRINTS = {"dlib_resnet": "dlib_resnet:1", "sface": "sface:2"}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +56,7 @@ def test_writes_all_classifiers_labels_and_pictures(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     folder = tmp_path / "deep" / "down"
     assert written(folder) == EVERYTHING
-    for kind in ("svm", "xgb", "nearest"):
+    for kind in CLASSIFIERS:
         loaded = model.load(folder / f"{kind}_face_recognizer.pickle", folder / "face_labels.pickle")
         assert loaded.card.kind == kind
         assert (folder / f"{kind}-cm.png").read_bytes().startswith(b"\x89PNG")
@@ -99,6 +103,73 @@ def test_default_places_are_the_configs(tmp_path: Path) -> None:
     assert written(tmp_path / "etc" / "l") == {"l.pickle"}
 
 
+def card(folder: Path, name: str = "svm_face_recognizer.pickle") -> model.Card:
+    return model.load(folder / name, folder / "face_labels.pickle").card
+
+
+def test_at_model_path_lies_what_the_daemon_trains(tmp_path: Path) -> None:
+    """template, from nothing; whoever wants the svm in the file of that name asks for it, and keeps it."""
+    encodings()
+    first = train()
+    assert first.exit_code == 0
+    assert card(tmp_path).kind == "template"
+    assert "svm: not written, since its file is modelPath; to have it there: face-det train -c svm" in (
+        first.stdout
+    )
+    assert {"xgb_face_recognizer.pickle", "nearest_face_recognizer.pickle"} < written(tmp_path)
+    assert "svm-cm.png" not in written(tmp_path)
+    asked = train("-c", "svm")
+    assert card(tmp_path).kind == "svm"
+    assert "modelPath" not in asked.stdout
+    again = train()
+    assert card(tmp_path).kind == "svm", "what the file holds stays its kind"
+    assert "template_face_recognizer.pickle" in written(tmp_path)
+    assert "not written" not in again.stdout
+
+
+def both_embedders(counts: dict[str, int] = FAMILY) -> Gallery:
+    """encodings.pickle with sface's numbers, which are other ones."""
+    made = gallery(counts)
+    other = gallery(counts, seed=1).encodings
+    unit = other / np.linalg.norm(other, axis=1, keepdims=True)
+    made = Gallery({"dlib_resnet": made.encodings, "sface": unit}, made.names, PRINTS)
+    Path("encodings.pickle").write_bytes(made.dumps())
+    return made
+
+
+@pytest.mark.parametrize("embedder", ["dlib_resnet", "sface", "both"])
+def test_the_model_notes_whose_encodings_it_learnt_by(tmp_path: Path, embedder: str) -> None:
+    """By flag and by config.json; the report says it."""
+    made = both_embedders()
+    found = json.loads(train("--embedder", embedder, "-c", "svm", "--json").stdout)
+    assert found["embedder"] == embedder
+    assert found["remarks"] == []
+    assert card(tmp_path).fingerprint == made.fingerprint_of(embedder)
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"embedder": embedder}}))
+    result = train("-c", "nearest")
+    assert f"learnt by the encodings of {embedder}" in result.stdout
+    assert card(tmp_path, "nearest_face_recognizer.pickle").fingerprint == made.fingerprint_of(embedder)
+
+
+def test_encodings_of_the_original_note_nothing(tmp_path: Path) -> None:
+    """They are dlib's, and so is the model; sface cannot be learnt from them."""
+    encodings()
+    assert json.loads(train("-c", "svm", "--json").stdout)["embedder"] == "dlib_resnet"
+    assert card(tmp_path).fingerprint is None
+    refused = train("-c", "svm", "--embedder", "sface")
+    assert isinstance(refused.exception, BadEncodings)
+    assert "must hold those of sface for every photo" in str(refused.exception)
+
+
+def test_another_embedder_than_configured_is_remarked(tmp_path: Path) -> None:
+    """The daemon would refuse that model: what to do is said at once."""
+    both_embedders()
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"embedder": "dlib_resnet"}}))
+    advice = "trained on encodings of sface: set embedder to sface or auto in config.json"
+    assert advice in train("-c", "svm", "--embedder", "sface").stdout
+    assert advice not in train("-c", "svm", "--embedder", "sface", "-o", "elsewhere").stdout
+
+
 def test_a_model_path_of_ones_own_is_for_the_configured_classifier(tmp_path: Path) -> None:
     """The daemon then finds there what it trains itself."""
     encodings()
@@ -128,6 +199,7 @@ def test_says_what_is_stale(tmp_path: Path) -> None:
 @pytest.mark.parametrize("counts", [{"Alice": 1}, {"Alice": 1, "Bob": 2}, {"Alice": 5}])
 def test_the_first_photos_are_enough(tmp_path: Path, counts: dict[str, int]) -> None:
     """While svm cannot be trained, or has fewer than 3 photos of somebody, nearest is at modelPath."""
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"classifier": "svm"}}))
     encodings(counts)
     result = train()
     assert result.exit_code == 0
@@ -194,6 +266,10 @@ def test_script_of_the_originals_name(tmp_path: Path, repository: Path) -> None:
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "nearest_face_recognizer.pickle" in written(tmp_path)
+    encodings()
+    for flags in ((), ("-c", "svm"), ("--classifier", "nearest")):
+        subprocess.run([*script, "--quick", *flags], capture_output=True, check=True)
+        assert card(tmp_path).kind == "svm", "a file of the original's name holds what the original's does"
 
 
 def test_kill_9_leaves_the_old_files_or_the_new() -> None:
@@ -220,7 +296,7 @@ def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
     encodings()
     train("-c", "svm")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    encodings(dict.fromkeys("ABCDEFGHIJ", 60), name="many.pickle")
+    encodings(dict.fromkeys("ABCDEFGHIJ", 300), name="many.pickle")
     terminal, end = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "face_det.doors.cli", "train", "-e", "many.pickle", "-c", "svm"],
@@ -229,7 +305,7 @@ def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
     ) as running:
         os.close(end)
         shown = b""
-        while b"/210" not in shown:
+        while b"svm" not in shown:
             shown += os.read(terminal, 4096)
         running.send_signal(signal.SIGINT)
         while True:

@@ -18,7 +18,7 @@ from face_det import registry
 from face_det.classifiers.search import Recipe
 from face_det.errors import BadEncodings, DataError, FaceDetError
 from face_det.faces import UNKNOWN
-from face_det.identity import model, retraining, storage, training, training_report
+from face_det.identity import model, storage, training, training_report
 from face_det.identity.engines import AUTO
 from face_det.identity.fingerprints import embedder_of
 from face_det.identity.gallery import Gallery
@@ -78,7 +78,7 @@ def command(
     targets, labels = _targets(config, output, bool(asked))
     try:
         with _progress() as on_progress:
-            result = retraining.train(
+            result = training.train(
                 gallery,
                 kinds,
                 embedder=embedder or config.embedder,
@@ -175,7 +175,7 @@ def _stand_in(
     if not few and kind not in {skip.kind for skip in result.skipped}:
         return None
     made = embedder_of(result.models[0].card.fingerprint)
-    fitted = retraining.refit(None, gallery, kind=kind, embedder=made, false_accept_rate=false_accept_rate)
+    fitted = training.refit(None, gallery, kind=kind, embedder=made, false_accept_rate=false_accept_rate)
     return None if fitted is None else (in_use, fitted)
 
 

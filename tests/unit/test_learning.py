@@ -1,0 +1,340 @@
+"""Enrol, forget, train: what is written, by which embedder, and the engine and model to swap in."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fake_networks
+import numpy as np
+import pytest
+from fake_networks import Both, Dlib, Sface, loaded
+
+from face_det.engine import Engine, EngineOptions
+from face_det.errors import BadEncodings, BadRequest, ModelMismatch, NoFace, UnknownPerson
+from face_det.identity import engines, enrol, gallery
+from face_det.identity.cache import cache_path
+from face_det.identity.decision import Rule
+from face_det.identity.engines import Engines
+from face_det.identity.gallery import Gallery
+from face_det.identity.learning import Learner
+from face_det.identity.learnt import Learnt, Live, Places, Retrained, Wanted
+from face_det.media import image
+from face_det.service import Limits, Service
+
+OPTIONS = EngineOptions(detector="hog", focus_threshold=0)
+WHOLE = {"xmin": 0, "ymin": 0, "xmax": 500, "ymax": 500}
+
+
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_networks.install(monkeypatch)
+    engines._tell_missing.cache_clear()
+    gallery._tell.cache_clear()
+
+
+def learner(folder: Path, embedder: str = "auto", kind: str = "nearest") -> Learner:
+    encodings = folder / "encodings.pickle"
+    places = Places(
+        folder / "dataset", encodings, folder / "m.pickle", folder / "l.pickle", cache_path(encodings)
+    )
+    return Learner(places, Engines(OPTIONS), Wanted(kind, embedder))
+
+
+def enrolled(learner: Learner, person: int, photo: int = 0) -> Learnt:
+    data = fake_networks.picture(learner.places.dataset.parent, person, photo).read_bytes()
+    return learner.enrol(f"p{person}", data, image.load(data))
+
+
+def trained(learner: Learner, embedder: str | None = None) -> Retrained:
+    return learner.train(kind=None, embedder=embedder, thorough=False, on_progress=lambda *_: None)
+
+
+def dataset(folder: Path, people: int = 3, each: int = 3) -> None:
+    for person in range(people):
+        for photo in range(each):
+            fake_networks.picture(folder / "dataset" / f"p{person}", person, photo)
+
+
+def originals(folder: Path, people: int = 2, each: int = 3) -> Gallery:
+    """encodings.pickle as the original writes it."""
+    made = Gallery.empty()
+    for person in range(people):
+        for photo in range(each):
+            made = made.plus(f"p{person}", fake_networks.dlib_numbers(person, photo)[0])
+    (folder / "encodings.pickle").write_bytes(made.dumps())
+    return made
+
+
+def state(learner: Learner) -> tuple[Any, ...]:
+    """The three files, and the photos there are."""
+    places = learner.places
+    paths = (places.encodings, places.model, places.labels)
+    data = tuple(path.read_bytes() if path.exists() else None for path in paths)
+    return (*data, enrol.photos(places.dataset))
+
+
+def likeliest(live: Live, folder: Path, person: int, photo: int = 7) -> str:
+    """Whom what answers takes another photo of a person for."""
+    assert live.model is not None
+    rgb = image.load(fake_networks.picture(folder, person, photo))
+    ((face,),) = live.engine.faces([(rgb, None)])
+    assert face.encoding is not None
+    return live.model.labels[int(live.model.proba(face.encoding[np.newaxis]).argmax())]
+
+
+def test_the_first_photo_ever(tmp_path: Path) -> None:
+    """From nothing: both embedders' numbers are kept, and the model's network answers."""
+    mine = learner(tmp_path)
+    assert mine.load().model is None
+    live = enrolled(mine, 0).live
+    made = Gallery.load(mine.places.encodings)
+    assert made.fingerprint_of("both") == Both.fingerprint
+    assert np.array_equal(made.of("dlib_resnet"), fake_networks.dlib_numbers(0))
+    assert np.array_equal(made.of("sface"), fake_networks.sface_numbers(0))
+    assert live.model is not None
+    assert live.model.card.fingerprint == live.engine.fingerprint
+    assert likeliest(live, tmp_path, 0) == "p0"
+    for person in (0, 1, 1):
+        live = enrolled(mine, person, photo=1).live
+    assert Gallery.load(mine.places.encodings).names == ("p0", "p0", "p1"), "twice the same counts once"
+    assert [likeliest(live, tmp_path, person) for person in (0, 1)] == ["p0", "p1"]
+    again = learner(tmp_path).load()
+    assert again.engine.fingerprint == live.engine.fingerprint
+    assert likeliest(again, tmp_path, 1) == "p1"
+    assert loaded.count("detector") == 2, "one each learner"
+
+
+def test_without_sface_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """dlib's numbers alone, which is said once; nothing else is loaded."""
+    fake_networks.install(monkeypatch, sface=False)
+    mine = learner(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        mine.load()
+        for photo in range(2):
+            live = enrolled(mine, 0, photo).live
+    assert loaded == ["detector", "dlib_resnet"]
+    assert len(caplog.messages) == 1
+    assert live.engine.fingerprint == Dlib.fingerprint
+    assert Gallery.load(mine.places.encodings).embedders == ("dlib_resnet",)
+
+
+def test_dlib_alone_if_asked_for(tmp_path: Path) -> None:
+    """Then nothing of sface is computed."""
+    mine = learner(tmp_path, embedder="dlib_resnet")
+    mine.load()
+    enrolled(mine, 0)
+    dataset(tmp_path)
+    trained(mine)
+    assert loaded == ["detector", "dlib_resnet"]
+    assert Gallery.load(mine.places.encodings).embedders == ("dlib_resnet",)
+
+
+def test_enrolling_into_the_originals_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It stays dlib's, sface is not even loaded, and what the original reads of it is complete."""
+    old = originals(tmp_path)
+    mine = learner(tmp_path)
+    live = enrolled(mine, 2).live
+    made = Gallery.load(mine.places.encodings)
+    assert made.names == (*old.names, "p2")
+    assert np.array_equal(made.encodings[:-1], old.encodings)
+    assert made.embedders == ("dlib_resnet",)
+    assert made.fingerprint_of("dlib_resnet") == Dlib.fingerprint
+    assert set(loaded) == {"detector", "dlib_resnet"}
+    assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+    assert not caplog.messages
+    dataset(tmp_path)
+    trained(mine)
+    assert Gallery.load(mine.places.encodings).embedders[-1] == "both", "from the photos all is computed"
+
+
+def test_the_originals_files_end_to_end(tmp_path: Path) -> None:
+    """Model, labels and encodings as its scripts wrote them: dlib answers, enrolment goes on from there."""
+    stored = json.loads(Path(__file__).with_name("data").joinpath("original_files.json").read_text("utf-8"))
+    packed = stored["scikit-learn 0.20.4, xgboost 0.90"]
+    mine = learner(tmp_path, kind="auto")
+    places = mine.places
+    written = {places.encodings: packed["encodings"], places.labels: packed["labels"]}
+    written[places.model] = packed["models"]["rbf"]
+    for path, text in written.items():
+        path.write_bytes(zlib.decompress(base64.b64decode(text)))
+    live = mine.load()
+    assert live.engine.options.embedder == "dlib_resnet"
+    assert live.model is not None
+    assert (live.model.card.kind, live.model.card.fingerprint) == ("original", None)
+    with pytest.raises(ModelMismatch, match=r"must be trained on encodings of sface .*got dlib_resnet"):
+        learner(tmp_path, embedder="sface").load()
+    live = enrolled(mine, 0).live
+    assert live.model is not None
+    assert live.model.recipe == "svm"
+    assert live.model.card.fingerprint == Dlib.fingerprint
+    assert set(Gallery.load(places.encodings).people) == {"Unknown", "anna", "bob", "p0"}
+    assert set(loaded) == {"detector", "dlib_resnet"}
+    assert likeliest(live, tmp_path, 0) == "p0"
+
+
+@pytest.mark.parametrize("made", ["dlib_resnet", "sface"])
+@pytest.mark.parametrize("wanted", ["dlib_resnet", "sface"])
+def test_a_model_is_only_asked_about_its_own_encodings(tmp_path: Path, made: str, wanted: str) -> None:
+    """Another embedder in the configuration than the model's is refused, with what to do."""
+    dataset(tmp_path)
+    trained(learner(tmp_path), made)
+    again = learner(tmp_path, embedder=wanted)
+    if made == wanted:
+        live = again.load()
+        assert live.engine.options.embedder == made
+        assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+        return
+    before = state(again)
+    for attempt in (again.load, lambda: enrolled(again, 5), lambda: again.forget("p1")):
+        with pytest.raises(ModelMismatch, match=f"of {wanted} .*got {made}; run 'face-det train', or set"):
+            attempt()
+    assert state(again) == before
+    assert trained(again).live.engine.options.embedder == wanted, "which train puts right"
+    assert learner(tmp_path, embedder=wanted).load().model is not None
+
+
+def test_other_weights_of_the_same_embedder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fingerprint holds more than the name: a model of older weights is refused too."""
+    dataset(tmp_path)
+    trained(learner(tmp_path), "sface")
+    monkeypatch.setattr(Sface, "fingerprint", "sface:3:fake")
+    with pytest.raises(ModelMismatch, match=r"encodings of sface:3:fake, got sface:2:fake"):
+        learner(tmp_path).load()
+
+
+def test_sface_model_and_a_file_without_its_numbers(tmp_path: Path) -> None:
+    """As after the original's script wrote encodings.pickle anew: refused before anything is stored."""
+    dataset(tmp_path)
+    mine = learner(tmp_path)
+    trained(mine, "sface")
+    originals(tmp_path)
+    before = state(mine)
+    with pytest.raises(
+        BadEncodings, match=r"must hold those of sface for every photo.*run 'face-det encode'"
+    ):
+        enrolled(mine, 5)
+    assert state(mine) == before
+
+
+def test_training_by_another_embedder_swaps_the_engine(tmp_path: Path) -> None:
+    """Each training's engine comes with its model, all on one detector; what is out of use is let go."""
+    dataset(tmp_path)
+    mine = learner(tmp_path)
+    mine.load()
+    for embedder in ("dlib_resnet", "sface", "sface", "dlib_resnet"):
+        live = trained(mine, embedder).live
+        assert live.engine.options.embedder == embedder
+        assert live.model is not None
+        assert live.model.card.fingerprint == live.engine.fingerprint
+        assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+        assert sorted(mine.engines._loaded) == sorted({embedder, "both"})
+        assert learner(tmp_path).load().engine.options.embedder == embedder
+    made = Gallery.load(mine.places.encodings)
+    assert made.fingerprint_of("both") == Both.fingerprint, "what was not learnt by is kept as well"
+    live = enrolled(mine, 4).live
+    assert live.engine.options.embedder == "dlib_resnet", "as the model there is"
+
+
+def test_embedder_that_the_configuration_rules_out(tmp_path: Path) -> None:
+    """A call's option may not contradict config.json: the daemon would not start again."""
+    dataset(tmp_path)
+    with pytest.raises(
+        BadRequest, match=r"options.embedder: must be one of auto, sface, as embedder in config"
+    ):
+        trained(learner(tmp_path, embedder="sface"), "dlib_resnet")
+    with pytest.raises(BadRequest, match="must be one of auto, dlib_resnet, sface, both, got 'arcface'"):
+        trained(learner(tmp_path), "arcface")
+    assert not (tmp_path / "encodings.pickle").exists()
+
+
+def test_forget_keeps_the_others_numbers(tmp_path: Path) -> None:
+    """Both halves of a person go, and the last one leaves nothing to answer by."""
+    mine = learner(tmp_path)
+    for person in (0, 1):
+        enrolled(mine, person)
+    live = mine.forget("p0").live
+    made = Gallery.load(mine.places.encodings)
+    assert np.array_equal(made.of("sface"), fake_networks.sface_numbers(1))
+    assert likeliest(live, tmp_path, 1) == "p1"
+    assert mine.forget("p1").live.model is None
+    assert not mine.places.model.exists()
+    with pytest.raises(UnknownPerson):
+        mine.forget("p1")
+    assert enrolled(mine, 0).live.model is not None, "and from the start again"
+
+
+def test_a_photo_of_nobody_leaves_no_trace(tmp_path: Path) -> None:
+    """Nothing is stored or learnt."""
+    mine = learner(tmp_path)
+    data = fake_networks.picture(tmp_path, 0, faces=0).read_bytes()
+    with pytest.raises(NoFace):
+        mine.enrol("p0", data, image.load(data))
+    assert state(mine) == (None, None, None, {})
+
+
+def ask(service: Service, path: Path) -> Mapping[str, Any]:
+    """The label of a person in a picture."""
+    images = [{"image": str(path), "labels": [{"name": "person", "box": WHOLE}]}]
+    label: Mapping[str, Any] = json.loads(service.detect_faces(images))[0]["labels"][0]
+    return label
+
+
+def service(folder: Path) -> Service:
+    return Service(learner(folder), Limits(rule=Rule(0.5, "proba")))
+
+
+def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that is under way while the embedder changes ends with the model it began with."""
+    dataset(tmp_path)
+    mine = service(tmp_path)
+    assert mine.train({"embedder": "dlib_resnet"})["model"] is not None
+    photo = fake_networks.picture(tmp_path, 1, 7)
+    assert ask(mine, photo)["face"] == "p1"
+    seen: list[tuple[Any, Any]] = []
+    real_faces, real_matches = Engine.faces, Service._matches
+
+    def faces(self: Engine, *arguments: Any) -> Any:
+        found = real_faces(self, *arguments)
+        monkeypatch.setattr(Engine, "faces", real_faces)
+        mine.train({"embedder": "sface"})
+        return found
+
+    def matches(self: Service, asked: Any, found: Any, *rest: Any) -> Any:
+        seen.append((asked.card.fingerprint, found[0].encoding))
+        return real_matches(self, asked, found, *rest)
+
+    monkeypatch.setattr(Engine, "faces", faces)
+    monkeypatch.setattr(Service, "_matches", matches)
+    assert mine.status()["embedder"] == "dlib_resnet"
+    assert ask(mine, photo)["face"] == "p1"
+    assert mine.status()["embedder"] == "sface"
+    assert ask(mine, photo)["face"] == "p1"
+    assert [fingerprint for fingerprint, _ in seen] == [Dlib.fingerprint, Sface.fingerprint]
+    assert np.array_equal([seen[0][1]], fake_networks.dlib_numbers(1, 7))
+    assert np.array_equal([seen[1][1]], fake_networks.sface_numbers(1, 7))
+
+
+def test_reload_takes_the_engine_of_the_model_on_disk(tmp_path: Path) -> None:
+    """Trained by another process, on another embedder: both are swapped; the rest goes on as it was."""
+    dataset(tmp_path)
+    mine = service(tmp_path)
+    mine.train({"embedder": "dlib_resnet"})
+    trained(learner(tmp_path), "sface")
+    count = loaded.count("detector")
+    assert mine.status()["embedder"] == "dlib_resnet"
+    mine.reload()
+    assert mine.status()["embedder"] == "sface"
+    assert ask(mine, fake_networks.picture(tmp_path, 2, 7))["face"] == "p2"
+    assert loaded.count("detector") == count
+    (tmp_path / "l.pickle").unlink()
+    with pytest.raises(ModelMismatch):
+        mine.reload()
+    assert ask(mine, fake_networks.picture(tmp_path, 2, 7))["face"] == "p2", "what was in use stays"
