@@ -144,7 +144,7 @@ def test_missing_strangers_are_pointed_out() -> None:
     """Without dataset/Unknown strangers are taken from elsewhere, and with few the rate is an estimate."""
     family = {"Alice": 5, "Bob": 5}
     assert any("no strangers" in note for note in train(family, ["svm"]).notes)
-    (few,) = [note for note in train({**family, "Unknown": 30}, ["nearest"]).notes]
+    (few,) = train({**family, "Unknown": 30}, ["nearest"]).notes
     assert "1500 would show it by counting" in few
 
 
