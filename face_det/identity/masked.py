@@ -1,19 +1,80 @@
-"""Masked copies of photos: drawn onto the face that each photo is about."""
+"""Masked copies of photos: drawn onto the face that each photo is about, and trained on as well."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
 from face_det.compute import Compute
-from face_det.embedders.five_points import FivePoints
+from face_det.embedders.upright import ARCFACE, Upright
+from face_det.engine import Engine
+from face_det.errors import ModelMismatch
 from face_det.faces import Detection, Face, Rgb
+from face_det.identity import enrol, fingerprints
+from face_det.identity.cache import Cache
+from face_det.identity.evaluation import portraits
+from face_det.identity.gallery import Gallery
 from face_det.media import mask
+
+MASKED = "masked"
+"""The change, among those that are made to photos."""
 
 
 class Masker:
     """Draws masks; finds the points of a face by itself. Raises WeightsError without YuNet's weights."""
 
     def __init__(self, compute: Compute) -> None:
-        self._points = FivePoints(compute)
+        self._upright = Upright(compute)
 
     def __call__(self, rgb: Rgb, face: Face) -> Rgb:
         """The photo with a mask on that face."""
-        return mask.masked(rgb, self._points.of(rgb, Detection(face.box, face.score)))
+        points = self._upright.points(rgb, face.box)
+        if points is None:
+            # Where they are in a chip, led back into the picture: dlib's landmarks say how it lies.
+            matrix = self._upright.matrix(rgb, Detection(face.box, face.score))
+            turn, shift = matrix[:, :2], matrix[:, 2]
+            points = np.linalg.solve(turn, (ARCFACE - shift).T).T
+        return mask.masked(rgb, points)
+
+
+def with_masks(
+    gallery: Gallery,
+    dataset: Path,
+    engine: Engine,
+    cache: Cache,
+    *,
+    jobs: int,
+    on_progress: Callable[[int, int], None],
+) -> Gallery:
+    """The gallery, and the encodings of a masked copy of each photo in the dataset that has one face.
+
+    `engine` must have the embedder of all encodings in the gallery. A copy in which no face is found
+    any more is left out. Raises ModelMismatch if the gallery was made by another network, DataError
+    for a dataset that cannot be read, and what the networks raise.
+    """
+    noted = gallery.fingerprint_of(fingerprints.embedder_of(engine.fingerprint))
+    if noted not in (None, engine.fingerprint):
+        raise ModelMismatch(f"encodings: must be of {engine.fingerprint}, got {noted}; run 'face-det encode'")
+    photos = [(name, path) for name, paths in enrol.photos(dataset).items() for path in paths]
+    outcomes = portraits.encode(
+        [path for _, path in photos],
+        engine,
+        cache,
+        changes={MASKED: Masker(engine.options.compute)},
+        choose=portraits.only_face,
+        jobs=jobs,
+        on_progress=on_progress,
+    )
+    found = [(name, outcomes[path, MASKED].encoding) for name, path in photos]
+    rows = [(name, encoding) for name, encoding in found if encoding is not None]
+    if not rows:
+        return gallery
+    masks = Gallery.from_rows([row for _, row in rows], [name for name, _ in rows], engine.fingerprint)
+    kept = [name for name in gallery.embedders if name in masks.embedders and name != fingerprints.BOTH]
+    return Gallery(
+        {name: np.vstack([gallery.of(name), masks.of(name)]) for name in kept},
+        (*gallery.names, *masks.names),
+        {name: text for name in kept if (text := gallery.fingerprint_of(name))},
+    )

@@ -12,10 +12,6 @@ Points = npt.NDArray[np.floating]
 
 CLOTH = np.array([165.0, 200.0, 220.0])
 """The colour of a surgical mask in good light."""
-MOUTH_BELOW = 2.02
-MOUTH_HALF = 0.415
-"""Where a mouth is if only eyes and nose are known: the nose's distance to the eyes, and half its
-width in distances of the eyes; of the common template of 112 x 112 (Deng et al., ArcFace, 2019)."""
 
 OUTLINE = np.array(
     [
@@ -46,11 +42,12 @@ def masked(rgb: Rgb, points: Points) -> Rgb:
     """A copy of a picture with a mask on one face.
 
     `points` are of shape (5, 2): the eyes, the nose's tip and the mouth's corners, each left one of
-    the picture first; or (3, 2), without the mouth, which is then put where it is in most faces.
+    the picture first.
     """
-    eyes, down, nose = _frame(np.asarray(points, np.float64))
-    across = eyes[1] - eyes[0]
-    middle = eyes.mean(axis=0)
+    points = np.asarray(points, np.float64)
+    eyes, nose = points[:2], points[2]
+    across, middle = eyes[1] - eyes[0], eyes.mean(axis=0)
+    down = points[3:].mean(axis=0) - middle
     # How far the head is turned: the nose leaves the middle, and the outline goes the other way.
     turned = float(np.clip((nose - middle) @ across / (across @ across), -0.5, 0.5))
     places = OUTLINE.copy()
@@ -70,15 +67,6 @@ def masked(rgb: Rgb, points: Points) -> Rgb:
             drawn, [_fixed(ends)], False, (CLOTH * light * 0.82).tolist(), thickness, cv2.LINE_AA, _FINER
         )
     return drawn
-
-
-def _frame(points: Points) -> tuple[Points, Points, Points]:
-    """The eyes, the way from their middle to that of the mouth, and the nose."""
-    eyes, nose = points[:2], points[2]
-    middle = eyes.mean(axis=0)
-    if len(points) == 5:
-        return eyes, points[3:].mean(axis=0) - middle, nose
-    return eyes, (nose - middle) * MOUTH_BELOW, nose
 
 
 def _light(rgb: Rgb, nose: Points) -> float:

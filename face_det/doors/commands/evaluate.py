@@ -7,82 +7,224 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import platformdirs
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
 
 from face_det import config as configuration
 from face_det import engine
-from face_det.doors.assemble import engine_options
+from face_det.doors.assemble import enrolment_options
+from face_det.errors import DataError
+from face_det.identity import storage
 from face_det.identity.cache import Cache
-from face_det.identity.evaluation import figures, portraits, protocol, trial
+from face_det.identity.decision import Rule
+from face_det.identity.evaluation import assessment, protocol, report, values
+from face_det.identity.evaluation.assessment import Assessment, Wishes
+from face_det.identity.evaluation.tables import Table, tables
+from face_det.identity.evaluation.trial import Settings
 from face_det.registry import CLASSIFIERS
+from face_det.settings import MENUS, Config
 
+DEFAULT_CLASSIFIER = "template"
 LINE_EVERY_S = 10.0
+"""How often progress is told where there is no terminal to draw a bar on."""
+PLAIN_WIDTH = 160
+"""Columns of the tables where there is no terminal."""
 
 
-@click.command(help="Measure recognition on photos that were not enrolled.")
+class Counts(click.ParamType):  # type: ignore[type-arg]
+    """1,3,5 as (1, 3, 5)."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Whole numbers from 1 on."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            counts = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            counts = ()
+        if not counts or min(counts) < 1:
+            self.fail(f"must be numbers from 1 on, as in 1,3,5, got {value!r}", param, ctx)
+        return counts
+
+
+@click.command(
+    help="Measure recognition on photos that were not enrolled. DATASET is a folder with a folder of photos "
+    "for each person (default: datasetPath), or one with known/NAME/* and strangers/*."
+)
 @click.argument("dataset", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--held-out", type=click.Path(path_type=Path), help="Test on NAME/* in there; enrol all of DATASET."
+)
+@click.option("--enrol", type=click.IntRange(min=1), help="Photos of each person to enrol; default: 5.")
+@click.option(
+    "--unknown",
+    type=click.IntRange(min=0),
+    default=protocol.TRAIN_STRANGERS,
+    help="Strangers to train on, at most; default: 200.",
+)
+@click.option("--people", type=click.IntRange(min=1), help="Only so many people, the first by name.")
+@click.option("--seed", type=int, help="Draw the people instead.")
+@click.option(
+    "--photos", type=Counts(), default=(), help="Repeat it with so many photos enrolled, as in 1,3,5."
+)
+@click.option("-c", "--classifier", type=click.Choice([*CLASSIFIERS]), help="Default: classifier.")
+@click.option("--embedder", type=click.Choice([*MENUS["embedder"]]), help="Default: embedder.")
+@click.option("--compare", is_flag=True, help="Put other systems' rules beside ours, on the same encodings.")
+@click.option(
+    "--degrade", is_flag=True, help="Repeat it with faces small, blurred, compressed, dark, masked."
+)
+@click.option(
+    "--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with pictures."
+)
+@click.option(
+    "--cache", type=click.Path(path_type=Path, dir_okay=False), help="Keeps encodings; default: the user's."
+)
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
-def command(
-    context: click.Context, dataset: Path | None, config_path: Path | None, jobs: int | None, as_json: bool
-) -> None:
+def command(context: click.Context, /, **given: Any) -> None:
     """Entry point of the command."""
-    config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
-    jobs = jobs or len(os.sched_getaffinity(0))
-    split = protocol.split((dataset or config.dataset_path).absolute())
-    folder = platformdirs.user_cache_path("face_det")
-    folder.mkdir(parents=True, exist_ok=True)
+    asked = _Asked(**given)
+    if asked.enrol is not None and asked.photos and asked.enrol < max(asked.photos):
+        raise click.UsageError(f"--photos must be at most --enrol, {asked.enrol}, got {max(asked.photos)}")
+    config = configuration.load(configuration.locate(asked.config_path, os.environ), os.environ)
     try:
-        with Cache(folder / "evaluate.cache.sqlite") as cache, _shown() as on_progress:
-            outcomes = portraits.encode(
-                [photo.path for photo in split.photos],
-                engine.build(engine_options(config)),
-                cache,
-                jobs=jobs,
-                on_progress=on_progress,
-            )
+        found = _assessed(asked, config)
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; what was encoded is kept for the next run", err=True)
         context.exit(130)
-    given = trial.trial(split, outcomes)
-    classifier = config.classifier if config.classifier in CLASSIFIERS else "svm"
-    _, answers = trial.ours(given, trial.Settings(classifier, config.embedder, config.min_proba, jobs))
-    table = figures.open_set(given.truth, answers, given.known_no_face, given.strangers_no_face)
-    if as_json:
-        values = {
-            name: {"count": share.count, "of": share.total, "interval": share.interval}
-            for name, share in table.shares()
-        }
-        click.echo(json.dumps(values, indent=2))
-        return
-    for name, share in table.shares():
-        low, high = share.interval
-        click.echo(
-            f"{name:28}{share.count:6} of {share.total:5}  {share.value:7.2%}  {low:.2%} to {high:.2%}"
+    _say(found, asked.as_json)
+    if asked.page is not None:
+        click.echo(f"written: {asked.page}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was said on the command line."""
+
+    dataset: Path | None
+    held_out: Path | None
+    enrol: int | None
+    unknown: int
+    people: int | None
+    seed: int | None
+    photos: tuple[int, ...]
+    classifier: str | None
+    embedder: str | None
+    compare: bool
+    degrade: bool
+    page: Path | None
+    cache: Path | None
+    config_path: Path | None
+    jobs: int | None
+    as_json: bool
+
+
+def _assessed(asked: _Asked, config: Config) -> Assessment:
+    """Everything that was asked for, with the page written."""
+    folder = (asked.dataset or config.dataset_path).absolute()
+    split = protocol.split(
+        folder,
+        asked.held_out,
+        enrol_photos=max([asked.enrol or 0, *asked.photos]) or None,
+        strangers=asked.unknown,
+        only=asked.people,
+        seed=asked.seed,
+    )
+    jobs = asked.jobs or len(os.sched_getaffinity(0))
+    with Cache(_cache_file(asked.cache)) as cache, _shown() as on_progress:
+        found = assessment.assess(
+            split,
+            engine.build(enrolment_options(config, asked.embedder)),
+            cache,
+            _settings(config, asked, jobs),
+            Wishes(asked.photos, asked.compare, asked.degrade),
+            jobs=jobs,
+            on_progress=on_progress,
         )
+        if asked.page is not None:
+            on_progress("report", 0, 1)
+            storage.write_atomically(asked.page.absolute(), report.html(found, str(folder)).encode())
+            on_progress("report", 1, 1)
+    return found
+
+
+def _settings(config: Config, asked: _Asked, jobs: int) -> Settings:
+    kind = asked.classifier or config.classifier
+    return Settings(
+        classifier=kind if kind in CLASSIFIERS else DEFAULT_CLASSIFIER,
+        embedder=asked.embedder or config.embedder,
+        rule=Rule(config.min_proba, config.decision),
+        false_accept_rate=config.false_accept_rate,
+        jobs=jobs,
+    )
+
+
+def _cache_file(given: Path | None) -> Path:
+    """Where encodings are kept, in a folder that is there."""
+    path = given.absolute() if given else platformdirs.user_cache_path("face_det") / "evaluate.cache.sqlite"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path.parent}: must be a folder to write to, got {error.strerror}") from error
+    return path
+
+
+def _say(found: Assessment, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(values.values(found), indent=2))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
+    for table in tables(found):
+        console.print(_rich(table))
+        if table.note:
+            console.print(table.note, style="dim", markup=False, highlight=False)
+        console.print()
+
+
+def _rich(table: Table) -> RichTable:
+    shown = RichTable(
+        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    shown.show_header = any(table.head)
+    for number, head in enumerate(table.head):
+        shown.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(text.replace("[", r"\[") for text in row))
+    return shown
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[int, int], None]]:
-    """Progress on stderr: a bar on a terminal, else a line now and then."""
+def _shown() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress on stderr: a bar for each part on a terminal, else a line now and then."""
     console = Console(stderr=True)
-    columns = (TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("encoding", total=None)
-        told = time.monotonic()
+    columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+        told = -LINE_EVERY_S
 
-        def on_progress(done: int, total: int) -> None:
+        def on_progress(what: str, done: int, total: int) -> None:
             nonlocal told
-            bar.update(task, completed=done, total=total)
-            if not console.is_terminal and time.monotonic() - told >= LINE_EVERY_S:
-                click.echo(f"{done} of {total} photos", err=True)
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+            if not console.is_terminal and done < total and time.monotonic() - told >= LINE_EVERY_S:
+                click.echo(f"{what}: {done} of {total}", err=True)
                 told = time.monotonic()
 
         yield on_progress

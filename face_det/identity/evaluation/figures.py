@@ -49,14 +49,17 @@ class Answers:
 
     `likeliest` is the person nearest to being named, `score` how sure the rule is of that one (the
     higher the surer), `named` whether the rule names them, `uncertain` whether it says that it might
-    be them. A rule that holds somebody for a stranger names nobody. `probability` is what the rule
-    claims its answer is right with, `answer` that answer (None: a stranger); None if it claims nothing.
+    be them. A rule that holds somebody for a stranger names nobody.
+
+    Rules that claim probabilities have more: `likely` is that of the likeliest person; `answer` is
+    what is answered (None: a stranger), and `probability` what it is claimed to be right with.
     """
 
     likeliest: tuple[str | None, ...]
     score: Floats
     named: npt.NDArray[np.bool_]
     uncertain: npt.NDArray[np.bool_]
+    likely: Floats | None = None
     probability: Floats | None = None
     answer: tuple[str | None, ...] = ()
 
@@ -65,6 +68,10 @@ class Answers:
         there = np.array([name is not None for name in self.likeliest], dtype=np.bool_)
         named = (self.score >= threshold) & there
         return replace(self, named=named, uncertain=np.zeros_like(named))
+
+    def by_probability(self) -> Answers:
+        """The same rule with the likeliest person's probability for its score."""
+        return self if self.likely is None else replace(self, score=self.likely)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +183,7 @@ def per_person(
             score=answers.score[rows],
             named=answers.named[rows],
             uncertain=answers.uncertain[rows],
+            likely=None,
             probability=None,
             answer=(),
         )

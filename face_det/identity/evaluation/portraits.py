@@ -31,6 +31,9 @@ PLAIN = ""
 Change = Callable[[Rgb, Face], Rgb]
 """Makes a picture worse; the face is where the one that is meant lies."""
 
+Choose = Callable[[Sequence[Face], int, int], "Face | None"]
+"""The face that is meant, of those in a picture of so many pixels' width and height."""
+
 Key = tuple[Path, str]
 """A photo, and the name of what was done to it."""
 
@@ -52,12 +55,19 @@ def main_face(faces: Sequence[Face], width: int, height: int) -> Face | None:
     return max(usable, key=rank, default=None)
 
 
+def only_face(faces: Sequence[Face], width: int, height: int) -> Face | None:
+    """The only face that is large enough, as enrolment has it; None if there are more, or none."""
+    usable = [face for face in faces if face.reason is not Reason.TOO_SMALL]
+    return usable[0] if len(usable) == 1 else None
+
+
 def encode(
     photos: Sequence[Path],
     engine: Engine,
     cache: Cache,
     *,
     changes: Mapping[str, Change] | None = None,
+    choose: Choose = main_face,
     jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[Key, Outcome]:
@@ -81,7 +91,7 @@ def encode(
             continue
         lacking = []
         for name in (PLAIN, *changes):
-            known = cache.get(hashes[path], settings(engine, name))
+            known = cache.get(hashes[path], settings(engine, name, choose))
             if known is None:
                 lacking.append(name)
             else:
@@ -90,20 +100,20 @@ def encode(
             missing.append((path, lacking))
     done = len(paths) - len(missing)
     on_progress(done, len(paths))
-    for chunk in _in_threads(missing, engine, changes, jobs):
+    for chunk in _in_threads(missing, engine, changes, choose, jobs):
         for (path, name), outcome in chunk.items():
             found[path, name] = outcome
-            cache.put(hashes[path], settings(engine, name), outcome)
+            cache.put(hashes[path], settings(engine, name, choose), outcome)
         done += len({path for path, _ in chunk})
         on_progress(done, len(paths))
     return found
 
 
-def settings(engine: Engine, change: str) -> str:
+def settings(engine: Engine, change: str, choose: Choose = main_face) -> str:
     """A key for everything an outcome depends on, besides the photo."""
     options = engine.options
     parts = [
-        "evaluate",
+        "evaluate" if choose is main_face else choose.__name__,
         FORMAT,
         options.detector,
         engine.fingerprint,
@@ -117,7 +127,11 @@ def settings(engine: Engine, change: str) -> str:
 
 
 def _in_threads(
-    missing: Sequence[tuple[Path, list[str]]], engine: Engine, changes: Mapping[str, Change], jobs: int
+    missing: Sequence[tuple[Path, list[str]]],
+    engine: Engine,
+    changes: Mapping[str, Change],
+    choose: Choose,
+    jobs: int,
 ) -> Iterator[dict[Key, Outcome]]:
     """The outcomes of a few photos at a time, in the order in which they get done."""
     rest = iter(missing)
@@ -126,7 +140,7 @@ def _in_threads(
         try:
             while True:
                 while len(under_way) <= jobs and (chunk := list(itertools.islice(rest, TOGETHER))):
-                    under_way.add(pool.submit(_chunk, chunk, engine, changes))
+                    under_way.add(pool.submit(_chunk, chunk, engine, changes, choose))
                 if not under_way:
                     return
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -137,7 +151,10 @@ def _in_threads(
 
 
 def _chunk(
-    photos: Sequence[tuple[Path, list[str]]], engine: Engine, changes: Mapping[str, Change]
+    photos: Sequence[tuple[Path, list[str]]],
+    engine: Engine,
+    changes: Mapping[str, Change],
+    choose: Choose,
 ) -> dict[Key, Outcome]:
     """Look at some photos as they are, then at all that is to be made of them."""
     pictures: dict[Path, Rgb] = {}
@@ -148,7 +165,7 @@ def _chunk(
         except DataError:
             outcomes |= {(path, name): Outcome(None, Omission.BAD_IMAGE) for name in names}
     plain = [((path, PLAIN), rgb) for path, rgb in pictures.items()]
-    seen = _look(plain, engine)
+    seen = _look(plain, engine, choose)
     worse: list[tuple[Key, Rgb]] = []
     for path, names in photos:
         if path not in pictures:
@@ -159,18 +176,27 @@ def _chunk(
                 outcomes[path, name] = outcome
             else:
                 worse.append(((path, name), changes[name](pictures[path], face)))
-    return outcomes | {key: outcome for key, (_, outcome) in _look(worse, engine).items()}
+    return outcomes | {key: outcome for key, (_, outcome) in _look(worse, engine, main_face).items()}
 
 
-def _look(pictures: Sequence[tuple[Key, Rgb]], engine: Engine) -> dict[Key, tuple[Face | None, Outcome]]:
+def _look(
+    pictures: Sequence[tuple[Key, Rgb]], engine: Engine, choose: Choose
+) -> dict[Key, tuple[Face | None, Outcome]]:
     """The face that each picture is about, and its outcome."""
     all_faces = engine.faces((rgb, None) for _, rgb in pictures)
     found = {}
     for (key, rgb), faces in zip(pictures, all_faces, strict=True):
-        face = main_face(faces, rgb.shape[1], rgb.shape[0])
+        face = choose(faces, rgb.shape[1], rgb.shape[0])
         if face is not None:
             outcome = Outcome(face.encoding, None)
         else:
-            outcome = Outcome(None, Omission.TOO_SMALL if faces else Omission.NO_FACE)
+            outcome = Outcome(None, _why_not(faces))
         found[key] = face, outcome
     return found
+
+
+def _why_not(faces: Sequence[Face]) -> Omission:
+    if not faces:
+        return Omission.NO_FACE
+    small = all(face.reason is Reason.TOO_SMALL for face in faces)
+    return Omission.TOO_SMALL if small else Omission.SEVERAL_FACES

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from face_det.classifiers.template import probabilities
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN, Encodings, Match
+from face_det.faces import Outcome as Verdict
 from face_det.identity import decision, training
 from face_det.identity.cache import Outcome
+from face_det.identity.decision import Rule
+from face_det.identity.encodings_file import DIMENSIONS
 from face_det.identity.evaluation.figures import Answers
 from face_det.identity.evaluation.portraits import PLAIN, Key
 from face_det.identity.evaluation.protocol import Photo, Split
+from face_det.identity.fingerprints import BOTH, DLIB, SFACE, embedder_of
 from face_det.identity.gallery import Gallery
 from face_det.identity.model import Model
 
@@ -23,16 +28,28 @@ from face_det.identity.model import Model
 class Trial:
     """Encodings to enrol and to ask about, with their names; Unknown's are in `enrolled` too.
 
-    `truth` has an entry for each row of `asked`, None for a stranger. `no_face` counts photos tested
-    in which no face was found, by name, None for strangers; `left_out` those not enrolled for that.
+    `photos` has an entry for each row of `asked`. `no_face` counts photos tested in which no face was
+    found, by name, None for strangers; `left_out` are those not enrolled for that. `fingerprint` is
+    the embedder's.
     """
 
     enrolled: Encodings
     names: tuple[str, ...]
     asked: Encodings
-    truth: tuple[str | None, ...]
+    photos: tuple[Photo, ...]
     no_face: Mapping[str | None, int]
     left_out: tuple[Photo, ...]
+    fingerprint: str
+
+    @property
+    def truth(self) -> tuple[str | None, ...]:
+        """Who is on each row of `asked`; None is a stranger."""
+        return tuple(photo.name for photo in self.photos)
+
+    def of(self, embedder: str) -> Trial:
+        """The same with one embedder's encodings only."""
+        part = columns(self.enrolled.shape[1])[embedder]
+        return replace(self, enrolled=self.enrolled[:, part], asked=self.asked[:, part])
 
     @property
     def known_no_face(self) -> int:
@@ -45,26 +62,35 @@ class Trial:
         return self.no_face.get(None, 0)
 
 
-def trial(split: Split, outcomes: Mapping[Key, Outcome], change: str = PLAIN) -> Trial:
-    """What a split came to, with what `change` made of the photos tested; those enrolled are plain.
+def trial(
+    split: Split,
+    outcomes: Mapping[Key, Outcome],
+    fingerprint: str,
+    *,
+    change: str = PLAIN,
+    taught: Sequence[str] = (PLAIN,),
+) -> Trial:
+    """What a split came to, with what `change` made of the photos tested.
 
-    DataError if no photo to enrol has a face.
+    Those enrolled are plain, or each is there as often as `taught` names a change. DataError if no
+    photo to enrol has a face.
     """
-    taught = [*split.enrolled, *split.strangers]
-    found = [(photo, outcomes[photo.path, PLAIN].encoding) for photo in taught]
+    lessons = [(photo, name) for photo in (*split.enrolled, *split.strangers) for name in taught]
+    found = [(photo, outcomes[photo.path, name].encoding) for photo, name in lessons]
     kept = [(photo.name or UNKNOWN, encoding) for photo, encoding in found if encoding is not None]
     if all(name == UNKNOWN for name, _ in kept):
         raise DataError(f"{split.enrolled[0].path.parent}: must hold photos with a face, got none to enrol")
-    asked = [(photo.name, outcomes[photo.path, change].encoding) for photo in split.tested]
-    seen = [(name, encoding) for name, encoding in asked if encoding is not None]
+    asked = [(photo, outcomes[photo.path, change].encoding) for photo in split.tested]
+    seen = [(photo, encoding) for photo, encoding in asked if encoding is not None]
     dimensions = len(kept[0][1])
     return Trial(
         np.array([encoding for _, encoding in kept]),
         tuple(name for name, _ in kept),
         np.array([encoding for _, encoding in seen]).reshape(-1, dimensions),
-        tuple(name for name, _ in seen),
-        Counter(name for name, encoding in asked if encoding is None),
+        tuple(photo for photo, _ in seen),
+        Counter(photo.name for photo, encoding in asked if encoding is None),
         tuple(photo for photo, encoding in found if encoding is None),
+        fingerprint,
     )
 
 
@@ -74,9 +100,15 @@ class Settings:
 
     classifier: str
     embedder: str
-    min_proba: float
+    rule: Rule
+    false_accept_rate: float = 0.002
     jobs: int = 1
     thorough: bool = True
+
+    def asked(self, model: Model, given: Trial) -> Answers:
+        """What a model says about the faces of a trial."""
+        encodings = given.of(embedder_of(model.card.fingerprint)).asked
+        return answers(model, decision.decide(model, encodings, self.rule), encodings)
 
 
 def ours(
@@ -86,28 +118,52 @@ def ours(
 ) -> tuple[Model, Answers]:
     """Train as `face-det train` does and decide as the daemon does, on the encodings of a trial."""
     result = training.train(
-        Gallery(given.enrolled, given.names),
+        Gallery.from_rows(list(given.enrolled), given.names, given.fingerprint),
         [settings.classifier],
-        fingerprint=None,
+        embedder=settings.embedder,
+        false_accept_rate=settings.false_accept_rate,
         jobs=settings.jobs,
         thorough=settings.thorough,
         on_progress=on_progress,
     )
     model = result.models[0]
-    return model, answers(model, decision.decide(model, given.asked, settings.min_proba), given.asked)
+    return model, settings.asked(model, given)
 
 
 def answers(model: Model, matches: Sequence[Match], asked: Encodings) -> Answers:
-    """Matches as a rule's answers: the likeliest person's probability is the score."""
-    proba = model.proba(asked)
-    people = [column for column, name in enumerate(model.labels) if name != UNKNOWN]
-    best = proba[:, people].argmax(axis=1)
-    top = [model.labels[column] for column in proba.argmax(axis=1)]
+    """Matches as a rule's answers; the score is the verifier's where there is one, else the probability."""
+    people = np.array([column for column, name in enumerate(model.labels) if name != UNKNOWN])
+    scores = likely = model.proba(asked)[:, people]
+    if model.verifier is not None:
+        template = model.verifier.template
+        scores = template.scores(asked)[:, people]
+        likely = probabilities(template.scores(asked), template.slope_, template.offset_)[:, people]
+    best = scores.argmax(axis=1)
+    place = {model.labels[column]: at for at, column in enumerate(people)}
+    for row, match in enumerate(matches):
+        # Somebody else than the nearest may be named: a classifier that is no template has a say.
+        best[row] = place.get(match.name or "", best[row])
+    rows = np.arange(len(matches))
+    likeliest = tuple(model.labels[column] for column in people[best])
     return Answers(
-        likeliest=tuple(model.labels[people[column]] for column in best),
-        score=proba[np.arange(len(proba)), np.array(people)[best]],
+        likeliest=likeliest,
+        score=scores[rows, best],
         named=np.array([match.name not in (None, UNKNOWN) for match in matches], dtype=np.bool_),
-        uncertain=np.zeros(len(matches), dtype=np.bool_),
+        uncertain=np.array(
+            [match.outcome is Verdict.UNCERTAIN and bool(match.candidates) for match in matches],
+            dtype=np.bool_,
+        ),
+        likely=likely[rows, best],
         probability=np.array([match.probability or 0.0 for match in matches]),
-        answer=tuple(None if name == UNKNOWN else name for name in top),
+        answer=tuple(
+            None if match.name == UNKNOWN else match.name or name
+            for match, name in zip(matches, likeliest, strict=True)
+        ),
     )
+
+
+def columns(dimensions: int) -> dict[str, slice]:
+    """Where each embedder's numbers are in rows of 128 (dlib's) or 256 (`both`'s)."""
+    if dimensions == DIMENSIONS:
+        return {DLIB: slice(0, DIMENSIONS)}
+    return {DLIB: slice(0, DIMENSIONS), SFACE: slice(DIMENSIONS, None), BOTH: slice(0, None)}

@@ -1,0 +1,227 @@
+"""The report's curves: error trade-off, sweep, score histograms and reliability, as PNG."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from scipy.stats import norm  # type: ignore[import-untyped]
+
+from face_det.identity.evaluation.figures import Answers, Floats, OpenSet, Reliability, Share, curve
+
+DPI = 144
+OURS, GENUINE, STRANGERS = "#0b6e99", "#2a7f3f", "#c2452d"
+OTHERS, MISTAKES = "#8a8a8a", "#a05a9c"
+MARKS = "osD^v<>PX*hp"
+WORST = 0.6
+"""The end of the axes of errors: a rule beyond it is of no use."""
+SURE = 0.9999
+_PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
+_TICKS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How near faces come: to their own person, to the nearest other one, and strangers to anybody.
+
+    `threshold` is that of the decision, `label` what the axis shows; of distances, less is nearer.
+    """
+
+    genuine: Floats
+    impostor: Floats
+    strangers: Floats
+    threshold: float | None
+    label: str
+    nearer_is_less: bool = False
+
+
+def det(truth: Sequence[str | None], ours: Answers, table: OpenSet, others: Mapping[str, OpenSet]) -> bytes:
+    """Known people not named rightly against strangers named, on normal quantiles, and each rule's place.
+
+    A rate of zero has no place on such axes: it is drawn at half a photo. What is beyond WORST is drawn
+    at the edge; the legend has its figures.
+    """
+    figure, axes = _canvas(7.4, 5.6)
+    _, counts = curve(truth, ours)
+    low = 0.5 / max(table.strangers, 1), 0.5 / max(table.known, 1)
+    x = np.clip(counts[:, 2] / max(table.strangers, 1), low[0], WORST)
+    y = np.clip(1 - counts[:, 0] / max(table.known, 1), low[1], WORST)
+    axes.plot(norm.ppf(x), norm.ppf(y), color=OURS, linewidth=2, label="ours, every threshold", zorder=3)
+    for mark, (name, other) in zip(MARKS * 3, others.items(), strict=False):
+        _place(axes, other, low, name, mark, None, 60)
+    _place(axes, table, low, "ours, as shipped", "*", OURS, 240)
+    for axis, least in ((axes.xaxis, low[0]), (axes.yaxis, low[1])):
+        _probit(axis, least)
+    axes.set_xlabel("strangers named")
+    axes.set_ylabel("known people not named rightly")
+    axes.grid(color="0.9")
+    title = "strangers named, known not named rightly"
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=9, title=title, title_fontsize=8
+    )
+    return png(figure)
+
+
+def _place(
+    axes: Axes,
+    table: OpenSet,
+    low: tuple[float, float],
+    name: str,
+    mark: str,
+    colour: str | None,
+    size: int,
+) -> None:
+    x = table.strangers_named / max(table.strangers, 1)
+    y = 1 - table.right / max(table.known, 1)
+    axes.scatter(
+        norm.ppf(np.clip(x, low[0], WORST)),
+        norm.ppf(np.clip(y, low[1], WORST)),
+        marker=mark,
+        s=size,
+        c=colour,
+        edgecolors="black",
+        linewidths=0.6,
+        label=f"{name}: {x:.1%}, {y:.1%}",
+        zorder=5 if colour else 4,
+        clip_on=False,
+    )
+
+
+def _probit(axis: Axis, least: float) -> None:
+    """Ticks at round rates, as far apart as their labels need, and zero at the end."""
+    ticks = [(least, "0")]
+    for tick in _TICKS:
+        if norm.ppf(tick) - norm.ppf(ticks[-1][0]) > 0.28:
+            ticks.append((tick, f"{tick * 100:g}%"))
+    axis.set_ticks([norm.ppf(place) for place, _ in ticks], [text for _, text in ticks])
+    axis.set_tick_params(labelsize=8)
+
+
+def sweep(truth: Sequence[str | None], ours: Answers, table: OpenSet) -> bytes:
+    """What becomes of known people (above) and of strangers (below) as the least probability rises."""
+    figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.12})
+    steps, counts = curve(truth, ours)
+    steps = np.clip(steps, 1 - SURE, SURE)
+    shares = counts / np.array([max(table.known, 1), max(table.known, 1), max(table.strangers, 1)])
+    for axes, column, name, colour in (
+        (upper, 0, "known, named rightly", GENUINE),
+        (lower, 1, "known, named wrongly", MISTAKES),
+        (lower, 2, "strangers, named", STRANGERS),
+    ):
+        axes.step(steps, shares[:, column], color=colour, linewidth=2, label=name, where="pre")
+    usual = shares[(steps >= 0.01) & (steps <= 0.999)]
+    if len(usual):
+        upper.set_ylim(min(float(usual[:, 0].min()) - 0.01, 0.97), 1.002)
+        lower.set_ylim(-0.0005, max(float(usual[:, 1:].max()) * 1.2, 0.01))
+    for axes in (upper, lower):
+        axes.set_xscale("logit")
+        axes.set_xlim(0.01, 0.999)
+        axes.minorticks_off()
+        axes.set_xticks(_PROBABILITIES, [f"{value:g}" for value in _PROBABILITIES])
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
+        axes.grid(color="0.9")
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    lower.set_xlabel("least probability (minProba)")
+    return png(figure)
+
+
+def histograms(scores: Scores) -> bytes:
+    """Three histograms above one another, so that none hides another; the line is the threshold."""
+    figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
+    FigureCanvasAgg(figure)
+    parts = (
+        ("known, to themselves", scores.genuine, GENUINE),
+        ("known, to the nearest other", scores.impostor, OTHERS),
+        ("strangers, to the nearest", scores.strangers, STRANGERS),
+    )
+    everything = np.concatenate([part[np.isfinite(part)] for _, part, _ in parts])
+    edges = np.linspace(everything.min(), everything.max(), 61) if len(everything) else np.linspace(0, 1, 61)
+    rows = figure.subplots(3, 1, sharex=True, gridspec_kw={"hspace": 0.4})
+    for axes, (name, values, colour) in zip(rows, parts, strict=True):
+        finite = values[np.isfinite(values)]
+        axes.hist(finite, bins=edges, weights=np.full(len(finite), 1 / max(len(finite), 1)), color=colour)
+        axes.set_title(f"{name} ({len(finite)} faces)", loc="left", fontsize=9, pad=3)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        if scores.threshold is not None:
+            axes.axvline(scores.threshold, color="black", linewidth=1.2, linestyle="--")
+    if scores.threshold is not None:
+        rows[1].annotate(
+            "threshold",
+            (scores.threshold, 0.93),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )
+    rows[-1].set_xlabel(scores.label)
+    if scores.nearer_is_less:
+        rows[-1].invert_xaxis()
+    return png(figure)
+
+
+def calibration(found: Reliability) -> bytes:
+    """What was claimed against what was right; a dot's area is the number of answers."""
+    figure, axes = _canvas(4.8, 4.6)
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
+    sizes = 20 + 400 * np.sqrt(found.counts / max(found.counts.max(initial=1), 1))
+    axes.plot(found.claimed, found.actual, color=OURS, linewidth=1, zorder=2)
+    axes.scatter(found.claimed, found.actual, s=sizes, color=OURS, alpha=0.75, zorder=3)
+    low, high = np.array([Share(*of).interval for of in _counted(found)]).reshape(-1, 2).T
+    axes.vlines(found.claimed, low, high, color=OURS, linewidth=1, alpha=0.6)
+    for x, y, count in zip(found.claimed, found.actual, found.counts, strict=True):
+        above = y < 0.85
+        axes.annotate(
+            str(count),
+            (x, y),
+            xytext=(9, 5) if above else (9, -9) if x < 0.9 else (0, -16),
+            textcoords="offset points",
+            ha="left" if x < 0.9 else "center",
+            va="bottom" if above else "top",
+            fontsize=8,
+            color="0.3",
+        )
+    axes.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), xlabel="claimed (faceProba)", ylabel="right")
+    axes.set_title(f"calibration error (ECE) {found.ece:.3f}", fontsize=10, loc="left")
+    axes.grid(color="0.92")
+    return png(figure)
+
+
+def _counted(found: Reliability) -> list[tuple[int, int]]:
+    """(right, answers) of each bin."""
+    return [
+        (round(actual * count), int(count)) for actual, count in zip(found.actual, found.counts, strict=True)
+    ]
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def png(figure: Figure) -> bytes:
+    """The picture as a PNG."""
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks shows as boxes; that is no reason to complain.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(picture, format="png", bbox_inches="tight", pad_inches=0.12)
+    return picture.getvalue()

@@ -1,0 +1,206 @@
+"""The assessment as tables of text, for a terminal and for the report alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from face_det.identity.evaluation.assessment import Assessment
+from face_det.identity.evaluation.figures import OpenSet, Share, open_set
+
+MIN_PROBAS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
+COUNTS = ("named rightly", "named wrongly", "uncertain", "not named", "no face", "strangers named", "F1")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a head; the first column is to be read from the left, the others are figures."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def tables(found: Assessment) -> Iterator[Table]:
+    """All of them, those that were asked for among them."""
+    yield _open_set(found.table)
+    yield _facts(found)
+    if found.by_photos:
+        yield Table(
+            "By photos enrolled of each person",
+            ("photos", *COUNTS),
+            tuple((str(count), *_figures(table)) for count, table in found.by_photos.items()),
+            "The photos tested are the same in each row.",
+        )
+    if found.by_rate:
+        yield Table(
+            "By the rate of strangers named that is wanted",
+            ("falseAcceptRate", *COUNTS),
+            tuple((f"{rate:.2%}", *_figures(table)) for rate, table in found.by_rate.items()),
+            "The threshold follows from the photos trained on; strangers named is what came of it.",
+        )
+    yield from _comparisons(found)
+    if found.degraded:
+        yield _degraded(found)
+    yield _sweep(found)
+    yield _people(found)
+    mistakes = tuple(
+        (photo.path.name, photo.name or "a stranger", name, f"{probability:.3f}")
+        for photo, name, probability in found.mistakes
+    )
+    if mistakes:
+        yield Table("Named wrongly", ("photo", "who it is", "named", "faceProba"), mistakes)
+
+
+def percent(share: Share) -> str:
+    """A share as a percentage, with as many digits as its size bears."""
+    return f"{share.value:.1%}" if share.total < 10_000 else f"{share.value:.2%}"
+
+
+def _open_set(table: OpenSet) -> Table:
+    rows = []
+    for name, share in table.shares():
+        low, high = share.interval
+        rows.append(
+            (name, f"{share.count} of {share.total}", f"{share.value:.2%}", f"{low:.2%} to {high:.2%}")
+        )
+    return Table(
+        "Photos that were not enrolled", ("", "photos", "share", "95 % interval (Wilson)"), tuple(rows)
+    )
+
+
+def _facts(found: Assessment) -> Table:
+    card = found.model.card
+    split = found.split
+    rows = [
+        ("decided by", f"{card.kind} on {found.embedder}"),
+        ("people", f"{len(split.people)}, {len(split.enrolled)} photos enrolled"),
+        ("strangers trained on", str(len(split.strangers))),
+        ("not enrolled, no face found", str(len(found.trial.left_out))),
+        ("open-set F1", f"{found.table.f1:.3f}"),
+        ("calibration error (ECE), every face with a faceProba", f"{found.calibration.ece:.3f}"),
+        ("calibration error (ECE), faces that were named", f"{found.calibration_named.ece:.3f}"),
+    ]
+    for embedder, verification in found.verification.items():
+        low, high = verification.interval
+        rows.append(
+            (
+                f"two photos of one person or not, {embedder}",
+                f"{verification.accuracy:.2%} ({low:.2%} to {high:.2%}) of {verification.pairs} pairs",
+            )
+        )
+    return Table("In short", ("", ""), tuple(rows), "LFW's published figure for dlib's network is 99.38 %.")
+
+
+def _figures(table: OpenSet) -> tuple[str, ...]:
+    shares = dict(table.shares())
+    return (
+        percent(shares["known, named rightly"]),
+        percent(shares["known, named wrongly"]),
+        percent(shares["known, uncertain"]),
+        percent(shares["known, not named"]),
+        percent(shares["known, no face found"]),
+        percent(shares["strangers, named"]),
+        f"{table.f1:.3f}",
+    )
+
+
+def _comparisons(found: Assessment) -> Iterator[Table]:
+    head = ("rule", "right", "wrong", "not named", "strangers", "F1")
+    for embedder, lines in found.lines.items():
+        rows = [("ours", *_short(found.rivals_ours[embedder]), "", "", "", "", "")]
+        for line in lines:
+            there, theirs, ours = line.ours_there, line.theirs_here, line.ours_here
+            rows.append(
+                (
+                    line.name,
+                    *_short(line.table),
+                    percent(Share(there.right, there.known)),
+                    _verdict(line.ahead_there),
+                    percent(Share(theirs.right, theirs.known)),
+                    percent(Share(ours.right, ours.known)),
+                    _verdict(line.ahead_here),
+                )
+            )
+        photo = 1 / max(found.table.known, 1)
+        yield Table(
+            f"Beside others' rules, on the encodings of {embedder}",
+            (*head, "ours at its rate", "ahead", "it at our rate", "ours there", "ahead"),
+            tuple(rows),
+            "Each rule with the threshold it ships with. At its rate, and at ours: right with the best "
+            "threshold at which no more strangers are named than by the rule, or by ours, as they ship; such "
+            "thresholds are known only afterwards. Ahead is counted in photos, of which one is "
+            f"{photo:.2%}; a few are chance.",
+        )
+
+
+def _short(table: OpenSet) -> tuple[str, ...]:
+    unnamed = table.known - table.right - table.wrong
+    return (
+        percent(Share(table.right, table.known)),
+        percent(Share(table.wrong, table.known)),
+        percent(Share(unnamed, table.known)),
+        percent(Share(table.strangers_named, table.strangers)),
+        f"{table.f1:.3f}",
+    )
+
+
+def _verdict(ahead: int) -> str:
+    return "level" if ahead == 0 else f"{'ours' if ahead > 0 else 'theirs'} by {abs(ahead)}"
+
+
+def _degraded(found: Assessment) -> Table:
+    rows = []
+    for line in found.degraded:
+        rows.append((line.name, *_figures(line.table)))
+        rows.append(("  trained with masks too", *_figures(line.trained_masked)))
+    return Table(
+        "Pictures made worse",
+        ("tested", *COUNTS),
+        tuple(rows),
+        "Faces enrolled are as they are; those tested are scaled to so many pixels, blurred, compressed, "
+        "darkened or masked. Below each, the same had masked copies of the enrolled photos been trained "
+        "on (face-det train --masked).",
+    )
+
+
+def _sweep(found: Assessment) -> Table:
+    rows = []
+    for least in MIN_PROBAS:
+        answers = found.answers.by_probability().at(least)
+        table = open_set(found.trial.truth, answers, found.trial.known_no_face, found.trial.strangers_no_face)
+        rows.append((f"{least:g}", *_short(table)))
+    return Table(
+        "By the least probability",
+        ("faceProba", "right", "wrong", "not named", "strangers", "F1"),
+        tuple(rows),
+        "As if faceProba alone decided.",
+    )
+
+
+def _people(found: Assessment) -> Table:
+    rows = [
+        (
+            person.name,
+            str(person.table.known),
+            str(person.table.right),
+            str(person.table.wrong),
+            str(person.table.uncertain),
+            str(person.table.unnamed + person.table.known_no_face),
+            str(person.lent),
+            _list(person.taken_for),
+        )
+        for person in sorted(
+            found.people, key=lambda person: (person.table.right / person.table.known, person.name)
+        )
+    ]
+    return Table(
+        "Everybody, the hardest first",
+        ("person", "photos", "right", "wrong", "uncertain", "not named", "given to others", "taken for"),
+        tuple(rows),
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)

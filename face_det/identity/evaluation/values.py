@@ -1,0 +1,109 @@
+"""The assessment as plain values, for --json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from face_det.identity.evaluation.assessment import Assessment
+from face_det.identity.evaluation.figures import OpenSet, Reliability, Share, curve
+
+
+def values(found: Assessment) -> dict[str, Any]:
+    """Everything but the encodings."""
+    return {
+        "people": len(found.split.people),
+        "enrolled": len(found.split.enrolled),
+        "strangersTrained": len(found.split.strangers),
+        "notEnrolled": [str(photo.path) for photo in found.trial.left_out],
+        "classifier": found.model.card.kind,
+        "embedder": found.embedder,
+        "openSet": _table(found.table),
+        "perPerson": {
+            person.name: {**_table(person.table), "takenFor": list(person.taken_for), "lent": person.lent}
+            for person in found.people
+        },
+        "calibration": _calibration(found.calibration),
+        "calibrationNamed": _calibration(found.calibration_named),
+        "verification": {
+            embedder: {
+                "accuracy": one.accuracy,
+                "interval": list(one.interval),
+                "pairs": one.pairs,
+                "folds": one.folds,
+            }
+            for embedder, one in found.verification.items()
+        },
+        "sweep": _sweep(found),
+        "byRate": {str(rate): _table(table) for rate, table in found.by_rate.items()},
+        "byPhotos": {str(count): _table(table) for count, table in found.by_photos.items()},
+        "compare": _comparisons(found),
+        "degraded": {
+            line.name: {"openSet": _table(line.table), "trainedMasked": _table(line.trained_masked)}
+            for line in found.degraded
+        },
+        "mistakes": [
+            {"photo": str(photo.path), "is": photo.name, "named": name, "faceProba": probability}
+            for photo, name, probability in found.mistakes
+        ],
+    }
+
+
+def _comparisons(found: Assessment) -> dict[str, Any]:
+    return {
+        embedder: {
+            "ours": _table(found.rivals_ours[embedder]),
+            **{
+                line.name: {
+                    **_table(line.table),
+                    "oursAtItsRate": _table(line.ours_there),
+                    "aheadAtItsRate": line.ahead_there,
+                    "itAtOurRate": _table(line.theirs_here),
+                    "oursAtOurRate": _table(line.ours_here),
+                    "aheadAtOurRate": line.ahead_here,
+                }
+                for line in lines
+            },
+        }
+        for embedder, lines in found.lines.items()
+    }
+
+
+def _table(table: OpenSet) -> dict[str, Any]:
+    return {
+        "knownRight": _share(Share(table.right, table.known)),
+        "knownWrong": _share(Share(table.wrong, table.known)),
+        "knownUncertain": _share(Share(table.uncertain, table.known)),
+        "knownUnnamed": _share(Share(table.unnamed, table.known)),
+        "knownNoFace": _share(Share(table.known_no_face, table.known)),
+        "strangersNamed": _share(Share(table.strangers_named, table.strangers)),
+        "strangersUncertain": _share(Share(table.strangers_uncertain, table.strangers)),
+        "strangersUnnamed": _share(Share(table.strangers_unnamed, table.strangers)),
+        "strangersNoFace": _share(Share(table.strangers_no_face, table.strangers)),
+        "f1": table.f1,
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "count": share.count,
+        "of": share.total,
+        "share": share.value,
+        "interval": list(share.interval),
+    }
+
+
+def _calibration(found: Reliability) -> dict[str, Any]:
+    return {
+        "ece": found.ece,
+        "claimed": found.claimed.tolist(),
+        "right": found.actual.tolist(),
+        "answers": found.counts.tolist(),
+    }
+
+
+def _sweep(found: Assessment) -> list[dict[str, Any]]:
+    steps, counts = curve(found.trial.truth, found.answers.by_probability())
+    return [
+        {"faceProba": step, "right": int(row[0]), "wrong": int(row[1]), "strangers": int(row[2])}
+        for step, row in zip(steps[1:].tolist(), counts[1:], strict=True)
+    ]

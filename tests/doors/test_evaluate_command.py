@@ -1,0 +1,175 @@
+"""`face-det evaluate`: real photos in, tables, JSON and a page out; what it says of bad data; Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from face_det.doors.commands.evaluate import command
+from face_det.errors import DataError
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, photos: dict[str, Path]) -> Path:
+    """Somebody with three photos, and four strangers; two of them are trained on."""
+    folder = tmp_path / "dataset"
+    for name, person in (("obama", "Obama"), ("obama2", "Obama"), ("obama3", "Obama")):
+        copy(photos[name], folder / person)
+    for name in ("biden", "astronaut", "nobody", "t1"):
+        copy(photos[name], folder / "Unknown")
+    return folder
+
+
+def copy(photo: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(photo, folder)
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quickest detector, in a folder of its own, with a cache of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACE_DET_FACEDETMODEL", "hog")
+    monkeypatch.setenv("FACE_DET_NUMFACEIMGUPSAMPLE", "0")
+
+
+def evaluate(*arguments: str) -> Result:
+    return CliRunner().invoke(command, ["--cache", "kept.sqlite", "-j1", *arguments])
+
+
+def test_figures_as_json_and_again_from_the_cache(dataset: Path) -> None:
+    """Enrolled with two photos, the third is named; the second run looks at no photo and says the same."""
+    first = evaluate(str(dataset), "--json", "--embedder", "dlib_resnet")
+    assert first.exit_code == 0, first.output
+    said = json.loads(first.stdout)
+    assert said["enrolled"] == 2
+    assert said["embedder"] == "dlib_resnet"
+    assert said["openSet"]["knownRight"]["of"] == 1
+    assert said["openSet"]["knownWrong"]["count"] == 0
+    assert said["openSet"]["strangersNamed"]["of"] == 2
+    assert said["openSet"]["strangersNamed"]["count"] == 0
+    # The last two by name are tested, and in one of them there is nobody.
+    assert said["openSet"]["strangersNoFace"]["count"] == 1
+    again = evaluate(str(dataset), "--json", "--embedder", "dlib_resnet")
+    assert json.loads(again.stdout) == said
+    assert Path("kept.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_tables_and_a_page(dataset: Path) -> None:
+    """All that can be asked for: on stdout, and as one file that is its owner's only."""
+    result = evaluate(
+        str(dataset),
+        "--compare",
+        "--degrade",
+        "--photos",
+        "1,2",
+        "--html",
+        "page.html",
+        "--embedder",
+        "dlib_resnet",
+    )
+    assert result.exit_code == 0, result.output
+    for title in (
+        "Photos that were not enrolled",
+        "By photos enrolled",
+        "Beside others' rules",
+        "made worse",
+    ):
+        assert title in result.stdout
+    page = Path("page.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("data:image/png;base64,") == 6
+
+
+def test_held_out_photos(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:
+    """All of the dataset is enrolled."""
+    copy(
+        photos["obama"],
+        tmp_path / "held" / "Obama",
+    )
+    copy(photos["biden"], tmp_path / "held" / "Joe")
+    result = evaluate(str(dataset), "--held-out", "held", "--json", "--embedder", "dlib_resnet")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["enrolled"] == 3
+    assert said["strangersTrained"] == 4
+    assert said["openSet"]["strangersNamed"]["of"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: must be a folder"),
+        (["empty"], "must hold a folder of photos for each person, got none"),
+        (["dataset", "--people", "7"], "people: must be at most the 1 that are there, got 7"),
+    ],
+)
+def test_bad_data(dataset: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    """One line that says what is wrong; the command ends with 65."""
+    (tmp_path / "empty").mkdir()
+    result = evaluate(*arguments)
+    assert isinstance(result.exception, DataError)
+    assert result.exception.exit_code == 65
+    assert message in str(result.exception)
+
+
+@pytest.mark.parametrize("numbers", ["0", "1,x", "", "1,-2"])
+def test_wrong_usage(numbers: str) -> None:
+    """Exit 2, and what would be right."""
+    result = evaluate(".", "--photos", numbers)
+    assert result.exit_code == 2
+    assert "must be numbers from 1 on, as in 1,3,5" in result.output
+
+
+def test_photos_within_those_enrolled(dataset: Path) -> None:
+    """--photos beyond --enrol could not be kept."""
+    result = evaluate(str(dataset), "--enrol", "1", "--photos", "1,2")
+    assert result.exit_code == 2
+    assert "--photos must be at most --enrol, 1, got 2" in result.output
+
+
+def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:
+    """Ctrl-C while photos are looked at: exit 130 and one line."""
+    for number in range(300):
+        shutil.copy(photos["t1"], dataset / "Unknown" / f"x{number:03}.jpg")
+        with (dataset / "Unknown" / f"x{number:03}.jpg").open("ab") as file:
+            file.write(bytes([number % 256, number // 256]))  # another photo to the cache
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "face_det.doors.cli",
+            "evaluate",
+            str(dataset),
+            "--cache",
+            "kept.sqlite",
+            "-j1",
+            "--embedder",
+            "dlib_resnet",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "FACE_DET_NUMFACEIMGUPSAMPLE": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("encoding:"):
+                break
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, error
+    assert error.strip() == "face-det: interrupted; what was encoded is kept for the next run"
+    assert out == ""

@@ -1,0 +1,46 @@
+"""Pairs of photos: of one person, or of two."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import gallery, photos
+
+from face_det.faces import UNKNOWN
+from face_det.identity.evaluation.pairs import verify
+
+PEOPLE = {f"Person{number:02}": 3 for number in range(20)}
+
+
+def test_people_who_are_apart_are_told_apart() -> None:
+    """All of 60 genuine pairs and as many others are right, in ten folds of two people."""
+    some = gallery(PEOPLE)
+    found = verify(some.encodings, some.names)
+    assert found is not None
+    assert (found.accuracy, found.folds, found.pairs) == (1.0, 10, 120)
+    assert found.interval == (1.0, 1.0)
+
+
+def test_people_who_cannot_be_told_apart() -> None:
+    """The accuracy of noise is one half, and the interval says how sure that is."""
+    noise = np.random.default_rng(0).normal(size=(60, 128))
+    found = verify(noise, gallery(PEOPLE).names)
+    assert found is not None
+    low, high = found.interval
+    assert low < 0.5 < high
+    assert found.accuracy == pytest.approx(0.5, abs=0.15)
+
+
+def test_strangers_are_each_somebody_else() -> None:
+    """None is nobody's name: two strangers are no genuine pair, only more impostors."""
+    some = gallery(PEOPLE)
+    strangers = photos(UNKNOWN, 30)
+    found = verify(np.vstack([some.encodings, strangers]), [*some.names, *[None] * 30])
+    assert found is not None
+    assert (found.accuracy, found.pairs) == (1.0, 120)
+
+
+def test_too_few_people() -> None:
+    """One person with two photos makes no second fold."""
+    some = gallery({"Alice": 4, "Bob": 1})
+    assert verify(some.encodings, some.names) is None

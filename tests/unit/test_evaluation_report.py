@@ -1,0 +1,249 @@
+"""The whole assessment on drawn encodings: figures, tables, JSON, and the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic
+from PIL import Image
+
+from face_det.errors import DataError
+from face_det.faces import UNKNOWN
+from face_det.identity.cache import Omission, Outcome
+from face_det.identity.decision import Rule
+from face_det.identity.evaluation import charts, maps, report, values
+from face_det.identity.evaluation.assessment import Assessment, Wishes, judge
+from face_det.identity.evaluation.figures import Answers, open_set, reliability
+from face_det.identity.evaluation.portraits import PLAIN, Key
+from face_det.identity.evaluation.protocol import Photo, Split
+from face_det.identity.evaluation.tables import tables
+from face_det.identity.evaluation.trial import Settings, columns, trial
+from face_det.identity.masked import MASKED
+from face_det.media.degrade import DEGRADATIONS
+
+NASTY = "<script>alert(1)</script> & $x [bold]"
+PEOPLE = ("Alice", "Bob", "Carol", NASTY)
+SETTINGS = Settings("template", "dlib_resnet", Rule(0.9))
+
+
+def some(name: str | None, count: int, seed: int, folder: str) -> dict[Photo, Outcome]:
+    """Photos of a person, or of so many strangers, with encodings."""
+    rows = synthetic.photos(UNKNOWN if name is None else name, count, seed)
+    return {
+        Photo(Path(f"/{folder}/{name}-{at}.jpg"), name): Outcome(row, None) for at, row in enumerate(rows)
+    }
+
+
+def data() -> tuple[Split, dict[Key, Outcome]]:
+    """Four people, 5 photos each enrolled and 3 tested; 30 strangers to train on, 40 to test, one without a
+    face, like one photo of Bob. Changes leave half of the photos without one."""
+    enrolled = {k: v for name in PEOPLE for k, v in some(name, 5, 0, "enrolled").items()}
+    tested = {k: v for name in PEOPLE for k, v in some(name, 3, 1, "tested").items()}
+    tested |= some(None, 40, 1, "tested")
+    strangers = some(None, 30, 0, "strangers")
+    for photo in (Photo(Path("/tested/Bob-2.jpg"), "Bob"), Photo(Path("/tested/None-7.jpg"), None)):
+        tested[photo] = Outcome(None, Omission.NO_FACE)
+    outcomes: dict[Key, Outcome] = {}
+    for at, (photo, outcome) in enumerate([*enrolled.items(), *strangers.items(), *tested.items()]):
+        outcomes[photo.path, PLAIN] = outcome
+        for change in (*DEGRADATIONS, MASKED):
+            outcomes[photo.path, change] = outcome if at % 2 else Outcome(None, Omission.NO_FACE)
+    return Split(tuple(enrolled), tuple(strangers), tuple(tested)), outcomes
+
+
+@pytest.fixture(scope="module")
+def found() -> Assessment:
+    """Everything that can be asked for."""
+    split, outcomes = data()
+    return judge(split, outcomes, "dlib_resnet:test", SETTINGS, Wishes((1, 5), compare=True, degrade=True))
+
+
+@pytest.fixture(scope="module")
+def page(found: Assessment) -> str:
+    return report.html(found, "/photos/of <everybody>")
+
+
+class Checker(HTMLParser):
+    """Collects what is open, and everything that leads out of the page."""
+
+    EMPTY = frozenset({"meta", "img", "br", "link", "hr", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.sources: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+        assert not any(name.startswith("on") for name, _ in attrs)
+        self.sources += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_counts_add_up(found: Assessment) -> None:
+    """All photos tested are in the table, those without a face too, and most are named rightly."""
+    assert (found.table.known, found.table.strangers) == (12, 40)
+    assert (found.table.known_no_face, found.table.strangers_no_face) == (1, 1)
+    assert found.table.right >= 10
+    assert found.table.wrong == 0
+    assert sum(person.table.known for person in found.people) == 12
+    assert found.calibration.counts.sum() == 50
+    assert set(found.verification) == {"dlib_resnet"}
+
+
+def test_fewer_photos_and_other_rates(found: Assessment) -> None:
+    """The row with all photos is the table itself, and a higher rate never names fewer strangers."""
+    assert found.by_photos[5] == found.table
+    assert found.by_photos[1].known == 12
+    strangers = [table.strangers_named for table in found.by_rate.values()]
+    assert strangers == sorted(strangers)
+
+
+def test_ours_at_their_rate(found: Assessment) -> None:
+    """Ours names no more strangers than the rule it is compared with, and so does it where ours stands."""
+    (lines,) = found.lines.values()
+    for line in lines:
+        assert line.ours_there.strangers_named <= line.table.strangers_named
+        assert line.theirs_here.strangers_named <= found.table.strangers_named
+        assert line.ours_here.right >= found.table.right
+        assert line.ahead_there == line.ours_there.right - line.table.right
+
+
+def test_degraded_rows(found: Assessment) -> None:
+    """The first is the table itself; where half have no face, that is counted."""
+    assert [line.name for line in found.degraded] == ["as they are", *DEGRADATIONS, MASKED]
+    assert found.degraded[0].table == found.table
+    assert found.degraded[1].table.known == 12
+    assert found.degraded[1].table.known_no_face >= 5
+
+
+def test_tables_are_rectangular(found: Assessment) -> None:
+    """Each row has as many cells as the head."""
+    made = list(tables(found))
+    assert len(made) >= 8
+    for table in made:
+        assert {len(row) for row in table.rows} == {len(table.head)}, table.title
+
+
+def test_values_are_json(found: Assessment) -> None:
+    """And say the same as the table."""
+    said = json.loads(json.dumps(values.values(found), allow_nan=False))
+    assert said["openSet"]["knownRight"]["count"] == found.table.right
+    assert set(said["perPerson"]) == set(PEOPLE)
+    assert len(said["compare"]["dlib_resnet"]) == 1 + 9
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page: str) -> None:
+    """Every tag is closed; pictures are in it; there is no script, and nothing leads out."""
+    checker = Checker()
+    checker.feed(page)
+    checker.close()
+    assert checker.open == []
+    assert not {"script", "link", "iframe", "object"} & checker.tags
+    assert len(checker.sources) >= 6
+    assert all(source.startswith("data:image/") for source in checker.sources)
+    assert "http://" not in page
+    assert "https://" not in page
+    assert not re.search(r"@import|url\(", page)
+    for source in checker.sources:
+        Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).verify()
+
+
+def test_names_are_text(page: str) -> None:
+    """Also those that look like something else."""
+    assert NASTY not in page
+    checker = Checker()
+    checker.feed(page)
+    assert NASTY in checker.text
+    assert any("/photos/of <everybody>" in text for text in checker.text)
+
+
+def test_mistakes_are_shown(found: Assessment) -> None:
+    """With the name given; a photo that is gone is still listed."""
+    split, outcomes = data()
+    taken = next(photo for photo in split.tested if photo.name is None)
+    outcomes[taken.path, PLAIN] = outcomes[split.enrolled[0].path, PLAIN]
+    again = judge(split, outcomes, "dlib_resnet:test", SETTINGS, Wishes())
+    ((photo, name, _),) = [mistake for mistake in again.mistakes if mistake[0] == taken]
+    assert (photo, name) == (taken, "Alice")
+    assert "a stranger named <b>Alice</b>" in report.html(again, "here")
+
+
+def test_a_classifier_without_a_verifier() -> None:
+    """The original's rule: no threshold but minProba, and scores are probabilities."""
+    split, outcomes = data()
+    settings = Settings("nearest", "dlib_resnet", Rule(0.9, "proba"))
+    again = judge(split, outcomes, "dlib_resnet:test", settings, Wishes())
+    assert again.table.known == 12
+    assert "How near faces come" in report.html(again, "here")
+
+
+def test_nobody_to_enrol() -> None:
+    """Photos without a face enrol nobody."""
+    split, outcomes = data()
+    for photo in split.enrolled:
+        outcomes[photo.path, PLAIN] = Outcome(None, Omission.NO_FACE)
+    with pytest.raises(DataError, match="must hold photos with a face, got none to enrol"):
+        trial(split, outcomes, "dlib_resnet:test")
+
+
+def test_columns() -> None:
+    """Of 256 numbers the first half is dlib's and the second sface's."""
+    assert columns(128) == {"dlib_resnet": slice(0, 128)}
+    both = np.arange(256)
+    assert {name: len(both[part]) for name, part in columns(256).items()} == {
+        "dlib_resnet": 128,
+        "sface": 128,
+        "both": 256,
+    }
+    assert both[columns(256)["sface"]][0] == 128
+
+
+def many_people(count: int) -> tuple[list[str | None], Answers]:
+    truth: list[str | None] = [f"Person {number:03}" for number in range(count)] + [None] * 5
+    likeliest = [*truth[1:count], truth[0], *truth[:5]]
+    scores = np.linspace(0, 1, len(truth))
+    everybody = np.ones(len(truth), dtype=bool)
+    return truth, Answers(tuple(likeliest), scores, everybody, ~everybody)
+
+
+def test_a_matrix_of_many_people_is_cut() -> None:
+    """To those with mistakes, and says so."""
+    truth, answers = many_people(100)
+    _, note = maps.confusion(truth, answers)
+    assert note == "60 of 100 people, those with the most mistakes; 40 others have some."
+    assert maps.confusion(*many_people(10))[1] == ""
+
+
+def test_pictures_of_next_to_nothing() -> None:
+    """One person, one photo, no stranger: everything is drawn all the same."""
+    nobody = np.array([False])
+    answers = Answers(("Alice",), np.array([0.5]), nobody, nobody)
+    table = open_set(["Alice"], answers)
+    none = np.array([])
+    pictures = [
+        charts.det(["Alice"], answers, table, {}),
+        charts.sweep(["Alice"], answers, table),
+        charts.histograms(charts.Scores(np.array([1.0]), none, none, None, "score")),
+        charts.calibration(reliability(none, none.astype(bool))),
+        maps.confusion(["Alice"], answers)[0],
+        maps.neighbours(np.random.default_rng(0).normal(size=(4, 128)), ["Alice", "Alice", None, None]),
+    ]
+    for picture in pictures:
+        assert Image.open(io.BytesIO(picture)).width > 100
