@@ -20,7 +20,7 @@ from face_det.media import image
 
 PHOTOS, STRANGERS, REPEATS = 5, 200, 20
 TARGET = Path(__file__).parents[1] / "face_det/identity/background.json"
-LEVELS = [*np.linspace(0, 0.95, 39), 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997]
+LEVELS = [*np.linspace(0, 0.95, 39), 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999, 0.9995, 0.9998]
 
 
 def main_face(rgb: Rgb, faces: tuple[Face, ...]) -> Face | None:
