@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,14 +102,25 @@ def command(
         remarks.append(f"trained on encodings of {made}: set embedder to {made} or {AUTO} in config.json")
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to learn what is new")
+    _tell(result, config.min_proba, made, [str(path) for path in written], remarks, as_json)
+
+
+def _tell(
+    result: training.TrainingResult,
+    min_proba: float,
+    embedder: str,
+    files: Sequence[str],
+    remarks: Sequence[str],
+    as_json: bool,
+) -> None:
+    """The report, on stdout."""
     if as_json:
-        report = training_report.values(result, config.min_proba)
-        files = [str(path) for path in written]
-        click.echo(json.dumps({**report, "embedder": made, "files": files, "remarks": remarks}, indent=2))
+        report = training_report.values(result, min_proba)
+        more = {"embedder": embedder, "files": [*files], "remarks": [*remarks]}
+        click.echo(json.dumps({**report, **more}, indent=2))
     else:
-        click.echo(training_report.text(result, config.min_proba))
-        click.echo(f"learnt by the encodings of {made}")
-        click.echo("\n".join([*(f"written: {path}" for path in written), *remarks]))
+        lines = [f"learnt by the encodings of {embedder}", *(f"written: {path}" for path in files), *remarks]
+        click.echo("\n".join([training_report.text(result, min_proba), *lines]))
 
 
 def _targets(config: Config, output: Path | None, asked: bool) -> tuple[dict[str, Path], Path]:
