@@ -10,27 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
 
-from face_det import registry
 from face_det.classifiers.search import Recipe, Rows, Targets, folds
-from face_det.classifiers.template import TemplateClassifier
 from face_det.errors import TooFewPeople
-from face_det.faces import UNKNOWN, Classifier, Encodings
-from face_det.geometry import GEOMETRY
-from face_det.identity import verification
-from face_det.identity.background import mean_face
+from face_det.faces import UNKNOWN, Encodings
 from face_det.identity.fingerprints import DLIB, SFACE
 from face_det.identity.gallery import Gallery
 from face_det.identity.held_out import HeldOut
-from face_det.identity.model import ORIGINAL, Card, Model, assemble
-from face_det.identity.verifier import Verifier
+from face_det.identity.model import ORIGINAL, Model, assemble
+from face_det.identity.task import TEMPLATE as TEMPLATE
+from face_det.identity.task import Task
 
 NEAREST = "nearest"
-TEMPLATE = "template"
 AUTO = "auto"
 """Embedder: the one that decides best, of those whose encodings are there. docs/how-to/tune.md has the
 figures: sface names more people and fewer strangers than dlib_resnet, and than both together."""
@@ -96,7 +90,7 @@ def train(
     TooFewPeople if that is so of all. ConfigError for an unknown recipe; BadEncodings if the gallery
     has no encodings of that embedder.
     """
-    task = _Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
+    task = Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
     wanted = [task.recipe(name) for name in recipes]
     if not gallery.names:
         raise TooFewPeople("encodings: must hold one face or more, got none; run 'face-det encode'")
@@ -143,7 +137,7 @@ def refit(
     """
     if not gallery.names:
         return None
-    task = _Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
+    task = Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
     recipe = task.recipe(kind)
     params = _params(model, recipe)
     counts = zip(task.people, np.bincount(task.y), strict=True)
@@ -165,58 +159,6 @@ def chosen(gallery: Gallery, embedder: str) -> str:
     if embedder != AUTO:
         return embedder
     return SFACE if SFACE in gallery.embedders else DLIB
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """What all models of a training share."""
-
-    X: Encodings
-    y: Targets
-    people: tuple[str, ...]
-    embedder: str
-    fingerprint: str | None
-    false_accept_rate: float
-
-    @classmethod
-    def of(cls, gallery: Gallery, embedder: str, false_accept_rate: float) -> _Task:
-        people, y = _targets(gallery)
-        noted = gallery.fingerprint_of(embedder)
-        return cls(gallery.of(embedder), y, people, embedder, noted, false_accept_rate)
-
-    def recipe(self, name: str) -> Recipe:
-        """A recipe of the menu for these encodings."""
-        options: dict[str, Any] = {"geometry": GEOMETRY[self.embedder]}
-        if name == TEMPLATE:
-            strangers = self.people.index(UNKNOWN) if UNKNOWN in self.people else None
-            options |= {"strangers": strangers, "mean_face": mean_face(self.embedder)}
-        recipe: Recipe = registry.create(registry.CLASSIFIERS, name, **options)
-        return recipe
-
-    def card(self, kind: str, recipe: str, params: Mapping[str, Any]) -> Card:
-        """Dated now."""
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Card(kind, recipe, dict(params), self.people, self.fingerprint, now)
-
-    def model(self, fitted: Classifier, kind: str, recipe: str, params: Mapping[str, Any]) -> Model:
-        """The model of a classifier that was trained on all photos, with what decides."""
-        return assemble(fitted, self.card(kind, recipe, params), self.verifier(fitted))
-
-    def verifier(self, fitted: Classifier) -> Verifier | None:
-        """The templates, calibrated, and the threshold; None if nobody but Unknown is there."""
-        if self.people == (UNKNOWN,):
-            return None
-        if not isinstance(fitted, TemplateClassifier):
-            fitted = self.recipe(TEMPLATE).refit(self.X, self.y, {})
-        assert isinstance(fitted, TemplateClassifier)
-        return verification.verifier(fitted, self.X, self.y, self.embedder, self.false_accept_rate)
-
-
-def _targets(gallery: Gallery) -> tuple[tuple[str, ...], Targets]:
-    """Names, sorted as a LabelEncoder sorts them, and the number of each photo's."""
-    people = gallery.people
-    numbers = {name: number for number, name in enumerate(people)}
-    return people, np.array([numbers[name] for name in gallery.names], dtype=np.int64)
 
 
 def _hold_out(y: Targets) -> tuple[Rows, Rows]:

@@ -1,9 +1,6 @@
 """From the photos at hand to a decision with a stated error rate.
 
-Trials are made of the training photos alone. Genuine: each photo against its own person's template,
-made without it and without the photos of the same moment, and against everybody else's. Impostor:
-each photo of Unknown, and each person's photos among the others, as if that person were not
-enrolled. From them come the threshold for a wanted false accept rate, and the calibration.
+From trials (identity.trials) come the threshold for a wanted false accept rate, and the calibration.
 
 The false accept rate is the part of strangers who are given anybody's name: that of their best score,
 not of one comparison. It is far smaller than 1 / trials, so the tail of these best scores is
@@ -14,17 +11,17 @@ impostors, what is known of strangers in general (identity.background) stands be
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq, minimize  # type: ignore[import-untyped]
 from scipy.special import logsumexp  # type: ignore[import-untyped]
 
-from face_det.classifiers.search import SEED, Targets
-from face_det.classifiers.template import GATE, Scores, TemplateClassifier, moment_means, score, unit
+from face_det.classifiers.search import Targets
+from face_det.classifiers.template import GATE, Scores, TemplateClassifier
 from face_det.faces import Encodings
 from face_det.identity.background import Background, background
+from face_det.identity.trials import Trials, Values, trials
 from face_det.identity.verifier import Verifier
 
 TAIL = 0.05
@@ -36,9 +33,6 @@ FEW = 8
 BACKGROUND = 100
 """As so many impostors counts what is known of strangers in general."""
 
-MOST = 4000
-"""Trials of either sort; more make nothing surer, and take time."""
-
 PSEUDO = 40
 """Trials of either sort that the background adds to the calibration, of weight BACKGROUND in all."""
 
@@ -48,36 +42,6 @@ on it, as all do that say who somebody is; the false accept rate does not."""
 
 CLAIM = 3.0
 """Rule of three: so many impostors over the rate, none of them named, show it with 95 % confidence."""
-
-Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """`genuine` (n, people), each row with its own person's score without that photo; `own` (n,) its
-    person; `impostor` (m, people), of which each person weighs 1 in all, by `weights` (m,)."""
-
-    genuine: Scores
-    own: npt.NDArray[np.intp]
-    impostor: Scores
-    weights: Values
-    moments: float
-    """A template is made of so many moments, in the median."""
-
-    @property
-    def identities(self) -> int:
-        """Different people who are not the one they are compared with."""
-        return round(float(self.weights.sum()))
-
-    @property
-    def best(self) -> Values:
-        """The highest score of each impostor trial."""
-        return self.impostor.max(axis=1) if self.impostor.size else np.empty(0)
-
-    @property
-    def people(self) -> int:
-        """Among how many people an impostor is compared."""
-        return int(self.genuine.shape[1])
 
 
 def verifier(
@@ -95,71 +59,6 @@ def verifier(
     if found is None:
         found = (np.log(GATE / (1 - GATE)) - classifier.offset_) / classifier.slope_
     return Verifier(classifier, float(found), rate, made.identities, math.ceil(CLAIM / rate))
-
-
-def trials(classifier: TemplateClassifier, X: Encodings, y: Targets) -> Trials:
-    """The trials that the classifier's own training photos X, shape (n, d), of people y make.
-
-    Photos that do not belong to their person take no part. A person of one moment only is in no
-    genuine trial, since nothing would be left of their template.
-    """
-    enrolled = classifier.enrolled_
-    column = np.full(len(classifier.templates_), -1)
-    column[enrolled] = np.arange(len(enrolled))
-    known = (column[y] >= 0) & classifier.belongs_
-    rows = _some(np.flatnonzero(known))
-    strangers = _some(np.flatnonzero(column[y] < 0))
-    scores = classifier.scores(X[rows])[:, enrolled]
-    own = column[y[rows]]
-    moments = [len(np.unique(classifier.moment_[known & (y == person)])) for person in enrolled]
-    others = scores.copy()
-    others[np.arange(len(rows)), own] = -np.inf
-    genuine = others.copy()
-    genuine[np.arange(len(rows)), own] = _own_scores(classifier, X, y, rows, known)
-    usable = np.isfinite(genuine[np.arange(len(rows)), own])
-    impostor, weights = [classifier.scores(X[strangers])[:, enrolled]], [np.ones(len(strangers))]
-    if len(enrolled) > 1:
-        impostor.append(others)
-        weights.append(1 / np.bincount(own)[own])
-    return Trials(
-        genuine[usable],
-        own[usable],
-        np.concatenate(impostor),
-        np.concatenate(weights),
-        float(np.median(moments)),
-    )
-
-
-def _own_scores(
-    classifier: TemplateClassifier,
-    X: Encodings,
-    y: Targets,
-    rows: npt.NDArray[np.intp],
-    known: npt.NDArray[np.bool_],
-) -> Values:
-    """Of each photo of `rows` against the template of its person's other moments; -inf if none."""
-    found = np.full(len(rows), -np.inf)
-    for person in np.unique(y[rows]):
-        mine = np.flatnonzero(known & (y == person))
-        photos, moment = unit(X[mine]), classifier.moment_[mine]
-        numbers, inverse = np.unique(moment, return_inverse=True)
-        if len(numbers) < 2:
-            continue
-        means = moment_means(photos, moment)
-        without = (means.sum(axis=0) - means) / (len(means) - 1)
-        # The mean of more moments is shorter, and its direction that much nearer to new photos.
-        nearer = np.linalg.norm(means.mean(axis=0))
-        scores = score(classifier.likeness(photos, without / nearer)[np.arange(len(mine)), inverse])
-        asked = np.flatnonzero(y[rows] == person)
-        found[asked] = scores[np.searchsorted(mine, rows[asked])]
-    return found
-
-
-def _some(rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    if len(rows) <= MOST:
-        return rows
-    chosen = np.random.default_rng(SEED).choice(rows, MOST, replace=False)
-    return np.sort(chosen)
 
 
 def threshold(of: Trials, embedder: str, rate: float) -> float | None:

@@ -8,7 +8,7 @@ from synthetic import gallery, photos
 
 from face_det.classifiers.template import TemplateClassifier, likeness, score
 from face_det.faces import UNKNOWN, Encodings
-from face_det.identity import verification
+from face_det.identity import trials, verification
 from face_det.identity.background import background, mean_face
 from face_det.identity.verification import start_and_scale
 
@@ -26,11 +26,11 @@ def fitted(counts: dict[str, int]) -> tuple[TemplateClassifier, Encodings, np.nd
 def test_each_photo_is_asked_about_without_itself() -> None:
     """Its own person's score is that of a template made of the others, made to the template's length."""
     classifier, X, y = fitted({"Alice": 3, "Bob": 3})
-    trials = verification.trials(classifier, X, y)
+    made = trials.trials(classifier, X, y)
     units = X[:3] / np.linalg.norm(X[:3], axis=1, keepdims=True)
     others = units[1:].mean(axis=0) / np.linalg.norm(units.mean(axis=0))
-    assert trials.genuine[0, 0] == pytest.approx(float(score(units[0] @ others)))
-    assert trials.genuine[0, 0] < classifier.scores(X[:1])[0, 0]
+    assert made.genuine[0, 0] == pytest.approx(float(score(units[0] @ others)))
+    assert made.genuine[0, 0] < classifier.scores(X[:1])[0, 0]
 
 
 def test_photos_of_one_moment_do_not_vouch_for_each_other() -> None:
@@ -40,32 +40,32 @@ def test_photos_of_one_moment_do_not_vouch_for_each_other() -> None:
     X = np.vstack([burst, photos("Bob", 4)])
     y = np.repeat([0, 1], [5, 4])
     classifier = TemplateClassifier().fit(X, y)
-    trials = verification.trials(classifier, X, y)
-    assert set(trials.own.tolist()) == {1}
-    assert trials.moments == 2.5
+    made = trials.trials(classifier, X, y)
+    assert set(made.own.tolist()) == {1}
+    assert made.moments == 2.5
 
 
 def test_impostors_are_strangers_and_other_people_each_once() -> None:
     """150 strangers and 12 people among the other 11, however many photos they have."""
-    trials = verification.trials(*fitted(FAMILY))
-    assert trials.identities == 162
-    assert len(trials.impostor) == 150 + 72
-    assert trials.people == 12
+    made = trials.trials(*fitted(FAMILY))
+    assert made.identities == 162
+    assert len(made.impostor) == 150 + 72
+    assert made.people == 12
 
 
 def test_nobody_is_their_own_impostor() -> None:
     """Among the others, a person's own template is left out."""
-    trials = verification.trials(*fitted({"Alice": 4, "Bob": 4}))
-    assert np.isneginf(trials.impostor[:4, 0]).all()
-    assert np.isfinite(trials.impostor[:4, 1]).all()
+    made = trials.trials(*fitted({"Alice": 4, "Bob": 4}))
+    assert np.isneginf(made.impostor[:4, 0]).all()
+    assert np.isfinite(made.impostor[:4, 1]).all()
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.005])
 def test_strangers_reach_the_threshold_at_the_wanted_rate(rate: float) -> None:
     """Of 20,000 new strangers, between a fifth of the rate and three times the rate are over it."""
     classifier, X, y = fitted({**FAMILY, UNKNOWN: 600})
-    trials = verification.trials(classifier, X, y)
-    found = verification.threshold(trials, "an embedder without background", rate)
+    made = trials.trials(classifier, X, y)
+    found = verification.threshold(made, "an embedder without background", rate)
     assert found is not None
     new = classifier.scores(photos(UNKNOWN, 20_000, seed=77)).max(axis=1)
     assert rate / 5 <= np.mean(new > found) <= 3 * rate
@@ -73,19 +73,19 @@ def test_strangers_reach_the_threshold_at_the_wanted_rate(rate: float) -> None:
 
 def test_a_lower_rate_is_a_higher_threshold() -> None:
     """Each step costs something."""
-    trials = verification.trials(*fitted(FAMILY))
-    found = [verification.threshold(trials, "dlib_resnet", rate) for rate in (0.05, 0.01, 0.002, 0.0001)]
+    made = trials.trials(*fitted(FAMILY))
+    found = [verification.threshold(made, "dlib_resnet", rate) for rate in (0.05, 0.01, 0.002, 0.0001)]
     assert found == sorted(found)
     assert len(set(found)) == 4
 
 
 def test_without_impostors_the_background_says_it() -> None:
     """One person, no strangers: the threshold of any such family, not a guess and not an error."""
-    trials = verification.trials(*fitted({"Alice": 4}))
-    assert trials.identities == 0
+    made = trials.trials(*fitted({"Alice": 4}))
+    assert made.identities == 0
     known = background("dlib_resnet", 4)
     assert known is not None
-    found = verification.threshold(trials, "dlib_resnet", 0.002)
+    found = verification.threshold(made, "dlib_resnet", 0.002)
     assert float(known.beyond(found, 1)) == pytest.approx(0.002, rel=0.01)
 
 
@@ -100,23 +100,23 @@ def test_more_people_more_chances_for_a_stranger() -> None:
     assert few < many
 
 
-def _nobody_seen(people: int) -> verification.Trials:
+def _nobody_seen(people: int) -> trials.Trials:
     empty = np.empty((0, people))
-    return verification.Trials(empty, np.empty(0, np.intp), empty, np.empty(0), 4.0)
+    return trials.Trials(empty, np.empty(0, np.intp), empty, np.empty(0), 4.0)
 
 
 def test_a_family_member_among_the_strangers_does_not_raise_it_far() -> None:
     """A photo of somebody enrolled in Unknown is an outlier of the tail, and is limited."""
     counts = {**FAMILY, UNKNOWN: 300}
     clean, X, y = fitted(counts)
-    before = verification.threshold(verification.trials(clean, X, y), "dlib_resnet", 0.002)
+    before = verification.threshold(trials.trials(clean, X, y), "dlib_resnet", 0.002)
     dirty = X.copy()
     dirty[np.flatnonzero(y == clean.strangers)[0]] = photos(NAMES[0], 1, seed=50)[0]
     again = TemplateClassifier(strangers=clean.strangers).fit(dirty, y)
-    after = verification.threshold(verification.trials(again, dirty, y), "dlib_resnet", 0.002)
+    after = verification.threshold(trials.trials(again, dirty, y), "dlib_resnet", 0.002)
     assert before is not None
     assert after is not None
-    assert after - before < 0.15 < verification.trials(again, dirty, y).best.max() - before
+    assert after - before < 0.15 < trials.trials(again, dirty, y).best.max() - before
 
 
 def test_probabilities_are_right_as_often_as_they_say() -> None:

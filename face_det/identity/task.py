@@ -1,0 +1,76 @@
+"""What all models of one training share: encodings, names, and how a model is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+
+from face_det import registry
+from face_det.classifiers.search import Recipe, Targets
+from face_det.classifiers.template import TemplateClassifier
+from face_det.faces import UNKNOWN, Classifier, Encodings
+from face_det.geometry import GEOMETRY
+from face_det.identity import verification
+from face_det.identity.background import mean_face
+from face_det.identity.gallery import Gallery
+from face_det.identity.model import Card, Model, assemble
+from face_det.identity.verifier import Verifier
+
+TEMPLATE = "template"
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Encodings `X` (n, d) of one embedder, and `y` (n,), whose each is: numbers of `people`."""
+
+    X: Encodings
+    y: Targets
+    people: tuple[str, ...]
+    embedder: str
+    fingerprint: str | None
+    false_accept_rate: float
+
+    @classmethod
+    def of(cls, gallery: Gallery, embedder: str, false_accept_rate: float) -> Task:
+        """Of the encodings that an embedder made."""
+        people, y = _targets(gallery)
+        noted = gallery.fingerprint_of(embedder)
+        return cls(gallery.of(embedder), y, people, embedder, noted, false_accept_rate)
+
+    def recipe(self, name: str) -> Recipe:
+        """A recipe of the menu for these encodings."""
+        options: dict[str, Any] = {"geometry": GEOMETRY[self.embedder]}
+        if name == TEMPLATE:
+            strangers = self.people.index(UNKNOWN) if UNKNOWN in self.people else None
+            options |= {"strangers": strangers, "mean_face": mean_face(self.embedder)}
+        recipe: Recipe = registry.create(registry.CLASSIFIERS, name, **options)
+        return recipe
+
+    def card(self, kind: str, recipe: str, params: Mapping[str, Any]) -> Card:
+        """Dated now."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return Card(kind, recipe, dict(params), self.people, self.fingerprint, now)
+
+    def model(self, fitted: Classifier, kind: str, recipe: str, params: Mapping[str, Any]) -> Model:
+        """The model of a classifier that was trained on all photos, with what decides."""
+        return assemble(fitted, self.card(kind, recipe, params), self.verifier(fitted))
+
+    def verifier(self, fitted: Classifier) -> Verifier | None:
+        """The templates, calibrated, and the threshold; None if nobody but Unknown is there."""
+        if self.people == (UNKNOWN,):
+            return None
+        if not isinstance(fitted, TemplateClassifier):
+            fitted = self.recipe(TEMPLATE).refit(self.X, self.y, {})
+        assert isinstance(fitted, TemplateClassifier)
+        return verification.verifier(fitted, self.X, self.y, self.embedder, self.false_accept_rate)
+
+
+def _targets(gallery: Gallery) -> tuple[tuple[str, ...], Targets]:
+    """Names, sorted as a LabelEncoder sorts them, and the number of each photo's."""
+    people = gallery.people
+    numbers = {name: number for number, name in enumerate(people)}
+    return people, np.array([numbers[name] for name in gallery.names], dtype=np.int64)
