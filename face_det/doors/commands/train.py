@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from face_det import config as configuration
 from face_det import registry
 from face_det.classifiers.search import Recipe
+from face_det.doors import masks
 from face_det.errors import BadEncodings, DataError, FaceDetError
 from face_det.faces import UNKNOWN
 from face_det.identity import model, storage, training, training_report
@@ -53,6 +54,11 @@ LABELS = "face_labels.pickle"
     type=click.Choice([*MENUS["embedder"]]),
     help="Whose encodings to learn by; auto: those that decide best; default: embedder.",
 )
+@click.option(
+    "--masked",
+    is_flag=True,
+    help="Learn masked copies of the photos in datasetPath as well; see evaluate --degrade.",
+)
 @click.option("--quick", is_flag=True, help="Search among a few candidates only.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -64,6 +70,7 @@ def command(
     output: Path | None,
     asked: tuple[str, ...],
     embedder: str | None,
+    masked: bool,
     quick: bool,
     jobs: int | None,
     as_json: bool,
@@ -76,14 +83,16 @@ def command(
     if not gallery.names:
         raise BadEncodings(f"{source}: must hold encodings, is not there or empty; run 'face-det encode'")
     targets, labels = _targets(config, output, bool(asked))
+    jobs = jobs or len(os.sched_getaffinity(0))
     try:
         with _progress() as on_progress:
+            taught = masks.with_masks(gallery, config, source, jobs, on_progress) if masked else gallery
             result = training.train(
-                gallery,
+                taught,
                 kinds,
                 embedder=embedder or config.embedder,
                 false_accept_rate=config.false_accept_rate,
-                jobs=jobs or len(os.sched_getaffinity(0)),
+                jobs=jobs,
                 thorough=not quick,
                 on_progress=on_progress,
             )
@@ -100,6 +109,7 @@ def command(
     made = embedder_of(result.models[0].card.fingerprint)
     if output is None and config.embedder not in (AUTO, made):
         remarks.append(f"trained on encodings of {made}: set embedder to {made} or {AUTO} in config.json")
+    remarks += masks.remarks(taught, gallery, source)
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to learn what is new")
     _tell(result, config.min_proba, made, [str(path) for path in written], remarks, as_json)

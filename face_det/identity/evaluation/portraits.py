@@ -20,7 +20,7 @@ from face_det.faces import Face, Reason, Rgb
 from face_det.identity.cache import Cache, Omission, Outcome, read_photo
 from face_det.media import image
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when an outcome comes to mean something else, so that kept ones are not used any more."""
 TOGETHER = 8
 """Photos that a thread takes at once, so that their faces share a batch."""

@@ -1,0 +1,61 @@
+"""`face-det train --masked`: somebody behind a mask is known, and encodings.pickle stays as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from face_det.compute import PLAIN
+from face_det.doors.commands import encode, train
+from face_det.engine import EngineOptions, build
+from face_det.faces import Face
+from face_det.identity import model
+from face_det.identity.masked import Masker
+from face_det.media import image
+
+
+def test_masked_copies_are_learnt(
+    tmp_path: Path, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A masked photo is nearer to the template that was trained with masks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACE_DET_FACEDETMODEL", "yunet")
+    monkeypatch.setenv("FACE_DET_EMBEDDER", "dlib_resnet")
+    for name, person in (("obama", "Obama"), ("obama2", "Obama"), ("biden", "Biden")):
+        (tmp_path / "dataset" / person).mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos[name], tmp_path / "dataset" / person)
+    runner = CliRunner()
+    assert runner.invoke(encode.command, ["-j1"]).exit_code == 0
+    before = Path("encodings.pickle").read_bytes()
+    scores = []
+    masked = masked_face(photos["obama3"])
+    for folder, arguments in (("plain", []), ("masks", ["--masked"])):
+        result = runner.invoke(
+            train.command, ["-c", "template", "-o", folder, "--quick", "-j1", "--json", *arguments]
+        )
+        assert result.exit_code == 0, result.output
+        remarks = " ".join(json.loads(result.stdout)["remarks"])
+        assert ("3 masked copies were learnt as well" in remarks) == bool(arguments)
+        loaded = model.load(
+            Path(folder) / "template_face_recognizer.pickle", Path(folder) / "face_labels.pickle"
+        )
+        assert loaded.verifier is not None
+        scores.append(loaded.verifier.template.scores(masked)[0, loaded.labels.index("Obama")])
+    assert scores[1] > scores[0]
+    assert Path("encodings.pickle").read_bytes() == before
+
+
+def masked_face(photo: Path) -> np.ndarray:
+    """The encoding of somebody in a mask, shape (1, 128)."""
+    engine = build(EngineOptions(detector="yunet", embedder="dlib_resnet", focus_threshold=0))
+    rgb = image.load(photo)
+    ((face,),) = engine.faces([(rgb, None)])
+    assert isinstance(face, Face)
+    ((again,),) = engine.faces([(Masker(PLAIN)(rgb, face), None)])
+    assert again.encoding is not None
+    return again.encoding[np.newaxis]
