@@ -24,6 +24,9 @@ MULTIPLE_PX = 32
 OVERLAP = 0.3
 """From here on two boxes are one face: pixels in both, by pixels in either."""
 
+COVERED = 0.8
+"""From this part of a box on, it lies within another."""
+
 MOST_PLACES = 5000
 """Of the best scores; the rest is not looked at."""
 
@@ -125,12 +128,26 @@ def distinct(found: Found) -> Found:
     return found.only(np.array(kept, np.int64))
 
 
+def outside(found: Found, others: Found) -> Found:
+    """Those that do not lie within a box of `others` with a better score."""
+    kept = [
+        number
+        for number, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True))
+        if not (_shared(box, others.boxes)[others.scores > score] >= COVERED * _area(box[:2], box[2:])).any()
+    ]
+    return found.only(np.array(kept, np.int64))
+
+
 def _overlaps(one: Floats, others: Floats) -> Floats:
     """Pixels in both boxes, by pixels in either."""
-    both = _area(np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:]))
+    both = _shared(one, others)
     either = _area(one[:2], one[2:]) + _area(others[:, :2], others[:, 2:]) - both
     shares: Floats = both / np.maximum(either, np.finfo(np.float32).tiny)
     return shares
+
+
+def _shared(one: Floats, others: Floats) -> Floats:
+    return _area(np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:]))
 
 
 def _area(low: Floats, high: Floats) -> Floats:
