@@ -11,8 +11,8 @@ from face_det.faces import Encodings, Rgb
 from face_det.nets import graph_cache
 from face_det.nets.runtime import Session
 
-BATCH = 8
-"""Chips at once: fewer or more take as long each, and this bounds what a batch needs."""
+BATCH = 4
+"""Chips at once: from 8 on the maps leave the processor's cache, and each chip takes a tenth longer."""
 
 CHIP_PX = 112
 DIMENSIONS = 128

@@ -207,6 +207,7 @@ def test_fingerprints_do_not_change(embedder: SfaceEmbedder) -> None:
 
 def test_the_best_of_overlapping_boxes_stays() -> None:
     """Of those that overlap by more than OVERLAP; an empty box overlaps nothing."""
-    boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [20, 0, 30, 10], [5, 5, 5, 5]], np.float32)
-    found = yunet.Found(boxes, np.zeros((4, 5, 2), np.float32), np.array([0.9, 0.8, 0.7, 0.6], np.float32))
-    assert yunet.distinct(found).scores.tolist() == pytest.approx([0.9, 0.7, 0.6])
+    boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [6, 0, 16, 10], [5, 5, 5, 5], [3, 3, 3, 3]], np.float32)
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32)
+    found = yunet.distinct(yunet.Found(boxes, np.zeros((5, 5, 2), np.float32), scores))
+    assert found.scores.tolist() == pytest.approx([0.9, 0.7, 0.6, 0.5])
