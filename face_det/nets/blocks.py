@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 
 from face_det.errors import WeightsError
@@ -48,12 +47,14 @@ def detector(path: Path) -> bytes:
 
 def _built(path: Path, build: Callable[[_Graph], onnx.GraphProto]) -> bytes:
     try:
-        graph = build(_Graph(onnx.load_from_string(path.read_bytes()).graph))
+        data = path.read_bytes()
+        # Read by the checker first: what it cannot read, it says in an error of its own.
+        onnx.checker.check_model(data)
+        graph = build(_Graph(onnx.load_from_string(data).graph))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model, full_check=True)
     except (
-        DecodeError,
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
         LookupError,
