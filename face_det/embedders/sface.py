@@ -20,14 +20,14 @@ class SfaceEmbedder:
     """Five points turn the face upright into a 112 px chip; the network makes 128 numbers of it.
 
     Encodings are compared by their angle, so all have the length 1. The fingerprint is that of every
-    runtime, precision, jitter and detector.
+    runtime, precision, jitter and detector; its last part names the alignment (see upright).
     """
 
     name = "sface"
     dimensions = DIMENSIONS
 
     def __init__(self, compute: Compute = PLAIN, jitter: str = "dlib") -> None:
-        self.fingerprint = f"{self.name}:{CATALOGUE['sface'].sha256[:12]}:points5-{CHIP_PX}"
+        self.fingerprint = f"{self.name}:{CATALOGUE['sface'].sha256[:12]}:yunet4-{CHIP_PX}"
         self._upright = Upright(compute)
         self._jitter = registry.create(registry.JITTERS, jitter)
         self._network = Sface(compute)

@@ -201,7 +201,7 @@ def test_both_are_the_two(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detecti
 
 def test_fingerprints_do_not_change(embedder: SfaceEmbedder) -> None:
     """They stand in files that people keep."""
-    assert embedder.fingerprint == "sface:fb143eea0783:points5-112"
+    assert embedder.fingerprint == "sface:fb143eea0783:yunet4-112"
     assert SfaceEmbedder(jitter="fast").fingerprint == embedder.fingerprint
 
 
