@@ -72,9 +72,9 @@ def test_frigate_confidence() -> None:
 
 
 def test_frigate_drops_what_does_not_belong() -> None:
-    """One of seven photos at a right angle goes; of five none may, by max(5, 70 %)."""
-    seven = at(0, 2, 4, 356, 358, 0, 100)
-    assert rivals.frigate_template(seven)[1] == pytest.approx(0, abs=0.02)
+    """Two of eight photos at a right angle go, more than trimming would take; of five none may."""
+    eight = at(0, 2, 4, 356, 358, 0, 100, 110)
+    assert rivals.frigate_template(eight)[1] == pytest.approx(0, abs=0.02)
     five = at(0, 2, 358, 0, 100)
     # 15 % of five is no photo: nothing is trimmed either, and the mean keeps the fifth.
     assert rivals.frigate_template(five) == pytest.approx(five.mean(axis=0))
@@ -152,7 +152,8 @@ def test_every_rule_answers_for_every_face(name: str) -> None:
     """Also with one photo of some, and never with the name of Unknown."""
     many = gallery({"Alice": 3, "Bob": 1, UNKNOWN: 4})
     given = known(many.encodings, many.names, GEOMETRY["dlib_resnet"])
-    answers = RULES[name](given, photos("Alice", 4, seed=5))
-    assert len(answers.likeliest) == len(answers.score) == len(answers.named) == 4
+    strangers = many.encodings[[name == UNKNOWN for name in many.names]]
+    answers = RULES[name](given, np.vstack([photos("Alice", 4, seed=5), strangers]))
+    assert len(answers.likeliest) == len(answers.score) == len(answers.named) == 8
     assert set(answers.likeliest) <= {"Alice", "Bob"}
     assert np.isfinite(answers.score).all()

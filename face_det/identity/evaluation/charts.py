@@ -180,7 +180,6 @@ def calibration(found: Reliability) -> bytes:
     figure, axes = _canvas(4.8, 4.6)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
     sizes = 20 + 400 * np.sqrt(found.counts / max(found.counts.max(initial=1), 1))
-    axes.plot(found.claimed, found.actual, color=OURS, linewidth=1, zorder=2)
     axes.scatter(found.claimed, found.actual, s=sizes, color=OURS, alpha=0.75, zorder=3)
     low, high = np.array([Share(*of).interval for of in _counted(found)]).reshape(-1, 2).T
     axes.vlines(found.claimed, low, high, color=OURS, linewidth=1, alpha=0.6)
