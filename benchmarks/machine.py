@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import os
 import platform
@@ -25,7 +26,18 @@ FLAGS = (
 )
 """What networks make use of."""
 
-PACKAGES = ("face_det", "numpy", "dlib-bin", "onnxruntime", "onnxruntime-gpu", "openvino", "onnx", "pillow")
+PACKAGES = (
+    "face_det",
+    "numpy",
+    "scikit-learn",
+    "xgboost-cpu",
+    "dlib-bin",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "onnx",
+    "pillow",
+)
 
 
 def describe() -> dict[str, Any]:
@@ -58,6 +70,11 @@ def versions() -> dict[str, str]:
 def load() -> float:
     """How many processes wanted a core in the last minute."""
     return round(os.getloadavg()[0], 2)
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def _read(path: str) -> str:

@@ -123,10 +123,11 @@ def _embedder(spec: dict[str, Any]) -> Any:
 
 
 def _config(spec: dict[str, Any]) -> Any:
-    """The defaults, but that faces of any sharpness are encoded: the other side encodes all."""
+    """The defaults, but what the other side does: faces of any sharpness are encoded, by dlib's network."""
     from face_det.config import load as load_config
 
-    settings = {"focusMeasureThreshold": 0, "faceDetModel": "cnn", **spec["settings"]}
+    settings = {"focusMeasureThreshold": 0, "faceDetModel": "cnn", "embedder": "dlib_resnet"}
+    settings |= spec["settings"]
     settings["numFaceImgUpsample"] = spec.get("upsample", 1)
     return load_config(None, {f"FACE_DET_{key.upper()}": str(value) for key, value in settings.items()})
 
