@@ -13,14 +13,29 @@ from pathlib import Path
 
 import numpy as np
 
-from face_det.classifiers.template import score, unit
+from face_det.classifiers.moments import unit
+from face_det.classifiers.template import score
 from face_det.engine import EngineOptions, build
 from face_det.faces import Face, Rgb
 from face_det.media import image
 
 PHOTOS, STRANGERS, REPEATS = 5, 200, 20
 TARGET = Path(__file__).parents[1] / "face_det/identity/background.json"
-LEVELS = [*np.linspace(0, 0.95, 39), 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999, 0.9995, 0.9998]
+LEVELS = [
+    *np.linspace(0, 0.95, 39),
+    0.96,
+    0.97,
+    0.98,
+    0.985,
+    0.99,
+    0.993,
+    0.995,
+    0.997,
+    0.998,
+    0.999,
+    0.9995,
+    0.9998,
+]
 
 
 def main_face(rgb: Rgb, faces: tuple[Face, ...]) -> Face | None:

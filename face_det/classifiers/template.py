@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from face_det.classifiers.moments import looked_at, moment_means, unit
 from face_det.classifiers.nearest import STRANGER
 from face_det.classifiers.search import Progress, Targets, require
 from face_det.faces import Classifier, Encodings
@@ -33,20 +32,10 @@ OUTLIER = 1.0
 """A photo farther than this part of the even distance from the mean of a person's others is somebody
 else's. On LFW 1 in 1,000 right ones is so far off, and 99 in 100 wrong ones."""
 
-PAIRWISE = 1500
-"""More photos of one person than this are not compared each with each."""
-
 Scores = npt.NDArray[np.float64]
 """s = -ln(2 - 2 c), c the likeness of an encoding and a template: the logarithm of a squared distance,
 turned round; shape (n, people). In it, the tail of strangers' best scores falls off exponentially with
 either embedder."""
-
-
-def unit(encodings: Encodings) -> Encodings:
-    """Encodings of length 1; those of length 0 stay."""
-    lengths = np.linalg.norm(encodings, axis=-1, keepdims=True)
-    scaled: Encodings = encodings / np.where(lengths > 0, lengths, 1.0)
-    return scaled
 
 
 def score(likeness: npt.NDArray[Any]) -> Scores:
@@ -59,41 +48,6 @@ def likeness(scores: npt.ArrayLike) -> Scores:
     """The likeness of a score."""
     found: Scores = 1.0 - np.exp(-np.asarray(scores, np.float64)) / 2.0
     return found
-
-
-def moments(photos: Encodings, near: float) -> npt.NDArray[np.int64]:
-    """For each photo of a person (length 1) the number of its moment, from 0; single linkage."""
-    if len(photos) < 2 or len(photos) > PAIRWISE:
-        return np.arange(len(photos))
-    linked = photos @ photos.T > 1 - near**2 / 2
-    return np.asarray(connected_components(csr_array(linked), directed=False)[1], np.int64)
-
-
-def belonging(photos: Encodings, moment: npt.NDArray[np.int64], far: float) -> npt.NDArray[np.bool_]:
-    """Which photos of a person are theirs: the farthest from the mean of the other moments goes, as
-    long as it is farther than `far` and most remain. With fewer than four moments nobody can tell."""
-    kept = np.ones(len(photos), bool)
-    if len(photos) > PAIRWISE:
-        return kept
-    allowed = int(0.3 * (moment.max() + 1)) if len(photos) and moment.max() >= 3 else 0
-    for _ in range(allowed):
-        means = moment_means(photos[kept], moment[kept])
-        others = unit(means.sum(axis=0) - means)
-        distances = np.sqrt(np.maximum(2 - 2 * np.einsum("ij,ij->i", unit(means), others), 0))
-        worst = int(distances.argmax())
-        if distances[worst] <= far:
-            break
-        kept &= moment != np.unique(moment[kept])[worst]
-    return kept
-
-
-def moment_means(photos: Encodings, moment: npt.NDArray[np.int64]) -> Encodings:
-    """The mean of each moment, shape (moments, d)."""
-    _, inverse, counts = np.unique(moment, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(counts), photos.shape[1]))
-    np.add.at(sums, inverse, photos)
-    means: Encodings = sums / counts[:, None]
-    return means
 
 
 class TemplateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -125,43 +79,50 @@ class TemplateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Encodings, y: Targets) -> TemplateClassifier:
         """Make the templates of encodings X, shape (n, d), of people y, shape (n,)."""
         X, y = np.asarray(X, np.float64), np.asarray(y)
-        people, order = np.unique(y), np.argsort(y, kind="stable")
-        first = np.searchsorted(y[order], people)
+        people, number = np.unique(y, return_inverse=True)
         photos = unit(X)
         scale = float(np.linalg.norm(X, axis=1).mean()) or 1.0
         self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
         self.n_features_in_ = X.shape[1]
         self.enrolled_: npt.NDArray[np.intp] = np.flatnonzero(people != self.strangers)
-        self.moment_: npt.NDArray[np.int64] = np.zeros(len(y), np.int64)
-        self.belongs_: npt.NDArray[np.bool_] = np.ones(len(y), bool)
-        templates, means = np.zeros((len(people), X.shape[1])), np.zeros((len(people), X.shape[1]))
-        for number in self.enrolled_:
-            last = first[number + 1] if number + 1 < len(people) else len(y)
-            rows = order[first[number] : last]
-            moment = moments(photos[rows], BURST * self.even_distance / scale)
-            kept = belonging(photos[rows], moment, OUTLIER * self.even_distance / scale)
-            templates[number] = unit(moment_means(photos[rows[kept]], moment[kept]).sum(axis=0))
-            means[number] = moment_means(X[rows[kept]], moment[kept]).mean(axis=0)
-            self.moment_[rows], self.belongs_[rows] = moment, kept
-        self.templates_: Encodings = templates
-        self.means_: Encodings = means
-        even, gate = -2 * np.log(self.even_distance / scale), -2 * np.log(self.gate_distance / scale)
-        self.slope_ = float((_odds(GATE) - _odds(EVEN)) / (gate - even))
-        self.offset_ = float(_odds(EVEN) - self.slope_ * even)
+        even = self.even_distance / scale
+        moment, self.belongs_ = looked_at(photos, number, self.enrolled_, BURST * even, OUTLIER * even)
+        # Each person's moments have numbers of their own, and Unknown's photos are nobody's.
+        used = np.flatnonzero(self.belongs_ & np.isin(number, self.enrolled_))
+        keys, of = np.unique(number[used] * len(y) + moment[used], return_inverse=True)
+        whose = keys // len(y)
+        self.moment_: npt.NDArray[np.int64] = np.full(len(y), -1)
+        self.moment_[used] = of
+        self.moments_: npt.NDArray[np.int64] = np.bincount(whose, minlength=len(people))
+        self.moment_means_: Encodings = moment_means(photos[used], of)
+        self.templates_: Encodings = np.zeros((len(people), X.shape[1]))
+        self.means_: Encodings = np.zeros((len(people), X.shape[1]))
+        mean = moment_means(self.moment_means_, whose)
+        self.templates_[self.enrolled_] = unit(mean)
+        self.lengths_: Encodings = np.zeros(len(people))
+        self.lengths_[self.enrolled_] = np.linalg.norm(mean, axis=1)
+        self.means_[self.enrolled_] = moment_means(moment_means(X[used], of), whose)
+        far, near = -2 * np.log(even), -2 * np.log(self.gate_distance / scale)
+        self.slope_ = float((_odds(GATE) - _odds(EVEN)) / (near - far))
+        self.offset_ = float(_odds(EVEN) - self.slope_ * far)
         return self
+
+    def forget_photos(self) -> None:
+        """Let go of what only a calibration needs, and a model on disk is not to hold."""
+        del self.moment_, self.moments_, self.moment_means_, self.belongs_, self.lengths_
 
     def scores(self, X: Encodings) -> Scores:
         """Scores, shape (n, people); -inf for the strangers' class."""
-        scores = score(self.likeness(unit(np.asarray(X, np.float64)), self.templates_))
+        photos = unit(np.asarray(X, np.float64))
+        scores = score(photos @ self.templates_.T - (photos @ self.common)[:, None])
         if len(self.enrolled_) < len(self.templates_):
             scores[:, np.setdiff1d(np.arange(len(self.templates_)), self.enrolled_)] = -np.inf
         return scores
 
-    def likeness(self, photos: Encodings, templates: Encodings) -> Scores:
-        """Of photos (n, d) to templates (m, d), all of length 1: shape (n, m)."""
-        common = 0.0 if self.mean_face is None else (photos @ self.mean_face)[:, None]
-        found: Scores = photos @ templates.T - common
-        return found
+    @property
+    def common(self) -> Encodings:
+        """The mean face, (d,); zero if there is none."""
+        return np.zeros(self.n_features_in_) if self.mean_face is None else np.asarray(self.mean_face)
 
     def distances(self, X: Encodings, people: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """From each encoding to the mean of one person's photos, in the embedder's own units, (n,)."""

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from face_det.classifiers.moments import unit
 from face_det.classifiers.search import SEED, Targets
-from face_det.classifiers.template import Scores, TemplateClassifier, moment_means, score, unit
+from face_det.classifiers.template import Scores, TemplateClassifier, score
 from face_det.faces import Encodings
 
-MOST = 4000
-"""Trials of either sort; more make nothing surer, and take time."""
+MOST, LEAST = 4000, 400
+"""Trials of either sort, at most; more make nothing surer, and take time."""
+
+COMPARED = 4_000_000
+"""Comparisons in them, unless LEAST are more."""
 
 Values = npt.NDArray[np.float64]
 
@@ -59,16 +63,15 @@ def trials(classifier: TemplateClassifier, X: Encodings, y: Targets) -> Trials:
     enrolled = classifier.enrolled_
     column = np.full(len(classifier.templates_), -1)
     column[enrolled] = np.arange(len(enrolled))
-    known = (column[y] >= 0) & classifier.belongs_
-    rows = _some(np.flatnonzero(known))
-    strangers = _some(np.flatnonzero(column[y] < 0))
+    most = max(LEAST, min(MOST, COMPARED // max(len(enrolled), 1)))
+    rows = _some(np.flatnonzero(classifier.moment_ >= 0), most)
+    strangers = _some(np.flatnonzero(column[y] < 0), most)
     scores = classifier.scores(X[rows])[:, enrolled]
     own = column[y[rows]]
-    moments = [len(np.unique(classifier.moment_[known & (y == person)])) for person in enrolled]
     others = scores.copy()
     others[np.arange(len(rows)), own] = -np.inf
     genuine = others.copy()
-    genuine[np.arange(len(rows)), own] = _own_scores(classifier, X, y, rows, known)
+    genuine[np.arange(len(rows)), own] = _own_scores(classifier, X[rows], y[rows], rows)
     usable = np.isfinite(genuine[np.arange(len(rows)), own])
     impostor, weights = [classifier.scores(X[strangers])[:, enrolled]], [np.ones(len(strangers))]
     if len(enrolled) > 1:
@@ -79,37 +82,27 @@ def trials(classifier: TemplateClassifier, X: Encodings, y: Targets) -> Trials:
         own[usable],
         np.concatenate(impostor),
         np.concatenate(weights),
-        float(np.median(moments)),
+        float(np.median(classifier.moments_[enrolled])),
     )
 
 
 def _own_scores(
-    classifier: TemplateClassifier,
-    X: Encodings,
-    y: Targets,
-    rows: npt.NDArray[np.intp],
-    known: npt.NDArray[np.bool_],
+    classifier: TemplateClassifier, photos: Encodings, person: Targets, rows: npt.NDArray[np.intp]
 ) -> Values:
-    """Of each photo of `rows` against the template of its person's other moments; -inf if none."""
-    found = np.full(len(rows), -np.inf)
-    for person in np.unique(y[rows]):
-        mine = np.flatnonzero(known & (y == person))
-        photos, moment = unit(X[mine]), classifier.moment_[mine]
-        numbers, inverse = np.unique(moment, return_inverse=True)
-        if len(numbers) < 2:
-            continue
-        means = moment_means(photos, moment)
-        without = (means.sum(axis=0) - means) / (len(means) - 1)
+    """Of photos against the template of their person's other moments; -inf if there is none."""
+    count = classifier.moments_[person]
+    mean = classifier.lengths_[person][:, None] * classifier.templates_[person]
+    moment = classifier.moment_means_[classifier.moment_[rows]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        without = (count[:, None] * mean - moment) / (count[:, None] - 1)
         # The mean of more moments is shorter, and its direction that much nearer to new photos.
-        nearer = np.linalg.norm(means.mean(axis=0))
-        scores = score(classifier.likeness(photos, without / nearer)[np.arange(len(mine)), inverse])
-        asked = np.flatnonzero(y[rows] == person)
-        found[asked] = scores[np.searchsorted(mine, rows[asked])]
-    return found
+        nearer = without / classifier.lengths_[person][:, None]
+        scores = score(np.einsum("nd,nd->n", unit(photos), nearer - classifier.common))
+    return np.where(count > 1, scores, -np.inf)
 
 
-def _some(rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    if len(rows) <= MOST:
+def _some(rows: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    if len(rows) <= most:
         return rows
-    chosen = np.random.default_rng(SEED).choice(rows, MOST, replace=False)
+    chosen = np.random.default_rng(SEED).choice(rows, most, replace=False)
     return np.sort(chosen)

@@ -33,6 +33,9 @@ FEW = 8
 BACKGROUND = 100
 """As so many impostors counts what is known of strangers in general."""
 
+NEAREST = 20
+"""People whom a calibration looks at, for each face."""
+
 PSEUDO = 40
 """Trials of either sort that the background adds to the calibration, of weight BACKGROUND in all."""
 
@@ -56,6 +59,7 @@ def verifier(
     if line is not None:
         classifier.slope_, classifier.offset_ = line
     found = threshold(made, embedder, rate)
+    classifier.forget_photos()
     if found is None:
         found = (np.log(GATE / (1 - GATE)) - classifier.offset_) / classifier.slope_
     return Verifier(classifier, float(found), rate, made.identities, math.ceil(CLAIM / rate))
@@ -146,6 +150,8 @@ def calibrate(of: Trials, embedder: str) -> tuple[float, float] | None:
     if not parts:
         return None
 
+    parts = [(*_nearest(scores, right), weights) for scores, right, weights in parts]
+
     def loss(line: Values) -> float:
         total = 0.0
         for scores, right, weight in parts:
@@ -163,6 +169,18 @@ def calibrate(of: Trials, embedder: str) -> tuple[float, float] | None:
     if slope < steepest:
         return slope, prior - slope * float(found.x[1])
     return steepest, prior - steepest * between
+
+
+def _nearest(scores: Scores, right: npt.NDArray[np.intp]) -> tuple[Scores, npt.NDArray[np.intp]]:
+    """The right one's score, in front, and the highest of the others'; all others are unlikely."""
+    rows = np.flatnonzero(right >= 0)
+    first = np.full((len(scores), 1), -np.inf)
+    first[rows, 0] = scores[rows, right[rows]]
+    rest = scores.copy()
+    rest[rows, right[rows]] = -np.inf
+    if rest.shape[1] > NEAREST:
+        rest = np.partition(rest, -NEAREST, axis=1)[:, -NEAREST:]
+    return np.hstack([first, rest]), np.where(right >= 0, 0, -1)
 
 
 def _between_tails(of: Trials, known: Background | None) -> tuple[float, float]:

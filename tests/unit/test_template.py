@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from synthetic import numbered, photos
 
+from face_det.classifiers.moments import moments, unit
 from face_det.classifiers.nearest import STRANGER
-from face_det.classifiers.template import TemplateClassifier, TemplateRecipe, moments, unit
+from face_det.classifiers.template import TemplateClassifier, TemplateRecipe, likeness
 from face_det.geometry import GEOMETRY
 
 
@@ -74,7 +75,7 @@ def test_what_everybody_has_in_common_does_not_count() -> None:
     assert plain.scores(asked).max() > less.scores(asked).max()
     # Linear in the template: the likeness to it less that to the mean face.
     expected = X[0] @ less.templates_[0] - X[0] @ everybody
-    assert less.likeness(X[:1], less.templates_)[0, 0] == pytest.approx(expected)
+    assert likeness(less.scores(X[:1]))[0, 0] == pytest.approx(expected)
 
 
 def test_two_alike_share_the_probability() -> None:

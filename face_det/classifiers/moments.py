@@ -1,0 +1,100 @@
+"""Which photos of a person count, and as what: frames of one moment as one, somebody else's not."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
+from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+
+from face_det.faces import Encodings
+
+TELLING = 4
+"""So many moments tell which photo does not belong."""
+
+AT_ONCE = 4_000_000
+"""Numbers in a batch of people who are looked at together."""
+
+PAIRWISE = 1500
+"""More photos of one person than this are not compared each with each."""
+
+
+def unit(encodings: Encodings) -> Encodings:
+    """Encodings of length 1; those of length 0 stay."""
+    lengths = np.linalg.norm(encodings, axis=-1, keepdims=True)
+    scaled: Encodings = encodings / np.where(lengths > 0, lengths, 1.0)
+    return scaled
+
+
+def looked_at(
+    photos: Encodings,
+    number: npt.NDArray[np.int64],
+    enrolled: npt.NDArray[np.intp],
+    near: float,
+    far: float,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Moment and belonging of each photo. People with as many photos are looked at together, and then
+    only those one by one of whom two photos are near, or one far."""
+    moment, belongs = np.zeros(len(number), np.int64), np.ones(len(number), bool)
+    order = np.argsort(number, kind="stable")
+    counts = np.bincount(number)
+    first = np.cumsum(counts) - counts
+    for count in np.unique(counts[enrolled]):
+        people = enrolled[counts[enrolled] == count]
+        step = max(1, AT_ONCE // int(count * max(min(count, PAIRWISE), photos.shape[1])))
+        for start in range(0, len(people), step):
+            rows = order[first[people[start : start + step]][:, None] + np.arange(count)]
+            moment[rows] = np.arange(count)
+            if 1 < count <= PAIRWISE:
+                for mine in rows[_doubtful(photos[rows], near, far)]:
+                    moment[mine] = moments(photos[mine], near)
+                    belongs[mine] = belonging(photos[mine], moment[mine], far)
+    return moment, belongs
+
+
+def _doubtful(photos: Encodings, near: float, far: float) -> npt.NDArray[np.bool_]:
+    """Of people (m, n, d), those of whom two photos are near, or one is far from the others."""
+    cosines = photos @ photos.transpose(0, 2, 1)
+    cosines[:, np.arange(photos.shape[1]), np.arange(photos.shape[1])] = -1
+    doubtful: npt.NDArray[np.bool_] = (cosines > 1 - near**2 / 2).any(axis=(1, 2))
+    if photos.shape[1] >= TELLING:
+        doubtful |= (_from_the_others(photos) > far).any(axis=1)
+    return doubtful
+
+
+def moments(photos: Encodings, near: float) -> npt.NDArray[np.int64]:
+    """For each photo of a person (length 1) the number of its moment, from 0; single linkage."""
+    linked = photos @ photos.T > 1 - near**2 / 2
+    return np.asarray(connected_components(csr_array(linked), directed=False)[1], np.int64)
+
+
+def belonging(photos: Encodings, moment: npt.NDArray[np.int64], far: float) -> npt.NDArray[np.bool_]:
+    """Which photos of a person are theirs: the farthest from the mean of the other moments goes, as
+    long as it is farther than `far` and most remain. With fewer than four moments nobody can tell."""
+    kept = np.ones(len(photos), bool)
+    allowed = int(0.3 * (moment.max() + 1)) if moment.max() >= TELLING - 1 else 0
+    for _ in range(allowed):
+        means = moment_means(photos[kept], moment[kept])
+        distances = _from_the_others(means[None])[0]
+        worst = int(distances.argmax())
+        if distances[worst] <= far:
+            break
+        kept &= moment != np.unique(moment[kept])[worst]
+    return kept
+
+
+def moment_means(rows: Encodings, number: npt.NDArray[np.int64]) -> Encodings:
+    """The mean of the rows of each number, in the order of the numbers: shape (numbers, d)."""
+    order = np.argsort(number, kind="stable")
+    first = np.flatnonzero(np.diff(number[order], prepend=-1))
+    counts = np.diff(first, append=len(number))
+    means: Encodings = np.add.reduceat(rows[order], first, axis=0) / counts[:, None]
+    return means
+
+
+def _from_the_others(means: Encodings) -> Encodings:
+    """Of moments (people, n, d), from each to the mean of its person's others: (people, n)."""
+    others = unit(means.sum(axis=1, keepdims=True) - means)
+    cosines = np.einsum("pnd,pnd->pn", unit(means), others)
+    distances: Encodings = np.sqrt(np.maximum(2 - 2 * cosines, 0))
+    return distances
