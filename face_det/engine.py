@@ -11,8 +11,11 @@ import numpy as np
 
 from face_det import registry
 from face_det.compute import PLAIN, Compute
-from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Reason, Rgb
+from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Parts, Reason, Rgb
 from face_det.media.image import crop, focus, region
+
+BOTH = "both"
+"""The embedder that is made of the others."""
 
 BATCH = 64
 """Faces embedded at once. Chips wait for a full batch, so this also bounds the memory of a call."""
@@ -72,9 +75,13 @@ def build(options: EngineOptions) -> Engine:
     return Engine(detector, _embedder(options), options)
 
 
-def _embedder(options: EngineOptions) -> Embedder:
+def _embedder(options: EngineOptions, loaded: Embedder | None = None) -> Embedder:
+    """The embedder that the options name; `loaded` may be a part of it, or it a part of `loaded`."""
+    if isinstance(loaded, Parts) and (part := loaded.part(options.embedder)) is not None:
+        return part
+    more = {"loaded": loaded} if options.embedder == BOTH and loaded is not None else {}
     made: Embedder = registry.create(
-        registry.EMBEDDERS, options.embedder, compute=options.compute, jitter=options.jitter
+        registry.EMBEDDERS, options.embedder, compute=options.compute, jitter=options.jitter, **more
     )
     return made
 
@@ -98,9 +105,12 @@ class Engine:
         return cls(other._detector, other._embedder, options)
 
     def with_embedder(self, name: str) -> Engine:
-        """The engine with another embedder, which is loaded, on the same detector. Raises as `build` does."""
+        """The engine with another embedder on the same detector; networks that both embedders have are
+        shared, others loaded. Raises as `build` does."""
         options = replace(self.options, embedder=name)
-        return self if options == self.options else Engine(self._detector, _embedder(options), options)
+        if options == self.options:
+            return self
+        return Engine(self._detector, _embedder(options, self._embedder), options)
 
     @property
     def fingerprint(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -152,6 +152,15 @@ class Embedder(Protocol):
 
     def embed(self, chips: Sequence[Chip], jitters: int = 1) -> Encodings:
         """Encodings of aligned faces, shape (len(chips), dimensions); `jitters` re-samples each."""
+        ...
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """An embedder that is made of others."""
+
+    def part(self, name: str) -> Embedder | None:
+        """The one of that name."""
         ...
 
 

@@ -14,7 +14,7 @@ from face_det import registry
 from face_det.engine import Engine
 from face_det.errors import BadRequest, ModelMissing, NoFace, SeveralFaces, TooFewPeople, UnknownPerson
 from face_det.faces import Face, Reason, Rgb
-from face_det.identity import encode, engines, enrol, model, storage, training
+from face_det.identity import check_facts, encode, engines, enrol, model, quarantine, storage, training
 from face_det.identity.cache import Cache
 from face_det.identity.engines import AUTO, Engines
 from face_det.identity.fingerprints import BOTH, DLIB, SFACE
@@ -59,7 +59,8 @@ class Learner:
     def forget(self, name: str) -> Forgotten:
         """Remove a person's encodings and photos and unlearn them; UnknownPerson if there is nobody.
 
-        Also of a folder that somebody made by hand, by a name that enrolment would refuse.
+        Also of a folder that somebody made by hand, by a name that enrolment would refuse, and what
+        lies in quarantine of it.
         """
         name = unicodedata.normalize("NFC", name)
         enrolled = enrol.photos(self.places.dataset)
@@ -67,13 +68,16 @@ class Learner:
         with storage.locked(self.places.encodings):
             gallery, current = Gallery.load(self.places.encodings), self.model()
             known = gallery.names.count(name)
-            if not photos and not known:
+            if not photos and not known and not quarantine.holds(self.places.dataset, name):
                 raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
             gallery = gallery.without(name)
             live = self._save(gallery, current, self._embedder(current, gallery))
         with Cache(self.places.cache) as cache:
             cache.forget(photos)
-        removed = enrol.remove_person(self.places.dataset, name) if name in enrolled else 0
+        # Its rows do not say whose they are; it is only a cache.
+        check_facts.facts_path(self.places.encodings).unlink(missing_ok=True)
+        removed = quarantine.forget(self.places.dataset, name)
+        removed += enrol.remove_person(self.places.dataset, name) if name in enrolled else 0
         return Forgotten(live, removed, known)
 
     def train(

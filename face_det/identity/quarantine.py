@@ -103,6 +103,12 @@ def undo(dataset: Path, *, everything: bool = False) -> PutBack:
     return PutBack(tuple(back), tuple(taken), tuple(gone))
 
 
+def holds(dataset: Path, name: str) -> bool:
+    """Whether a photo of a person's folder lies in quarantine. Raises DataError for a spoilt journal."""
+    wanted = unicodedata.normalize("NFC", name)
+    return any(unicodedata.normalize("NFC", aside.source.parts[0]) == wanted for aside in lying(dataset))
+
+
 def forget(dataset: Path, name: str) -> int:
     """Delete for good what lies in quarantine of a person's folder; how many photos that were."""
     if not (dataset / FOLDER).is_dir():

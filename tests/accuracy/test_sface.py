@@ -17,6 +17,7 @@ from face_det.embedders.both import BothEmbedder
 from face_det.embedders.dlib_resnet import DlibResnetEmbedder
 from face_det.embedders.sface import SfaceEmbedder
 from face_det.embedders.upright import ARCFACE, Upright, dlib_points, similarity
+from face_det.engine import EngineOptions, build
 from face_det.faces import Box, Detection, Embedder, Rgb
 from face_det.nets import yunet
 from face_det.nets.catalogue import weights_path
@@ -211,3 +212,13 @@ def test_the_best_of_overlapping_boxes_stays() -> None:
     scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32)
     found = yunet.distinct(yunet.Found(boxes, np.zeros((5, 5, 2), np.float32), scores))
     assert found.scores.tolist() == pytest.approx([0.9, 0.7, 0.6, 0.5])
+
+
+def test_networks_of_two_embedders_are_loaded_once() -> None:
+    """Who enrols with both beside a live sface has dlib's loaded, and nothing twice."""
+    live = build(EngineOptions(detector="hog", embedder="sface"))
+    both = live.with_embedder("both")
+    assert both._embedder.part("sface") is live._embedder
+    assert both.with_embedder("sface")._embedder is live._embedder
+    assert both.with_embedder("dlib_resnet")._embedder is both._embedder.part("dlib_resnet")
+    assert both.fingerprint == build(both.options).fingerprint

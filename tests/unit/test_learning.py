@@ -17,7 +17,7 @@ from fake_networks import Both, Dlib, Sface, loaded
 
 from face_det.engine import Engine, EngineOptions
 from face_det.errors import BadEncodings, BadRequest, ModelMismatch, NoFace, UnknownPerson
-from face_det.identity import engines, enrol, gallery
+from face_det.identity import engines, enrol, gallery, quarantine
 from face_det.identity.cache import cache_path
 from face_det.identity.decision import Rule
 from face_det.identity.engines import Engines
@@ -269,6 +269,18 @@ def test_forget_keeps_the_others_numbers(tmp_path: Path) -> None:
     with pytest.raises(UnknownPerson):
         mine.forget("p1")
     assert enrolled(mine, 0).live.model is not None, "and from the start again"
+
+
+def test_forget_reaches_into_quarantine(tmp_path: Path) -> None:
+    """A photo that was put aside is a photo all the same: no file of the dataset names the person."""
+    mine = learner(tmp_path)
+    photo = enrolled(mine, 0).photo
+    quarantine.put_aside(mine.places.dataset, [(photo, "looks like somebody else")])
+    assert mine.forget("p0").images == 1
+    left = [path for path in mine.places.dataset.rglob("*") if path.is_file()]
+    assert not [path for path in left if "p0" in str(path) or b"p0" in path.read_bytes()]
+    with pytest.raises(UnknownPerson):
+        mine.forget("p0")
 
 
 def test_a_photo_of_nobody_leaves_no_trace(tmp_path: Path) -> None:
