@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from face_det.config import load as load_config
 from face_det.doors import assemble
 from face_det.doors.cli import COMMANDS
+from face_det.doors.commands import recognize
 from face_det.media import image
 
 FACE_DET = (sys.executable, "-m", "face_det.doors.cli")
@@ -153,3 +154,12 @@ def test_interrupted(trained, photos):
         _, stderr = job.communicate(timeout=60)
     assert job.returncode == 130
     assert stderr.strip() == "face-det: interrupted; what was done is kept"
+
+
+def test_an_uncertain_face_says_who_it_may_be():
+    """The table names the candidates behind the reason."""
+    box = {"xmin": 0, "ymin": 0, "xmax": 9, "ymax": 9}
+    candidates = [{"name": "Ann", "proba": 0.6}, {"name": "Bea", "proba": 0.3}]
+    face = {"face": None, "faceReason": "unrecognised", "faceProba": 0.6, "faceBox": box}
+    table = recognize._table([{"image": "a.jpg", "faces": [{**face, "candidates": candidates}, face]}])
+    assert list(table.columns[3].cells) == ["unrecognised: Ann or Bea?", "unrecognised"]

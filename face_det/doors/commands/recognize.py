@@ -110,7 +110,7 @@ def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     labels = []
     for face in faces:
-        name = face["face"] or face["faceReason"]
+        name = face["face"] or _why(face)
         text = f"{name} {face['faceProba']:.0%}" if "faceProba" in face else name
         labels.append((Box(**face["faceBox"]), text, face["face"] is not None))
     draw.save(draw.annotate(image.load(data), labels), target)
@@ -125,9 +125,16 @@ def _table(answers: list[Answer]) -> Table:
                 answer["image"],
                 face["face"] or "-",
                 f"{face['faceProba']:.2f}" if "faceProba" in face else "-",
-                face.get("faceReason", ""),
+                _why(face),
                 ", ".join(f"{box[edge]:.0f}" for edge in ("xmin", "ymin", "xmax", "ymax")),
             )
         if not answer["faces"]:
             table.add_row(answer["image"], "-", "-", answer.get("error", "no_face"), "")
     return table
+
+
+def _why(face: Answer) -> str:
+    """The reason, and who it may be all the same."""
+    reason = str(face.get("faceReason", ""))
+    perhaps = " or ".join(candidate["name"] for candidate in face.get("candidates", []))
+    return f"{reason}: {perhaps}?" if perhaps else reason
