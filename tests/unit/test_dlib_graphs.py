@@ -17,7 +17,8 @@ from face_det.nets.runtime import Session
 
 BUILT = {
     # builder: what it makes of the two networks
-    1: {
+    # With 2 came models of other weights; these stayed as they were.
+    2: {
         "mmod": "0c120b3cf354fe9c",
         "resnet": "b21f37496954046c",
     },

@@ -27,7 +27,10 @@ def test_probability_at_the_two_distances() -> None:
         even, gate = geometry.even_distance, geometry.gate_distance
         p = probability([even, gate, 0.0, 100.0], even, gate)
         assert p == pytest.approx([0.5, 0.9, 1.0, 0.0], abs=0.01)
-        assert np.all(np.diff(probability(np.linspace(0, 2 * even, 50), even, gate)) < 0)
+        falling = np.diff(probability(np.linspace(0, 2 * even, 50), even, gate))
+        assert np.all(falling <= 0)
+        between = np.diff(probability(np.linspace(gate, 2 * even - gate, 50), even, gate))
+        assert np.all(between < 0)
 
 
 def test_pyzm_lets_the_root_of_all_vote_by_nearness() -> None:
