@@ -39,10 +39,9 @@ READY_S = 120
 STOP_S = 30
 
 INTRODUCTION = """\
-Two people are known by two photos each; two strangers are in Unknown. So few photos are too few to
-train and calibrate an SVM: here the nearest photo decides. Carphone_Man's photos, and the picture of
-him that is asked about, are frames of one clip, more than a second apart: he is easier to recognise
-than somebody on another day.
+Two people are known by two photos each; two strangers are in Unknown. Carphone_Man's photos, and the
+picture of him that is asked about, are frames of one clip, more than a second apart: he is easier to
+recognise than somebody on another day.
 """
 
 
@@ -75,7 +74,7 @@ def _demonstrate(state: Path, found: dict[str, Path]) -> int:
     config = _prepare(state, found)
     print(INTRODUCTION, flush=True)
     _run("encode the photos", "encode", "--config", str(config))
-    _run("train on them", "train", "--config", str(config), "--classifier", "nearest")
+    _run("train on them", "train", "--config", str(config), "--classifier", "template")
     images = [_request(state / "frames", picture, found[picture.photo]) for picture in PICTURES]
     begun = time.perf_counter()
     with _daemon(config) as endpoint:
@@ -113,7 +112,7 @@ def _prepare(state: Path, found: dict[str, Path]) -> Path:
             shutil.copy(found[photo], state / "dataset" / name)
     (state / "frames").mkdir()
     settings = {
-        "modelPath": "./nearest_face_recognizer.pickle",
+        "modelPath": "./template_face_recognizer.pickle",
         "zerorpcPipe": f"ipc://{state}/rpc.sock",
         # The picture of six is a soft print.
         "focusMeasureThreshold": 100,
