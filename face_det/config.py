@@ -100,7 +100,7 @@ def _from_environment(environ: Mapping[str, str], base: Path) -> tuple[dict[str,
 
 def _parsed(key: str, text: str) -> Any:
     """Text from the environment -> what the file would hold; what cannot be that stays text."""
-    if KEYS[key].annotation in (int, float) or (key == "imageRoots" and text.lstrip().startswith("[")):
+    if KEYS[key].annotation in (int, float, bool) or (key == "imageRoots" and text.lstrip().startswith("[")):
         try:
             return json.loads(text)
         except (ValueError, RecursionError):

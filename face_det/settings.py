@@ -5,8 +5,6 @@ docs/reference/config.md is made from this page. How values get here is in confi
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from face_det import compute, registry
+from face_det import address, compute, registry
 from face_det.compute import Compute
 from face_det.errors import ConfigError
 
@@ -30,9 +28,6 @@ MENUS: dict[str, Iterable[str]] = {
     "logLevel": ("debug", "info", "warning", "error"),
 }
 """The keys whose value is one of a few names."""
-
-MAX_SOCKET_PATH = 107  # bytes: sun_path of a Unix socket, less the closing zero
-_TCP = re.compile(r"tcp://(?:\*|\[[0-9a-fA-F:.%]+\]|[^\s:/\[\]*]+):([0-9]{1,5})")
 
 
 def _field(default: Any, expected: str, about: str, **limits: Any) -> Any:
@@ -138,8 +133,18 @@ class Config(BaseModel):
     )
     zerorpc_pipe: str = _field(
         "ipc:///tmp/face_detect_zmq.pipe",
-        f"ipc:///absolute/path (at most {MAX_SOCKET_PATH} bytes) or tcp://host:port",
+        f"ipc:///absolute/path (at most {address.MAX_PATH} bytes) or tcp://host:port",
         "Where the daemon listens.",
+    )
+    insecure_tcp: bool = _field(
+        False,
+        "true or false",
+        "Listen beyond this machine without keys: whoever reaches the port may then ask, enrol and forget.",
+    )
+    keys_path: Path = _path(
+        "./keys",
+        "The folder of `face-det keys`. With a server's key in it, tcp is encrypted and answers only clients "
+        "whose keys are there too.",
     )
     mount_point: str = _field(
         "", "text", "Put before each image path of a call, when the daemon sees the caller's disk elsewhere."
@@ -153,7 +158,7 @@ class Config(BaseModel):
     log_level: str = _choice("info", "What the daemon logs.")
     comment: str = _field("", "text", "A note to the reader; not used.")
 
-    @field_validator("model_path", "label_path", "encodings_path", "dataset_path", mode="before")
+    @field_validator("model_path", "label_path", "encodings_path", "dataset_path", "keys_path", mode="before")
     @classmethod
     def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
         return _absolute(value, info)
@@ -183,14 +188,10 @@ class Config(BaseModel):
     @field_validator("zerorpc_pipe")
     @classmethod
     def _is_an_endpoint(cls, value: str) -> str:
-        path = value.removeprefix("ipc://")
-        if value != path and path.startswith("/") and not path.endswith("/") and "\0" not in path:
-            right = len(os.fsencode(path)) <= MAX_SOCKET_PATH
-        else:
-            host = _TCP.fullmatch(value)
-            right = host is not None and 1 <= int(host[1]) <= 65535
-        if not right:
-            raise ValueError("no endpoint")
+        try:
+            address.parse(value)
+        except ConfigError as error:
+            raise ValueError("no endpoint") from error
         return value
 
     @model_validator(mode="after")

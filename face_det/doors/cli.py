@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fetch-lfw": ("fetch_lfw", "Strangers for dataset/Unknown, out of LFW."),
     "gallery": ("gallery", "Check the photos of the dataset; put bad ones aside, and back."),
     "serve": ("serve", "The daemon: answer calls over zerorpc."),
+    "keys": ("keys", "Keys for calls over tcp: the server's, and its clients'."),
     "recognize": ("recognize", "Name the faces in pictures."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),
 }

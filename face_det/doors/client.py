@@ -4,28 +4,47 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import zerorpc
 import zmq
+from zmq.utils.monitor import parse_monitor_message
 
-from face_det import errors
-from face_det.doors import endpoint as endpoints
+from face_det import address, errors
+from face_det.doors import keys as key_files
+from face_det.doors.keys import ClientKeys
 from face_det.errors import ConfigError, FaceDetError, Unreachable
 
 PROBE_S = 5.0
+_HANDSHAKES = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
 
 
 class Client:
     """A connection to the daemon at `endpoint`; a context manager.
 
     Each verb raises the error that the daemon names (Busy, BadRequest, ...), or Unreachable if
-    nobody listens, or no reply comes within `timeout_s`. Use one client per thread.
+    nobody listens, it does not take our keys, or no reply comes within `timeout_s`. Use one client
+    per thread. `keys` is the file that `face-det keys add` wrote, for a daemon that is reached over
+    tcp; an ipc endpoint needs none. ConfigError if endpoint or file cannot be used.
     """
 
-    def __init__(self, endpoint: str, *, timeout_s: float = 30, heartbeat_s: float = 60) -> None:
-        self._endpoint = endpoints.parse(endpoint)
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        timeout_s: float = 30,
+        heartbeat_s: float = 60,
+        keys: ClientKeys | str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._endpoint = address.parse(endpoint)
+        self._keys = keys if keys is None or isinstance(keys, ClientKeys) else key_files.client(Path(keys))
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._connection: Any = None
@@ -92,7 +111,10 @@ class Client:
             self._connection = zerorpc.Client(timeout=self._timeout_s, heartbeat=self._heartbeat_s)
             # A request that nobody has taken must not keep the process from ending.
             self._connection._events.setsockopt(zmq.LINGER, 0)
-            self._connection.connect(self._endpoint.text)
+            if self._endpoint.path is None:
+                self._connect_by_tcp()
+            else:
+                self._connection.connect(self._endpoint.text)
         try:
             return self._connection(verb, *args)
         except zerorpc.RemoteError as error:
@@ -104,6 +126,29 @@ class Client:
         except zerorpc.LostRemote as error:
             self.close()
             raise self._unreachable(f"no heartbeat for {2 * self._heartbeat_s} s during {verb}") from error
+
+    def _connect_by_tcp(self) -> None:
+        """Connect, with our keys if there are any; Unreachable at once if the daemon turns us away."""
+        events = self._connection._events
+        if self._keys is not None:
+            events.setsockopt(zmq.CURVE_SERVERKEY, self._keys.server.encode())
+            events.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.own.public.encode())
+            events.setsockopt(zmq.CURVE_SECRETKEY, self._keys.own.secret.encode())
+        connected = events._socket
+        monitor = connected.get_monitor_socket(events=_HANDSHAKES)
+        try:
+            events.connect(self._endpoint.text)
+            patience_s = min(PROBE_S, self._timeout_s, 2 * self._heartbeat_s)
+            if not monitor.poll(patience_s * 1000):
+                return  # a slow one: whether it answers will show
+            outcome = parse_monitor_message(monitor.recv_multipart())["event"]
+        finally:
+            connected.disable_monitor()
+        if outcome != zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self.close()
+            raise self._unreachable(
+                "our keys are none of its clients'" if self._keys else "it wants keys and we have none"
+            )
 
     def _probe(self) -> None:
         """Unreachable at once where nobody listens: zmq would go on trying in silence."""

@@ -12,8 +12,9 @@ import gevent
 from gevent.event import Event
 
 from face_det.config import Config
-from face_det.doors import endpoint, logs
+from face_det.doors import endpoint, guard, logs
 from face_det.doors.endpoint import Endpoint
+from face_det.doors.guard import Guard
 from face_det.doors.notify import Notifier
 from face_det.doors.rpc import CALL_LIMIT_S, Assemble, Load, Rpc
 from face_det.doors.rpc_server import RpcServer
@@ -48,8 +49,11 @@ def run(
     config = load()
     logs.setup(config.log_level)
     place = endpoint.parse(config.zerorpc_pipe)
+    protection = guard.of(place, config.keys_path, insecure=config.insecure_tcp)
     with endpoint.held(place):
-        return _Daemon(config, load, assemble, Notifier(environ), call_limit_s).serve(place)
+        daemon = _Daemon(config, load, assemble, Notifier(environ), call_limit_s)
+        daemon.guard = protection
+        return daemon.serve(place)
 
 
 class _Daemon:
@@ -59,7 +63,8 @@ class _Daemon:
         self, config: Config, load: Load, assemble: Assemble, notifier: Notifier, call_limit_s: float
     ) -> None:
         self._config = config
-        self._load = load
+        self._load_config = load
+        self.guard: Guard | None = None
         self._assemble = assemble
         self._notifier = notifier
         self._call_limit_s = call_limit_s
@@ -98,6 +103,7 @@ class _Daemon:
             Verbs(SERVER_NAME, self._rpc.methods()),
             heartbeat_s=self._config.zerorpc_heart_beat / 1000,
             max_message_bytes=self._config.max_file_bytes + REQUEST_BYTES,
+            guard=self.guard,
         )
         endpoint.bind(place, server.bind)
         server.start(self._crash)
@@ -110,6 +116,12 @@ class _Daemon:
         self._stopping.wait()
         watch.kill()
         return self._end(server, self._rpc.config.shutdown_timeout)
+
+    def _load(self) -> Config:
+        """What a reload reads: the clients' keys first, since one that was removed must go in any case."""
+        if self.guard is not None:
+            self.guard.reload()
+        return self._load_config()
 
     def _build(self) -> Service | None:
         """The service, made on a thread so that signals are heard meanwhile; None if one said stop."""

@@ -8,48 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
-import re
 import socket
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 import zmq
 
-from face_det.errors import AlreadyRunning, ConfigError
+from face_det.address import Endpoint, parse, unfit
+from face_det.errors import AlreadyRunning
 
-MAX_PATH = 107  # bytes: sun_path of a Unix socket, less the closing zero
 UMASK = 0o117
 """Of the socket: only its owner and group may call."""
 
-_TCP = re.compile(r"tcp://(\*|\[[^\s\[\]]+\]|[^\s:/\[\]*]+):([0-9]{1,5})")
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A checked endpoint: either a socket's `path`, or a `host` and `port`."""
-
-    text: str
-    path: Path | None = None
-    host: str = ""
-    port: int = 0
-
-
-def parse(text: str) -> Endpoint:
-    """ipc:///absolute/path or tcp://host:port; ConfigError for anything else."""
-    path = text.removeprefix("ipc://")
-    if path != text and path.startswith("/") and not path.endswith("/") and "\0" not in path:
-        if len(os.fsencode(path)) > MAX_PATH:
-            raise _unfit(f"the path must have at most {MAX_PATH} bytes, got {len(os.fsencode(path))}")
-        return Endpoint(text, path=Path(path))
-    tcp = _TCP.fullmatch(text)
-    if tcp is None or not 1 <= int(tcp[2]) <= 65535:
-        raise _unfit(f"must be ipc:///absolute/path or tcp://host:port, got {text!r}")
-    return Endpoint(text, host=tcp[1].strip("[]"), port=int(tcp[2]))
+__all__ = ["UMASK", "Endpoint", "bind", "held", "parse", "reachable_from_outside"]
 
 
 @contextlib.contextmanager
@@ -64,7 +40,7 @@ def held(endpoint: Endpoint) -> Iterator[None]:
         return
     folder = endpoint.path.parent
     if not folder.is_dir():
-        raise _unfit(f"must be in a folder that exists, got {endpoint.path}; make {folder} first")
+        raise unfit(f"must be in a folder that exists, got {endpoint.path}; make {folder} first")
     marker = Path(f"{endpoint.path}.lock")
     lock = filelock.FileLock(marker, timeout=0)
     try:
@@ -72,7 +48,7 @@ def held(endpoint: Endpoint) -> Iterator[None]:
     except filelock.Timeout as error:
         raise _taken(endpoint, f"pid {_pid_in(marker)}") from error
     except OSError as error:
-        raise _unfit(f"{marker} must be ours to lock, got {error.strerror}") from error
+        raise unfit(f"{marker} must be ours to lock, got {error.strerror}") from error
     try:
         marker.write_text(f"{os.getpid()}\n", "ascii")
         _make_way(endpoint, endpoint.path)
@@ -93,7 +69,7 @@ def bind(endpoint: Endpoint, listen: Callable[[str], None]) -> None:
     except zmq.ZMQError as error:
         if error.errno == errno.EADDRINUSE:
             raise _taken(endpoint, "another process listens there") from error
-        raise _unfit(f"cannot listen on {endpoint.text}: {error.strerror}") from error
+        raise unfit(f"cannot listen on {endpoint.text}: {error.strerror}") from error
     finally:
         os.umask(old)
 
@@ -110,11 +86,11 @@ def _make_way(endpoint: Endpoint, path: Path) -> None:
             raise _taken(endpoint, f"pid {pid}")
     elif not stat.S_ISREG(found.st_mode) or found.st_size > 0:
         kind = f"a file of {found.st_size} bytes" if stat.S_ISREG(found.st_mode) else "something else"
-        raise _unfit(f"{path} must be a socket or free, got {kind}; move it away or choose another path")
+        raise unfit(f"{path} must be a socket or free, got {kind}; move it away or choose another path")
     try:
         path.unlink()
     except OSError as error:
-        raise _unfit(f"{path} is in the way and must be removable, got {error.strerror}") from error
+        raise unfit(f"{path} is in the way and must be removable, got {error.strerror}") from error
 
 
 def _listener(path: Path) -> int | None:
@@ -138,21 +114,32 @@ def _pid_in(marker: Path) -> str:
     return "unknown"
 
 
+def reachable_from_outside(endpoint: Endpoint) -> bool:
+    """Whether other machines could connect: tcp on any address but the loopback's."""
+    if endpoint.path is not None:
+        return False
+    host = _host(endpoint)
+    return host == "*" or not ipaddress.ip_address(host).is_loopback
+
+
+def _host(endpoint: Endpoint) -> str:
+    """The host in numbers, or the * that stands for all."""
+    host = endpoint.host
+    if host == "*":
+        return host
+    try:
+        found = socket.getaddrinfo(host, endpoint.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise unfit(f"host {host!r} must be an address of this machine, got {why}") from error
+    # IPv4 first: it is what clients try that say "localhost".
+    return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+
+
 def _numeric(endpoint: Endpoint) -> str:
     """The address with numbers for the host's name, which is all that zmq can listen on."""
-    host = endpoint.host
-    if host != "*":
-        try:
-            found = socket.getaddrinfo(host, endpoint.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise _unfit(f"host {host!r} must be an address of this machine, got {error.strerror}") from error
-        # IPv4 first: it is what clients try that say "localhost".
-        host = str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+    host = _host(endpoint)
     return f"tcp://[{host}]:{endpoint.port}" if ":" in host else f"tcp://{host}:{endpoint.port}"
-
-
-def _unfit(text: str) -> ConfigError:
-    return ConfigError([f"zerorpcPipe: {text}"])
 
 
 def _taken(endpoint: Endpoint, by: str) -> AlreadyRunning:

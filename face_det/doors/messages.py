@@ -41,6 +41,8 @@ class Message:
 
 def unpack(frames: Sequence[bytes]) -> Message:
     """The message in the frames of a ROUTER socket; Malformed if it is none."""
+    if not frames:
+        raise Malformed("must come from an authorised client")
     *route, payload = frames
     try:
         content = msgpack.unpackb(payload, raw=False, strict_map_key=False)

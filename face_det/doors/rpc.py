@@ -34,7 +34,15 @@ PICTURE_LIMIT_S = 10.0
 TRAINING_LIMIT_S = 6 * 3600.0
 """The same for `train`, whose search may well take an hour."""
 
-RESTART_KEYS = ("zerorpc_pipe", "zerorpc_heart_beat", "workers", "queue_size", "max_file_bytes")
+RESTART_KEYS = (
+    "zerorpc_pipe",
+    "insecure_tcp",
+    "keys_path",
+    "zerorpc_heart_beat",
+    "workers",
+    "queue_size",
+    "max_file_bytes",
+)
 """What a reload cannot change."""
 
 

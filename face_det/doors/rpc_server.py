@@ -24,6 +24,7 @@ import gevent.pool
 import zmq.green as zmq
 
 from face_det.doors import messages
+from face_det.doors.guard import Guard
 from face_det.doors.messages import Id, Malformed, Message
 from face_det.errors import Busy, FaceDetError
 
@@ -59,7 +60,9 @@ class RpcServer:
     and its traceback goes to our log alone.
     """
 
-    def __init__(self, dispatch: Dispatch, *, heartbeat_s: float, max_message_bytes: int) -> None:
+    def __init__(
+        self, dispatch: Dispatch, *, heartbeat_s: float, max_message_bytes: int, guard: Guard | None = None
+    ) -> None:
         self._dispatch = dispatch
         self._heartbeat_s = heartbeat_s
         self._beat_s = min(heartbeat_s, PROBE_S)
@@ -79,6 +82,9 @@ class RpcServer:
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._guard = guard
+        if guard is not None:
+            guard.protect(self._context, self._socket)
 
     def bind(self, address: str) -> None:
         """Listen on a zmq address; zmq.ZMQError if that is not possible."""
@@ -92,7 +98,8 @@ class RpcServer:
             log.critical("no longer able to serve", exc_info=task.exc_info)
             on_crash()
 
-        for loop in (self._receive, self._beat):
+        guarding = (self._guard.answer,) if self._guard is not None else ()
+        for loop in (self._receive, self._beat, *guarding):
             self._tasks.spawn(loop).link_exception(crashed)
 
     @property
@@ -113,12 +120,14 @@ class RpcServer:
     def close(self, linger_s: float) -> None:
         """Deliver the replies that are still on their way, in `linger_s` at most, and close."""
         self._tasks.kill()
+        if self._guard is not None:
+            self._guard.close()
         self._socket.close(linger=int(linger_s * 1000))
         self._context.term()
 
     def _receive(self) -> None:
         while True:
-            frames = self._socket.recv_multipart()
+            frames = self._received()
             try:
                 message = messages.unpack(frames)
             except Malformed as fault:
@@ -128,6 +137,14 @@ class RpcServer:
             # A message that is already there is received without a switch: give way by hand, or a
             # caller that floods us keeps all others waiting.
             gevent.sleep(0)
+
+    def _received(self) -> list[bytes]:
+        """The frames of the next message; of one whose sender has lost its right to call, none."""
+        if self._guard is None:
+            frames: list[bytes] = self._socket.recv_multipart()
+            return frames
+        parts = self._socket.recv_multipart(copy=False)
+        return [part.bytes for part in parts] if self._guard.admits(parts[-1]) else []
 
     def _complain(self, fault: Malformed) -> None:
         self._malformed += 1

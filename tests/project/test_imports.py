@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[2] / "face_det"
 ORDER = [
     {"errors"},
     {"faces", "strict_json", "geometry"},
-    {"registry", "compute", "known_answer"},
+    {"registry", "compute", "known_answer", "address"},
     {"settings"},
     {"config"},
     {"media"},

@@ -29,6 +29,7 @@ Answer = dict[str, Any]
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
 @click.option("--remote", metavar="ENDPOINT", help="Ask the daemon at ipc:///PATH or tcp://HOST:PORT.")
+@click.option("--keys", type=click.Path(path_type=Path), help="For tcp: the file of `face-det keys add`.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--annotate", type=click.Path(path_type=Path, file_okay=False), help="Write annotated pictures here."
@@ -37,12 +38,13 @@ def command(
     paths: tuple[Path, ...],
     config_path: Path | None,
     remote: str | None,
+    keys: Path | None,
     as_json: bool,
     annotate: Path | None,
 ) -> None:
     """Entry point of the command."""
     pictures = list(_pictures(paths))
-    with _recognizer(config_path, remote) as (ask, trained):
+    with _recognizer(config_path, remote, keys) as (ask, trained):
         shown = track(
             pictures,
             "recognizing",
@@ -68,13 +70,13 @@ def command(
 
 @contextlib.contextmanager
 def _recognizer(
-    config_path: Path | None, remote: str | None
+    config_path: Path | None, remote: str | None, keys: Path | None
 ) -> Iterator[tuple[Callable[[bytes], list[Answer]], bool]]:
     """How to have one picture answered, and whether there is a model to name anybody by."""
     if remote is not None:
         from face_det.doors.client import Client
 
-        with Client(remote) as client:
+        with Client(remote, keys=keys) as client:
             yield client.recognize, client.status()["model"] is not None
         return
     # Networks take a second to load: only where they are used.
