@@ -27,7 +27,7 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["face_det", "face_det.*"]),
-    package_data={"face_det": ["py.typed", "identity/background.json"]},
+    package_data={"face_det": ["py.typed", "identity/background.json", "doors/face-detect.service"]},
     install_requires=requirements("ml-requirements.txt"),
     extras_require={
         # The first whose models give memory back.

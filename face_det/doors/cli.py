@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gallery": ("gallery", "Check the photos of the dataset; put bad ones aside, and back."),
     "serve": ("serve", "The daemon: answer calls over zerorpc."),
     "keys": ("keys", "Keys for calls over tcp: the server's, and its clients'."),
+    "install-service": ("install_service", "The daemon as a service of systemd."),
     "recognize": ("recognize", "Name the faces in pictures."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),
 }

@@ -65,11 +65,12 @@ def _build(folder: Path, what: str) -> None:
 
 
 def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> None:
-    """Every module, the marker that says it is typed, the background; no tests, no scripts."""
+    """Every module, the marker that says it is typed, the background, the unit; no tests, no scripts."""
     names = set(zipfile.ZipFile(built[1]).namelist())
     modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "face_det").rglob("*.py")}
     shipped = {name for name in names if ".dist-info/" not in name}
-    assert shipped == modules | {"face_det/py.typed", "face_det/identity/background.json"}
+    data = {"py.typed", "identity/background.json", "doors/face-detect.service"}
+    assert shipped == modules | {f"face_det/{name}" for name in data}
 
 
 def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
