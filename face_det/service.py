@@ -229,12 +229,15 @@ class Service:
             self._counters["images"] += 1
         limits = self._limits
         place = self._resolve(source) if isinstance(source, str) else source
-        return pictures.load(place, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes)
+        return pictures.load(
+            place, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, roots=limits.roots
+        )
 
     def _read(self, source: str | bytes) -> bytes:
         if isinstance(source, bytes):
             return source
-        return pictures.read(self._resolve(source), max_bytes=self._limits.max_bytes)
+        limits = self._limits
+        return pictures.read(self._resolve(source), max_bytes=limits.max_bytes, roots=limits.roots)
 
     def _resolve(self, path: str) -> Path:
         return pictures.resolve(path, mount_point=self._limits.mount_point, roots=self._limits.roots)

@@ -13,6 +13,7 @@ import cv2
 
 from face_det.errors import BadImage
 from face_det.faces import Box, Rgb
+from face_det.media import beneath
 from face_det.media.decode import EXPECTED, decode
 
 _NEVER = (Path("/proc"), Path("/dev"), Path("/sys"))
@@ -24,11 +25,13 @@ def load(
     *,
     max_pixels: int = 100_000_000,
     max_bytes: int = 100_000_000,
+    roots: Sequence[Path] = (),
 ) -> Rgb:
     """Load a picture, a path or the bytes of a file, upright as RGB uint8 of shape (H, W, 3).
 
     Only a regular file is read, and only up to `max_bytes`; a picture of more than `max_pixels` is
     refused by its header. Pixels of 8-bit pictures equal Pillow's `Image.open(path).convert("RGB")`.
+    With `roots`, a path must be what `resolve` gave; it is opened without following a link.
     Raises BadImage, with one line that names the path (or says `bytes`).
     """
     if isinstance(source, bytes):
@@ -36,36 +39,54 @@ def load(
         _check_bytes(len(data), place, max_bytes)
     elif isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        place, data = _place(path), read(path, max_bytes=max_bytes)
+        place, data = _place(path), read(path, max_bytes=max_bytes, roots=roots)
     else:
         raise BadImage(f"image: must be a path or bytes, got {type(source).__name__}")
     return decode(data, place, max_pixels=max_pixels)
 
 
-def read(source: str | os.PathLike[str], *, max_bytes: int = 100_000_000) -> bytes:
+def read(
+    source: str | os.PathLike[str], *, max_bytes: int = 100_000_000, roots: Sequence[Path] = ()
+) -> bytes:
     """The bytes of a regular file of at most `max_bytes`; nothing is said of what they hold.
 
-    Never waits for a pipe's writer, never touches a device. Raises BadImage.
+    Never waits for a pipe's writer, never touches a device. With `roots`, a path must be what `resolve`
+    gave: who changes a folder on the way into a link meanwhile gains nothing. Raises BadImage.
     """
     path = os.fspath(source)
     place = _place(path)
     if not path:
         raise BadImage(f"{place}: must be a path, got an empty one")
     try:
-        # Asked before opening, since opening alone makes some devices act ...
-        _check_regular(os.stat(path), place)  # noqa: PTH116 - one name, one kind of error
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        folder, name = beneath.opened(Path(path), roots) if roots else (None, path)
         try:
-            # ... and again of what was opened, which may be another file by now.
-            found = os.fstat(descriptor)
-            _check_regular(found, place)
-            _check_bytes(found.st_size, place, max_bytes)
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(found.st_size)
+            return _read(folder, name, place, max_bytes)
         finally:
-            os.close(descriptor)
+            if folder is not None:
+                os.close(folder)
+    except beneath.Outside as error:
+        raise BadImage(f"{place}: must lie in an allowed folder, leads outside") from error
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+
+
+def _read(folder: int | None, name: str, place: str, max_bytes: int) -> bytes:
+    follow = folder is None
+    # Asked before opening, since opening alone makes some devices act ...
+    _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=follow), place)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(name, flags, dir_fd=folder)
+    try:
+        # ... and again of what was opened, which may be another file by now.
+        found = os.fstat(descriptor)
+        _check_regular(found, place)
+        if beneath.is_of_the_kernel(found.st_dev):
+            raise BadImage(f"{place}: must be {EXPECTED}, got a file of the kernel's own")
+        _check_bytes(found.st_size, place, max_bytes)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(found.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def resolve(path: str, *, mount_point: str = "", roots: Sequence[Path] = ()) -> Path:
@@ -137,6 +158,7 @@ def _check_regular(found: os.stat_result, place: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         kinds = {
             stat.S_IFDIR: "a folder",
+            stat.S_IFLNK: "a link that was not there before",
             stat.S_IFIFO: "a pipe",
             stat.S_IFSOCK: "a socket",
             stat.S_IFCHR: "a device",

@@ -1,0 +1,178 @@
+"""Where a caller's path may lead: allowed folders, races, and files that are none."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from face_det.errors import BadImage
+from face_det.media.image import load, read, resolve
+
+RED, BLUE = (200, 0, 0), (0, 0, 200)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An allowed folder with a red picture in cam/; outside lies a blue one, in a folder of that name."""
+    for folder, colour in (("allowed", RED), ("outside", BLUE)):
+        (tmp_path / folder / "cam").mkdir(parents=True)
+        Image.new("RGB", (8, 8), colour).save(tmp_path / folder / "cam/1.png")
+    return tmp_path / "allowed"
+
+
+def colour(path: Path | str, root: Path) -> tuple[int, ...]:
+    """Of the picture at a caller's path."""
+    rgb = load(resolve(str(path), roots=[root]), roots=[root])
+    return tuple(np.unique(rgb.reshape(-1, 3), axis=0)[0].tolist())
+
+
+def refusal(path: Path | str, root: Path) -> str:
+    with pytest.raises(BadImage) as caught:
+        colour(path, root)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_inside(root: Path) -> None:
+    """As it is, through .. that stays inside, through a link that does, and where the root is a link."""
+    (root / "link").symlink_to("cam")
+    (root.parent / "alias").symlink_to(root)
+    for path in (
+        "cam/1.png",
+        "cam/../cam/./1.png",
+        "link/1.png",
+        "../alias/cam/1.png",
+        "../allowed/cam/1.png",
+    ):
+        assert colour(root / path, root) == RED
+        assert colour(root / path, root.parent / "alias") == RED
+
+
+@pytest.mark.parametrize(
+    "path", ["../outside/cam/1.png", "cam/../../outside/cam/1.png", "out/cam/1.png", "1.png", "deep/1.png"]
+)
+def test_outside(root: Path, path: str) -> None:
+    """Dots, a link to a folder, to a file, and a chain of links."""
+    (root / "out").symlink_to(root.parent / "outside")
+    (root / "1.png").symlink_to(root.parent / "outside/cam/1.png")
+    (root / "deep").symlink_to(root / "out/cam")
+    assert "leads outside" in refusal(root / path, root)
+
+
+def test_a_name_that_only_begins_alike(root: Path) -> None:
+    """/allowed-too is not in /allowed."""
+    (root.parent / "outside").rename(root.parent / "allowed-too")
+    assert "leads outside" in refusal(root.parent / "allowed-too/cam/1.png", root)
+
+
+def test_the_root_itself_and_what_is_missing(root: Path) -> None:
+    """A folder is no picture, and neither is nothing."""
+    assert "a folder" in refusal(root, root)
+    assert "no such file" in refusal(root / "cam/2.png", root)
+    assert "no folder" in refusal(root / "cam/1.png/2.png", root)
+
+
+@pytest.mark.parametrize("swapped", ["cam", "cam/1.png"])
+def test_a_link_put_in_place_after_the_check(root: Path, swapped: str) -> None:
+    """The path was fine when it was resolved; a folder on it, or the file, is another's by now."""
+    path = resolve(str(root / "cam/1.png"), roots=[root])
+    (root / swapped).rename(root / "old")
+    (root / swapped).symlink_to(root.parent / "outside" / swapped)
+    for action in (load, read):
+        with pytest.raises(BadImage):
+            action(path, roots=[root])
+    assert read(path)  # that is, without the roots
+
+
+def test_nobody_wins_the_race(root: Path) -> None:
+    """Folder and link change places all the time: the picture inside or a refusal, never the one outside."""
+    (root / "away").symlink_to(root.parent / "outside/cam")
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            (root / "cam").rename(root / "kept")
+            (root / "away").rename(root / "cam")
+            (root / "cam").rename(root / "away")
+            (root / "kept").rename(root / "cam")
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    seen = set()
+    try:
+        for _ in range(2000):
+            try:
+                seen.add(colour(root / "cam/1.png", root))
+            except BadImage:
+                seen.add(("refused",))
+    finally:
+        done.set()
+        swapping.join()
+    assert BLUE not in seen
+    assert ("refused",) in seen
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "null", "zero", "tty"])
+def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
+    """Refused at once: a pipe without a writer does not make anybody wait, a device is not opened."""
+    path = tmp_path / "x"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(f"/dev/{kind}")
+    with pytest.raises(BadImage, match="must be "):
+        load(path)
+    with pytest.raises(BadImage, match=r"must be |must lie in|path into"):
+        load(resolve(str(path), roots=[tmp_path]), roots=[tmp_path])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/self/mem",
+        "/proc/self/environ",
+        "/proc/self/cmdline",
+        "/proc/kcore",
+        "/proc/self/root/etc/passwd",
+        "/proc/1/../self/status",
+        "/sys/kernel/vmcoreinfo",
+        "/sys/power/state",
+        "/dev/mem",
+        "/dev/stdin",
+        "//proc/self/maps",
+    ],
+)
+def test_the_kernels_files(path: str, tmp_path: Path) -> None:
+    """By name, through a link, and with a link around the check by name."""
+    with pytest.raises(BadImage, match="path into"):
+        resolve(path)
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(BadImage, match=r"path into|must be a"):
+        load(resolve(str(tmp_path / "link")))
+    with pytest.raises(BadImage):
+        load(path)
+
+
+def test_a_file_of_the_kernel_is_known_by_its_disk(tmp_path: Path) -> None:
+    """A regular file with a size, on /sys: said to be what it is."""
+    path = next(path for path in Path("/sys/kernel").iterdir() if path.is_file() and path.stat().st_size)
+    with pytest.raises(BadImage, match="a file of the kernel's own"):
+        read(path)
+
+
+def test_the_limit_of_bytes(root: Path) -> None:
+    """A sparse file of a terabyte is refused by its size."""
+    with (root / "huge.jpg").open("wb") as file:
+        file.truncate(2**40)
+    assert "at most 100,000,000 bytes" in refusal(root / "huge.jpg", root)
