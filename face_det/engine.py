@@ -6,16 +6,21 @@ import itertools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from face_det import registry
+from face_det.budget import Budget
 from face_det.compute import PLAIN, Compute
 from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Parts, Reason, Rgb
 from face_det.media.image import crop, focus, region
 
 BOTH = "both"
 """The embedder that is made of the others."""
+
+View = tuple[Rgb, "Box | None"]
+"""What to look at: an image, or the part of it in a box."""
 
 BATCH = 64
 """Faces embedded at once. Chips wait for a full batch, so this also bounds the memory of a call."""
@@ -94,15 +99,15 @@ class Engine:
         self._embedder = embedder
         self.options = options
 
-    @classmethod
-    def sharing(cls, other: Engine, options: EngineOptions) -> Engine:
+    @staticmethod
+    def sharing(other: Engine, options: EngineOptions) -> Engine:
         """An engine with other gates on the same networks, which are loaded once.
 
         ValueError if these networks are others, or may not have seen faces that are to be found.
         """
         if not options.can_share(other.options):
             raise ValueError(f"options must share the networks of {other.options}, got {options}")
-        return cls(other._detector, other._embedder, options)
+        return other._gated(options)
 
     def with_embedder(self, name: str) -> Engine:
         """The engine with another embedder on the same detector; networks that both embedders have are
@@ -111,6 +116,13 @@ class Engine:
         if options == self.options:
             return self
         return Engine(self._detector, _embedder(options, self._embedder), options)
+
+    def _gated(self, options: EngineOptions) -> Engine:
+        return Engine(self._detector, self._embedder, options)
+
+    def isolation(self) -> dict[str, Any] | None:
+        """The processes that it runs in, for status(); None: it runs in this one."""
+        return None
 
     @property
     def fingerprint(self) -> str:
@@ -123,20 +135,32 @@ class Engine:
         return "+".join(dict.fromkeys((self._detector.runtime, self._embedder.runtime)))
 
     def faces(
-        self, views: Iterable[tuple[Rgb, Box | None]], timings: Timings | None = None
+        self,
+        views: Iterable[View],
+        timings: Timings | None = None,
+        *,
+        budget: Budget | None = None,
+        broken: set[int] | None = None,
     ) -> list[tuple[Face, ...]]:
         """Faces of each view (an image, or the part of it in a box), best first, encoded.
 
         The views are taken one by one and let go, so a long call holds one image at a time. A
         view whose box has no pixel inside the image yields no face. Boxes of faces are in pixels
         of the full image. Faces that a gate turns away keep their reason and have no encoding.
+
+        Once `budget` is over, faces are not encoded any more and have TIMEOUT for a reason; to end the
+        views then is for who makes them. Where an engine runs in a process of its own, `broken` gains
+        the index of each view that ended the process twice, and without `broken` that is BadImage.
         """
         timings = timings if timings is not None else Timings()
+        budget = budget if budget is not None else Budget()
+        batch = max(1, BATCH // self.options.jitters)
         found: list[list[Face]] = []
         pending = _Pending()
-        for index, (rgb, box) in enumerate(views):
+        for rgb, box in views:
+            index = len(found)
             start = time.perf_counter()
-            part, (dx, dy) = _part(rgb, box)
+            part, (dx, dy) = part_of(rgb, box)
             detections = [] if part is None else self._detector.detect(part, self.options.upsample)
             timings.detect_s += time.perf_counter() - start
             found.append([])
@@ -147,9 +171,11 @@ class Engine:
                     pending.places.append((index, len(found[index])))
                     pending.chips.append(self._embedder.align(part, detection))
                 found[index].append(replace(face, box=face.box.shifted(dx, dy)))
-            if len(pending.chips) >= BATCH:
-                self._embed(pending, found, timings)
-        self._embed(pending, found, timings)
+            # Whoever makes the views may wait for its turn before the next one: keep no picture.
+            del rgb, part
+            if len(pending.chips) >= batch:
+                self._embed(pending, found, timings, budget, batch)
+        self._embed(pending, found, timings, budget, batch)
         return [tuple(faces) for faces in found]
 
     def _gate(self, part: Rgb, detection: Detection) -> Face:
@@ -162,19 +188,27 @@ class Engine:
             reason = Reason.TOO_BLURRY
         return Face(box, detection.score, sharpness, reason, None)
 
-    def _embed(self, pending: _Pending, found: list[list[Face]], timings: Timings) -> None:
+    def _embed(
+        self, pending: _Pending, found: list[list[Face]], timings: Timings, budget: Budget, size: int
+    ) -> None:
+        """Encode what is pending, `size` faces at once. Those that were found in time always get one such
+        batch; after it, time may be up for the rest."""
         start = time.perf_counter()
         places, chips = iter(pending.places), iter(pending.chips)
-        while batch := list(itertools.islice(chips, BATCH)):
+        while batch := list(itertools.islice(chips, size)):
             for encoding in self._embedder.embed(batch, self.options.jitters):
                 view, position = next(places)
                 found[view][position] = replace(found[view][position], encoding=encoding)
+            if budget.over:
+                break
+        for view, position in places:
+            found[view][position] = replace(found[view][position], reason=Reason.TIMEOUT)
         pending.places.clear()
         pending.chips.clear()
         timings.embed_s += time.perf_counter() - start
 
 
-def _part(rgb: Rgb, box: Box | None) -> tuple[Rgb | None, tuple[int, int]]:
+def part_of(rgb: Rgb, box: Box | None) -> tuple[Rgb | None, tuple[int, int]]:
     """The pixels a view looks at, contiguous, and where their top left lies in the image."""
     if box is None:
         return rgb, (0, 0)

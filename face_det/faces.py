@@ -36,6 +36,7 @@ class Reason(str, Enum):
     TOO_SMALL = "too_small"
     TOO_BLURRY = "too_blurry"
     UNRECOGNISED = "unrecognised"
+    TIMEOUT = "timeout"
 
 
 @dataclass(frozen=True, slots=True)

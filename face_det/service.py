@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from face_det import __version__, arguments, wire
+from face_det.batch import Batch
+from face_det.budget import Budget
 from face_det.engine import Timings
-from face_det.errors import BadImage
-from face_det.faces import UNKNOWN, Box, Face, Match, Reason, Rgb
+from face_det.faces import UNKNOWN, Face, Match, Rgb
 from face_det.identity import enrol
 from face_det.identity.decision import Rule, decide
 from face_det.identity.engines import Engines
@@ -62,57 +63,34 @@ class Service:
         """Whether there is a model; without one every face is `unrecognised`."""
         return self._live.model is not None
 
-    def detect_faces(self, images: object, notes: Notes | None = None) -> str:
-        """The uploader's call: JSON text of the same list, every person's label with an answer."""
+    def detect_faces(self, images: object, notes: Notes | None = None, budget: Budget | None = None) -> str:
+        """The uploader's call: JSON text of the same list, every person's label with an answer.
+
+        What is not looked at when `budget` is over is answered `timeout`.
+        """
         start = time.perf_counter()
+        budget = budget if budget is not None else Budget()
         requests = wire.parse(images, self._limits.max_images)
-        answers: dict[tuple[int, int], wire.PersonAnswer] = {}
-        places: list[tuple[int, int]] = []
-        timings, live = Timings(), self._live
-        found = live.engine.faces(self._views(requests, answers, places), timings)
+        batch, timings, live, broken = Batch(requests), Timings(), self._live, set[int]()
+        views = batch.views(self._load, budget)
+        found = live.engine.faces(views, timings, budget=budget, broken=broken)
         flat = [face for faces in found for face in faces]
-        paths = [requests[place[0]].path for place, faces in zip(places, found, strict=True) for _ in faces]
-        matches = iter(self._matches(live.model, flat, paths))
-        for place, faces in zip(places, found, strict=True):
-            answers[place] = wire.PersonAnswer(tuple((face, next(matches)) for face in faces))
+        batch.answer(found, self._matches(live.model, flat, batch.frames(found)), broken)
+        with self._counting:
+            self._counters["timeout"] += batch.late
         assert isinstance(images, (list, tuple))
-        reply = wire.render(images, answers)
+        reply = wire.render(images, batch.answers)
         self._note(
             notes,
             images=len(requests),
-            persons=len(answers),
+            persons=len(batch.answers),
             faces=len(flat),
             detect_ms=timings.detect_s * 1000,
+            **({"timeout": batch.late} if batch.late else {}),
             embed_ms=timings.embed_s * 1000,
             compute_ms=(time.perf_counter() - start) * 1000,
         )
         return reply
-
-    def _views(
-        self,
-        requests: list[wire.ImageRequest],
-        answers: dict[tuple[int, int], wire.PersonAnswer],
-        places: list[tuple[int, int]],
-    ) -> Iterator[tuple[Rgb, Box | None]]:
-        """Each picture once, and of it each person's box; what cannot be looked at is answered."""
-        by_path: dict[str, list[tuple[int, wire.Person]]] = {}
-        for index, request in enumerate(requests):
-            for person in request.persons:
-                by_path.setdefault(request.path, []).append((index, person))
-        for path, persons in by_path.items():
-            try:
-                rgb = self._load(path)
-            except BadImage:
-                for index, person in persons:
-                    answers[index, person.label] = wire.PersonAnswer(reason=Reason.BAD_IMAGE)
-                continue
-            height, width = rgb.shape[:2]
-            for index, person in persons:
-                if person.box is None or pictures.region(person.box, width, height) is None:
-                    answers[index, person.label] = wire.PersonAnswer(reason=Reason.BAD_ROI)
-                    continue
-                places.append((index, person.label))
-                yield rgb, person.box
 
     def recognize(self, image: object, options: object = None, notes: Notes | None = None) -> list[Notes]:
         """Faces of a whole picture (path or bytes), best first; BadImage if it cannot be read."""
@@ -196,6 +174,7 @@ class Service:
             "detector": live.engine.options.detector,
             "embedder": live.engine.options.embedder,
             "runtime": live.engine.runtime,
+            "isolation": live.engine.isolation(),
             "counters": counters,
         }
 

@@ -25,6 +25,7 @@ MENUS: dict[str, Iterable[str]] = {
     "device": compute.DEVICES,
     "classifier": ("auto", *registry.CLASSIFIERS),
     "decision": ("auto", "proba"),
+    "isolation": ("none", "process"),
     "logLevel": ("debug", "info", "warning", "error"),
 }
 """The keys whose value is one of a few names."""
@@ -134,6 +135,25 @@ class Config(BaseModel):
     zerorpc_pipe: str = _field(
         "ipc:///tmp/face_detect_zmq.pipe",
         f"ipc:///absolute/path (at most {address.MAX_PATH} bytes) or tcp://host:port",
+    isolation: str = _choice(
+        "none",
+        "`process`: pictures are looked at in processes of their own, one for each of `workers`, so that a "
+        "picture that makes native code crash does not end the daemon: it is a `bad_image`.",
+    )
+    worker_memory: int = _whole(
+        0,
+        0,
+        10**7,
+        "MB. With `isolation`, a process that has come to hold more is replaced between two pictures; 0 is "
+        "no limit.",
+    )
+    call_timeout: float = _number(
+        25,
+        0,
+        86_400,
+        "Seconds. What of a detect_faces call is not done by then is answered `timeout`, the rest as usual. "
+        "It counts from when the call arrives; 0 is no limit. The Node client gives up after 30.",
+    )
         "Where the daemon listens.",
     )
     insecure_tcp: bool = _field(
@@ -187,6 +207,7 @@ class Config(BaseModel):
 
     @field_validator("zerorpc_pipe")
     @classmethod
+        "isolation",
     def _is_an_endpoint(cls, value: str) -> str:
         try:
             address.parse(value)

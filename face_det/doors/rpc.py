@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 
+from face_det.budget import Budget
 from face_det.config import Config
 from face_det.doors import logs
 from face_det.doors.notify import Notifier
-from face_det.doors.worker import Workers
+from face_det.doors.worker import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ RESTART_KEYS = (
 )
 """What a reload cannot change."""
 
+    "isolation",
+    "worker_memory",
 
 class Rpc:
     """The verbs. `workers` answer who is in a picture.
@@ -102,12 +106,22 @@ class Rpc:
         pictures = len(images) if isinstance(images, list) else 1
         limit_s = self._call_limit_s + PICTURE_LIMIT_S * pictures
         with _logged("detect_faces") as notes:
-            return self._compute(lambda: self._service.detect_faces(images, notes), notes, limit_s)
+            return self._workers.submit(
+                lambda: self._service.detect_faces(images, notes, budget),
+                limit_s=limit_s,
+                notes=notes,
+                budget=budget,
+            )
 
     def recognize(self, image: Any, options: Any = None) -> Any:
         """Who is in this picture (a path, or the bytes of a file)? Its faces, best first."""
         with _logged("recognize") as notes:
-            return self._compute(lambda: self._service.recognize(image, options, notes), notes)
+        budget = Budget(self._config.call_timeout or math.inf, give_way=give_way)
+            return self._workers.submit(
+                lambda: self._service.recognize(image, options, notes),
+                limit_s=self._call_limit_s,
+                notes=notes,
+            )
 
     def add_face(self, name: Any, image: Any) -> Any:
         """Store the one face of this picture (a path, or the bytes of a file) under a name, and learn it."""
@@ -166,8 +180,23 @@ class Rpc:
         known = f"{model['classifier']}, {len(model['classes'])} classes" if model else "no model trained yet"
         return f"ready on {self._started_with.zerorpc_pipe}: {known}"
 
-    def _compute(self, run: Callable[[], T], notes: Notes, limit_s: float | None = None) -> T:
-        return self._workers.submit(run, limit_s=limit_s or self._call_limit_s, notes=notes)
+    def _learn(
+        self,
+        action: str,
+        run: Callable[[], T],
+        notes: Notes,
+        limit_s: float | None = None,
+        *,
+        name: object = None,
+    ) -> T:
+        """Run it on the learner's thread, with a line in the audit log before and after."""
+        who = caller()
+
+        def recorded() -> T:
+            with self._audit.recorded(who, action, name) as counts:
+                done = run()
+                counts.update({key: notes[key] for key in COUNTS if key in notes})
+            return done
 
     def _learn(self, run: Callable[[], T], notes: Notes, limit_s: float | None = None) -> T:
         return self._learner.submit(run, limit_s=limit_s or self._call_limit_s, notes=notes)

@@ -26,6 +26,7 @@ import zmq.green as zmq
 from face_det.doors import messages
 from face_det.doors.guard import Guard
 from face_det.doors.messages import Id, Malformed, Message
+from face_det.doors.worker import CLIENT
 from face_det.errors import Busy, FaceDetError
 
 log = logging.getLogger(__name__)
@@ -177,6 +178,7 @@ class RpcServer:
 
     def _answer(self, call: _Call) -> None:
         request = call.request
+        CLIENT.set(request.route)
         try:
             self._send(call, messages.OK, (self._dispatch(request.name, request.args),))
         except FaceDetError as error:

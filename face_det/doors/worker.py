@@ -2,6 +2,10 @@
 
 The hub must stay free to send heartbeats, so nothing that computes runs on it: a greenlet hands
 its work over with `submit` and sleeps; the thread hands the result back through the hub's loop.
+
+Nobody's batch keeps the others waiting: clients have their turns in a ring. A long job calls
+`give_way` between two pictures; it then waits, half done, for its client's next turn. For that each
+job is a greenlet of its thread (greenlets that gevent knows nothing of).
 """
 
 from __future__ import annotations
@@ -9,19 +13,33 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import gevent
+import greenlet
 from gevent.event import Event
 
+from face_det.budget import Budget
+from face_det.doors.turns import Turns
 from face_det.errors import Busy
 
 T = TypeVar("T")
 
 WINDOW = 512
 """How many of the last calls the percentiles are taken over."""
+
+CLIENT: ContextVar[Hashable] = ContextVar("client", default=None)
+"""Whose calls a greenlet submits."""
+
+
+def give_way() -> None:
+    """In a job: let the others have their turn, and return with the next one of ours."""
+    parent = greenlet.getcurrent().parent
+    if isinstance(threading.current_thread(), _Thread) and parent is not None:
+        parent.switch()
 
 
 @dataclass(eq=False)
@@ -31,6 +49,10 @@ class _Job:
     run: Callable[[], Any]
     notes: dict[str, Any]
     limit_s: float
+    budget: Budget = field(default_factory=Budget)
+    client: Hashable = None
+    thread: _Thread | None = None
+    greenlet: Any = None
     submitted: float = field(default_factory=time.monotonic)
     done: Event = field(default_factory=Event)
     value: Any = None
@@ -58,13 +80,13 @@ class Workers:
         # While all greenlets wait for threads, this keeps the loop from concluding that nothing can happen.
         self._keep_alive = self._loop.async_()
         self._ready = threading.Condition()
-        self._waiting: deque[_Job] = deque()
+        self._waiting: Turns[_Job] = Turns()
         self._threads = [_Thread(self._work, f"{name}-{index}") for index in range(threads)]
         self._unfinished = 0
         self._idle = Event()
         self._idle.set()
         self._refusal: str | None = None
-        self._counts = {"done": 0, "failed": 0, "refused": 0, "abandoned": 0}
+        self._counts = {"done": 0, "failed": 0, "refused": 0, "abandoned": 0, "cancelled": 0}
         self._spans_ms: deque[float] = deque(maxlen=WINDOW)
 
     def start(self) -> None:
@@ -73,14 +95,22 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, run: Callable[[], T], *, limit_s: float, notes: dict[str, Any] | None = None) -> T:
+    def submit(
+        self,
+        run: Callable[[], T],
+        *,
+        limit_s: float,
+        notes: dict[str, Any] | None = None,
+        budget: Budget | None = None,
+    ) -> T:
         """What `run()` returns or raises, computed on a thread; blocks only the calling greenlet.
 
-        Busy at once if the queue is full or closed. `limit_s` is how long it may run before the
-        thread counts as stuck; `notes` gains `queue_ms`. If the greenlet is killed while it waits
-        here, a job that has not begun never will, and its place in the queue is free again.
+        Busy at once if the queue is full or closed. `limit_s` is how long it may run without giving way
+        before the thread counts as stuck; `notes` gains `queue_ms`. If the greenlet is killed while it
+        waits here, a job that has not begun never will, and its place in the queue is free again; one
+        that has begun finds its `budget` cancelled.
         """
-        job = _Job(run, {} if notes is None else notes, limit_s)
+        job = _Job(run, {} if notes is None else notes, limit_s, budget or Budget(), CLIENT.get())
         self._enqueue(job)
         try:
             job.done.wait()
@@ -96,7 +126,7 @@ class Workers:
         with self._ready:
             idle = sum(1 for thread in self._threads if thread.job is None)
             if self._refusal is None and len(self._waiting) < self._queue_size + idle:
-                self._waiting.append(job)
+                self._waiting.add(job.client, job)
                 self._unfinished += 1
                 self._idle.clear()
                 self._ready.notify()
@@ -106,35 +136,42 @@ class Workers:
 
     def _abandon(self, job: _Job) -> None:
         with self._ready:
-            self._counts["abandoned"] += 1
-            if job not in self._waiting:
+            if job.thread is not None:
+                self._counts["cancelled"] += 1
+                job.budget.cancel()
                 return
-            self._waiting.remove(job)
+            self._counts["abandoned"] += 1
+            self._waiting.remove(job.client, job)
         self._finished()
 
     def _work(self, thread: _Thread) -> None:
         while True:
-            with self._ready:
-                while not self._waiting:
-                    self._ready.wait()
-                job = self._waiting.popleft()
-                thread.since = time.monotonic()
-                thread.job = job
-            job.notes["queue_ms"] = round((thread.since - job.submitted) * 1000)
-            try:
-                job.value = job.run()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
-                job.error = error
-            except BaseException as error:  # noqa: BLE001 - SystemExit in a greenlet would end the daemon
-                job.error = RuntimeError(f"{type(error).__name__} in a call")
-                job.error.__cause__ = error
+            job = self._next(thread)
+            if job.greenlet is None:
+                job.notes["queue_ms"] = round((thread.since - job.submitted) * 1000)
+                job.greenlet = greenlet.greenlet(_follow)
+            job.greenlet.switch(job)
             with self._ready:
                 thread.job = None
+                if not job.greenlet.dead:
+                    # The first of its client's line again, and the client the last of the ring.
+                    self._waiting.put_back(job.client, job)
+                    continue
                 self._spans_ms.append((time.monotonic() - job.submitted) * 1000)
                 self._counts["done" if job.error is None else "failed"] += 1
             self._loop.run_callback_threadsafe(self._deliver, job)
             # While this thread waits for the next job it must not keep the pictures of this one.
             del job
+
+    def _next(self, thread: _Thread) -> _Job:
+        """The job whose turn it is: one that nobody has begun, or that this thread has."""
+        with self._ready:
+            while (job := self._waiting.take(lambda job: job.thread in (None, thread))) is None:
+                self._ready.wait()
+            thread.since = time.monotonic()
+            thread.job = job
+            job.thread = thread
+            return job
 
     def _deliver(self, job: _Job) -> None:
         job.done.set()
@@ -149,8 +186,9 @@ class Workers:
         """Refuse new jobs, and those still waiting, with Busy(reason); the running ones go on."""
         with self._ready:
             self._refusal = reason
-            refused = list(self._waiting)
-            self._waiting.clear()
+            refused = []
+            while (job := self._waiting.take(lambda job: job.thread is None)) is not None:
+                refused.append(job)
             self._counts["refused"] += len(refused)
         for job in refused:
             job.error = Busy(reason)
@@ -185,6 +223,17 @@ class Workers:
                 "p50_ms": _percentile(spans, 0.50),
                 "p95_ms": _percentile(spans, 0.95),
             }
+
+
+def _follow(job: _Job) -> None:
+    """Run a job to its end; in a greenlet."""
+    try:
+        job.value = job.run()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+        job.error = error
+    except BaseException as error:  # noqa: BLE001 - SystemExit in a greenlet would end the daemon
+        job.error = RuntimeError(f"{type(error).__name__} in a call")
+        job.error.__cause__ = error
 
 
 def _percentile(ordered: list[float], share: float) -> float | None:

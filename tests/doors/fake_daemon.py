@@ -72,7 +72,7 @@ class FakeService:
             Path(config.comment.split()[1] + ".waiting").touch()
             wait_for(config.comment.split()[1])
 
-    def detect_faces(self, images, notes=None):
+    def detect_faces(self, images, notes=None, budget=None):
         if not isinstance(images, list):
             raise errors.BadRequest(f"images: must be a list, got {type(images).__name__}")
         follow(images)

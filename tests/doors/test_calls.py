@@ -160,7 +160,9 @@ def test_status_and_people_do_not_wait_in_the_queue(launch, call, gate):
     status = call(daemon, "status")
     gate.open()
     busy.get(timeout=60)
-    assert status["counters"] == {"images": 0, "done": 1, "failed": 1, "refused": 0, "abandoned": 0}
+    assert status["counters"] == {
+        "images": 0, "done": 1, "failed": 1, "refused": 0, "abandoned": 0, "cancelled": 0,
+    }  # fmt: skip
     assert (status["workers"], status["running"], status["queue_depth"], status["queue_size"]) == (1, 1, 0, 5)
     assert 0 <= status["p50_ms"] <= status["p95_ms"]
     assert status["version"] == "0"

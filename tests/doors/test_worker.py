@@ -10,7 +10,9 @@ import gevent
 import pytest
 from running import eventually
 
-from face_det.doors.worker import Workers, _percentile
+from face_det.budget import Budget
+from face_det.doors.turns import Turns
+from face_det.doors.worker import CLIENT, Workers, _percentile, give_way
 from face_det.errors import Busy
 
 
@@ -72,7 +74,9 @@ def test_closing_refuses_the_waiting_and_the_new(workers):
     barrier.set()
     assert workers.join(60)
     assert running.get(timeout=60)
-    assert workers.status()["counters"] == {"done": 1, "failed": 0, "refused": 2, "abandoned": 0}
+    assert workers.status()["counters"] == {
+        "done": 1, "failed": 0, "refused": 2, "abandoned": 0, "cancelled": 0,
+    }  # fmt: skip
 
 
 def test_a_thread_is_stuck_after_its_jobs_limit(workers):
@@ -105,6 +109,131 @@ def test_nothing_of_a_call_is_kept(workers):
     del picture
     gc.collect()
     assert gone() is None
+
+
+def submitted_by(client, workers, run, **options):
+    """A greenlet of that client's, which waits for its job."""
+
+    def submit():
+        CLIENT.set(client)
+        return workers.submit(run, limit_s=60, **options)
+
+    return gevent.spawn(submit)
+
+
+def batch(name, length, events):
+    """A job of so many pictures, each an event."""
+
+    def run():
+        for index in range(length):
+            give_way()
+            events.append((name, index))
+        return name
+
+    return run
+
+
+def test_a_long_batch_gives_way_between_pictures(workers):
+    """With one thread, single pictures of others come in between, and each client has its turn."""
+    events, begun, go_on = [], threading.Event(), threading.Event()
+
+    def long():
+        begun.set()
+        assert go_on.wait(60)
+        return batch("long", 200, events)()
+
+    jobs = [submitted_by("a", workers, long)]
+    eventually(begun.is_set)
+    jobs += [submitted_by(name, workers, batch(name, 1, events)) for name in ("b", "c")]
+    eventually(lambda: workers.status()["queue_depth"] == 2)
+    go_on.set()
+    assert [job.get(timeout=60) for job in jobs] == ["long", "b", "c"]
+    assert sorted(events[:3]) == [("b", 0), ("c", 0), ("long", 0)]
+    assert [event for event in events if event[0] == "long"] == [("long", index) for index in range(200)]
+
+
+def test_two_batches_of_one_client_are_done_one_after_the_other(workers):
+    """Only clients take turns: what one client waits for longest is done first."""
+    events, begun, go_on = [], threading.Event(), threading.Event()
+    blocking = submitted_by("a", workers, lambda: (begun.set(), go_on.wait(60)))
+    eventually(begun.is_set)
+    jobs = [submitted_by("b", workers, batch(name, 3, events)) for name in ("first", "second")]
+    eventually(lambda: workers.status()["queue_depth"] == 2)
+    go_on.set()
+    gevent.joinall([blocking, *jobs], timeout=60)
+    assert [name for name, _ in events] == ["first"] * 3 + ["second"] * 3
+
+
+def test_a_batch_half_done_is_ended_by_its_own_thread(workers):
+    """Two threads, many batches: each is done by one thread, whole and in order."""
+    workers = Workers(2, 20)
+    workers.start()
+    seen = {}
+
+    def run(name):
+        for _ in range(50):
+            give_way()
+            seen.setdefault(name, set()).add(threading.get_ident())
+        return name
+
+    jobs = [submitted_by(name, workers, lambda name=name: run(name)) for name in range(10)]
+    assert [job.get(timeout=60) for job in jobs] == list(range(10))
+    assert [len(threads) for threads in seen.values()] == [1] * 10
+    assert workers.join(60)
+
+
+def test_a_closing_lets_a_batch_half_done_end(workers):
+    """It has begun, so it is not refused, though it waits for its next turn."""
+    begun, go_on, events = threading.Event(), threading.Event(), []
+    half_done = submitted_by("a", workers, batch("a", 2, events))
+    eventually(half_done.ready)
+
+    def block():
+        begun.set()
+        assert go_on.wait(60)
+        give_way()
+        return "ended"
+
+    one = submitted_by("b", workers, block)
+    eventually(begun.is_set)
+    other = submitted_by("c", workers, lambda: 1)
+    eventually(lambda: workers.status()["queue_depth"] == 1)
+    workers.close("closing")
+    go_on.set()
+    assert one.get(timeout=60) == "ended"
+    with pytest.raises(Busy):
+        other.get(timeout=60)
+
+
+def test_a_caller_that_has_gone_cancels_what_is_begun(workers):
+    """Its budget is over, which the job can see; and that is counted apart from those that waited."""
+    begun, budget = threading.Event(), Budget()
+    ended = threading.Event()
+
+    def run():
+        begun.set()
+        while not budget.over:
+            give_way()
+        ended.set()
+
+    job = gevent.spawn(workers.submit, run, limit_s=60, budget=budget)
+    eventually(begun.is_set)
+    job.kill()
+    assert ended.wait(60)
+    assert workers.join(60)
+    counters = workers.status()["counters"]
+    assert (counters["cancelled"], counters["abandoned"], counters["done"]) == (1, 0, 1)
+
+
+def test_turns_go_round():
+    """One of each client, those that do not fit left where they are."""
+    turns = Turns()
+    for client, job in (("a", 1), ("a", 2), ("b", 3), ("c", 4), ("a", 5)):
+        turns.add(client, job)
+    assert turns.take(lambda job: job != 1) == 2
+    turns.put_back("b", 0)
+    assert [turns.take(lambda job: True) for _ in range(6)] == [0, 4, 1, 3, 5, None]
+    assert len(turns) == 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "face_det"
 # A room may import the rooms of the lines above it, and itself.
 ORDER = [
     {"errors"},
-    {"faces", "strict_json", "geometry"},
+    {"faces", "strict_json", "geometry", "budget"},
     {"registry", "compute", "known_answer", "address"},
     {"settings"},
     {"config"},
@@ -27,6 +27,7 @@ ORDER = [
     {"identity"},
     {"sources"},
     {"wire", "arguments"},
+    {"batch"},
     {"service", "doctor"},
     {"doors"},
 ]
