@@ -42,13 +42,13 @@ RESTART_KEYS = (
     "keys_path",
     "zerorpc_heart_beat",
     "workers",
+    "isolation",
+    "worker_memory",
     "queue_size",
     "max_file_bytes",
 )
 """What a reload cannot change."""
 
-    "isolation",
-    "worker_memory",
 
 class Rpc:
     """The verbs. `workers` answer who is in a picture.
@@ -105,6 +105,7 @@ class Rpc:
         """Who is in the persons' boxes of these images? JSON text of the same list, with answers."""
         pictures = len(images) if isinstance(images, list) else 1
         limit_s = self._call_limit_s + PICTURE_LIMIT_S * pictures
+        budget = Budget(self._config.call_timeout or math.inf, give_way=give_way)
         with _logged("detect_faces") as notes:
             return self._workers.submit(
                 lambda: self._service.detect_faces(images, notes, budget),
@@ -116,7 +117,6 @@ class Rpc:
     def recognize(self, image: Any, options: Any = None) -> Any:
         """Who is in this picture (a path, or the bytes of a file)? Its faces, best first."""
         with _logged("recognize") as notes:
-        budget = Budget(self._config.call_timeout or math.inf, give_way=give_way)
             return self._workers.submit(
                 lambda: self._service.recognize(image, options, notes),
                 limit_s=self._call_limit_s,
@@ -179,24 +179,6 @@ class Rpc:
         model = self._service.status().get("model")
         known = f"{model['classifier']}, {len(model['classes'])} classes" if model else "no model trained yet"
         return f"ready on {self._started_with.zerorpc_pipe}: {known}"
-
-    def _learn(
-        self,
-        action: str,
-        run: Callable[[], T],
-        notes: Notes,
-        limit_s: float | None = None,
-        *,
-        name: object = None,
-    ) -> T:
-        """Run it on the learner's thread, with a line in the audit log before and after."""
-        who = caller()
-
-        def recorded() -> T:
-            with self._audit.recorded(who, action, name) as counts:
-                done = run()
-                counts.update({key: notes[key] for key in COUNTS if key in notes})
-            return done
 
     def _learn(self, run: Callable[[], T], notes: Notes, limit_s: float | None = None) -> T:
         return self._learner.submit(run, limit_s=limit_s or self._call_limit_s, notes=notes)
