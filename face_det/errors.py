@@ -20,6 +20,7 @@
     `-- TryAgain                  75  a later call may succeed
         |-- Busy                      the daemon's queue is full
         |-- AlreadyRunning            another daemon holds the endpoint
+        |-- CannotWrite               a file cannot be written: the disk is full, or the folder refuses
         `-- Unreachable               no daemon answers at the endpoint
 
 Every message is one line: where, what was expected, what was there, what to do.
@@ -123,6 +124,10 @@ class Busy(TryAgain):
 
 class AlreadyRunning(TryAgain):
     """Another daemon holds the endpoint."""
+
+
+class CannotWrite(TryAgain):
+    """A file that cannot be written, and what to do about it; what was there before still is."""
 
 
 class Unreachable(TryAgain):

@@ -14,12 +14,18 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from face_det.errors import DataError, FaceDetError
+from face_det.errors import CannotWrite, DataError
 
 PREFIX = ".face_det-"
 TEMPORARY = re.compile(re.escape(PREFIX) + r"[0-9a-f]{16}\.tmp")
 NO_FLOCK = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 """What flock on a folder answers where the file system cannot do it (NFS, SMB)."""
+
+_ADVICE = (
+    ({errno.ENOSPC, errno.EDQUOT, errno.EFBIG}, "make room on that disk and try again"),
+    ({errno.EROFS}, "mount it writable, or choose another place in config.json"),
+    ({errno.EACCES, errno.EPERM}, "let the user that runs face-det write there"),
+)
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def put(path: Path, data: bytes) -> None:
 def write_temporary(target: Path, data: bytes) -> Path:
     """The content in a temporary file beside `target`, on disk, with the target's mode and owner.
 
-    For a target that is not there yet, the file is its owner's only. Raises FaceDetError.
+    For a target that is not there yet, the file is its owner's only. Raises CannotWrite.
     """
     temporary = target.with_name(f"{PREFIX}{secrets.token_hex(8)}.tmp")
     with reporting(target):
@@ -77,9 +83,9 @@ def write_temporary(target: Path, data: bytes) -> Path:
 
 
 def require_no_folder(path: Path) -> None:
-    """Raise FaceDetError if a folder stands where a file is to be replaced or deleted."""
+    """Raise CannotWrite if a folder stands where a file is to be replaced or deleted."""
     if path.is_dir():
-        raise FaceDetError(f"{path}: must be a file, got a folder; nothing was written")
+        raise CannotWrite(f"{path}: must be a file, got a folder; nothing was written")
 
 
 def _inherit(descriptor: int, target: Path) -> None:
@@ -118,10 +124,21 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing: what is made is its owner's only (0700).
+
+    Raises OSError.
+    """
+    missing = [folder, *folder.parents]
+    for path in reversed([path for path in missing if not path.is_dir()]):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
 @contextmanager
 def reporting(path: Path, outcome: str = "what was there before still is") -> Iterator[None]:
-    """An OSError as a FaceDetError of one line that says which file it is about and what holds now."""
+    """An OSError as a CannotWrite of one line: which file, what holds now, and what to do."""
     try:
         yield
     except OSError as error:
-        raise FaceDetError(f"{path}: cannot be written: {error.strerror}; {outcome}") from error
+        advice = "".join(f"; {todo}" for numbers, todo in _ADVICE if error.errno in numbers)
+        raise CannotWrite(f"{path}: cannot be written: {error.strerror}; {outcome}{advice}") from error

@@ -15,7 +15,6 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from face_det.errors import DataError
+from face_det.errors import CannotWrite, DataError
 from face_det.identity import atomic
 
 log = logging.getLogger(__name__)
@@ -82,6 +81,7 @@ class Cache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._told = False
+        self._kept = True
         self._connection = self._open()
 
     def __enter__(self) -> Cache:
@@ -111,31 +111,32 @@ class Cache:
         row = (sha256, settings, reason, encoding)
         self._try(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
 
-    def forget(self, photos: Iterable[Path]) -> None:
-        """Delete all that is known of these photos, which must still be there, so that no trace stays."""
-        hashes = []
-        for path in photos:
-            with suppress(DataError):
-                hashes.append(read_photo(path)[0])
-        self._delete(hashes)
+    def keep_only(self, hashes: Iterable[str], *, strictly: bool = False) -> None:
+        """Delete all that is known of other photos than these, so that no trace stays.
 
-    def keep_only(self, hashes: Iterable[str]) -> None:
-        """Delete all that is known of other photos than these."""
+        `strictly`: CannotWrite if that cannot be done, which else is only logged.
+        """
         query = "SELECT DISTINCT sha256 FROM photos"
-        known = self._try(lambda: self._connection.execute(query).fetchall()) or []
-        self._delete(sorted({sha256 for (sha256,) in known} - set(hashes)))
-
-    def _delete(self, hashes: list[str]) -> None:
-        def delete() -> None:
-            rows = [(sha256,) for sha256 in hashes]
-            self._connection.executemany("DELETE FROM photos WHERE sha256 = ?", rows)
-            self._connection.execute("VACUUM")
-
-        if hashes:
-            self._try(delete)
-        # Nobody can say whose rows a damaged file holds.
-        with suppress(OSError):
+        try:
+            known = {sha256 for (sha256,) in self._connection.execute(query)}
+            gone = sorted(known - set(hashes))
+            if gone:
+                rows = [(sha256,) for sha256 in gone]
+                self._connection.execute("BEGIN")
+                self._connection.executemany("DELETE FROM photos WHERE sha256 = ?", rows)
+                self._connection.execute("COMMIT")
+                self._connection.execute("VACUUM")
+            # Nobody can say whose rows a damaged file holds.
             _aside(self.path).unlink(missing_ok=True)
+            if strictly and not self._kept and self.path.exists():
+                raise sqlite3.OperationalError("it cannot be used")
+        except (sqlite3.Error, OSError) as error:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            if strictly:
+                advice = "make room on that disk and let face-det write there, or delete it, and try again"
+                raise CannotWrite(f"{self.path}: cannot be cleaned: {error}; {advice}") from error
+            self._tell(error)
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -149,6 +150,7 @@ class Cache:
                 return self._connect()
         except (OSError, sqlite3.Error) as error:
             log.warning("%s: cannot be used (%s); what is encoded now is not kept", self.path, error)
+            self._kept = False
             memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             memory.execute(_SCHEMA)
             return memory
@@ -182,10 +184,14 @@ class Cache:
         try:
             return action()
         except sqlite3.Error as error:
-            if not self._told:
-                log.warning("%s: %s; going on without it", self.path, error)
-            self._told = True
+            self._tell(error)
             return None
+
+    def _tell(self, error: Exception) -> None:
+        """Once: it would be said with every photo."""
+        if not self._told:
+            log.warning("%s: %s; going on without it", self.path, error)
+        self._told = True
 
 
 def _aside(path: Path) -> Path:

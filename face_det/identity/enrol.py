@@ -17,8 +17,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from face_det.errors import BadImage, BadName, DataError, FaceDetError
-from face_det.identity import storage
+from face_det.errors import BadImage, BadName, CannotWrite, DataError, FaceDetError
+from face_det.identity import atomic, storage
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,15 @@ def photos(dataset: Path) -> dict[str, list[Path]]:
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
+def has_folder(dataset: Path, name: str) -> bool:
+    """Whether there is a folder or a link of that name, whatever is in it."""
+    wanted = unicodedata.normalize("NFC", name)
+    return any(
+        _name_of(entry) == wanted and not entry.name.startswith(".") and entry.is_dir()
+        for entry in _entries(dataset)
+    )
+
+
 def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     """Keep the bytes of a picture as a photo of that person and return where; twice changes nothing.
 
@@ -88,16 +97,16 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     for last in (False, True):
         folder = _folder_of(dataset, name)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not _holds(folder / file_name, data):
+            with atomic.reporting(folder, "nothing was stored"):
+                atomic.make_folder(folder)
+                present = _holds(folder / file_name, data)
+            if not present:
                 storage.write_atomically(folder / file_name, data)
             return folder / file_name
-        except (OSError, FaceDetError) as error:
+        except FaceDetError:
             # The folder may just have been removed under us, by remove_person.
             if last or folder.exists():
-                if isinstance(error, FaceDetError):
-                    raise
-                raise DataError(f"{folder}: must be a folder for photos, got {error.strerror}") from error
+                raise
     raise AssertionError("unreachable")
 
 
@@ -105,7 +114,7 @@ def remove_person(dataset: Path, name: str) -> int:
     """Delete a person's folder with all that is in it; how many pictures that were.
 
     Of a folder that is a link only the link goes. The folder disappears at once; if its content
-    cannot all be deleted, FaceDetError says so, and the next call goes on with it.
+    cannot all be deleted, CannotWrite says so, and the next call goes on with it.
     """
     wanted = unicodedata.normalize("NFC", name)
     count = 0
@@ -119,10 +128,10 @@ def remove_person(dataset: Path, name: str) -> int:
                 count += sum(_is_picture(inside) for inside in _entries(entry))
                 entry.replace(dataset / f"{_LEAVING}{secrets.token_hex(8)}")
         except OSError as error:
-            raise FaceDetError(f"{entry}: cannot be removed: {error.strerror}; nothing was") from error
+            raise CannotWrite(f"{entry}: cannot be removed: {error.strerror}; nothing was") from error
     left = _sweep(dataset)
     if left:
-        raise FaceDetError(f"{left[0]}: its files cannot be deleted; remove it by hand")
+        raise CannotWrite(f"{left[0]}: its files cannot be deleted; remove it by hand")
     return count
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,17 @@ from face_det import registry
 from face_det.engine import Engine
 from face_det.errors import BadRequest, ModelMissing, NoFace, SeveralFaces, TooFewPeople, UnknownPerson
 from face_det.faces import Face, Reason, Rgb
-from face_det.identity import check_facts, encode, engines, enrol, model, quarantine, storage, training
+from face_det.identity import (
+    encode,
+    engines,
+    enrol,
+    forgetting,
+    model,
+    quarantine,
+    safeguards,
+    storage,
+    training,
+)
 from face_det.identity.cache import Cache
 from face_det.identity.engines import AUTO, Engines
 from face_det.identity.fingerprints import BOTH, DLIB, SFACE
@@ -48,36 +58,35 @@ class Learner:
                 gallery.require(embedder)
             engine = self._enrolling(gallery)
             face = _one_face(engine, rgb)
+            safeguards.warn_if_gone(self.places.dataset, len(gallery.names))
             assert face.encoding is not None
             if not _holds(gallery, name, face.encoding):
                 gallery = gallery.plus(name, face.encoding, engine.fingerprint)
-            photo = enrol.store_photo(self.places.dataset, name, data)
-            live = self._save(gallery, current, embedder)
+            with safeguards.stored(self.places.dataset, name, data) as photo:
+                live = self._save(gallery, current, embedder)
         images = len(enrol.photos(self.places.dataset).get(name, []))
         return Learnt(live, name, photo, images, face)
 
     def forget(self, name: str) -> Forgotten:
         """Remove a person's encodings and photos and unlearn them; UnknownPerson if there is nobody.
 
-        Also of a folder that somebody made by hand, by a name that enrolment would refuse, and what
-        lies in quarantine of it.
+        Also of a folder that somebody made by hand, by a name that enrolment would refuse; what that
+        takes besides is in forgetting.py. Called again after a kill or an error, it goes on.
         """
         name = unicodedata.normalize("NFC", name)
-        enrolled = enrol.photos(self.places.dataset)
-        photos = enrolled.get(name, [])
-        with storage.locked(self.places.encodings):
-            gallery, current = Gallery.load(self.places.encodings), self.model()
+        places = self.places
+        with storage.locked(places.encodings):
+            gallery, current = Gallery.load(places.encodings), self.model()
+            safeguards.require_dataset(places.dataset, len(gallery.names))
             known = gallery.names.count(name)
-            if not photos and not known and not quarantine.holds(self.places.dataset, name):
+            somewhere = enrol.has_folder(places.dataset, name) or quarantine.holds(places.dataset, name)
+            if not somewhere and not known:
                 raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
             gallery = gallery.without(name)
-            live = self._save(gallery, current, self._embedder(current, gallery))
-        with Cache(self.places.cache) as cache:
-            cache.forget(photos)
-        # Its rows do not say whose they are; it is only a cache.
-        check_facts.facts_path(self.places.encodings).unlink(missing_ok=True)
-        removed = quarantine.forget(self.places.dataset, name)
-        removed += enrol.remove_person(self.places.dataset, name) if name in enrolled else 0
+            embedder = self._embedder(current, gallery)
+            forgetting.clean(places, name)
+            live = self._save(gallery, current, embedder, forgetting.others_models(places))
+            removed = forgetting.remove_photos(places, name)
         return Forgotten(live, removed, known)
 
     def train(
@@ -96,6 +105,7 @@ class Learner:
         chosen = self._checked(embedder)
         with storage.locked(self.places.encodings):
             report = self._encoded(chosen, on_progress)
+            safeguards.require_most(self.places.dataset, report.gallery.people, self.places.encodings)
             result = training.train(
                 report.gallery,
                 [self._kind_for(kind)],
@@ -178,7 +188,9 @@ class Learner:
         # A photo is enrolled for good, so blur is judged by its owner and not by the gate.
         return Engine.sharing(engine, replace(engine.options, focus_threshold=0.0))
 
-    def _save(self, gallery: Gallery, current: Model | None, embedder: str) -> Live:
+    def _save(
+        self, gallery: Gallery, current: Model | None, embedder: str, stale: Iterable[Path] = ()
+    ) -> Live:
         swapped = None
         if gallery.names:
             swapped = training.refit(
@@ -189,11 +201,13 @@ class Learner:
                 false_accept_rate=self._wanted.false_accept_rate,
             )
         live = self._live(swapped)
-        self._write(gallery, swapped)
+        self._write(gallery, swapped, stale)
         return live
 
-    def _write(self, gallery: Gallery, swapped: Model | None) -> None:
-        files: dict[Path, bytes | None] = {self.places.encodings: gallery.dumps()}
+    def _write(self, gallery: Gallery, swapped: Model | None, stale: Iterable[Path] = ()) -> None:
+        """All files or none; those that are stale go."""
+        files: dict[Path, bytes | None] = dict.fromkeys(stale)
+        files[self.places.encodings] = gallery.dumps()
         classifier, labels = (None, None) if swapped is None else model.dumps(swapped)
         files[self.places.model] = classifier
         files[self.places.labels] = labels

@@ -19,7 +19,7 @@ from face_det import config as configuration
 from face_det.doors.assemble import enrolment_options
 from face_det.engine import EngineOptions
 from face_det.errors import DataError
-from face_det.identity import encode, enrol, storage
+from face_det.identity import atomic, encode, enrol, safeguards, storage
 from face_det.identity.cache import Cache, Omission, cache_path
 from face_det.identity.encode import EncodeReport
 from face_det.registry import DETECTORS
@@ -102,10 +102,8 @@ def _encode(
     """Encode and write; DataError, and nothing written, if no photo can be used."""
     if not dataset.is_dir():
         raise DataError(f"{dataset}: must be a folder with a folder of photos for each person, is not there")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{target.parent}: must be a folder to write to, got {error.strerror}") from error
+    with atomic.reporting(target.parent, "it must be a folder to write to"):
+        atomic.make_folder(target.parent)
     with Cache(cache_path(target)) as cache, _shown(progress) as on_progress:
         before = _state(dataset)
         report = encode.encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
@@ -115,6 +113,7 @@ def _encode(
                 report = encode.encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
             if not report.gallery.names:
                 raise DataError(_nothing(dataset, target, report))
+            safeguards.require_most(dataset, report.gallery.people, target)
             storage.write_atomically(target, report.gallery.dumps())
     return report
 

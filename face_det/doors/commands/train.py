@@ -17,11 +17,12 @@ from face_det import config as configuration
 from face_det import registry
 from face_det.classifiers.search import Recipe
 from face_det.doors import masks
-from face_det.errors import BadEncodings, DataError, FaceDetError
+from face_det.errors import BadEncodings, FaceDetError
 from face_det.faces import UNKNOWN
-from face_det.identity import model, storage, training, training_report
+from face_det.identity import atomic, model, storage, training, training_report
 from face_det.identity.engines import AUTO
 from face_det.identity.fingerprints import embedder_of
+from face_det.identity.forgetting import LABELS
 from face_det.identity.gallery import Gallery
 from face_det.identity.learning import FIRST_KIND
 from face_det.identity.model import Model
@@ -29,7 +30,6 @@ from face_det.registry import CLASSIFIERS
 from face_det.settings import MENUS, Config
 
 ALL = "all"
-LABELS = "face_labels.pickle"
 
 
 @click.command(help="Train classifiers on encodings.pickle; all of them, unless told otherwise.")
@@ -146,10 +146,8 @@ def _targets(config: Config, output: Path | None, asked: bool) -> tuple[dict[str
         targets[_kind_there(config)] = config.model_path
     labels = config.label_path if output is None else output / LABELS
     for parent in {folder, labels.parent}:
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{parent}: must be a folder to write to, got {error.strerror}") from error
+        with atomic.reporting(parent, "it must be a folder to write to"):
+            atomic.make_folder(parent)
     return targets, labels
 
 

@@ -1,0 +1,76 @@
+"""A learner on fake networks, in a state folder, and disks that are full or may not be written to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+
+import fake_networks
+from fake_networks import picture
+
+from face_det.engine import EngineOptions
+from face_det.identity import engines, gallery
+from face_det.identity.cache import cache_path
+from face_det.identity.engines import Engines
+from face_det.identity.learning import Learner
+from face_det.identity.learnt import Places, Wanted
+
+OPTIONS = EngineOptions(detector="hog", focus_threshold=0)
+
+
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_networks.install(monkeypatch)
+    engines._tell_missing.cache_clear()
+    gallery._tell.cache_clear()
+
+
+@pytest.fixture
+def learner() -> Callable[..., Learner]:
+    """learner(folder): who writes the files in that folder."""
+
+    def make(folder: Path, kind: str = "nearest", **wanted: object) -> Learner:
+        encodings = folder / "encodings.pickle"
+        places = Places(
+            folder / "dataset", encodings, folder / "m.pickle", folder / "l.pickle", cache_path(encodings)
+        )
+        return Learner(places, Engines(OPTIONS), Wanted(kind, **wanted))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def people() -> Callable[..., None]:
+    """people(folder, names): photos of each, in the dataset of a state folder."""
+
+    def make(folder: Path, *names: str, each: int = 3) -> None:
+        for person, name in enumerate(names):
+            for photo in range(each):
+                picture(folder / "dataset" / name, person, photo)
+
+    return make
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """disk(size): a real file system of its own; skipped where none may be mounted."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("needs the right to mount a file system")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
