@@ -123,18 +123,6 @@ class Config(BaseModel):
     device: str = _choice("cpu", "`cuda` is a graphics card. It needs onnxruntime-gpu.")
     threads: int = _whole(1, 1, 256, "Threads that a network uses.")
     workers: int = _whole(1, 1, 64, "Calls that the daemon computes at the same time.")
-    queue_size: int = _whole(64, 1, 100_000, "Calls that may wait; one more is answered `Busy`.")
-    max_images: int = _whole(1000, 1, 1_000_000, "Pictures in one call of detect_faces.")
-    max_pixels: int = _whole(
-        100_000_000, 1, 10**10, "A picture with more is refused by its header, before memory is taken."
-    )
-    max_file_bytes: int = _whole(100_000_000, 1, 10**10, "A picture's file with more is refused unread.")
-    zerorpc_heart_beat: int = _whole(
-        60_000, 100, 3_600_000, "Milliseconds, as in the Node client; client and daemon must agree."
-    )
-    zerorpc_pipe: str = _field(
-        "ipc:///tmp/face_detect_zmq.pipe",
-        f"ipc:///absolute/path (at most {address.MAX_PATH} bytes) or tcp://host:port",
     isolation: str = _choice(
         "none",
         "`process`: pictures are looked at in processes of their own, one for each of `workers`, so that a "
@@ -154,6 +142,18 @@ class Config(BaseModel):
         "Seconds. What of a detect_faces call is not done by then is answered `timeout`, the rest as usual. "
         "It counts from when the call arrives; 0 is no limit. The Node client gives up after 30.",
     )
+    queue_size: int = _whole(64, 1, 100_000, "Calls that may wait; one more is answered `Busy`.")
+    max_images: int = _whole(1000, 1, 1_000_000, "Pictures in one call of detect_faces.")
+    max_pixels: int = _whole(
+        100_000_000, 1, 10**10, "A picture with more is refused by its header, before memory is taken."
+    )
+    max_file_bytes: int = _whole(100_000_000, 1, 10**10, "A picture's file with more is refused unread.")
+    zerorpc_heart_beat: int = _whole(
+        60_000, 100, 3_600_000, "Milliseconds, as in the Node client; client and daemon must agree."
+    )
+    zerorpc_pipe: str = _field(
+        "ipc:///tmp/face_detect_zmq.pipe",
+        f"ipc:///absolute/path (at most {address.MAX_PATH} bytes) or tcp://host:port",
         "Where the daemon listens.",
     )
     insecure_tcp: bool = _field(
@@ -193,6 +193,7 @@ class Config(BaseModel):
         "embedder",
         "classifier",
         "decision",
+        "isolation",
         "log_level",
         "jitter",
         "runtime",
@@ -207,7 +208,6 @@ class Config(BaseModel):
 
     @field_validator("zerorpc_pipe")
     @classmethod
-        "isolation",
     def _is_an_endpoint(cls, value: str) -> str:
         try:
             address.parse(value)
