@@ -1,4 +1,4 @@
-"""Makes docs/performance.md of what engine.py found; `make bench` runs both.
+"""Makes docs/performance.md of what engine.py, training.py and lookup.py found; `make bench` runs them all.
 
 python benchmarks/render.py [benchmarks/results.json] [docs/performance.md]
 """
@@ -7,26 +7,33 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import render_recognition
+from tables import cell as _cell
+from tables import table as _table
 from targets import TARGETS, Run, Target
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
+TRAINING, LOOKUP = HERE / "training.json", HERE / "lookup.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 
 TOP = """\
 # Performance
 
-<!-- Made by `make bench` from benchmarks/results.json; change it in benchmarks/render.py. -->
+<!-- Made by `make bench` from results.json, training.json and lookup.json of benchmarks; change it in
+its render.py. -->
 
 dlib's two networks, run by this project, beside the same networks run by dlib: in one run, on the
-same pictures, each measurement in a process of its own, those that are compared taking turns.
-`make bench` measures again; `make bench ARGS="--baseline PYTHON"` adds a second dlib, the one of that
-interpreter. Times depend on the machine, so a ratio is only worth something beside its baseline.
+same pictures, each measurement in a process of its own, those that are compared taking turns. Then
+training and look-up, each beside what it is compared with, likewise. `make bench` measures again;
+`make bench ARGS="--baseline PYTHON"` adds a second dlib, the one of that interpreter. Times depend on
+the machine, so a ratio is only worth something beside its baseline.
 """
+
+VERDICTS = {True: "met", False: "**not met**", None: ""}
 
 SMOKE = """
 **A smoke test: small pictures, one call each. These numbers say nothing.**
@@ -41,26 +48,26 @@ the first call alone takes as long, it counts.
 """
 
 
-def page(content: dict[str, Any]) -> str:
-    """The whole page."""
+def page(content: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any]) -> str:
+    """The whole page, of the three findings."""
     run = Run(content)
-    smoke = SMOKE if content["options"]["quick"] else ""
-    sections = (_targets(run), _ratios(run), _times(run), _answers(run), _peak(run), _memory(run))
-    return TOP + smoke + "".join(sections) + _machine(run)
+    smoke = SMOKE if any(one["options"]["quick"] for one in (content, training, lookup)) else ""
+    more = list(render_recognition.targets(training, lookup))
+    sections = (_targets(run, more), _ratios(run), _times(run), _answers(run), _peak(run), _memory(run))
+    recognition = render_recognition.training_part(training) + render_recognition.lookup_part(lookup)
+    return TOP + smoke + "".join(sections) + _machine(run) + recognition
 
 
-def _targets(run: Run) -> str:
+def _targets(run: Run, more: list[tuple[str, str, str, bool | None]]) -> str:
     """What was to be reached, and an honest list of what was not."""
-    rows = [
-        (target.said(run), target.wanted(), _measured(target, run), _verdict(target, run))
-        for target in TARGETS
-    ]
+    targets = [(one.said(run), one.wanted(), _measured(one, run), one.met(run)) for one in TARGETS] + more
+    rows = [(label, wanted, measured, VERDICTS[met]) for label, wanted, measured, met in targets]
     short = [
-        f"- {target.said(run)}: {_measured(target, run)}, should be {target.wanted()}."
-        for target in TARGETS
-        if target.met(run) is False
+        f"- {label}: {measured}, should be {wanted}."
+        for label, wanted, measured, met in targets
+        if met is False
     ]
-    unknown = [f"- {target.said(run)}." for target in TARGETS if target.met(run) is None]
+    unknown = [f"- {label}." for label, _, _, met in targets if met is None]
     unknown += [f"- {one['contender']} was left out: {_cell(one['why'])}" for one in run.content["left_out"]]
     unknown += [
         f"- {one['task']}, {one['contender']} failed: {_cell(one['why'])}" for one in run.content["failed"]
@@ -74,10 +81,6 @@ def _targets(run: Run) -> str:
 def _measured(target: Target, run: Run) -> str:
     value = target.value(run)
     return "not measured" if value is None else f"{value:.3g} {target.unit}"
-
-
-def _verdict(target: Target, run: Run) -> str:
-    return {True: "met", False: "**not met**", None: ""}[target.met(run)]
 
 
 def _ratios(run: Run) -> str:
@@ -234,20 +237,12 @@ def _ms(seconds: float) -> str:
     return f"{ms:.0f}" if ms >= 100 else f"{ms:.3g}"
 
 
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 def main() -> None:
     """Read, render, write."""
     given = [Path(argument) for argument in sys.argv[1:3]]
     source, target = given + [RESULTS, PAGE][len(given) :]
-    target.write_text(page(json.loads(source.read_text("utf-8"))), "utf-8")
+    found = [json.loads(path.read_text("utf-8")) for path in (source, TRAINING, LOOKUP)]
+    target.write_text(page(*found), "utf-8")
     print(target)
 
 

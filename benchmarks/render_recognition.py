@@ -108,7 +108,8 @@ def training_part(content: dict[str, Any]) -> str:
             )
         )
     heads = ("", "by", "seconds", "of processor time", "accuracy", "found")
-    return text + table(heads, rows) + "\n" + "".join(_ratio_lines(content)) + _run(content)
+    more = "\nHow many times longer the original's takes; the smaller number of the two counts above:\n\n"
+    return text + table(heads, rows) + more + "".join(_ratio_lines(content)) + _run(content)
 
 
 def _ratio_lines(content: dict[str, Any]) -> Iterator[str]:

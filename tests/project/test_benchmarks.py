@@ -42,6 +42,29 @@ def found(photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return content
 
 
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a smoke run of the trainings finds."""
+    output = tmp_path_factory.mktemp("training") / "found.json"
+    return smoke_run("training.py", "--jobs", "1", "--output", str(output))
+
+
+@pytest.fixture(scope="module")
+def lookup(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a smoke run of the look-ups finds."""
+    output = tmp_path_factory.mktemp("lookup") / "found.json"
+    return smoke_run("lookup.py", "--output", str(output))
+
+
+def smoke_run(script: str, *options: str) -> dict[str, Any]:
+    """The findings, which the script writes where the last option says."""
+    command = [sys.executable, str(BENCHMARKS / script), "--quick", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    content: dict[str, Any] = json.loads(Path(options[-1]).read_text("utf-8"))
+    return content
+
+
 def case(found: dict[str, Any], task: str, contender: str) -> dict[str, Any]:
     (one,) = [one for one in found["cases"] if (one["task"], one["contender"]) == (task, contender)]
     return dict(one)
@@ -69,9 +92,48 @@ def test_all_answer_the_same(found: dict[str, Any]) -> None:
             assert case(found, task, who)["against"]["l2_max"] < 1e-5
 
 
-def test_the_page_names_every_baseline(found: dict[str, Any]) -> None:
+def test_both_searches_are_measured(training: dict[str, Any]) -> None:
+    """Ours and the original's, of both kinds, on the same photos; each one's accuracy and times."""
+    done = {(one["kind"], one["who"]): one for one in training["cases"]}
+    assert set(done) == {
+        *itertools.product(("svm", "xgb"), ("ours", "original")),
+        ("nearest", "ours"),
+        ("template", "ours"),
+    }
+    for kind, who in itertools.product(("svm", "xgb"), ("ours", "original")):
+        one = done[kind, who]
+        assert (one["photos"], one["people"]) == (100, 5)
+        assert 0.3 < one["accuracy"] <= 1
+        assert one["seconds"]["median"] > 0
+        assert one["processor_s"] > 0
+    assert done["xgb", "original"]["params"].keys() == module("original_search").TREES.keys()
+    assert training["failed"] == []
+
+
+def test_the_lookup_finds_the_nearest(lookup: dict[str, Any]) -> None:
+    """With every kind of data, what was found is what measuring all distances finds."""
+    assert {(one["data"], one["who"]) for one in lookup["cases"]} == set(
+        itertools.product(("lifelike", "sphere"), ("ours", "numpy"))
+    )
+    assert all(one["exact"] == one["checked"] == 10 for one in lookup["cases"] if one["who"] == "ours")
+    assert lookup["failed"] == []
+
+
+def test_drawn_faces_are_lifelike() -> None:
+    """Two people are .83 apart, and two photos of somebody .45, give or take what LFW's are."""
+    faces = module("lifelike").Faces(7)
+    people = faces.people(300)
+    one, other = faces.photos(people), faces.photos(people)
+    assert np.linalg.norm(one - other, axis=1).mean() == pytest.approx(0.45, abs=0.02)
+    assert np.linalg.norm(one - np.roll(other, 1, axis=0), axis=1).mean() == pytest.approx(0.83, abs=0.03)
+    assert np.linalg.norm(one, axis=1).mean() == pytest.approx(1.43, abs=0.04)
+
+
+def test_the_page_names_every_baseline(
+    found: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any]
+) -> None:
     """A ratio stands under the full name of what it is a ratio to."""
-    page = module("render").page(found)
+    page = module("render").page(found, training, lookup)
     labels = {one["name"]: one["label"] for one in found["contenders"]}
     assert labels["wheel"].startswith("dlib ")
     heads = page.partition("## How many times faster")[2].strip().splitlines()[0]
@@ -82,13 +144,15 @@ def test_the_page_names_every_baseline(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("times", "verdict"), [(10.1, "met"), (9.9, "**not met**")])
-def test_the_page_says_what_falls_short(found: dict[str, Any], times: float, verdict: str) -> None:
+def test_the_page_says_what_falls_short(
+    found: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any], times: float, verdict: str
+) -> None:
     """A target that is missed is in the list of what falls short, and in no other case."""
     content = copy.deepcopy(found)
     for one in content["cases"]:
         if one["task"] == "face":
             one["seconds"]["median"] = {"wheel": times}.get(one["contender"], 1.0)
-    page = module("render").page(content)
+    page = module("render").page(content, training, lookup)
     rows = [line for line in page.splitlines() if line.startswith("| one face: landmarks")]
     (row,) = [line for line in rows if "| at least 10 x |" in line]
     assert row.endswith(f"| at least 10 x | {times:.3g} x | {verdict} |")
@@ -188,8 +252,34 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path, photos: dict[str, Path]
 
 
 def test_the_page_is_made_of_the_kept_run() -> None:
-    """docs/performance.md is what render.py makes of benchmarks/results.json."""
+    """docs/performance.md is what render.py makes of the three files of findings."""
     render = module("render")
-    content = json.loads(render.RESULTS.read_text("utf-8"))
-    assert render.PAGE.read_text("utf-8") == render.page(content), "run make bench"
-    assert not content["options"]["quick"]
+    kept = [json.loads(path.read_text("utf-8")) for path in (render.RESULTS, render.TRAINING, render.LOOKUP)]
+    assert render.PAGE.read_text("utf-8") == render.page(*kept), "run make bench"
+    assert not any(content["options"]["quick"] for content in kept)
+
+
+@pytest.mark.parametrize(("seconds", "met"), [(14.9, True), (15.1, False)])
+def test_the_page_judges_training_and_lookup(
+    training: dict[str, Any], lookup: dict[str, Any], seconds: float, met: bool
+) -> None:
+    """A search 15 times as fast, no less accurate; a face in 15 ms; what was left out is not measured."""
+    training, lookup = copy.deepcopy(training), copy.deepcopy(lookup)
+    for one in training["cases"]:
+        one["seconds"]["median"] = 15 / seconds if one["who"] == "ours" else 15.0
+        one["processor_s"] = 1.0 if one["who"] == "ours" else 99.0
+        one["accuracy"] = 0.9 if met or one["who"] == "original" else 0.89
+    for one in lookup["cases"]:
+        one["processor_s"] = seconds / 1000
+    training["cases"] = [one for one in training["cases"] if one["kind"] not in ("xgb", "nearest")]
+    verdicts = {
+        label: verdict for label, _, _, verdict in module("render_recognition").targets(training, lookup)
+    }
+    assert verdicts.pop("search, support vector machines, against the original's") is (not met)
+    assert verdicts.pop("its accuracy, support vector machines, more than the original's") is met
+    assert {verdicts.pop(label) for label in list(verdicts) if label.startswith("a face among 70,000")} == {
+        met
+    }
+    assert [verdict for label, verdict in verdicts.items() if "boosted" in label or "nearest" in label] == [
+        None
+    ] * 3
