@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from face_det.config import Config
-from face_det.engine import EngineOptions
+from face_det.doors import isolation
+from face_det.engine import Engine, EngineOptions
 from face_det.identity import engines
 from face_det.identity.cache import cache_path
 from face_det.identity.decision import Rule
@@ -72,11 +75,22 @@ def limits(config: Config) -> Limits:
 
 def learner(config: Config, predecessor: Service | None = None) -> Learner:
     """Who writes the files; nothing is loaded yet."""
-    shared = Engines(_options(config, AUTO))
+    shared = Engines(_options(config, AUTO), _builder(config))
     if predecessor is not None and predecessor.engines.options == shared.options:
         shared = predecessor.engines
     wanted = Wanted(config.classifier, config.embedder, config.false_accept_rate)
     return Learner(places(config), shared, wanted)
+
+
+def _builder(config: Config) -> Callable[[EngineOptions], Engine] | None:
+    """What makes engines, if that is not engine.build: networks in processes of their own."""
+    if config.isolation == "none":
+        return None
+
+    def build(options: EngineOptions) -> Engine:
+        return isolation.build(options, config.workers, config.worker_memory)
+
+    return build
 
 
 def service(config: Config, predecessor: Service | None = None) -> Service:

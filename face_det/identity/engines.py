@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from face_det import registry
@@ -68,10 +69,13 @@ def _tell_missing() -> None:
 class Engines:
     """One detector, and an engine for each embedder that was asked for. One caller at a time.
 
-    The embedder in `options` does not count.
+    The embedder in `options` does not count. `build` makes the first one, instead of engine.build.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(
+        self, options: EngineOptions, build: Callable[[EngineOptions], Engine] | None = None
+    ) -> None:
+        self._build = build
         self.options = replace(options, embedder=DLIB)
         self._loaded: dict[str, Engine] = {}
 
@@ -80,7 +84,7 @@ class Engines:
         if embedder not in self._loaded:
             other = next(iter(self._loaded.values()), None)
             self._loaded[embedder] = (
-                build(replace(self.options, embedder=embedder))
+                (self._build or build)(replace(self.options, embedder=embedder))
                 if other is None
                 else other.with_embedder(embedder)
             )

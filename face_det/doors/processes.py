@@ -1,0 +1,230 @@
+"""Processes that look at pictures: starting them, lending them out, replacing those that have died.
+
+Each has a thread here that starts it, waits for its end, and starts the next. Who wants a view looked
+at borrows one. How they are spoken to stands in isolated.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import numpy as np
+
+from face_det import errors
+from face_det.doors.isolated import Look, Start
+from face_det.engine import EngineOptions
+from face_det.errors import FaceDetError
+from face_det.faces import Rgb
+
+log = logging.getLogger(__name__)
+
+PROGRAM = "from face_det.doors.isolated import main; main()"
+VIEW_LIMIT_S = 300.0
+"""A process that is longer at one view hangs, and is ended."""
+STARTS = 3
+"""After so many processes in a row that end before they are ready, calls are told."""
+PAUSE_S = 1.0
+"""Between two such."""
+
+
+class Died(Exception):
+    """The process ended, by what it was given or by somebody's hand."""
+
+
+class Process:
+    """One process, ready for one view at a time; OSError if the system has no room for it."""
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self._ended = False
+        self.recycled = False
+        self.rss_mb = 0.0
+        ours, theirs = socket.socketpair()
+        with ours, theirs, _signals_held():
+            command = [sys.executable, "-c", PROGRAM, str(theirs.fileno())]
+            # Modules are looked for in the current folder, too: one that nobody else writes to.
+            self._popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), cwd="/"
+            )
+            self._connection = Connection(ours.detach())
+        self.pid = self._popen.pid
+
+    def begin(self) -> None:
+        """Wait until it is ready; Died, or what its networks raise."""
+        self._ask(self._start)
+
+    def look(self, options: EngineOptions, rgb: Rgb | None) -> dict[str, Any]:
+        """What it says of a view; Died if it ends over it. Without a view, what its networks are."""
+        if rgb is None:
+            return self._ask(Look(options, None))
+        return self._ask(Look(options, rgb.shape), np.ascontiguousarray(rgb).data.cast("B"))
+
+    def _ask(self, question: Start | Look, pixels: memoryview | None = None) -> dict[str, Any]:
+        try:
+            self._connection.send(question)
+            if pixels is not None:
+                self._connection.send_bytes(pixels)
+            if not self._connection.poll(VIEW_LIMIT_S):
+                raise Died(f"took longer than {VIEW_LIMIT_S:.0f} s")
+            answer: dict[str, Any] = msgpack.unpackb(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise Died(type(error).__name__) from error
+        self.rss_mb = answer.get("rss_mb", 0.0)
+        if "error" in answer:
+            kind = getattr(errors, answer["error"])
+            raise kind([answer["message"]] if kind is errors.ConfigError else answer["message"])
+        if "fault" in answer:
+            raise RuntimeError(f"process {self.pid}: {answer['fault']}")
+        return answer
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be lent out."""
+        return not self._ended and self._popen.poll() is None
+
+    def end(self) -> None:
+        """Kill it; `wait` sees that."""
+        self._ended = True
+        self._popen.kill()
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        return self._popen.wait()
+
+    def close(self) -> None:
+        """Nothing more is said to it."""
+        self._connection.close()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """What is started meanwhile never takes the signals that a terminal or a service manager sends to
+    all processes: it ends when we have ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Slots:
+    """The processes, and which of them are free. `keep` runs in a thread for each."""
+
+    def __init__(self, start: Start, memory_mb: int) -> None:
+        self.start = start
+        self.changed = threading.Condition()
+        self.counts = {"crashed": 0, "recycled": 0}
+        self._memory_mb = memory_mb
+        self._free: deque[Process] = deque()
+        self._ready: dict[int, Process] = {}
+        self._starting: set[Process] = set()
+        self._fault: FaceDetError | None = None
+        self._closed = False
+
+    def keep(self) -> None:
+        """One process after the other, until all is closed."""
+        failures = 0
+        while not self._closed:
+            if self._run():
+                failures = 0
+                continue
+            failures += 1
+            if failures >= STARTS:
+                self._fail(FaceDetError("isolation: must start processes, which end at once; see the log"))
+            time.sleep(PAUSE_S)
+
+    def _run(self) -> bool:
+        """One process, from its start to its end; whether it was of use."""
+        try:
+            process = Process(self.start)
+        except OSError as error:
+            log.error("cannot start a process for pictures: %s", error)
+            return False
+        with self.changed:
+            self._starting.add(process)
+            if self._closed:
+                process.end()
+        ready = self._begun(process)
+        status = process.wait()
+        with self.changed:
+            self._starting.discard(process)
+            self._ready.pop(process.pid, None)
+            if process in self._free:
+                self._free.remove(process)
+            if process.recycled or self._closed:
+                return ready
+            self.counts["crashed"] += ready
+        name = signal.Signals(-status).name if status < 0 else f"exit {status}"
+        log.warning("process %d for pictures has ended: %s", process.pid, name)
+        return ready
+
+    def _begun(self, process: Process) -> bool:
+        try:
+            process.begin()
+        except Died:
+            process.end()
+            return False
+        except FaceDetError as error:
+            process.end()
+            self._fail(error)
+            return False
+        with self.changed:
+            self._fault = None
+            self._starting.discard(process)
+            self._ready[process.pid] = process
+            self._free.append(process)
+            self.changed.notify()
+        return True
+
+    def _fail(self, error: FaceDetError) -> None:
+        with self.changed:
+            self._fault = error
+            self.changed.notify_all()
+
+    def borrowed(self) -> Process:
+        """A free process, waited for; FaceDetError if none can be started."""
+        with self.changed:
+            while not self._free:
+                if self._fault is not None and not self._ready:
+                    raise FaceDetError(str(self._fault)) from self._fault
+                self.changed.wait()
+            return self._free.popleft()
+
+    def given_back(self, process: Process) -> None:
+        """Free again, unless it has died or grown too large."""
+        with self.changed:
+            if not process.alive:
+                return process.close()
+            if self._memory_mb and process.rss_mb > self._memory_mb:
+                log.info("process %d for pictures is replaced: %.0f MB", process.pid, process.rss_mb)
+                self.counts["recycled"] += 1
+                process.recycled = True
+                process.end()
+                return process.close()
+            self._free.append(process)
+            self.changed.notify()
+        return None
+
+    def pids(self) -> list[int]:
+        """Of those that are ready."""
+        with self.changed:
+            return sorted(self._ready)
+
+    def close(self) -> None:
+        """End all processes, now."""
+        with self.changed:
+            self._closed = True
+            for process in (*self._starting, *self._ready.values()):
+                process.end()
