@@ -313,8 +313,8 @@ def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch
     seen: list[tuple[Any, Any]] = []
     real_faces, real_matches = Engine.faces, Service._matches
 
-    def faces(self: Engine, *arguments: Any) -> Any:
-        found = real_faces(self, *arguments)
+    def faces(self: Engine, *arguments: Any, **options: Any) -> Any:
+        found = real_faces(self, *arguments, **options)
         monkeypatch.setattr(Engine, "faces", real_faces)
         mine.train({"embedder": "sface"})
         return found
