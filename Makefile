@@ -5,6 +5,8 @@
 #   make demo     see it work on real photos
 #   make test     run the tests            make test ARGS="-k config" picks some
 #   make check    lint, formatting, types
+#   make fuzz     feed damaged files to every reader, a minute each: docs/how-to/fuzz.md
+#                 make fuzz ARGS="picture --seconds 600" one of them, for longer
 #   make bench    compare with dlib and with the original's training, an hour: docs/performance.md
 #                 make bench ARGS="--baseline PYTHON" adds the dlib of another interpreter
 #   make docs     write the generated pages of docs/reference anew
@@ -21,7 +23,7 @@ KEY := $(shell (cat setup.py ml-requirements.txt; echo $(WEIGHTS)) | cksum | tr 
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test check bench docs clean
+.PHONY: setup demo test check fuzz bench docs clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -36,6 +38,11 @@ check: $(TOOLS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# Led by what is reached where atheris can be had for this Python; blindly elsewhere.
+fuzz: $(TOOLS)
+	@$(PY) -c "import atheris" 2>/dev/null || $(PIP) --editable '.[fuzz]' || echo "no atheris for this Python: fuzzing blindly"
+	$(PY) fuzz/run.py $(ARGS)
 
 # The page is made of a whole run only.
 bench: $(READY)

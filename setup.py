@@ -34,6 +34,8 @@ setup(
         "openvino": ["openvino>=2025.0"],
         # In place of onnxruntime, not beside it: docs/how-to/faster.md.
         "cuda": ["onnxruntime-gpu[cuda,cudnn]>=1.21"],
+        # Wheels for some versions of Python only.
+        "fuzz": ["atheris>=2.3"],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=2.4,<3",

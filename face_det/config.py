@@ -71,16 +71,16 @@ def _from_file(path: Path, base: Path) -> tuple[dict[str, Any], list[str]]:
     faults = [f"{place}: must be there once, is there twice" for place in strict_json.repeated_keys(content)]
     for key in content:
         if key in KEYS and key not in NEIGHBOURS:
-            faults.append(f"{key}: must be inside {SECTION}")
+            faults.append(f"{strict_json.named(key)}: must be inside {SECTION}")
         elif key not in (SECTION, *NEIGHBOURS):
-            faults.append(f"{key}: unknown key{_did_you_mean(key, [SECTION])}")
+            faults.append(f"{strict_json.named(key)}: unknown key{_did_you_mean(key, [SECTION])}")
     section = content.get(SECTION, {})
     if SECTION not in content:
         faults.append(f"{SECTION}: must be there, with the settings in it")
     elif not isinstance(section, dict):
         faults.append(f"{SECTION}: must be an object, got {strict_json.shown(section)}")
         section = {}
-    faults += _faults(section, section, base, lambda key: f"{SECTION}.{key}")
+    faults += _faults(section, section, base, lambda key: f"{SECTION}.{strict_json.named(key)}")
     return section, [f"{path}: {fault}" for fault in faults]
 
 
@@ -88,7 +88,7 @@ def _from_environment(environ: Mapping[str, str], base: Path) -> tuple[dict[str,
     names = {variable(key): key for key in KEYS}
     ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name != FILE_VARIABLE}
     faults = [
-        f"{name}: unknown key{_did_you_mean(name, [*names, FILE_VARIABLE])}"
+        f"{strict_json.named(name)}: unknown key{_did_you_mean(name, [*names, FILE_VARIABLE])}"
         for name in sorted(ours)
         if name not in names
     ]

@@ -51,9 +51,9 @@ def read(path: Path) -> Any:
 def repeated_keys(value: object, place: str = "") -> Iterator[str]:
     """The place of every key that stands in its object more than once: `faceDetServer.minProba`."""
     if isinstance(value, Object):
-        yield from (f"{place}{key}" for key in value.repeated)
+        yield from (f"{place}{named(key)}" for key in value.repeated)
         for key, inner in value.items():
-            yield from repeated_keys(inner, f"{place}{key}.")
+            yield from repeated_keys(inner, f"{place}{named(key)}.")
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from repeated_keys(inner, f"{place.removesuffix('.')}[{number}].")
@@ -62,4 +62,11 @@ def repeated_keys(value: object, place: str = "") -> Iterator[str]:
 def shown(value: object, longest: int = 60) -> str:
     """A value as JSON spells it, cut to a length that fits on a line."""
     text = json.dumps(value, ensure_ascii=False)
+    if not text.isprintable():
+        text = json.dumps(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def named(key: str) -> str:
+    """A key as a message names it: bare where that is short and printable."""
+    return key if key.isprintable() and len(key) <= 60 else shown(key)

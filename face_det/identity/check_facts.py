@@ -124,7 +124,7 @@ def _read(path: Path, settings: str) -> dict[str, Facts]:
         for facts in rows.values():
             bytes.fromhex(facts.signs)
             _ = (facts.face_px or 0.0) + (facts.sharpness or 0.0)
-    except (DataError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (DataError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         log.warning("%s: cannot be used (%s); photos are looked at again", path, error)
         return {}
     return rows

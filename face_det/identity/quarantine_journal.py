@@ -63,6 +63,10 @@ def read(path: Path) -> list[Aside]:
             content = json.loads(text)
         except ValueError:
             continue  # cut off: its move did not happen
+        except RecursionError as error:
+            raise DataError(
+                f"{path}: must be a journal of face-det, got {text[:80]!r}; move it away"
+            ) from error
         found.append(_aside(path, content))
     return found
 

@@ -198,17 +198,22 @@ def _read(folder: Path) -> _Journal | None:
         return None
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: must be a journal of face-det, got {error}; move it away") from error
     if not _is_journal(content):
         raise DataError(f"{place}: must be a journal of face-det, got something else; move it away")
     named = content["folders"].items()
-    folders = {Path(os.path.realpath(folder / other)): changes for other, changes in named}
+    try:
+        folders = {Path(os.path.realpath(folder / other)): changes for other, changes in named}
+        there = {other: other.is_dir() for other in folders}
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise DataError(f"{place}: must name folders, got one that is none: {why}; move it away") from error
     for other in folders:
-        if not other.is_dir():
+        if not there[other]:
             raise DataError(
-                f"{place}: a change of several files was cut off, and the folder {other} is not there; "
-                "put it back, or remove the journal and train again"
+                f"{place}: a change of several files was cut off, and the folder {_shown(other)} is not "
+                "there; put it back, or remove the journal and train again"
             )
     return _Journal(content["id"], folders)
 
@@ -220,9 +225,19 @@ def _is_journal(content: Any) -> bool:
     return isinstance(content.get("id"), str) and all(
         isinstance(changes, dict)
         and all(
-            Path(name).name == name
+            _is_plain(name)
             and (temporary is None or (isinstance(temporary, str) and atomic.TEMPORARY.fullmatch(temporary)))
             for name, temporary in changes.items()
         )
         for changes in folders
     )
+
+
+def _is_plain(name: str) -> bool:
+    """Whether that can be a file of the folder itself."""
+    return Path(name).name == name and name not in ("", "..") and "\0" not in name and name.isprintable()
+
+
+def _shown(path: Path) -> str:
+    text = str(path)
+    return text if text.isprintable() and len(text) <= 300 else ascii(text[:300])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 
 from face_det.errors import WeightsError
@@ -55,6 +56,7 @@ def _built(path: Path, build: Callable[[_Graph], onnx.GraphProto]) -> bytes:
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model, full_check=True)
     except (
+        DecodeError,  # of two readers the checker's takes more than the other
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
         LookupError,

@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-contrib-python-headless",
     "dlib": "dlib-bin",
+    "google": "protobuf",
     "sklearn": "scikit-learn",
     "xgboost": "xgboost-cpu",
     "zmq": "pyzmq",

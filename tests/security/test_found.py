@@ -1,0 +1,86 @@
+"""What fuzzing found once stays mended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from onnx import checker, helper
+
+from face_det import config
+from face_det.errors import ConfigError, DataError, WeightsError
+from face_det.identity import check_facts, quarantine_journal, storage
+from face_det.nets import blocks
+
+DEEP = b"[" * 100_000
+
+
+def test_facts_within_each_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Brackets by the thousand: passed over like any other damage."""
+    (tmp_path / "facts.json").write_bytes(DEEP)
+    assert check_facts._read(tmp_path / "facts.json", "s") == {}
+    assert "photos are looked at again" in caplog.text
+
+
+def test_a_quarantine_journal_within_itself(tmp_path: Path) -> None:
+    """The same in a journal is no line of ours."""
+    (tmp_path / "journal").write_bytes(DEEP)
+    with pytest.raises(DataError, match="must be a journal of face-det") as caught:
+        quarantine_journal.read(tmp_path / "journal")
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        DEEP,
+        json.dumps({"id": "x", "folders": {"a\0b": {}}}).encode(),
+        json.dumps({"id": "x", "folders": {"a\nb": {}}}).encode(),
+        json.dumps({"id": "x", "folders": {"9" * 5000: {}}}).encode(),
+        json.dumps({"id": "x", "folders": {"\ud800": {}}}).encode(),
+        *(
+            json.dumps({"id": "x", "folders": {".": {name: None}}}).encode()
+            for name in ("..", "", "\0", "a/b")
+        ),
+    ],
+    ids=["deep", "zero", "line", "long", "surrogate", "up", "nothing", "zero-name", "below"],
+)
+def test_a_journal_of_changes(content: bytes, tmp_path: Path) -> None:
+    """Folders and files that cannot be: refused in a line, and nothing is touched."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / storage.JOURNAL).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        storage.recover(folder)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    assert [path.name for path in folder.iterdir()] == [storage.JOURNAL]
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a\u2028b", "\ud800", "k" * 10_000])
+def test_keys_that_do_not_fit_on_a_line(key: str, tmp_path: Path) -> None:
+    """Unknown, twice there, or beside the section: each fault is a short line that can be printed."""
+    name, path = json.dumps(key), tmp_path / "config.json"
+    section = f'{{{name}: 1, {name}: 2, "comment": {name}, "faceDetModel": {name}}}'
+    path.write_text(f'{{"faceDetServer": {section}, {name}: 1}}')
+    with pytest.raises(ConfigError) as caught:
+        config.load(path, {})
+    assert len(caught.value.faults) >= 3
+    for fault in caught.value.faults:
+        assert fault.isprintable()
+        assert len(fault) < 500
+
+
+def test_a_model_that_one_of_two_readers_takes(tmp_path: Path) -> None:
+    """onnx's checker stops reading at the end of a group that never began; its Python half refuses it."""
+    node = helper.make_node("Relu", ["data"], ["fc1"])
+    values = [helper.make_tensor_value_info(name, 1, [1]) for name in ("data", "fc1")]
+    model = helper.make_model(
+        helper.make_graph([node], "g", values[:1], values[1:]), opset_imports=[helper.make_opsetid("", 15)]
+    )
+    content = model.SerializeToString() + b"\x24\x8a"
+    checker.check_model(content)
+    (tmp_path / "net.onnx").write_bytes(content)
+    with pytest.raises(WeightsError, match="must hold a network of the OpenCV Zoo"):
+        blocks.embedder(tmp_path / "net.onnx")
