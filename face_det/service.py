@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from face_det import __version__, arguments, wire
 from face_det.batch import Batch
 from face_det.budget import Budget
 from face_det.engine import Timings
+from face_det.errors import CannotWrite
 from face_det.faces import UNKNOWN, Face, Match, Rgb
 from face_det.identity import enrol
 from face_det.identity.decision import Rule, decide
@@ -23,6 +24,7 @@ from face_det.identity.engines import Engines
 from face_det.identity.learning import Learner
 from face_det.identity.learnt import Live, summary
 from face_det.identity.model import Model
+from face_det.identity.on_disk import OnDisk
 from face_det.media import image as pictures
 
 Notes = dict[str, Any]
@@ -51,6 +53,7 @@ class Service:
         self._counting = threading.Lock()
         self._counters: Counter[str] = Counter()
         self._started = time.monotonic()
+        self._on_disk = OnDisk(learner.places.model, learner.places.labels)
         self._live: Live = learner.load()
 
     @property
@@ -128,9 +131,14 @@ class Service:
     def forget(self, name: object, notes: Notes | None = None) -> dict[str, Any]:
         """Remove a person's photos and encodings, and unlearn them; UnknownPerson if there is nobody."""
         with self._learning:
-            forgotten = self._learner.forget(arguments.text(name, "name"))
+            try:
+                forgotten = self._learner.forget(arguments.text(name, "name"))
+            except CannotWrite:
+                # Some of it may be done: what is gone must not be answered any more.
+                self._live = self._learner.load()
+                raise
             self._live = forgotten.live
-        self._note(notes, images=forgotten.images)
+        self._note(notes, images=forgotten.images, encodings=forgotten.encodings)
         return {
             "name": arguments.text(name, "name"),
             "images": forgotten.images,
@@ -158,7 +166,17 @@ class Service:
     def reload(self) -> dict[str, Any]:
         """Read the model from disk again; if it does not fit, the one in use stays and the error goes up."""
         with self._learning:
-            self._live = self._learner.load()
+            live = self._learner.load()
+            if live.model is None and live.stale is not None and self._live.model is not None:
+                live = replace(self._live, stale=live.stale)
+            self._live = live
+        return {"model": _model_fields(self._live.model)}
+
+    def mend(self, notes: Notes | None = None) -> dict[str, Any]:
+        """Train again because the model is stale, and swap it in; nobody is lost by it."""
+        with self._learning:
+            self._live = self._learner.mend(lambda *_: None)
+        self._note(notes, people=len(self.people()))
         return {"model": _model_fields(self._live.model)}
 
     def status(self) -> dict[str, Any]:
@@ -171,6 +189,8 @@ class Service:
             "uptime_s": round(time.monotonic() - self._started, 3),
             "model": _model_fields(live.model),
             "trained": live.model is not None,
+            "model_file": asdict(self._on_disk.compared(live.model)),
+            "stale": live.stale,
             "detector": live.engine.options.detector,
             "embedder": live.engine.options.embedder,
             "runtime": live.engine.runtime,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 
 from face_det import address, compute, registry
 from face_det.compute import Compute
@@ -70,6 +70,12 @@ class Config(BaseModel):
     )
     dataset_path: Path = _path(
         "./dataset", "The photos, a folder for each person: what all else is made from."
+    )
+    audit_path: Path | None = _field(
+        None, "a path", "Who enrolled, forgot, trained, and when; default: audit.jsonl beside encodingsPath."
+    )
+    auto_retrain: bool = _field(
+        False, "true or false", "Train again, in the background, if the model does not fit what is installed."
     )
     min_proba: float = _number(0.9, 0, 1, "A face whose probability is lower is not named.")
     focus_measure_threshold: float = _number(
@@ -175,10 +181,15 @@ class Config(BaseModel):
     shutdown_timeout: float = _number(
         30, 0, 3600, "Seconds that calls in progress get to finish when the daemon is stopped."
     )
+    stuck_after: float = _number(
+        600, 1, 86_400, "Seconds. A thread that is longer at one picture hangs: the watchdog starts anew."
+    )
     log_level: str = _choice("info", "What the daemon logs.")
     comment: str = _field("", "text", "A note to the reader; not used.")
 
-    @field_validator("model_path", "label_path", "encodings_path", "dataset_path", "keys_path", mode="before")
+    @field_validator(
+        "model_path", "label_path", "encodings_path", "dataset_path", "keys_path", "audit_path", mode="before"
+    )
     @classmethod
     def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
         return _absolute(value, info)
@@ -188,18 +199,7 @@ class Config(BaseModel):
     def _roots_are_absolute(cls, value: object, info: ValidationInfo) -> object:
         return tuple(_absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
 
-    @field_validator(
-        "face_det_model",
-        "embedder",
-        "classifier",
-        "decision",
-        "isolation",
-        "log_level",
-        "jitter",
-        "runtime",
-        "precision",
-        "device",
-    )
+    @field_validator(*map(to_snake, MENUS))
     @classmethod
     def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
         if value not in MENUS[to_camel(info.field_name or "")]:

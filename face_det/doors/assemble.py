@@ -78,7 +78,9 @@ def learner(config: Config, predecessor: Service | None = None) -> Learner:
     shared = Engines(_options(config, AUTO), _builder(config))
     if predecessor is not None and predecessor.engines.options == shared.options:
         shared = predecessor.engines
-    wanted = Wanted(config.classifier, config.embedder, config.false_accept_rate)
+    wanted = Wanted(
+        config.classifier, config.embedder, config.false_accept_rate, auto_retrain=config.auto_retrain
+    )
     return Learner(places(config), shared, wanted)
 
 

@@ -16,7 +16,7 @@ from face_det.doors import endpoint, guard, logs
 from face_det.doors.endpoint import Endpoint
 from face_det.doors.guard import Guard
 from face_det.doors.notify import Notifier
-from face_det.doors.rpc import CALL_LIMIT_S, Assemble, Load, Rpc
+from face_det.doors.rpc import Assemble, Load, Rpc
 from face_det.doors.rpc_server import RpcServer
 from face_det.doors.verbs import Verbs
 from face_det.doors.worker import Workers
@@ -40,7 +40,7 @@ SHUTTING_DOWN = "shutting down; try again"
 
 
 def run(
-    load: Load, assemble: Assemble, environ: Mapping[str, str], *, call_limit_s: float = CALL_LIMIT_S
+    load: Load, assemble: Assemble, environ: Mapping[str, str], *, call_limit_s: float | None = None
 ) -> bool:
     """Serve until SIGTERM or SIGINT; False if a thread that would not end is left behind.
 
@@ -51,7 +51,8 @@ def run(
     place = endpoint.parse(config.zerorpc_pipe)
     protection = guard.of(place, config.keys_path, insecure=config.insecure_tcp)
     with endpoint.held(place):
-        daemon = _Daemon(config, load, assemble, Notifier(environ), call_limit_s)
+        limit_s = config.stuck_after if call_limit_s is None else call_limit_s
+        daemon = _Daemon(config, load, assemble, Notifier(environ), limit_s)
         daemon.guard = protection
         return daemon.serve(place)
 
@@ -112,9 +113,9 @@ class _Daemon:
         if service.status()["model"] is None:
             log.warning("no model is trained yet: every face is answered `unrecognised` until one is")
         self._notifier.ready(summary)
-        watch = gevent.spawn(self._watch)
+        watches = [gevent.spawn(self._watch), gevent.spawn(self._rpc.look_after_model)]
         self._stopping.wait()
-        watch.kill()
+        gevent.killall(watches)
         return self._end(server, self._rpc.config.shutdown_timeout)
 
     def _load(self) -> Config:
@@ -174,10 +175,10 @@ class _Daemon:
             pool.join()
 
     def _watch(self) -> None:
-        """Ping systemd's watchdog, from the hub and only while no thread is stuck.
+        """Ping systemd's watchdog, from the hub and only while every thread has lately shown that it lives.
 
-        So it is systemd that restarts a daemon whose hub or whose threads hang. How long a thread
-        may take for a call is told in rpc.py.
+        So it is systemd that restarts a daemon whose hub or whose threads hang. A thread shows it by
+        an end of its job, by giving way in a long one, or by waking up while it has none.
         """
         watchdog_s = self._notifier.watchdog_s
         complained = False

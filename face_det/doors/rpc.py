@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
@@ -15,9 +14,11 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.doors import logs
+from face_det.doors.caller import CALLER, audited, open_audit
 from face_det.doors.notify import Notifier
 from face_det.doors.worker import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
+from face_det.identity.audit import Who
 
 if TYPE_CHECKING:
     from face_det.service import Service
@@ -33,6 +34,8 @@ CALL_LIMIT_S = 600.0
 """A worker that is longer at one call is stuck: no call takes that long, and every caller has given up."""
 PICTURE_LIMIT_S = 10.0
 """Added for each picture of a call."""
+MODEL_CHECK_S = 15.0
+"""How often it is looked whether the model on disk is still the one in use."""
 TRAINING_LIMIT_S = 6 * 3600.0
 """The same for `train`, whose search may well take an hour."""
 
@@ -46,6 +49,7 @@ RESTART_KEYS = (
     "worker_memory",
     "queue_size",
     "max_file_bytes",
+    "stuck_after",
 )
 """What a reload cannot change."""
 
@@ -81,6 +85,7 @@ class Rpc:
         self._load = load
         self._assemble = assemble
         self._call_limit_s = call_limit_s
+        self._audit = open_audit(config)
         self._started = time.monotonic()
 
     @property
@@ -106,7 +111,7 @@ class Rpc:
         pictures = len(images) if isinstance(images, list) else 1
         limit_s = self._call_limit_s + PICTURE_LIMIT_S * pictures
         budget = Budget(self._config.call_timeout or math.inf, give_way=give_way)
-        with _logged("detect_faces") as notes:
+        with logs.call(log, "detect_faces") as notes:
             return self._workers.submit(
                 lambda: self._service.detect_faces(images, notes, budget),
                 limit_s=limit_s,
@@ -116,7 +121,7 @@ class Rpc:
 
     def recognize(self, image: Any, options: Any = None) -> Any:
         """Who is in this picture (a path, or the bytes of a file)? Its faces, best first."""
-        with _logged("recognize") as notes:
+        with logs.call(log, "recognize") as notes:
             return self._workers.submit(
                 lambda: self._service.recognize(image, options, notes),
                 limit_s=self._call_limit_s,
@@ -125,32 +130,32 @@ class Rpc:
 
     def add_face(self, name: Any, image: Any) -> Any:
         """Store the one face of this picture (a path, or the bytes of a file) under a name, and learn it."""
-        with _logged("add_face") as notes:
-            return self._learn(lambda: self._service.add_face(name, image, notes), notes)
+        with logs.call(log, "add_face") as notes:
+            return self._learn("enrol", lambda: self._service.add_face(name, image, notes), notes, name=name)
 
     def people(self) -> Any:
         """Everybody who is enrolled, with the number of images."""
-        with _logged("people", logging.DEBUG) as notes:
+        with logs.call(log, "people", logging.DEBUG) as notes:
             return self._swiftly(lambda: self._service.people(), notes)
 
     def forget(self, name: Any) -> Any:
         """Remove a person's images and encodings, and unlearn them."""
-        with _logged("forget") as notes:
-            return self._learn(lambda: self._service.forget(name, notes), notes)
+        with logs.call(log, "forget") as notes:
+            return self._learn("forget", lambda: self._service.forget(name, notes), notes, name=name)
 
     def train(self, options: Any = None) -> Any:
         """Retrain from the dataset and use the new model from the next call on; the report."""
-        with _logged("train") as notes:
-            return self._learn(lambda: self._service.train(options, notes), notes, TRAINING_LIMIT_S)
+        with logs.call(log, "train") as notes:
+            return self._learn("train", lambda: self._service.train(options, notes), notes, TRAINING_LIMIT_S)
 
     def reload(self) -> Any:
         """Read configuration and model again, as SIGHUP does; what does not fit is refused."""
-        with _logged("reload") as notes:
-            return self._learn(lambda: self._replace(notes), notes)
+        with logs.call(log, "reload") as notes:
+            return self._learn("reload", lambda: self._replace(notes), notes)
 
     def status(self) -> Any:
         """Version, uptime, model, networks, counters, queue depth, and how long calls take."""
-        with _logged("status", logging.DEBUG) as notes:
+        with logs.call(log, "status", logging.DEBUG) as notes:
             fields = self._swiftly(lambda: self._service.status(), notes)
         ours, learning = self._workers.status(), self._learner.status()
         both = {name: count + learning["counters"][name] for name, count in ours["counters"].items()}
@@ -158,6 +163,7 @@ class Rpc:
             **fields,
             **ours,
             "counters": {**fields.get("counters", {}), **both},
+            "audit": {"path": str(self._audit.path), "failed": self._audit.failed},
             "learning": {key: learning[key] for key in ("running", "queue_depth")},
             "uptime_s": round(time.monotonic() - self._started, 3),
             "endpoint": self._started_with.zerorpc_pipe,
@@ -166,6 +172,7 @@ class Rpc:
 
     def reload_on_signal(self) -> None:
         """SIGHUP: as `reload`, but what is wrong goes to the log."""
+        CALLER.set(Who("signal"))
         try:
             self.reload()
         except FaceDetError as error:
@@ -174,14 +181,34 @@ class Rpc:
         except Exception:
             log.exception("reload failed, the old configuration and model stay in use")
 
+    def look_after_model(self) -> None:
+        """For ever: tell the log when the model on disk is another or does not fit, and mend it if wanted."""
+        tried = None
+        CALLER.set(Who("daemon"))
+        while True:
+            try:
+                stale = self._swiftly(lambda: self._service.status(), {}).get("stale")
+                if stale is not None and stale != tried and self._config.auto_retrain:
+                    tried = stale
+                    with logs.call(log, "mend") as notes:
+                        run = lambda: self._service.mend(notes)  # noqa: E731 - it runs now
+                        self._learn("train", run, notes, TRAINING_LIMIT_S)
+            except FaceDetError as error:
+                log.error("the model is not trained again: %s", error)
+            gevent.sleep(MODEL_CHECK_S)
+
     def summary(self) -> str:
         """One line about what is served."""
         model = self._service.status().get("model")
         known = f"{model['classifier']}, {len(model['classes'])} classes" if model else "no model trained yet"
         return f"ready on {self._started_with.zerorpc_pipe}: {known}"
 
-    def _learn(self, run: Callable[[], T], notes: Notes, limit_s: float | None = None) -> T:
-        return self._learner.submit(run, limit_s=limit_s or self._call_limit_s, notes=notes)
+    def _learn(
+        self, action: str, run: Callable[[], T], notes: Notes, limit_s: float = 0, *, name: object = None
+    ) -> T:
+        """Run it on the learner's thread, with lines in the audit log before and after."""
+        recorded = audited(self._audit, action, run, notes, name)
+        return self._learner.submit(recorded, limit_s=limit_s or self._call_limit_s, notes=notes)
 
     def _swiftly(self, run: Callable[[], T], notes: Notes) -> T:
         return self._quick.submit(run, limit_s=self._call_limit_s, notes=notes)
@@ -201,6 +228,8 @@ class Rpc:
         if changed:
             self._service = self._assemble(config, self._service)
             self._config = config
+            if open_audit(config).path != self._audit.path:
+                self._audit = open_audit(config)
             logs.set_level(config.log_level)
             fields = {"model": self._service.status()["model"]}
         else:
@@ -209,26 +238,3 @@ class Rpc:
         if restart:
             log.warning("these settings change only with a restart: %s", ", ".join(restart))
         return {**fields, "changed": changed, "restart_needed": restart}
-
-
-@contextlib.contextmanager
-def _logged(verb: str, level: int = logging.INFO) -> Iterator[Notes]:
-    """One line for a call, whatever becomes of it: counts, then milliseconds; never names or pixels."""
-    notes: Notes = {}
-    start = time.monotonic()
-    error: str | None = None
-    try:
-        yield notes
-    except gevent.GreenletExit:
-        error = "caller_gone"
-        raise
-    except Exception as problem:
-        error = type(problem).__name__
-        log.debug("%s: %s", verb, problem)
-        raise
-    finally:
-        # A copy: a caller that is gone leaves its notes to a thread that may still write.
-        fields = sorted(dict(notes).items(), key=lambda field: field[0].endswith("_ms"))
-        fields = [("error", error)] * bool(error) + fields
-        fields.append(("total_ms", round((time.monotonic() - start) * 1000)))
-        log.log(level, "%s %s", verb, " ".join(f"{key}={value}" for key, value in fields))

@@ -24,10 +24,12 @@ import gevent.pool
 import zmq.green as zmq
 
 from face_det.doors import messages
+from face_det.doors.caller import CALLER, sender
 from face_det.doors.guard import Guard
 from face_det.doors.messages import Id, Malformed, Message
 from face_det.doors.worker import CLIENT
 from face_det.errors import Busy, FaceDetError
+from face_det.identity.audit import Who
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class _Call:
     """A call in progress: where its reply goes, and when its caller last showed signs of life."""
 
     request: Message
+    sender: Who
     heard: float
     heartbeat_seen: bool = False
     longest_gap: float = 0.0
@@ -128,24 +131,19 @@ class RpcServer:
 
     def _receive(self) -> None:
         while True:
-            frames = self._received()
+            parts = self._socket.recv_multipart(copy=False)
+            # One whose sender has lost its right to call is as good as empty.
+            admitted = self._guard is None or self._guard.admits(parts[-1])
             try:
-                message = messages.unpack(frames)
+                message = messages.unpack([part.bytes for part in parts] if admitted else [])
             except Malformed as fault:
                 self._complain(fault)
             else:
-                self._handle(message)
+                self._handle(message, parts[-1])
+            del parts
             # A message that is already there is received without a switch: give way by hand, or a
             # caller that floods us keeps all others waiting.
             gevent.sleep(0)
-
-    def _received(self) -> list[bytes]:
-        """The frames of the next message; of one whose sender has lost its right to call, none."""
-        if self._guard is None:
-            frames: list[bytes] = self._socket.recv_multipart()
-            return frames
-        parts = self._socket.recv_multipart(copy=False)
-        return [part.bytes for part in parts] if self._guard.admits(parts[-1]) else []
 
     def _complain(self, fault: Malformed) -> None:
         self._malformed += 1
@@ -154,7 +152,7 @@ class RpcServer:
             self._complained = now
             log.warning("dropped a malformed message (%d so far): %s", self._malformed, fault)
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: Message, payload: zmq.Frame) -> None:
         if message.response_to is not None:
             call = self._calls.get((message.route, message.response_to))
             if call is not None and message.name == messages.HEARTBEAT:
@@ -168,7 +166,7 @@ class RpcServer:
         if key in self._calls:
             self._complain(Malformed("message_id is in use"))
             return
-        call = self._calls[key] = _Call(message, heard=self._now())
+        call = self._calls[key] = _Call(message, sender(payload), heard=self._now())
         call.greenlet = self._answering.spawn(self._answer, call)
         call.greenlet.rawlink(lambda _: self._forget(key))
 
@@ -179,6 +177,7 @@ class RpcServer:
     def _answer(self, call: _Call) -> None:
         request = call.request
         CLIENT.set(request.route)
+        CALLER.set(call.sender)
         try:
             self._send(call, messages.OK, (self._dispatch(request.name, request.args),))
         except FaceDetError as error:

@@ -12,13 +12,14 @@ import numpy as np
 
 from face_det import registry
 from face_det.engine import Engine
-from face_det.errors import BadRequest, ModelMissing, NoFace, SeveralFaces, TooFewPeople, UnknownPerson
-from face_det.faces import Face, Reason, Rgb
+from face_det.errors import BadRequest, ModelMissing, TooFewPeople, UnknownPerson
+from face_det.faces import Rgb
 from face_det.identity import (
     encode,
     engines,
     enrol,
     forgetting,
+    mending,
     model,
     quarantine,
     safeguards,
@@ -31,6 +32,7 @@ from face_det.identity.fingerprints import BOTH, DLIB, SFACE
 from face_det.identity.gallery import DIMENSIONS, Gallery
 from face_det.identity.learnt import Forgotten, Learnt, Live, Places, Retrained, Wanted
 from face_det.identity.model import Model
+from face_det.identity.one_face import one_face
 
 FIRST_KIND = training.TEMPLATE
 """The kind to train where there is no model yet."""
@@ -45,8 +47,28 @@ class Learner:
         self._wanted = wanted or Wanted()
 
     def load(self) -> Live:
-        """What is on disk, and no model if nothing was trained yet; ModelMismatch if it does not fit."""
-        return self._live(self.model())
+        """What is on disk, and no model if nothing was trained yet; ModelMismatch if it does not fit.
+
+        With `auto_retrain` there is no model then, and `stale` says why: `mend` puts it right.
+        """
+        return mending.loaded(lambda: self._live(self.model()), self._unfit, self._wanted.auto_retrain)
+
+    def mend(self, on_progress: Callable[[str, int, int], None]) -> Live:
+        """Train again, so that what is on disk fits what is installed here, and nobody is lost.
+
+        From the encodings if they fit, in seconds; else from the dataset, DataError if it lacks somebody.
+        """
+        with storage.locked(self.places.encodings):
+            gallery = mending.fitting(self.places.encodings, self._wanted.embedder, self.engines)
+            if gallery is not None:
+                current = mending.readable(self.model)
+                return self._save(gallery, current, training.chosen(gallery, self._wanted.embedder))
+        return self.train(
+            kind=None, embedder=None, thorough=False, on_progress=on_progress, lose_nobody=True
+        ).live
+
+    def _unfit(self) -> Engine:
+        return self.engines.of(engines.answering(self._wanted.embedder, None))
 
     def enrol(self, name: str, data: bytes, rgb: Rgb) -> Learnt:
         """Store the picture of one face under NAME and learn it; NoFace, SeveralFaces, BadName."""
@@ -57,7 +79,7 @@ class Learner:
             if gallery.names:
                 gallery.require(embedder)
             engine = self._enrolling(gallery)
-            face = _one_face(engine, rgb)
+            face = one_face(engine, rgb)
             safeguards.warn_if_gone(self.places.dataset, len(gallery.names))
             assert face.encoding is not None
             if not _holds(gallery, name, face.encoding):
@@ -96,6 +118,7 @@ class Learner:
         embedder: str | None,
         thorough: bool,
         on_progress: Callable[[str, int, int], None],
+        lose_nobody: bool = False,
     ) -> Retrained:
         """Encode the dataset again, search for the best classifier, save and return it.
 
@@ -105,7 +128,8 @@ class Learner:
         chosen = self._checked(embedder)
         with storage.locked(self.places.encodings):
             report = self._encoded(chosen, on_progress)
-            safeguards.require_most(self.places.dataset, report.gallery.people, self.places.encodings)
+            people, places = report.gallery.people, self.places
+            safeguards.require_most(places.dataset, people, places.encodings, everybody=lose_nobody)
             result = training.train(
                 report.gallery,
                 [self._kind_for(kind)],
@@ -154,7 +178,7 @@ class Learner:
     def _kind_for(self, kind: str | None) -> str:
         if kind is not None and kind != AUTO:
             return kind
-        return self._wanted.kind if self._wanted.kind != AUTO else _recipe(self.model())
+        return self._wanted.kind if self._wanted.kind != AUTO else _recipe(mending.readable(self.model))
 
     def model(self) -> Model | None:
         """The model on disk; None if nothing was trained yet."""
@@ -212,22 +236,6 @@ class Learner:
         files[self.places.model] = classifier
         files[self.places.labels] = labels
         storage.replace_all(files)
-
-
-def _one_face(engine: Engine, rgb: Rgb) -> Face:
-    (faces,) = engine.faces([(rgb, None)])
-    usable = [face for face in faces if face.reason is None]
-    if len(usable) > 1:
-        raise SeveralFaces(f"image: must show exactly one face, got {len(usable)}; crop it to one person")
-    if not usable and any(face.reason is Reason.TOO_SMALL for face in faces):
-        largest = max(min(face.box.width, face.box.height) for face in faces)
-        raise NoFace(
-            f"image: its face must be at least {engine.options.min_face_px:g} px (minFace), "
-            f"got {largest:g}; come closer"
-        )
-    if not usable:
-        raise NoFace("image: must show one face, got none that the detector sees")
-    return usable[0]
 
 
 def _recipe(current: Model | None) -> str:

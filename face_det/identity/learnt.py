@@ -38,6 +38,8 @@ class Wanted:
     kind: str = AUTO
     embedder: str = AUTO
     false_accept_rate: float = 0.002
+    auto_retrain: bool = False
+    """Whether a model that does not fit is no error, because it is trained again (Learner.mend)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Live:
 
     engine: Engine
     model: Model | None
+    stale: str | None = None
+    """Why the model is to be trained again, if it is: it does not fit, or is of other libraries."""
 
 
 @dataclass(frozen=True, slots=True)

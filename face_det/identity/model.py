@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sklearn.preprocessing import LabelEncoder
 from face_det.classifiers.nearest import STRANGER
 from face_det.errors import ModelMismatch, ModelMissing
 from face_det.faces import UNKNOWN, Classifier, Encodings
-from face_det.identity import safe_pickle, storage
+from face_det.identity import safe_pickle, storage, versions
 from face_det.identity.verifier import Verifier
 
 CARD = "face_det_card_"
@@ -54,6 +54,8 @@ class Card:
     """Of the embedder whose encodings it was trained on; None if that was not noted."""
     trained_at: str | None
     """UTC, ISO 8601."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of our format and of the libraries that trained it, as in versions.here(); empty in older files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,11 @@ class Model:
     place: str = "model"
     verifier: Verifier | None = None
     """None for the original's models, and for ours of before there was one."""
+
+    @property
+    def outdated(self) -> str:
+        """Which libraries of other versions trained it; "" if none did, or if that was not noted."""
+        return versions.others(self.card.versions, self.card.kind)
 
     @property
     def recipe(self) -> str:
@@ -172,12 +179,22 @@ def _card(classifier: Any, path: Path, names: tuple[str, ...]) -> Card:
     if noted is None:
         recipe = "xgb" if type(classifier).__module__.startswith("xgboost.") else "svm"
         return Card(ORIGINAL, recipe, {}, names, None, None)
-    wanted = {field.name for field in fields(Card)}
+    known = [one.name for one in fields(Card)]
+    wanted = {one.name for one in fields(Card) if one.default_factory is MISSING}
     if not isinstance(noted, dict) or not wanted <= set(noted) or not isinstance(noted["classes"], list):
         raise ModelMismatch(
             f"{path}: must carry a card with {', '.join(sorted(wanted))}, got {noted!r:.80}; {ADVICE}"
         )
-    return Card(**{**{key: noted[key] for key in wanted}, "classes": tuple(noted["classes"])})
+    card = Card(**{**{key: noted[key] for key in known if key in noted}, "classes": tuple(noted["classes"])})
+    if not isinstance(card.versions, dict) or not all(isinstance(one, str) for one in card.versions.values()):
+        raise ModelMismatch(f"{path}: must carry versions as texts, got {card.versions!r:.80}; {ADVICE}")
+    newer = versions.newer_format(card.versions)
+    if newer is not None:
+        raise ModelMismatch(
+            f"{path}: must be of format {versions.FORMAT} or older, got {newer:.20}; "
+            f"install the face_det that wrote it, or {ADVICE}"
+        )
+    return card
 
 
 def _require_classes(

@@ -14,7 +14,7 @@ from face_det.classifiers.search import Recipe, Targets
 from face_det.classifiers.template import TemplateClassifier
 from face_det.faces import UNKNOWN, Classifier, Encodings
 from face_det.geometry import GEOMETRY
-from face_det.identity import verification
+from face_det.identity import verification, versions
 from face_det.identity.background import mean_face
 from face_det.identity.gallery import Gallery
 from face_det.identity.model import Card, Model, assemble
@@ -53,7 +53,7 @@ class Task:
     def card(self, kind: str, recipe: str, params: Mapping[str, Any]) -> Card:
         """Dated now."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Card(kind, recipe, dict(params), self.people, self.fingerprint, now)
+        return Card(kind, recipe, dict(params), self.people, self.fingerprint, now, versions.here())
 
     def model(self, fitted: Classifier, kind: str, recipe: str, params: Mapping[str, Any]) -> Model:
         """The model of a classifier that was trained on all photos, with what decides."""

@@ -109,7 +109,7 @@ def test_no_trace_is_left(state: Learner) -> None:
         forgotten = state.forget(NAME)
     assert (forgotten.images, forgotten.encodings) == (4, 4)
     assert traces(folder, NAME, photos, known(1)) == []
-    assert [entry.person for entry in log.entries()] == [log.person(NAME)] * 4, "that it was done stays"
+    assert [entry.person for entry in log.entries()[-4:]] == [log.person(NAME)] * 4, "that it was done stays"
     others = [path.read_bytes() for path in sorted((folder / "dataset").rglob("0-*.png"))]
     left = {hit.split(":")[0] for hit in traces(folder, "Ann", others, known(0))}
     assert {"encodings.pickle", "encodings.cache.sqlite", "m.pickle", "l.pickle"} <= left

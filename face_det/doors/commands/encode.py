@@ -17,9 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from face_det import config as configuration
 from face_det.doors.assemble import enrolment_options
+from face_det.doors.caller import open_audit
 from face_det.engine import EngineOptions
 from face_det.errors import DataError
-from face_det.identity import atomic, encode, enrol, safeguards, storage
+from face_det.identity import atomic, audit, encode, enrol, safeguards, storage
 from face_det.identity.cache import Cache, Omission, cache_path
 from face_det.identity.encode import EncodeReport
 from face_det.registry import DETECTORS
@@ -85,7 +86,9 @@ def command(
     target = (encodings or config.encodings_path).absolute()
     progress = _Progress()
     try:
-        report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), progress)
+        with open_audit(config, target).recorded(audit.command(), "encode") as counts:
+            report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), progress)
+            counts |= {"encoded": report.encoded, "reused": report.reused}
     except KeyboardInterrupt:
         click.echo(
             f"face-det: interrupted after {progress.done} of {progress.total} photos, which are kept for the "

@@ -18,9 +18,10 @@ from face_det import engine as engines
 from face_det.config import Config
 from face_det.doors import gallery_report
 from face_det.doors.assemble import enrolment_options
+from face_det.doors.caller import open_audit
 from face_det.errors import DataError, TryAgain
 from face_det.geometry import GEOMETRY
-from face_det.identity import check, check_facts, encode, enrol, quarantine
+from face_det.identity import audit, check, check_facts, encode, enrol, quarantine
 from face_det.identity.cache import Cache, Omission, cache_path, read_photo
 from face_det.identity.check import Finding, Kind, Photo
 
@@ -89,9 +90,11 @@ def check_command(
     chosen = _chosen(found, by_default=not kinds, sure=SURE if sure is None and not kinds else 0.0)
     moved: list[Path] = []
     if aside and not dry_run:
-        done = quarantine.put_aside(
-            place, [(path, f"{one.kind.value}: {one.what}") for path, one in chosen.items()]
-        )
+        with open_audit(config).recorded(audit.command(), "quarantine") as counts:
+            done = quarantine.put_aside(
+                place, [(path, f"{one.kind.value}: {one.what}") for path, one in chosen.items()]
+            )
+            counts["images"] = len(done)
         moved = [place / one.source for one in done]
     elif aside:
         moved = list(chosen)
@@ -111,7 +114,9 @@ def undo_command(dataset: Path | None, everything: bool, config_path: Path | Non
     """Put back, and say what could not be."""
     config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
     place = (dataset or config.dataset_path).absolute()
-    result = quarantine.undo(place, everything=everything)
+    with open_audit(config).recorded(audit.command(), "undo") as counts:
+        result = quarantine.undo(place, everything=everything)
+        counts["images"] = len(result.back)
     left = quarantine.lying(place)
     if as_json:
         names = {"back": result.back, "taken": result.taken, "gone": result.gone}

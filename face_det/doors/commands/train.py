@@ -17,9 +17,10 @@ from face_det import config as configuration
 from face_det import registry
 from face_det.classifiers.search import Recipe
 from face_det.doors import masks
+from face_det.doors.caller import open_audit
 from face_det.errors import BadEncodings, FaceDetError
 from face_det.faces import UNKNOWN
-from face_det.identity import atomic, model, storage, training, training_report
+from face_det.identity import atomic, audit, model, storage, training, training_report
 from face_det.identity.engines import AUTO
 from face_det.identity.fingerprints import embedder_of
 from face_det.identity.forgetting import LABELS
@@ -99,7 +100,7 @@ def command(
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; the classifiers are as they were", err=True)
         context.exit(130)
-    with storage.locked(source):
+    with open_audit(config, source).recorded(audit.command(), "train"), storage.locked(source):
         # Somebody may have been enrolled meanwhile: then what is written is whole, but not new.
         changed = Gallery.load(source).dumps() != gallery.dumps()
         in_use = None if output or asked else config.model_path
