@@ -122,8 +122,12 @@ def _read(path: Path, settings: str) -> dict[str, Facts]:
             return {}
         rows = {sha256: Facts(*row) for sha256, row in content["photos"].items()}
         for facts in rows.values():
-            bytes.fromhex(facts.signs)
-            _ = (facts.face_px or 0.0) + (facts.sharpness or 0.0)
+            if len(bytes.fromhex(facts.signs)) * 8 != SIDE * SIDE:
+                raise ValueError(f"signs must be {SIDE * SIDE} bits")
+            if not all(
+                type(number) in (int, float, type(None)) for number in (facts.face_px, facts.sharpness)
+            ):
+                raise TypeError("sizes and sharpness must be numbers")
     except (DataError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         log.warning("%s: cannot be used (%s); photos are looked at again", path, error)
         return {}

@@ -23,6 +23,15 @@ def test_facts_within_each_other(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert "photos are looked at again" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "row", [[{}, 100, "00" * 32], [True, 1, "00" * 32], [1, [], "00" * 32], [1, 1, "00"]]
+)
+def test_facts_of_other_types(row: list[object], tmp_path: Path) -> None:
+    """What is empty is not therefore a number, and signs have a length."""
+    (tmp_path / "facts.json").write_text(json.dumps({"settings": "s", "photos": {"ab": row}}))
+    assert check_facts._read(tmp_path / "facts.json", "s") == {}
+
+
 def test_a_quarantine_journal_within_itself(tmp_path: Path) -> None:
     """The same in a journal is no line of ours."""
     (tmp_path / "journal").write_bytes(DEEP)
