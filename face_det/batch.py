@@ -27,9 +27,9 @@ class Batch:
     def views(self, load: Callable[[str], Rgb], budget: Budget) -> Iterator[View]:
         """Each picture once, and of it each person's box; what cannot be looked at is answered, with
         `timeout` if `budget` is over."""
-        for path, persons in self._persons.items():
+        for number, (path, persons) in enumerate(self._persons.items()):
             # Here, where no picture is held: any number of calls may wait for their next turn.
-            if not budget.over:
+            if number > 0 and not budget.over:
                 budget.give_way()
             try:
                 rgb = None if budget.over else load(path)
