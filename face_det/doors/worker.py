@@ -30,6 +30,10 @@ T = TypeVar("T")
 
 WINDOW = 512
 """How many of the last calls the percentiles are taken over."""
+BEAT_S = 0.5
+"""How often a thread that waits for a job says that it is there."""
+BEATLESS_S = 10.0
+"""A waiting thread that has not said so for longer hangs: nobody is that long without the interpreter."""
 
 CLIENT: ContextVar[Hashable] = ContextVar("client", default=None)
 """Whose calls a greenlet submits."""
@@ -60,7 +64,7 @@ class _Job:
 
 
 class _Thread(threading.Thread):
-    """A native thread, and the job it is at (None: idle) since `since`.
+    """A native thread, and the job it is at since `since`; where there is none, when it last said so.
 
     It is a daemon: one that hangs does not keep the process alive.
     """
@@ -68,7 +72,7 @@ class _Thread(threading.Thread):
     def __init__(self, work: Callable[[_Thread], None], name: str) -> None:
         super().__init__(target=work, args=(self,), name=name, daemon=True)
         self.job: _Job | None = None
-        self.since = 0.0
+        self.since = time.monotonic()
 
 
 class Workers:
@@ -152,6 +156,8 @@ class Workers:
                 job.greenlet = greenlet.greenlet(_follow)
             job.greenlet.switch(job)
             with self._ready:
+                # In this order, for `stuck` looks without the lock.
+                thread.since = time.monotonic()
                 thread.job = None
                 if not job.greenlet.dead:
                     # The first of its client's line again, and the client the last of the ring.
@@ -167,7 +173,8 @@ class Workers:
         """The job whose turn it is: one that nobody has begun, or that this thread has."""
         with self._ready:
             while (job := self._waiting.take(lambda job: job.thread in (None, thread))) is None:
-                self._ready.wait()
+                thread.since = time.monotonic()
+                self._ready.wait(BEAT_S)
             thread.since = time.monotonic()
             thread.job = job
             job.thread = thread
@@ -199,14 +206,16 @@ class Workers:
         return bool(self._idle.wait(timeout_s))
 
     def stuck(self) -> str | None:
-        """Which thread has died or has been at one job for longer than its limit, and for how long."""
-        now = time.monotonic()
+        """Which thread has died, is longer at a job than its limit, or waits for none and gives no sign."""
         for thread in self._threads:
             job = thread.job
+            silent_s = time.monotonic() - thread.since
             if not thread.is_alive():
                 return f"{thread.name} has died"
-            if job is not None and now - thread.since > job.limit_s:
-                return f"{thread.name} has been at one call for {now - thread.since:.0f} s"
+            if job is None and silent_s > BEATLESS_S:
+                return f"{thread.name} is idle, and has given no sign for {silent_s:.0f} s"
+            if job is not None and silent_s > job.limit_s:
+                return f"{thread.name} has been at one call for {silent_s:.0f} s"
         return None
 
     def status(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_agrees_with_the_daemon(service):
     """It notifies, reloads on SIGHUP, is restarted, but not over a wrong configuration."""
     assert service["Type"] == "notify"
     assert service["ExecStart"].endswith("/face-det serve --config /etc/face-detect/config.json")
-    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert service["ExecReload"] == '/bin/sh -c "kill -HUP $$MAINPID"'
     assert service["Restart"] == "always"
     assert service["RestartPreventExitStatus"].split() == ["2", "64", str(ConfigError.exit_code)]
     assert float(service["WatchdogSec"]) == 30

@@ -249,3 +249,17 @@ def test_turns_go_round():
 def test_percentiles(values, share, expected):
     """Nearest rank; of nothing, None."""
     assert _percentile(values, share) == expected
+
+
+def test_an_idle_thread_says_that_it_is_there(workers, monkeypatch):
+    """Not by working; and one that cannot wake up is told of."""
+    (thread,) = workers._threads
+    begun = thread.since
+    eventually(lambda: thread.since > begun, "a sign")
+    assert workers.stuck() is None
+    monkeypatch.setattr("face_det.doors.worker.BEATLESS_S", 0.5)
+    with workers._ready:
+        # Without this lock it never wakes up.
+        eventually(workers.stuck, "silence")
+        assert "worker-0 is idle, and has given no sign for" in workers.stuck()
+    eventually(lambda: workers.stuck() is None, "a sign again")
