@@ -39,9 +39,7 @@ def main() -> int:
     if unknown:
         sys.exit(f"unknown target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
     engine = options.engine if options.engine != "auto" else ("atheris" if has_atheris() else "own")
-    print(
-        f"{'target':14} {'engine':8} {'executions':>11} {'per second':>11} {'taken':>8} {'MB more':>8}  found"
-    )
+    print(f"{'target':14} {'engine':8} {'executions':>11} {'per second':>11} {'MB peak':>8}  found")
     rows = [one(name, engine, options) for name in options.targets or TARGETS]
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")

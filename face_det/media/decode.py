@@ -38,6 +38,7 @@ from PIL import (
 
 from face_det.errors import BadImage
 from face_det.faces import Rgb
+from face_det.media import jpeg_marks
 
 EXPECTED = "a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM picture"
 
@@ -167,6 +168,8 @@ def _open(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFile:
         raise BadImage(f"{place}: must be {EXPECTED}, got {_described(data)}")
     if opener is WebPImagePlugin.WebPImageFile:  # it takes memory for the picture as it is opened
         _check_size(_webp_size(data), place, max_pixels)
+    if opener is _Jpeg and (fault := jpeg_marks.fault(data)) is not None:
+        raise OSError(fault)
     picture = opener(io.BytesIO(data))
     _check_size(picture.size, place, max_pixels)
     return picture
