@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from face_det import config as configuration
-from face_det import doctor, engine, known_answer
+from face_det import doctor, doctor_privacy, engine, known_answer
 from face_det.compute import Compute
 from face_det.doctor import State
 from face_det.doors.commands import doctor as command
@@ -280,3 +280,22 @@ def test_no_daemon(folder):
         (found,) = command._daemon(config, False)
         assert found.state is State.NOT_OK
         assert found.advice.startswith("it holds its lock but does not answer")
+
+
+def test_what_others_may_read_or_change(folder):
+    """Files wider than 0600, a dataset wider than 0700, folders others may write to: each with a command."""
+    config = settings(folder)
+    assert states(doctor_privacy.permissions(config)) == {"permissions": State.OK}
+    config.encodings_path.touch(0o600)
+    config.dataset_path.mkdir(0o700)
+    assert states(doctor_privacy.permissions(config)) == {"permissions": State.OK}
+    config.encodings_path.chmod(0o640)
+    config.dataset_path.chmod(0o755)
+    folder.chmod(0o770)
+    found = list(doctor_privacy.permissions(config))
+    assert {finding.state for finding in found} == {State.WARNING}
+    assert [finding.advice for finding in found] == [
+        f"chmod 600 '{config.encodings_path}'",
+        f"chmod 700 '{config.dataset_path}'",
+        f"chmod go-w '{folder}'",
+    ]

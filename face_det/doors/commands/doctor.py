@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from face_det import __version__, doctor
+from face_det import __version__, doctor, doctor_privacy
 from face_det import config as configuration
 from face_det.compute import PLAIN
 from face_det.config import Config
@@ -64,6 +64,7 @@ def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[Finding
     if config is None:
         return
     yield from _guarded("folders", partial(doctor.folders, config))
+    yield from _guarded("permissions", partial(doctor_privacy.permissions, config))
     yield from _guarded("model", partial(_files, config))
     yield from _guarded("daemon", partial(_daemon, config, require_daemon))
 

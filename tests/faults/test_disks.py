@@ -1,0 +1,183 @@
+"""Disks that are full, read-only or gone: old files stay whole, and an error says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_networks
+import pytest
+
+from face_det.doors.commands import encode as command
+from face_det.errors import Busy, CannotWrite, DataError, TooFewPeople
+from face_det.identity import encode, enrol, storage
+from face_det.identity.cache import Cache
+from face_det.identity.gallery import Gallery
+from face_det.identity.learning import Learner
+from face_det.media import image
+
+Make = Callable[..., Learner]
+FULL = r"cannot be written: No space left on device; .* make room on that disk and try again"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Everything that counts; the cache may come and go."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if "cache.sqlite" not in path.name and not path.name.endswith(".lock")
+    }
+
+
+def trained(learner: Learner) -> None:
+    learner.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
+
+
+def fill(folder: Path) -> Path:
+    """A file that takes all the room there is."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
+    return filler
+
+
+@pytest.mark.parametrize("verb", ["add_face", "train", "forget", "encode"])
+def test_disk_full(
+    verb: str, disk: Callable[[str], Path], learner: Make, people: Callable[..., None], tmp_path: Path
+) -> None:
+    """A real file system without room: nothing changes, and with room the same call succeeds."""
+    folder = disk("size=2m")
+    people(folder, "Ann", "Bob")
+    mine = learner(folder)
+    trained(mine)
+    before = contents(folder)
+    new = fake_networks.picture(tmp_path, 2).read_bytes()
+    if verb in ("train", "encode"):
+        people(folder, "Ann", "Bob", "Cid")
+        before = contents(folder)
+    steps: dict[str, Callable[[], object]] = {
+        "add_face": lambda: mine.enrol("Cid", new, image.load(new)),
+        "train": lambda: trained(mine),
+        "forget": lambda: mine.forget("Bob"),
+        "encode": lambda: storage.write_atomically(mine.places.encodings, encoded(mine).dumps()),
+    }
+    filler = fill(folder)
+    with pytest.raises(CannotWrite, match=FULL if verb != "forget" else "make room on that disk"):
+        steps[verb]()
+    now = contents(folder)
+    now.pop("filler")
+    assert now == before
+    assert mine.load().model is not None
+    filler.unlink()
+    steps[verb]()
+    expected = {"forget": ("Ann",)}.get(verb, ("Ann", "Bob", "Cid"))
+    assert Gallery.load(mine.places.encodings).people == expected
+
+
+def encoded(learner: Learner) -> Gallery:
+    engine = learner.engines.of("both")
+    with Cache(learner.places.cache) as cache:
+        return encode.encode_dataset(
+            learner.places.dataset,
+            cache,
+            engine.options,
+            jobs=1,
+            engine=engine,
+            on_progress=lambda *_: None,
+        ).gallery
+
+
+def test_read_only_state_folder(
+    disk: Callable[[str], Path], learner: Make, people: Callable[..., None]
+) -> None:
+    """The model is served all the same; what would change it is refused with what to do."""
+    folder = disk("size=2m")
+    people(folder, "Ann", "Bob")
+    mine = learner(folder)
+    trained(mine)
+    before = contents(folder)
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    assert mine.load().model is not None
+    data = fake_networks.picture(folder.parent, 2).read_bytes()
+    for attempt in (
+        lambda: mine.enrol("Cid", data, image.load(data)),
+        lambda: mine.forget("Bob"),
+        lambda: trained(mine),
+    ):
+        with pytest.raises(CannotWrite, match=r"Read-only file system.*mount it writable, or choose another"):
+            attempt()
+    assert contents(folder) == before
+
+
+def test_dataset_gone(tmp_path: Path, learner: Make, people: Callable[..., None]) -> None:
+    """Unmounted: train and forget refuse, enrolled people stay known; mounted again, both work."""
+    people(tmp_path, "Ann", "Bob", "Cid")
+    mine = learner(tmp_path)
+    trained(mine)
+    before = mine.places.encodings.read_bytes()
+    dataset, away = mine.places.dataset, tmp_path / "away"
+    dataset.rename(away)
+    for empty in (False, True):
+        if empty:
+            dataset.mkdir()  # the mount point
+        with pytest.raises(TooFewPeople, match="nothing was changed"):
+            trained(mine)
+        with pytest.raises(DataError, match=r"is not there or empty; mount it.*nothing was changed"):
+            mine.forget("Bob")
+        assert mine.load().model is not None
+        assert mine.places.encodings.read_bytes() == before
+    data = fake_networks.picture(tmp_path, 3).read_bytes()
+    mine.enrol("Dee", data, image.load(data))
+    before = mine.places.encodings.read_bytes()
+    with pytest.raises(DataError, match="3 of 4 have none; is it mounted"):
+        trained(mine)
+    assert mine.places.encodings.read_bytes() == before, "one newcomer does not outweigh the others"
+    (dataset / "Dee").rename(away / "Dee")
+    dataset.rmdir()
+    away.rename(dataset)
+    trained(mine)
+    assert mine.forget("Bob").images == 3
+    assert Gallery.load(mine.places.encodings).people == ("Ann", "Cid", "Dee")
+
+
+def test_encode_does_not_lose_most_people(tmp_path: Path, learner: Make, people: Callable[..., None]) -> None:
+    """The command refuses as the daemon does."""
+    people(tmp_path, "Ann", "Bob", "Cid")
+    mine = learner(tmp_path)
+    trained(mine)
+    before = mine.places.encodings.read_bytes()
+    for name in ("Bob", "Cid"):
+        enrol.remove_person(mine.places.dataset, name)
+    options = mine.engines.of("both").options
+    with pytest.raises(DataError, match="2 of 3 have none; is it mounted"):
+        command._encode(mine.places.dataset, mine.places.encodings, options, 1, command._Progress())
+    assert mine.places.encodings.read_bytes() == before
+
+
+def test_lock_held_by_another_process(
+    tmp_path: Path, learner: Make, people: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Busy, with the file's name, and nothing changed; once it lets go, the call succeeds."""
+    people(tmp_path, "Ann", "Bob")
+    mine = learner(tmp_path)
+    trained(mine)
+    before = contents(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from face_det.identity import storage\n"
+        "with storage.locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    monkeypatch.setitem(storage.locked.__wrapped__.__kwdefaults__, "timeout_s", 0.1)
+    command = [sys.executable, "-c", code, str(mine.places.encodings)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(Busy, match=r"encodings\.pickle: somebody else has been changing it"):
+            mine.forget("Bob")
+        assert mine.load().model is not None, "readers are not held up"
+        assert contents(tmp_path) == before
+    assert mine.forget("Bob").images == 3

@@ -1,0 +1,167 @@
+"""A model that is replaced, deleted, damaged or out of date while it is served; and clocks that jump."""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from face_det.errors import DataError, ModelMismatch, UnsafePickle
+from face_det.identity import model, versions
+from face_det.identity.gallery import Gallery
+from face_det.identity.learning import Learner
+from face_det.service import Limits, Service
+
+Make = Callable[..., Learner]
+PACKAGE = Path(model.__file__).parents[1]
+
+
+def trained(learner: Learner) -> None:
+    learner.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
+
+
+@pytest.fixture
+def mine(tmp_path: Path, learner: Make, people: Callable[..., None]) -> Learner:
+    people(tmp_path, "Ann", "Bob", "Cid")
+    made: Learner = learner(tmp_path)
+    trained(made)
+    return made
+
+
+@pytest.mark.parametrize("fault", ["gone", "unfit", "other"])
+def test_model_file_changed_while_serving(
+    fault: str, mine: Learner, learner: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old one stays in use, one line of the log and status() say so; put back, all is well."""
+    service = Service(mine, Limits())
+    before = service.status()
+    assert before["model_file"] == {"state": "in_use", "text": ""}
+    path = mine.places.model
+    good = path.read_bytes()
+    if fault == "gone":
+        path.unlink()
+    if fault == "unfit":
+        path.write_bytes(good[: len(good) // 2])
+    if fault == "other":
+        learner(path.parent).forget("Bob")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            status = service.status()
+            assert status["model_file"]["state"] == fault
+            assert "stays in use" in status["model_file"]["text"]
+            assert status["model"] == before["model"]
+    assert caplog.messages == [status["model_file"]["text"]]
+    if fault == "unfit":
+        with pytest.raises(UnsafePickle):
+            service.reload()
+        assert service.status()["model"] == before["model"]
+        path.write_bytes(good)
+    if fault != "gone":
+        service.reload()
+        assert service.status()["model_file"]["state"] == "in_use"
+
+
+def rewritten(mine: Learner, **changes: object) -> None:
+    """The model's file with another card."""
+    loaded = model.load(mine.places.model, mine.places.labels)
+    card = getattr(loaded.classifier, model.CARD)
+    card.update(changes)
+    for key in [key for key, value in changes.items() if value is None]:
+        del card[key]
+    mine.places.model.write_bytes(model.dumps(loaded)[0])
+
+
+def test_cards_say_what_trained_them(mine: Learner) -> None:
+    """Format and versions; a card of before there were any loads, a newer format does not."""
+    loaded = mine.model()
+    assert loaded is not None
+    assert loaded.card.versions == versions.here()
+    assert {"format", "scikit-learn", "xgboost", "numpy"} == set(versions.here())
+    rewritten(mine, versions=None)
+    older = mine.load()
+    assert older.model is not None
+    assert (older.model.card.versions, older.stale) == ({}, None)
+    good = mine.places.model.read_bytes()
+    for wrong, expected in (
+        ({"format": "99"}, r"must be of format 1 or older.*run 'face-det train'"),
+        ({"format": "?"}, "must be of format 1 or older"),
+        ({"format": 1}, "must carry versions as texts"),
+    ):
+        rewritten(mine, versions=wrong)
+        with pytest.raises(ModelMismatch, match=expected):
+            mine.load()
+        mine.places.model.write_bytes(good)
+
+
+def test_an_estimator_of_another_version_is_used(mine: Learner, caplog: pytest.LogCaptureFixture) -> None:
+    """One line of the log names both versions; it answers as before."""
+    rewritten(mine, versions={**versions.here(), "scikit-learn": "0.1", "xgboost": "0.1"})
+    with caplog.at_level(logging.WARNING):
+        live = mine.load()
+    assert live.model is not None
+    assert len(caplog.messages) == 1
+    assert "was trained by scikit-learn 0.1, here" in caplog.messages[0]
+    assert "run 'face-det train'" in caplog.messages[0]
+    assert "xgboost" not in caplog.messages[0], "it is not made of that"
+
+
+@pytest.mark.parametrize("fault", ["outdated", "damaged", "other weights"])
+def test_mended(fault: str, mine: Learner, learner: Make, tmp_path: Path) -> None:
+    """autoRetrain: without, an error or a remark; with, trained again and everybody is kept."""
+    if fault == "outdated":
+        rewritten(mine, versions={**versions.here(), "scikit-learn": "0.1"})
+    if fault == "damaged":
+        mine.places.model.write_bytes(b"\x80\x04N.")
+    if fault == "other weights":
+        loaded = mine.model()
+        assert loaded is not None
+        rewritten(mine, fingerprint="sface:1:older")
+        made = Gallery.load(mine.places.encodings)
+        older = {"dlib_resnet": "dlib_resnet:0:older", "sface": "sface:1:older"}
+        encodings = {name: made.of(name) for name in older}
+        mine.places.encodings.write_bytes(Gallery(encodings, made.names, older).dumps())
+    if fault != "outdated":
+        with pytest.raises((ModelMismatch, UnsafePickle)):
+            learner(tmp_path).load()
+    service = Service(learner(tmp_path, auto_retrain=True), Limits())
+    assert service.status()["stale"]
+    assert service.status()["trained"] == (fault == "outdated"), "what still loads is served meanwhile"
+    service.mend()
+    status = service.status()
+    assert status["stale"] is None
+    assert set(status["model"]["classes"]) >= {"Ann", "Bob", "Cid"}
+    assert learner(tmp_path).load().stale is None
+
+
+def test_nobody_is_lost_by_mending(mine: Learner, learner: Make, tmp_path: Path) -> None:
+    """Encodings of other weights, and somebody without photos: it refuses, nothing changes."""
+    made = Gallery.load(mine.places.encodings)
+    older = {"dlib_resnet": "dlib_resnet:0:older"}
+    mine.places.encodings.write_bytes(Gallery(made.encodings, made.names, older).dumps())
+    rewritten(mine, fingerprint="dlib_resnet:0:older")
+    for photo in (mine.places.dataset / "Cid").iterdir():
+        photo.unlink()
+    before = mine.places.encodings.read_bytes()
+    service = Service(learner(tmp_path, auto_retrain=True), Limits())
+    with pytest.raises(DataError, match="1 of 3 have none"):
+        service.mend()
+    assert mine.places.encodings.read_bytes() == before
+
+
+def test_no_wall_clock_decides_anything() -> None:
+    """The clock may jump: it only dates cards, quarantines and the audit log; all else is monotonic."""
+    allowed = {"identity/task.py", "identity/audit.py", "identity/quarantine.py"}
+    wall = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.strftime", "datetime.now"}
+    wall |= {"datetime.utcnow", "datetime.today", "date.today", "time.ctime"}
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if named and f"{node.value.id}.{node.attr}" in wall:
+                found.add(path.relative_to(PACKAGE).as_posix())
+            if isinstance(node, ast.ImportFrom) and node.module == "time":
+                found |= {path.name for alias in node.names if alias.name != "monotonic"}
+    assert found - {"identity/evaluation/report.py"} == allowed
