@@ -10,11 +10,13 @@ import subprocess
 import sys
 
 import gevent
+import numpy as np
 import pytest
 import zerorpc
 from running import eventually
 
 from face_det.identity.audit import Audit, Who
+from face_det.identity.gallery import Gallery
 
 
 def lines(path):
@@ -132,3 +134,26 @@ def test_an_interrupt_is_an_end(tmp_path):
             raise error
     outcomes = [entry.outcome for entry in log.entries()]
     assert outcomes == ["begun", "KeyboardInterrupt", "begun", "InternalError"]
+
+
+def test_a_stale_model_is_trained_again_in_the_background(launch, call, folder):
+    """autoRetrain: the daemon starts with a model that does not load, answers, and mends it by itself."""
+    real = (sys.executable, "-m", "face_det.doors.cli", "serve", "--config")
+    made = Gallery(np.random.default_rng(1).normal(size=(6, 128)) / 10, ["Ann"] * 3 + ["Bob"] * 3)
+    (folder / "encodings.pickle").write_bytes(made.dumps())
+    (folder / "m.pickle").write_bytes(b"\x80\x04N.")
+    places = {"encodingsPath": str(folder / "encodings.pickle"), "modelPath": str(folder / "m.pickle")}
+    settings = {"faceDetModel": "hog", "embedder": "dlib_resnet", "labelPath": str(folder / "l.pickle")}
+    refused = launch(command=real, ready=False, **places, **settings)
+    assert refused.ended() == 69
+    daemon = launch(command=real, autoRetrain=True, **places, **settings)
+    assert call(daemon, "detect_faces", []) == "[]"
+    status = eventually(
+        lambda: (s := call(daemon, "status"))["stale"] is None and s, "the model to be mended"
+    )
+    assert status["model"]["classes"][:2] == ["Ann", "Bob"]
+    assert status["model_file"]["state"] == "in_use"
+    assert of(lines(folder / "audit.jsonl"), "action", "outcome", "door") == [
+        ("train", "begun", "daemon"),
+        ("train", "done", "daemon"),
+    ]
