@@ -1,6 +1,6 @@
 """An engine whose work is done by processes, so that a crash in native code ends none but one of them.
 
-If a process dies over a view, another has a try; the view that has ended two is given up.
+If a process dies over a view, another has a try; the view that has made two crash is given up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 
 BUILD = "face_det.engine:build"
 TRIES = 2
-"""Processes that a view may cost."""
+"""Processes that may crash over a view."""
+KILLS = 5
+"""Processes that may be killed (SIGKILL) over a view, before it is taken for the reason."""
 
 
 def build(options: EngineOptions, size: int, memory_mb: int, made_by: str = BUILD) -> Engine:
@@ -61,18 +63,19 @@ class Pool:
         return answer
 
     def look(self, options: EngineOptions, rgb: Rgb | None) -> dict[str, Any]:
-        """What a process says of a view; Died if two have ended over it."""
-        tries = 0
+        """What a process says of a view; Died if it has ended as many as it may."""
+        tries = kills = 0
         while True:
             process = self._slots.borrowed()
             # One that died while it was free is nobody's fault.
             blamed = process.alive
             try:
                 answer = process.look(options, rgb)
-            except Died:
+            except Died as error:
                 process.end()
-                tries += blamed
-                if tries == TRIES:
+                tries += blamed and not error.killed
+                kills += blamed and error.killed
+                if tries == TRIES or kills == KILLS:
                     raise
                 continue
             finally:

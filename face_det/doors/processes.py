@@ -40,7 +40,12 @@ PAUSE_S = 1.0
 
 
 class Died(Exception):
-    """The process ended, by what it was given or by somebody's hand."""
+    """The process ended. `killed`: by kill -9, which is hardly ever the doing of what it was given, but
+    somebody's hand, or the kernel's for want of memory."""
+
+    def __init__(self, how: str, *, killed: bool = False) -> None:
+        super().__init__(how)
+        self.killed = killed
 
 
 class Process:
@@ -80,7 +85,9 @@ class Process:
                 raise Died(f"took longer than {VIEW_LIMIT_S:.0f} s")
             answer: dict[str, Any] = msgpack.unpackb(self._connection.recv_bytes())
         except (EOFError, OSError) as error:
-            raise Died(type(error).__name__) from error
+            # Its status is settled by the time that its end of the socket closes: this changes nothing.
+            self.end()
+            raise Died(type(error).__name__, killed=self.wait() == -signal.SIGKILL) from error
         self.rss_mb = answer.get("rss_mb", 0.0)
         if "error" in answer:
             kind = getattr(errors, answer["error"])

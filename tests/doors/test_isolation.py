@@ -89,6 +89,22 @@ def test_a_process_that_is_killed_loses_no_call(doomed, call, folder):
     assert status == {"pids": [int(other.suffix[1:])], "crashed": 1, "recycled": 0}
 
 
+def test_a_view_that_is_killed_twice_is_not_taken_for_the_reason(doomed, call, folder):
+    """kill -9 is somebody's hand: only after five is the picture a bad one."""
+    told = folder / "go"
+    for kills, reason in ((2, "unrecognised"), (5, "bad_image")):
+        told.unlink(missing_ok=True)
+        waiting = gevent.spawn(call, doomed, "detect_faces", entries(picture(folder, WAIT, said=str(told))))
+        for _ in range(kills):
+            path = eventually(lambda: next(folder.glob("go.*"), None))
+            path.unlink()
+            os.kill(int(path.suffix[1:]), signal.SIGKILL)
+        told.touch()
+        assert reasons(waiting.get(timeout=60)) == [reason]
+        for path in folder.glob("go.*"):
+            path.unlink()
+
+
 def test_an_idle_process_that_is_killed_is_replaced_and_no_zombie(doomed, call, folder):
     """By itself, without a call; and no picture has anything to do with it."""
     (pid,) = processes(call, doomed)["pids"]
