@@ -106,7 +106,11 @@ def test_config_stops_at_the_roots() -> None:
         for target in imported(tree)
         if target.startswith(("face_det.config", "face_det.settings"))
     }
-    assert {name for name in readers if not name.startswith("doors.")} <= {"config", "doctor", "doctor_privacy"}
+    assert {name for name in readers if not name.startswith("doors.")} <= {
+        "config",
+        "doctor",
+        "doctor_privacy",
+    }
 
 
 @pytest.mark.parametrize("module", ["face_det", "face_det.doors.cli", "face_det.config", "face_det.errors"])
