@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import sys
+import runpy
 from pathlib import Path
 
 import gevent
@@ -12,9 +12,7 @@ import psutil
 import pytest
 import zmq
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "fuzz"))
-from child import mutated
-
+MUTANTS = Path(__file__).parents[2] / "fuzz/mutants.py"
 MESSAGES = 3000
 CAP_MB = 200
 
@@ -23,7 +21,7 @@ CAP_MB = 200
 def test_damaged_messages(launch, call, free_port, tcp):
     """All are passed over or refused; the daemon's memory stays, and others are served."""
     daemon = launch(workers=1, **({"zerorpcPipe": f"tcp://127.0.0.1:{free_port}"} if tcp else {}))
-    rng = random.Random(7)
+    rng, mutated = random.Random(7), runpy.run_path(str(MUTANTS))["mutated"]
     header = {"message_id": b"1", "v": 3}
     box = {"ymin": 1, "xmin": 1, "ymax": 9, "xmax": 9}
     request = [{"image": "/x", "labels": [{"name": "person", "box": box}], "note": 1}]
