@@ -24,7 +24,7 @@ def section(content: dict[str, Any]) -> str:
     """The marks and what is between them."""
     parts = [_load(content["load"])] if "load" in content else []
     parts += [_kill(content["kill"])] if "kill" in content else []
-    return f"{BEGIN}\n\n## Load\n\n" + "\n".join(parts) + f"\n{END}\n"
+    return f"{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}\n"
 
 
 def _load(part: dict[str, Any]) -> str:
@@ -102,12 +102,12 @@ def main() -> None:
     """Read, render, write."""
     given = [Path(argument) for argument in sys.argv[1:3]]
     source, page = given + [LOAD, PAGE][len(given) :]
-    text = page.read_text("utf-8") if page.exists() else "# Reliability\n"
+    text = page.read_text("utf-8")
     made = section(json.loads(source.read_text("utf-8")))
     if BEGIN in text:
         text = re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}\n", lambda _: made, text, flags=re.S)
     else:
-        text += "\n" + made
+        text = text.replace("\n## Load\n", "\n## Load\n\n" + made, 1)
     page.write_text(text, "utf-8")
     print(page)
 
