@@ -181,3 +181,23 @@ def test_lock_held_by_another_process(
         assert mine.load().model is not None, "readers are not held up"
         assert contents(tmp_path) == before
     assert mine.forget("Bob").images == 3
+
+
+def test_disk_full_after_the_photo(
+    disk: Callable[[str], Path], learner: Make, people: Callable[..., None], tmp_path: Path
+) -> None:
+    """Room for the photo and not for the encodings: the photo goes again, it was not learnt."""
+    folder = disk("size=2m")
+    people(folder, "Ann", "Bob")
+    mine = learner(folder)
+    trained(mine)
+    before = contents(folder)
+    filler = fill(folder)
+    with filler.open("r+b") as file:
+        file.truncate(filler.stat().st_size - 4096)
+    data = fake_networks.picture(tmp_path, 2).read_bytes()
+    with pytest.raises(CannotWrite, match=FULL):
+        mine.enrol("Cid", data, image.load(data))
+    filler.unlink()
+    assert contents(folder) == before
+    assert not (mine.places.dataset / "Cid").exists()
