@@ -92,7 +92,9 @@ def unit() -> str:
     if not shown:
         return text
     lines = "".join(f"BindReadOnlyPaths={path}\n" for path in shown)
-    return text.replace("ProtectHome=tmpfs\n", f"ProtectHome=tmpfs\n# This installation.\n{lines}")
+    return text.replace(
+        "ProtectHome=yes\n", f"# This installation is all that is in them.\nProtectHome=tmpfs\n{lines}"
+    )
 
 
 def _hidden(path: Path) -> bool:

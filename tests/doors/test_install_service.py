@@ -131,6 +131,7 @@ def test_the_unit_runs_this_installation():
     assert start == f"ExecStart={sys.prefix}/bin/face-det serve --config /etc/face-detect/config.json"
     shown = [line.partition("=")[2] for line in lines if line.startswith("BindReadOnlyPaths=")]
     assert all(path.startswith(installation.HIDDEN) for path in shown)
+    assert ("ProtectHome=tmpfs" in lines) is bool(shown)
     assert any(path == sys.base_prefix for path in shown) is sys.base_prefix.startswith(installation.HIDDEN)
 
 
