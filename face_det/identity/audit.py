@@ -113,7 +113,7 @@ class Audit:
         for line in (atomic.read(self.path, MAX_BYTES) or b"").splitlines():
             try:
                 found.append(Entry(**json.loads(line)))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue  # cut off
         return found
 

@@ -10,7 +10,7 @@ from onnx import checker, helper
 
 from face_det import config
 from face_det.errors import ConfigError, DataError, WeightsError
-from face_det.identity import check_facts, quarantine_journal, storage
+from face_det.identity import audit, check_facts, quarantine_journal, storage
 from face_det.nets import blocks
 
 DEEP = b"[" * 100_000
@@ -30,6 +30,12 @@ def test_facts_of_other_types(row: list[object], tmp_path: Path) -> None:
     """What is empty is not therefore a number, and signs have a length."""
     (tmp_path / "facts.json").write_text(json.dumps({"settings": "s", "photos": {"ab": row}}))
     assert check_facts._read(tmp_path / "facts.json", "s") == {}
+
+
+def test_an_audit_log_within_itself(tmp_path: Path) -> None:
+    """Such a line is passed over as one that was cut off."""
+    (tmp_path / "audit.jsonl").write_bytes(DEEP + b"\n")
+    assert audit.Audit(tmp_path / "audit.jsonl").entries() == []
 
 
 def test_a_quarantine_journal_within_itself(tmp_path: Path) -> None:
