@@ -4,6 +4,7 @@
 #   make setup    install into .venv
 #   make demo     see it work on real photos
 #   make test     run the tests            make test ARGS="-k config" picks some
+#   make test-systemd   run the service in a Debian of its own; needs root, debootstrap, systemd-nspawn
 #   make check    lint, formatting, types
 #   make fuzz     feed damaged files to every reader, a minute each: docs/how-to/fuzz.md
 #                 make fuzz ARGS="picture --seconds 600" one of them, for longer
@@ -23,7 +24,7 @@ KEY := $(shell (cat setup.py ml-requirements.txt; echo $(WEIGHTS)) | cksum | tr 
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test check fuzz bench docs clean
+.PHONY: setup demo test test-systemd check fuzz bench docs clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -33,6 +34,11 @@ demo: $(READY)
 
 test: $(TOOLS)
 	$(PY) -m pytest $(ARGS)
+
+# The image is kept in .cache; without what it needs, the tests are skipped and say why.
+test-systemd: $(TOOLS)
+	$(PY) tests/systemd/image.py
+	TEST_SYSTEMD=1 $(PY) -m pytest tests/systemd $(ARGS)
 
 check: $(TOOLS)
 	$(PY) -m ruff check .
