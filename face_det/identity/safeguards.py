@@ -27,18 +27,23 @@ def require_dataset(dataset: Path, known: int) -> None:
         )
 
 
+def gone(found: Collection[str], encodings: Path) -> list[str]:
+    """Who is in an encodings file and not found any more; nobody, if the file is damaged."""
+    try:
+        return sorted(set(Gallery.load(encodings).people) - {UNKNOWN, *found})
+    except FaceDetError:
+        return []  # the dataset is all there is
+
+
 def require_most(dataset: Path, found: Collection[str], encodings: Path, *, everybody: bool = False) -> None:
     """DataError if most of the people in an encodings file (`everybody`: anybody) are not in the dataset
     any more: then that is likely another one, or not mounted, and to learn it would lose them."""
-    try:
-        known = set(Gallery.load(encodings).people) - {UNKNOWN}
-    except FaceDetError:
-        return  # damaged: the dataset is all there is
-    gone = known - set(found)
-    if gone if everybody else 2 * len(gone) > len(known):
+    lost = gone(found, encodings)
+    known = len({*Gallery.load(encodings).people} - {UNKNOWN}) if lost else 0
+    if lost if everybody else 2 * len(lost) > known:
         raise DataError(
-            f"{dataset}: must hold usable photos of those in {encodings}, {len(gone)} of {len(known)} have "
-            f"none; is it mounted? To learn only who is there, remove {encodings} first; nothing was changed"
+            f"{dataset}: must hold usable photos of those in {encodings}, {len(lost)} of {known} have "
+            f"none; is it mounted? To learn only who is there, run face-det encode; nothing was changed"
         )
 
 

@@ -116,7 +116,11 @@ def _encode(
                 report = encode.encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
             if not report.gallery.names:
                 raise DataError(_nothing(dataset, target, report))
-            safeguards.require_most(dataset, report.gallery.people, target)
+            gone = safeguards.gone(report.gallery.people, target)
+            if gone:
+                click.echo(
+                    f"no longer in {target}, without a photo in {dataset}: {', '.join(gone)}", err=True
+                )
             storage.write_atomically(target, report.gallery.dumps())
     return report
 
