@@ -154,7 +154,7 @@ def test_encode_says_who_is_gone(
     trained(mine)
     for name in ("Bob", "Cid"):
         enrol.remove_person(mine.places.dataset, name)
-    with pytest.raises(DataError, match="2 of 3 have none; is it mounted.*run face-det encode"):
+    with pytest.raises(DataError, match=r"2 of 3 have none; is it mounted.*run face-det encode"):
         trained(mine)
     options = mine.engines.of("both").options
     command._encode(mine.places.dataset, mine.places.encodings, options, 1, command._Progress())
