@@ -26,9 +26,12 @@ class Batch:
 
     def views(self, load: Callable[[str], Rgb], budget: Budget) -> Iterator[View]:
         """Each picture once, and of it each person's box; what cannot be looked at is answered, with
-        `timeout` if `budget` is over."""
+        `timeout` if `budget` is over.
+
+        Others have their turn before each view but the first. A call that waits for its next one holds
+        at most a picture, and that only if there are more persons in it.
+        """
         for number, (path, persons) in enumerate(self._persons.items()):
-            # Here, where no picture is held: any number of calls may wait for their next turn.
             if number > 0 and not budget.over:
                 budget.give_way()
             try:
@@ -37,7 +40,9 @@ class Batch:
                 for index, person in persons:
                     self.answers[index, person.label] = wire.PersonAnswer(reason=Reason.BAD_IMAGE)
                 continue
-            for index, person in persons:
+            for nth, (index, person) in enumerate(persons):
+                if nth > 0 and not budget.over:
+                    budget.give_way()
                 place = index, person.label
                 if rgb is None or budget.over:
                     self.answers[place] = wire.PersonAnswer(reason=Reason.TIMEOUT)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 class Budget:
     """Counts from when it is made: `seconds` until the call must be answered.
 
-    `give_way` lets others have their turn; it is called between pictures, when little is held.
+    `give_way` lets others have their turn; it is called between views, when little is held.
     One thread computes, another may cancel.
     """
 

@@ -4,7 +4,7 @@ The hub must stay free to send heartbeats, so nothing that computes runs on it: 
 its work over with `submit` and sleeps; the thread hands the result back through the hub's loop.
 
 Nobody's batch keeps the others waiting: clients have their turns in a ring. A long job calls
-`give_way` between two pictures; it then waits, half done, for its client's next turn. For that each
+`give_way` between two persons; it then waits, half done, for its client's next turn. For that each
 job is a greenlet of its thread (greenlets that gevent knows nothing of).
 """
 
