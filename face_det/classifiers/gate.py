@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit  # type: ignore[import-untyped]
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from face_det.classifiers.search import Targets
 from face_det.faces import Encodings
@@ -18,6 +19,17 @@ GATE_PROBABILITY = 0.9
 Floats = npt.NDArray[np.float64]
 Photos = npt.NDArray[np.float32]
 """Encodings as they are kept, shape (n, d): in the precision that networks answer in."""
+
+
+class WithStranger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier whose last class is STRANGER, behind the people; it predicts the likeliest."""
+
+    classes_: npt.NDArray[np.int64]
+
+    def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
+        """The likeliest class of each, shape (n,)."""
+        likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return likeliest
 
 
 def probability(distance: npt.ArrayLike, even: float, gate: float) -> Floats:

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import KNeighborsClassifier
 
-from face_det.classifiers.gate import STRANGER, probability, share_out
-from face_det.classifiers.race import Round, best
-from face_det.classifiers.search import Columns, Progress, Rows, Targets, log_loss, require, testable
-from face_det.faces import Classifier, Encodings
-from face_det.geometry import GEOMETRY, Geometry
+from face_det.classifiers.gate import STRANGER, WithStranger, probability, share_out
+from face_det.classifiers.recipes import Gated
+from face_det.classifiers.search import Targets
+from face_det.faces import Encodings
+from face_det.geometry import GEOMETRY
 
 DLIB = GEOMETRY["dlib_resnet"]
 
@@ -33,7 +32,7 @@ CANDIDATES = [
 ]
 
 
-class KnnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class KnnClassifier(WithStranger):
     """scikit-learn's KNeighborsClassifier behind a distance gate.
 
     The neighbours' votes share the probability that it is somebody enrolled (gate.probability of the
@@ -71,44 +70,15 @@ class KnnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         p = probability(distances[:, -1], self.even_distance, self.gate_distance)
         return share_out(self.neighbours_.predict_proba(X), p)
 
-    def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
-        """The likeliest class of each, shape (n,)."""
-        likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return likeliest
 
-
-class KnnRecipe:
+class KnnRecipe(Gated):
     """Which k, which votes and which neighbour's distance serve these photos best."""
 
     name = "knn"
     minimum_people = 1
     photos_each = 3
-    defaults: Mapping[str, Any] = PYZM
-
-    def __init__(self, geometry: Geometry = DLIB) -> None:
-        self._geometry = geometry
-
-    def search(
-        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
-    ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The candidate with the best probabilities over the folds; pyzm's where nobody can be tested."""
-        require(self.name, y, people=1, pairs=0)
-        if not testable(y):
-            on_progress(1, 1)
-            return self.refit(X, y, self.defaults), dict(self.defaults), None
-
-        def answer(params: Mapping[str, Any], train: Rows, test: Rows, one: Round) -> Columns:
-            # Without STRANGER's column: all photos here are of somebody.
-            return self._fitted(X[train], y[train], params).predict_proba(X[test])[:, :-1]
-
-        found = best(answer, log_loss, CANDIDATES, y, jobs=jobs, on_progress=on_progress)
-        return self.refit(X, y, found.params), found.params, found.accuracy
-
-    def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """The classifier of these photos."""
-        require(self.name, y, people=1, pairs=0)
-        classifier: Classifier = self._fitted(X, y, params)
-        return classifier
+    defaults = PYZM
+    candidates = CANDIDATES
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
         """n_neighbors, weights and gate."""
@@ -118,5 +88,4 @@ class KnnRecipe:
         return {key: found[key] for key in PYZM}
 
     def _fitted(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> KnnClassifier:
-        distances = self._geometry.even_distance, self._geometry.gate_distance
-        return KnnClassifier(**params, even_distance=distances[0], gate_distance=distances[1]).fit(X, y)
+        return KnnClassifier(**params, **self._distances).fit(X, y)

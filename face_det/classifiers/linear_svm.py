@@ -7,21 +7,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import LinearSVC
 
-from face_det.classifiers.gate import STRANGER, Photos, by_person, probability, share_out
-from face_det.classifiers.race import Round, best
-from face_det.classifiers.search import SEED, Columns, Progress, Rows, Targets, log_loss, require, testable
-from face_det.faces import Classifier, Encodings
-from face_det.geometry import GEOMETRY, Geometry
+from face_det.classifiers.gate import STRANGER, Photos, WithStranger, by_person, probability, share_out
+from face_det.classifiers.recipes import Gated
+from face_det.classifiers.search import SEED, Targets
+from face_det.faces import Encodings
+from face_det.geometry import GEOMETRY
 
 DLIB = GEOMETRY["dlib_resnet"]
 
 CANDIDATES = [{"C": C} for C in (1.0, 10.0, 0.1, 100.0)]
 
 
-class LinearSvmClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LinearSvmClassifier(WithStranger):
     """LinearSVC, and the distance to the closest photo of the person it says.
 
     That person gets gate.probability of the distance, which is 0.9 at Ringface's 0.5; what is left
@@ -59,49 +58,19 @@ class LinearSvmClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         p = probability(distances, self.even_distance, self.gate_distance)
         return share_out(np.eye(len(self.first_photo_))[said], p)
 
-    def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
-        """The likeliest class of each, shape (n,)."""
-        likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return likeliest
 
-
-class LinearSvmRecipe:
+class LinearSvmRecipe(Gated):
     """Ringface leaves C at 1; here it is the first of a few candidates."""
 
     name = "linear_svm"
     minimum_people = 2
     photos_each = 2
-    defaults: Mapping[str, Any] = CANDIDATES[0]
-
-    def __init__(self, geometry: Geometry = DLIB) -> None:
-        self._geometry = geometry
-
-    def search(
-        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
-    ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The C with the best probabilities over the folds; 1 where nobody can be tested."""
-        require(self.name, y, people=2, pairs=0)
-        if not testable(y):
-            on_progress(1, 1)
-            return self.refit(X, y, self.defaults), dict(self.defaults), None
-
-        def answer(params: Mapping[str, Any], train: Rows, test: Rows, one: Round) -> Columns:
-            # Without STRANGER's column: all photos here are of somebody.
-            return self._fitted(X[train], y[train], params).predict_proba(X[test])[:, :-1]
-
-        found = best(answer, log_loss, CANDIDATES, y, jobs=jobs, on_progress=on_progress)
-        return self.refit(X, y, found.params), found.params, found.accuracy
-
-    def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """The classifier of these photos."""
-        require(self.name, y, people=2, pairs=0)
-        classifier: Classifier = self._fitted(X, y, params)
-        return classifier
+    defaults = CANDIDATES[0]
+    candidates = CANDIDATES
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
         """C."""
         return {"C": classifier.C} if isinstance(classifier, LinearSvmClassifier) else None
 
     def _fitted(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> LinearSvmClassifier:
-        distances = self._geometry.even_distance, self._geometry.gate_distance
-        return LinearSvmClassifier(**params, even_distance=distances[0], gate_distance=distances[1]).fit(X, y)
+        return LinearSvmClassifier(**params, **self._distances).fit(X, y)

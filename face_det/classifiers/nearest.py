@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from face_det.classifiers.gate import STRANGER as STRANGER
-from face_det.classifiers.gate import Photos, by_person, probability
+from face_det.classifiers.gate import Photos, WithStranger, by_person, probability
 from face_det.classifiers.lookup import Lookup
-from face_det.classifiers.search import Progress, Targets, require
+from face_det.classifiers.recipes import Unsearched
+from face_det.classifiers.search import Targets, require
 from face_det.faces import Classifier, Encodings
 from face_det.geometry import GEOMETRY, Geometry
 
 DLIB = GEOMETRY["dlib_resnet"]
 
 
-class NearestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NearestClassifier(WithStranger):
     """Distance to the closest photo of the closest person, as a probability (gate.probability).
 
     With dlib's distances that is 0.5 at 0.6 and 0.9 at 0.5. The closest person gets p; the rest,
@@ -63,11 +63,6 @@ class NearestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         proba[:, -1] = 1 - p
         return proba
 
-    def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
-        """The likeliest class of each, shape (n,)."""
-        likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return likeliest
-
     def _photos_lookup(self) -> Lookup:
         # Two threads that both find none make the same one twice, which does no harm.
         if "_lookup" not in vars(self):
@@ -80,24 +75,13 @@ class NearestClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return {name: value for name, value in state.items() if name != "_lookup"}
 
 
-class NearestRecipe:
-    """Nothing to search for and nothing to fit: the photos are the classifier."""
+class NearestRecipe(Unsearched):
+    """Nothing to fit: the photos are the classifier."""
 
     name = "nearest"
-    minimum_people = 1
-    photos_each = 1
-    defaults: Mapping[str, Any] = {}
 
     def __init__(self, geometry: Geometry = DLIB) -> None:
         self._geometry = geometry
-
-    def search(
-        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
-    ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The classifier; no parameters and no score, since there is only one candidate."""
-        fitted = self.refit(X, y, {})
-        on_progress(1, 1)
-        return fitted, {}, None
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """The classifier of these photos; `params` is empty."""

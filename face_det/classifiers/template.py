@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 
+from face_det.classifiers.gate import STRANGER, WithStranger
 from face_det.classifiers.moments import looked_at, moment_means, unit
-from face_det.classifiers.nearest import STRANGER
-from face_det.classifiers.search import Progress, Targets, require
+from face_det.classifiers.recipes import Unsearched
+from face_det.classifiers.search import Targets, require
 from face_det.faces import Classifier, Encodings
 from face_det.geometry import GEOMETRY, Geometry
 
@@ -50,7 +50,7 @@ def likeness(scores: npt.ArrayLike) -> Scores:
     return found
 
 
-class TemplateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TemplateClassifier(WithStranger):
     """How likely each person is, or nobody enrolled (STRANGER), by the distances to the templates.
 
     p(person j) = exp(a s_j + b) / (1 + sum over all people k of exp(a s_k + b)), s the score above.
@@ -133,11 +133,6 @@ class TemplateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
         return probabilities(self.scores(X), self.slope_, self.offset_)
 
-    def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
-        """The likeliest class of each, shape (n,)."""
-        likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return likeliest
-
 
 def probabilities(scores: Scores, slope: float, offset: float) -> npt.NDArray[np.float64]:
     """The formula of TemplateClassifier: shape (n, people) -> (n, people + 1)."""
@@ -151,13 +146,10 @@ def _odds(probability: float) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-class TemplateRecipe:
-    """Nothing to search for: the templates follow from the photos."""
+class TemplateRecipe(Unsearched):
+    """The templates follow from the photos."""
 
     name = "template"
-    minimum_people = 1
-    photos_each = 1
-    defaults: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -168,14 +160,6 @@ class TemplateRecipe:
         self._geometry = geometry
         self._strangers = strangers
         self._mean_face = mean_face
-
-    def search(
-        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
-    ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The classifier; no parameters and no score, since there is only one candidate."""
-        fitted = self.refit(X, y, {})
-        on_progress(1, 1)
-        return fitted, {}, None
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """The classifier of these photos; `params` is empty."""
