@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.detectors.tiling import CENTRE_PX, STRIDE_PX, Sheet
+from face_det.nets.doubles import best_of_each
 from face_det.nets.network import Floats
 
 SPAN_PX = 79.0
@@ -55,13 +56,7 @@ def candidates(scores: Floats, on: Sheet) -> Candidates:
 
 def distinct(found: Candidates) -> Candidates:
     """Those that no better one overlaps, of those that are kept themselves."""
-    kept = []
-    left = np.arange(len(found.boxes))
-    while left.size:
-        best, left = left[0], left[1:]
-        kept.append(best)
-        left = left[_overlaps(found.boxes[best], found.boxes[left]) <= OVERLAP]
-    return found.only(np.array(kept, np.int64))
+    return found.only(best_of_each(found.boxes, _overlaps, OVERLAP))
 
 
 def halved(boxes: Ints, doublings: int) -> Ints:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from face_det.compute import PLAIN, Compute
 from face_det.faces import Rgb
 from face_det.nets import graph_cache
+from face_det.nets.doubles import best_of_each
 from face_det.nets.network import Floats
 from face_det.nets.runtime import Session
 
@@ -119,13 +120,7 @@ def merged(parts: Sequence[Found]) -> Found:
 
 def distinct(found: Found) -> Found:
     """Those that no better one overlaps, of those that are kept themselves."""
-    kept = []
-    left = np.arange(len(found.scores))
-    while left.size:
-        best, left = left[0], left[1:]
-        kept.append(best)
-        left = left[_overlaps(found.boxes[best], found.boxes[left]) <= OVERLAP]
-    return found.only(np.array(kept, np.int64))
+    return found.only(best_of_each(found.boxes, _overlaps, OVERLAP))
 
 
 def outside(found: Found, others: Found) -> Found:
