@@ -131,15 +131,14 @@ class TemplateClassifier(WithStranger):
 
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
         """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
-        return probabilities(self.scores(X), self.slope_, self.offset_)
+        return self.likely(self.scores(X))
 
-
-def probabilities(scores: Scores, slope: float, offset: float) -> npt.NDArray[np.float64]:
-    """The formula of TemplateClassifier: shape (n, people) -> (n, people + 1)."""
-    odds = np.column_stack([slope * scores + offset, np.zeros(len(scores))])
-    likely = np.exp(odds - odds.max(axis=1, keepdims=True))
-    proba: npt.NDArray[np.float64] = likely / likely.sum(axis=1, keepdims=True)
-    return proba
+    def likely(self, scores: Scores) -> npt.NDArray[np.float64]:
+        """The probabilities that scores (n, people) stand for, as predict_proba has them."""
+        odds = np.column_stack([self.slope_ * scores + self.offset_, np.zeros(len(scores))])
+        weights = np.exp(odds - odds.max(axis=1, keepdims=True))
+        proba: npt.NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+        return proba
 
 
 def _odds(probability: float) -> float:

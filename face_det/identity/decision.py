@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from face_det.classifiers.template import probabilities
 from face_det.faces import UNKNOWN, Box, Candidate, Encodings, Match, Outcome, Reason
 from face_det.identity.model import Model
 from face_det.identity.verifier import Verifier
@@ -75,7 +74,7 @@ def _verified(model: Model, verifier: Verifier, encodings: Encodings, min_proba:
     """The rule of `decide`, face by face."""
     template = verifier.template
     scores = template.scores(encodings)
-    proba = probabilities(scores, template.slope_, template.offset_)
+    proba = template.likely(scores)
     people, stranger = proba[:, :-1], proba[:, -1]
     asked = people.argmax(axis=1)
     if model.classifier is not template:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -63,10 +64,17 @@ class Task:
         """The templates, calibrated, and the threshold; None if nobody but Unknown is there."""
         if self.people == (UNKNOWN,):
             return None
-        if not isinstance(fitted, TemplateClassifier):
-            fitted = self.recipe(TEMPLATE).refit(self.X, self.y, {})
-        assert isinstance(fitted, TemplateClassifier)
-        return verification.verifier(fitted, self.X, self.y, self.embedder, self.false_accept_rate)
+        return self._verified(fitted) if isinstance(fitted, TemplateClassifier) else self._beside
+
+    @functools.cached_property
+    def _beside(self) -> Verifier:
+        """What decides beside a classifier that is no template: the same for all of them."""
+        made = self.recipe(TEMPLATE).refit(self.X, self.y, {})
+        assert isinstance(made, TemplateClassifier)
+        return self._verified(made)
+
+    def _verified(self, template: TemplateClassifier) -> Verifier:
+        return verification.verifier(template, self.X, self.y, self.embedder, self.false_accept_rate)
 
 
 def _targets(gallery: Gallery) -> tuple[tuple[str, ...], Targets]:

@@ -187,9 +187,10 @@ def _between_tails(of: Trials, known: Background | None) -> tuple[float, float]:
     """Slope and middle of the log odds between the two tails, both taken as exponential.
 
     Where no genuine trial scores below an impostor, the likelihood alone would make it a step. With
-    a tenth of the impostors above u, falling off with scale v, and a tenth of the genuine below g,
-    with scale h, the densities are exp(-(s - u) / v) / v and exp(-(g - s) / h) / h: their log ratio
-    is a line of slope 1 / v + 1 / h, and zero at (u / v + g / h + ln(h / v)) / slope.
+    TAIL of the impostors above u, falling off with scale v, and TAIL of the genuine below -g, with
+    scale h (their scores are turned round here, so that theirs is a highest part as well), the
+    densities are exp(-(s - u) / v) / v and exp((s + g) / h) / h: their log ratio is a line of slope
+    1 / v + 1 / h, and zero at (u / v - g / h + ln(h / v)) / slope.
     """
     own = of.genuine[np.arange(len(of.own)), of.own]
     strangers = None if known is None else known.strangers(of.people, 400)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from face_det.classifiers.template import probabilities
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN, Encodings, Match
 from face_det.faces import Outcome as Verdict
@@ -133,11 +132,11 @@ def ours(
 def answers(model: Model, matches: Sequence[Match], asked: Encodings) -> Answers:
     """Matches as a rule's answers; the score is the verifier's where there is one, else the probability."""
     people = np.array([column for column, name in enumerate(model.labels) if name != UNKNOWN])
-    scores = likely = model.proba(asked)[:, people]
-    if model.verifier is not None:
-        template = model.verifier.template
-        scores = template.scores(asked)[:, people]
-        likely = probabilities(template.scores(asked), template.slope_, template.offset_)[:, people]
+    if model.verifier is None:
+        scores = likely = model.proba(asked)[:, people]
+    else:
+        all_scores = model.verifier.template.scores(asked)
+        scores, likely = all_scores[:, people], model.verifier.template.likely(all_scores)[:, people]
     best = scores.argmax(axis=1)
     place = {model.labels[column]: at for at, column in enumerate(people)}
     for row, match in enumerate(matches):
