@@ -40,13 +40,20 @@ def held(folders: Iterable[Path], *, shared: bool = False) -> Iterator[None]:
             with reporting(folder):
                 descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
                 stack.callback(os.close, descriptor)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-                except OSError as error:
-                    if error.errno not in NO_FLOCK:
-                        raise
+                if not lock(descriptor, shared=shared):
                     stack.enter_context(FileLock(folder / ".face_det.lock", mode=0o666))
         yield
+
+
+def lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Wait for a flock, held until the descriptor is closed; False where the file system has none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in NO_FLOCK:
+            raise
+        return False
+    return True
 
 
 def put(path: Path, data: bytes) -> None:

@@ -148,6 +148,9 @@ def _append(path: Path, line: bytes) -> None:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise DataError(f"{path}: must be a file, got something else; see auditPath")
+            # Half of a line that another process is still writing would look cut off.
+            atomic.lock(descriptor)
+            found = os.fstat(descriptor)
             torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
             whole = b"\n" * torn + line
             if os.write(descriptor, whole) < len(whole):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import gevent
 import numpy as np
@@ -21,6 +23,13 @@ from face_det.identity.gallery import Gallery
 
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def waits(process):
+    """Whether the kernel has it in a queue for a lock."""
+    return any(
+        "->" in line and f" {process.pid} " in line for line in Path("/proc/locks").read_text().splitlines()
+    )
 
 
 def of(entries, *keys):
@@ -124,6 +133,24 @@ def test_many_writers_one_line_each(tmp_path):
     )
     assert {entry["person"] for entry in entries} == {Audit(path).person("Zoe")}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_half_a_line_of_another_writer_is_not_cut_off(tmp_path):
+    """What another process is still writing is waited for, not closed by an empty line."""
+    path = tmp_path / "audit.jsonl"
+    entry = b'{"at": "now", "id": "1", "action": "train", "outcome": "begun", "door": "daemon"}\n'
+    with path.open("ab", buffering=0) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(entry[:30])
+        code = (
+            "import sys; from pathlib import Path; from face_det.identity.audit import Audit, Who\n"
+            "with Audit(Path(sys.argv[1])).recorded(Who('command'), 'train'): pass\n"
+        )
+        writer = subprocess.Popen([sys.executable, "-c", code, path])
+        eventually(lambda: waits(writer) or writer.poll() is not None, "the writer to wait")
+        other.write(entry[30:])
+    assert writer.wait() == 0
+    assert [entry["outcome"] for entry in lines(path)] == ["begun", "begun", "done"]
 
 
 def test_an_interrupt_is_an_end(tmp_path):
