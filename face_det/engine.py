@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det import registry
+from face_det import memory, registry
 from face_det.budget import Budget
 from face_det.compute import PLAIN, Compute
 from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Parts, Reason, Rgb
@@ -21,6 +21,9 @@ BOTH = "both"
 
 View = tuple[Rgb, "Box | None"]
 """What to look at: an image, or the part of it in a box."""
+
+LARGE_PX = 300_000
+"""Of a view: from here on, what the C library keeps of a call's memory is worth giving back."""
 
 BATCH = 64
 """Faces embedded at once. Chips wait for a full batch, so this also bounds the memory of a call."""
@@ -157,10 +160,12 @@ class Engine:
         batch = max(1, BATCH // self.options.jitters)
         found: list[list[Face]] = []
         pending = _Pending()
+        large = False
         for rgb, box in views:
             index = len(found)
             start = time.perf_counter()
             part, (dx, dy) = part_of(rgb, box)
+            large = large or (part is not None and part.shape[0] * part.shape[1] >= LARGE_PX)
             detections = [] if part is None else self._detector.detect(part, self.options.upsample)
             timings.detect_s += time.perf_counter() - start
             found.append([])
@@ -176,6 +181,8 @@ class Engine:
             if len(pending.chips) >= batch:
                 self._embed(pending, found, timings, budget, batch)
         self._embed(pending, found, timings, budget, batch)
+        if large:
+            memory.give_back()
         return [tuple(faces) for faces in found]
 
     def _gate(self, part: Rgb, detection: Detection) -> Face:

@@ -181,7 +181,7 @@ def pixels(scores: Area, on: Sheet) -> Area:
 
 
 def draw(rgb: Rgb, on: Sheet, parts: Sequence[Area]) -> list[Floats]:
-    """Parts of the sheet with the pyramid of `rgb` on it, each (1, 3, height, width), normalised.
+    """Parts of the sheet with the pyramid of `rgb` on it, each (1, 3, height, width), less the MEANS.
 
     Each level is a bilinear resize of the float level before it, corners on corners; done by dlib,
     so that it rounds as dlib does.
@@ -190,7 +190,6 @@ def draw(rgb: Rgb, on: Sheet, parts: Sequence[Area]) -> list[Floats]:
     for channel, mean in enumerate(MEANS):
         plane = rgb[:, :, channel].astype(np.float32)
         plane -= mean
-        plane *= np.float32(1 / 256)
         for number, level in enumerate(on.levels):
             if number:
                 plane = dlib.resize_image(plane, level.height, level.width)

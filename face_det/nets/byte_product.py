@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 import numpy.typing as npt
 
+from face_det import memory
 from face_det.nets.runtime import Session
 
 LARGEST = 63
@@ -44,10 +43,8 @@ class ByteProduct:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
         self._session = Session(model.SerializeToString())
         # The model was there three times over while it loaded; glibc would keep that for later.
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            del graph, model
-            trim(0)
+        del graph, model
+        memory.give_back()
 
     def __call__(self, asked: npt.NDArray[np.int16]) -> npt.NDArray[np.int32]:
         """Products with vectors of whole numbers -127..127, shape (m, d) -> (m, n); they are exact."""

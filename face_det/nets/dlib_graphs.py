@@ -31,10 +31,10 @@ Shape = tuple[int, Pair | None]
 
 
 def detector(network: Network) -> bytes:
-    """The CNN detector: `tile` (1, 3, rows, columns) float32, normalised as dlib does, to `scores`
+    """The CNN detector: `tile` (1, 3, rows, columns) float32, pixels less their means, to `scores`
     (1, 1, rows / 8, columns / 8). Raises WeightsError if the layers do not fit together."""
     graph = _Graph(network.place, "tile", (3, None))
-    for layer in _filled_up(_folded(network)):
+    for layer in _filled_up(_scaling(_folded(network), network)):
         graph.add(layer)
     given = helper.make_tensor_value_info("tile", TensorProto.FLOAT, [1, 3, "rows", "columns"])
     return graph.model(given, "scores", [1, 1, "score_rows", "score_columns"])
@@ -79,6 +79,14 @@ def _folded(network: Network) -> list[Layer]:
 def _conv(filters: npt.NDArray[np.float64], bias: npt.NDArray[np.float64], like: Conv) -> Conv:
     with np.errstate(over="ignore"):
         return Conv(filters.astype(np.float32), bias.astype(np.float32), like.stride, like.padding)
+
+
+def _scaling(layers: list[Layer], network: Network) -> list[Layer]:
+    """The same for pixels that are not divided by 256: exact, as 256 is a power of two."""
+    first, *others = layers
+    if not isinstance(first, Conv):
+        raise WeightsError(f"{network.place}: must begin with a convolution")
+    return [_conv(first.filters.astype(np.float64) / 256, first.bias.astype(np.float64), first), *others]
 
 
 def _normalising(layers: list[Layer], network: Network) -> Iterator[Layer]:

@@ -16,7 +16,7 @@ import platformdirs
 
 from face_det.nets import catalogue
 
-BUILDER = 2
+BUILDER = 3
 """To be raised with every change to what dlib_graphs or blocks builds."""
 
 MAGIC = b"face_det model 1\n"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from face_det import memory
 from face_det.compute import PLAIN, Compute
 from face_det.errors import ModelError
 
-LARGE_BYTES = 1_000_000
-"""Of input: from here on, what the C library has kept of a run's memory is worth giving back."""
+GIVE_BACK_AFTER = 1_000_000_000
+"""Bytes of input: a dozen frames of a camera. After each single one, a twentieth of the time went into it."""
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 
@@ -53,9 +53,7 @@ class Session:
                 "install face_det's requirements again"
             ) from refusal.__cause__
         self.name = self._library.name
-        # glibc's, which keeps holes of every size in its heap when pictures of every size were there:
-        # twice the memory after a thousand. It takes half a millisecond.
-        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        self._since = 0
 
     def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
         """All outputs of the model; ModelError if an input is missing or has another shape."""
@@ -64,8 +62,11 @@ class Session:
         except Refusal as refusal:
             shapes = ", ".join(f"{name} {value.shape}" for name, value in feeds.items())
             raise ModelError(f"inputs must fit the model, got {shapes}: {refusal}") from refusal.__cause__
-        if self._trim is not None and sum(value.nbytes for value in feeds.values()) >= LARGE_BYTES:
-            self._trim(0)
+        # Threads may lose a sum to each other; then it is the next run's turn.
+        self._since += sum(value.nbytes for value in feeds.values())
+        if self._since >= GIVE_BACK_AFTER:
+            self._since = 0
+            memory.give_back()
         return outputs
 
 

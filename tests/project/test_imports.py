@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "face_det"
 # A room may import the rooms of the lines above it, and itself.
 ORDER = [
     {"errors"},
-    {"faces", "strict_json", "geometry", "budget"},
+    {"faces", "strict_json", "geometry", "budget", "memory"},
     {"registry", "compute", "known_answer", "address"},
     {"settings"},
     {"config"},
