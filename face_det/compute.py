@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from face_det.errors import ConfigError
 
-RUNTIMES = ("auto", "onnxruntime", "openvino")
+RUNTIMES = ("auto", "native", "onnxruntime", "openvino")
 PRECISIONS = ("fp32", "bf16")
 DEVICES = ("cpu", "cuda")
 
@@ -32,9 +32,14 @@ class Compute:
     @property
     def library(self) -> str:
         """The runtime that is used: `auto` is OpenVINO for bf16, which it alone computes in."""
-        if self.runtime != "auto":
+        if self.runtime in ("onnxruntime", "openvino"):
             return self.runtime
         return "openvino" if self.precision == "bf16" else "onnxruntime"
+
+    @property
+    def native(self) -> bool:
+        """Whether kernels of our own may take a part in it: `auto` takes them where there are any."""
+        return self.runtime in ("auto", "native") and (self.precision, self.device) == ("fp32", "cpu")
 
     def _unknown(self) -> list[str]:
         menus = (
@@ -53,12 +58,16 @@ class Compute:
 
     def _contradictions(self) -> list[str]:
         faults = []
-        if self.precision == "bf16" and self.runtime == "onnxruntime":
-            faults.append("precision: must be fp32 with runtime onnxruntime, got bf16; only openvino has it")
+        if self.precision == "bf16" and self.runtime in ("onnxruntime", "native"):
+            faults.append(
+                f"precision: must be fp32 with runtime {self.runtime}, got bf16; only openvino has it"
+            )
         if self.device == "cuda" and self.precision == "bf16":
             faults.append("precision: must be fp32 with device cuda, got bf16")
-        if self.device == "cuda" and self.runtime == "openvino":
-            faults.append("device: must be cpu with runtime openvino, got cuda; only onnxruntime has it")
+        if self.device == "cuda" and self.runtime in ("openvino", "native"):
+            faults.append(
+                f"device: must be cpu with runtime {self.runtime}, got cuda; only onnxruntime has it"
+            )
         return faults
 
 

@@ -11,9 +11,8 @@ from face_det.compute import PLAIN, Compute
 from face_det.detectors import mmod, tiling
 from face_det.detectors.dlib_boxes import detection
 from face_det.faces import Detection, Rgb
-from face_det.nets import graph_cache
+from face_det.nets import runtime
 from face_det.nets.network import Floats
-from face_det.nets.runtime import Session
 
 
 class CnnDetector:
@@ -28,7 +27,7 @@ class CnnDetector:
     """
 
     def __init__(self, compute: Compute = PLAIN, min_face_px: float = 0) -> None:
-        self._session = Session(graph_cache.load("mmod"), compute)
+        self._session = runtime.network("mmod", compute)
         self.runtime = self._session.name
         self._min_face_px = min_face_px
 

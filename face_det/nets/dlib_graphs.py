@@ -7,8 +7,6 @@ with a single output is split in two. All of it is exact but for the rounding of
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,14 +15,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from face_det.errors import WeightsError
-from face_det.nets.network import AddPrev, Affine, Conv, Dense, Layer, Network, Pair, Pool, Relu, Skip, Tag
+from face_det.nets import dlib_layers, winograd
+from face_det.nets.network import AddPrev, Conv, Dense, Layer, Network, Pair, Pool, Relu, Skip, Tag
 
 OPSET = 17
 IR_VERSION = 8
 """Old enough for every ONNX Runtime that has wheels for Python 3.10."""
-
-LANES = 16
-"""float32 numbers in a vector of AVX-512: 45 channels take as long as 48."""
 
 Shape = tuple[int, Pair | None]
 """Channels and (rows, columns), None where any size will do."""
@@ -33,11 +29,7 @@ Shape = tuple[int, Pair | None]
 def detector(network: Network) -> bytes:
     """The CNN detector: `tile` (1, 3, rows, columns) float32, pixels less their means, to `scores`
     (1, 1, rows / 8, columns / 8). Raises WeightsError if the layers do not fit together."""
-    graph = _Graph(network.place, "tile", (3, None))
-    for layer in _filled_up(_scaling(_folded(network), network)):
-        graph.add(layer)
-    given = helper.make_tensor_value_info("tile", TensorProto.FLOAT, [1, 3, "rows", "columns"])
-    return graph.model(given, "scores", [1, 1, "score_rows", "score_columns"])
+    return _detector(network, dlib_layers.layers(network))
 
 
 def embedder(network: Network) -> bytes:
@@ -45,88 +37,55 @@ def embedder(network: Network) -> bytes:
 
     Raises WeightsError if the layers do not fit together.
     """
+    return _embedder(network, dlib_layers.layers(network))
+
+
+def stem(network: Network) -> bytes:
+    """The first part of either network, to `maps` (n, rows, columns, channels): see dlib_layers.split."""
+    layers = dlib_layers.split(dlib_layers.layers(network), winograd.fits).stem
+    of = _embedder if network.mmod is None else _detector
+    return of(network, layers, last=False)
+
+
+def head(network: Network) -> bytes:
+    """The last part, from `maps` on, with channels filled up."""
+    parts = dlib_layers.split(dlib_layers.layers(network), winograd.fits)
+    before = _Graph(network.place, "maps", (3, network.side))
+    for layer in (*parts.stem, *parts.body):
+        before.add(layer)
+    channels, side = before.shape
+    extra = winograd.filled(channels) - channels
+    graph = _Graph(network.place, "maps", (channels + extra, side))
+    graph.node("Transpose", perm=[0, 3, 1, 2])
+    for layer in dlib_layers.filled_up(parts.head, extra):
+        graph.add(layer)
+    rows, columns = side or ("rows", "columns")
+    given = helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["n", rows, columns, channels + extra])
+    if network.mmod is not None:
+        return graph.model(given, "scores", ["n", 1, "score_rows", "score_columns"])
+    return graph.model(given, "encodings", ["n", graph.shape[0]])
+
+
+def _detector(network: Network, layers: list[Layer], *, last: bool = True) -> bytes:
+    graph = _Graph(network.place, "tile", (3, None))
+    for layer in dlib_layers.filled_up(layers):
+        graph.add(layer)
+    given = helper.make_tensor_value_info("tile", TensorProto.FLOAT, [1, 3, "rows", "columns"])
+    if last:
+        return graph.model(given, "scores", [1, 1, "score_rows", "score_columns"])
+    return graph.maps(given)
+
+
+def _embedder(network: Network, layers: list[Layer], *, last: bool = True) -> bytes:
     if network.side is None:
         raise WeightsError(f"{network.place}: must be a network for images of one size, got one for any size")
     graph = _Graph(network.place, "chips", (3, network.side))
     graph.node("Cast", to=TensorProto.FLOAT)
     graph.node("Transpose", perm=[0, 3, 1, 2])
-    for layer in _normalising(_folded(network), network):
+    for layer in layers:
         graph.add(layer)
     given = helper.make_tensor_value_info("chips", TensorProto.UINT8, ["n", *network.side, 3])
-    return graph.model(given, "encodings", ["n", graph.shape[0]])
-
-
-def _folded(network: Network) -> list[Layer]:
-    """Each convolution together with the normalisation behind it: g * (Wx + b) + h = (gW)x + (gb + h)."""
-    layers: list[Layer] = []
-    for layer in network.layers:
-        if not isinstance(layer, Affine):
-            layers.append(layer)
-            continue
-        before = layers[-1] if layers else None
-        if not isinstance(before, Conv) or before.bias.shape != layer.gamma.shape:
-            raise WeightsError(
-                f"{network.place}: must have a convolution before each normalisation of its size"
-            )
-        gamma = layer.gamma.astype(np.float64)
-        both = _conv(before.filters * gamma[:, None, None, None], before.bias * gamma + layer.beta, before)
-        if not (np.isfinite(both.filters).all() and np.isfinite(both.bias).all()):
-            raise WeightsError(f"{network.place}: must have weights within float32, got infinity")
-        layers[-1] = both
-    return layers
-
-
-def _conv(filters: npt.NDArray[np.float64], bias: npt.NDArray[np.float64], like: Conv) -> Conv:
-    with np.errstate(over="ignore"):
-        return Conv(filters.astype(np.float32), bias.astype(np.float32), like.stride, like.padding)
-
-
-def _scaling(layers: list[Layer], network: Network) -> list[Layer]:
-    """The same for pixels that are not divided by 256: exact, as 256 is a power of two."""
-    first, *others = layers
-    if not isinstance(first, Conv):
-        raise WeightsError(f"{network.place}: must begin with a convolution")
-    return [_conv(first.filters.astype(np.float64) / 256, first.bias.astype(np.float64), first), *others]
-
-
-def _normalising(layers: list[Layer], network: Network) -> Iterator[Layer]:
-    """The same for pixels of 0..255: the first convolution also takes (x - mean) / 256 upon itself.
-
-    Only without padding, which would have to be the mean instead of zero.
-    """
-    first = layers[0]
-    if not isinstance(first, Conv) or first.filters.shape[1] != 3 or first.padding != (0, 0):
-        raise WeightsError(f"{network.place}: must begin with a convolution of 3 channels without padding")
-    filters = first.filters.astype(np.float64) / 256
-    # An exact sum, so that every machine builds the same model.
-    shifts = [math.fsum(each.ravel()) for each in filters * np.array(network.means)[:, None, None]]
-    yield _conv(filters, first.bias - np.array(shifts), first)
-    yield from layers[1:]
-
-
-def _filled_up(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """The same with channels filled up to whole vectors, by filters and inputs of zeros; and a
-    convolution to one channel, which would waste the vector, in two: one filter for each column of
-    its window (outputs = columns), then a sum that moves them into place."""
-    extra = 0
-    for layer in layers:
-        if not isinstance(layer, Conv):
-            yield layer
-            continue
-        outputs = len(layer.bias)
-        filters = np.pad(layer.filters, ((0, 0), (0, extra), (0, 0), (0, 0)))
-        if outputs == 1 and layer.stride == (1, 1):
-            columns = filters.shape[3]
-            yield Conv(
-                filters.transpose(3, 1, 2, 0), np.zeros(columns, np.float32), (1, 1), (layer.padding[0], 0)
-            )
-            moves = np.eye(columns, dtype=np.float32).reshape(1, columns, 1, columns)
-            yield Conv(moves, layer.bias, (1, 1), (0, layer.padding[1]))
-            extra = 0
-            continue
-        extra = -outputs % LANES
-        filters = np.pad(filters, ((0, extra), (0, 0), (0, 0), (0, 0)))
-        yield Conv(filters, np.pad(layer.bias, (0, extra)), layer.stride, layer.padding)
+    return graph.model(given, "encodings", ["n", graph.shape[0]]) if last else graph.maps(given)
 
 
 class _Graph:
@@ -187,6 +146,11 @@ class _Graph:
             ) from error
         serialised: bytes = model.SerializeToString(deterministic=True)
         return serialised
+
+    def maps(self, given: onnx.ValueInfoProto) -> bytes:
+        """As `model`, for a part that others follow: `maps` with the channels last."""
+        self.node("Transpose", perm=[0, 2, 3, 1])
+        return self.model(given, "maps", ["n", "map_rows", "map_columns", self.shape[0]])
 
     def _conv(self, layer: Conv) -> None:
         outputs, inputs, *window = layer.filters.shape

@@ -19,33 +19,43 @@ from face_det.nets import catalogue
 BUILDER = 3
 """To be raised with every change to what dlib_graphs or blocks builds."""
 
+STEM, HEAD = "stem", "head"
+"""What stands before and behind the part of one of dlib's networks that native_session computes."""
+
 MAGIC = b"face_det model 1\n"
 
 _log = logging.getLogger(__name__)
 
 
-def load(name: str, folder: Path | None = None) -> bytes:
+def load(name: str, folder: Path | None = None, part: str = "") -> bytes:
     """The ONNX model of catalogue entry `name` (mmod, resnet, sface or yunet), from the cache or built now.
+
+    `part` is all of it, STEM or HEAD.
 
     `folder` is the cache, by default the user's. Raises WeightsError if the weights are missing,
     damaged or another network's.
     """
     weights = catalogue.verify(name)
     folder = folder if folder is not None else platformdirs.user_cache_path("face_det")
-    path = folder / f"{name}-{catalogue.CATALOGUE[name].sha256[:16]}-{BUILDER}.model"
+    piece = f"{name}-{part}" if part else name
+    path = folder / f"{piece}-{catalogue.CATALOGUE[name].sha256[:16]}-{BUILDER}.model"
     model = _cached(path)
     if model is None:
-        model = build(name, weights)
+        model = build(name, weights, part)
         _keep(path, model)
     return model
 
 
-def build(name: str, weights: Path) -> bytes:
+def build(name: str, weights: Path, part: str = "") -> bytes:
     """The ONNX model of the weights in a file, without the cache. Raises WeightsError."""
     # onnx takes a third of a second to import, which a start with a full cache need not pay.
     from face_det.nets import blocks, dlib_graphs, dlib_weights
 
-    match name:
+    match part or name:
+        case "stem":
+            return dlib_graphs.stem(dlib_weights.read(weights))
+        case "head":
+            return dlib_graphs.head(dlib_weights.read(weights))
         case "mmod":
             return dlib_graphs.detector(dlib_weights.read(weights))
         case "resnet":

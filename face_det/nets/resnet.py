@@ -8,8 +8,7 @@ import numpy as np
 
 from face_det.compute import PLAIN, Compute
 from face_det.faces import Encodings, Rgb
-from face_det.nets import graph_cache
-from face_det.nets.runtime import Session
+from face_det.nets import runtime
 
 BATCH = 8
 """Chips at once: from 16 on the maps leave the processor's cache, and each chip takes a tenth longer."""
@@ -22,7 +21,7 @@ class Resnet:
     """The network behind face_recognition.face_encodings; `encode` may be called from several threads."""
 
     def __init__(self, compute: Compute = PLAIN) -> None:
-        self._session = Session(graph_cache.load("resnet"), compute)
+        self._session = runtime.network("resnet", compute)
 
     @property
     def runtime(self) -> str:

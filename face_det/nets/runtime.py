@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from face_det import memory
 from face_det.compute import PLAIN, Compute
-from face_det.errors import ModelError
+from face_det.errors import ConfigError, ModelError
 
 GIVE_BACK_AFTER = 1_000_000_000
 """Bytes of input: a dozen frames of a camera. After each single one, a twentieth of the time went into it."""
@@ -44,14 +44,8 @@ class Session:
     this machine or its packages cannot do, ModelError for a model that does not load.
     """
 
-    def __init__(self, model: bytes, compute: Compute = PLAIN) -> None:
-        try:
-            self._library = _load(model, compute)
-        except Refusal as refusal:
-            raise ModelError(
-                f"a model of {len(model)} bytes: must load in {refusal.by}, got {refusal}; "
-                "install face_det's requirements again"
-            ) from refusal.__cause__
+    def __init__(self, model: bytes | Library, compute: Compute = PLAIN) -> None:
+        self._library = _load(model, compute) if isinstance(model, bytes) else model
         self.name = self._library.name
         self._since = 0
 
@@ -70,12 +64,36 @@ class Session:
         return outputs
 
 
+def network(name: str, compute: Compute = PLAIN) -> Session:
+    """One of dlib's networks, mmod or resnet: with kernels of our own where they are wanted and there are
+    any. Raises as Session does, WeightsError if its weights are missing or damaged."""
+    from face_det.nets import graph_cache, winograd
+
+    if compute.native:
+        kernels = winograd.kernels()
+        if isinstance(kernels, winograd.Kernels):
+            from face_det.nets.native_session import NativeSession
+
+            return Session(_checked(lambda: NativeSession(name, compute, kernels), f"the parts of {name}"))
+        if compute.runtime == "native":
+            raise ConfigError([f"runtime: native needs face_det's own kernels, but {kernels}; or set auto"])
+    return Session(graph_cache.load(name), compute)
+
+
 def _load(model: bytes, compute: Compute) -> Library:
     # Each takes time and memory to import, and OpenVINO need not be there.
+    made: Callable[[bytes, Compute], Library]
     if compute.library == "openvino":
-        from face_det.nets.openvino_session import OpenvinoSession
+        from face_det.nets.openvino_session import OpenvinoSession as made
+    else:
+        from face_det.nets.onnx_session import OnnxSession as made
+    return _checked(lambda: made(model, compute), f"a model of {len(model)} bytes")
 
-        return OpenvinoSession(model, compute)
-    from face_det.nets.onnx_session import OnnxSession
 
-    return OnnxSession(model, compute)
+def _checked(make: Callable[[], Library], what: str) -> Library:
+    try:
+        return make()
+    except Refusal as refusal:
+        raise ModelError(
+            f"{what}: must load in {refusal.by}, got {refusal}; install face_det's requirements again"
+        ) from refusal.__cause__
