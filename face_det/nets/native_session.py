@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from face_det.compute import Compute
 from face_det.nets import catalogue, dlib_layers, dlib_weights, graph_cache, winograd
+from face_det.nets.kernels import Kernels
 from face_det.nets.network import AddPrev, Conv, Floats, Layer, Relu, Skip, Tag
 from face_det.nets.onnx_session import OnnxSession
 from face_det.nets.runtime import Feeds
@@ -22,9 +23,9 @@ class NativeSession:
 
     name = NAME
 
-    def __init__(self, name: str, compute: Compute, kernels: winograd.Kernels) -> None:
+    def __init__(self, name: str, compute: Compute, code: Kernels) -> None:
         network = dlib_weights.read(catalogue.verify(name))
-        self._body = Body(dlib_layers.split(dlib_layers.layers(network), winograd.fits).body, kernels)
+        self._body = Body(dlib_layers.split(dlib_layers.layers(network), winograd.fits).body, code)
         self._stem = OnnxSession(graph_cache.load(name, part=graph_cache.STEM), compute)
         self._head = OnnxSession(graph_cache.load(name, part=graph_cache.HEAD), compute)
         self._threads = compute.threads
@@ -57,8 +58,8 @@ class _Step(NamedTuple):
 class Body:
     """Layers that `dlib_layers.split` calls the body, on maps (n, rows, columns, channels)."""
 
-    def __init__(self, layers: list[Layer], kernels: winograd.Kernels) -> None:
-        self._steps = _steps(layers, kernels)
+    def __init__(self, layers: list[Layer], code: Kernels) -> None:
+        self._steps = _steps(layers, code)
 
     def __call__(self, maps: Floats, threads: int = 1, executor: ThreadPoolExecutor | None = None) -> Floats:
         """What the last layer makes of the maps."""
@@ -84,7 +85,7 @@ class Body:
         return maps
 
 
-def _steps(layers: list[Layer], kernels: winograd.Kernels) -> list[_Step | Layer]:
+def _steps(layers: list[Layer], code: Kernels) -> list[_Step | Layer]:
     """The layers with convolutions made ready, and what can be done in the same breath put into them."""
     rest = list(layers)
     steps: list[_Step | Layer] = []
@@ -97,7 +98,7 @@ def _steps(layers: list[Layer], kernels: winograd.Kernels) -> list[_Step | Layer
         if isinstance(layer, Conv):
             added = taken(AddPrev)
             number = added.number if isinstance(added, AddPrev) else None
-            steps.append(_Step(winograd.Convolution(layer, kernels), number, taken(Relu) is not None))
+            steps.append(_Step(winograd.Convolution(layer, code), number, taken(Relu) is not None))
         else:
             steps.append(layer)
     return steps

@@ -70,8 +70,8 @@ def network(name: str, compute: Compute = PLAIN) -> Session:
     from face_det.nets import graph_cache, winograd
 
     if compute.native:
-        kernels = winograd.kernels()
-        if isinstance(kernels, winograd.Kernels):
+        kernels = winograd.checked()
+        if not isinstance(kernels, str):
             from face_det.nets.native_session import NativeSession
 
             return Session(_checked(lambda: NativeSession(name, compute, kernels), f"the parts of {name}"))

@@ -14,17 +14,16 @@ A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks (2016).
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import itertools
+import math
 from concurrent.futures import Executor
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from face_det.nets import kernels
+from face_det.nets.kernels import Kernels
 from face_det.nets.network import Conv, Floats
 
 TILE = 4
@@ -34,65 +33,18 @@ CHANNELS = 16
 POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, 0.5, -0.5)}
 """Of filters with so many taps, but for infinity: those that keep the numbers small."""
 
-_GROUPS = {16: (48, 64, 32), 8: (24, 16), 4: (12, 16)}
-"""How many outputs the code multiplies at once, for so many floats in a vector; the best first."""
-
-
-class _Layer(ctypes.Structure):
-    """struct convolution of winograd.c."""
-
-    _fields_ = [
-        (name, ctypes.c_int)
-        for name in (
-            *("points", "stride", "padding", "rows", "columns", "inputs"),
-            *("out_rows", "out_columns", "outputs", "group", "relu"),
-        )
-    ] + [("filters", ctypes.c_void_p), ("bias", ctypes.c_void_p)]
-
-
-class Kernels(NamedTuple):
-    """The compiled code; how many floats its vectors have here, and how many tiles it takes at once."""
-
-    library: ctypes.CDLL
-    lanes: int
-    tiles: int
-
 
 @functools.cache
-def kernels() -> Kernels | str:
-    """Those of this machine, or why there are none, as a clause."""
-    library = _library()
-    if library is None:
-        return "they were not built, which takes a C compiler (gcc) when face_det is installed"
-    found = Kernels(library, library.face_det_lanes(), library.face_det_tiles())
-    if not found.lanes:
-        return "this processor has neither AVX2 nor AVX-512"
+def checked() -> Kernels | str:
+    """This machine's kernels, or why there are none, as a clause."""
+    found = kernels.load()
     # Code for this very processor, by a compiler that nobody here has seen: a wrong number is a wrong name.
-    if not right(found):
+    if isinstance(found, Kernels) and not right(found):
         return "they compute wrongly; install face_det again, with another compiler"
     return found
 
 
-def _library() -> ctypes.CDLL | None:
-    """None where it was not built, or for another kind of machine."""
-    for suffix in EXTENSION_SUFFIXES:
-        path = Path(__file__).with_name(f"_winograd{suffix}")
-        try:
-            library = ctypes.CDLL(str(path))
-            library.face_det_convolve.argtypes = [
-                ctypes.c_int,
-                ctypes.POINTER(_Layer),
-                *(ctypes.c_void_p,) * 3,
-                *(ctypes.c_int,) * 2,
-                ctypes.c_void_p,
-            ]
-            return library
-        except (OSError, AttributeError):
-            continue
-    return None
-
-
-def right(kernels: Kernels) -> bool:
+def right(code: Kernels) -> bool:
     """Whether they compute what `direct` does, on small maps of numbers with a remainder of a tile."""
     random = np.random.default_rng(1)
     maps = random.uniform(-1, 1, (2, 9, 11, CHANNELS)).astype(np.float32)
@@ -100,7 +52,7 @@ def right(kernels: Kernels) -> bool:
         filters = random.uniform(-1, 1, (outputs, CHANNELS, taps, taps)).astype(np.float32)
         bias = random.uniform(-1, 1, outputs).astype(np.float32)
         layer = Conv(filters, bias, (stride, stride), (padding, padding))
-        convolution = Convolution(layer, kernels)
+        convolution = Convolution(layer, code)
         residuals = random.uniform(-1, 1, convolution.shape(maps.shape)).astype(np.float32)
         expected = np.maximum(direct(layer, maps) + residuals, 0)
         if not np.allclose(convolution(maps, residuals, relu=True), expected, atol=1e-3):
@@ -130,6 +82,9 @@ def fits(layer: Conv) -> bool:
         return False
     if (layer.stride, layer.padding) not in (((1, 1), (rows // 2,) * 2), ((2, 2), (0, 0))):
         return False
+    # What every processor's code has groups for.
+    if filled(outputs) % 48 and filled(outputs) % 32:
+        return False
     taps, phases = (rows, 1) if layer.stride == (1, 1) else (3, 4)
     return bool((taps + TILE - 1) ** 2 * phases * inputs * outputs <= MOST_FILTERS)
 
@@ -158,31 +113,25 @@ def matrices(points: tuple[float, ...]) -> tuple[npt.NDArray[np.float64], ...]:
 class Convolution:
     """One layer that `fits`, with its filters at the points. May be called from several threads at once."""
 
-    def __init__(self, layer: Conv, kernels: Kernels) -> None:
-        self._kernels = kernels
+    def __init__(self, layer: Conv, code: Kernels) -> None:
+        self._code = code
         self._stride = layer.stride[0]
         self._padding = layer.padding[0]
         self._window = layer.filters.shape[2]
-        filters = layer.filters.astype(np.float64)
-        outputs = filled(filters.shape[0])
-        self._group = next((size for size in _GROUPS[kernels.lanes] if outputs % size == 0), 0)
-        if not self._group:
-            self._group = _GROUPS[kernels.lanes][-1]
-            outputs += -outputs % self._group
-        self.inputs = filled(filters.shape[1])
-        self.outputs = outputs
-        more = [(0, outputs - filters.shape[0]), (0, self.inputs - filters.shape[1])]
-        filters = np.pad(filters, [*more, (0, 0), (0, 0)])
-        if self._stride == 2:
-            filters = _phases(filters)
-        _, at_points, _ = matrices(POINTS[filters.shape[2]])
-        self._points = len(at_points)
+        self.outputs, self.inputs = (filled(channels) for channels in layer.filters.shape[:2])
+        self._group = next(size for size in kernels.GROUPS[code.lanes] if self.outputs % size == 0)
+        more = [
+            (0, filled(channels) - channels) if axis < 2 else (0, 0)
+            for axis, channels in enumerate(layer.filters.shape)
+        ]
+        filters = np.pad(layer.filters.astype(np.float64), more)
+        moved = _at_points(_phases(filters) if self._stride == 2 else filters)
         # [point][input][output], then the outputs in groups.
-        moved = np.einsum("ia,oxab,jb->ijxo", at_points, filters, at_points, optimize=True)
-        grouped = moved.reshape(self._points**2, filters.shape[1], -1, self._group).swapaxes(1, 2)
+        grouped = moved.reshape(*moved.shape[:2], -1, self._group).swapaxes(1, 2)
+        self._points = math.isqrt(len(moved))
         self._filters = _aligned(grouped.shape)
         self._filters[...] = grouped
-        self._bias = np.pad(layer.bias, (0, outputs - len(layer.bias))).astype(np.float32)
+        self._bias = np.pad(layer.bias, more[0]).astype(np.float32)
 
     def shape(self, maps: tuple[int, ...]) -> tuple[int, int, int, int]:
         """Of the result, for maps of a shape."""
@@ -203,42 +152,29 @@ class Convolution:
         """The layer's maps for maps (n, rows, columns, inputs); `residuals`, of the result's shape, are
         added before the ReLU. With an executor, `threads` parts are done by it and this thread."""
         shape = self.shape(maps.shape)
-        images, rows, columns, inputs = maps.shape
-        _, out_rows, out_columns, _ = shape
         results = _aligned(shape)
         if not results.size:
             return results
-        for given, expected in ((maps, (*maps.shape[:3], self.inputs)), (residuals, shape)):
-            if given is not None and (given.shape != expected or given.dtype != np.float32):
-                raise ValueError(f"maps must be {expected} of float32, got {given.shape} of {given.dtype}")
-        maps = np.ascontiguousarray(maps)
-        residuals = None if residuals is None else np.ascontiguousarray(residuals)
-        layer = _Layer(
-            *(self._points, self._stride, self._padding, rows, columns, inputs),
-            *(out_rows, out_columns, self.outputs, self._group, int(relu)),
+        maps = _checked("maps", maps, (*maps.shape[:3], self.inputs))
+        others = None if residuals is None else _checked("residuals", residuals, shape)
+        layer = kernels.Layer(
+            *(self._points, self._stride, self._padding, *maps.shape[1:]),
+            *(*shape[1:], self._group, int(relu)),
             *(self._filters.ctypes.data, self._bias.ctypes.data),
         )
 
         def part(first: int, last: int) -> None:
-            scratch = _aligned(
-                (self._points**2 * self._kernels.tiles * (inputs * self._stride**2 + self.outputs),)
-            )
-            self._kernels.library.face_det_convolve(
-                self._kernels.lanes,
-                layer,
-                maps.ctypes.data,
-                None if residuals is None else residuals.ctypes.data,
-                results.ctypes.data,
-                first,
-                last,
-                scratch.ctypes.data,
+            a_tile = self._points**2 * (self.inputs * self._stride**2 + self.outputs)
+            scratch = _aligned((self._code.tiles * a_tile,))
+            arrays = (maps.ctypes.data, None if others is None else others.ctypes.data, results.ctypes.data)
+            self._code.library.face_det_convolve(
+                self._code.lanes, layer, *arrays, first, last, scratch.ctypes.data
             )
 
-        tiles = images * -(-out_rows // TILE) * -(-out_columns // TILE)
-        parts = 1 if executor is None else min(threads, -(-tiles // self._kernels.tiles))
-        edges = [tiles * number // parts for number in range(parts + 1)]
-        mine, *others = itertools.pairwise(edges)
-        waiting = [] if executor is None else [executor.submit(part, *edge) for edge in others]
+        tiles = shape[0] * -(-shape[1] // TILE) * -(-shape[2] // TILE)
+        parts = 1 if executor is None else min(threads, -(-tiles // self._code.tiles))
+        mine, *rest = itertools.pairwise(tiles * number // parts for number in range(parts + 1))
+        waiting = [] if executor is None else [executor.submit(part, *edges) for edges in rest]
         part(*mine)
         for one in waiting:
             one.result()
@@ -248,6 +184,20 @@ class Convolution:
 def filled(channels: int) -> int:
     """So many, filled up."""
     return channels + -channels % CHANNELS
+
+
+def _checked(name: str, maps: Floats, shape: tuple[int, ...]) -> Floats:
+    """The maps in one piece; the code takes on trust what they look like."""
+    if maps.shape != shape or maps.dtype != np.float32:
+        raise ValueError(f"{name} must be {shape} of float32, got {maps.shape} of {maps.dtype}")
+    return np.ascontiguousarray(maps)
+
+
+def _at_points(filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Filters (outputs, inputs, r, r) at all pairs of points: (n * n, inputs, outputs)."""
+    _, at, _ = matrices(POINTS[filters.shape[2]])
+    moved = np.einsum("ia,oxab,jb->ijxo", at, filters, at, optimize=True)
+    return np.asarray(moved.reshape(-1, *moved.shape[2:]))
 
 
 def _phases(filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -104,7 +104,7 @@ def test_inputs_that_do_not_fit_are_said(runtime: str, feeds: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("options", "faults"),
     [
-        ({"runtime": "tf"}, ("runtime: must be one of auto, onnxruntime, openvino, got 'tf'",)),
+        ({"runtime": "tf"}, ("runtime: must be one of auto, native, onnxruntime, openvino, got 'tf'",)),
         ({"precision": "int8"}, ("precision: must be one of fp32, bf16, got 'int8'",)),
         ({"device": "gpu"}, ("device: must be one of cpu, cuda, got 'gpu'",)),
         ({"threads": 0}, ("threads: must be 1 or more, got 0",)),

@@ -59,14 +59,6 @@ int face_det_lanes(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 8 : 0;
 }
 
-#elif defined(__aarch64__)
-
-#define LANES 4
-#include "tiles.h"
-#undef LANES
-
-int face_det_lanes(void) { return 4; }
-
 #else
 
 int face_det_lanes(void) { return 0; }
@@ -88,10 +80,6 @@ int face_det_convolve(int lanes, const struct convolution *c, const float *maps,
         return 0;
     case 8:
         convolve_8(c, maps, residuals, results, first, last, scratch);
-        return 0;
-#elif defined(__aarch64__)
-    case 4:
-        convolve_4(c, maps, residuals, results, first, last, scratch);
         return 0;
 #endif
     default:

@@ -1,0 +1,64 @@
+"""The compiled half of winograd.py: native/winograd.c, for the vectors that this processor has."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import NamedTuple
+
+GROUPS = {16: (48, 64, 32), 8: (24, 16)}
+"""How many outputs the code multiplies at once, for so many floats in a vector; the best first."""
+
+
+class Layer(ctypes.Structure):
+    """struct convolution of winograd.c."""
+
+    _fields_ = [
+        (name, ctypes.c_int)
+        for name in (
+            *("points", "stride", "padding", "rows", "columns", "inputs"),
+            *("out_rows", "out_columns", "outputs", "group", "relu"),
+        )
+    ] + [("filters", ctypes.c_void_p), ("bias", ctypes.c_void_p)]
+
+
+class Kernels(NamedTuple):
+    """The compiled code; how many floats its vectors have here, and how many tiles it takes at once."""
+
+    library: ctypes.CDLL
+    lanes: int
+    tiles: int
+
+
+@functools.cache
+def load() -> Kernels | str:
+    """Those of this machine, not yet checked; or why there are none, as a clause."""
+    library = _library()
+    if library is None:
+        return "they were not built, which takes a C compiler (gcc) when face_det is installed"
+    lanes = library.face_det_lanes()
+    return Kernels(library, lanes, library.face_det_tiles()) if lanes else _OLD
+
+
+_OLD = "this processor has neither AVX2 nor AVX-512"
+
+
+def _library() -> ctypes.CDLL | None:
+    """None where it was not built, or for another kind of machine."""
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"_winograd{suffix}")
+        try:
+            library = ctypes.CDLL(str(path))
+            library.face_det_convolve.argtypes = [
+                ctypes.c_int,
+                ctypes.POINTER(Layer),
+                *(ctypes.c_void_p,) * 3,
+                *(ctypes.c_int,) * 2,
+                ctypes.c_void_p,
+            ]
+            return library
+        except (OSError, AttributeError):
+            continue
+    return None
