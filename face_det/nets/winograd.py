@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from concurrent.futures import Executor
 
 import numpy as np
@@ -125,13 +124,24 @@ class Convolution:
             for axis, channels in enumerate(layer.filters.shape)
         ]
         filters = np.pad(layer.filters.astype(np.float64), more)
-        moved = _at_points(_phases(filters) if self._stride == 2 else filters)
-        # [point][input][output], then the outputs in groups.
-        grouped = moved.reshape(*moved.shape[:2], -1, self._group).swapaxes(1, 2)
-        self._points = math.isqrt(len(moved))
-        self._filters = _aligned(grouped.shape)
-        self._filters[...] = grouped
+        self._points = 0
+        # 3 x 3 with stride 2 would be four phases of 2 x 2: nothing to save.
+        self._direct = (self._window, self._stride) == (3, 2)
+        packed = _in_groups(filters, self._group) if self._direct else self._at_points(filters)
+        self._filters = _aligned(packed.shape)
+        self._filters[...] = packed
         self._bias = np.pad(layer.bias, more[0]).astype(np.float32)
+
+    def _at_points(self, filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Filters (outputs, inputs, r, r) at all pairs of points."""
+        if self._stride == 2:
+            filters = _phases(filters)
+        _, at, _ = matrices(POINTS[filters.shape[2]])
+        self._points = len(at)
+        # [point][input][output], then the outputs in groups.
+        moved = np.einsum("ia,oxab,jb->ijxo", at, filters, at, optimize=True)
+        grouped = moved.reshape(self._points**2, filters.shape[1], -1, self._group)
+        return np.asarray(grouped.swapaxes(1, 2))
 
     def shape(self, maps: tuple[int, ...]) -> tuple[int, int, int, int]:
         """Of the result, for maps of a shape."""
@@ -171,9 +181,9 @@ class Convolution:
                 self._code.lanes, layer, *arrays, first, last, scratch.ctypes.data
             )
 
-        tiles = shape[0] * -(-shape[1] // TILE) * -(-shape[2] // TILE)
-        parts = 1 if executor is None else min(threads, -(-tiles // self._code.tiles))
-        mine, *rest = itertools.pairwise(tiles * number // parts for number in range(parts + 1))
+        pieces = shape[0] * (shape[1] if self._direct else -(-shape[1] // TILE) * -(-shape[2] // TILE))
+        parts = 1 if executor is None else max(1, min(threads, pieces // self._code.tiles))
+        mine, *rest = itertools.pairwise(pieces * number // parts for number in range(parts + 1))
         waiting = [] if executor is None else [executor.submit(part, *edges) for edges in rest]
         part(*mine)
         for one in waiting:
@@ -193,11 +203,10 @@ def _checked(name: str, maps: Floats, shape: tuple[int, ...]) -> Floats:
     return np.ascontiguousarray(maps)
 
 
-def _at_points(filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Filters (outputs, inputs, r, r) at all pairs of points: (n * n, inputs, outputs)."""
-    _, at, _ = matrices(POINTS[filters.shape[2]])
-    moved = np.einsum("ia,oxab,jb->ijxo", at, filters, at, optimize=True)
-    return np.asarray(moved.reshape(-1, *moved.shape[2:]))
+def _in_groups(filters: npt.NDArray[np.float64], group: int) -> npt.NDArray[np.float64]:
+    """Filters (outputs, inputs, r, r) as [outputs / group][row][column][input][group]."""
+    moved = filters.reshape(-1, group, *filters.shape[1:])
+    return np.ascontiguousarray(moved.transpose(0, 3, 4, 2, 1))
 
 
 def _phases(filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

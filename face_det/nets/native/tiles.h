@@ -55,23 +55,23 @@ static inline __attribute__((always_inline)) void NAME(leave)(const vec *m, vec 
     }
 }
 
-/* products (ROWS, width of outputs) = values (ROWS, inputs) x filters (inputs, VECTORS * LANES): all sums
- * stay in registers. */
-#define PRODUCT(ROWS, VECTORS)                                                                                \
-    static void NAME(product_##VECTORS)(const float *values, const float *filters, float *products,          \
-                                        size_t inputs, size_t outputs)                                        \
+/* products (ROWS, width of outputs) = values (ROWS, inputs; a row begins step floats behind the one before)
+ * x filters (inputs, VECTORS * LANES), added to what is there if `more`: all sums stay in registers. */
+#define PRODUCT(KIND, ROWS, VECTORS)                                                                          \
+    static void NAME(KIND##_##VECTORS)(const float *values, size_t step, const float *filters,               \
+                                       float *products, size_t inputs, size_t outputs, int more)              \
     {                                                                                                         \
         vec sums[ROWS][VECTORS];                                                                              \
         for (int row = 0; row < ROWS; row++)                                                                  \
             for (int column = 0; column < VECTORS; column++)                                                  \
-                sums[row][column] = (vec){0};                                                                 \
+                sums[row][column] = more ? seen(products + row * outputs + column * LANES) : (vec){0};        \
         for (size_t input = 0; input < inputs; input++) {                                                     \
             vec weights[VECTORS];                                                                             \
             for (int column = 0; column < VECTORS; column++)                                                  \
                 weights[column] = seen(filters + (input * VECTORS + column) * LANES);                         \
             _Pragma("GCC unroll 16") for (int row = 0; row < ROWS; row++)                                     \
             {                                                                                                 \
-                vec value = values[row * inputs + input] - (vec){0};                                          \
+                vec value = values[row * step + input] - (vec){0};                                            \
                 for (int column = 0; column < VECTORS; column++)                                              \
                     sums[row][column] += value * weights[column];                                             \
             }                                                                                                 \
@@ -83,39 +83,50 @@ static inline __attribute__((always_inline)) void NAME(leave)(const vec *m, vec 
 
 /* As many sums as there are registers, all but a few: 32 of them, or AVX2's 16. */
 #if LANES == 8
-PRODUCT(4, 3)
-PRODUCT(6, 2)
-#define ROWS_OF_3 4
+PRODUCT(product, 4, 3)
+PRODUCT(product, 6, 2)
 #else
-PRODUCT(8, 3)
-PRODUCT(6, 4)
-PRODUCT(12, 2)
-#define ROWS_OF_3 8
+PRODUCT(product, 8, 3)
+PRODUCT(product, 6, 4)
+PRODUCT(product, 12, 2)
+PRODUCT(single, 1, 4)
 #endif
+PRODUCT(single, 1, 3)
+PRODUCT(single, 1, 2)
+
+typedef void NAME(multiply)(const float *, size_t, const float *, float *, size_t, size_t, int);
+
+/* The product for a layer's groups, how many rows it takes, and the same for a single row. */
+static NAME(multiply) *NAME(product)(const struct convolution *c, int *rows, NAME(multiply) **single)
+{
+    switch (c->group / LANES) {
+    case 3:
+        *single = NAME(single_3);
+        *rows = LANES == 8 ? 4 : 8;
+        return NAME(product_3);
+#if LANES != 8
+    case 4:
+        *single = NAME(single_4);
+        *rows = 6;
+        return NAME(product_4);
+#endif
+    default:
+        *single = NAME(single_2);
+        *rows = LANES == 8 ? 6 : 12;
+        return NAME(product_2);
+    }
+}
 
 static void NAME(products)(const float *values, const float *filters, float *products, const struct convolution *c,
                            size_t inputs, int tiles)
 {
     size_t outputs = (size_t)c->outputs, group = (size_t)c->group;
-    for (size_t first = 0; first < outputs; first += group) {
-        const float *some = filters + first * inputs;
-        float *to = products + first;
-        if (group == 3 * LANES)
-            for (int tile = 0; tile < tiles; tile += ROWS_OF_3)
-                NAME(product_3)(values + tile * inputs, some, to + tile * outputs, inputs, outputs);
-#if LANES == 8
-        else
-            for (int tile = 0; tile < tiles; tile += 6)
-                NAME(product_2)(values + tile * inputs, some, to + tile * outputs, inputs, outputs);
-#else
-        else if (group == 4 * LANES)
-            for (int tile = 0; tile < tiles; tile += 6)
-                NAME(product_4)(values + tile * inputs, some, to + tile * outputs, inputs, outputs);
-        else
-            for (int tile = 0; tile < tiles; tile += 12)
-                NAME(product_2)(values + tile * inputs, some, to + tile * outputs, inputs, outputs);
-#endif
-    }
+    int rows;
+    NAME(multiply) * single, *product = NAME(product)(c, &rows, &single);
+    for (size_t first = 0; first < outputs; first += group)
+        for (int tile = 0; tile < tiles; tile += rows)
+            product(values + (size_t)tile * inputs, inputs, filters + first * inputs,
+                    products + (size_t)tile * outputs + first, inputs, outputs, 0);
 }
 
 /* One tile's window of the map, as the convolution's phases see it, into values[point][tile][channel].
@@ -193,9 +204,10 @@ static inline __attribute__((always_inline)) void NAME(tiles)(const struct convo
     size_t channels = (size_t)(c->inputs * c->stride * c->stride), outputs = (size_t)c->outputs;
     size_t map = (size_t)c->rows * (size_t)c->columns * (size_t)c->inputs;
     size_t result = (size_t)c->out_rows * (size_t)c->out_columns * outputs;
+    int step;
+    NAME(multiply) * single;
+    NAME(product)(c, &step, &single);
     float *values = scratch, *products = scratch + (size_t)(points * points) * TILES * channels;
-    /* Rows of no tile are multiplied too, where the last are not enough to fill the registers. */
-    memset(values, 0, (size_t)(points * points) * TILES * channels * sizeof *values);
     for (int begin = first; begin < last; begin += TILES) {
         int count = last - begin < TILES ? last - begin : TILES;
         for (int tile = 0; tile < count; tile++) {
@@ -203,6 +215,11 @@ static inline __attribute__((always_inline)) void NAME(tiles)(const struct convo
             NAME(take)(maps + (size_t)at_image * map, values + (size_t)tile * channels, c,
                        in_image / across * 4 - c->padding, in_image % across * 4 - c->padding, points);
         }
+        /* Rows of no tile are multiplied too, where the last are not enough to fill the registers. */
+        int rows = (count + step - 1) / step * step;
+        for (int point = 0; point < points * points; point++)
+            memset(values + ((size_t)point * TILES + (size_t)count) * channels, 0,
+                   (size_t)(rows - count) * channels * sizeof *values);
         for (int point = 0; point < points * points; point++)
             NAME(products)(values + (size_t)point * TILES * channels, c->filters + (size_t)point * channels * outputs,
                            products + (size_t)point * TILES * outputs, c, channels, count);
@@ -214,17 +231,52 @@ static inline __attribute__((always_inline)) void NAME(tiles)(const struct convo
     }
 }
 
+/* 3 x 3 filters with stride 2, rows `first` to last - 1 of all images' results: Winograd's filtering would save
+ * nothing. Three neighbours lie side by side in the map, so that each of their rows is one product. */
+static void NAME(rows)(const struct convolution *c, const float *maps, const float *residuals, float *results,
+                       int first, int last)
+{
+    size_t inputs = (size_t)c->inputs, outputs = (size_t)c->outputs, group = (size_t)c->group;
+    size_t columns = (size_t)c->columns, wide = (size_t)c->out_columns;
+    int rows;
+    NAME(multiply) * single, *product = NAME(product)(c, &rows, &single);
+    for (int row = first; row < last; row++) {
+        const float *map = maps + ((size_t)(row / c->out_rows * c->rows + row % c->out_rows * 2)) * columns * inputs;
+        float *result = results + (size_t)row * wide * outputs;
+        for (size_t some = 0; some < outputs; some += group)
+            for (size_t column = 0; column < wide; column += (size_t)rows) {
+                /* The last ones once more, rather than fewer at once. */
+                int few = wide < (size_t)rows;
+                size_t start = few || column + (size_t)rows <= wide ? column : wide - (size_t)rows;
+                for (size_t end = few ? wide : start + 1; start < end; start++)
+                    for (size_t tap = 0; tap < 3; tap++)
+                        (few ? single : product)(map + (tap * columns + 2 * start) * inputs, 2 * inputs,
+                                                 c->filters + (some * 3 + tap * group) * 3 * inputs,
+                                                 result + start * outputs + some, 3 * inputs, outputs, tap > 0);
+            }
+        for (size_t place = 0; place < wide * outputs; place += LANES) {
+            vec value = at(result + place) + seen(c->bias + place % outputs);
+            if (residuals)
+                value += seen(residuals + (size_t)row * wide * outputs + place);
+            if (c->relu)
+                value = (vec)((NAME(mask))value & (value > (vec){0}));
+            at(result + place) = value;
+        }
+    }
+}
+
 static void NAME(convolve)(const struct convolution *c, const float *maps, const float *residuals, float *results,
                            int first, int last, float *scratch)
 {
     /* Twice, so that the compiler knows the points and unrolls all of it. */
-    if (c->points == 8)
+    if (c->points == 0)
+        NAME(rows)(c, maps, residuals, results, first, last);
+    else if (c->points == 8)
         NAME(tiles)(c, maps, residuals, results, first, last, scratch, 8);
     else
         NAME(tiles)(c, maps, residuals, results, first, last, scratch, 6);
 }
 
-#undef ROWS_OF_3
 #undef PRODUCT
 #undef seen
 #undef at

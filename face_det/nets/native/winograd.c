@@ -12,20 +12,20 @@
 #include <string.h>
 
 /* Tiles worked on together: what they need stays in the second-level cache. A multiple of all numbers of
- * rows in tiles.h. */
+ * rows that a product takes. */
 #define TILES 24
 
 /* One layer. Maps are [image][row][column][channel]; channels are a multiple of 16. With stride 2 there is
  * no padding, and filters are those of four phases side by side. */
 struct convolution {
-    int points; /* 6 or 8, down and across */
+    int points; /* 6 or 8, down and across; 0: 3 x 3 filters with stride 2, by the definition */
     int stride;
     int padding;
     int rows, columns, inputs;
     int out_rows, out_columns, outputs;
     int group; /* outputs whose filters lie together; outputs are a multiple of it */
     int relu;
-    const float *filters; /* [point][outputs / group][input][group] */
+    const float *filters; /* [point][outputs / group][input][group]; [outputs / group][row][column][input][group] */
     const float *bias;
 };
 
@@ -67,7 +67,7 @@ int face_det_lanes(void) { return 0; }
 
 int face_det_tiles(void) { return TILES; }
 
-/* Tiles first to last - 1 of all images, counted row by row; residuals (added before the ReLU) may be null.
+/* Tiles (or rows, without points) first to last - 1 of all images, counted row by row; residuals (added before the ReLU) may be null.
  * scratch holds points^2 * TILES * (inputs * stride^2 + outputs) floats. 0, or -1 for lanes this is not
  * compiled for. */
 int face_det_convolve(int lanes, const struct convolution *c, const float *maps, const float *residuals,
