@@ -46,7 +46,7 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; `advice` says what to do, unless all is well."""
+    """One line of the report; `advice` says what to do; where all is well, what might be better."""
 
     check: str
     state: State

@@ -134,8 +134,9 @@ class Engine:
 
     @property
     def runtime(self) -> str:
-        """What runs the detector and the embedder, as in `onnxruntime` or `dlib`."""
-        return "+".join(dict.fromkeys((self._detector.runtime, self._embedder.runtime)))
+        """What runs the detector and the embedder, as in `onnxruntime+native` or `dlib`."""
+        both = f"{self._detector.runtime}+{self._embedder.runtime}"
+        return "+".join(dict.fromkeys(both.split("+")))
 
     def faces(
         self,

@@ -121,10 +121,13 @@ class Config(BaseModel):
     jitter: str = _choice(
         "dlib", "The re-samples: `dlib` are its own; `fast` are as good, sooner made, always the same."
     )
-    runtime: str = _choice("auto", "What runs the networks: `auto` is onnxruntime, and openvino for bf16.")
+    runtime: str = _choice(
+        "auto",
+        "What runs the networks: `auto` is openvino for bf16, else onnxruntime, with face_det's own kernels "
+        "where a C compiler built them; `native` insists on these, `onnxruntime` leaves them out.",
+    )
     precision: str = _choice(
-        "fp32",
-        "`bf16` is about twice as fast and less exact. It needs openvino, and a processor that has it.",
+        "fp32", "`bf16` is faster and less exact. It needs openvino, and a processor that has it."
     )
     device: str = _choice("cpu", "`cuda` is a graphics card. It needs onnxruntime-gpu.")
     threads: int = _whole(1, 1, 256, "Threads that a network uses.")

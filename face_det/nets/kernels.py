@@ -39,10 +39,10 @@ def load() -> Kernels | str:
     if library is None:
         return "they were not built, which takes a C compiler (gcc) when face_det is installed"
     lanes = library.face_det_lanes()
-    return Kernels(library, lanes, library.face_det_tiles()) if lanes else _OLD
+    return Kernels(library, lanes, library.face_det_tiles()) if lanes else OLD
 
 
-_OLD = "this processor has neither AVX2 nor AVX-512"
+OLD = "this processor has neither AVX2 nor AVX-512"
 
 
 def _library() -> ctypes.CDLL | None:

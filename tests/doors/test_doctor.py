@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import fcntl
 import json
 import os
+import platform
 import subprocess
 import sys
 import types
@@ -16,13 +18,13 @@ import numpy as np
 import pytest
 
 from face_det import config as configuration
-from face_det import doctor, doctor_privacy, engine, known_answer
-from face_det.compute import Compute
+from face_det import doctor, doctor_kernels, doctor_privacy, engine, known_answer
+from face_det.compute import PLAIN, Compute
 from face_det.doctor import State
 from face_det.doors.commands import doctor as command
 from face_det.errors import WeightsError
 from face_det.faces import Box, Face
-from face_det.nets import catalogue, onnx_session
+from face_det.nets import catalogue, kernels, onnx_session, winograd
 
 
 def settings(folder: Path, **keys: object) -> configuration.Config:
@@ -90,6 +92,66 @@ def test_processor(tmp_path):
     cpuinfo.write_text("model name\t: Old One\nflags\t\t: fpu sse4_2\n")
     assert [finding.state for finding in doctor.cpu(cpuinfo)] == [State.WARNING]
     assert [finding.state for finding in doctor.cpu(tmp_path / "no")] == [State.OK]
+
+
+def test_kernels_that_are_there_are_named():
+    """By their vectors; where others compute, it is said. Never with advice."""
+    loaded = kernels.load()
+    if isinstance(loaded, str):
+        pytest.skip(loaded)
+    for compute, said in (
+        (PLAIN, "; used for dlib"),
+        (Compute("onnxruntime"), "; not used with onnxruntime"),
+    ):
+        (found,) = doctor_kernels.kernels(compute)
+        assert (found.state, found.advice) == (State.OK, "")
+        assert found.text.startswith(doctor_kernels.VECTORS[loaded.lanes])
+        assert said in found.text
+
+
+@pytest.mark.parametrize(
+    ("machine", "why", "said", "advised"),
+    [
+        ("x86_64", "they were not built", "none: they were not built; ONNX Runtime does", True),
+        ("x86_64", kernels.OLD, f"none: {kernels.OLD}; ONNX Runtime does", False),
+        ("aarch64", "they were not built", "none for aarch64: ONNX Runtime does", False),
+    ],
+)
+def test_no_kernels_is_no_fault(monkeypatch, machine, why, said, advised):
+    """A compiler is advised where it would help, and only there."""
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(kernels, "load", lambda: why)
+    monkeypatch.setattr(winograd, "checked", lambda: why)
+    (found,) = doctor_kernels.kernels()
+    assert found.state is State.OK
+    assert found.text.startswith(said)
+    assert ("apt install gcc" in found.advice) is advised
+
+
+def test_kernels_that_compute_wrongly_are_a_warning(monkeypatch):
+    """They are not used, so the known answers are still right; but something is the matter here."""
+    monkeypatch.setattr(kernels, "load", lambda: kernels.Kernels(ctypes.CDLL(None), 8, 24))
+    monkeypatch.setattr(winograd, "right", lambda code: False)
+    monkeypatch.setattr(winograd, "checked", winograd.checked.__wrapped__)
+    (found,) = doctor_kernels.kernels()
+    assert found.state is State.WARNING
+    assert found.text.startswith("not used: they compute wrongly")
+    assert found.advice
+
+
+def test_advice_stands_under_what_is_well(monkeypatch, folder):
+    """Without kernels the doctor ends well, and its page still says how to have them."""
+    without = "import sys; from face_det.nets import kernels; kernels._library = lambda: None; "
+    code = f"{without}from face_det.doors import cli; sys.argv[1:] = ['doctor']; sys.exit(cli.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("ok      kernels: none"))
+    assert lines[at + 1].startswith("        -> ") or platform.machine() != "x86_64"
+    (known,) = (line for line in lines if line.startswith("ok      known answer cnn: "))
+    assert known.endswith(", by onnxruntime")
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -29,7 +29,7 @@ ORDER = [
     {"wire", "arguments"},
     {"batch"},
     {"service", "doctor"},
-    {"doctor_privacy"},
+    {"doctor_kernels", "doctor_privacy"},
     {"doors"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

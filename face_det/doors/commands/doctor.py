@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from face_det import __version__, doctor, doctor_privacy
+from face_det import __version__, doctor, doctor_kernels, doctor_privacy
 from face_det import config as configuration
 from face_det.compute import PLAIN
 from face_det.config import Config
@@ -60,6 +60,7 @@ def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[Finding
             )
         config = None
     compute = config.compute if config is not None else PLAIN
+    yield from _guarded("kernels", partial(doctor_kernels.kernels, compute))
     yield from _guarded("known answer", partial(doctor.known_answers, compute))
     if config is None:
         return
@@ -160,5 +161,5 @@ def _lock_is_held(place: str) -> bool:
 def _print(finding: Finding) -> None:
     state = click.style(f"{finding.state.value:8}", fg=COLOURS[finding.state])
     click.echo(f"{state}{finding.check}: {finding.text}")
-    if finding.state is not State.OK:
+    if finding.advice:
         click.echo(f"{'':8}-> {finding.advice}")
