@@ -40,6 +40,9 @@ QUICK = Scale(
 )
 """Enough to see that everything runs."""
 
+PLAIN = "ours-1-onnxruntime"
+"""Ours by ONNX Runtime alone, on one thread: what the kernels of our own are compared with."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -78,6 +81,8 @@ def contenders(scale: Scale, baseline: str | None) -> list[Contender]:
             Contender(f"baseline-{n}", f"second dlib, {_threads(n)}", "dlib", baseline, n)
             for n in scale.threads
         ]
+    label = f"face_det, {_threads(1)}, fp32, without its own kernels"
+    found.append(Contender(PLAIN, label, "ours", settings={"threads": 1, "runtime": "onnxruntime"}))
     for precision in ("fp32", "bf16"):
         # Only OpenVINO computes in bf16.
         extra = {} if precision == "fp32" else {"precision": precision, "runtime": "openvino"}

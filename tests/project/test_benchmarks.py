@@ -6,6 +6,7 @@ import copy
 import importlib
 import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_everybody_does_every_task(found: dict[str, Any]) -> None:
 
 def test_all_answer_the_same(found: dict[str, Any]) -> None:
     """Equal boxes, of a face that is there; encodings within 1e-5: the work that is timed is the same."""
-    for who in ("baseline-1", "ours-1-fp32"):
+    for who in ("baseline-1", "ours-1-fp32", "ours-1-onnxruntime"):
         for task in ("detect-160p-up1", "call"):
             assert case(found, task, who)["against"] == {"contender": "wheel", "equal": True}
             assert case(found, task, who)["faces"] >= 1
@@ -141,6 +142,27 @@ def test_the_page_names_every_baseline(
         assert f"{labels['ours-1-fp32']} against {labels[other]}" in heads
     assert "A smoke test" in page
     assert "start of the daemon, none cached | at most 10 s | not measured |" in page
+
+
+def test_the_page_tells_with_and_without_kernels(
+    found: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any]
+) -> None:
+    """Ours with its own kernels stands beside ours without, which ONNX Runtime alone runs; a run that
+    lacks the second makes a page all the same."""
+    page = module("render").page(found, training, lookup)
+    labels = {one["name"]: one["label"] for one in found["contenders"]}
+    assert labels["ours-1-onnxruntime"] == "face_det, 1 thread, fp32, without its own kernels (onnxruntime)"
+    heads, _, row = page.partition("## How many times faster")[2].strip().splitlines()[:3]
+    versus = f"{labels['ours-1-fp32']} against {labels['ours-1-onnxruntime']}"
+    assert re.fullmatch(r"[\d.]+ x", row.split(" | ")[heads.split(" | ").index(f"{versus} |")].rstrip(" |"))
+    older = {
+        **found,
+        "contenders": [one for one in found["contenders"] if one["name"] != "ours-1-onnxruntime"],
+        "cases": [one for one in found["cases"] if one["contender"] != "ours-1-onnxruntime"],
+    }
+    page = module("render").page(older, training, lookup)
+    assert "without its own kernels" not in page
+    assert f"{labels['ours-1-fp32']} against {labels['wheel']}" in page
 
 
 @pytest.mark.parametrize(("times", "verdict"), [(10.1, "met"), (9.9, "**not met**")])
