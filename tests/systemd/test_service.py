@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import image
 import pytest
 from machine import SERVICE, eventually
+
+from face_det.nets import winograd
 
 BACK_S = 3.0
 """How soon a daemon that was killed is there again."""
@@ -66,6 +70,33 @@ def test_learns_and_recognises_behind_its_walls(service):
     open_to_others = ("-type", "f", "-size", "+0", "-perm", "/077")
     photos = service.run("find", f"/var/lib/{SERVICE}", *open_to_others)
     assert photos.out == ""
+
+
+def test_kernels_are_not_missed_and_not_walled_out(with_settings, service):
+    """Debian has no compiler here, so ONNX Runtime runs it all, without a word of alarm; kernels that were
+    built for it are used behind the same walls."""
+    asked = "print(daemon.status()['runtime'])"
+    cursor = service.cursor()
+    with_settings(faceDetModel="cnn", embedder="dlib_resnet")
+    assert service.ask(asked).out == "onnxruntime"
+    assert not re.search("native|kernel|winograd|compiler", service.said_since(cursor), re.I)
+    doctor = service.run(f"{image.VENV}/bin/face-det", "doctor", check=False).out
+    (line,) = (line for line in doctor.splitlines() if " kernels: " in line)
+    assert line.startswith("ok      kernels: none")
+    built = sorted((image.REPOSITORY / "face_det/nets").glob("_winograd.*.so"))
+    if not built or isinstance(winograd.checked(), str):
+        pytest.skip("no kernels are built here")
+    shutil.copy(built[0], service.shared / "_winograd.so")
+    lib = f"{image.VENV}/lib"
+    (place,) = service.run("find", lib, "-path", "*-packages/face_det/nets", "-type", "d").out.split()
+    try:
+        service.run("cp", "/shared/_winograd.so", place)
+        with_settings(runtime="native")
+        assert service.ask(asked).out == "onnxruntime+native"
+        seen = "print(len(daemon.recognize('/shared/photos/obama')))"
+        assert service.ask(seen).out == "1"
+    finally:
+        service.run("rm", "-f", f"{place}/_winograd.so")
 
 
 def test_stops_cleanly_and_starts_again(service):
