@@ -36,7 +36,8 @@ def layers(network: Network) -> list[Layer]:
 def split(layers: list[Layer], fits: Callable[[Conv], bool]) -> Parts:
     """Cut where nothing is remembered for later, so that the body has most of the convolutions that `fits`
     takes, and no other ones."""
-    cuts = [at for at in range(len(layers) + 1) if _closed(layers, at)]
+    # The start is one, even where a tag is missing: whoever builds the parts refuses it.
+    cuts = [0, *(at for at in range(1, len(layers) + 1) if _closed(layers, at))]
     units = [layers[start:end] for start, end in itertools.pairwise(cuts)]
     start, best, most = 0, slice(0, 0), 0
     for at, within in enumerate([*(_within(unit, fits) for unit in units), False]):
