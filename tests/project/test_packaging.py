@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import email
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -59,19 +62,40 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return sdist, wheel
 
 
-def _build(folder: Path, what: str) -> None:
+def _build(folder: Path, what: str, **environ: str) -> None:
     code = f"from setuptools import build_meta; build_meta.{what}('out')"
     (folder / "out").mkdir()
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, env=os.environ | environ
+    )
 
 
 def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> None:
-    """Every module, the marker that says it is typed, the background, the unit; no tests, no scripts."""
+    """Every module, the marker that says it is typed, the background, the unit, the kernels if they could be
+    compiled; no tests, no scripts, no sources in C."""
     names = set(zipfile.ZipFile(built[1]).namelist())
     modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "face_det").rglob("*.py")}
     shipped = {name for name in names if ".dist-info/" not in name}
     data = {"py.typed", "identity/background.json", "doors/face-detect.service"}
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(os.environ.get("CC", compiler)):
+        data.add(f"nets/_winograd{EXTENSION_SUFFIXES[0]}")
     assert shipped == modules | {f"face_det/{name}" for name in data}
+
+
+def test_no_compiler_is_no_hindrance(built: tuple[Path, Path], tmp_path: Path) -> None:
+    """The wheel is built all the same, without the kernels, also beside kernels that are compiled already."""
+    source = tmp_path / "source"
+    shutil.copytree(built[0].parents[1] / "unpacked", source)
+    (source,) = source.iterdir()
+    for made in ("out", "build"):
+        shutil.rmtree(source / made)
+    (source / f"face_det/nets/_winograd{EXTENSION_SUFFIXES[0]}").touch()
+    _build(source, "build_wheel", CC="/nonexistent/gcc")
+    (wheel,) = (source / "out").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "face_det/nets/kernels.py" in names
+    assert not [name for name in names if "_winograd" in name]
 
 
 def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
@@ -97,6 +121,8 @@ def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"setup.py", "ml-requirements.txt", "README.md", "LICENSE", "config.json"} < names
     assert {"face-detect.service", "face_det/py.typed"} < names
+    assert {"face_det/nets/native/winograd.c", "face_det/nets/native/tiles.h"} < names
+    assert not [name for name in names if name.endswith(".so")]
 
 
 def test_every_import_is_required() -> None:
