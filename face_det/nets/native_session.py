@@ -40,7 +40,7 @@ class NativeSession:
         """The body: several images are shared out among the threads, a single one's tiles are."""
         if self._executor is None:
             return self._body(maps)
-        if len(maps) == 1:
+        if len(maps) <= 1:
             return self._body(maps, self._threads, self._executor)
         mine, *others = np.array_split(maps, min(self._threads, len(maps)))
         waiting = [self._executor.submit(self._body, some) for some in others]
