@@ -16,11 +16,15 @@ from face_det.nets.network import Affine, Conv, Layer, Network, Relu
 from face_det.nets.runtime import Session
 
 BUILT = {
-    # builder: what it makes of the two networks
+    # builder: what it makes of the two networks, and of their parts
     # With 3 the detector divides by 256 itself.
     3: {
         "mmod": "15cdc369b183aa2b",
         "resnet": "b21f37496954046c",
+        "mmod stem": "59db540ccd274ee6",
+        "mmod head": "a736c59f22fc23de",
+        "resnet stem": "07aacecd0ea96685",
+        "resnet head": "fc5c9086a2b23817",
     },
 }
 
@@ -37,12 +41,14 @@ def meaning(model: bytes) -> Iterator[bytes]:
         yield weights.name.encode() + np.ascontiguousarray(numpy_helper.to_array(weights)).tobytes()
 
 
-@pytest.mark.parametrize("name", ["mmod", "resnet"])
-def test_another_model_needs_another_builder_number(name: str) -> None:
-    """The cache knows models by the builder's number: raise BUILDER when what is built changes."""
-    model = graph_cache.build(name, weights_path(name))
+@pytest.mark.parametrize("what", BUILT[graph_cache.BUILDER])
+def test_another_model_needs_another_builder_number(what: str) -> None:
+    """The cache knows models by the builder's number: raise BUILDER when what is built changes, be it
+    because networks are cut elsewhere."""
+    name, _, part = what.partition(" ")
+    model = graph_cache.build(name, weights_path(name), part)
     digest = hashlib.sha256(b"".join(meaning(model))).hexdigest()
-    assert BUILT[graph_cache.BUILDER][name] == digest[:16]
+    assert BUILT[graph_cache.BUILDER][what] == digest[:16]
 
 
 def test_every_wide_layer_fills_its_vectors() -> None:
@@ -77,3 +83,17 @@ def test_rewriting_changes_nothing() -> None:
     tile = np.random.default_rng(3).uniform(-0.5, 0.5, (3, 101, 133)).astype(np.float32)
     (scores,) = Session(dlib_graphs.detector(network)).run({"tile": tile[None] * 256})
     np.testing.assert_allclose(scores[0], plain(network.layers, tile), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mmod", "resnet"])
+def test_parts_hand_each_other_maps(name: str) -> None:
+    """Images of any number, channels last: those of the stem's last layer, and for the head filled up."""
+    network = dlib_weights.read(weights_path(name))
+    stem = onnx.load_model_from_string(dlib_graphs.stem(network)).graph
+    head = onnx.load_model_from_string(dlib_graphs.head(network)).graph
+    (given,), (made,), (taken,), (last,) = stem.input, stem.output, head.input, head.output
+    whole = onnx.load_model_from_string(graph_cache.build(name, weights_path(name))).graph
+    assert (given, last.name) == (whole.input[0], whole.output[0].name)
+    assert (made.name, taken.name) == ("maps", "maps")
+    channels = [[side.dim_value for side in value.type.tensor_type.shape.dim][-1] for value in (made, taken)]
+    assert channels == {"mmod": [16, 48], "resnet": [32, 128]}[name]

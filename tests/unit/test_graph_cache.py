@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "face_det"
 
 
-def never(name: str, weights: Path) -> bytes:
+def never(name: str, weights: Path, part: str = "") -> bytes:
     raise AssertionError("must not be built")
 
 
@@ -47,8 +47,30 @@ def test_file_is_named_by_weights_and_builder(folder: Path, monkeypatch: pytest.
     sha256 = hashlib.sha256(catalogue.weights_path("mmod").read_bytes()).hexdigest()
     assert only_file(folder).name == f"mmod-{sha256[:16]}-{graph_cache.BUILDER}.model"
     monkeypatch.setattr(graph_cache, "BUILDER", graph_cache.BUILDER + 1)
-    monkeypatch.setattr(graph_cache, "build", lambda name, weights: b"another")
+    monkeypatch.setattr(graph_cache, "build", lambda name, weights, part: b"another")
     assert graph_cache.load("mmod", folder) == b"another"
+
+
+@pytest.mark.parametrize("name", ["mmod", "resnet"])
+def test_parts_have_names_of_their_own(
+    folder: Path, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole, its stem and its head lie side by side; each is read again, and a damaged one is built
+    again without the others."""
+    pieces = {part: graph_cache.load(name, folder, part) for part in (graph_cache.STEM, graph_cache.HEAD, "")}
+    assert len(set(pieces.values())) == 3
+    sha256, builder = catalogue.CATALOGUE[name].sha256[:16], graph_cache.BUILDER
+    paths = {part: folder / f"{name}-{part}-{sha256}-{builder}.model" for part in ("stem", "head")}
+    paths[""] = folder / f"{name}-{sha256}-{builder}.model"
+    assert set(folder.iterdir()) == set(paths.values())
+    kept = {part: path.read_bytes() for part, path in paths.items()}
+    for part in (graph_cache.STEM, graph_cache.HEAD):
+        paths[part].write_bytes(kept[part][:-9] + b"something")
+        assert graph_cache.load(name, folder, part) == pieces[part]
+        assert f"{paths[part]} is damaged and is built again" in caplog.text
+    assert {part: path.read_bytes() for part, path in paths.items()} == kept
+    monkeypatch.setattr(graph_cache, "build", never)
+    assert {part: graph_cache.load(name, folder, part) for part in pieces} == pieces
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "flipped", "longer", "foreign", "folder"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,8 @@ from onnx import TensorProto, helper
 
 from face_det.compute import Compute
 from face_det.errors import ConfigError, ModelError
-from face_det.nets import onnx_session, openvino_session
-from face_det.nets.runtime import Session
+from face_det.nets import kernels, onnx_session, openvino_session, winograd
+from face_det.nets.runtime import Session, network
 
 
 def doubling() -> bytes:
@@ -114,6 +116,14 @@ def test_inputs_that_do_not_fit_are_said(runtime: str, feeds: dict[str, Any]) ->
                 "precision: must be fp32 with runtime onnxruntime, got bf16; only openvino has it",
                 "precision: must be fp32 with device cuda, got bf16",
             ),
+        ),
+        (
+            {"precision": "bf16", "runtime": "native"},
+            ("precision: must be fp32 with runtime native, got bf16; only openvino has it",),
+        ),
+        (
+            {"runtime": "native", "device": "cuda"},
+            ("device: must be cpu with runtime native, got cuda; only onnxruntime has it",),
         ),
         (
             {"runtime": "openvino", "device": "cuda"},
@@ -218,3 +228,73 @@ def test_bf16_needs_a_processor_that_has_it(tmp_path: Path, flags: str | None, r
         return
     with pytest.raises(ConfigError, match="precision: bf16 needs a processor with amx_bf16 or avx512_bf16"):
         openvino_session.require_bf16(cpuinfo)
+
+
+@pytest.fixture
+def forgetful() -> Iterator[None]:
+    """What was found out about this machine's kernels is found out again, and is not kept."""
+    for found in (kernels.load, winograd.checked):
+        found.cache_clear()
+    yield
+    for found in (kernels.load, winograd.checked):
+        found.cache_clear()
+
+
+LIBRARIES = {
+    "they were not built, which takes a C compiler (gcc) when face_det is installed": None,
+    "this processor has neither AVX2 nor AVX-512": SimpleNamespace(face_det_lanes=lambda: 0),
+    "they compute wrongly; install face_det again, with another compiler": SimpleNamespace(
+        face_det_lanes=lambda: 8, face_det_tiles=lambda: 24, face_det_convolve=lambda *_: 0
+    ),
+}
+"""Why there are no kernels; what is there instead."""
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("why", LIBRARIES)
+def test_without_kernels_auto_does_without_and_native_says_why(
+    monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """One fault in one line, with the key and what to set; the same networks, all in ONNX Runtime."""
+    monkeypatch.setattr(kernels, "_library", lambda: LIBRARIES[why])
+    for name in ("mmod", "resnet"):
+        assert network(name).name == "onnxruntime"
+        with pytest.raises(ConfigError) as error:
+            network(name, Compute("native"))
+        assert error.value.faults == (
+            f"runtime: native needs face_det's own kernels, but {why}; or set auto",
+        )
+
+
+def test_kernels_are_taken_where_they_are_wanted() -> None:
+    """By auto and native, in fp32; never behind the back of a runtime that is named."""
+    found = winograd.checked()
+    if isinstance(found, str):
+        pytest.skip(f"no kernels: {found}")
+    assert network("mmod").name == "onnxruntime+native"
+    assert network("resnet", Compute("native", threads=2)).name == "onnxruntime+native"
+    assert network("mmod", Compute("onnxruntime")).name == "onnxruntime"
+    assert not Compute(device="cuda").native
+    assert not Compute(precision="bf16").native
+    assert not Compute("openvino").native
+
+
+def test_wrong_inputs_of_a_network_in_parts_are_said() -> None:
+    """As with a whole one: in one line, and the next call is right again."""
+    session = network("resnet")
+    wrong: list[dict[str, Any]] = [
+        {"chips": np.zeros((1, 96, 96, 3), np.uint8)},
+        {"chips": np.zeros((1, 150, 150, 3), np.float32)},
+        {"maps": np.zeros((1, 150, 150, 3), np.uint8)},
+        {"chips": np.zeros((1, 150, 150, 3), np.uint8), "maps": np.zeros((1, 35, 35, 32), np.float32)},
+        {},
+    ]
+    for feeds in wrong:
+        with pytest.raises(ModelError, match="inputs must fit the model, got") as error:
+            session.run(feeds)
+        assert "\n" not in str(error.value)
+    (encodings,) = session.run({"chips": np.zeros((2, 150, 150, 3), np.uint8)})
+    assert encodings.shape == (2, 128)
+    detector = network("mmod")
+    with pytest.raises(ModelError, match=r"inputs must fit the model, got tile \(1, 3, 16, 16\)"):
+        detector.run({"tile": np.zeros((1, 3, 16, 16), np.float32)})
