@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from face_det.nets import kernels
+
 REPOSITORY = Path(__file__).parents[2]
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -83,9 +85,10 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
     assert shipped == modules | {f"face_det/{name}" for name in data}
 
 
-def test_no_compiler_is_no_hindrance(built: tuple[Path, Path], tmp_path: Path) -> None:
-    """The wheel is built all the same, without the kernels, also beside kernels that are compiled already."""
-    source = tmp_path / "source"
+@pytest.fixture(scope="module")
+def plain(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a machine without a C compiler, beside kernels that are compiled already."""
+    source = tmp_path_factory.mktemp("plain") / "source"
     shutil.copytree(built[0].parents[1] / "unpacked", source)
     (source,) = source.iterdir()
     for made in ("out", "build"):
@@ -93,9 +96,49 @@ def test_no_compiler_is_no_hindrance(built: tuple[Path, Path], tmp_path: Path) -
     (source / f"face_det/nets/_winograd{EXTENSION_SUFFIXES[0]}").touch()
     _build(source, "build_wheel", CC="/nonexistent/gcc")
     (wheel,) = (source / "out").glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    return wheel
+
+
+def test_no_compiler_is_no_hindrance(plain: Path) -> None:
+    """The wheel is built all the same, without the kernels."""
+    names = zipfile.ZipFile(plain).namelist()
     assert "face_det/nets/kernels.py" in names
     assert not [name for name in names if "_winograd" in name]
+
+
+RUN = """
+import face_det
+from face_det.nets import runtime, winograd
+found = winograd.checked()
+print(face_det.__file__)
+print(found if isinstance(found, str) else "kernels")
+print(runtime.network("mmod").name)
+"""
+
+
+@pytest.mark.parametrize("which", ["compiled", "plain"])
+def test_what_is_installed_runs(built: tuple[Path, Path], plain: Path, tmp_path: Path, which: str) -> None:
+    """From either wheel: the detector's network loads, with kernels where they are in it."""
+    wheel = built[1] if which == "compiled" else plain
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-index"]
+    subprocess.run([*pip, "--no-deps", "--no-compile", "--target", str(tmp_path), str(wheel)], check=True)
+    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-B", "-c", RUN],
+        cwd=tmp_path,
+        env=environ,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    place, found, name = ran.stdout.splitlines()
+    assert Path(place).is_relative_to(tmp_path)
+    holds = any("_winograd" in each for each in zipfile.ZipFile(wheel).namelist())
+    if not holds:
+        assert found.startswith("they were not built, which takes a C compiler")
+    else:
+        assert found in ("kernels", kernels.OLD)
+    assert name == ("onnxruntime+native" if found == "kernels" else "onnxruntime")
 
 
 def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
