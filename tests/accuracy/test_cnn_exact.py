@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from face_det.detectors import mmod, tiling
 from face_det.detectors.cnn import CnnDetector
 from face_det.detectors.cnn_dlib import CnnDlibDetector
 from face_det.faces import Detection, Rgb
+from face_det.nets import winograd
 
 fr = pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
 
@@ -36,6 +38,13 @@ def reference() -> CnnDlibDetector:
 
 def resized(path: Path, width: int, height: int, mode: str = "RGB") -> Rgb:
     return np.array(PIL.Image.open(path).convert(mode).convert("RGB").resize((width, height)))
+
+
+@functools.cache
+def dlibs(path: Path, width: int, height: int, upsample: int) -> list[tuple[int, int, int, int]]:
+    """face_recognition's boxes, which take it longest, once."""
+    boxes: list[tuple[int, int, int, int]] = fr.face_locations(resized(path, width, height), upsample, "cnn")
+    return boxes
 
 
 def noise(width: int, height: int) -> Rgb:
@@ -77,7 +86,31 @@ def test_boxes_are_those_of_face_recognition(
 ) -> None:
     """Equal as integers, in the same order: odd sizes, tiny, tall, wide, with and without doubling."""
     rgb = resized(photos[name], width, height)
-    assert css(detector.detect(rgb, upsample)) == fr.face_locations(rgb, upsample, "cnn")
+    assert css(detector.detect(rgb, upsample)) == dlibs(photos[name], width, height, upsample)
+
+
+@pytest.fixture(scope="module", params=["native", "onnxruntime"])
+def named(request: pytest.FixtureRequest) -> CnnDetector:
+    """With the runtime that is named; the other tests take what `auto` finds here."""
+    why = winograd.checked()
+    if request.param == "native" and isinstance(why, str):
+        pytest.skip(f"no kernels: {why}")
+    detector = CnnDetector(Compute(request.param))
+    assert detector.runtime == {"native": "onnxruntime+native"}.get(request.param, request.param)
+    return detector
+
+
+SOME = [*SIZES[1:7:2], *SIZES[8:17:2], SIZES[19]]
+"""Of every kind."""
+
+
+@pytest.mark.parametrize(("name", "width", "height", "upsample"), SOME)
+def test_with_kernels_and_without(
+    named: CnnDetector, photos: Mapping[str, Path], name: str, width: int, height: int, upsample: int
+) -> None:
+    """Boxes of both runtimes are those of face_recognition."""
+    rgb = resized(photos[name], width, height)
+    assert css(named.detect(rgb, upsample)) == dlibs(photos[name], width, height, upsample)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from face_det.compute import Compute
 from face_det.errors import ModelError
 from face_det.faces import Rgb
+from face_det.nets import winograd
 from face_det.nets.catalogue import weights_path
 from face_det.nets.resnet import BATCH, Resnet
 
@@ -32,6 +35,7 @@ def landmarks() -> dlib.shape_predictor:
     return dlib.shape_predictor(str(weights_path("landmarks5")))
 
 
+@functools.cache
 def faces(path: Path, landmarks: dlib.shape_predictor) -> tuple[list[np.ndarray], list[Rgb]]:
     """face_recognition's encodings of all faces of a picture, and the chips they were made from."""
     picture = PIL.Image.open(path).convert("RGB")
@@ -53,6 +57,22 @@ def test_encodings_are_those_of_face_recognition(
     assert found.shape == (len(chips), 128)
     assert found.dtype == np.float64
     assert np.linalg.norm(found - expected, axis=1).max() < 1e-5
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("runtime", ["native", "onnxruntime"])
+def test_with_kernels_and_without(
+    landmarks: dlib.shape_predictor, photos: Mapping[str, Path], runtime: str, threads: int
+) -> None:
+    """The same of each runtime that is named, on several threads and on one."""
+    why = winograd.checked()
+    if runtime == "native" and isinstance(why, str):
+        pytest.skip(f"no kernels: {why}")
+    resnet = Resnet(Compute(runtime, threads=threads))
+    assert resnet.runtime == {"native": "onnxruntime+native"}.get(runtime, runtime)
+    for name in ("obama2", "biden", "t1"):
+        expected, chips = faces(photos[name], landmarks)
+        assert np.linalg.norm(resnet.encode(chips) - expected, axis=1).max() < 1e-5
 
 
 def test_batches_change_nothing(
