@@ -261,6 +261,17 @@ def test_bf16_may_be_a_little_off(monkeypatch, off, state):
     assert found.state is State.NOT_OK
 
 
+def test_what_runs_is_named_once():
+    """Detector and embedder may have a library in common, and one of them kernels beside it."""
+    for detector, embedder, said in (
+        ("onnxruntime+native", "onnxruntime", "onnxruntime+native"),
+        ("dlib", "onnxruntime+native", "dlib+onnxruntime+native"),
+        ("openvino bf16", "openvino bf16", "openvino bf16"),
+    ):
+        parts = (types.SimpleNamespace(runtime=name) for name in (detector, embedder))
+        assert engine.Engine(*parts, engine.EngineOptions()).runtime == said
+
+
 def test_a_device_that_is_not_there_is_a_finding(folder):
     """With the key that asks for it; the checks that need no network still run."""
     if onnx_session.CUDA in onnx_session.onnxruntime.get_available_providers():

@@ -77,7 +77,7 @@ def test_kernels_are_not_missed_and_not_walled_out(with_settings, service):
     built for it are used behind the same walls."""
     asked = "print(daemon.status()['runtime'])"
     cursor = service.cursor()
-    with_settings(faceDetModel="cnn", embedder="dlib_resnet")
+    with_settings(faceDetModel="cnn")
     assert service.ask(asked).out == "onnxruntime"
     assert not re.search("native|kernel|winograd|compiler", service.said_since(cursor), re.I)
     doctor = service.run(f"{image.VENV}/bin/face-det", "doctor", check=False).out
@@ -91,7 +91,7 @@ def test_kernels_are_not_missed_and_not_walled_out(with_settings, service):
     (place,) = service.run("find", lib, "-path", "*-packages/face_det/nets", "-type", "d").out.split()
     try:
         service.run("cp", "/shared/_winograd.so", place)
-        with_settings(runtime="native")
+        with_settings(faceDetModel="cnn", runtime="native")
         assert service.ask(asked).out == "onnxruntime+native"
         seen = "print(len(daemon.recognize('/shared/photos/obama')))"
         assert service.ask(seen).out == "1"
