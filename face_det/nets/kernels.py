@@ -8,6 +8,9 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import NamedTuple
 
+VERSION = 1
+"""FACE_DET_VERSION of winograd.c: to be raised in both with every change to how one calls the other."""
+
 GROUPS = {16: (48, 64, 32), 8: (24, 16)}
 """How many outputs the code multiplies at once, for so many floats in a vector; the best first."""
 
@@ -38,6 +41,8 @@ def load() -> Kernels | str:
     library = _library()
     if library is None:
         return "they were not built, which takes a C compiler (gcc) when face_det is installed"
+    if library.face_det_version() != VERSION:
+        return "they were built from other sources; install face_det again (make setup)"
     lanes = library.face_det_lanes()
     return Kernels(library, lanes, library.face_det_tiles()) if lanes else OLD
 
@@ -51,6 +56,7 @@ def _library() -> ctypes.CDLL | None:
         path = Path(__file__).with_name(f"_winograd{suffix}")
         try:
             library = ctypes.CDLL(str(path))
+            library.face_det_version.argtypes = []
             library.face_det_convolve.argtypes = [
                 ctypes.c_int,
                 ctypes.POINTER(Layer),

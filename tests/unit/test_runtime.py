@@ -242,9 +242,17 @@ def forgetful() -> Iterator[None]:
 
 LIBRARIES = {
     "they were not built, which takes a C compiler (gcc) when face_det is installed": None,
-    "this processor has neither AVX2 nor AVX-512": SimpleNamespace(face_det_lanes=lambda: 0),
+    "this processor has neither AVX2 nor AVX-512": SimpleNamespace(
+        face_det_version=lambda: kernels.VERSION, face_det_lanes=lambda: 0, face_det_tiles=lambda: 24
+    ),
+    "they were built from other sources; install face_det again (make setup)": SimpleNamespace(
+        face_det_version=lambda: kernels.VERSION - 1
+    ),
     "they compute wrongly; install face_det again, with another compiler": SimpleNamespace(
-        face_det_lanes=lambda: 8, face_det_tiles=lambda: 24, face_det_convolve=lambda *_: 0
+        face_det_version=lambda: kernels.VERSION,
+        face_det_lanes=lambda: 8,
+        face_det_tiles=lambda: 24,
+        face_det_convolve=lambda *_: 0,
     ),
 }
 """Why there are no kernels; what is there instead."""

@@ -360,26 +360,6 @@ def forgetful() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_why_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not built, an old processor, or wrong numbers; each said in a clause."""
-    said = []
-    for library in (
-        None,
-        SimpleNamespace(face_det_lanes=lambda: 0, face_det_tiles=lambda: 24),
-        SimpleNamespace(face_det_lanes=lambda: 8, face_det_tiles=lambda: 24, face_det_convolve=lambda *_: 0),
-    ):
-        monkeypatch.setattr(kernels, "_library", lambda found=library: found)
-        kernels.load.cache_clear()
-        winograd.checked.cache_clear()
-        said.append(winograd.checked())
-    assert said == [
-        "they were not built, which takes a C compiler (gcc) when face_det is installed",
-        "this processor has neither AVX2 nor AVX-512",
-        "they compute wrongly; install face_det again, with another compiler",
-    ]
-
-
-@pytest.mark.usefixtures("forgetful")
 def test_a_file_that_is_no_library_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """Built for another machine, cut short, or of somebody else's."""
     monkeypatch.setattr(kernels, "__file__", str(tmp_path / "kernels.py"))
