@@ -16,7 +16,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
+import threading
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -110,6 +113,16 @@ def matrices(points: tuple[float, ...]) -> tuple[npt.NDArray[np.float64], ...]:
     return back, filters, inputs
 
 
+class _Plan(NamedTuple):
+    """What a call is for maps of one size: the result's shape, how many pieces of work there are, which may
+    be shared out among threads, and the floats of memory that each thread needs meanwhile."""
+
+    layer: kernels.Layer
+    shape: tuple[int, int, int, int]
+    pieces: int
+    scratch: int
+
+
 class Convolution:
     """One layer that `fits`, with its filters at the points. May be called from several threads at once."""
 
@@ -120,11 +133,8 @@ class Convolution:
         self._window = layer.filters.shape[2]
         self.outputs, self.inputs = (filled(channels) for channels in layer.filters.shape[:2])
         self._group = next(size for size in kernels.GROUPS[code.lanes] if self.outputs % size == 0)
-        more = [
-            (0, filled(channels) - channels) if axis < 2 else (0, 0)
-            for axis, channels in enumerate(layer.filters.shape)
-        ]
-        filters = np.pad(layer.filters.astype(np.float64), more)
+        more = [(0, filled(channels) - channels) for channels in layer.filters.shape[:2]]
+        filters = np.pad(layer.filters.astype(np.float64), [*more, (0, 0), (0, 0)])
         self._points = 0
         # 3 x 3 with stride 2 would be four phases of 2 x 2: nothing to save.
         self._direct = (self._window, self._stride) == (3, 2)
@@ -132,6 +142,7 @@ class Convolution:
         self._filters = _aligned(packed.shape)
         self._filters[...] = packed
         self._bias = np.pad(layer.bias, more[0]).astype(np.float32)
+        self._planned = functools.lru_cache(8)(self._plan)
 
     def _at_points(self, filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Filters (outputs, inputs, r, r) at all pairs of points."""
@@ -151,6 +162,17 @@ class Convolution:
         )
         return maps[0], rows, columns, self.outputs
 
+    def _plan(self, maps: tuple[int, ...], relu: bool) -> _Plan:
+        shape = self.shape(maps)
+        layer = kernels.Layer(
+            *(self._points, self._stride, self._padding, *maps[1:]),
+            *(*shape[1:], self._group, int(relu)),
+            *(self._filters.ctypes.data, self._bias.ctypes.data),
+        )
+        pieces = shape[0] * (shape[1] if self._direct else -(-shape[1] // TILE) * -(-shape[2] // TILE))
+        a_tile = self._points**2 * (self.inputs * self._stride**2 + self.outputs)
+        return _Plan(layer, shape, pieces, self._code.tiles * a_tile)
+
     def __call__(
         self,
         maps: Floats,
@@ -162,29 +184,19 @@ class Convolution:
     ) -> Floats:
         """The layer's maps for maps (n, rows, columns, inputs); `residuals`, of the result's shape, are
         added before the ReLU. With an executor, `threads` parts are done by it and this thread."""
-        shape = self.shape(maps.shape)
-        results = _aligned(shape)
-        if not results.size:
-            return results
         maps = _checked("maps", maps, (*maps.shape[:3], self.inputs))
-        others = None if residuals is None else _checked("residuals", residuals, shape)
-        layer = kernels.Layer(
-            *(self._points, self._stride, self._padding, *maps.shape[1:]),
-            *(*shape[1:], self._group, int(relu)),
-            *(self._filters.ctypes.data, self._bias.ctypes.data),
-        )
+        plan = self._planned(maps.shape, relu)
+        results = _aligned(plan.shape)
+        others = None if residuals is None else _checked("residuals", residuals, plan.shape)
+        arrays = (maps.ctypes.data, None if others is None else others.ctypes.data, results.ctypes.data)
 
         def part(first: int, last: int) -> None:
-            a_tile = self._points**2 * (self.inputs * self._stride**2 + self.outputs)
-            scratch = _aligned((self._code.tiles * a_tile,))
-            arrays = (maps.ctypes.data, None if others is None else others.ctypes.data, results.ctypes.data)
             self._code.library.face_det_convolve(
-                self._code.lanes, layer, *arrays, first, last, scratch.ctypes.data
+                self._code.lanes, plan.layer, *arrays, first, last, _scratch(plan.scratch)
             )
 
-        pieces = shape[0] * (shape[1] if self._direct else -(-shape[1] // TILE) * -(-shape[2] // TILE))
-        parts = 1 if executor is None else max(1, min(threads, pieces // self._code.tiles))
-        mine, *rest = itertools.pairwise(pieces * number // parts for number in range(parts + 1))
+        parts = 1 if executor is None else max(1, min(threads, plan.pieces // self._code.tiles))
+        mine, *rest = itertools.pairwise(plan.pieces * number // parts for number in range(parts + 1))
         waiting = [] if executor is None else [executor.submit(part, *edges) for edges in rest]
         part(*mine)
         for one in waiting:
@@ -223,7 +235,17 @@ def _phases(filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _aligned(shape: tuple[int, ...]) -> Floats:
     """An array that begins where a vector may: twice as fast to read where each would lie in two lines."""
-    size = int(np.prod(shape)) * 4
-    room = np.empty(size + 64, np.uint8)
-    start = -room.ctypes.data % 64
-    return room[start : start + size].view(np.float32).reshape(shape)
+    room = np.empty(math.prod(shape) * 4 + 64, np.uint8)
+    made: Floats = np.ndarray(shape, np.float32, room, -room.ctypes.data % 64)
+    return made
+
+
+_own = threading.local()
+
+
+def _scratch(floats: int) -> int:
+    """The address of so much memory of this thread's own, a megabyte or two; it may hold anything."""
+    if getattr(_own, "floats", -1) < floats:
+        _own.room, _own.floats = _aligned((floats,)), floats
+        _own.address = _own.room.ctypes.data
+    return int(_own.address)
