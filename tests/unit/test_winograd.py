@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -183,7 +185,8 @@ def test_equals_the_definition(
 
 
 def test_threads_change_no_bit(code: Kernels, kind: tuple[int, int, int]) -> None:
-    """However many parts the tiles are shared out in, alone or beside other callers."""
+    """However many parts the tiles are shared out in, alone or beside other callers; nor do later calls
+    change what an earlier one gave."""
     convolution = winograd.Convolution(random_layer(kind, 45, 45), code)
     pictures = [random_maps(images, 38, 41, 45, seed=images) for images in (1, 2, 3)]
     alone = [convolution(maps) for maps in pictures]
@@ -193,8 +196,10 @@ def test_threads_change_no_bit(code: Kernels, kind: tuple[int, int, int]) -> Non
         again = convolution(pictures[which], threads=threads, executor=workers)
         return np.array_equal(again, alone[which])
 
+    kept = [one.copy() for one in alone]
     with ThreadPoolExecutor(3) as workers, ThreadPoolExecutor(3) as callers:
         assert all(callers.map(same, range(24)))
+    assert all(map(np.array_equal, alone, kept))
 
 
 def test_an_image_is_what_it_is_alone(code: Kernels, kind: tuple[int, int, int]) -> None:
@@ -332,6 +337,21 @@ class Wrong:
         return 0
 
 
+def test_both_halves_agree(repository: Path) -> None:
+    """The version, and the layer's fields with their types, in order: Python and C are changed together."""
+    source = (repository / "face_det/nets/native/winograd.c").read_text("utf-8")
+    (version,) = re.findall(r"^#define FACE_DET_VERSION (\d+)$", source, re.M)
+    assert int(version) == kernels.VERSION
+    (tiles,) = re.findall(r"^#define TILES (\d+)$", source, re.M)
+    assert all(int(tiles) % rows == 0 for rows in (4, 6, 8, 12))
+    (fields,) = re.findall(r"^struct convolution \{\n(.*?)^\};", source, re.M | re.S)
+    fields = re.sub(r"/\*.*?\*/", "", fields, flags=re.S)
+    declared = []
+    for kind, names in re.findall(r"(int|const float) ([^;]+);", fields):
+        declared += [(name.strip(" *"), kind == "int") for name in names.split(",")]
+    assert declared == [(name, kind is ctypes.c_int) for name, kind in kernels.Layer._fields_]
+
+
 def test_right_code_is_right(code: Kernels) -> None:
     """For each width of vectors."""
     assert winograd.right(code)
@@ -360,7 +380,7 @@ def forgetful() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_a_file_that_is_no_library_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_a_file_that_is_no_library_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Built for another machine, cut short, or of somebody else's."""
     monkeypatch.setattr(kernels, "__file__", str(tmp_path / "kernels.py"))
     for suffix in kernels.EXTENSION_SUFFIXES:
