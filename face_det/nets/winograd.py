@@ -68,10 +68,8 @@ def direct(layer: Conv, maps: Floats) -> npt.NDArray[np.float64]:
     stride, padding, taps = layer.stride[0], layer.padding[0], layer.filters.shape[2]
     around = np.pad(maps.astype(np.float64), [(0, 0), (padding, padding), (padding, padding), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(around, (taps, taps), axis=(1, 2))
-    return np.asarray(
-        np.einsum("nrcixy,oixy->nrco", windows[:, ::stride, ::stride], layer.filters, optimize=True)
-        + layer.bias
-    )
+    sums = np.einsum("nrcixy,oixy->nrco", windows[:, ::stride, ::stride], layer.filters, optimize=True)
+    return np.asarray(sums + layer.bias)
 
 
 def fits(layer: Conv) -> bool:
@@ -190,7 +188,8 @@ class Convolution:
         others = None if residuals is None else _checked("residuals", residuals, plan.shape)
         arrays = (maps.ctypes.data, None if others is None else others.ctypes.data, results.ctypes.data)
 
-        def part(first: int, last: int) -> None:
+        # A part holds what it reads and writes: should this thread's fail, others may still be at work.
+        def part(first: int, last: int, _held: object = (maps, others, results)) -> None:
             self._code.library.face_det_convolve(
                 self._code.lanes, plan.layer, *arrays, first, last, _scratch(plan.scratch)
             )

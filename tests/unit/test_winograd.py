@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -202,6 +205,51 @@ def test_threads_change_no_bit(code: Kernels, kind: tuple[int, int, int]) -> Non
     assert all(map(np.array_equal, alone, kept))
 
 
+class Closing(Executor):
+    """Takes one part, and refuses the next."""
+
+    def __init__(self) -> None:
+        self.taken: list[Callable[[], Any]] = []
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        """The first is done after the caller has gone."""
+        if self.taken:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        self.taken.append(partial(call, *args, **options))
+        return Future()
+
+
+def test_a_part_that_is_late_has_its_arrays_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that fails or is interrupted leaves parts behind, which must not write where others have put
+    theirs since."""
+    convolution = winograd.Convolution(random_layer(KINDS["3x3"], 16, 32), widest())
+    convolution(random_maps(1, 4, 4, 16))
+    made: list[weakref.ref[np.ndarray]] = []
+    monkeypatch.setattr(winograd, "_aligned", lambda shape: noted(np.zeros(shape, np.float32), made))
+    closing = Closing()
+    with pytest.raises(RuntimeError, match="cannot schedule"):
+        convolution(
+            noted(random_maps(1, 80, 80, 16), made),
+            noted(random_maps(1, 80, 80, 32), made),
+            threads=3,
+            executor=closing,
+        )
+    gc.collect()
+    assert len(made) == 3
+    assert all(array() is not None for array in made)
+    (late,) = closing.taken
+    late()
+    results = made[-1]()
+    assert results is not None
+    assert results.any()
+
+
+def noted(array: np.ndarray, made: list[weakref.ref[np.ndarray]]) -> np.ndarray:
+    """The array, which `made` knows without keeping it."""
+    made.append(weakref.ref(array))
+    return array
+
+
 def test_an_image_is_what_it_is_alone(code: Kernels, kind: tuple[int, int, int]) -> None:
     """To the bit: the others of a batch leave no trace."""
     convolution = winograd.Convolution(random_layer(kind, 32, 64), code)
@@ -234,6 +282,7 @@ def test_wrong_arrays_are_refused() -> None:
         random_maps(1, 8, 8, 32),
         good[0],
         good[None],
+        good[0, 0],
         good.astype(np.float64),
         good.astype(np.int32),
         good.astype(">f4"),
