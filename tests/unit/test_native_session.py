@@ -116,6 +116,17 @@ def test_encodings(
         assert np.linalg.norm(found - expected, axis=1).max(initial=0) < 5e-6
 
 
+def test_shorter_vectors_give_the_same(code: Kernels, whole: dict[str, OnnxSession]) -> None:
+    """What a processor without AVX-512 runs."""
+    avx2 = code._replace(lanes=8)
+    feeds = {"tile": tile(noise(101, 133, 3))}
+    (expected,), (found,) = whole["mmod"].run(feeds), NativeSession("mmod", Compute(), avx2).run(feeds)
+    assert np.abs(found - expected).max() < 1e-4
+    chips = {"chips": noise(2, 150, 150, 3)}
+    (expected,), (found,) = whole["resnet"].run(chips), NativeSession("resnet", Compute(), avx2).run(chips)
+    assert np.linalg.norm(found - expected, axis=1).max() < 5e-6
+
+
 def test_callers_share_a_session(detector: NativeSession, embedder: NativeSession) -> None:
     """At the same time, with threads of its own: each has its own answer, and keeps it."""
     tiles = [{"tile": tile(noise(60 + 8 * number, 150, 3))} for number in range(4)]
