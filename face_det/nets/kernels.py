@@ -47,7 +47,7 @@ def load() -> Kernels | str:
     return Kernels(library, lanes, library.face_det_tiles()) if lanes else OLD
 
 
-OLD = "this processor has neither AVX2 nor AVX-512"
+OLD = "this processor has neither AVX2 nor AVX-512, or the compiler was not GCC"
 
 
 def _library() -> ctypes.CDLL | None:

@@ -242,7 +242,7 @@ def forgetful() -> Iterator[None]:
 
 LIBRARIES = {
     "they were not built, which takes a C compiler (gcc) when face_det is installed": None,
-    "this processor has neither AVX2 nor AVX-512": SimpleNamespace(
+    kernels.OLD: SimpleNamespace(
         face_det_version=lambda: kernels.VERSION, face_det_lanes=lambda: 0, face_det_tiles=lambda: 24
     ),
     "they were built from other sources; install face_det again (make setup)": SimpleNamespace(

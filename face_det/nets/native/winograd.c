@@ -36,7 +36,9 @@ struct convolution {
 #define JOIN(a, b) JOINED(a, b)
 #define NAME(x) JOIN(x, LANES)
 
-#if defined(__x86_64__)
+/* Other compilers may not know these pragmas, and would make slow code of it without a word. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define COMPILED 1
 
 #define LANES 16
 #pragma GCC push_options
@@ -79,7 +81,7 @@ int face_det_convolve(int lanes, const struct convolution *c, const float *maps,
                       float *results, int first, int last, float *scratch)
 {
     switch (lanes) {
-#if defined(__x86_64__)
+#if defined(COMPILED)
     case 16:
         convolve_16(c, maps, residuals, results, first, last, scratch);
         return 0;
