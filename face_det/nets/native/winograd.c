@@ -74,9 +74,9 @@ int face_det_version(void) { return FACE_DET_VERSION; }
 
 int face_det_tiles(void) { return TILES; }
 
-/* Tiles (or rows, without points) first to last - 1 of all images, counted row by row; residuals (added before the ReLU) may be null.
- * scratch holds points^2 * TILES * (inputs * stride^2 + outputs) floats. 0, or -1 for lanes this is not
- * compiled for. */
+/* Tiles (or rows, without points) first to last - 1 of all images, counted row by row; residuals, added
+ * before the ReLU, may be null. scratch holds points^2 * TILES * (inputs * stride^2 + outputs) floats.
+ * 0, or -1 for lanes this is not compiled for. */
 int face_det_convolve(int lanes, const struct convolution *c, const float *maps, const float *residuals,
                       float *results, int first, int last, float *scratch)
 {
