@@ -68,7 +68,11 @@ def _targets(run: Run, more: list[tuple[str, str, str, bool | None]]) -> str:
         for label, wanted, measured, met in targets
         if met is False
     ]
-    unknown = [f"- {label}." for label, _, _, met in targets if met is None]
+    unknown = [
+        f"- {label}: {measured}, should be {wanted}."
+        for label, wanted, measured, met in targets
+        if met is None
+    ]
     unknown += [f"- {one['contender']} was left out: {_cell(one['why'])}" for one in run.content["left_out"]]
     unknown += [
         f"- {one['task']}, {one['contender']} failed: {_cell(one['why'])}" for one in run.content["failed"]
@@ -81,7 +85,9 @@ def _targets(run: Run, more: list[tuple[str, str, str, bool | None]]) -> str:
 
 def _measured(target: Target, run: Run) -> str:
     value = target.value(run)
-    return "not measured" if value is None else f"{value:.3g} {target.unit}"
+    if value is None:
+        return "not measured"
+    return f"{value:.3g} {target.unit}" + f", without {target.needs}" * target.lacks(run)
 
 
 def _ratios(run: Run) -> str:

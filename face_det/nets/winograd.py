@@ -90,8 +90,8 @@ def fits(layer: Conv) -> bool:
     return bool((taps + TILE - 1) ** 2 * phases * inputs * outputs <= MOST_FILTERS)
 
 
-MOST_FILTERS = 2**21
-"""Numbers: 8 MB."""
+MOST_FILTERS = 2**19
+"""Numbers of a layer, at the points: what a core's own cache can hold. With more, one face takes longer."""
 
 
 def matrices(points: tuple[float, ...]) -> tuple[npt.NDArray[np.float64], ...]:

@@ -281,6 +281,20 @@ def test_the_page_is_made_of_the_kept_run() -> None:
     assert not any(content["options"]["quick"] for content in kept)
 
 
+def test_what_a_processor_cannot_do_is_not_judged() -> None:
+    """bf16's targets are for AMX: without it the number stands there, and neither met nor missed."""
+    targets, render = module("targets"), module("render")
+    content = json.loads(render.RESULTS.read_text("utf-8"))
+    (target,) = (one for one in targets.TARGETS if one.label.startswith("CNN detector, 720p, bf16"))
+    found = {}
+    for flags in ([], ["amx_bf16"]):
+        content["machine"]["flags"] = flags
+        run = targets.Run(content)
+        found[bool(flags)] = target.met(run), render._measured(target, run).endswith(", without amx_bf16")
+    value = target.value(targets.Run(content))
+    assert found == {False: (None, True), True: (value >= 60, False)}
+
+
 @pytest.mark.parametrize(("seconds", "met"), [(14.9, True), (15.1, False)])
 def test_the_page_judges_training_and_lookup(
     training: dict[str, Any], lookup: dict[str, Any], seconds: float, met: bool

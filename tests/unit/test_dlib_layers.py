@@ -56,17 +56,16 @@ def test_the_detectors_parts() -> None:
 
 
 def test_the_embedders_parts() -> None:
-    """The body has all blocks of 32, 64 and 128 channels; no 7 x 7, no 256 channels, no matrix."""
+    """The body has all blocks of 32 and 64 channels; no 7 x 7, no more channels, no matrix."""
     layers, parts = real("resnet")
     assert same(whole(parts), layers)
     assert sizes(parts.stem) == [(32, 3, 7, 7, 2)]
     assert [(size[0], size[-1]) for size in sizes(parts.body)] == [
         *[(32, 1)] * 6,
         *[(64, 2), *[(64, 1)] * 7],
-        *[(128, 2), *[(128, 1)] * 5],
     ]
-    assert sizes(parts.head)[0] == (256, 128, 3, 3, 2)
-    assert {size[0] for size in sizes(parts.head)} == {256}
+    assert sizes(parts.head)[0] == (128, 64, 3, 3, 2)
+    assert {size[0] for size in sizes(parts.head)} == {128, 256}
     assert isinstance(parts.head[-1], Dense)
 
 
