@@ -30,12 +30,20 @@ _log = logging.getLogger(__name__)
 def load(name: str, folder: Path | None = None, part: str = "") -> bytes:
     """The ONNX model of catalogue entry `name` (mmod, resnet, sface or yunet), from the cache or built now.
 
-    `part` is all of it, STEM or HEAD.
-
-    `folder` is the cache, by default the user's. Raises WeightsError if the weights are missing,
-    damaged or another network's.
+    `part` is all of it, STEM or HEAD. `folder` is the cache, by default the user's. Raises WeightsError if
+    the weights are missing, damaged or another network's.
     """
+    return _of_weights(name, catalogue.verify(name), folder, part)
+
+
+def parts(name: str) -> tuple[Path, bytes, bytes]:
+    """The weights' file, which is compared once, and the models of STEM and HEAD. Raises as `load`."""
     weights = catalogue.verify(name)
+    stem, head = (_of_weights(name, weights, None, part) for part in (STEM, HEAD))
+    return weights, stem, head
+
+
+def _of_weights(name: str, weights: Path, folder: Path | None, part: str) -> bytes:
     folder = folder if folder is not None else platformdirs.user_cache_path("face_det")
     piece = f"{name}-{part}" if part else name
     path = folder / f"{piece}-{catalogue.CATALOGUE[name].sha256[:16]}-{BUILDER}.model"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.compute import Compute
-from face_det.nets import catalogue, dlib_layers, dlib_weights, graph_cache, winograd
+from face_det.nets import dlib_layers, dlib_weights, graph_cache, winograd
 from face_det.nets.kernels import Kernels
 from face_det.nets.network import AddPrev, Conv, Floats, Layer, Relu, Skip, Tag
 from face_det.nets.onnx_session import OnnxSession
@@ -24,10 +24,11 @@ class NativeSession:
     name = NAME
 
     def __init__(self, name: str, compute: Compute, code: Kernels) -> None:
-        network = dlib_weights.read(catalogue.verify(name))
+        weights, stem, head = graph_cache.parts(name)
+        network = dlib_weights.read(weights)
         self._body = Body(dlib_layers.split(dlib_layers.layers(network), winograd.fits).body, code)
-        self._stem = OnnxSession(graph_cache.load(name, part=graph_cache.STEM), compute)
-        self._head = OnnxSession(graph_cache.load(name, part=graph_cache.HEAD), compute)
+        self._stem = OnnxSession(stem, compute)
+        self._head = OnnxSession(head, compute)
         self._threads = compute.threads
         self._executor = ThreadPoolExecutor(compute.threads - 1, "convolve") if compute.threads > 1 else None
 
