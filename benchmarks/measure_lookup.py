@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import resource
 import statistics
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from stopwatch import peak_mb
 
+from face_det import memory
 from face_det.classifiers.lookup import Lookup
 
 PHOTOS_EACH = 4
@@ -120,9 +120,7 @@ def main() -> None:
 
 def resident_mb() -> float:
     """What this process holds, and the C library not only for later; 0 where that cannot be read."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    memory.give_back()
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6
     except OSError:
