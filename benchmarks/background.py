@@ -89,7 +89,7 @@ def table(
 def common(embedder: str, strangers: np.ndarray) -> np.ndarray:
     """The mean face; of dlib's numbers nothing, which decide worse without it."""
     mean = strangers.mean(axis=0).round(5)
-    mean[: {"dlib_resnet": 128, "both": 128}.get(embedder, 0)] = 0
+    mean[: {"dlib_resnet": 128, "dlib_views": 128, "both": 128}.get(embedder, 0)] = 0
     return mean
 
 
@@ -100,7 +100,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     strangers = sorted((folder / "strangers").glob("*.jpg"))[:STRANGERS]
     embedders = {}
-    for embedder in ("dlib_resnet", "sface", "both"):
+    for embedder in ("dlib_resnet", "dlib_views", "sface", "both"):
         known = [
             encodings(sorted(person.glob("*.jpg"))[:PHOTOS], embedder)
             for person in sorted((folder / "known").iterdir())

@@ -13,11 +13,9 @@ import numpy as np
 from face_det import memory, registry
 from face_det.budget import Budget
 from face_det.compute import PLAIN, Compute
-from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Parts, Reason, Rgb
+from face_det.embedders import menu
+from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Reason, Rgb
 from face_det.media.image import crop, focus, region
-
-BOTH = "both"
-"""The embedder that is made of the others."""
 
 View = tuple[Rgb, "Box | None"]
 """What to look at: an image, or the part of it in a box."""
@@ -80,18 +78,7 @@ def build(options: EngineOptions) -> Engine:
     detector: Detector = registry.create(
         registry.DETECTORS, options.detector, compute=options.compute, min_face_px=options.min_face_px
     )
-    return Engine(detector, _embedder(options), options)
-
-
-def _embedder(options: EngineOptions, loaded: Embedder | None = None) -> Embedder:
-    """The embedder that the options name; `loaded` may be a part of it, or it a part of `loaded`."""
-    if isinstance(loaded, Parts) and (part := loaded.part(options.embedder)) is not None:
-        return part
-    more = {"loaded": loaded} if options.embedder == BOTH and loaded is not None else {}
-    made: Embedder = registry.create(
-        registry.EMBEDDERS, options.embedder, compute=options.compute, jitter=options.jitter, **more
-    )
-    return made
+    return Engine(detector, menu.embedder(options.embedder, options.compute, options.jitter), options)
 
 
 class Engine:
@@ -118,7 +105,8 @@ class Engine:
         options = replace(self.options, embedder=name)
         if options == self.options:
             return self
-        return Engine(self._detector, _embedder(options, self._embedder), options)
+        made = menu.embedder(name, options.compute, options.jitter, self._embedder)
+        return Engine(self._detector, made, options)
 
     def _gated(self, options: EngineOptions) -> Engine:
         return Engine(self._detector, self._embedder, options)

@@ -158,11 +158,9 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class Parts(Protocol):
-    """An embedder that is made of others."""
+    """An embedder that is made of others, `parts`."""
 
-    def part(self, name: str) -> Embedder | None:
-        """The one of that name."""
-        ...
+    parts: Sequence[Embedder]
 
 
 class Classifier(Protocol):

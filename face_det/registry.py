@@ -20,9 +20,17 @@ DETECTORS: dict[str, str] = {
 }
 EMBEDDERS: dict[str, str] = {
     "dlib_resnet": "face_det.embedders.dlib_resnet:DlibResnetEmbedder",
+    "dlib_views": "face_det.embedders.dlib_views:DlibViewsEmbedder",
     "sface": "face_det.embedders.sface:SfaceEmbedder",
-    "both": "face_det.embedders.both:BothEmbedder",
 }
+JOINED: dict[str, tuple[str, ...]] = {
+    "both": ("dlib_resnet", "sface"),
+    "all": ("dlib_resnet", "dlib_views", "sface"),
+    "all_dlib": ("dlib_resnet", "dlib_views"),
+}
+"""Embedders that are several beside each other; photos are enrolled with all there are, or all of dlib's."""
+ASKED_FOR = ("dlib_resnet", "sface", "both")
+"""Embedders by the name that a user gives them: dlib_resnet decides by dlib_views where it can."""
 JITTERS: dict[str, str] = {
     "dlib": "face_det.embedders.jitter:DlibJitter",
     "fast": "face_det.embedders.jitter:FastJitter",

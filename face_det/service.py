@@ -21,6 +21,7 @@ from face_det.faces import UNKNOWN, Face, Match, Rgb
 from face_det.identity import enrol
 from face_det.identity.decision import Rule, decide
 from face_det.identity.engines import Engines
+from face_det.identity.fingerprints import asked_for
 from face_det.identity.learning import Learner
 from face_det.identity.learnt import Live, summary
 from face_det.identity.model import Model
@@ -192,7 +193,7 @@ class Service:
             "model_file": asdict(self._on_disk.compared(live.model)),
             "stale": live.stale,
             "detector": live.engine.options.detector,
-            "embedder": live.engine.options.embedder,
+            "embedder": asked_for(live.engine.options.embedder),
             "runtime": live.engine.runtime,
             "isolation": live.engine.isolation(),
             "counters": counters,

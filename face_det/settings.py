@@ -18,7 +18,7 @@ from face_det.errors import ConfigError
 
 MENUS: dict[str, Iterable[str]] = {
     "faceDetModel": registry.DETECTORS,
-    "embedder": ("auto", *registry.EMBEDDERS),
+    "embedder": ("auto", *registry.ASKED_FOR),
     "jitter": registry.JITTERS,
     "runtime": compute.RUNTIMES,
     "precision": compute.PRECISIONS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from face_det.config import Config
 from face_det.doors import isolation
@@ -21,15 +21,16 @@ def engine_options(config: Config) -> EngineOptions:
 
     Raises what reading the model raises.
     """
-    if config.embedder != AUTO:
-        return _options(config, config.embedder)
     found = learner(config).model()
-    return _options(config, engines.answering(AUTO, found, config.model_path))
+    return _options(config, engines.answering(config.embedder, found, config.model_path))
 
 
-def enrolment_options(config: Config, embedder: str | None = None) -> EngineOptions:
-    """What an engine that encodes photos is built from; `embedder` instead of the configuration's."""
-    return _options(config, engines.enrolling(embedder or config.embedder))
+def enrolment_options(
+    config: Config, embedder: str | None = None, kept: Collection[str] | None = None
+) -> EngineOptions:
+    """What an engine that encodes photos is built from; `embedder` instead of the configuration's, and
+    only for the encodings that are `kept`, if it is given."""
+    return _options(config, engines.enrolling(embedder or config.embedder, kept))
 
 
 def _options(config: Config, embedder: str) -> EngineOptions:

@@ -18,7 +18,8 @@ def with_masks(
     gallery: Gallery, config: Config, source: Path, jobs: int, on_progress: Callable[[str, int, int], None]
 ) -> Gallery:
     """The gallery with masked copies of the photos; those encoded once are in the cache beside `source`."""
-    built = engine.build(enrolment_options(config, BOTH if BOTH in gallery.embedders else DLIB))
+    asked = BOTH if BOTH in gallery.embedders else DLIB
+    built = engine.build(enrolment_options(config, asked, gallery.embedders))
     with Cache(cache_path(source.absolute())) as cache:
         return masked.with_masks(
             gallery,

@@ -36,9 +36,7 @@ class DlibResnetEmbedder:
 
     def align(self, rgb: Rgb, detection: Detection) -> Rgb:
         """The face as an upright chip, shape (150, 150, 3)."""
-        box = detection.box
-        edges = (int(box.xmin), int(box.ymin), int(box.xmax), int(box.ymax))
-        return landmarks.chip(rgb, landmarks.landmarks5(rgb, edges))
+        return landmarks.chip(rgb, landmarks.found5(rgb, detection.box))
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
         """Encodings of chips, shape (len(chips), 128); more `jitters` average that many re-samples.

@@ -9,7 +9,7 @@ from typing import Any
 
 import dlib
 
-from face_det.faces import Rgb
+from face_det.faces import Box, Rgb
 from face_det.nets.catalogue import weights_path
 
 CHIP_PX = 150
@@ -47,9 +47,14 @@ def landmarks68(image: Rgb, edges: Sequence[int]) -> Any:
     return predictor("landmarks68")(image, dlib.rectangle(*edges))
 
 
-def chip(rgb: Rgb, landmarks: Any) -> Rgb:
+def found5(rgb: Rgb, box: Box) -> Any:
+    """landmarks5 of the face in a detection's box."""
+    return landmarks5(rgb, (int(box.xmin), int(box.ymin), int(box.xmax), int(box.ymax)))
+
+
+def chip(rgb: Rgb, landmarks: Any, padding: float = PADDING) -> Rgb:
     """The face of either kind of landmarks, upright, shape (150, 150, 3)."""
-    cut: Rgb = dlib.get_face_chip(rgb, landmarks, CHIP_PX, PADDING)
+    cut: Rgb = dlib.get_face_chip(rgb, landmarks, CHIP_PX, padding)
     return cut
 
 

@@ -94,8 +94,7 @@ def similarity(points: Points, template: Points) -> Matrix | None:
 
 def dlib_points(rgb: Rgb, box: Box) -> Points:
     """dlib's five landmarks of the face in a box, (5, 2) pixels; there always are some."""
-    edges = (int(box.xmin), int(box.ymin), int(box.xmax), int(box.ymax))
-    return np.array([(point.x, point.y) for point in landmarks.landmarks5(rgb, edges).parts()], np.float64)
+    return np.array([(point.x, point.y) for point in landmarks.found5(rgb, box).parts()], np.float64)
 
 
 def _nearest(found: Found, back: Matrix, middle: Points, reach: float) -> Points | None:

@@ -33,8 +33,8 @@ _T = TypeVar("_T")
 
 MAX_BYTES = 100_000_000
 """A larger file is no photo."""
-_SIZES = (128 * 8, 256 * 8)
-"""Bytes of an encoding: one embedder's, or that of two together."""
+_SIZES = tuple(128 * 8 * count for count in (1, 2, 3))
+"""Bytes of an encoding: one embedder's, or that of two or three together."""
 _BUSY_S = 30.0
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS photos (
@@ -56,7 +56,7 @@ class Omission(str, Enum):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
-    """What became of a photo: its encoding, shape (128,) or (256,), or why it has none."""
+    """What became of a photo: its encoding, shape (128 k,) of k embedders, or why it has none."""
 
     encoding: npt.NDArray[np.float64] | None
     reason: Omission | None

@@ -4,7 +4,7 @@
 |---|---|
 | encodings | dlib's 128 numbers of each photo |
 | names | whose each photo is |
-| sface | sface's 128 numbers of each photo; only where they are known of all |
+| views, sface | dlib_views' and sface's 128 numbers of each photo; only where they are known of all |
 | fingerprints | embedder -> which network made its numbers |
 """
 
@@ -22,13 +22,13 @@ import numpy as np
 from face_det.errors import BadEncodings
 from face_det.faces import Encodings
 from face_det.identity import safe_pickle
-from face_det.identity.fingerprints import BOTH, DLIB, SFACE
+from face_det.identity.fingerprints import BOTH, DLIB, SFACE, VIEWS
 
 log = logging.getLogger(__name__)
 
 DIMENSIONS = 128
 ENCODE = "run 'face-det encode'"
-KEYS = {DLIB: "encodings", SFACE: "sface"}
+KEYS = {DLIB: "encodings", VIEWS: "views", SFACE: "sface"}
 """Under which key an embedder's numbers lie."""
 NAMES = "names"
 FINGERPRINTS = "fingerprints"
@@ -60,13 +60,15 @@ def read(path: Path) -> Content | None:
     names = [_name(path, index, name) for index, name in enumerate(_items(path, content, NAMES))]
     encodings = {DLIB: _rows(path, content, KEYS[DLIB])}
     made_by = _fingerprints(path, content)
-    if KEYS[SFACE] in content:
-        items = _items(path, content, KEYS[SFACE])
-        if SFACE in made_by and len(items) == len(names) and all(item is not None for item in items):
-            encodings[SFACE] = _rows(path, content, KEYS[SFACE])
+    for embedder, key in KEYS.items():
+        if embedder == DLIB or key not in content:
+            continue
+        items = _items(path, content, key)
+        if embedder in made_by and len(items) == len(names) and all(item is not None for item in items):
+            encodings[embedder] = _rows(path, content, key)
         else:
             # Another program added or removed photos: whose these numbers are cannot be told.
-            log.warning("%s: %s: must be known of every photo; not used; %s", path, KEYS[SFACE], ENCODE)
+            log.warning("%s: %s: must be known of every photo; not used; %s", path, key, ENCODE)
     return Content(encodings, names, made_by)
 
 
@@ -77,8 +79,7 @@ def dumps(content: Content) -> bytes:
     array: it stands once, in front of the first array. numpy 2 reads that as well.
     """
     table: dict[str, Any] = {KEYS[DLIB]: list(content.encodings[DLIB]), NAMES: list(content.names)}
-    if SFACE in content.encodings:
-        table[KEYS[SFACE]] = list(content.encodings[SFACE])
+    table |= {KEYS[one]: list(rows) for one, rows in content.encodings.items() if one != DLIB}
     if content.fingerprints:
         table[FINGERPRINTS] = dict(sorted(content.fingerprints.items()))
     before, function, after = pickle.dumps(table, protocol=3).partition(b"\n_reconstruct\n")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from face_det import registry
 from face_det.engine import Engine, EngineOptions, build
 from face_det.errors import ModelMismatch
-from face_det.identity.fingerprints import BOTH, DLIB, SFACE, embedder_of
+from face_det.identity.fingerprints import ALL, ALL_DLIB, DLIB, SFACE, asked_for, embedder_of
 from face_det.identity.model import Model
 from face_det.nets import catalogue
 
@@ -32,30 +32,31 @@ def answering(wanted: str, model: Model | None, place: object = "model") -> str:
     if model is None:
         return wanted if wanted != AUTO else SFACE if catalogue.available(SFACE) else DLIB
     made = embedder_of(model.card.fingerprint)
-    if made not in registry.EMBEDDERS:
-        menu = ", ".join(registry.EMBEDDERS)
+    if asked_for(made) not in registry.ASKED_FOR:
+        menu = ", ".join(registry.ASKED_FOR)
         raise ModelMismatch(
             f"{place}: must be trained on encodings of one of {menu}, got {made}; run 'face-det train'"
         )
-    if wanted not in (AUTO, made):
+    if wanted not in (AUTO, asked_for(made)):
         raise ModelMismatch(
-            f"{place}: must be trained on encodings of {wanted} (embedder in config.json), got {made}; "
-            f"run 'face-det train', or set embedder to {made} or {AUTO}"
+            f"{place}: must be trained on encodings of {wanted} (embedder in config.json), "
+            f"got {asked_for(made)}; run 'face-det train', or set embedder to {asked_for(made)} or {AUTO}"
         )
     return made
 
 
-def enrolling(wanted: str) -> str:
-    """The embedder that photos are enrolled with: `both`, unless dlib's alone is asked for.
+def enrolling(wanted: str, kept: Collection[str] | None = None) -> str:
+    """The embedder that photos are enrolled with: all there are, unless dlib's alone is asked for; of
+    these, only those that are `kept`, if it is given.
 
     Where sface's weights are missing, and it was not asked for by name, dlib's, and that is said once.
     """
-    if wanted == DLIB:
-        return DLIB
-    if wanted == AUTO and not catalogue.available(SFACE):
+    most = ALL_DLIB if wanted == DLIB else ALL
+    if wanted == AUTO and (kept is None or SFACE in kept) and not catalogue.available(SFACE):
         _tell_missing()
-        return DLIB
-    return BOTH
+        most = ALL_DLIB
+    parts = tuple(part for part in registry.JOINED[most] if kept is None or part in kept)
+    return next((name for name, joined in registry.JOINED.items() if joined == parts), DLIB)
 
 
 @functools.cache

@@ -1,14 +1,21 @@
 """Which network made an encoding: fingerprints, "NAME:..." of one embedder.
 
-That of `both` is made of two: "both:dlib_resnet:...+sface:...".
+That of joined embedders is made of theirs: "both:dlib_resnet:...+sface:...".
 """
 
 from __future__ import annotations
 
+from face_det.registry import JOINED
+
 DLIB = "dlib_resnet"
+VIEWS = "dlib_views"
+"""dlib's network, a mean of several views of each face."""
 SFACE = "sface"
 BOTH = "both"
 """dlib's numbers, then sface's."""
+ALL = "all"
+ALL_DLIB = "all_dlib"
+"""What photos are enrolled with: all there are, or all of dlib's network."""
 
 
 def embedder_of(fingerprint: str | None) -> str:
@@ -16,15 +23,22 @@ def embedder_of(fingerprint: str | None) -> str:
     return DLIB if fingerprint is None else fingerprint.partition(":")[0]
 
 
+def asked_for(embedder: str) -> str:
+    """The name by which a user asks for an embedder: those of dlib's network are dlib_resnet."""
+    return DLIB if embedder == VIEWS else embedder
+
+
 def parts(fingerprint: str) -> dict[str, str]:
-    """The fingerprint of each of dlib and sface that has a part in it, by its name."""
-    name, _, both = fingerprint.partition(":")
-    if name != BOTH:
-        return {SFACE if name == SFACE else DLIB: fingerprint}
-    dlib, _, sface = both.partition("+")
-    return {DLIB: dlib, SFACE: sface}
+    """The fingerprint of each embedder that has a part in it, by its name and in their order.
+
+    What names none of ours is taken for dlib's.
+    """
+    name, _, inside = fingerprint.partition(":")
+    each = inside.split("+") if name in JOINED else [fingerprint]
+    # The names as they are here: a pickle that holds a text twice is another than one of equal texts.
+    return {next((one for one in (VIEWS, SFACE) if part.startswith(f"{one}:")), DLIB): part for part in each}
 
 
-def joined(dlib: str, sface: str) -> str:
-    """The fingerprint of `both`."""
-    return f"{BOTH}:{dlib}+{sface}"
+def joined(name: str, *fingerprints: str) -> str:
+    """The fingerprint of an embedder that is made of these."""
+    return f"{name}:{'+'.join(fingerprints)}"

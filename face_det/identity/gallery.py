@@ -1,7 +1,7 @@
 """The encodings of everybody, and whose they are.
 
-dlib's 128 numbers of every photo; and sface's 128 where they are known of every photo too, from
-which those of `both` follow.
+dlib's 128 numbers of every photo; and those of several views, and sface's 128, where they are known
+of every photo too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from face_det.faces import Encodings
 from face_det.identity import encodings_file, fingerprints
 from face_det.identity.encodings_file import DIMENSIONS as DIMENSIONS
 from face_det.identity.encodings_file import ENCODE, KEYS
-from face_det.identity.fingerprints import BOTH, DLIB, SFACE
+from face_det.identity.fingerprints import BOTH, DLIB, SFACE, VIEWS
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class Gallery:
     """Encodings, read-only, and to each the name of its person.
 
-    `encodings` is dlib's, shape (n, 128), or dlib's and sface's, by name. `made_by` are the
+    `encodings` is dlib's, shape (n, 128), or dlib's and others', by name. `made_by` are the
     fingerprints of the networks, by name; what the original wrote has none. Raises BadEncodings if
     shapes or lengths do not fit, or a number is not finite.
     """
@@ -40,8 +40,10 @@ class Gallery:
     ) -> None:
         given = encodings if isinstance(encodings, Mapping) else {DLIB: encodings}
         if DLIB not in given or not given.keys() <= KEYS.keys():
-            raise BadEncodings(f"encodings: must be those of {DLIB}, and perhaps {SFACE}, got {[*given]}")
-        self._encodings = {name: _checked(KEYS[name], given[name], len(names)) for name in given}
+            others = f"{VIEWS} and {SFACE}"
+            raise BadEncodings(f"encodings: must be those of {DLIB}, and perhaps {others}, got {[*given]}")
+        ordered = [name for name in KEYS if name in given]
+        self._encodings = {name: _checked(KEYS[name], given[name], len(names)) for name in ordered}
         self._names = tuple(names)
         self._fingerprints = {name: text for name, text in (made_by or {}).items() if name in given}
 
@@ -52,10 +54,11 @@ class Gallery:
 
     @classmethod
     def from_rows(cls, rows: Sequence[npt.ArrayLike], names: Sequence[str], fingerprint: str) -> Gallery:
-        """What one embedder made: rows of 128 numbers are dlib's, of 256 are `both`'s."""
+        """What one embedder made: rows of 128 numbers for each part that its fingerprint names."""
         if not len(rows):
             return cls.empty()
-        return cls(_split(np.array(rows, dtype=np.float64)), names, fingerprints.parts(fingerprint))
+        made_by = fingerprints.parts(fingerprint)
+        return cls(_split(np.array(rows, dtype=np.float64), made_by), names, made_by)
 
     @classmethod
     def load(cls, path: Path) -> Gallery:
@@ -80,8 +83,8 @@ class Gallery:
 
     @property
     def embedders(self) -> tuple[str, ...]:
-        """Whose encodings it holds: dlib_resnet, and perhaps sface and both."""
-        return (DLIB, SFACE, BOTH) if SFACE in self._encodings else (DLIB,)
+        """Whose encodings it holds: dlib_resnet, and perhaps dlib_views, sface and both."""
+        return (*self._encodings, BOTH) if SFACE in self._encodings else (*self._encodings,)
 
     @property
     def encodings(self) -> Encodings:
@@ -112,21 +115,20 @@ class Gallery:
         taken for dlib's, and these must not be.
         """
         noted = self._fingerprints.get(embedder)
-        if embedder == BOTH and self._fingerprints.keys() == KEYS.keys():
-            noted = fingerprints.joined(self._fingerprints[DLIB], self._fingerprints[SFACE])
+        if embedder == BOTH and {DLIB, SFACE} <= self._fingerprints.keys():
+            noted = fingerprints.joined(BOTH, self._fingerprints[DLIB], self._fingerprints[SFACE])
         return noted if noted is not None or embedder == DLIB else embedder
 
     def plus(self, name: str, encoding: npt.ArrayLike, fingerprint: str | None = None) -> Gallery:
-        """The gallery with one encoding more, of 128 numbers (dlib's) or 256 (`both`'s).
+        """The gallery with one encoding more, of 128 numbers for each part that `fingerprint`, its
+        embedder's, names: dlib's without it.
 
-        sface's are kept while all photos have them. `fingerprint` is that of the encoding's embedder;
-        ModelMismatch if the others were made by another network.
+        Others' than dlib's are kept while all photos have them. ModelMismatch if the photos' were made
+        by another network.
         """
         row = np.asarray(encoding, dtype=np.float64)
-        if row.shape not in ((DIMENSIONS,), (2 * DIMENSIONS,)):
-            raise BadEncodings(f"encoding: must be {DIMENSIONS} numbers, got shape {row.shape}")
-        new = _split(row[np.newaxis])
         known = {} if fingerprint is None else fingerprints.parts(fingerprint)
+        new = _split(row.reshape(1, -1), known)
         if not self._names:
             return Gallery(new, (name,), known)
         for embedder in new.keys() & self._fingerprints.keys() & known.keys():
@@ -135,8 +137,8 @@ class Gallery:
                     f"encodings: must all be of {self._fingerprints[embedder]}, "
                     f"got one of {known[embedder]}; {ENCODE}"
                 )
-        if new.keys() != self._encodings.keys():
-            _tell(SFACE in new)
+        for embedder in new.keys() ^ self._encodings.keys():
+            _tell(embedder, embedder in new)
         kept = [embedder for embedder in self._encodings if embedder in new]
         encodings = {embedder: np.vstack([self._encodings[embedder], new[embedder]]) for embedder in kept}
         return Gallery(encodings, (*self._names, name), {**known, **self._fingerprints})
@@ -160,17 +162,19 @@ class Gallery:
 
 
 @functools.cache
-def _tell(in_new: bool) -> None:
+def _tell(embedder: str, in_new: bool) -> None:
     """Once: it would be said with every photo."""
     which = "the photos before it" if in_new else "the new one"
-    log.warning("%s's numbers are not known of %s, so they are not kept; %s", SFACE, which, ENCODE)
+    log.warning("%s's numbers are not known of %s, so they are not kept; %s", embedder, which, ENCODE)
 
 
-def _split(rows: Encodings) -> dict[str, Encodings]:
-    """By embedder: dlib's 128 columns, then sface's if there are more."""
-    if rows.ndim == 2 and rows.shape[1] == 2 * DIMENSIONS:
-        return {DLIB: rows[:, :DIMENSIONS], SFACE: rows[:, DIMENSIONS:]}
-    return {DLIB: rows}
+def _split(rows: Encodings, made_by: Mapping[str, str]) -> dict[str, Encodings]:
+    """By embedder, 128 columns each; all dlib's where nothing is known of them."""
+    parts = [*made_by] or [DLIB]
+    if rows.ndim != 2 or rows.shape[1] != DIMENSIONS * len(parts):
+        numbers = f"{DIMENSIONS * len(parts)} numbers ({', '.join(parts)})"
+        raise BadEncodings(f"encoding: must be {numbers}, got shape {rows.shape[1:]}")
+    return {name: rows[:, at * DIMENSIONS : (at + 1) * DIMENSIONS] for at, name in enumerate(parts)}
 
 
 def _checked(key: str, given: npt.ArrayLike, count: int) -> Encodings:

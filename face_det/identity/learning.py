@@ -28,7 +28,7 @@ from face_det.identity import (
 )
 from face_det.identity.cache import Cache
 from face_det.identity.engines import AUTO, Engines
-from face_det.identity.fingerprints import BOTH, DLIB, SFACE
+from face_det.identity.fingerprints import DLIB, asked_for
 from face_det.identity.gallery import DIMENSIONS, Gallery
 from face_det.identity.learnt import Forgotten, Learnt, Live, Places, Retrained, Wanted
 from face_det.identity.model import Model
@@ -77,7 +77,7 @@ class Learner:
             gallery, current = Gallery.load(self.places.encodings), self.model()
             embedder = self._embedder(current, gallery)
             if gallery.names:
-                gallery.require(embedder)
+                gallery.require(asked_for(embedder))
             engine = self._enrolling(gallery)
             face = one_face(engine, rgb)
             safeguards.warn_if_gone(self.places.dataset, len(gallery.names))
@@ -147,7 +147,7 @@ class Learner:
         wanted = self._wanted.embedder
         if embedder in (None, AUTO, wanted):
             return wanted
-        menu = [AUTO, *(registry.EMBEDDERS if wanted == AUTO else [wanted])]
+        menu = [AUTO, *(registry.ASKED_FOR if wanted == AUTO else [wanted])]
         if embedder not in menu:
             rule = "" if wanted == AUTO else ", as embedder in config.json says"
             raise BadRequest(
@@ -196,7 +196,7 @@ class Learner:
         engine = self.engines.of(name)
         if current is not None:
             current.require_fingerprint(engine.fingerprint)
-        self.engines.keep_only(name, BOTH)
+        self.engines.keep_only(name, *registry.JOINED)
         return Live(engine, current)
 
     def _embedder(self, current: Model | None, gallery: Gallery) -> str:
@@ -207,8 +207,8 @@ class Learner:
 
     def _enrolling(self, gallery: Gallery) -> Engine:
         """The engine to enrol with. What the other photos do not have would not be kept."""
-        only_dlib = gallery.names and SFACE not in gallery.embedders
-        engine = self.engines.of(DLIB if only_dlib else engines.enrolling(self._wanted.embedder))
+        kept = gallery.embedders if gallery.names else None
+        engine = self.engines.of(engines.enrolling(self._wanted.embedder, kept))
         # A photo is enrolled for good, so blur is judged by its owner and not by the gate.
         return Engine.sharing(engine, replace(engine.options, focus_threshold=0.0))
 

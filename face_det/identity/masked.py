@@ -50,13 +50,14 @@ def with_masks(
 ) -> Gallery:
     """The gallery, and the encodings of a masked copy of each photo in the dataset that has one face.
 
-    `engine` must have the embedder of all encodings in the gallery. A copy in which no face is found
-    any more is left out. Raises ModelMismatch if the gallery was made by another network, DataError
-    for a dataset that cannot be read, and what the networks raise.
+    `engine` is one to enrol with: what it makes of a copy and the gallery does not have is let go. A copy
+    in which no face is found any more is left out. Raises ModelMismatch if the gallery was made by another
+    network, DataError for a dataset that cannot be read, and what the networks raise.
     """
-    noted = gallery.fingerprint_of(fingerprints.embedder_of(engine.fingerprint))
-    if noted not in (None, engine.fingerprint):
-        raise ModelMismatch(f"encodings: must be of {engine.fingerprint}, got {noted}; run 'face-det encode'")
+    for embedder, made_by in fingerprints.parts(engine.fingerprint).items():
+        noted = gallery.fingerprint_of(embedder) if embedder in gallery.embedders else None
+        if noted not in (None, made_by):
+            raise ModelMismatch(f"encodings: must be of {made_by}, got {noted}; run 'face-det encode'")
     photos = [(name, path) for name, paths in enrol.photos(dataset).items() for path in paths]
     outcomes = portraits.encode(
         [path for _, path in photos],

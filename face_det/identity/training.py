@@ -8,6 +8,7 @@ and the figures are those of a classifier that knew a fifth less.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from face_det.classifiers.search import Recipe, Rows, Targets, folds
 from face_det.errors import TooFewPeople
 from face_det.faces import UNKNOWN, Encodings
-from face_det.identity.fingerprints import DLIB, SFACE
+from face_det.identity.fingerprints import DLIB, SFACE, VIEWS, asked_for
 from face_det.identity.gallery import Gallery
 from face_det.identity.held_out import HeldOut
 from face_det.identity.model import ORIGINAL, Model, assemble
@@ -31,6 +32,10 @@ figures: sface names more people and fewer strangers than dlib_resnet, and than 
 
 FALSE_ACCEPT_RATE = 0.002
 """The part of strangers who may be given somebody's name."""
+
+ORIGINALS = ("svm", "xgb")
+"""Kinds that the original has as well: where they learn from dlib's encodings, these are its own, so
+that their pickles mean the same there."""
 
 HELD_OUT_FROM = 3
 """Photos a person must have for one to be held out: two remain, to be told apart in the search."""
@@ -90,14 +95,15 @@ def train(
     TooFewPeople if that is so of all. ConfigError for an unknown recipe; BadEncodings if the gallery
     has no encodings of that embedder.
     """
-    task = Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
-    wanted = [task.recipe(name) for name in recipes]
+    tasks = _Tasks(gallery, embedder, false_accept_rate)
+    wanted = [tasks.of(name).recipe(name) for name in recipes]
     if not gallery.names:
         raise TooFewPeople("encodings: must hold one face or more, got none; run 'face-det encode'")
-    kept, held = _hold_out(task.y)
     trained: list[Trained] = []
     skipped: list[Skipped] = []
     for recipe in wanted:
+        task = tasks.of(recipe.name)
+        kept, held = _hold_out(task.y)
 
         def progress(done: int, total: int, name: str = recipe.name) -> None:
             on_progress(name, done, total)
@@ -117,7 +123,7 @@ def train(
         trained.append(Trained(task.model(fitted, recipe.name, recipe.name, params), score, judged))
     if not trained:
         raise TooFewPeople("; ".join(skip.reason for skip in skipped))
-    photos = dict(zip(task.people, np.bincount(task.y).tolist(), strict=True))
+    photos = dict(sorted(Counter(gallery.names).items()))
     return TrainingResult(tuple(trained), tuple(skipped), photos, _notes(photos, trained))
 
 
@@ -137,7 +143,7 @@ def refit(
     """
     if not gallery.names:
         return None
-    task = Task.of(gallery, chosen(gallery, embedder), false_accept_rate)
+    task = _Tasks(gallery, embedder, false_accept_rate).of(kind)
     recipe = task.recipe(kind)
     params = _params(model, recipe)
     counts = zip(task.people, np.bincount(task.y), strict=True)
@@ -154,11 +160,28 @@ def refit(
     return task.model(fitted, made, kind, params)
 
 
-def chosen(gallery: Gallery, embedder: str) -> str:
-    """The embedder itself, or which one AUTO comes to."""
-    if embedder != AUTO:
-        return embedder
-    return SFACE if SFACE in gallery.embedders else DLIB
+def chosen(gallery: Gallery, embedder: str, kind: str = TEMPLATE) -> str:
+    """Whose encodings a classifier of that kind learns from: of the embedder that is asked for, or of
+    what AUTO comes to; of several views of dlib's where they are there."""
+    asked = asked_for(embedder)
+    if asked == AUTO:
+        asked = SFACE if SFACE in gallery.embedders else DLIB
+    return VIEWS if asked == DLIB and VIEWS in gallery.embedders and kind not in ORIGINALS else asked
+
+
+class _Tasks:
+    """The task of each kind: kinds that learn from the same encodings share theirs."""
+
+    def __init__(self, gallery: Gallery, embedder: str, false_accept_rate: float) -> None:
+        self._made: dict[str, Task] = {}
+        self._gallery, self._embedder, self._rate = gallery, embedder, false_accept_rate
+
+    def of(self, kind: str) -> Task:
+        """Raises as `train` does."""
+        embedder = chosen(self._gallery, self._embedder, kind)
+        if embedder not in self._made:
+            self._made[embedder] = Task.of(self._gallery, embedder, self._rate)
+        return self._made[embedder]
 
 
 def _hold_out(y: Targets) -> tuple[Rows, Rows]:

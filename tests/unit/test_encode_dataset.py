@@ -200,7 +200,7 @@ def test_encodings_of_both_embedders(tmp_path: Path, monkeypatch: pytest.MonkeyP
     gallery = report.gallery
     assert np.array_equal(gallery.of("dlib_resnet"), np.vstack([fake_networks.dlib_numbers(0), DLIB_OF_1]))
     assert np.array_equal(gallery.of("sface")[1:], fake_networks.sface_numbers(1))
-    assert gallery.fingerprint_of("both") == fake_networks.Both.fingerprint
+    assert gallery.fingerprint_of("both") == fake_networks.BOTH
     alone = run(options=OPTIONS)
     assert counts(alone) == (2, 0, 0)
     assert alone.gallery.embedders == ("dlib_resnet",)

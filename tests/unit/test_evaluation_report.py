@@ -123,6 +123,35 @@ def test_ours_at_their_rate(found: Assessment) -> None:
         assert line.theirs_here.strangers_named <= found.table.strangers_named
         assert line.ours_here.right >= found.table.right
         assert line.ahead_there == line.ours_there.right - line.table.right
+        if line.ours_as_right is None:
+            assert line.fewer_strangers is None
+        else:
+            assert line.ours_as_right.right >= line.table.right
+            assert line.fewer_strangers == line.table.strangers_named - line.ours_as_right.strangers_named
+    assert any(line.ours_as_right is not None for line in lines)
+
+
+def test_views_decide_and_one_view_is_measured_too(found: Assessment) -> None:
+    """Where dlib's encodings are there in both forms: the views are what dlib_resnet is told by."""
+    split, outcomes = data()
+    doubled = {
+        key: outcome
+        if outcome.encoding is None
+        else Outcome(np.hstack([-outcome.encoding, outcome.encoding]), None)
+        for key, outcome in outcomes.items()
+    }
+    fingerprint = "all_dlib:dlib_resnet:test+dlib_views:test"
+    again = judge(split, doubled, fingerprint, SETTINGS, Wishes(compare=True))
+    assert again.model.card.fingerprint == "dlib_views:test"
+    assert [*again.lines] == ["dlib_views"]
+    assert again.verification["dlib_resnet"] == again.verification["dlib_views"], "a mirrored space"
+    said = values.values(again)
+    assert said["embedder"] == "dlib_resnet"
+    assert [*said["verification"]] == ["dlib_resnet_one_view", "dlib_resnet"]
+    assert [*said["compare"]] == ["dlib_resnet"]
+    text = str([(table.title, table.rows) for table in tables(again)])
+    assert "on the encodings of dlib_resnet, 6 views" in text
+    assert "template on dlib_resnet, 6 views" in text
 
 
 def test_degraded_rows(found: Assessment) -> None:
@@ -205,14 +234,16 @@ def test_nobody_to_enrol() -> None:
 
 def test_columns() -> None:
     """Of 256 numbers the first half is dlib's and the second sface's."""
-    assert columns(128) == {"dlib_resnet": slice(0, 128)}
-    both = np.arange(256)
-    assert {name: len(both[part]) for name, part in columns(256).items()} == {
-        "dlib_resnet": 128,
-        "sface": 128,
-        "both": 256,
-    }
-    assert both[columns(256)["sface"]][0] == 128
+    assert {name: len(part) for name, part in columns("dlib_resnet:1").items()} == {"dlib_resnet": 128}
+    found = columns("all:dlib_resnet:1+dlib_views:1+sface:2")
+    assert list(found) == ["dlib_resnet", "dlib_views", "sface", "both"]
+    assert [(part[0], part[-1], len(part)) for part in found.values()] == [
+        (0, 127, 128),
+        (128, 255, 128),
+        (256, 383, 128),
+        (0, 383, 256),
+    ]
+    assert list(columns("all_dlib:dlib_resnet:1+dlib_views:1")) == ["dlib_resnet", "dlib_views"]
 
 
 def many_people(count: int) -> tuple[list[str | None], Answers]:

@@ -13,7 +13,7 @@ from typing import Any
 import fake_networks
 import numpy as np
 import pytest
-from fake_networks import Both, Dlib, Sface, loaded
+from fake_networks import BOTH, Dlib, Sface, Views, loaded
 
 from face_det.engine import Engine, EngineOptions
 from face_det.errors import BadEncodings, BadRequest, ModelMismatch, NoFace, UnknownPerson
@@ -21,6 +21,7 @@ from face_det.identity import engines, enrol, gallery, quarantine
 from face_det.identity.cache import cache_path
 from face_det.identity.decision import Rule
 from face_det.identity.engines import Engines
+from face_det.identity.fingerprints import asked_for
 from face_det.identity.gallery import Gallery
 from face_det.identity.learning import Learner
 from face_det.identity.learnt import Learnt, Live, Places, Retrained, Wanted
@@ -94,7 +95,7 @@ def test_the_first_photo_ever(tmp_path: Path) -> None:
     assert mine.load().model is None
     live = enrolled(mine, 0).live
     made = Gallery.load(mine.places.encodings)
-    assert made.fingerprint_of("both") == Both.fingerprint
+    assert made.fingerprint_of("both") == BOTH
     assert np.array_equal(made.of("dlib_resnet"), fake_networks.dlib_numbers(0))
     assert np.array_equal(made.of("sface"), fake_networks.sface_numbers(0))
     assert live.model is not None
@@ -120,10 +121,11 @@ def test_without_sface_installed(
         mine.load()
         for photo in range(2):
             live = enrolled(mine, 0, photo).live
-    assert loaded == ["detector", "dlib_resnet"]
+    assert set(loaded) == {"detector", "dlib_resnet", "dlib_views"}
+    assert loaded.count("dlib_resnet") == 1
     assert len(caplog.messages) == 1
-    assert live.engine.fingerprint == Dlib.fingerprint
-    assert Gallery.load(mine.places.encodings).embedders == ("dlib_resnet",)
+    assert live.engine.fingerprint == Views.fingerprint
+    assert Gallery.load(mine.places.encodings).embedders == ("dlib_resnet", "dlib_views")
 
 
 def test_dlib_alone_if_asked_for(tmp_path: Path) -> None:
@@ -133,8 +135,10 @@ def test_dlib_alone_if_asked_for(tmp_path: Path) -> None:
     enrolled(mine, 0)
     dataset(tmp_path)
     trained(mine)
-    assert loaded == ["detector", "dlib_resnet"]
-    assert Gallery.load(mine.places.encodings).embedders == ("dlib_resnet",)
+    assert set(loaded) == {"detector", "dlib_resnet", "dlib_views"}
+    made = Gallery.load(mine.places.encodings)
+    assert made.embedders == ("dlib_resnet", "dlib_views")
+    assert np.array_equal(made.of("dlib_views"), made.encodings * 0.99)
 
 
 def test_enrolling_into_the_originals_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -189,7 +193,7 @@ def test_a_model_is_only_asked_about_its_own_encodings(tmp_path: Path, made: str
     again = learner(tmp_path, embedder=wanted)
     if made == wanted:
         live = again.load()
-        assert live.engine.options.embedder == made
+        assert asked_for(live.engine.options.embedder) == made
         assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
         return
     before = state(again)
@@ -197,7 +201,7 @@ def test_a_model_is_only_asked_about_its_own_encodings(tmp_path: Path, made: str
         with pytest.raises(ModelMismatch, match=f"of {wanted} .*got {made}; run 'face-det train', or set"):
             attempt()
     assert state(again) == before
-    assert trained(again).live.engine.options.embedder == wanted, "which train puts right"
+    assert asked_for(trained(again).live.engine.options.embedder) == wanted, "which train puts right"
     assert learner(tmp_path, embedder=wanted).load().model is not None
 
 
@@ -231,16 +235,17 @@ def test_training_by_another_embedder_swaps_the_engine(tmp_path: Path) -> None:
     mine.load()
     for embedder in ("dlib_resnet", "sface", "sface", "dlib_resnet"):
         live = trained(mine, embedder).live
-        assert live.engine.options.embedder == embedder
+        used = "dlib_views" if embedder == "dlib_resnet" else embedder
+        assert live.engine.options.embedder == used
         assert live.model is not None
         assert live.model.card.fingerprint == live.engine.fingerprint
         assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
-        assert sorted(mine.engines._loaded) == sorted({embedder, "both"})
-        assert learner(tmp_path).load().engine.options.embedder == embedder
+        assert sorted(mine.engines._loaded) == sorted({used, "all"})
+        assert learner(tmp_path).load().engine.options.embedder == used
     made = Gallery.load(mine.places.encodings)
-    assert made.fingerprint_of("both") == Both.fingerprint, "what was not learnt by is kept as well"
+    assert made.fingerprint_of("both") == BOTH, "what was not learnt by is kept as well"
     live = enrolled(mine, 4).live
-    assert live.engine.options.embedder == "dlib_resnet", "as the model there is"
+    assert live.engine.options.embedder == "dlib_views", "as the model there is"
 
 
 def test_embedder_that_the_configuration_rules_out(tmp_path: Path) -> None:
@@ -329,8 +334,8 @@ def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch
     assert ask(mine, photo)["face"] == "p1"
     assert mine.status()["embedder"] == "sface"
     assert ask(mine, photo)["face"] == "p1"
-    assert [fingerprint for fingerprint, _ in seen] == [Dlib.fingerprint, Sface.fingerprint]
-    assert np.array_equal([seen[0][1]], fake_networks.dlib_numbers(1, 7))
+    assert [fingerprint for fingerprint, _ in seen] == [Views.fingerprint, Sface.fingerprint]
+    assert np.array_equal([seen[0][1]], fake_networks.views_numbers(1, 7))
     assert np.array_equal([seen[1][1]], fake_networks.sface_numbers(1, 7))
 
 

@@ -49,6 +49,33 @@ def test_trains_what_is_asked_for_in_that_order(family: TrainingResult) -> None:
     assert not family.skipped
 
 
+def test_whose_encodings_each_kind_learns_from() -> None:
+    """Several views of dlib's where they are known; the original's kinds learn from its own numbers, and
+    an embedder that is asked for by either name is the same."""
+    one = made(FAMILY)
+    views = {"dlib_resnet": one.encodings, "dlib_views": one.encodings * 0.9}
+    prints = {"dlib_resnet": "dlib_resnet:1", "dlib_views": "dlib_views:1"}
+    both = Gallery(views, one.names, prints)
+    for embedder in ("auto", "dlib_resnet", "dlib_views"):
+        kinds = ["svm", "template", "xgb", "nearest"]
+        result = training.train(
+            both, kinds, embedder=embedder, jobs=1, thorough=False, on_progress=lambda *_: None
+        )
+        assert [model.card.fingerprint for model in result.models] == [
+            *("dlib_resnet:1", "dlib_views:1", "dlib_resnet:1", "dlib_views:1")
+        ]
+        for kind, model in zip(kinds, result.models, strict=True):
+            again = training.refit(model, both, kind=kind, embedder=embedder)
+            assert again is not None
+            assert again.card.fingerprint == model.card.fingerprint
+        plain = training.refit(None, one, kind="template", embedder=embedder)
+        assert plain is not None
+        assert plain.card.fingerprint == "dlib_resnet:1", "of what is there"
+    with_sface = Gallery({**views, "sface": -one.encodings}, one.names, {**prints, "sface": "sface:1"})
+    assert training.chosen(with_sface, "auto") == "sface"
+    assert training.chosen(with_sface, "dlib_views", "svm") == "dlib_resnet"
+
+
 def test_one_label_file_serves_all(family: TrainingResult) -> None:
     """The three are written beside one face_labels.pickle."""
     assert {model.card.classes for model in family.models} == {("Alice", "Bob", "Unknown")}

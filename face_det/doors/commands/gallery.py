@@ -24,6 +24,7 @@ from face_det.geometry import GEOMETRY
 from face_det.identity import audit, check, check_facts, encode, enrol, quarantine
 from face_det.identity.cache import Cache, Omission, cache_path, read_photo
 from face_det.identity.check import Finding, Kind, Photo
+from face_det.identity.fingerprints import BOTH, DLIB
 
 SURE = 0.95
 """What is put aside unless something else is asked for: these kinds, from this sureness on."""
@@ -161,8 +162,8 @@ def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], lis
     ]
     if tuple(photo.name for photo in photos if photo.omission is None) != tuple(report.gallery.names):
         raise TryAgain(f"{dataset}: was changed while it was checked; try again")
-    # The last can do most: both networks know more than one.
-    embedder = report.gallery.embedders[-1]
+    # Both networks know more than one.
+    embedder = BOTH if BOTH in report.gallery.embedders else DLIB
     rows = report.gallery.of(embedder)
     return photos, check.check(
         photos, rows, embedder=embedder, even_distance=GEOMETRY[embedder].even_distance

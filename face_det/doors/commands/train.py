@@ -22,7 +22,7 @@ from face_det.errors import BadEncodings, FaceDetError
 from face_det.faces import UNKNOWN
 from face_det.identity import atomic, audit, model, storage, training, training_report
 from face_det.identity.engines import AUTO
-from face_det.identity.fingerprints import embedder_of
+from face_det.identity.fingerprints import asked_for, embedder_of
 from face_det.identity.forgetting import LABELS
 from face_det.identity.gallery import Gallery
 from face_det.identity.learning import FIRST_KIND
@@ -107,7 +107,7 @@ def command(
         stand_in = _stand_in(result, gallery, targets, in_use, config.false_accept_rate)
         written = _write(result, targets, labels, stand_in)
     remarks = list(_remarks(result, targets, labels, stand_in, None if output else config.model_path))
-    made = embedder_of(result.models[0].card.fingerprint)
+    made = asked_for(embedder_of(result.models[0].card.fingerprint))
     if output is None and config.embedder not in (AUTO, made):
         remarks.append(f"trained on encodings of {made}: set embedder to {made} or {AUTO} in config.json")
     remarks += masks.remarks(taught, gallery, source)

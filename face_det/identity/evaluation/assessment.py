@@ -17,7 +17,7 @@ from face_det.identity.evaluation.pairs import Verification
 from face_det.identity.evaluation.portraits import PLAIN, Change, Key
 from face_det.identity.evaluation.protocol import Photo, Split
 from face_det.identity.evaluation.trial import Settings, Trial, columns, ours, trial
-from face_det.identity.fingerprints import DLIB, embedder_of
+from face_det.identity.fingerprints import DLIB, asked_for, embedder_of
 from face_det.identity.masked import MASKED, Masker
 from face_det.identity.model import Model
 from face_det.media.degrade import DEGRADATIONS, Degradation
@@ -190,8 +190,8 @@ def _verification(given: Trial) -> Iterator[tuple[str, Verification]]:
     """On all photos that were encoded: the more pairs the better, and nothing is trained for this."""
     names = [*(None if name == UNKNOWN else name for name in given.names), *given.truth]
     everything = np.vstack([given.enrolled, given.asked])
-    for embedder in columns(everything.shape[1]):
-        found = pairs.verify(everything[:, columns(everything.shape[1])[embedder]], names)
+    for embedder, part in columns(given.fingerprint).items():
+        found = pairs.verify(everything[:, part], names)
         if found is not None:
             yield embedder, found
 
@@ -200,16 +200,15 @@ def _compared(
     given: Trial, settings: Settings, embedder: str, answers: Answers
 ) -> tuple[dict[str, list[Line]], dict[str, OpenSet]]:
     """On our embedder's encodings, and on dlib's, which most of the rules were made for."""
+    beside = {embedder: answers}
+    if asked_for(embedder) != DLIB:
+        model, on_dlib = ours(given, replace(settings, embedder=DLIB))
+        beside[embedder_of(model.card.fingerprint)] = on_dlib
     lines, tables = {}, {}
-    for name in dict.fromkeys((embedder, DLIB)):
-        ours_here = answers
-        if name != embedder:
-            if name not in columns(given.enrolled.shape[1]):
-                continue
-            ours_here = ours(given, replace(settings, embedder=name))[1]
+    for name, answered in beside.items():
         part = given.of(name)
-        lines[name] = list(comparison.compare(part, ours_here, name))
-        tables[name] = _table(part, ours_here)
+        lines[name] = list(comparison.compare(part, answered, name))
+        tables[name] = _table(part, answered)
     return lines, tables
 
 

@@ -218,6 +218,13 @@ def threshold_for(truth: Sequence[str | None], answers: Answers, strangers_named
     return float(steps[np.flatnonzero(counts[:, 2] <= strangers_named)[-1]])
 
 
+def threshold_from(truth: Sequence[str | None], answers: Answers, right: int) -> float | None:
+    """The highest threshold at which so many are named rightly; None if there is none."""
+    steps, counts = curve(truth, answers)
+    enough = np.flatnonzero(counts[:, 0] >= right)
+    return float(steps[enough[0]]) if len(enough) else None
+
+
 @dataclass(frozen=True, eq=False)
 class Reliability:
     """Claimed against actual: a row a bin of probability that holds answers.

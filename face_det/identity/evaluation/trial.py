@@ -18,7 +18,7 @@ from face_det.identity.encodings_file import DIMENSIONS
 from face_det.identity.evaluation.figures import Answers
 from face_det.identity.evaluation.portraits import PLAIN, Key
 from face_det.identity.evaluation.protocol import Photo, Split
-from face_det.identity.fingerprints import BOTH, DLIB, SFACE, embedder_of
+from face_det.identity.fingerprints import BOTH, DLIB, SFACE, embedder_of, parts
 from face_det.identity.gallery import Gallery
 from face_det.identity.model import Model
 
@@ -47,7 +47,7 @@ class Trial:
 
     def of(self, embedder: str) -> Trial:
         """The same with one embedder's encodings only."""
-        part = columns(self.enrolled.shape[1])[embedder]
+        part = columns(self.fingerprint)[embedder]
         return replace(self, enrolled=self.enrolled[:, part], asked=self.asked[:, part])
 
     @property
@@ -161,8 +161,9 @@ def answers(model: Model, matches: Sequence[Match], asked: Encodings) -> Answers
     )
 
 
-def columns(dimensions: int) -> dict[str, slice]:
-    """Where each embedder's numbers are in rows of 128 (dlib's) or 256 (`both`'s)."""
-    if dimensions == DIMENSIONS:
-        return {DLIB: slice(0, DIMENSIONS)}
-    return {DLIB: slice(0, DIMENSIONS), SFACE: slice(DIMENSIONS, None), BOTH: slice(0, None)}
+def columns(fingerprint: str) -> dict[str, list[int]]:
+    """Where each embedder's numbers are in rows of an embedder that is made of them, and those of `both`."""
+    found = {
+        name: [*range(at * DIMENSIONS, (at + 1) * DIMENSIONS)] for at, name in enumerate(parts(fingerprint))
+    }
+    return found | ({BOTH: found[DLIB] + found[SFACE]} if {DLIB, SFACE} <= found.keys() else {})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from face_det.identity.evaluation.assessment import Assessment
 from face_det.identity.evaluation.figures import OpenSet, Reliability, Share, curve
+from face_det.identity.fingerprints import DLIB, VIEWS, asked_for
 
 
 def values(found: Assessment) -> dict[str, Any]:
@@ -16,7 +18,7 @@ def values(found: Assessment) -> dict[str, Any]:
         "strangersTrained": len(found.split.strangers),
         "notEnrolled": [str(photo.path) for photo in found.trial.left_out],
         "classifier": found.model.card.kind,
-        "embedder": found.embedder,
+        "embedder": asked_for(found.embedder),
         "openSet": _table(found.table),
         "perPerson": {
             person.name: {**_table(person.table), "takenFor": list(person.taken_for), "lent": person.lent}
@@ -25,7 +27,7 @@ def values(found: Assessment) -> dict[str, Any]:
         "calibration": _calibration(found.calibration),
         "calibrationNamed": _calibration(found.calibration_named),
         "verification": {
-            embedder: {
+            _key(embedder, found.verification): {
                 "accuracy": one.accuracy,
                 "interval": list(one.interval),
                 "pairs": one.pairs,
@@ -48,15 +50,22 @@ def values(found: Assessment) -> dict[str, Any]:
     }
 
 
+def _key(embedder: str, measured: Container[str]) -> str:
+    """dlib_resnet is what decides where that is asked for."""
+    return "dlib_resnet_one_view" if embedder == DLIB and VIEWS in measured else asked_for(embedder)
+
+
 def _comparisons(found: Assessment) -> dict[str, Any]:
     return {
-        embedder: {
+        asked_for(embedder): {
             "ours": _table(found.rivals_ours[embedder]),
             **{
                 line.name: {
                     **_table(line.table),
                     "oursAtItsRate": _table(line.ours_there),
                     "aheadAtItsRate": line.ahead_there,
+                    "oursAsRight": None if line.ours_as_right is None else _table(line.ours_as_right),
+                    "fewerStrangersAsRight": line.fewer_strangers,
                     "itAtOurRate": _table(line.theirs_here),
                     "oursAtOurRate": _table(line.ours_here),
                     "aheadAtOurRate": line.ahead_here,

@@ -1,0 +1,73 @@
+"""dlib's ResNet on several views of each face: what decisions by dlib's encodings rest on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from face_det import registry
+from face_det.compute import PLAIN, Compute
+from face_det.embedders import landmarks
+from face_det.embedders.dlib_resnet import DlibResnetEmbedder
+from face_det.embedders.landmarks import CHIP_PX, PADDING
+from face_det.faces import Detection, Encodings, Rgb
+from face_det.nets.resnet import BATCH, DIMENSIONS
+
+PADDINGS = (PADDING, PADDING - 0.1, PADDING + 0.1)
+"""Room around the face in each of the views: dlib's own, nearer, farther."""
+
+COUNT = 2 * len(PADDINGS)
+"""Views of a face."""
+
+
+class DlibViewsEmbedder:
+    """The mean of dlib's encodings of a face from three distances, each mirrored as well.
+
+    Of pairs of photos in LFW it gets a third fewer wrong than one view, and a decision by it names
+    as many people rightly at a quarter of the strangers (docs/adr/0015-views.md). `plain`, the
+    embedder of one view, is loaded unless it is given.
+    """
+
+    name = "dlib_views"
+    dimensions = DIMENSIONS
+
+    def __init__(
+        self, compute: Compute = PLAIN, jitter: str = "dlib", plain: DlibResnetEmbedder | None = None
+    ) -> None:
+        self._plain = plain or DlibResnetEmbedder(compute, jitter)
+        self.parts = (self._plain,)
+        weights = self._plain.fingerprint.split(":")[1]
+        paddings = "-".join(f"{padding:.2f}" for padding in PADDINGS)
+        self.fingerprint = f"{self.name}:{weights}:landmarks5-{CHIP_PX}-{paddings}-mirrored"
+        self._jitter = registry.create(registry.JITTERS, jitter)
+        self.runtime = self._plain.runtime
+
+    def align(self, rgb: Rgb, detection: Detection) -> npt.NDArray[np.uint8]:
+        """The face as upright chips, shape (3, 150, 150, 3)."""
+        found = landmarks.found5(rgb, detection.box)
+        return np.stack([landmarks.chip(rgb, found, padding) for padding in PADDINGS])
+
+    def embed(self, chips: Sequence[npt.NDArray[np.uint8]], jitters: int = 1) -> Encodings:
+        """Encodings of faces' chips, shape (len(chips), 128).
+
+        With more than one of `jitters`, so many re-samples are averaged with the views.
+        """
+        sums, counts = np.zeros((len(chips), self.dimensions)), np.zeros(len(chips))
+        samples = (
+            (face, sample) for face, views in enumerate(chips) for sample in self._samples(views, jitters)
+        )
+        while batch := list(itertools.islice(samples, BATCH)):
+            faces, each = zip(*batch, strict=True)
+            np.add.at(sums, list(faces), self._plain.embed(each))
+            np.add.at(counts, list(faces), 1)
+        return sums / np.maximum(counts, 1)[:, None]
+
+    def _samples(self, views: npt.NDArray[np.uint8], jitters: int) -> Iterator[Rgb]:
+        for view in views:
+            yield view
+            yield view[:, ::-1]
+        if jitters > 1:
+            yield from self._jitter.resampled(views[0], jitters)

@@ -1,0 +1,32 @@
+"""Several embedders beside each other, on one detection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from face_det.faces import Detection, Embedder, Encodings, Rgb
+
+
+class JoinedEmbedder:
+    """The numbers of each, one after the other; the chip is all of their chips."""
+
+    def __init__(self, name: str, embedders: Sequence[Embedder]) -> None:
+        self.name = name
+        self.parts = tuple(embedders)
+        self.dimensions = sum(embedder.dimensions for embedder in embedders)
+        self.fingerprint = f"{name}:{'+'.join(embedder.fingerprint for embedder in embedders)}"
+        runtimes = "+".join(embedder.runtime for embedder in embedders)
+        self.runtime = "+".join(dict.fromkeys(runtimes.split("+")))
+
+    def align(self, rgb: Rgb, detection: Detection) -> tuple[Any, ...]:
+        """The face's chips, one of each."""
+        return tuple(part.align(rgb, detection) for part in self.parts)
+
+    def embed(self, chips: Sequence[tuple[Any, ...]], jitters: int = 1) -> Encodings:
+        """Encodings of faces' chips, shape (len(chips), dimensions); `jitters` as each embedder has them."""
+        return np.hstack(
+            [part.embed([each[at] for each in chips], jitters) for at, part in enumerate(self.parts)]
+        )
