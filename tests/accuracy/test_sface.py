@@ -11,14 +11,14 @@ import PIL.Image
 import pytest
 
 from face_det import registry
-from face_det.compute import Compute
+from face_det.compute import PLAIN, Compute
 from face_det.detectors.yunet import YunetDetector
-from face_det.embedders.both import BothEmbedder
+from face_det.embedders import menu
 from face_det.embedders.dlib_resnet import DlibResnetEmbedder
 from face_det.embedders.sface import SfaceEmbedder
 from face_det.embedders.upright import ARCFACE, Upright, dlib_points, similarity
 from face_det.engine import EngineOptions, build
-from face_det.faces import Box, Detection, Embedder, Rgb
+from face_det.faces import Box, Detection, Rgb
 from face_det.nets import yunet
 from face_det.nets.catalogue import weights_path
 from face_det.nets.sface import Sface
@@ -138,11 +138,11 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("name", ["sface", "both"])
+@pytest.mark.parametrize("name", ["sface", "both", "dlib_views"])
 @pytest.mark.parametrize("edges", STRANGE)
 def test_no_box_is_an_error(pictures: Mapping[str, Rgb], name: str, edges: tuple[float, ...]) -> None:
     """Outside, across the edge, a single pixel, larger than the picture; with useless landmarks, too."""
-    both: Embedder = registry.create(registry.EMBEDDERS, name)
+    both = menu.embedder(name, PLAIN, "dlib")
     for points in (None, np.zeros((5, 2), np.float32), np.full((5, 2), np.nan, np.float32)):
         chip = both.align(pictures["obama"], Detection(Box(*map(float, edges)), 1.0, points))
         assert np.isfinite(both.embed([chip])).all()
@@ -189,7 +189,7 @@ def test_the_second_sample_is_the_mirror(embedder: SfaceEmbedder, seen: list[tup
 
 def test_both_are_the_two(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detection]]) -> None:
     """dlib's numbers first, then sface's; the fingerprint names both."""
-    both, dlib = BothEmbedder(), DlibResnetEmbedder()
+    both, dlib = menu.embedder("both", PLAIN, "dlib"), DlibResnetEmbedder()
     some = seen[:3]
     found = both.embed([both.align(*each) for each in some])
     np.testing.assert_allclose(found[:, :128], dlib.embed([dlib.align(*each) for each in some]), atol=1e-6)

@@ -239,9 +239,7 @@ def test_encodings_of_two_networks_are_never_mixed() -> None:
             gallery.plus("bob", BOTH, other)
     unnoted = Gallery({"dlib_resnet": [ROW], "sface": [-ROW]}, ("anna",))
     assert [unnoted.fingerprint_of(name) for name in unnoted.embedders] == [None, "sface", "both"]
-    with pytest.raises(
-        BadEncodings, match="must be those of dlib_resnet, and perhaps dlib_views and sface"
-    ):
+    with pytest.raises(BadEncodings, match="must be those of dlib_resnet, and perhaps dlib_views and sface"):
         Gallery({"sface": [ROW]}, ("anna",))
 
 
