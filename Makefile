@@ -32,8 +32,9 @@ setup: $(READY)
 demo: $(READY)
 	@$(PY) scripts/demo.py $(ARGS)
 
+# As many at once as there are cores, up to four: each is a Python with networks, half a gigabyte or more.
 test: $(TOOLS)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 # The image is kept in .cache; without what it needs, the tests are skipped and say why.
 test-systemd: $(TOOLS)

@@ -52,6 +52,7 @@ setup(
             "psutil>=5.9",
             "pytest>=8.2",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             # Pinned to a minor version: the next may format otherwise.
             "ruff~=0.17.0",
             # Builds wheels by itself from this version on; the packaging is tested.

@@ -218,7 +218,13 @@ def test_networks_of_two_embedders_are_loaded_once() -> None:
     """Who enrols with both beside a live sface has dlib's loaded, and nothing twice."""
     live = build(EngineOptions(detector="hog", embedder="sface"))
     both = live.with_embedder("both")
-    assert both._embedder.part("sface") is live._embedder
+    dlib, sface = both._embedder.parts
+    assert sface is live._embedder
     assert both.with_embedder("sface")._embedder is live._embedder
-    assert both.with_embedder("dlib_resnet")._embedder is both._embedder.part("dlib_resnet")
+    assert both.with_embedder("dlib_resnet")._embedder is dlib
     assert both.fingerprint == build(both.options).fingerprint
+    everything = both.with_embedder("all")
+    views = everything.with_embedder("dlib_views")
+    assert views._embedder.parts == (dlib,)
+    assert [*everything._embedder.parts] == [dlib, views._embedder, sface]
+    assert views.with_embedder("dlib_resnet")._embedder is dlib

@@ -6,11 +6,13 @@ import ctypes
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from face_det import registry
 from face_det.engine import Engine
 from face_det.errors import WeightsError
 from face_det.faces import Box, Detection
@@ -55,16 +57,25 @@ class Detector:
 
 
 class Embedder:
-    name = "dlib_resnet"
     runtime = "doomed"
-    dimensions = 128
-    fingerprint = "dlib_resnet:doomed"
+
+    def __init__(self, name):
+        parts = registry.JOINED.get(name, (name,))
+        self.name = name
+        self.dimensions = 128 * len(parts)
+        each = "+".join(f"{part}:doomed" for part in parts)
+        self.fingerprint = f"{name}:{each}" if name in registry.JOINED else each
 
     def align(self, rgb, detection):
         return rgb
 
     def embed(self, chips, jitters=1):
-        return np.array([np.full(128, chip[0, 0, 1] / 256) for chip in chips])
+        return np.array([np.full(self.dimensions, chip[0, 0, 1] / 256) for chip in chips])
+
+
+class Doomed(Engine):
+    def with_embedder(self, name):
+        return Doomed(self._detector, Embedder(name), replace(self.options, embedder=name))
 
 
 def build(options):
@@ -74,7 +85,7 @@ def build(options):
         ctypes.string_at(0)
     if doom:
         raise WeightsError(doom)
-    return Engine(Detector(), Embedder(), options)
+    return Doomed(Detector(), Embedder(options.embedder), options)
 
 
 def main():
