@@ -59,7 +59,7 @@ class Detector:
 class Embedder:
     runtime = "doomed"
 
-    def __init__(self, name):
+    def __init__(self, name="dlib_resnet"):
         parts = registry.JOINED.get(name, (name,))
         self.name = name
         self.dimensions = 128 * len(parts)
