@@ -21,6 +21,8 @@ ROW = np.arange(128) / 128
 BOTH = np.concatenate([ROW, -ROW])
 DLIB_1, SFACE_2 = "dlib_resnet:1", "sface:2"
 BOTH_12 = f"both:{DLIB_1}+{SFACE_2}"
+VIEWS_3 = "dlib_views:3"
+ALL_123 = f"all:{DLIB_1}+{VIEWS_3}+{SFACE_2}"
 
 
 def written(path: Path, content: Any) -> Path:
@@ -204,6 +206,34 @@ def test_both_embedders_in_the_originals_file(tmp_path: Path) -> None:
     loaded = Gallery.load(tmp_path / "e")
     assert loaded.dumps() == data
     assert np.array_equal(loaded.of("both"), gallery.of("both"))
+
+
+def test_numbers_of_several_views(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """dlib_views' lie beside dlib's, with and without sface's, and are dropped where a photo lacks them."""
+    gallery_module._tell.cache_clear()
+    row = np.concatenate([ROW, 0.5 * ROW, -ROW])
+    for fingerprint, embedders in (
+        (ALL_123, ("dlib_resnet", "dlib_views", "sface", "both")),
+        (f"all_dlib:{DLIB_1}+{VIEWS_3}", ("dlib_resnet", "dlib_views")),
+    ):
+        numbers = row[: 128 * len([name for name in embedders if name != "both"])]
+        gallery = Gallery.empty().plus("anna", numbers, fingerprint).plus("bob", 2 * numbers, fingerprint)
+        assert gallery.embedders == embedders
+        assert np.array_equal(gallery.of("dlib_resnet"), [ROW, 2 * ROW])
+        assert np.array_equal(gallery.of("dlib_views"), [0.5 * ROW, ROW])
+        assert gallery.fingerprint_of("dlib_views") == VIEWS_3
+        (tmp_path / "e").write_bytes(gallery.dumps())
+        loaded = Gallery.load(tmp_path / "e")
+        assert loaded.embedders == embedders
+        assert loaded.dumps() == gallery.dumps()
+        assert (
+            Gallery.from_rows([numbers, 2 * numbers], ["anna", "bob"], fingerprint).dumps() == loaded.dumps()
+        )
+    both = Gallery.load(tmp_path / "e").plus("carl", BOTH, BOTH_12)
+    assert both.embedders == ("dlib_resnet",)
+    assert "dlib_views's numbers are not known of the new one" in caplog.text
+    with pytest.raises(BadEncodings, match=r"must be 384 numbers .*, got shape \(256,\)"):
+        Gallery.empty().plus("anna", BOTH, ALL_123)
 
 
 def test_the_originals_gallery_stays_dlibs(caplog: pytest.LogCaptureFixture) -> None:

@@ -117,9 +117,9 @@ def _figures(table: OpenSet) -> tuple[str, ...]:
 
 
 def _comparisons(found: Assessment) -> Iterator[Table]:
-    head = ("rule", "right", "wrong", "not named", "strangers", "F1", "ours at its rate", "ahead")
+    head = ("rule", "right", "wrong", "not named", "strangers", "F1")
     for embedder, lines in found.lines.items():
-        rows = [("ours", *_short(found.rivals_ours[embedder]), *[""] * 7)]
+        rows = [("ours", *_short(found.rivals_ours[embedder]), *[""] * 6)]
         for line in lines:
             there, theirs, ours = line.ours_there, line.theirs_here, line.ours_here
             rows.append(
@@ -127,8 +127,8 @@ def _comparisons(found: Assessment) -> Iterator[Table]:
                     line.name,
                     *_short(line.table),
                     percent(Share(there.right, there.known)),
-                    _verdict(line.ahead_there),
-                    *_strangers_then(line),
+                    _strangers_then(line),
+                    _verdict(line.ahead_there, line.fewer_strangers or 0),
                     percent(Share(theirs.right, theirs.known)),
                     percent(Share(ours.right, ours.known)),
                     _verdict(line.ahead_here),
@@ -137,13 +137,14 @@ def _comparisons(found: Assessment) -> Iterator[Table]:
         photo = 1 / max(found.table.known, 1)
         yield Table(
             f"Beside others' rules, on the encodings of {_label(embedder)}",
-            (*head, "ours as right", "fewer", "it at our rate", "ours there", "ahead"),
+            (*head, "ours at its rate", "as right at", "ahead", "it at our rate", "ours there", "ahead"),
             tuple(rows),
             "Each rule with the threshold it ships with. At its rate, and at ours: right with the best "
             "threshold at which no more strangers are named than by the rule, or by ours, as they ship; such "
-            "thresholds are known only afterwards. Ours as right: strangers whom ours names with the "
-            "threshold at which it names as many people rightly as the rule. Ahead and fewer are counted in "
-            f"photos, of which one is {photo:.2%} of the people's; a few are chance.",
+            "thresholds are known only afterwards. As right at: the strangers whom ours names with the "
+            "threshold at which it names as many people rightly as the rule does. Ahead is counted in photos "
+            f"named rightly, of which one is {photo:.2%} and a few are chance; where these are as many, in how "
+            "many fewer strangers get a name.",
         )
 
 
@@ -163,14 +164,14 @@ def _label(embedder: str) -> str:
     return views.get(embedder, embedder)
 
 
-def _strangers_then(line: Line) -> tuple[str, str]:
-    fewer, table = line.fewer_strangers, line.ours_as_right
-    if fewer is None or table is None:
-        return "never", ""
-    return percent(Share(table.strangers_named, table.strangers)), _verdict(fewer)
+def _strangers_then(line: Line) -> str:
+    table = line.ours_as_right
+    return "never" if table is None else percent(Share(table.strangers_named, table.strangers))
 
 
-def _verdict(ahead: int) -> str:
+def _verdict(ahead: int, fewer: int = 0) -> str:
+    if ahead == 0 and fewer > 0:
+        return f"ours, {fewer} fewer"
     return "level" if ahead == 0 else f"{'ours' if ahead > 0 else 'theirs'} by {abs(ahead)}"
 
 
