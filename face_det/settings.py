@@ -117,13 +117,7 @@ class Config(BaseModel):
         gt=1e-6,
         le=0.1,
     )
-    num_jitters: int = _whole(
-        1,
-        1,
-        10_000,
-        "Re-samples of each face that are encoded and averaged; where dlib's encodings decide, with the six "
-        "views that are averaged anyhow.",
-    )
+    num_jitters: int = _whole(1, 1, 10_000, "Re-samples of each face that are encoded and averaged.")
     jitter: str = _choice(
         "dlib", "The re-samples: `dlib` are its own; `fast` are as good, sooner made, always the same."
     )

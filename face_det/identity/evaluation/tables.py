@@ -143,8 +143,8 @@ def _comparisons(found: Assessment) -> Iterator[Table]:
             "threshold at which no more strangers are named than by the rule, or by ours, as they ship; such "
             "thresholds are known only afterwards. As right at: the strangers whom ours names with the "
             "threshold at which it names as many people rightly as the rule does. Ahead is counted in photos "
-            f"named rightly, of which one is {photo:.2%} and a few are chance; where these are as many, in how "
-            "many fewer strangers get a name.",
+            f"named rightly, of which one is {photo:.2%} and a few are chance; where these are as many, in "
+            "how many fewer strangers get a name.",
         )
 
 
