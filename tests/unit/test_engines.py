@@ -75,6 +75,22 @@ def test_what_enrols(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureF
     assert enrolling("sface") == "all", "asked for by name: loading it says what is missing"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kept", "embedder"),
+    [
+        ("auto", ["dlib_resnet"], "dlib_resnet"),
+        ("auto", ["dlib_resnet", "dlib_views"], "all_dlib"),
+        ("auto", ["dlib_resnet", "sface", "both"], "both"),
+        ("sface", ["dlib_resnet", "dlib_views", "sface", "both"], "all"),
+        ("dlib_resnet", ["dlib_resnet", "dlib_views", "sface", "both"], "all_dlib"),
+        ("dlib_resnet", ["dlib_resnet", "sface", "both"], "dlib_resnet"),
+    ],
+)
+def test_only_what_is_kept_is_computed(wanted: str, kept: list[str], embedder: str) -> None:
+    """A new photo's numbers are of no use where the other photos have none."""
+    assert enrolling(wanted, kept) == embedder
+
+
 def test_one_detector_for_all() -> None:
     """Each embedder is loaded once, the detector once."""
     made = Engines(OPTIONS)
