@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from face_det import config as configuration
+from face_det.doors import progress
 from face_det.doors.assemble import enrolment_options
 from face_det.doors.caller import open_audit
 from face_det.engine import EngineOptions
@@ -32,12 +28,10 @@ ADVICE = {
     Omission.BAD_IMAGE: "cannot be read as a picture",
     Omission.TOO_SMALL: "its face is smaller than minFace",
 }
-LINE_EVERY_S = 10.0
-"""How often progress is told where there is no terminal to draw a bar on."""
 
 
 @dataclass(slots=True)
-class _Progress:
+class _Count:
     done: int = 0
     total: int = 0
 
@@ -84,14 +78,14 @@ def command(
     )
     dataset = (dataset or config.dataset_path).absolute()
     target = (encodings or config.encodings_path).absolute()
-    progress = _Progress()
+    count = _Count()
     try:
         with open_audit(config, target).recorded(audit.command(), "encode") as counts:
-            report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), progress)
+            report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), count)
             counts |= {"encoded": report.encoded, "reused": report.reused}
     except KeyboardInterrupt:
         click.echo(
-            f"face-det: interrupted after {progress.done} of {progress.total} photos, which are kept for the "
+            f"face-det: interrupted after {count.done} of {count.total} photos, which are kept for the "
             f"next run, {target} is as it was",
             err=True,
         )
@@ -99,15 +93,18 @@ def command(
     click.echo(json.dumps(values(report, target), indent=2) if as_json else text(report, target))
 
 
-def _encode(
-    dataset: Path, target: Path, options: EngineOptions, jobs: int, progress: _Progress
-) -> EncodeReport:
+def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, count: _Count) -> EncodeReport:
     """Encode and write; DataError, and nothing written, if no photo can be used."""
     if not dataset.is_dir():
         raise DataError(f"{dataset}: must be a folder with a folder of photos for each person, is not there")
     with atomic.reporting(target.parent, "it must be a folder to write to"):
         atomic.make_folder(target.parent)
-    with Cache(cache_path(target)) as cache, _shown(progress) as on_progress:
+    with Cache(cache_path(target)) as cache, progress.shown() as tell:
+
+        def on_progress(done: int, total: int) -> None:
+            count.done, count.total = done, total
+            tell("encoding", done, total)
+
         before = _state(dataset)
         report = encode.encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
         with storage.locked(target):
@@ -140,26 +137,6 @@ def _nothing(dataset: Path, target: Path, report: EncodeReport) -> str:
     return (
         f"{dataset}: must hold photos of one face each, got not one that can be used ({reasons}{more}){kept}"
     )
-
-
-@contextmanager
-def _shown(progress: _Progress) -> Iterator[Callable[[int, int], None]]:
-    """Progress on stderr: a bar on a terminal, else a line now and then."""
-    console = Console(stderr=True)
-    columns = (TextColumn("encoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("encoding", total=None)
-        told = time.monotonic()
-
-        def on_progress(done: int, total: int) -> None:
-            nonlocal told
-            progress.done, progress.total = done, total
-            bar.update(task, completed=done, total=total)
-            if not console.is_terminal and time.monotonic() - told >= LINE_EVERY_S:
-                click.echo(f"{done} of {total} photos", err=True)
-                told = time.monotonic()
-
-        yield on_progress
 
 
 def text(report: EncodeReport, target: Path) -> str:

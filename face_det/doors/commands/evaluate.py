@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +12,11 @@ import click
 import platformdirs
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
 from face_det import config as configuration
 from face_det import engine
+from face_det.doors import progress
 from face_det.doors.assemble import enrolment_options
 from face_det.errors import DataError
 from face_det.identity import storage
@@ -33,8 +30,6 @@ from face_det.registry import CLASSIFIERS
 from face_det.settings import MENUS, Config
 
 DEFAULT_CLASSIFIER = "template"
-LINE_EVERY_S = 10.0
-"""How often progress is told where there is no terminal to draw a bar on."""
 PLAIN_WIDTH = 160
 """Columns of the tables where there is no terminal."""
 
@@ -145,7 +140,7 @@ def _assessed(asked: _Asked, config: Config) -> Assessment:
         seed=asked.seed,
     )
     jobs = asked.jobs or len(os.sched_getaffinity(0))
-    with Cache(_cache_file(asked.cache)) as cache, _shown() as on_progress:
+    with Cache(_cache_file(asked.cache)) as cache, progress.shown() as on_progress:
         found = assessment.assess(
             split,
             engine.build(enrolment_options(config, asked.embedder)),
@@ -207,24 +202,3 @@ def _rich(table: Table) -> RichTable:
     for row in table.rows:
         shown.add_row(*(text.replace("[", r"\[") for text in row))
     return shown
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress on stderr: a bar for each part on a terminal, else a line now and then."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, TaskID] = {}
-        told = -LINE_EVERY_S
-
-        def on_progress(what: str, done: int, total: int) -> None:
-            nonlocal told
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-            if not console.is_terminal and done < total and time.monotonic() - told >= LINE_EVERY_S:
-                click.echo(f"{what}: {done} of {total}", err=True)
-                told = time.monotonic()
-
-        yield on_progress

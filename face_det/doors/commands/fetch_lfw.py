@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from face_det import config as configuration
+from face_det.doors import progress
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN
 from face_det.sources import lfw
@@ -79,7 +80,7 @@ def command(
     if copy is None:
         with _downloading(lfw.home(data_home)):
             copy = lfw.download(data_home)
-    with _shown() as on_progress:
+    with progress.shown() as tell:
         fetched = lfw.fetch(
             copy,
             output,
@@ -87,7 +88,7 @@ def command(
             ratio=ratio,
             seed=seed,
             enrolled=_enrolled(config.dataset_path, output),
-            on_progress=on_progress,
+            on_progress=progress.of("photos", tell),
         )
     for line in fetched.unreadable:
         click.echo(f"face-det: passed over: {line}", err=True)
@@ -151,12 +152,3 @@ def _downloading(place: Path) -> Iterator[None]:
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         bar.add_task("LFW", total=None)
         yield
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[int, int], None]]:
-    console = Console(stderr=True)
-    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("photos", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from face_det import config as configuration
 from face_det import engine as engines
 from face_det.config import Config
-from face_det.doors import gallery_report
+from face_det.doors import gallery_report, progress
 from face_det.doors.assemble import enrolment_options
 from face_det.doors.caller import open_audit
 from face_det.errors import DataError, TryAgain
@@ -145,9 +141,9 @@ def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], lis
         )  # another dataset must not drive this one's out of the caches
     options = enrolment_options(config)
     engine = engines.build(options)
-    with _bars() as bars, Cache(cache_path(encodings)) as cache:
+    with progress.shown() as tell, Cache(cache_path(encodings)) as cache:
         report = encode.encode_dataset(
-            dataset, cache, options, jobs=jobs, on_progress=bars("encoding"), engine=engine
+            dataset, cache, options, jobs=jobs, on_progress=progress.of("encoding", tell), engine=engine
         )
         omissions = {one.path: one.reason for one in report.left_out}
         hashes = {path: _hash(path) for _, path in listed}
@@ -156,7 +152,9 @@ def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], lis
             for _, path in listed
             if omissions.get(path) is not Omission.BAD_IMAGE and hashes[path]
         }
-        facts = check_facts.facts_of(wanted, engine, check_facts.facts_path(encodings), bars("looking"))
+        facts = check_facts.facts_of(
+            wanted, engine, check_facts.facts_path(encodings), progress.of("looking", tell)
+        )
     photos = [
         Photo(name, path, hashes[path], omissions.get(path), facts.get(hashes[path])) for name, path in listed
     ]
@@ -184,17 +182,3 @@ def _chosen(found: Sequence[Finding], *, by_default: bool, sure: float) -> dict[
         if finding.path is not None and finding.sure >= sure and (not by_default or finding.kind in KINDS):
             chosen.setdefault(finding.path, finding)
     return chosen
-
-
-@contextmanager
-def _bars() -> Iterator[Any]:
-    """A bar for each step, on stderr, if somebody is looking."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-
-        def begin(step: str) -> Any:
-            task = bars.add_task(step, total=None)
-            return lambda done, total: bars.update(task, completed=done, total=total)
-
-        yield begin

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from face_det import config as configuration
 from face_det import registry
 from face_det.classifiers.search import Recipe
-from face_det.doors import masks
+from face_det.doors import masks, progress
 from face_det.doors.caller import open_audit
 from face_det.errors import BadEncodings, FaceDetError
 from face_det.faces import UNKNOWN
@@ -86,7 +82,7 @@ def command(
     targets, labels = _targets(config, output, bool(asked))
     jobs = jobs or len(os.sched_getaffinity(0))
     try:
-        with _progress() as on_progress:
+        with progress.shown() as on_progress:
             taught = masks.with_masks(gallery, config, source, jobs, on_progress) if masked else gallery
             result = training.train(
                 taught,
@@ -159,22 +155,6 @@ def _kind_there(config: Config) -> str:
         return model.load(config.model_path, config.label_path).recipe
     except FaceDetError:
         return FIRST_KIND
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each classifier, on stderr, if somebody is looking."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def on_progress(kind: str, done: int, total: int) -> None:
-            if kind not in tasks:
-                tasks[kind] = bars.add_task(kind, total=total)
-            bars.update(tasks[kind], completed=done)
-
-        yield on_progress
 
 
 def _stand_in(
