@@ -15,6 +15,9 @@ PERSON = "person"
 """The object label whose box is searched for faces."""
 
 EDGES = ("ymin", "xmin", "ymax", "xmax")
+MAX_NESTING = 64
+"""Lists and objects within each other that an image may bring along: all of it stands in the reply."""
+
 ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "outcome", "candidates", "faces")
 
 
@@ -67,7 +70,22 @@ def _image(entry: object, place: str) -> ImageRequest:
         label = _object(label, here)
         if _member(label, "name", here) == PERSON:
             persons.append(Person(index, _box(_member(label, "box", here), f"{here}.box")))
+    _require_shallow(entry, place)
     return ImageRequest(path, tuple(persons))
+
+
+def _require_shallow(entry: object, place: str) -> None:
+    level = [entry]
+    for _ in range(MAX_NESTING):
+        level = [member for value in level for member in _members(value)]
+    if level:
+        raise BadRequest(f"{place}: must be nested {MAX_NESTING} deep at the most, is deeper")
+
+
+def _members(value: object) -> Sequence[Any]:
+    if isinstance(value, Mapping):
+        return [*value, *value.values()]
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _box(value: object, place: str) -> Box | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from onnx import checker, helper
 
-from face_det import config
-from face_det.errors import ConfigError, DataError, WeightsError
+from face_det import config, wire
+from face_det.errors import BadRequest, ConfigError, DataError, WeightsError
 from face_det.identity import audit, check_facts, quarantine_journal, storage
 from face_det.nets import blocks
 
@@ -30,6 +30,36 @@ def test_facts_of_other_types(row: list[object], tmp_path: Path) -> None:
     """What is empty is not therefore a number, and signs have a length."""
     (tmp_path / "facts.json").write_text(json.dumps({"settings": "s", "photos": {"ab": row}}))
     assert check_facts._read(tmp_path / "facts.json", "s") == {}
+
+
+def within(value: object, depth: int) -> object:
+    """So many lists and objects around a value."""
+    for number in range(depth):
+        value = [value] if number % 2 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("where", ["image", "label", "key"])
+def test_a_request_within_itself(where: str) -> None:
+    """Refused by name before any picture is read, whatever it is within; what is less deep is kept whole."""
+    for depth, fits in ((40, True), (wire.MAX_NESTING + 1, False), (900, False)):
+        label = {"name": "person", "box": {"xmin": 0, "ymin": 0, "xmax": 9, "ymax": 9}}
+        image: dict[object, object] = {"image": "a.jpg", "labels": [label]}
+        if where == "image":
+            image["more"] = within(1, depth)
+        elif where == "label":
+            label["more"] = within(1, depth)
+        else:
+            key: object = 1
+            for _ in range(depth):
+                key = (key,)
+            image[key] = 1
+        if fits:
+            wire.parse([image], 1)
+            assert len(wire.render([image], {})) > depth
+            continue
+        with pytest.raises(BadRequest, match=r"images\[1\]: must be nested 64 deep at the most, is deeper"):
+            wire.parse([{"image": "b.jpg", "labels": []}, image], 2)
 
 
 def test_an_audit_log_within_itself(tmp_path: Path) -> None:
