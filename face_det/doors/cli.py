@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "Measure recognition on photos that were not enrolled."),
     "fetch-lfw": ("fetch_lfw", "Strangers for dataset/Unknown, out of LFW."),
     "gallery": ("gallery", "Check the photos of the dataset; put bad ones aside, and back."),
+    "forget": ("forget", "Remove people: photos, encodings, and what was learnt of them."),
     "serve": ("serve", "The daemon: answer calls over zerorpc."),
     "keys": ("keys", "Keys for calls over tcp: the server's, and its clients'."),
     "install-service": ("install_service", "The daemon as a service of systemd."),

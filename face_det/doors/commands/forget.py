@@ -1,0 +1,113 @@
+"""`face-det forget`: remove people's photos and everything that was learnt of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from face_det import config as configuration
+from face_det.config import Config
+from face_det.doors.caller import open_audit
+from face_det.errors import DataError, FaceDetError, Unreachable
+from face_det.identity import audit
+
+PROBE_S, TIMEOUT_S = 10.0, 600.0
+"""For a daemon to say that it is there; and for it to forget, since all that remains is learnt anew."""
+
+Forget = Callable[[str], dict[str, Any]]
+
+
+@click.command(
+    help="Remove people's photos and all that was learnt of them, for good: through the daemon where one "
+    "answers, so that it knows them no more at once, else in the files."
+)
+@click.argument("names", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--remote", metavar="ENDPOINT", help="Only through the daemon at ipc:///PATH or tcp://HOST:PORT."
+)
+@click.option("--keys", type=click.Path(path_type=Path), help="For tcp: the file of `face-det keys add`.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(
+    names: tuple[str, ...],
+    yes: bool,
+    remote: str | None,
+    keys: Path | None,
+    config_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Entry point of the command."""
+    config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
+    _ask(names, yes)
+    done: list[dict[str, Any]] = []
+    failed: list[FaceDetError] = []
+    with _forgetter(config, remote, keys) as (forget, place):
+        for name in dict.fromkeys(names):
+            try:
+                done.append(forget(name))
+            except DataError as error:
+                # One name that nobody has does not keep the others' photos here.
+                failed.append(error)
+    if as_json:
+        click.echo(json.dumps({"by": place, "forgotten": done}, indent=2))
+    else:
+        for one in done:
+            what = f"{_count(one['images'], 'photo')} and {_count(one['encodings'], 'encoding')}"
+            click.echo(f"{one['name']}: {what} removed ({place})")
+    if failed:
+        raise DataError("; ".join(map(str, failed))) if len(failed) > 1 else failed[0]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _ask(names: Sequence[str], yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody is here to ask whether to remove them for good; give --yes")
+    click.confirm(f"Remove {', '.join(names)} for good, photos and all?", abort=True, err=True)
+
+
+@contextlib.contextmanager
+def _forgetter(config: Config, remote: str | None, keys: Path | None) -> Iterator[tuple[Forget, str]]:
+    """What forgets, and where that is."""
+    from face_det.doors import keys as key_files
+    from face_det.doors.client import Client
+
+    place = remote or config.zerorpc_pipe
+    own = keys if keys or remote or not place.startswith("tcp:") else key_files.local(config.keys_path)
+    heartbeat_s = config.zerorpc_heart_beat / 1000
+    try:
+        with Client(place, timeout_s=PROBE_S, heartbeat_s=heartbeat_s, keys=own) as client:
+            client.status()
+    except Unreachable:
+        if remote is not None:
+            raise
+        yield _in_files(config), f"no daemon answers at {place}: in the files"
+        return
+    with Client(place, timeout_s=TIMEOUT_S, heartbeat_s=heartbeat_s, keys=own) as client:
+        yield client.forget, f"by the daemon at {place}"
+
+
+def _in_files(config: Config) -> Forget:
+    from face_det.doors import assemble
+
+    learner, log = assemble.learner(config), open_audit(config)
+
+    def forget(name: str) -> dict[str, Any]:
+        with log.recorded(audit.command(), "forget", name) as counts:
+            found = learner.forget(name)
+            counts |= {"images": found.images, "encodings": found.encodings}
+        return {"name": name, "images": found.images, "encodings": found.encodings}
+
+    return forget
