@@ -157,7 +157,7 @@ def test_encode_says_who_is_gone(
     with pytest.raises(DataError, match=r"2 of 3 have none; is it mounted.*run face-det encode"):
         trained(mine)
     options = mine.engines.of("both").options
-    command._encode(mine.places.dataset, mine.places.encodings, options, 1, command._Progress())
+    command._encode(mine.places.dataset, mine.places.encodings, options, 1, command._Count())
     assert "without a photo" in capsys.readouterr().err.split("Bob, Cid")[0]
     assert Gallery.load(mine.places.encodings).people == ("Ann",)
     trained(mine)
