@@ -14,7 +14,7 @@ from face_det import memory, registry
 from face_det.budget import Budget
 from face_det.compute import PLAIN, Compute
 from face_det.embedders import menu
-from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Reason, Rgb
+from face_det.faces import Box, Chip, Detection, Detector, Embedder, Face, Reason, Rgb, runtimes
 from face_det.media.image import crop, focus, region
 
 View = tuple[Rgb, "Box | None"]
@@ -123,8 +123,7 @@ class Engine:
     @property
     def runtime(self) -> str:
         """What runs the detector and the embedder, as in `onnxruntime+native` or `dlib`."""
-        both = f"{self._detector.runtime}+{self._embedder.runtime}"
-        return "+".join(dict.fromkeys(both.split("+")))
+        return runtimes(self._detector.runtime, self._embedder.runtime)
 
     def faces(
         self,

@@ -126,6 +126,11 @@ class Match:
     candidates: tuple[Candidate, ...] = ()
 
 
+def runtimes(*names: str) -> str:
+    """What runs several networks, each once, of what runs each: onnxruntime+native."""
+    return "+".join(dict.fromkeys("+".join(names).split("+")))
+
+
 class Detector(Protocol):
     """Finds faces. `runtime` names what runs it: dlib, onnxruntime, openvino bf16, ...
 

@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zerorpc
 import zmq
@@ -16,6 +16,10 @@ from face_det import address, errors
 from face_det.doors import keys as key_files
 from face_det.doors.keys import ClientKeys
 from face_det.errors import ConfigError, FaceDetError, Unreachable
+
+if TYPE_CHECKING:
+    # Whoever only calls needs none of it.
+    from face_det.config import Config
 
 PROBE_S = 5.0
 _HANDSHAKES = (
@@ -48,6 +52,25 @@ class Client:
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._connection: Any = None
+
+    @classmethod
+    def configured(
+        cls,
+        config: Config,
+        timeout_s: float,
+        endpoint: str | None = None,
+        keys: str | os.PathLike[str] | None = None,
+    ) -> Client:
+        """A client of the daemon of this configuration, or of the one at `endpoint`.
+
+        Over tcp the former is called with the daemon's own keys, if no others are given. Raises
+        ConfigError for keys that cannot be read.
+        """
+        place = endpoint or config.zerorpc_pipe
+        own: ClientKeys | str | os.PathLike[str] | None = keys
+        if keys is None and endpoint is None and place.startswith("tcp:"):
+            own = key_files.local(config.keys_path)
+        return cls(place, timeout_s=timeout_s, heartbeat_s=config.zerorpc_heart_beat / 1000, keys=own)
 
     def __enter__(self) -> Client:
         """This client; it connects with the first call."""

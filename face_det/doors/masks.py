@@ -9,7 +9,7 @@ from face_det import engine
 from face_det.doors.assemble import enrolment_options
 from face_det.identity import masked
 from face_det.identity.cache import Cache, cache_path
-from face_det.identity.fingerprints import BOTH, DLIB
+from face_det.identity.fingerprints import BOTH
 from face_det.identity.gallery import Gallery
 from face_det.settings import Config
 
@@ -18,8 +18,7 @@ def with_masks(
     gallery: Gallery, config: Config, source: Path, jobs: int, on_progress: Callable[[str, int, int], None]
 ) -> Gallery:
     """The gallery with masked copies of the photos; those encoded once are in the cache beside `source`."""
-    asked = BOTH if BOTH in gallery.embedders else DLIB
-    built = engine.build(enrolment_options(config, asked, gallery.embedders))
+    built = engine.build(enrolment_options(config, BOTH, gallery.embedders))
     with Cache(cache_path(source.absolute())) as cache:
         return masked.with_masks(
             gallery,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-
-import numpy as np
 
 from face_det import registry
 from face_det.compute import PLAIN, Compute
 from face_det.embedders import landmarks
 from face_det.embedders.landmarks import CHIP_PX, PADDING
+from face_det.embedders.samples import summed
 from face_det.faces import Detection, Encodings, Rgb
 from face_det.nets.catalogue import CATALOGUE
 from face_det.nets.resnet import BATCH, DIMENSIONS, Resnet
@@ -45,13 +43,5 @@ class DlibResnetEmbedder:
         """
         if jitters <= 1:
             return self._network.encode(chips)
-        sums = np.zeros((len(chips), self.dimensions))
-        samples = (
-            (face, sample)
-            for face, chip in enumerate(chips)
-            for sample in self._jitter.resampled(chip, jitters)
-        )
-        while batch := list(itertools.islice(samples, BATCH)):
-            faces, resampled = zip(*batch, strict=True)
-            np.add.at(sums, list(faces), self._network.encode(resampled))
-        return sums / jitters
+        samples = [self._jitter.resampled(chip, jitters) for chip in chips]
+        return summed(samples, self._network.encode, BATCH, self.dimensions) / jitters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from face_det.compute import PLAIN, Compute
 from face_det.embedders import landmarks
 from face_det.embedders.dlib_resnet import DlibResnetEmbedder
 from face_det.embedders.landmarks import CHIP_PX, PADDING
+from face_det.embedders.samples import summed
 from face_det.faces import Detection, Encodings, Rgb
 from face_det.nets.resnet import BATCH, DIMENSIONS
 
@@ -55,19 +55,13 @@ class DlibViewsEmbedder:
 
         With more than one of `jitters`, so many re-samples are averaged with the views.
         """
-        sums, counts = np.zeros((len(chips), self.dimensions)), np.zeros(len(chips))
-        samples = (
-            (face, sample) for face, views in enumerate(chips) for sample in self._samples(views, jitters)
-        )
-        while batch := list(itertools.islice(samples, BATCH)):
-            faces, each = zip(*batch, strict=True)
-            np.add.at(sums, list(faces), self._plain.embed(each))
-            np.add.at(counts, list(faces), 1)
-        return sums / np.maximum(counts, 1)[:, None]
+        resampled = jitters if jitters > 1 else 0
+        samples = [self._samples(views, resampled) for views in chips]
+        return summed(samples, self._plain.embed, BATCH, self.dimensions) / (COUNT + resampled)
 
-    def _samples(self, views: npt.NDArray[np.uint8], jitters: int) -> Iterator[Rgb]:
+    def _samples(self, views: npt.NDArray[np.uint8], resampled: int) -> Iterator[Rgb]:
         for view in views:
             yield view
             yield view[:, ::-1]
-        if jitters > 1:
-            yield from self._jitter.resampled(views[0], jitters)
+        if resampled:
+            yield from self._jitter.resampled(views[0], resampled)

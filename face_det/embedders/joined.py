@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from face_det.faces import Detection, Embedder, Encodings, Rgb
+from face_det.faces import Detection, Embedder, Encodings, Rgb, runtimes
+
+
+def fingerprint(name: str, *parts: str) -> str:
+    """The fingerprint of an embedder that is made of those with these."""
+    return f"{name}:{'+'.join(parts)}"
 
 
 class JoinedEmbedder:
@@ -17,9 +22,8 @@ class JoinedEmbedder:
         self.name = name
         self.parts = tuple(embedders)
         self.dimensions = sum(embedder.dimensions for embedder in embedders)
-        self.fingerprint = f"{name}:{'+'.join(embedder.fingerprint for embedder in embedders)}"
-        runtimes = "+".join(embedder.runtime for embedder in embedders)
-        self.runtime = "+".join(dict.fromkeys(runtimes.split("+")))
+        self.fingerprint = fingerprint(name, *(embedder.fingerprint for embedder in embedders))
+        self.runtime = runtimes(*(embedder.runtime for embedder in embedders))
 
     def align(self, rgb: Rgb, detection: Detection) -> tuple[Any, ...]:
         """The face's chips, one of each."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
-
-import numpy as np
 
 from face_det import registry
 from face_det.compute import PLAIN, Compute
+from face_det.embedders.samples import summed
 from face_det.embedders.upright import Upright
 from face_det.faces import Detection, Encodings, Rgb
 from face_det.media.resize import moved
@@ -48,14 +46,8 @@ class SfaceEmbedder:
         """
         if jitters <= 1:
             return self._network.encode(chips)
-        sums = np.zeros((len(chips), self.dimensions))
-        samples = (
-            (face, sample) for face, chip in enumerate(chips) for sample in self._samples(chip, jitters)
-        )
-        while batch := list(itertools.islice(samples, BATCH)):
-            faces, each = zip(*batch, strict=True)
-            np.add.at(sums, list(faces), self._network.encode(each))
-        return unit(sums)
+        samples = [self._samples(chip, jitters) for chip in chips]
+        return unit(summed(samples, self._network.encode, BATCH, self.dimensions))
 
     def _samples(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         yield chip

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ KEYS = {DLIB: "encodings", VIEWS: "views", SFACE: "sface"}
 NAMES = "names"
 FINGERPRINTS = "fingerprints"
 EXPECTED = '{"encodings": [arrays of 128 numbers], "names": [texts]}'
+
+
+def columns(parts: Iterable[str]) -> dict[str, slice]:
+    """Where each embedder's numbers are in rows that hold those of several, one after the other."""
+    return {name: slice(at * DIMENSIONS, (at + 1) * DIMENSIONS) for at, name in enumerate(parts)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -37,8 +37,3 @@ def parts(fingerprint: str) -> dict[str, str]:
     each = inside.split("+") if name in JOINED else [fingerprint]
     # The names as they are here: a pickle that holds a text twice is another than one of equal texts.
     return {next((one for one in (VIEWS, SFACE) if part.startswith(f"{one}:")), DLIB): part for part in each}
-
-
-def joined(name: str, *fingerprints: str) -> str:
-    """The fingerprint of an embedder that is made of these."""
-    return f"{name}:{'+'.join(fingerprints)}"

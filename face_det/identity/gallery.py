@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from face_det.embedders import joined
 from face_det.errors import BadEncodings, ModelMismatch
 from face_det.faces import Encodings
 from face_det.identity import encodings_file, fingerprints
@@ -116,7 +117,7 @@ class Gallery:
         """
         noted = self._fingerprints.get(embedder)
         if embedder == BOTH and {DLIB, SFACE} <= self._fingerprints.keys():
-            noted = fingerprints.joined(BOTH, self._fingerprints[DLIB], self._fingerprints[SFACE])
+            noted = joined.fingerprint(BOTH, self._fingerprints[DLIB], self._fingerprints[SFACE])
         return noted if noted is not None or embedder == DLIB else embedder
 
     def plus(self, name: str, encoding: npt.ArrayLike, fingerprint: str | None = None) -> Gallery:
@@ -174,7 +175,7 @@ def _split(rows: Encodings, made_by: Mapping[str, str]) -> dict[str, Encodings]:
     if rows.ndim != 2 or rows.shape[1] != DIMENSIONS * len(parts):
         numbers = f"{DIMENSIONS * len(parts)} numbers ({', '.join(parts)})"
         raise BadEncodings(f"encoding: must be {numbers}, got shape {rows.shape[1:]}")
-    return {name: rows[:, at * DIMENSIONS : (at + 1) * DIMENSIONS] for at, name in enumerate(parts)}
+    return {name: rows[:, part] for name, part in encodings_file.columns(parts).items()}
 
 
 def _checked(key: str, given: npt.ArrayLike, count: int) -> Encodings:

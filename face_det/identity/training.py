@@ -8,6 +8,7 @@ and the figures are those of a classifier that knew a fifth less.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,15 +96,15 @@ def train(
     TooFewPeople if that is so of all. ConfigError for an unknown recipe; BadEncodings if the gallery
     has no encodings of that embedder.
     """
-    tasks = _Tasks(gallery, embedder, false_accept_rate)
-    wanted = [tasks.of(name).recipe(name) for name in recipes]
+    task_of = _tasks(gallery, embedder, false_accept_rate)
+    wanted = [(task_of(name), task_of(name).recipe(name)) for name in recipes]
     if not gallery.names:
         raise TooFewPeople("encodings: must hold one face or more, got none; run 'face-det encode'")
+    # Whose encodings differ from kind to kind, and whose faces they are does not.
+    kept, held = _hold_out(wanted[0][0].y)
     trained: list[Trained] = []
     skipped: list[Skipped] = []
-    for recipe in wanted:
-        task = tasks.of(recipe.name)
-        kept, held = _hold_out(task.y)
+    for task, recipe in wanted:
 
         def progress(done: int, total: int, name: str = recipe.name) -> None:
             on_progress(name, done, total)
@@ -143,7 +144,7 @@ def refit(
     """
     if not gallery.names:
         return None
-    task = _Tasks(gallery, embedder, false_accept_rate).of(kind)
+    task = Task.of(gallery, chosen(gallery, embedder, kind), false_accept_rate)
     recipe = task.recipe(kind)
     params = _params(model, recipe)
     counts = zip(task.people, np.bincount(task.y), strict=True)
@@ -169,19 +170,10 @@ def chosen(gallery: Gallery, embedder: str, kind: str = TEMPLATE) -> str:
     return VIEWS if asked == DLIB and VIEWS in gallery.embedders and kind not in ORIGINALS else asked
 
 
-class _Tasks:
-    """The task of each kind: kinds that learn from the same encodings share theirs."""
-
-    def __init__(self, gallery: Gallery, embedder: str, false_accept_rate: float) -> None:
-        self._made: dict[str, Task] = {}
-        self._gallery, self._embedder, self._rate = gallery, embedder, false_accept_rate
-
-    def of(self, kind: str) -> Task:
-        """Raises as `train` does."""
-        embedder = chosen(self._gallery, self._embedder, kind)
-        if embedder not in self._made:
-            self._made[embedder] = Task.of(self._gallery, embedder, self._rate)
-        return self._made[embedder]
+def _tasks(gallery: Gallery, embedder: str, false_accept_rate: float) -> Callable[[str], Task]:
+    """The task of a kind: kinds that learn from the same encodings share theirs."""
+    made = functools.cache(lambda name: Task.of(gallery, name, false_accept_rate))
+    return lambda kind: made(chosen(gallery, embedder, kind))
 
 
 def _hold_out(y: Targets) -> tuple[Rows, Rows]:

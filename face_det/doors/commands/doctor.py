@@ -107,15 +107,12 @@ def _files(config: Config) -> Iterator[Finding]:
 
 def _daemon(config: Config, required: bool) -> Iterator[Finding]:
     """One round trip. A daemon that was never started is no fault; one that holds its lock and is mute is."""
-    from face_det.doors import keys
     from face_det.doors.client import Client
 
     place = config.zerorpc_pipe
     start = time.perf_counter()
     try:
-        heartbeat_s = config.zerorpc_heart_beat / 1000
-        own = keys.local(config.keys_path) if place.startswith("tcp:") else None
-        with Client(place, timeout_s=TIMEOUT_S, heartbeat_s=heartbeat_s, keys=own) as client:
+        with Client.configured(config, TIMEOUT_S) as client:
             status = client.status()
     except ConfigError as error:
         yield Finding("daemon", State.NOT_OK, str(error), "mend keysPath, or run this as the daemon's user")

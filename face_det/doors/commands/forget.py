@@ -81,21 +81,18 @@ def _ask(names: Sequence[str], yes: bool) -> None:
 @contextlib.contextmanager
 def _forgetter(config: Config, remote: str | None, keys: Path | None) -> Iterator[tuple[Forget, str]]:
     """What forgets, and where that is."""
-    from face_det.doors import keys as key_files
     from face_det.doors.client import Client
 
     place = remote or config.zerorpc_pipe
-    own = keys if keys or remote or not place.startswith("tcp:") else key_files.local(config.keys_path)
-    heartbeat_s = config.zerorpc_heart_beat / 1000
     try:
-        with Client(place, timeout_s=PROBE_S, heartbeat_s=heartbeat_s, keys=own) as client:
+        with Client.configured(config, PROBE_S, remote, keys) as client:
             client.status()
     except Unreachable:
         if remote is not None:
             raise
         yield _in_files(config), f"no daemon answers at {place}: in the files"
         return
-    with Client(place, timeout_s=TIMEOUT_S, heartbeat_s=heartbeat_s, keys=own) as client:
+    with Client.configured(config, TIMEOUT_S, remote, keys) as client:
         yield client.forget, f"by the daemon at {place}"
 
 

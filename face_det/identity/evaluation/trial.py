@@ -11,10 +11,9 @@ import numpy as np
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN, Encodings, Match
 from face_det.faces import Outcome as Verdict
-from face_det.identity import decision, training
+from face_det.identity import decision, encodings_file, training
 from face_det.identity.cache import Outcome
 from face_det.identity.decision import Rule
-from face_det.identity.encodings_file import DIMENSIONS
 from face_det.identity.evaluation.figures import Answers
 from face_det.identity.evaluation.portraits import PLAIN, Key
 from face_det.identity.evaluation.protocol import Photo, Split
@@ -163,7 +162,6 @@ def answers(model: Model, matches: Sequence[Match], asked: Encodings) -> Answers
 
 def columns(fingerprint: str) -> dict[str, list[int]]:
     """Where each embedder's numbers are in rows of an embedder that is made of them, and those of `both`."""
-    found = {
-        name: [*range(at * DIMENSIONS, (at + 1) * DIMENSIONS)] for at, name in enumerate(parts(fingerprint))
-    }
+    places = encodings_file.columns(parts(fingerprint))
+    found = {name: [*range(place.start, place.stop)] for name, place in places.items()}
     return found | ({BOTH: found[DLIB] + found[SFACE]} if {DLIB, SFACE} <= found.keys() else {})
