@@ -175,7 +175,15 @@ def test_values_are_json(found: Assessment) -> None:
     said = json.loads(json.dumps(values.values(found), allow_nan=False))
     assert said["openSet"]["knownRight"]["count"] == found.table.right
     assert set(said["perPerson"]) == set(PEOPLE)
-    assert len(said["compare"]["dlib_resnet"]) == 1 + 9
+    compared = said["compare"]["dlib_resnet"]
+    assert len(compared) == 1 + 9
+    (lines,) = found.lines.values()
+    shipped, level = (table for table in tables(found) if "on the encodings of" in table.title)
+    for line, row, same in zip(lines, shipped.rows[1:], level.rows, strict=True):
+        assert row[0] == same[0] == line.name
+        ahead = found.table.f1 - line.table.f1
+        assert compared[line.name]["aheadInF1"] == pytest.approx(ahead)
+        assert row[-1] == ("level" if abs(ahead) < 5e-4 else f"ours by {ahead:.3f}")
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(page: str) -> None:

@@ -62,6 +62,7 @@ def _comparisons(found: Assessment) -> dict[str, Any]:
             **{
                 line.name: {
                     **_table(line.table),
+                    "aheadInF1": found.rivals_ours[embedder].f1 - line.table.f1,
                     "oursAtItsRate": _table(line.ours_there),
                     "aheadAtItsRate": line.ahead_there,
                     "oursAsRight": None if line.ours_as_right is None else _table(line.ours_as_right),
