@@ -14,7 +14,7 @@ from dataclasses import replace
 from face_det import registry
 from face_det.engine import Engine, EngineOptions, build
 from face_det.errors import ModelMismatch
-from face_det.identity.fingerprints import ALL, ALL_DLIB, DLIB, SFACE, asked_for, embedder_of
+from face_det.identity.fingerprints import ALL, ALL_DLIB, DLIB, SFACE, VIEWS, asked_for, embedder_of
 from face_det.identity.model import Model
 from face_det.nets import catalogue
 
@@ -83,14 +83,21 @@ class Engines:
     def of(self, embedder: str) -> Engine:
         """The engine with that embedder, loaded if need be; raises what engine.build raises."""
         if embedder not in self._loaded:
-            other = next(iter(self._loaded.values()), None)
+            # The engine with most of the networks: they are not loaded again.
+            other = max(self._loaded, key=lambda name: len(_parts(name) & _parts(embedder)), default=None)
             self._loaded[embedder] = (
                 (self._build or build)(replace(self.options, embedder=embedder))
                 if other is None
-                else other.with_embedder(embedder)
+                else self._loaded[other].with_embedder(embedder)
             )
         return self._loaded[embedder]
 
     def keep_only(self, *embedders: str) -> None:
         """Let go of the engines with other embedders."""
         self._loaded = {name: engine for name, engine in self._loaded.items() if name in embedders}
+
+
+def _parts(embedder: str) -> set[str]:
+    """Whose networks an embedder has; the views are of dlib's."""
+    parts = {*registry.JOINED.get(embedder, (embedder,))}
+    return parts | {DLIB} if VIEWS in parts else parts

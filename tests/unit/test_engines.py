@@ -106,7 +106,15 @@ def test_one_detector_for_all() -> None:
     assert loaded == ["detector", "sface", "dlib_resnet"], "it is a part of both"
     for name in ("dlib_views", "all", "all_dlib"):
         assert made.of(name).fingerprint.startswith(f"{name}:")
-    assert loaded == ["detector", "sface", "dlib_resnet", *["dlib_views"] * 3], "dlib's network once"
+    assert loaded == ["detector", "sface", "dlib_resnet", *["dlib_views"] * 2], "dlib's network once"
+
+
+def test_networks_are_shared_with_any_engine() -> None:
+    """Not only with the first: after a change from sface to dlib there is one of dlib's networks."""
+    made = Engines(OPTIONS)
+    for name in ("sface", "both", "dlib_views", "dlib_resnet"):
+        made.of(name)
+    assert loaded == ["detector", "sface", "dlib_resnet", "dlib_views"]
 
 
 def test_an_engine_with_the_embedder_it_has_is_itself() -> None:
