@@ -66,11 +66,14 @@ def photos(dataset: Path) -> dict[str, list[Path]]:
     """
     _sweep(dataset)
     found: dict[str, list[Path]] = {}
-    for folder in _folders(dataset):
-        storage.recover(folder)
-        pictures = [entry for entry in _entries(folder) if _is_picture(entry)]
-        if pictures:
-            found.setdefault(_name_of(folder), []).extend(pictures)
+    try:
+        for folder in _folders(dataset):
+            storage.recover(folder)
+            pictures = [entry for entry in _entries(folder) if _is_picture(entry)]
+            if pictures:
+                found.setdefault(_name_of(folder), []).extend(pictures)
+    except OSError as error:
+        raise DataError(f"{error.filename}: must be readable, got {error.strerror}") from error
     return {name: sorted(found[name]) for name in sorted(found)}
 
 

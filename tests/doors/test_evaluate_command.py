@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from face_det.doors.commands.evaluate import command
-from face_det.errors import DataError
+from face_det.errors import CannotWrite, DataError
+from face_det.identity import storage
 
 
 @pytest.fixture
@@ -91,16 +92,15 @@ def test_tables_and_a_page(dataset: Path) -> None:
 
 def test_held_out_photos(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:
     """All of the dataset is enrolled."""
-    copy(
-        photos["obama"],
-        tmp_path / "held" / "Obama",
-    )
-    copy(photos["biden"], tmp_path / "held" / "Joe")
+    for name, person, held in (("obama3", "Obama", "Obama"), ("biden", "Unknown", "Joe")):
+        copy(photos[name], tmp_path / "held" / held)
+        (dataset / person / photos[name].name).unlink()
     result = evaluate(str(dataset), "--held-out", "held", "--json", "--embedder", "dlib_resnet")
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
-    assert said["enrolled"] == 3
-    assert said["strangersTrained"] == 4
+    assert said["enrolled"] == 2
+    assert said["strangersTrained"] == 3
+    assert said["openSet"]["knownRight"]["of"] == 1
     assert said["openSet"]["strangersNamed"]["of"] == 1
 
 
@@ -110,6 +110,8 @@ def test_held_out_photos(dataset: Path, tmp_path: Path, photos: dict[str, Path])
         (["nowhere"], "nowhere: must be a folder"),
         (["empty"], "must hold a folder of photos for each person, got none"),
         (["dataset", "--people", "7"], "people: must be at most the 1 that are there, got 7"),
+        (["dataset", "--photos", "1,9"], "photos: must be at most 2, which is what is enrolled, got 9"),
+        (["dataset", "--html", "no/where.html"], "no/where.html: must be in a folder that is there"),
     ],
 )
 def test_bad_data(dataset: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -134,6 +136,48 @@ def test_photos_within_those_enrolled(dataset: Path) -> None:
     result = evaluate(str(dataset), "--enrol", "1", "--photos", "1,2")
     assert result.exit_code == 2
     assert "--photos must be at most --enrol, 1, got 2" in result.output
+
+
+def test_a_seed_draws_people(dataset: Path) -> None:
+    """How many has to be said."""
+    result = evaluate(str(dataset), "--seed", "1")
+    assert result.exit_code == 2
+    assert "--seed needs --people" in result.output
+
+
+def test_repeating_with_fewer_photos_changes_nothing_else(dataset: Path) -> None:
+    """The figures themselves are of all photos that would be enrolled without it."""
+    plain, repeated = (
+        json.loads(evaluate(str(dataset), "--json", "--embedder", "dlib_resnet", *more).stdout)
+        for more in ((), ("--photos", "1"))
+    )
+    assert repeated.pop("byPhotos").keys() == {"1"}
+    assert plain.pop("byPhotos") == {}
+    assert repeated == plain
+
+
+def test_figures_are_said_before_the_page_is_written(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails in the end takes nothing with it."""
+
+    def full(*_: object) -> None:
+        raise CannotWrite("page.html: cannot be written: No space left on device")
+
+    monkeypatch.setattr(storage, "write_atomically", full)
+    result = evaluate(str(dataset), "--json", "--embedder", "dlib_resnet", "--html", "page.html")
+    assert isinstance(result.exception, CannotWrite)
+    assert json.loads(result.stdout)["enrolled"] == 2
+
+
+def test_names_of_files_need_not_be_text(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:
+    """A page and tables all the same; nothing of a name reaches the terminal as a control character."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    (dataset / "Obama" / "obama3.jpg").unlink(missing_ok=True)
+    shutil.copy(photos["biden"], dataset / "Obama" / os.fsdecode(b"zz \xe9\x1b[31m[b].jpg"))
+    dataset.rename(folder)
+    result = evaluate(str(folder), "--html", "page.html", "--embedder", "dlib_resnet")
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.stdout
+    assert "caf" in Path("page.html").read_text("utf-8")
 
 
 def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:

@@ -18,7 +18,9 @@ def test_people_who_are_apart_are_told_apart() -> None:
     found = verify(some.encodings, some.names)
     assert found is not None
     assert (found.accuracy, found.folds, found.pairs) == (1.0, 10, 120)
-    assert found.interval == (1.0, 1.0)
+    assert found.interval == (pytest.approx(0.969, abs=5e-4), 1.0), (
+        "Wilson's of 120: no error proves no certainty"
+    )
 
 
 def test_people_who_cannot_be_told_apart() -> None:
@@ -44,3 +46,25 @@ def test_too_few_people() -> None:
     """One person with two photos makes no second fold."""
     some = gallery({"Alice": 4, "Bob": 1})
     assert verify(some.encodings, some.names) is None
+
+
+@pytest.mark.parametrize("strangers", [0, 1, 2, 5])
+@pytest.mark.parametrize("people", [1, 2, 3, 8, 12, 21])
+def test_a_household(people: int, strangers: int) -> None:
+    """Few people, few strangers or none: folds with pairs of both kinds, or no answer; never more than is
+    known."""
+    some = gallery({f"Person{number:02}": 3 for number in range(people)})
+    rows, names = [some.encodings], [*some.names, *[None] * strangers]
+    if strangers:
+        rows.append(photos(UNKNOWN, strangers))
+    found = verify(np.vstack(rows), names)
+    folds = min(10, people, (people + strangers) // 2)
+    if folds < 2:
+        assert found is None
+        return
+    assert found is not None
+    low, high = found.interval
+    assert 0 <= low < 1
+    assert low <= found.accuracy <= high <= 1
+    assert found.folds == folds
+    assert found.pairs >= 2 * folds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,67 @@ def test_some_of_the_people(benchmark: Path) -> None:
     assert split(benchmark, only=2, seed=7) == split(benchmark, only=2, seed=7)
     with pytest.raises(DataError, match="people: must be at most the 3 that are there, got 4"):
         split(benchmark, only=4)
+
+
+@pytest.mark.parametrize("layout", ["known and strangers", "dataset"])
+def test_some_strangers_are_always_tested(tmp_path: Path, layout: str) -> None:
+    """No more than half are trained on, however few there are."""
+    if layout == "dataset":
+        made(tmp_path, Alice=6, Unknown=20)
+    else:
+        made(tmp_path / "known", Alice=6)
+        made(tmp_path, strangers=20)
+    assert counts(split(tmp_path)) == (5, 10, 1, 10)
+
+
+def test_any_layout_may_be_held_out_and_held_against(benchmark: Path, tmp_path: Path) -> None:
+    """strangers/ is nobody's name, on either side."""
+    other = made(tmp_path / "other" / "known", Alice=2, Zoe=1)
+    made(tmp_path / "other", strangers=3)
+    dataset = made(tmp_path / "dataset", Alice=6, Unknown=2)
+    for folder, enrolled, trained in ((benchmark / "faces", 11, 10), (dataset, 6, 2)):
+        assert counts(split(folder, other.parent)) == (enrolled, trained, 2, 1 + 3)
+    found = split(benchmark / "faces", dataset)
+    assert found.people == ("Alice", "Bob", "Carol")
+    assert counts(found) == (11, 10, 6, 2)
+
+
+def test_copies_of_what_is_learnt_are_not_tested(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Under whatever name, of people and of strangers; a test of them would be no test."""
+    dataset = made(tmp_path / "dataset", Alice=3, Bob=2, Unknown=4)
+    for number, path in enumerate(sorted(dataset.rglob("*.jpg"))):
+        path.write_bytes(b"picture %d" % number)
+    held_out = tmp_path / "held"
+    shutil.copytree(dataset, held_out)
+    with pytest.raises(DataError, match="to be tested; got none"):
+        split(dataset, held_out)
+    (held_out / "Alice" / "copy.jpg").write_bytes((dataset / "Bob" / "000.jpg").read_bytes())
+    (held_out / "Alice" / "new.jpg").write_bytes(b"picture X")
+    caplog.clear()
+    assert [photo.path.name for photo in split(dataset, held_out).tested] == ["new.jpg"]
+    assert "10 photos are copies" in caplog.text
+    (dataset / "Alice" / "999.jpg").write_bytes((dataset / "Alice" / "000.jpg").read_bytes())
+    assert [photo.path.name for photo in split(dataset).tested if photo.name == "Alice"] == []
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+@pytest.mark.parametrize("which", ["dataset", "dataset/Alice", "held", "held/Alice"])
+def test_folders_that_may_not_be_read(tmp_path: Path, which: str, mode: int) -> None:
+    """Said with their path, whatever part of them is denied."""
+    made(tmp_path / "dataset", Alice=3)
+    made(tmp_path / "held", Alice=3)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    (tmp_path / which).chmod(mode)
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)  # nothing is denied to root
+    try:
+        with pytest.raises(DataError, match=f"{tmp_path / which}.*(Permission denied|got none)"):
+            split(tmp_path / "dataset", tmp_path / "held")
+    finally:
+        os.seteuid(me)
+        (tmp_path / which).chmod(0o755)
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic
+from matplotlib.axes import Axes
 from PIL import Image
 
 from face_det.errors import DataError
@@ -286,3 +287,55 @@ def test_pictures_of_next_to_nothing() -> None:
     ]
     for picture in pictures:
         assert Image.open(io.BytesIO(picture)).width > 100
+
+
+@pytest.mark.parametrize("least", [0.02, 0.1, 0.5, 0.9, 0.97, 0.995])
+def test_the_sweep_shows_what_each_probability_does(monkeypatch: pytest.MonkeyPatch, least: float) -> None:
+    """At every place of the axis, between the steps as well, the lines are the shares at that minProba."""
+    lines = {}
+    monkeypatch.setattr(
+        Axes, "step", lambda _, x, y, where, label, **_more: lines.update({label: (x, y, where)})
+    )
+    monkeypatch.setattr(Axes, "legend", lambda *_, **__: None)
+    truth = ("Alice", "Alice", None, None)
+    likely = np.array([0.99, 0.3, 0.95, 0.05])
+    answers = Answers(("Alice",) * 4, likely, likely > 0.5, np.zeros(4, bool))
+    charts.sweep(truth, answers, open_set(truth, answers))
+    for label, rows in (("known, named rightly", [0, 1]), ("strangers, named", [2, 3])):
+        x, y, where = lines[label]
+        assert where == "post"
+        after = np.flatnonzero(np.asarray(x) >= least)[-1]  # x falls: this holds down to the next
+        assert y[after] == np.mean(likely[rows] >= least)
+
+
+def test_pictures_that_are_none_are_in_no_figure() -> None:
+    """They say nothing of recognition: counted and named, neither tested nor enrolled."""
+    split, outcomes = data()
+    before = judge(split, outcomes, "dlib_resnet:test", SETTINGS, Wishes())
+    broken = [split.enrolled[0], split.strangers[0], *split.tested[:2], split.tested[-1]]
+    for photo in broken:
+        outcomes[photo.path, PLAIN] = Outcome(None, Omission.BAD_IMAGE)
+    again = judge(split, outcomes, "dlib_resnet:test", SETTINGS, Wishes())
+    assert (again.table.known, again.table.strangers) == (before.table.known - 2, before.table.strangers - 1)
+    assert again.table.known_no_face == before.table.known_no_face
+    assert values.values(again)["unreadable"] == [str(photo.path) for photo in broken]
+    facts = dict(next(table for table in tables(again) if table.title == "In short").rows)
+    assert facts["cannot be read as pictures, left out"] == "5"
+
+
+@pytest.mark.parametrize(("people", "enrolled"), [(1, 1), (1, 5), (2, 1), (2, 2), (3, 3)])
+def test_a_small_household_without_strangers(people: int, enrolled: int) -> None:
+    """Everything that can be asked for ends in figures; shares of nobody are none."""
+    split, outcomes = data()
+    names = PEOPLE[:people]
+    few = Split(
+        tuple(photo for photo in split.with_photos(enrolled).enrolled if photo.name in names),
+        (),
+        tuple(photo for photo in split.tested if photo.name in names),
+    )
+    found = judge(few, outcomes, "dlib_resnet:test", SETTINGS, Wishes((1,), compare=True, degrade=True))
+    assert found.table.known == 3 * people
+    shown = {row[0]: row for row in next(tables(found)).rows}
+    assert shown["strangers, named"] == ("strangers, named", "0 of 0", "-", "-")
+    assert "<h2>Does faceProba" in report.html(found, "here")
+    assert json.dumps(values.values(found), allow_nan=False)

@@ -157,3 +157,10 @@ def test_every_rule_answers_for_every_face(name: str) -> None:
     assert len(answers.likeliest) == len(answers.score) == len(answers.named) == 8
     assert set(answers.likeliest) <= {"Alice", "Bob"}
     assert np.isfinite(answers.score).all()
+
+
+@pytest.mark.parametrize("names", [("anna", "anna"), ("anna", "ben")])
+def test_the_original_cannot_be_trained_on_so_little(names: tuple[str, ...]) -> None:
+    """One class, or one photo of each: it names nobody, as before its first training."""
+    few = known(at(0, 90), names, GEOMETRY["dlib_resnet"])
+    assert said(rivals.original(few, at(0, 90))) == [None, None]

@@ -13,11 +13,13 @@ import platformdirs
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from face_det import config as configuration
 from face_det import engine
 from face_det.doors import progress
 from face_det.doors.assemble import enrolment_options
+from face_det.doors.gallery_report import printable
 from face_det.errors import DataError
 from face_det.identity import storage
 from face_det.identity.cache import Cache
@@ -95,15 +97,21 @@ def command(context: click.Context, /, **given: Any) -> None:
     asked = _Asked(**given)
     if asked.enrol is not None and asked.photos and asked.enrol < max(asked.photos):
         raise click.UsageError(f"--photos must be at most --enrol, {asked.enrol}, got {max(asked.photos)}")
+    if asked.seed is not None and asked.people is None:
+        raise click.UsageError("--seed needs --people: how many to draw.")
+    if asked.page is not None and not asked.page.absolute().parent.is_dir():
+        raise DataError(f"{asked.page}: must be in a folder that is there, {asked.page.parent} is not")
     config = configuration.load(configuration.locate(asked.config_path, os.environ), os.environ)
+    folder = (asked.dataset or config.dataset_path).absolute()
     try:
-        found = _assessed(asked, config)
+        found = _assessed(asked, config, folder)
+        # The figures first: hours of work must not be lost to a full disk.
+        _say(found, asked.as_json)
+        if asked.page is not None:
+            _write(asked.page, found, folder)
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; what was encoded is kept for the next run", err=True)
         context.exit(130)
-    _say(found, asked.as_json)
-    if asked.page is not None:
-        click.echo(f"written: {asked.page}", err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +136,25 @@ class _Asked:
     as_json: bool
 
 
-def _assessed(asked: _Asked, config: Config) -> Assessment:
-    """Everything that was asked for, with the page written."""
-    folder = (asked.dataset or config.dataset_path).absolute()
+def _assessed(asked: _Asked, config: Config, folder: Path) -> Assessment:
+    """Everything that was asked for."""
+    enrol = asked.enrol
+    if enrol is None and asked.held_out is None:
+        enrol = max([protocol.ENROL, *asked.photos])
     split = protocol.split(
         folder,
         asked.held_out,
-        enrol_photos=max([asked.enrol or 0, *asked.photos]) or None,
+        enrol_photos=enrol,
         strangers=asked.unknown,
         only=asked.people,
         seed=asked.seed,
     )
+    if asked.photos and max(asked.photos) > split.most_enrolled:
+        most = split.most_enrolled
+        raise DataError(f"photos: must be at most {most}, which is what is enrolled, got {max(asked.photos)}")
     jobs = asked.jobs or len(os.sched_getaffinity(0))
     with Cache(_cache_file(asked.cache)) as cache, progress.shown() as on_progress:
-        found = assessment.assess(
+        return assessment.assess(
             split,
             engine.build(enrolment_options(config, asked.embedder)),
             cache,
@@ -150,11 +163,16 @@ def _assessed(asked: _Asked, config: Config) -> Assessment:
             jobs=jobs,
             on_progress=on_progress,
         )
-        if asked.page is not None:
-            on_progress("report", 0, 1)
-            storage.write_atomically(asked.page.absolute(), report.html(found, str(folder)).encode())
-            on_progress("report", 1, 1)
-    return found
+
+
+def _write(page: Path, found: Assessment, folder: Path) -> None:
+    with progress.shown() as on_progress:
+        on_progress("report", 0, 1)
+        # Names of files need not be text.
+        text = report.html(found, str(folder)).encode("utf-8", "backslashreplace")
+        storage.write_atomically(page.absolute(), text)
+        on_progress("report", 1, 1)
+    click.echo(f"written: {page}", err=True)
 
 
 def _settings(config: Config, asked: _Asked, jobs: int) -> Settings:
@@ -200,5 +218,5 @@ def _rich(table: Table) -> RichTable:
     for number, head in enumerate(table.head):
         shown.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
     for row in table.rows:
-        shown.add_row(*(text.replace("[", r"\[") for text in row))
+        shown.add_row(*(Text(printable(text)) for text in row))
     return shown

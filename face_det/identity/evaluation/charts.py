@@ -24,6 +24,7 @@ MARKS = "osD^v<>PX*hp"
 WORST = 0.6
 """The end of the axes of errors: a rule beyond it is of no use."""
 SURE = 0.9999
+LEAST_SHOWN, MOST_SHOWN = 0.01, 0.999
 _PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 _TICKS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 
@@ -111,21 +112,24 @@ def sweep(truth: Sequence[str | None], ours: Answers, table: OpenSet) -> bytes:
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.12})
     steps, counts = curve(truth, ours)
-    steps = np.clip(steps, 1 - SURE, SURE)
+    # Each count holds from its own step down to the next, and the last one further still.
+    steps = np.clip([*steps, 0.0], 1 - SURE, SURE)
+    counts = np.vstack([counts, counts[-1:]])
     shares = counts / np.array([max(table.known, 1), max(table.known, 1), max(table.strangers, 1)])
     for axes, column, name, colour in (
         (upper, 0, "known, named rightly", GENUINE),
         (lower, 1, "known, named wrongly", MISTAKES),
         (lower, 2, "strangers, named", STRANGERS),
     ):
-        axes.step(steps, shares[:, column], color=colour, linewidth=2, label=name, where="pre")
-    usual = shares[(steps >= 0.01) & (steps <= 0.999)]
-    if len(usual):
-        upper.set_ylim(min(float(usual[:, 0].min()) - 0.01, 0.97), 1.002)
-        lower.set_ylim(-0.0005, max(float(usual[:, 1:].max()) * 1.2, 0.01))
+        axes.step(steps, shares[:, column], color=colour, linewidth=2, label=name, where="post")
+    # The counts that are in the picture, from one end to the other.
+    first, last = np.flatnonzero(steps > MOST_SHOWN)[-1], np.flatnonzero(steps >= LEAST_SHOWN)[-1]
+    usual = shares[first : last + 1]
+    upper.set_ylim(max(min(float(usual[:, 0].min()) - 0.01, 0.97), -0.002), 1.002)
+    lower.set_ylim(-0.0005, max(float(usual[:, 1:].max()) * 1.2, 0.01))
     for axes in (upper, lower):
         axes.set_xscale("logit")
-        axes.set_xlim(0.01, 0.999)
+        axes.set_xlim(LEAST_SHOWN, MOST_SHOWN)
         axes.minorticks_off()
         axes.set_xticks(_PROBABILITIES, [f"{value:g}" for value in _PROBABILITIES])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
@@ -152,6 +156,7 @@ def histograms(scores: Scores) -> bytes:
     for axes, (name, values, colour) in zip(rows, parts, strict=True):
         finite = values[np.isfinite(values)]
         axes.hist(finite, bins=edges, weights=np.full(len(finite), 1 / max(len(finite), 1)), color=colour)
+        axes.set_ylim(0, None if len(finite) else 1)
         axes.set_title(f"{name} ({len(finite)} faces)", loc="left", fontsize=9, pad=3)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
         axes.tick_params(labelsize=8)

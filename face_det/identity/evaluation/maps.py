@@ -22,6 +22,8 @@ STRANGER, NOBODY = "a stranger", "no name"
 MOST_PEOPLE = 60
 """More than this do not fit a matrix that can be read: then only those with mistakes are shown."""
 MOST_POINTS = 3000
+LEAST_NEIGHBOURS = 4
+"""Fewer points than this are no map."""
 LONGEST = 24
 SEED = 1234
 
@@ -84,7 +86,10 @@ def _matrix(counts: npt.NDArray[np.int64], rows: Sequence[str], columns: Sequenc
 
 
 def neighbours(encodings: Encodings, names: Sequence[str | None]) -> bytes:
-    """The encodings on a plane, near ones near (t-SNE), coloured by person; strangers are grey."""
+    """The encodings on a plane, near ones near (t-SNE), coloured by person; strangers are grey.
+
+    LEAST_NEIGHBOURS of them, at least.
+    """
     people = np.array([UNKNOWN if name is None else name for name in names], dtype=object)
     rows = _some(people)
     people = people[rows]

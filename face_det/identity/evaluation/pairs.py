@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.stats import t as student  # type: ignore[import-untyped]
 
 from face_det.faces import Encodings
-from face_det.identity.evaluation.figures import Floats
+from face_det.identity.evaluation.figures import Floats, Share
 
 FOLDS = 10
 SEED = 1234
@@ -28,11 +28,13 @@ class Verification:
 
 
 def verify(encodings: Encodings, names: Sequence[str | None]) -> Verification | None:
-    """Accuracy by the Euclidean distance: all pairs of one person, and as many of two people.
+    """Accuracy by the Euclidean distance: pairs of one person, all if there are as many of two, and as
+    many pairs of two people.
 
     Folds share no person. In each the threshold is that of the best accuracy on the others (Huang et
-    al., Labeled Faces in the Wild, 2007); the interval is Student's over the folds. A name of None is
-    somebody who appears once. None with fewer than two people of two photos.
+    al., Labeled Faces in the Wild, 2007). The interval is Student's over the folds, and no narrower than
+    Wilson's of as many independent pairs: a few folds without an error prove little. A name of None is
+    somebody who appears once. None with fewer than two people of two photos, or fewer than four people.
     """
     people, owner = np.unique([name or "" for name in names], return_inverse=True)
     # Each stranger is somebody of their own.
@@ -40,32 +42,32 @@ def verify(encodings: Encodings, names: Sequence[str | None]) -> Verification | 
     owner = np.where(single, len(people) + np.arange(len(owner)), owner)
     numbers, counts = np.unique(owner, return_counts=True)
     several = numbers[counts > 1]
-    folds = min(FOLDS, len(several))
+    # Two people in each, at least: there are no pairs of two people otherwise.
+    folds = min(FOLDS, len(several), len(numbers) // 2)
     if folds < 2:
         return None
     rng = np.random.default_rng(SEED)
     distances, same, fold = _pairs(encodings, owner, _fold_of(numbers, several, folds, rng), rng)
-    accuracies = []
+    right = np.zeros(len(same), dtype=np.bool_)
     for number in range(folds):
         test = fold == number
-        if test.any():
-            threshold = _best_threshold(distances[~test], same[~test])
-            accuracies.append(float(np.mean((distances[test] <= threshold) == same[test])))
+        threshold = _best_threshold(distances[~test], same[~test])
+        right[test] = (distances[test] <= threshold) == same[test]
+    accuracies = [float(right[fold == number].mean()) for number in range(folds)]
     mean, deviation = float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
-    half = float(student.ppf(0.975, len(accuracies) - 1)) * deviation / math.sqrt(len(accuracies))
-    return Verification(mean, (mean - half, min(1.0, mean + half)), len(accuracies), len(distances))
+    half = float(student.ppf(0.975, folds - 1)) * deviation / math.sqrt(folds)
+    low, high = Share(int(right.sum()), len(right)).interval
+    interval = max(0.0, min(low, mean - half)), min(1.0, max(high, mean + half))
+    return Verification(mean, interval, folds, len(distances))
 
 
 def _fold_of(
     numbers: npt.NDArray[np.intp], several: npt.NDArray[np.intp], folds: int, rng: np.random.Generator
 ) -> dict[int, int]:
-    """Each person's fold; people with several photos are spread evenly, and so are the others."""
+    """Each person's fold, dealt like cards: first the people with several photos, then the others."""
     single = np.setdiff1d(numbers, several)
-    places = {}
-    for group in (several, single):
-        shuffled = rng.permutation(group)
-        places.update({int(person): index % folds for index, person in enumerate(shuffled)})
-    return places
+    dealt = [*rng.permutation(several), *rng.permutation(single)]
+    return {int(person): index % folds for index, person in enumerate(dealt)}
 
 
 def _pairs(

@@ -2,19 +2,24 @@
 
 Three layouts are known:
 
-- `known/NAME/*` beside `strangers/*` (or in the one folder in there that looks so): the first photos
-  by name of each person are enrolled and the first strangers trained on; all others are tested.
-- a dataset, `NAME/*` and perhaps `Unknown/*`: the first photos of each are enrolled and the others
-  tested; of Unknown one half is trained on and the other tested.
-- a dataset and a folder held out: all of the first is enrolled, all of the second tested; who is
-  not in the dataset is a stranger.
+- `known/NAME/*` beside `strangers/*`, or in the one folder in there that looks so;
+- a dataset, `NAME/*` and perhaps `Unknown/*`;
+- one of these and another held out.
+
+Of one folder the first photos by name of each person are enrolled and the others tested; the first
+strangers, half of them at most, are trained on and the others tested. Of two all of the first is
+enrolled and all of the second tested; who is not in the first is a stranger. What is tested is no
+copy of a photo that is enrolled.
 
 Nothing is drawn by chance but the people of `only`, if there is a seed.
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +27,9 @@ from pathlib import Path
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN
 from face_det.identity import enrol
+from face_det.identity.cache import read_photo
+
+log = logging.getLogger(__name__)
 
 KNOWN, STRANGERS = "known", "strangers"
 ENROL = 5
@@ -55,6 +63,11 @@ class Split:
         """All of them."""
         return (*self.enrolled, *self.strangers, *self.tested)
 
+    @property
+    def most_enrolled(self) -> int:
+        """Photos of the person who has most of them."""
+        return max(Counter(photo.name for photo in self.enrolled).values(), default=0)
+
     def with_photos(self, count: int) -> Split:
         """The same tests with only the first `count` photos of each person enrolled."""
         taken: dict[str | None, int] = {}
@@ -81,14 +94,10 @@ def split(
     `only` so many people take part: the first by name, or drawn with `seed`; the rest is left out.
     DataError for a folder that is no dataset, or if nobody is left to enrol or to test.
     """
-    _require_folder(folder)
-    if held_out is not None:
-        _require_folder(held_out)
-        found = _held_out(folder, held_out, enrol_photos, strangers)
-    else:
-        root = _with_strangers(folder)
-        count = ENROL if enrol_photos is None else enrol_photos
-        found = _dataset(folder, count, strangers) if root is None else _layout(root, count, strangers)
+    try:
+        found = _apart(_split(folder, held_out, enrol_photos, strangers))
+    except OSError as error:
+        raise DataError(f"{error.filename}: must be readable, got {error.strerror}") from error
     if only is not None:
         found = _only(found, only, seed)
     if not found.enrolled:
@@ -102,9 +111,38 @@ def split(
     return found
 
 
-def _require_folder(folder: Path) -> None:
+def _split(folder: Path, held_out: Path | None, enrol_photos: int | None, strangers: int) -> Split:
+    people, unknown = _content(folder)
+    if held_out is None:
+        trained = min(strangers, len(unknown) // 2)
+        enrolled, tested = _first(people, ENROL if enrol_photos is None else enrol_photos)
+        return Split(enrolled, unknown[:trained], (*tested, *unknown[trained:]))
+    others, more = _content(held_out)
+    return Split(
+        tuple(Photo(path, name) for name, paths in people.items() for path in paths[:enrol_photos]),
+        unknown[:strangers],
+        (
+            *(Photo(path, name if name in people else None) for name in others for path in others[name]),
+            *more,
+        ),
+    )
+
+
+def _content(folder: Path) -> tuple[dict[str, list[Path]], tuple[Photo, ...]]:
+    """Photos by person, and those of strangers, in the order of their names."""
     if not folder.is_dir():
-        raise DataError(f"{folder}: must be a folder with a folder of photos for each person, is not there")
+        there = "is none" if folder.exists() else "is not there"
+        raise DataError(f"{folder}: must be a folder with a folder of photos for each person, {there}")
+    root = _with_strangers(folder)
+    if root is None:
+        people = enrol.photos(folder)
+        unknown = people.pop(UNKNOWN, [])
+    else:
+        people = enrol.photos(root / KNOWN)
+        nested = enrol.photos(root / STRANGERS).values()
+        flat = enrol.photos(root).get(STRANGERS, [])
+        unknown = sorted([*flat, *(path for paths in nested for path in paths)])
+    return people, tuple(Photo(path, None) for path in unknown)
 
 
 def _with_strangers(folder: Path) -> Path | None:
@@ -119,32 +157,38 @@ def _has_both(folder: Path) -> bool:
     return (folder / KNOWN).is_dir() and (folder / STRANGERS).is_dir()
 
 
-def _layout(root: Path, count: int, strangers: int) -> Split:
-    flat = enrol.photos(root).get(STRANGERS, [])
-    nested = enrol.photos(root / STRANGERS).values()
-    unknown = _strangers(sorted([*flat, *(path for paths in nested for path in paths)]))
-    enrolled, tested = _first(enrol.photos(root / KNOWN), count)
-    return Split(enrolled, unknown[:strangers], (*tested, *unknown[strangers:]))
+def _apart(found: Split) -> Split:
+    """The same without tests of what is learnt: copies of a file would only measure themselves."""
+    content = functools.cache(_content_of)
+    learnt: dict[int, list[Path]] = {}
+    for photo in (*found.enrolled, *found.strangers):
+        learnt.setdefault(_size(photo.path), []).append(photo.path)
+
+    def is_copy(path: Path) -> bool:
+        size = _size(path)
+        return size > 0 and any(content(path) == content(other) for other in learnt.get(size, ()))
+
+    tested = tuple(photo for photo in found.tested if not is_copy(photo.path))
+    copies = len(found.tested) - len(tested)
+    if copies:
+        log.warning("%d photos are copies of such as are enrolled or trained on; they are not tested", copies)
+    return replace(found, tested=tested)
 
 
-def _dataset(folder: Path, count: int, strangers: int) -> Split:
-    people = enrol.photos(folder)
-    unknown = _strangers(people.pop(UNKNOWN, []))
-    trained = min(strangers, len(unknown) // 2)
-    enrolled, tested = _first(people, count)
-    return Split(enrolled, unknown[:trained], (*tested, *unknown[trained:]))
+def _size(path: Path) -> int:
+    """0 of what cannot be read, which is told when it is encoded."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
 
 
-def _held_out(folder: Path, held_out: Path, count: int | None, strangers: int) -> Split:
-    people = enrol.photos(folder)
-    unknown = _strangers(people.pop(UNKNOWN, []))
-    enrolled = tuple(Photo(path, name) for name, paths in people.items() for path in paths[:count])
-    tested = tuple(
-        Photo(path, name if name in people else None)
-        for name, paths in enrol.photos(held_out).items()
-        for path in paths
-    )
-    return Split(enrolled, unknown[:strangers], tested)
+def _content_of(path: Path) -> str:
+    """Its hash; of what cannot be read, its own name."""
+    try:
+        return read_photo(path)[0]
+    except DataError:
+        return str(path)
 
 
 def _first(people: Mapping[str, Sequence[Path]], count: int) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:
@@ -156,10 +200,6 @@ def _first(people: Mapping[str, Sequence[Path]], count: int) -> tuple[tuple[Phot
         enrolled += [Photo(path, name) for path in paths[:kept]]
         tested += [Photo(path, name) for path in paths[kept:]]
     return tuple(enrolled), tuple(tested)
-
-
-def _strangers(paths: Sequence[Path]) -> tuple[Photo, ...]:
-    return tuple(Photo(path, None) for path in paths)
 
 
 def _only(found: Split, count: int, seed: int | None) -> Split:

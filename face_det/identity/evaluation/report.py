@@ -16,7 +16,7 @@ from face_det.faces import UNKNOWN
 from face_det.identity.evaluation import charts, maps
 from face_det.identity.evaluation.assessment import Assessment
 from face_det.identity.evaluation.scores import scores
-from face_det.identity.evaluation.tables import Table, tables
+from face_det.identity.evaluation.tables import NOTHING, Table, tables
 from face_det.media import image
 from face_det.media.thumbnail import thumbnail
 
@@ -104,7 +104,7 @@ def _table(table: Table) -> str:
 
 
 def _is_figure(text: str) -> bool:
-    return not text or text[0].isdigit()
+    return not text or text[0].isdigit() or text == NOTHING
 
 
 def _figure(picture: _Picture) -> str:
@@ -154,6 +154,8 @@ def _pictures(found: Assessment) -> Iterator[_Picture]:
     )
     names = [*(None if name == UNKNOWN else name for name in found.trial.names), *truth]
     encodings = found.trial.of(found.embedder)
+    if len(names) < maps.LEAST_NEIGHBOURS:
+        return
     yield _Picture(
         "How the encodings lie",
         maps.neighbours(np.vstack([encodings.enrolled, encodings.asked]), names),

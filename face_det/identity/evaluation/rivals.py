@@ -74,10 +74,13 @@ def original(known: Known, asked: Encodings) -> Answers:
 
     Its grid of 42 candidates over 5 folds, scored by accuracy; balanced weights; libsvm's
     probabilities (Wu, Lin and Weng's coupling of Platt's sigmoids), or where scikit-learn has them
-    no more, sigmoids on the machine's margins.
+    no more, sigmoids on the machine's margins. Of one class, or a photo each, it cannot be trained,
+    and names nobody.
     """
     names = np.array(known.names)
     classes, counts = np.unique(names, return_counts=True)
+    if len(classes) < 2 or counts.max() < 2:
+        return _answers(np.repeat(classes[:1], len(asked)), np.zeros(len(asked)), 0.9)
     machine = SVC(class_weight="balanced", random_state=SEED)
     with warnings.catch_warnings():
         # People with fewer photos than folds, and the probabilities that scikit-learn lets go of.

@@ -12,6 +12,8 @@ from face_det.identity.evaluation.figures import OpenSet, Share, open_set
 from face_det.identity.fingerprints import DLIB, VIEWS
 
 MIN_PROBAS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
+NOTHING = "-"
+"""In place of a share of no photos."""
 COUNTS = ("named rightly", "named wrongly", "uncertain", "not named", "no face", "strangers named", "F1")
 
 
@@ -57,7 +59,9 @@ def tables(found: Assessment) -> Iterator[Table]:
 
 
 def percent(share: Share) -> str:
-    """A share as a percentage, with as many digits as its size bears."""
+    """A share as a percentage, with as many digits as its size bears; NOTHING of nothing."""
+    if not share.total:
+        return NOTHING
     return f"{share.value:.1%}" if share.total < 10_000 else f"{share.value:.2%}"
 
 
@@ -65,9 +69,8 @@ def _open_set(table: OpenSet) -> Table:
     rows = []
     for name, share in table.shares():
         low, high = share.interval
-        rows.append(
-            (name, f"{share.count} of {share.total}", f"{share.value:.2%}", f"{low:.2%} to {high:.2%}")
-        )
+        figures = (f"{share.value:.2%}", f"{low:.2%} to {high:.2%}") if share.total else (NOTHING, NOTHING)
+        rows.append((name, f"{share.count} of {share.total}", *figures))
     return Table(
         "Photos that were not enrolled", ("", "photos", "share", "95 % interval (Wilson)"), tuple(rows)
     )
@@ -81,6 +84,7 @@ def _facts(found: Assessment) -> Table:
         ("people", f"{len(split.people)}, {len(split.enrolled)} photos enrolled"),
         ("strangers trained on", str(len(split.strangers))),
         ("not enrolled, no face found", str(len(found.trial.left_out))),
+        ("cannot be read as pictures, left out", str(len(found.trial.unreadable))),
         ("open-set F1", f"{found.table.f1:.3f}"),
         ("calibration error (ECE), every face with a faceProba", f"{found.calibration.ece:.3f}"),
         ("calibration error (ECE), faces that were named", f"{found.calibration_named.ece:.3f}"),
@@ -97,7 +101,7 @@ def _facts(found: Assessment) -> Table:
         "In short",
         ("", ""),
         tuple(rows),
-        "Pairs: all of one person and as many of two, in folds that share nobody. dlib publishes 99.38 % for "
+        "Pairs: of one person, and as many of two people; folds share nobody. dlib publishes 99.38 % for "
         "its network on LFW's own pairs, with re-samples of each face. Decisions by it rest on several views "
         "of each face; one view is what face_recognition has.",
     )
@@ -125,7 +129,7 @@ def _comparisons(found: Assessment) -> Iterator[Table]:
         ]
         yield Table(
             f"Beside others' rules, on the encodings of {_label(embedder)}",
-            ("rule", "right", "wrong", "not named", "strangers", "F1", "ahead"),
+            ("rule", "right", "wrong", "no name", "strangers", "F1", "ahead"),
             (("ours", *_short(ours), ""), *shipped),
             "Each with the threshold it ships with; ahead in F1.",
         )
@@ -206,7 +210,7 @@ def _sweep(found: Assessment) -> Table:
         rows.append((f"{least:g}", *_short(table)))
     return Table(
         "By the least probability",
-        ("faceProba", "right", "wrong", "not named", "strangers", "F1"),
+        ("faceProba", "right", "wrong", "no name", "strangers", "F1"),
         tuple(rows),
         "As if faceProba alone decided.",
     )

@@ -12,7 +12,7 @@ from face_det.errors import DataError
 from face_det.faces import UNKNOWN, Encodings, Match
 from face_det.faces import Outcome as Verdict
 from face_det.identity import decision, encodings_file, training
-from face_det.identity.cache import Outcome
+from face_det.identity.cache import Omission, Outcome
 from face_det.identity.decision import Rule
 from face_det.identity.evaluation.figures import Answers
 from face_det.identity.evaluation.portraits import PLAIN, Key
@@ -27,8 +27,8 @@ class Trial:
     """Encodings to enrol and to ask about, with their names; Unknown's are in `enrolled` too.
 
     `photos` has an entry for each row of `asked`. `no_face` counts photos tested in which no face was
-    found, by name, None for strangers; `left_out` are those not enrolled for that. `fingerprint` is
-    the embedder's.
+    found, by name, None for strangers; `left_out` are those not enrolled for that. `unreadable` are
+    no pictures, and in neither. `fingerprint` is the embedder's.
     """
 
     enrolled: Encodings
@@ -37,6 +37,7 @@ class Trial:
     photos: tuple[Photo, ...]
     no_face: Mapping[str | None, int]
     left_out: tuple[Photo, ...]
+    unreadable: tuple[Photo, ...]
     fingerprint: str
 
     @property
@@ -73,12 +74,17 @@ def trial(
     Those enrolled are plain, or each is there as often as `taught` names a change. DataError if no
     photo to enrol has a face.
     """
-    lessons = [(photo, name) for photo in (*split.enrolled, *split.strangers) for name in taught]
+    unreadable = dict.fromkeys(
+        photo for photo in split.photos if outcomes[photo.path, PLAIN].reason is Omission.BAD_IMAGE
+    )
+    learnt = [photo for photo in (*split.enrolled, *split.strangers) if photo not in unreadable]
+    lessons = [(photo, name) for photo in learnt for name in taught]
     found = [(photo, outcomes[photo.path, name].encoding) for photo, name in lessons]
     kept = [(photo.name or UNKNOWN, encoding) for photo, encoding in found if encoding is not None]
     if all(name == UNKNOWN for name, _ in kept):
         raise DataError(f"{split.enrolled[0].path.parent}: must hold photos with a face, got none to enrol")
-    asked = [(photo, outcomes[photo.path, change].encoding) for photo in split.tested]
+    tested = [photo for photo in split.tested if photo not in unreadable]
+    asked = [(photo, outcomes[photo.path, change].encoding) for photo in tested]
     seen = [(photo, encoding) for photo, encoding in asked if encoding is not None]
     dimensions = len(kept[0][1])
     return Trial(
@@ -88,6 +94,7 @@ def trial(
         tuple(photo for photo, _ in seen),
         Counter(photo.name for photo, encoding in asked if encoding is None),
         tuple(photo for photo, encoding in found if encoding is None),
+        tuple(unreadable),
         fingerprint,
     )
 

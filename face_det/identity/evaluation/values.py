@@ -17,6 +17,7 @@ def values(found: Assessment) -> dict[str, Any]:
         "enrolled": len(found.split.enrolled),
         "strangersTrained": len(found.split.strangers),
         "notEnrolled": [str(photo.path) for photo in found.trial.left_out],
+        "unreadable": [str(photo.path) for photo in found.trial.unreadable],
         "classifier": found.model.card.kind,
         "embedder": asked_for(found.embedder),
         "openSet": _table(found.table),
