@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import dlib
 import numpy as np
 
 from face_det.compute import PLAIN, Compute
@@ -36,7 +35,7 @@ class CnnDetector:
         image = np.ascontiguousarray(rgb)
         for _ in range(upsample):
             # The size that dlib's pyramid_up gives.
-            image = dlib.resize_image(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
+            image = tiling.resized(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
         faces = mmod.distinct(self._candidates(image, mmod.first_level(self._min_face_px, upsample)))
         boxes = mmod.halved(faces.boxes, upsample).tolist()
         return [detection(rgb, sides, score) for sides, score in zip(boxes, faces.scores, strict=True)]
@@ -55,13 +54,12 @@ class CnnDetector:
 
     def _fill(self, scores: Floats, areas: Iterable[tiling.Area], image: Rgb, sheet: tiling.Sheet) -> None:
         """Compute some of the scores of a sheet, window by window."""
-        windows = [window for area in areas for window in tiling.windows(area)]
-        parts = [tiling.pixels(window, sheet) for window in windows]
-        drawn = tiling.draw(image, sheet, parts)
-        for window, part in zip(windows, parts, strict=True):
-            # Each part is let go once it is computed.
-            (((computed,),),) = self._session.run({"tile": drawn.pop(0)})
-            top, left = part.top // tiling.STRIDE_PX, part.left // tiling.STRIDE_PX
-            scores[window.top : window.bottom, window.left : window.right] = computed[
-                window.top - top : window.bottom - top, window.left - left : window.right - left
-            ]
+        for batch in tiling.batches(areas, sheet):
+            drawn = tiling.draw(image, sheet, [part for _, part in batch])
+            for window, part in batch:
+                # Each part is let go once it is computed.
+                (((computed,),),) = self._session.run({"tile": drawn.pop(0)})
+                top, left = part.top // tiling.STRIDE_PX, part.left // tiling.STRIDE_PX
+                scores[window.top : window.bottom, window.left : window.right] = computed[
+                    window.top - top : window.bottom - top, window.left - left : window.right - left
+                ]

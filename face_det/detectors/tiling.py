@@ -5,14 +5,16 @@ from where two fit side by side, from the bottom up at its right; zeros fill the
 looks at the whole sheet, so a score depends on where on the sheet a level lies, and on its
 neighbours: levels computed one by one give other faces than dlib's.
 
-The sheet is worked on in windows, so that memory does not grow with the picture; a window carries
-all pixels that its scores depend on, so that no score changes.
+The sheet is worked on in windows, some at a time, so that memory grows with the picture's pixels alone
+and not with the sheet's, which are four times as many floats; a window carries all pixels that its
+scores depend on, so that no score changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dlib
 import numpy as np
@@ -46,6 +48,13 @@ REACH_PX = 136
 
 WINDOW_PX = 4_000_000
 """Pixels of a window: a frame of 1280x720 in one go, in 100 MB of the network's memory."""
+
+BATCH_PX = 24_000_000
+"""Pixels of windows that are drawn together, in 288 MB: each batch resizes the picture anew, which takes
+a fiftieth of the network's time."""
+
+WIDEST_PX = 65_000
+"""Columns that dlib's resize can be trusted with."""
 
 MEANS = np.array([122.782, 117.001, 104.298], np.float32)
 
@@ -180,6 +189,21 @@ def pixels(scores: Area, on: Sheet) -> Area:
     )
 
 
+def batches(areas: Iterable[Area], on: Sheet) -> Iterator[list[tuple[Area, Area]]]:
+    """All windows of some areas, with their pixels, in parts of BATCH_PX at most, or of one window."""
+    batch: list[tuple[Area, Area]] = []
+    size = 0
+    for window in (window for area in areas for window in windows(area)):
+        part = pixels(window, on)
+        size += part.height * part.width
+        if batch and size > BATCH_PX:
+            yield batch
+            batch, size = [], part.height * part.width
+        batch.append((window, part))
+    if batch:
+        yield batch
+
+
 def draw(rgb: Rgb, on: Sheet, parts: Sequence[Area]) -> list[Floats]:
     """Parts of the sheet with the pyramid of `rgb` on it, each (1, 3, height, width), less the MEANS.
 
@@ -187,22 +211,48 @@ def draw(rgb: Rgb, on: Sheet, parts: Sequence[Area]) -> list[Floats]:
     so that it rounds as dlib does.
     """
     drawn = [np.zeros((1, 3, part.height, part.width), np.float32) for part in parts]
+    seen = [number for number, level in enumerate(on.levels) if any(_meet(level, part) for part in parts)]
     for channel, mean in enumerate(MEANS):
-        plane = rgb[:, :, channel].astype(np.float32)
-        plane -= mean
-        for number, level in enumerate(on.levels):
+        plane: Any = rgb[:, :, channel]
+        for number in range(max(seen, default=-1) + 1):
+            if number == 1:
+                plane = plane.astype(np.float32)
+                plane -= mean
+            level = on.levels[number]
             if number:
-                plane = dlib.resize_image(plane, level.height, level.width)
+                plane = resized(plane, level.height, level.width)
             for part, target in zip(parts, drawn, strict=True):
-                _copy(plane, level, part, target[0, channel])
+                if _meet(level, part):
+                    _copy(plane, level, part, target[0, channel], 0 if number else mean)
     return drawn
 
 
-def _copy(plane: Floats, level: Area, part: Area, target: Floats) -> None:
-    """What of a level lies in a part of the sheet."""
+def resized(picture: Any, height: int, width: int) -> Any:
+    """dlib's bilinear resize of a grey or an RGB picture.
+
+    It walks along a row in float32: from some 78,000 columns on that lags, and dlib writes behind the end
+    of its memory. Down a column it walks in float64, so what is wide is laid on its side.
+    """
+    if max(picture.shape[1], width) <= WIDEST_PX:
+        return dlib.resize_image(picture, height, width)
+    lying = np.ascontiguousarray(picture.swapaxes(0, 1))
+    return np.ascontiguousarray(dlib.resize_image(lying, width, height).swapaxes(0, 1))
+
+
+def _meet(one: Area, other: Area) -> bool:
+    return (
+        one.top < other.bottom
+        and other.top < one.bottom
+        and one.left < other.right
+        and other.left < one.right
+    )
+
+
+def _copy(plane: Any, level: Area, part: Area, target: Floats, mean: float) -> None:
+    """What of a level lies in a part of the sheet, less the mean."""
     top, bottom = max(level.top, part.top), min(level.bottom, part.bottom)
     left, right = max(level.left, part.left), min(level.right, part.right)
-    if top < bottom and left < right:
-        target[top - part.top : bottom - part.top, left - part.left : right - part.left] = plane[
-            top - level.top : bottom - level.top, left - level.left : right - level.left
-        ]
+    place = target[top - part.top : bottom - part.top, left - part.left : right - part.left]
+    place[:] = plane[top - level.top : bottom - level.top, left - level.left : right - level.left]
+    if mean:
+        place -= mean

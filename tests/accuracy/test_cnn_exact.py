@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -191,11 +194,30 @@ def test_windows_change_nothing(
     rgb = resized(photos["t1"], 900, 612)
     expected = detector.detect(rgb)
     monkeypatch.setattr(tiling, "WINDOW_PX", 30_000)
-    assert len(tiling.windows(tiling.sheet(612, 900).scores)) >= 16
+    monkeypatch.setattr(tiling, "BATCH_PX", 200_000)
+    sheet = tiling.sheet(612, 900)
+    assert len(tiling.windows(sheet.scores)) >= 16
+    assert len(list(tiling.batches([sheet.scores], sheet))) >= 8
     found = detector.detect(rgb)
     assert len(found) >= 5
     assert css(found) == css(expected)
     assert [f.score for f in found] == pytest.approx([e.score for e in expected], abs=1e-5)
+
+
+@pytest.mark.parametrize(("width", "height", "upsample"), [(41_000, 12, 1), (60_000, 20, 1), (80_000, 12, 0)])
+def test_a_very_wide_picture_spoils_no_memory(width: int, height: int, upsample: int) -> None:
+    """Nothing is written behind what was allocated; glibc looks after that where it has its own checks."""
+    script = (
+        "import numpy; from face_det.detectors.cnn import CnnDetector\n"
+        f"CnnDetector().detect(numpy.full(({height}, {width}, 3), 80, numpy.uint8), {upsample})"
+    )
+    checks = {}
+    if any(Path("/lib").glob("*/libc_malloc_debug.so.0")):
+        checks = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, **checks}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 class Counting:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from face_det.detectors import mmod, tiling
+from face_det.detectors.cnn import CnnDetector
 from face_det.detectors.tiling import Area, Sheet
 
 SIDES = st.integers(1, 700)
@@ -117,3 +120,88 @@ def test_a_dropped_box_drops_no_other() -> None:
     first, middle, last = (0, 0, 99, 99), (45, 0, 144, 99), (90, 0, 189, 99)
     assert kept(first, middle, last) == 2
     assert kept(middle, first, last) == 1
+
+
+@settings(deadline=None)
+@given(SIDES, SIDES, st.sampled_from([1, 100_000, 10**9]))
+def test_batches_hold_every_window_once(height: int, width: int, limit: int) -> None:
+    """In their order, with their pixels, and no more at a time than wanted, but for a single one."""
+    sheet = tiling.sheet(height, width)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiling, "WINDOW_PX", 30_000)
+        patch.setattr(tiling, "BATCH_PX", limit)
+        windows = tiling.windows(sheet.scores)
+        batches = list(tiling.batches([sheet.scores], sheet))
+    assert [window for batch in batches for window, _ in batch] == windows
+    assert all(part == tiling.pixels(window, sheet) for batch in batches for window, part in batch)
+    for batch in batches:
+        assert len(batch) == 1 or sum(part.height * part.width for _, part in batch) <= limit
+
+
+def test_parts_drawn_alone_are_those_drawn_together() -> None:
+    """Whatever levels are in them."""
+    rgb = np.random.default_rng(0).integers(0, 256, (230, 310, 3), np.uint8)
+    sheet = tiling.sheet(230, 310)
+    whole = Area(0, 0, sheet.height, sheet.width)
+    (expected,) = tiling.draw(rgb, sheet, [whole])
+    for part in (
+        Area(0, 0, 90, 320),
+        Area(100, 40, 300, 200),
+        Area(250, 0, sheet.height, 50),
+        Area(0, 0, 5, 5),
+    ):
+        (drawn,) = tiling.draw(rgb, sheet, [part])
+        assert np.array_equal(drawn, expected[:, :, part.top : part.bottom, part.left : part.right])
+
+
+def bilinear(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Corners on corners, in float64."""
+    y, x = np.linspace(0, picture.shape[0] - 1, height), np.linspace(0, picture.shape[1] - 1, width)
+    top, left = (
+        np.minimum(at.astype(int), side - 2) for at, side in ((y, picture.shape[0]), (x, picture.shape[1]))
+    )
+    down, across = (y - top)[:, None], (x - left)[None, :]
+    rows = [
+        picture[top + below][:, left] * (1 - across) + picture[top + below][:, left + 1] * across
+        for below in (0, 1)
+    ]
+    return rows[0] * (1 - down) + rows[1] * down
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(9, 400), (9, 66_000), (5, 150_000), (66_000, 9)])
+def test_resizing_what_is_wide(rows: int, columns: int) -> None:
+    """Right to its last column, whichever way it is laid; dlib's own would write behind its memory."""
+    plane = np.random.default_rng(0).random((rows, columns), np.float32) * 255
+    smaller = tiling.resized(plane, 5 * rows // 6, 5 * columns // 6)
+    assert smaller.dtype == np.float32
+    assert np.abs(smaller - bilinear(plane, *smaller.shape)).max() < 4
+    colours = np.repeat(plane[:, :, None], 3, axis=2).astype(np.uint8)
+    larger = tiling.resized(colours, 2 * rows + 1, 2 * columns + 2)
+    assert (larger.dtype, larger.shape) == (np.uint8, (2 * rows + 1, 2 * columns + 2, 3))
+    assert np.abs(larger[:, :, 1] - bilinear(colours[:, :, 1].astype(float), *larger.shape[:2])).max() < 4
+
+
+class Blank:
+    """A session that sees nothing."""
+
+    name = "blank"
+
+    def run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Scores below every threshold."""
+        rows, columns = ((side - tiling.NEAR_PX) // tiling.STRIDE_PX + 1 for side in feeds["tile"].shape[2:])
+        return [np.full((1, 1, rows, columns), -9, np.float32)]
+
+
+def test_memory_for_a_large_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some 8 bytes for each of its pixels, and a batch of windows; the sheet itself would be 46."""
+    monkeypatch.setattr(tiling, "BATCH_PX", 4_000_000)
+    detector = CnnDetector()
+    monkeypatch.setattr(detector, "_session", Blank())
+    picture = np.full((2400, 3200, 3), 90, np.uint8)
+    tracemalloc.start()
+    try:
+        assert detector.detect(picture) == []
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 2400 * 3200 + 16 * 4_000_000
