@@ -18,7 +18,7 @@ from face_det.budget import Budget
 from face_det.engine import Timings
 from face_det.errors import CannotWrite
 from face_det.faces import UNKNOWN, Face, Match, Rgb
-from face_det.identity import enrol
+from face_det.identity import enrol, safeguards
 from face_det.identity.decision import Rule, decide
 from face_det.identity.engines import Engines
 from face_det.identity.fingerprints import asked_for
@@ -168,8 +168,12 @@ class Service:
         """Read the model from disk again; if it does not fit, the one in use stays and the error goes up."""
         with self._learning:
             live = self._learner.load()
-            if live.model is None and live.stale is not None and self._live.model is not None:
-                live = replace(self._live, stale=live.stale)
+            if live.model is None and self._live.model is not None:
+                if live.stale is None:
+                    places = self._learner.places
+                    safeguards.require_model(places.model, places.encodings)
+                else:
+                    live = replace(self._live, stale=live.stale)
             self._live = live
         return {"model": _model_fields(self._live.model)}
 

@@ -9,7 +9,7 @@ from face_det import engine
 from face_det.doors.assemble import enrolment_options
 from face_det.identity import masked
 from face_det.identity.cache import Cache, cache_path
-from face_det.identity.fingerprints import BOTH
+from face_det.identity.fingerprints import BOTH, DLIB
 from face_det.identity.gallery import Gallery
 from face_det.settings import Config
 
@@ -30,12 +30,18 @@ def with_masks(
         )
 
 
-def remarks(taught: Gallery, gallery: Gallery, source: Path) -> list[str]:
-    """What the trainer should know of copies; nothing if there are none."""
+def remarks(taught: Gallery, gallery: Gallery, source: Path, embedder: str) -> list[str]:
+    """What the trainer should know of copies, learnt by that embedder; nothing if there are none."""
     if taught is gallery:
         return []
     copies = len(taught.names) - len(gallery.names)
-    return [
+    found = [
         f"{copies} masked copies were learnt as well; {source} is without them, and what the daemon learns "
         "next will be"
     ]
+    if embedder == DLIB:
+        found.append(
+            "by dlib's encodings faces in masks are much alike: many more faces without one will stay "
+            "unnamed (of LFW's, every other); with sface hardly any will"
+        )
+    return found

@@ -78,6 +78,7 @@ class Learner:
             embedder = self._embedder(current, gallery)
             if gallery.names:
                 gallery.require(asked_for(embedder))
+            safeguards.require_encodings(gallery, _known(current), self.places.encodings)
             engine = self._enrolling(gallery)
             face = one_face(engine, rgb)
             safeguards.warn_if_gone(self.places.dataset, len(gallery.names))
@@ -102,8 +103,9 @@ class Learner:
             safeguards.require_dataset(places.dataset, len(gallery.names))
             known = gallery.names.count(name)
             somewhere = enrol.has_folder(places.dataset, name) or quarantine.holds(places.dataset, name)
-            if not somewhere and not known:
+            if not somewhere and not known and name not in _known(current):
                 raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
+            safeguards.require_encodings(gallery, _known(current) - {name}, places.encodings)
             gallery = gallery.without(name)
             embedder = self._embedder(current, gallery)
             forgetting.clean(places, name)
@@ -129,7 +131,8 @@ class Learner:
         with storage.locked(self.places.encodings):
             report = self._encoded(chosen, on_progress)
             people, places = report.gallery.people, self.places
-            safeguards.require_most(places.dataset, people, places.encodings, everybody=lose_nobody)
+            known = _known(mending.readable(self.model))
+            safeguards.require_most(places.dataset, people, places.encodings, known, everybody=lose_nobody)
             result = training.train(
                 report.gallery,
                 [self._kind_for(kind)],
@@ -241,6 +244,11 @@ class Learner:
 def _recipe(current: Model | None) -> str:
     """The kind of the model there is, if there is one."""
     return FIRST_KIND if current is None else current.recipe
+
+
+def _known(current: Model | None) -> set[str]:
+    """Everybody whom a model can name, and Unknown."""
+    return set() if current is None else {*current.labels}
 
 
 def _holds(gallery: Gallery, name: str, encoding: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from face_det.compute import Compute
 from face_det.embedders.upright import ARCFACE, Upright
 from face_det.engine import Engine
-from face_det.errors import ModelMismatch
+from face_det.errors import DataError, ModelMismatch
 from face_det.faces import Detection, Face, Rgb
 from face_det.identity import enrol, fingerprints
 from face_det.identity.cache import Cache
@@ -52,7 +52,8 @@ def with_masks(
 
     `engine` is one to enrol with: what it makes of a copy and the gallery does not have is let go. A copy
     in which no face is found any more is left out. Raises ModelMismatch if the gallery was made by another
-    network, DataError for a dataset that cannot be read, and what the networks raise.
+    network, DataError for a dataset that cannot be read or of which nothing is left, and what the networks
+    raise.
     """
     for embedder, made_by in fingerprints.parts(engine.fingerprint).items():
         noted = gallery.fingerprint_of(embedder) if embedder in gallery.embedders else None
@@ -71,7 +72,9 @@ def with_masks(
     found = [(name, outcomes[path, MASKED].encoding) for name, path in photos]
     rows = [(name, encoding) for name, encoding in found if encoding is not None]
     if not rows:
-        return gallery
+        raise DataError(
+            f"{dataset}: must hold photos whose face is found behind a mask, too, got none of {len(photos)}"
+        )
     masks = Gallery.from_rows([row for _, row in rows], [name for name, _ in rows], engine.fingerprint)
     kept = [name for name in gallery.embedders if name in masks.embedders and name != fingerprints.BOTH]
     return Gallery(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from face_det.errors import DataError, FaceDetError
+from face_det.errors import DataError, FaceDetError, ModelMissing
 from face_det.faces import UNKNOWN
 from face_det.identity import enrol
 from face_det.identity.gallery import Gallery
@@ -35,15 +35,44 @@ def gone(found: Collection[str], encodings: Path) -> list[str]:
         return []  # the dataset is all there is
 
 
-def require_most(dataset: Path, found: Collection[str], encodings: Path, *, everybody: bool = False) -> None:
+def require_most(
+    dataset: Path, found: Collection[str], encodings: Path, model: Collection[str], *, everybody: bool = False
+) -> None:
     """DataError if most of the people in an encodings file (`everybody`: anybody) are not in the dataset
-    any more: then that is likely another one, or not mounted, and to learn it would lose them."""
-    lost = gone(found, encodings)
-    known = len({*Gallery.load(encodings).people} - {UNKNOWN}) if lost else 0
-    if lost if everybody else 2 * len(lost) > known:
+    any more: then that is likely another one, or not mounted, and to learn it would lose them.
+
+    Where there are no encodings, or they are damaged, those whom the `model` knows count.
+    """
+    try:
+        known = {*Gallery.load(encodings).people} or {*model}
+    except FaceDetError:
+        known = {*model}
+    known -= {UNKNOWN}
+    lost = known - {*found}
+    if lost if everybody else 2 * len(lost) > len(known):
         raise DataError(
-            f"{dataset}: must hold usable photos of those in {encodings}, {len(lost)} of {known} have "
-            f"none; is it mounted? To learn only who is there, run face-det encode; nothing was changed"
+            f"{dataset}: must hold usable photos of those who are known, {len(lost)} of {len(known)} have "
+            "none; is it mounted? To learn only who is there, run face-det encode; nothing was changed"
+        )
+
+
+def require_encodings(gallery: Gallery, model: Collection[str], encodings: Path) -> None:
+    """DataError if there are no encodings and the model knows people: it is all that is left of them, and
+    what is learnt now would take its place."""
+    known = sorted({*model} - {UNKNOWN})
+    if known and not gallery.names:
+        shown = ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
+        raise DataError(
+            f"{encodings}: must hold the encodings of those whom the model knows ({shown}), is not there or "
+            "empty; put it back, or run face-det encode; nothing was changed"
+        )
+
+
+def require_model(model: Path, encodings: Path) -> None:
+    """ModelMissing if there are encodings to make a model of: that it is gone was nobody's wish."""
+    if Gallery.load(encodings).names:
+        raise ModelMissing(
+            f"{model}: is not there, though {encodings} holds people; put it back, or run face-det train"
         )
 
 

@@ -166,11 +166,15 @@ def _carry_on(journal: _Journal) -> None:
 def _abandon(journal: _Journal) -> None:
     """Steps 1 and 2 undone. The journals go first: without all of them nothing is carried on."""
     for folder in journal.folders:
-        (folder / JOURNAL).unlink(missing_ok=True)
+        with atomic.reporting(folder):
+            # On a file system that is read-only, to remove what is not there is an error, too.
+            if os.path.lexists(folder / JOURNAL):
+                (folder / JOURNAL).unlink(missing_ok=True)
     for folder, changes in journal.folders.items():
         for temporary in changes.values():
             if temporary is not None:
-                (folder / temporary).unlink(missing_ok=True)
+                with suppress(OSError):  # the next change sweeps it
+                    (folder / temporary).unlink(missing_ok=True)
 
 
 def _leftovers(folder: Path) -> list[str]:

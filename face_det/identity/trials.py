@@ -2,7 +2,8 @@
 
 Genuine: each photo against its own person's template, made without it and without the photos of the
 same moment, and against everybody else's. Impostor: each photo of Unknown, and each person's photos
-among the others, as if that person were not enrolled.
+among the others, as if that person were not enrolled. Of either kind somebody counts once, however
+many photos there are: a thousand of the neighbour say little of strangers.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ MOST, LEAST = 4000, 400
 
 COMPARED = 4_000_000
 """Comparisons in them, unless LEAST are more."""
+
+ONE_PERSON = 0.9
+"""Two photos of Unknown are taken for one person's within this part of the gate's distance, which one pair
+of strangers in ten thousand lies within."""
+
+BLOCK = 500
+"""Photos that are compared with all others at a time."""
 
 Values = npt.NDArray[np.float64]
 
@@ -73,7 +81,7 @@ def trials(classifier: TemplateClassifier, X: Encodings, y: Targets) -> Trials:
     genuine = others.copy()
     genuine[np.arange(len(rows)), own] = _own_scores(classifier, X[rows], y[rows], rows)
     usable = np.isfinite(genuine[np.arange(len(rows)), own])
-    impostor, weights = [classifier.scores(X[strangers])[:, enrolled]], [np.ones(len(strangers))]
+    impostor, weights = [classifier.scores(X[strangers])[:, enrolled]], [_weights(classifier, X, strangers)]
     if len(enrolled) > 1:
         impostor.append(others)
         weights.append(1 / np.bincount(own)[own])
@@ -99,6 +107,17 @@ def _own_scores(
         nearer = without / classifier.lengths_[person][:, None]
         scores = score(np.einsum("nd,nd->n", unit(photos), nearer - classifier.common))
     return np.where(count > 1, scores, -np.inf)
+
+
+def _weights(classifier: TemplateClassifier, X: Encodings, rows: npt.NDArray[np.intp]) -> Values:
+    """Of photos of Unknown: 1 by the number of those, itself among them, that are likely of that person."""
+    photos = unit(X[rows]).astype(np.float32)
+    near = ONE_PERSON * classifier.gate_distance / (float(np.linalg.norm(X, axis=1).mean()) or 1.0)
+    likely = 1 - near**2 / 2
+    counts = [(photos[at : at + BLOCK] @ photos.T > likely).sum(axis=1) for at in range(0, len(rows), BLOCK)]
+    # A photo without a direction is near to none, not even to itself.
+    weights: Values = 1 / np.maximum(np.concatenate([np.empty(0), *counts]), 1)
+    return weights
 
 
 def _some(rows: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:

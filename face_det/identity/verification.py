@@ -28,7 +28,7 @@ TAIL = 0.05
 """The part of the impostors' best scores that the tail is fitted to."""
 
 FEW = 8
-"""Fewer scores than this are no tail."""
+"""Fewer people's scores than this are no tail."""
 
 BACKGROUND = 100
 """As so many impostors counts what is known of strangers in general."""
@@ -72,7 +72,7 @@ def threshold(of: Trials, embedder: str, rate: float) -> float | None:
     number, and the background's, weighed as BACKGROUND impostors.
     """
     known = background(embedder, of.moments)
-    tail = _Tail(of.best, of.weights) if len(of.best) > 2 * FEW else None
+    tail = _Tail(of.best, of.weights) if of.identities > 2 * FEW else None
     weight = of.identities / (of.identities + BACKGROUND) if tail is not None else 0.0
     if known is None:
         weight = 1.0
@@ -93,7 +93,7 @@ class _Tail:
     """P(best score > s): counted up to where the tail begins, exponential from there on."""
 
     def __init__(self, best: Values, weights: Values) -> None:
-        part = max(TAIL, FEW / len(best))
+        part = max(TAIL, FEW / float(weights.sum()))
         self._start, self._scale = start_and_scale(best, weights, part)
         above = best > self._start
         self._part = float(weights[above].sum() / weights.sum())
@@ -203,7 +203,7 @@ def _between_tails(of: Trials, known: Background | None) -> tuple[float, float]:
 
 def _both(values: Values, weights: Values, background: Values | None) -> tuple[float, float]:
     """Start and scale of a tail, from trials and background by their weights."""
-    share = weights.sum() / (weights.sum() + BACKGROUND) if len(values) > FEW else 0.0
+    share = weights.sum() / (weights.sum() + BACKGROUND) if weights.sum() > FEW else 0.0
     if background is None:
         share = 1.0
     found = np.zeros(2)

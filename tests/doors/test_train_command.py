@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,8 @@ from click.testing import CliRunner, Result
 from synthetic import gallery
 
 from face_det.doors.commands.train import command
-from face_det.errors import BadEncodings, ModelMismatch, TooFewPeople
-from face_det.identity import model
+from face_det.errors import BadEncodings, Busy, CannotWrite, ModelMismatch, TooFewPeople
+from face_det.identity import model, storage, training
 from face_det.identity.gallery import Gallery
 from face_det.registry import CLASSIFIERS
 
@@ -244,8 +246,6 @@ def test_nothing_to_train_leaves_the_old_files(tmp_path: Path) -> None:
 def test_enrolled_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody whom the daemon learns during a training is not in it: the report says so."""
     place = encodings()
-    from face_det.identity import training
-
     real = training.train
 
     def and_meanwhile(*arguments: object, **named: object) -> training.TrainingResult:
@@ -254,6 +254,45 @@ def test_enrolled_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(training, "train", and_meanwhile)
     assert "was changed while this ran; run face-det train again" in train("-c", "nearest").stdout
+
+
+@pytest.mark.parametrize("left", [{"Alice": 5, "Unknown": 5}, None])
+def test_who_is_forgotten_meanwhile_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: dict[str, int] | None
+) -> None:
+    """What was learnt still knows them: it is not written, and the next run learns without them."""
+    place = encodings()
+    real = training.train
+
+    def and_meanwhile(*arguments: object, **named: object) -> training.TrainingResult:
+        if left is None:
+            place.unlink()
+        else:
+            place.write_bytes(gallery(left).dumps())
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", and_meanwhile)
+    result = train("-c", "nearest", "-o", "out")
+    assert isinstance(result.exception, Busy)
+    assert result.exception.exit_code == 75
+    assert "Bob" in str(result.exception)
+    assert "nothing was written, run it again" in str(result.exception)
+    assert not [*tmp_path.glob("**/*_face_recognizer.pickle")]
+
+
+def test_encodings_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are somebody else's, or on a read-only file system; the classifiers go elsewhere."""
+    encodings()
+
+    @contextlib.contextmanager
+    def refused(path: Path, **_: object) -> Iterator[None]:
+        raise CannotWrite(f"{path}: cannot be written: Read-only file system")
+        yield
+
+    monkeypatch.setattr(storage, "locked", refused)
+    result = train("-c", "nearest", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "nearest_face_recognizer.pickle").exists()
 
 
 def test_script_of_the_originals_name(tmp_path: Path, repository: Path) -> None:

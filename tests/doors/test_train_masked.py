@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from synthetic import gallery
 
 from face_det.compute import PLAIN
 from face_det.doors.commands import encode, train
 from face_det.engine import EngineOptions, build
+from face_det.errors import DataError
 from face_det.faces import Face
 from face_det.identity import model
 from face_det.identity.masked import Masker
@@ -41,6 +43,7 @@ def test_masked_copies_are_learnt(
         assert result.exit_code == 0, result.output
         remarks = " ".join(json.loads(result.stdout)["remarks"])
         assert ("3 masked copies were learnt as well" in remarks) == bool(arguments)
+        assert ("faces in masks are much alike" in remarks) == bool(arguments), "by dlib's encodings"
         loaded = model.load(
             Path(folder) / "template_face_recognizer.pickle", Path(folder) / "face_labels.pickle"
         )
@@ -48,6 +51,21 @@ def test_masked_copies_are_learnt(
         scores.append(loaded.verifier.template.scores(masked)[0, loaded.labels.index("Obama")])
     assert scores[1] > scores[0]
     assert Path("encodings.pickle").read_bytes() == before
+
+
+@pytest.mark.parametrize("folder", ["", "dataset"])
+def test_without_photos_there_is_nothing_to_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """Asked for and not done would be silence: an error, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACE_DET_FACEDETMODEL", "yunet")
+    (tmp_path / folder).mkdir(exist_ok=True)
+    Path("encodings.pickle").write_bytes(gallery({"Alice": 3, "Bob": 3}).dumps())
+    result = CliRunner().invoke(train.command, ["-c", "template", "-o", "out", "--quick", "--masked"])
+    assert isinstance(result.exception, DataError)
+    assert "dataset: must hold photos whose face is found behind a mask" in str(result.exception)
+    assert not [*Path("out").glob("*")]
 
 
 def masked_face(photo: Path) -> np.ndarray:

@@ -114,6 +114,13 @@ def test_read_only_state_folder(
     assert contents(folder) == before
 
 
+def test_several_files_on_a_disk_that_may_only_be_read(disk: Callable[[str], Path]) -> None:
+    """Said as with one file: that nothing was begun needs no undoing."""
+    folder = disk("ro")
+    with pytest.raises(CannotWrite, match="Read-only file system"):
+        storage.replace_all({folder / "a": b"1", folder / "b": None})
+
+
 def test_dataset_gone(tmp_path: Path, learner: Make, people: Callable[..., None]) -> None:
     """Unmounted: train and forget refuse, enrolled people stay known; mounted again, both work."""
     people(tmp_path, "Ann", "Bob", "Cid")

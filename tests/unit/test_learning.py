@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,15 @@ import pytest
 from fake_networks import BOTH, Dlib, Sface, Views, loaded
 
 from face_det.engine import Engine, EngineOptions
-from face_det.errors import BadEncodings, BadRequest, ModelMismatch, NoFace, UnknownPerson
+from face_det.errors import (
+    BadEncodings,
+    BadRequest,
+    DataError,
+    ModelMismatch,
+    ModelMissing,
+    NoFace,
+    UnknownPerson,
+)
 from face_det.identity import engines, enrol, gallery, quarantine
 from face_det.identity.cache import cache_path
 from face_det.identity.decision import Rule
@@ -276,6 +285,56 @@ def test_forget_keeps_the_others_numbers(tmp_path: Path) -> None:
     assert enrolled(mine, 0).live.model is not None, "and from the start again"
 
 
+@pytest.mark.parametrize("whose", ["ours", "the original's"])
+def test_a_model_that_is_all_there_is_of_people_is_kept(tmp_path: Path, whose: str) -> None:
+    """Without encodings nothing is learnt that would take the model's place: no newcomer, no fewer people."""
+    mine = learner(tmp_path, kind="auto")
+    places = mine.places
+    if whose == "ours":
+        for person in range(3):
+            enrolled(mine, person)
+        shutil.rmtree(places.dataset / "p2")
+        shutil.rmtree(places.dataset / "p1")
+        known = {"p0", "p1", "p2", "Unknown"}
+    else:
+        stored = json.loads(
+            Path(__file__).with_name("data").joinpath("original_files.json").read_text("utf-8")
+        )
+        packed = stored["scikit-learn 0.20.4, xgboost 0.90"]
+        places.labels.write_bytes(zlib.decompress(base64.b64decode(packed["labels"])))
+        places.model.write_bytes(zlib.decompress(base64.b64decode(packed["models"]["rbf"])))
+        fake_networks.picture(places.dataset / "p0", 0)
+        known = {"anna", "bob", "Unknown"}
+    places.encodings.unlink(missing_ok=True)
+    before = state(mine)
+    with pytest.raises(DataError, match=r"encodings.pickle: must hold the encodings of those whom the model"):
+        enrolled(mine, 5)
+    with pytest.raises(DataError, match="must hold the encodings of those whom the model knows"):
+        mine.forget("p0" if whose == "ours" else "bob")
+    with pytest.raises(DataError, match=r"2 of \d have none; is it mounted"):
+        trained(mine)
+    assert state(mine) == before
+    live = mine.load()
+    assert live.model is not None
+    assert {*live.model.labels} == known
+
+
+def test_who_is_only_in_the_model_can_be_forgotten(tmp_path: Path) -> None:
+    """people() lists them: then they can go. The others stay, by their encodings."""
+    mine = learner(tmp_path)
+    for person in range(3):
+        enrolled(mine, person)
+    places = mine.places
+    places.encodings.write_bytes(Gallery.load(places.encodings).without("p1").dumps())
+    shutil.rmtree(places.dataset / "p1")
+    forgotten = mine.forget("p1")
+    assert (forgotten.images, forgotten.encodings) == (0, 0)
+    assert forgotten.live.model is not None
+    assert {*forgotten.live.model.labels} == {"p0", "p2", "Unknown"}
+    with pytest.raises(UnknownPerson):
+        mine.forget("p1")
+
+
 def test_forget_reaches_into_quarantine(tmp_path: Path) -> None:
     """A photo that was put aside is a photo all the same: no file of the dataset names the person."""
     mine = learner(tmp_path)
@@ -355,3 +414,19 @@ def test_reload_takes_the_engine_of_the_model_on_disk(tmp_path: Path) -> None:
     with pytest.raises(ModelMismatch):
         mine.reload()
     assert ask(mine, fake_networks.picture(tmp_path, 2, 7))["face"] == "p2", "what was in use stays"
+
+
+def test_reload_without_the_model_file(tmp_path: Path) -> None:
+    """Gone by accident: refused, and what was in use stays. Gone with everything else: so it is wanted."""
+    dataset(tmp_path)
+    mine = service(tmp_path)
+    mine.train()
+    photo = fake_networks.picture(tmp_path, 2, 7)
+    for name in ("m.pickle", "l.pickle"):
+        (tmp_path / name).unlink()
+    with pytest.raises(ModelMissing, match=r"m.pickle: is not there, though .*encodings.pickle holds people"):
+        mine.reload()
+    assert ask(mine, photo)["face"] == "p2"
+    (tmp_path / "encodings.pickle").unlink()
+    mine.reload()
+    assert ask(mine, photo)["face"] is None

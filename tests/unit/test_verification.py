@@ -53,6 +53,26 @@ def test_impostors_are_strangers_and_other_people_each_once() -> None:
     assert made.people == 12
 
 
+@pytest.mark.parametrize("photos_each", ["copies", "photos"])
+def test_a_stranger_counts_once_however_many_photos(photos_each: str) -> None:
+    """Five regular passers-by, 100 photos of each, are five people: nothing is claimed to be shown by them,
+    and no lower threshold comes of them than of nobody."""
+    family = gallery({"Alice": 5, "Bob": 5, "Carol": 5})
+    people = [photos(f"passer-by {number}", 100) for number in range(5)]
+    if photos_each == "copies":
+        people = [np.repeat(one[:1], 100, axis=0) for one in people]
+    X = np.vstack([family.encodings, *people])
+    y = np.concatenate([np.repeat([0, 1, 2], 5), np.full(500, 3)])
+    classifier = TemplateClassifier(strangers=3).fit(X, y)
+    made = trials.trials(classifier, X, y)
+    assert made.identities <= 3 + 3 * 5
+    found = verification.threshold(made, "dlib_resnet", 0.002)
+    alone = trials.trials(TemplateClassifier().fit(X[:15], y[:15]), X[:15], y[:15])
+    assert found == verification.threshold(alone, "dlib_resnet", 0.002)
+    decides = verification.verifier(classifier, X, y, "dlib_resnet", 0.002)
+    assert not decides.claimed
+
+
 def test_nobody_is_their_own_impostor() -> None:
     """Among the others, a person's own template is left out."""
     made = trials.trials(*fitted({"Alice": 4, "Bob": 4}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from face_det import registry
 from face_det.classifiers.search import Recipe
 from face_det.doors import masks, progress
 from face_det.doors.caller import open_audit
-from face_det.errors import BadEncodings, FaceDetError
+from face_det.errors import BadEncodings, Busy, CannotWrite, FaceDetError
 from face_det.faces import UNKNOWN
 from face_det.identity import atomic, audit, model, storage, training, training_report
 from face_det.identity.engines import AUTO
@@ -96,9 +97,8 @@ def command(
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; the classifiers are as they were", err=True)
         context.exit(130)
-    with open_audit(config, source).recorded(audit.command(), "train"), storage.locked(source):
-        # Somebody may have been enrolled meanwhile: then what is written is whole, but not new.
-        changed = Gallery.load(source).dumps() != gallery.dumps()
+    with open_audit(config, source).recorded(audit.command(), "train"), _locked(source):
+        changed = _changed(gallery, source)
         in_use = None if output or asked else config.model_path
         stand_in = _stand_in(result, gallery, targets, in_use, config.false_accept_rate)
         written = _write(result, targets, labels, stand_in)
@@ -106,10 +106,33 @@ def command(
     made = asked_for(embedder_of(result.models[0].card.fingerprint))
     if output is None and config.embedder not in (AUTO, made):
         remarks.append(f"trained on encodings of {made}: set embedder to {made} or {AUTO} in config.json")
-    remarks += masks.remarks(taught, gallery, source)
+    remarks += masks.remarks(taught, gallery, source, made)
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to learn what is new")
     _tell(result, config.min_proba, made, [str(path) for path in written], remarks, as_json)
+
+
+@contextlib.contextmanager
+def _locked(source: Path) -> Iterator[None]:
+    """The encodings' lock; where they may only be read, without it: no change of ours is made there."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(CannotWrite):
+            stack.enter_context(storage.locked(source))
+        yield
+
+
+def _changed(learnt: Gallery, source: Path) -> bool:
+    """Whether somebody was enrolled while this ran: then what is written is whole, but not new.
+
+    Busy if somebody was forgotten: the models would name them again.
+    """
+    now = Gallery.load(source)
+    gone = sorted({*learnt.people} - {*now.people})
+    if gone:
+        raise Busy(
+            f"{source}: {', '.join(gone)} went from it while this ran; nothing was written, run it again"
+        )
+    return now.dumps() != learnt.dumps()
 
 
 def _tell(
