@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,30 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import classification_report
 
+from face_det.faces import UNKNOWN
+from face_det.identity.decision import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Photos of people, so many of them named rightly and wrongly; of strangers, so many named."""
+
+    people: int
+    right: int
+    wrong: int
+    strangers: int
+    strangers_named: int
+
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What a classifier said about the photos held out; the three have one entry for each of them."""
+    """What a classifier said about the photos held out: who it was, who is likeliest, how likely that is,
+    and, by a rule, who is named (None: nobody), one entry for each of them."""
 
     true: tuple[str, ...]
     said: tuple[str, ...]
     probability: npt.NDArray[np.float64]
+    decided: Callable[[Rule], Sequence[str | None]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -29,11 +45,15 @@ class HeldOut:
         """Share of photos whose likeliest person is the right one, however unlikely."""
         return float(np.mean([true == said for true, said in zip(self.true, self.said, strict=True)]))
 
-    def named(self, min_proba: float) -> tuple[float, float]:
-        """Shares of the photos given the right and a wrong name at that minProba; the rest got none."""
-        sure = self.probability >= min_proba
-        right = np.array([true == said for true, said in zip(self.true, self.said, strict=True)])
-        return float(np.mean(sure & right)), float(np.mean(sure & ~right))
+    def named(self, rule: Rule) -> Named:
+        """What becomes of them as the daemon decides by that rule; Unknown is nobody's name."""
+        pairs = [*zip(self.true, self.decided(rule), strict=True)]
+        people = [(true, given) for true, given in pairs if true != UNKNOWN]
+        given = [(true, name) for true, name in people if name not in (None, UNKNOWN)]
+        right = sum(true == name for true, name in given)
+        strangers = [name for true, name in pairs if true == UNKNOWN]
+        named = sum(name not in (None, UNKNOWN) for name in strangers)
+        return Named(len(people), right, len(given) - right, len(strangers), named)
 
     def matrix(self) -> npt.NDArray[np.int64]:
         """Photos by true (row) and said (column) person, in the order of `names`."""

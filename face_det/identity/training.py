@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ import numpy as np
 from face_det.classifiers.search import Recipe, Rows, Targets, folds
 from face_det.errors import TooFewPeople
 from face_det.faces import UNKNOWN, Encodings
+from face_det.identity import decision
 from face_det.identity.fingerprints import DLIB, SFACE, VIEWS, asked_for
 from face_det.identity.gallery import Gallery
 from face_det.identity.held_out import HeldOut
-from face_det.identity.model import ORIGINAL, Model, assemble
+from face_det.identity.model import ORIGINAL, Model
 from face_det.identity.task import TEMPLATE as TEMPLATE
 from face_det.identity.task import Task
 
@@ -115,7 +116,8 @@ def train(
             )
             judged = None
             if len(held):
-                trial = assemble(fitted, task.card(recipe.name, recipe.name, params))
+                part = replace(task, X=task.X[kept], y=task.y[kept])
+                trial = part.model(fitted, recipe.name, recipe.name, params)
                 judged = _judge(trial, task.X[held], [task.people[i] for i in task.y[held]])
                 fitted = recipe.refit(task.X, task.y, params)
         except TooFewPeople as error:
@@ -189,7 +191,12 @@ def _hold_out(y: Targets) -> tuple[Rows, Rows]:
 def _judge(model: Model, encodings: Encodings, true: Sequence[str]) -> HeldOut:
     proba = model.proba(encodings)
     said = tuple(model.labels[column] for column in proba.argmax(axis=1))
-    return HeldOut(tuple(true), said, proba.max(axis=1))
+    return HeldOut(
+        tuple(true),
+        said,
+        proba.max(axis=1),
+        lambda rule: [match.name for match in decision.decide(model, encodings, rule)],
+    )
 
 
 def _params(model: Model | None, recipe: Recipe) -> dict[str, Any]:

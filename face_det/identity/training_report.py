@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from face_det.classifiers.template import likeness
+from face_det.identity.decision import Rule
 from face_det.identity.held_out import HeldOut
 from face_det.identity.training import Trained, TrainingResult
 
@@ -23,28 +24,28 @@ LONGEST_NAME = 28
 """Letters of a name beside a picture."""
 
 
-def text(result: TrainingResult, min_proba: float) -> str:
-    """Everything, one classifier after the other; figures of names at that minProba."""
+def text(result: TrainingResult, rule: Rule) -> str:
+    """Everything, one classifier after the other; names are given by that rule."""
     photos = sum(result.photos.values())
     lines = [f"photos: {photos}, people: {len(result.photos)} (Unknown counts as one)", ""]
     for trained in result.trained:
-        lines += [*_lines(trained, min_proba), ""]
+        lines += [*_lines(trained, rule), ""]
     lines += [f"skipped: {skip.reason}" for skip in result.skipped]
     lines += [f"note: {note}" for note in result.notes]
     return "\n".join(lines)
 
 
-def values(result: TrainingResult, min_proba: float) -> dict[str, Any]:
+def values(result: TrainingResult, rule: Rule) -> dict[str, Any]:
     """The same as plain values, for JSON."""
     return {
         "photos": dict(result.photos),
-        "trained": [_values(trained, min_proba) for trained in result.trained],
+        "trained": [_values(trained, rule) for trained in result.trained],
         "skipped": [{"classifier": skip.kind, "reason": skip.reason} for skip in result.skipped],
         "notes": list(result.notes),
     }
 
 
-def _lines(trained: Trained, min_proba: float) -> Iterator[str]:
+def _lines(trained: Trained, rule: Rule) -> Iterator[str]:
     params = ", ".join(f"{key}={value}" for key, value in trained.model.card.params.items())
     yield f"{trained.kind}: {params or 'nothing to choose'}"
     if trained.score is not None:
@@ -60,16 +61,21 @@ def _lines(trained: Trained, min_proba: float) -> Iterator[str]:
     if held is None:
         yield "  held out: nothing, for want of photos"
         return
-    right, wrong = held.named(min_proba)
-    yield f"  held out, {len(held.true)} photos: accuracy {held.accuracy:.3f}"
-    yield (
-        f"  of their likeliest, with {min_proba:g} or more: right {right:.1%}, wrong {wrong:.1%}, "
-        f"not named {1 - right - wrong:.1%}"
-    )
+    yield f"  held out, {len(held.true)} photos: accuracy {held.accuracy:.3f}, of the likeliest"
+    found = held.named(rule)
+    if found.people:
+        right, wrong = found.right / found.people, found.wrong / found.people
+        yield (
+            f"  as it decides, of {found.people} photos of people: right {right:.1%}, wrong {wrong:.1%}, "
+            f"not named {1 - right - wrong:.1%}"
+        )
+    if found.strangers:
+        named = found.strangers_named / found.strangers
+        yield f"  and of {found.strangers} photos of Unknown: named {named:.1%}"
     yield held.report_text().rstrip()
 
 
-def _values(trained: Trained, min_proba: float) -> dict[str, Any]:
+def _values(trained: Trained, rule: Rule) -> dict[str, Any]:
     held, verifier = trained.held_out, trained.model.verifier
     decision = None
     if verifier is not None:
@@ -85,18 +91,21 @@ def _values(trained: Trained, min_proba: float) -> dict[str, Any]:
         "params": dict(trained.model.card.params),
         "decision": decision,
         "cvAccuracy": trained.score,
-        "heldOut": None if held is None else _held_values(held, min_proba),
+        "heldOut": None if held is None else _held_values(held, rule),
     }
 
 
-def _held_values(held: HeldOut, min_proba: float) -> dict[str, Any]:
-    right, wrong = held.named(min_proba)
+def _held_values(held: HeldOut, rule: Rule) -> dict[str, Any]:
+    found = held.named(rule)
     return {
         "photos": len(held.true),
         "accuracy": held.accuracy,
-        "minProba": min_proba,
-        "namedRight": right,
-        "namedWrong": wrong,
+        "minProba": rule.min_proba,
+        "people": found.people,
+        "namedRight": found.right / max(found.people, 1),
+        "namedWrong": found.wrong / max(found.people, 1),
+        "strangers": found.strangers,
+        "strangersNamed": found.strangers_named / max(found.strangers, 1),
         "report": held.report(),
         "names": list(held.names),
         "matrix": held.matrix().tolist(),

@@ -16,7 +16,7 @@ from face_det.errors import ConfigError, TooFewPeople
 from face_det.identity import training, training_report
 from face_det.identity.decision import Rule, decide
 from face_det.identity.gallery import Gallery
-from face_det.identity.held_out import HeldOut
+from face_det.identity.held_out import HeldOut, Named
 from face_det.identity.model import Card, Model, assemble
 from face_det.identity.training import TrainingResult
 
@@ -186,20 +186,29 @@ def test_same_gallery_same_models(family: TrainingResult) -> None:
 # ---- the report
 
 
-HELD = HeldOut(("Ann", "Ann", "Bob", "Bob"), ("Ann", "Bob", "Bob", "Bob"), np.array([0.95, 0.95, 0.5, 0.9]))
+HELD = HeldOut(
+    ("Ann", "Ann", "Bob", "Bob", "Bob", "Unknown", "Unknown", "Unknown"),
+    ("Ann", "Bob", "Bob", "Bob", "Bob", "Unknown", "Unknown", "Ann"),
+    np.array([0.95, 0.95, 0.5, 0.9, 0.6, 0.5, 0.9, 0.3]),
+    lambda rule: [
+        *("Ann", "Bob", None, "Bob", "Unknown", None, "Unknown"),
+        "Ann" if rule.min_proba < 0.5 else None,
+    ],
+)
 
 
 def test_figures_of_the_photos_held_out() -> None:
-    """Right and wrong names at minProba, and the matrix of who was taken for whom."""
+    """Right and wrong names as it decides, and the matrix of who was taken for whom."""
     assert HELD.accuracy == 0.75
-    assert HELD.named(0.9) == (0.5, 0.25)
-    assert HELD.matrix().tolist() == [[1, 1], [0, 2]]
+    assert HELD.named(Rule(0.9)) == Named(5, right=2, wrong=1, strangers=3, strangers_named=0)
+    assert HELD.named(Rule(0.1)).strangers_named == 1
+    assert HELD.matrix().tolist() == [[1, 1, 0], [0, 3, 0], [1, 0, 2]]
     assert HELD.report()["Bob"]["recall"] == 1
 
 
 def test_report_says_everything(family: TrainingResult) -> None:
     """For each classifier: parameters, score, figures, and scikit-learn's report."""
-    text = training_report.text(family, 0.9)
+    text = training_report.text(family, Rule(0.9))
     for expected in (
         "svm: C=",
         "kernel=",
@@ -209,16 +218,37 @@ def test_report_says_everything(family: TrainingResult) -> None:
         "Alice",
     ):
         assert expected in text
-    values = training_report.values(family, 0.9)
+    values = training_report.values(family, Rule(0.9))
     assert [one["classifier"] for one in values["trained"]] == ["svm", "xgb", "nearest"]
     assert values["photos"] == FAMILY
+
+
+def test_the_report_is_about_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said of photos held out is calibrated and decided as in the model that answers, but for them."""
+    family = made({**dict.fromkeys((f"Person {number}" for number in range(12)), 10), "Unknown": 60})
+    (found,) = training.train(
+        family, ["template"], jobs=1, thorough=False, on_progress=lambda *_: None
+    ).trained
+    asked: list[Model] = []
+    monkeypatch.setattr(training.decision, "decide", lambda model, *_: asked.append(model) or [])
+    assert found.held_out is not None
+    with pytest.raises(ValueError, match="zip"):
+        found.held_out.named(Rule())
+    (judged,) = asked
+    saved = found.model.verifier
+    assert saved is not None
+    assert judged.verifier is not None
+    assert judged.verifier.template is judged.classifier
+    assert judged.verifier.threshold == pytest.approx(saved.threshold, abs=0.2)
+    assert judged.classifier.slope_ == pytest.approx(found.model.classifier.slope_, rel=0.3)
+    assert not np.array_equal(judged.classifier.templates_, found.model.classifier.templates_)
 
 
 @pytest.mark.parametrize("people", [1, 3, 100])
 def test_picture_of_any_number_of_people(people: int) -> None:
     """Large enough that each name has its line, small enough to open; any name, without a warning."""
     names = tuple(f"{number:03d} 李 $\\frac$ of a family with a rather long name" for number in range(people))
-    held = HeldOut(names, names[::-1], np.ones(people))
+    held = HeldOut(names, names[::-1], np.ones(people), lambda _: names)
     with PIL.Image.open(BytesIO(training_report.confusion_picture(held, "svm"))) as picture:
         assert 12 * people < picture.height < 5000
         assert 12 * people < picture.width < 5000

@@ -18,6 +18,7 @@ from face_det.doors.caller import open_audit
 from face_det.errors import BadEncodings, Busy, CannotWrite, FaceDetError
 from face_det.faces import UNKNOWN
 from face_det.identity import atomic, audit, model, storage, training, training_report
+from face_det.identity.decision import Rule
 from face_det.identity.engines import AUTO
 from face_det.identity.fingerprints import asked_for, embedder_of
 from face_det.identity.forgetting import LABELS
@@ -109,7 +110,8 @@ def command(
     remarks += masks.remarks(taught, gallery, source, made)
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to learn what is new")
-    _tell(result, config.min_proba, made, [str(path) for path in written], remarks, as_json)
+    rule = Rule(config.min_proba, config.decision)
+    _tell(result, rule, made, [str(path) for path in written], remarks, as_json)
 
 
 @contextlib.contextmanager
@@ -129,15 +131,13 @@ def _changed(learnt: Gallery, source: Path) -> bool:
     now = Gallery.load(source)
     gone = sorted({*learnt.people} - {*now.people})
     if gone:
-        raise Busy(
-            f"{source}: {', '.join(gone)} went from it while this ran; nothing was written, run it again"
-        )
+        raise Busy(f"{source}: lost {', '.join(gone)} while this ran; nothing was written, run it again")
     return now.dumps() != learnt.dumps()
 
 
 def _tell(
     result: training.TrainingResult,
-    min_proba: float,
+    rule: Rule,
     embedder: str,
     files: Sequence[str],
     remarks: Sequence[str],
@@ -145,12 +145,12 @@ def _tell(
 ) -> None:
     """The report, on stdout."""
     if as_json:
-        report = training_report.values(result, min_proba)
+        report = training_report.values(result, rule)
         more = {"embedder": embedder, "files": [*files], "remarks": [*remarks]}
         click.echo(json.dumps({**report, **more}, indent=2))
     else:
         lines = [f"learnt by the encodings of {embedder}", *(f"written: {path}" for path in files), *remarks]
-        click.echo("\n".join([training_report.text(result, min_proba), *lines]))
+        click.echo("\n".join([training_report.text(result, rule), *lines]))
 
 
 def _targets(config: Config, output: Path | None, asked: bool) -> tuple[dict[str, Path], Path]:
