@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,20 @@ def _line(dataset: Path, finding: Finding) -> str:
 
 
 def aside_text(
-    dataset: Path, photos: Sequence[Path], chosen: dict[Path, Finding], *, aside: bool, dry_run: bool
+    dataset: Path,
+    photos: Sequence[Path],
+    chosen: Mapping[Path, Finding],
+    left: Mapping[Path, str],
+    *,
+    aside: bool,
+    dry_run: bool,
 ) -> str:
-    """What was put aside, or would be; `photos` are those of `chosen` that were."""
+    """What was put aside, or would be: `photos` are those of `chosen` that were; why those `left` are not."""
     if not aside:
         return f"--quarantine would put {len(chosen)} of them aside" if chosen else "nothing to put aside"
     verb = "would be put aside" if dry_run else "put aside"
     lines = [f"{verb}: {path.relative_to(dataset)} ({chosen[path].kind.value})" for path in photos]
+    lines += [f"not put aside: {why}" for why in left.values()]
     lines.append(f"{len(photos)} photos {verb}, into {dataset / FOLDER}")
     if photos and not dry_run:
         lines.append("next: face-det encode, then face-det train; face-det gallery undo puts them back")
@@ -61,7 +68,12 @@ def aside_text(
 
 
 def values(
-    dataset: Path, photos: Sequence[Photo], found: Sequence[Finding], moved: Sequence[Path], dry_run: bool
+    dataset: Path,
+    photos: Sequence[Photo],
+    found: Sequence[Finding],
+    moved: Sequence[Path],
+    left: Mapping[Path, str],
+    dry_run: bool,
 ) -> dict[str, Any]:
     """The same as plain values."""
     return {
@@ -74,6 +86,7 @@ def values(
                 "person": finding.person,
                 "path": None if finding.path is None else str(finding.path),
                 "sure": round(finding.sure, 4),
+                "removable": finding.path is not None and finding.wrong != 0.0,
                 "what": finding.what,
                 "todo": finding.todo,
                 "other": finding.other,
@@ -82,6 +95,7 @@ def values(
             for finding in found
         ],
         "quarantined": [str(path) for path in moved],
+        "failed": [{"path": str(path), "why": why} for path, why in left.items()],
         "dryRun": dry_run,
     }
 

@@ -98,10 +98,17 @@ def require_no_folder(path: Path) -> None:
 def _inherit(descriptor: int, target: Path) -> None:
     with suppress(FileNotFoundError):
         before = target.stat()
-        # Root who encodes for the daemon's user must not take the file away from it.
-        with suppress(PermissionError):
-            os.fchown(descriptor, before.st_uid, before.st_gid)
+        give(descriptor, before)
         os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+
+
+def give(descriptor: int, owner: os.stat_result) -> None:
+    """Give what is open to the owner of something else, if we may.
+
+    Root who works for the daemon's user must not take its files and folders away from it.
+    """
+    with suppress(PermissionError):
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def read(path: Path, max_bytes: int) -> bytes | None:
@@ -134,11 +141,20 @@ def sync(folder: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing: what is made is its owner's only (0700).
 
+    The owner is that of the folder it lies in, if we may give it away. On disk when this returns.
     Raises OSError.
     """
     missing = [folder, *folder.parents]
     for path in reversed([path for path in missing if not path.is_dir()]):
         path.mkdir(mode=0o700, exist_ok=True)
+        # Not through a link that somebody may have put there meanwhile.
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            give(descriptor, path.parent.stat())
+        finally:
+            os.close(descriptor)
+        with suppress(PermissionError):  # a folder that may be written and not read
+            sync(path.parent)
 
 
 @contextmanager

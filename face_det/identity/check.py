@@ -41,13 +41,18 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo of a dataset: whose folder it lies in, why it has no encoding, and what is seen of it."""
+    """A photo of a dataset: whose folder it lies in, why it has no encoding, and what is seen of it.
+
+    `closed` is why the file cannot be opened, by the system's words; `link` whether it is a link.
+    """
 
     name: str
     path: Path
     sha256: str
     omission: Omission | None
     facts: Facts | None
+    closed: str | None = None
+    link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Finding:
     not_a_stranger, mixed and one_person; the share of pairs of photos that cannot be told apart for
     look_alike; how alike they are for near_duplicate (check_copies.Copy); 1.0 for what is a fact.
     `other` is whose the photo is more likely, or the second person; `related` another photo it is about.
+    `wrong` is how sure it is that the photo should go, if that is not `sure`: 0.0 where nothing says so.
     """
 
     kind: Kind
@@ -68,6 +74,7 @@ class Finding:
     todo: str
     other: str | None = None
     related: Path | None = None
+    wrong: float | None = None
 
 
 def check(
@@ -95,10 +102,8 @@ def check(
     found += [_mixed(seen, person) for person in mixed]
     found += [_alike(seen, pair) for pair in check_people.alike(crowd, even_distance)]
     found += _copies(photos, encodings, expected.same.middle)
-    found += _shared(photos)
-    for poor in check_photos.poor([(photo.omission, photo.facts) for photo in photos]):
-        photo = photos[poor.index]
-        found.append(Finding(Kind(poor.kind), photo.name, photo.path, 1.0, poor.what, poor.todo))
+    found += _shared(photos, found)
+    found += _poor(photos)
     useless = {finding.path for finding in found if finding.kind in (Kind.MISPLACED, Kind.DUPLICATE)}
     usable = [photo.name for photo in encoded if photo.path not in useless]
     for name in sorted({photo.name for photo in photos}):
@@ -109,10 +114,10 @@ def check(
 
 
 def _first_of_each(photos: Sequence[Photo]) -> list[int]:
-    """Indices without the second of two equal files of a person."""
+    """Indices without the second of two equal files of a person: the one that is kept speaks for them."""
     first: dict[tuple[str, str], int] = {}
-    for at, photo in enumerate(photos):
-        first.setdefault((photo.name, photo.sha256), at)
+    for at in sorted(range(len(photos)), key=lambda at: photos[at].link):
+        first.setdefault((photos[at].name, photos[at].sha256 or str(photos[at].path)), at)
     return sorted(first.values())
 
 
@@ -182,6 +187,7 @@ def _copies(photos: Sequence[Photo], encodings: Encodings, usual: float) -> list
             [None if one is None else one.signs for one in facts],
             rows[at],
             np.array([0.0 if one is None else check_photos.quality(one) for one in facts]),
+            [photo.link for photo in own],
             usual=usual,
         )
         for copy in found_here:
@@ -201,10 +207,11 @@ def _copy(photo: Photo, kept: Photo, copy: check_copies.Copy) -> Finding:
     )
 
 
-def _shared(photos: Sequence[Photo]) -> list[Finding]:
-    """One file in the folders of two people."""
+def _shared(photos: Sequence[Photo], found: Sequence[Finding]) -> list[Finding]:
+    """One file in the folders of two people. It should go from where it is also found not to belong."""
+    wrong = {one.path: one.sure for one in found if one.kind in (Kind.MISPLACED, Kind.NOT_A_STRANGER)}
     owners: dict[str, dict[str, Photo]] = {}
-    for photo in photos:
+    for photo in sorted(photos, key=lambda photo: photo.link):
         if photo.sha256:
             owners.setdefault(photo.sha256, {}).setdefault(photo.name, photo)
     return [
@@ -217,10 +224,27 @@ def _shared(photos: Sequence[Photo]) -> list[Finding]:
             "delete it where it does not belong",
             other=other.name,
             related=other.path,
+            wrong=wrong.get(photo.path, 0.0),
         )
         for people in owners.values()
         if len(people) > 1
         for photo in people.values()
         for other in people.values()
         if photo is not other
+    ]
+
+
+def _poor(photos: Sequence[Photo]) -> list[Finding]:
+    seen = [(photo.closed, photo.omission, photo.facts) for photo in photos]
+    return [
+        Finding(
+            Kind(poor.kind),
+            photos[poor.index].name,
+            photos[poor.index].path,
+            1.0,
+            poor.what,
+            poor.todo,
+            wrong=None if poor.own else 0.0,
+        )
+        for poor in check_photos.poor(seen)
     ]

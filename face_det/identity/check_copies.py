@@ -37,20 +37,24 @@ def copies(
     signs: Sequence[str | None],
     encodings: Encodings,
     quality: Floats,
+    links: Sequence[bool] | None = None,
     *,
     usual: float,
 ) -> list[Copy]:
     """Of the photos of one person, those that another of higher quality stands for.
 
     hashes: of the files; signs: hex digits or None; encodings: shape (n, d), NaN for a photo without;
-    quality: shape (n,); usual: the usual distance of two photos of a person. A photo is held against
-    those that are kept, so that a clip of a walk across the room is not all one moment.
+    quality: shape (n,); links: which of the files are links (none, if not given); usual: the usual distance
+    of two photos of a person. A photo is held against those that are kept, so that a clip of a walk across
+    the room is not all one moment.
     """
+    links = links or [False] * len(hashes)
     bits = [None if text is None else _bits(text) for text in signs]
     kept: list[int] = []
     first: dict[str, int] = {}
     found: list[Copy] = []
-    for index in sorted(range(len(hashes)), key=lambda at: (-quality[at], at)):
+    # Of two equal files the link goes, which else would lead nowhere.
+    for index in sorted(range(len(hashes)), key=lambda at: (-quality[at], links[at], at)):
         same = first.get(hashes[index])
         copies = [] if same is None else [Copy(index, same, 1.0, True)]
         away = distances(encodings[[index]], encodings[kept])[0]

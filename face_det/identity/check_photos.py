@@ -30,18 +30,26 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True, slots=True)
 class Poor:
-    """A photo, what kind of fault it has (a value of check.Kind), in words, and what to do."""
+    """A photo, what kind of fault it has (a value of check.Kind), in words, and what to do; whether it is
+    the photo's own, and not that of what it lies on."""
 
     index: int
     kind: str
     what: str
     todo: str
+    own: bool = True
 
 
-def poor(photos: Sequence[tuple[Omission | None, Facts | None]]) -> list[Poor]:
-    """Of photos, why each has no encoding and what is seen of it, those that are not good enough."""
+def poor(photos: Sequence[tuple[str | None, Omission | None, Facts | None]]) -> list[Poor]:
+    """Of photos, why each cannot be opened or has no encoding, and what is seen of it: those that are not
+    good enough."""
     found = []
-    for index, (omission, facts) in enumerate(photos):
+    for index, (closed, omission, facts) in enumerate(photos):
+        if closed is not None:
+            # Nobody knows what is in it: a share that is away says nothing against its photos.
+            todo = "see to its rights, and to the disk or share it is on, and check again"
+            found.append(Poor(index, "unreadable", f"cannot be opened: {closed}", todo, own=False))
+            continue
         if omission is not None:
             found.append(Poor(index, *_LEFT_OUT[omission]))
             continue

@@ -60,7 +60,9 @@ def remove_photos(places: Places, name: str) -> int:
     """
     for folder in {path.parent for path in (places.encodings, places.model, places.labels)}:
         storage.recover(folder)
-    return quarantine.forget(places.dataset, name) + enrol.remove_person(places.dataset, name)
+    removed = quarantine.forget(places.dataset, name) + enrol.remove_person(places.dataset, name)
+    # Somebody may have put one aside between the two.
+    return removed + quarantine.forget(places.dataset, name)
 
 
 def _copies(places: Places) -> Iterator[Path]:

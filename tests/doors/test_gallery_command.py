@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from face_det.doors.commands import gallery
-from face_det.identity import check_facts
+from face_det.errors import CannotWrite
+from face_det.identity import cache, check_facts
+from face_det.identity.check import Finding, Kind
 
 SETTINGS = {"faceDetServer": {"faceDetModel": "hog", "numFaceImgUpsample": 0}}
 LAID = {
@@ -127,6 +131,103 @@ def test_only_what_is_asked_for(dataset: Path) -> None:
     assert {Path(path).name for path in report["quarantined"]} == {"z-half.jpg", "t1.jpg"}
     assert found("--sure", "1.0", "--kind", "near_duplicate")["findings"] == []
     assert json.loads(run("undo", "--json").stdout)["left"] == []
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, call: str, *names: str) -> None:
+    """Have a call to the system fail for files of these names, as it does for root in an immutable folder."""
+    real = getattr(os, call)
+
+    def called(source: Any, *rest: Any, **options: Any) -> Any:
+        if Path(source).name in names:
+            raise OSError(errno.EPERM, "Operation not permitted")
+        return real(source, *rest, **options)
+
+    monkeypatch.setattr(os, call, called)
+
+
+def test_what_cannot_be_put_aside_is_told(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings, what went, what did not and why; the exit code is that of the error."""
+    refusing(monkeypatch, "replace", "z-biden.jpg", "broken.jpg")
+    result = run("check", "-j1", "--quarantine")
+    assert "Photos that do not belong" in result.stdout
+    assert "put aside: Obama/z-again.jpg (duplicate)" in result.stdout
+    assert f"not put aside: {dataset}/Obama/z-biden.jpg: cannot be written: Operation not" in result.stdout
+    assert isinstance(result.exception, CannotWrite)
+    assert "2 photos could not be moved; the first: " in str(result.exception)
+    assert sorted(path.name for path in dataset.glob("*/z-*")) == ["z-biden.jpg", "z-half.jpg"]
+    result = run("check", "-j1", "--quarantine", "--kind", "misplaced", "--json")
+    report = json.loads(result.stdout)
+    (failed,) = report["failed"]
+    assert (failed["path"], report["quarantined"]) == (str(dataset / "Obama/z-biden.jpg"), [])
+    assert failed["why"] == str(result.exception)
+
+
+def test_what_cannot_be_put_back_is_told(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of undo, which goes on where the others are."""
+    before = files(dataset)
+    assert len(found("--quarantine")["quarantined"]) == 4
+    with monkeypatch.context() as patch:
+        refusing(patch, "link", "z-biden.jpg")
+        refusing(patch, "replace", "z-biden.jpg")
+        result = run("undo")
+        assert isinstance(result.exception, CannotWrite)
+        assert "z-biden.jpg: cannot be written: Operation not permitted" in result.stdout
+        assert "3 photos put back, 1 in quarantine" in result.stdout
+        values = json.loads(run("undo", "--json").stdout)
+    assert [one["path"] for one in values["failed"]] == [str(dataset / "Obama/z-biden.jpg")]
+    run("undo")
+    assert files(dataset) == before
+
+
+def test_what_cannot_be_opened_stays(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its rights, or since a share is away: nobody knows that it is no picture."""
+    for name, target in (("loop.jpg", "loop.jpg"), ("away.jpg", "/nowhere/1.jpg")):
+        (dataset / "Biden" / name).symlink_to(target)
+    opened = os.open
+
+    def refusing_one(path: Any, *rest: Any, **options: Any) -> int:
+        if str(path).endswith("broken.jpg"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *rest, **options)
+
+    monkeypatch.setattr(cache.atomic.os, "open", refusing_one)
+    report = found("--kind", "unreadable", "--quarantine")
+    told = {Path(one["path"]).name: (one["what"], one["removable"]) for one in report["findings"]}
+    assert told == {
+        "away.jpg": ("cannot be opened: No such file or directory", False),
+        "broken.jpg": ("cannot be opened: Permission denied", False),
+        "loop.jpg": ("cannot be opened: Too many levels of symbolic links", False),
+        "odd\nname.jpg": ("cannot be read as a picture", True),
+    }
+    assert [Path(path).name for path in report["quarantined"]] == ["odd\nname.jpg"]
+
+
+def test_no_link_is_left_to_nowhere(dataset: Path) -> None:
+    """Of a file and a link to it the link goes; a file stays as long as a link to it does."""
+    (dataset / "Obama" / "a-link.jpg").symlink_to("obama2.jpg")
+    (dataset / "Biden" / "link.jpg").symlink_to("../Obama/z-biden.jpg")
+    (dataset / "Biden" / "biden.jpg").unlink()
+    report = found("--quarantine", "--kind", "duplicate", "--kind", "misplaced")
+    moved = [Path(path).name for path in report["quarantined"]]
+    assert sorted(moved) == ["a-link.jpg", "z-again.jpg"]
+    why = f"{dataset}/Obama/z-biden.jpg: {dataset}/Biden/link.jpg is a link to it"
+    assert report["failed"] == [{"path": str(dataset / "Obama/z-biden.jpg"), "why": why}]
+    assert all(path.exists() for path in dataset.glob("*/*"))
+
+
+def test_a_shared_file_stays_where_it_belongs(dataset: Path) -> None:
+    """--kind shared takes it from the folder where it is misplaced only, if that is as sure as asked for."""
+    report = found("--kind", "shared", "--quarantine")
+    assert len(report["findings"]) == 2
+    assert report["quarantined"] == [str(dataset / "Obama/z-biden.jpg")]
+    assert (dataset / "Biden/biden.jpg").is_file()
+    places = [Path("A/1.jpg"), Path("B/1.jpg")]
+    both = [
+        Finding(Kind.SHARED, path.parent.name, path, 1.0, "", "", wrong=wrong)
+        for path, wrong in zip(places, (0.0, 0.6), strict=True)
+    ]
+    for sure, taken in ((0.0, places[1:]), (0.9, [])):
+        assert list(gallery._chosen(both, by_default=False, sure=sure)) == taken
 
 
 def test_nothing_is_computed_twice(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:

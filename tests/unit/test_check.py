@@ -258,6 +258,44 @@ def test_the_same_file_under_two_names() -> None:
     assert [finding.path for finding in dataset.of(Kind.MISPLACED)] == [paths[1]]
 
 
+def test_a_shared_file_goes_from_where_it_does_not_belong() -> None:
+    """Only from there, and as surely as that is known; where nothing tells, from nowhere."""
+    dataset = Dataset({**dict.fromkeys(FAMILY, 5), UNKNOWN: 30})
+    row, other = drawn("Alice", 1, seed=9)[0], drawn("Carol", 8).mean(axis=0)
+    right, wrong = (dataset.add(name, row, sha256="same") for name in ("Alice", "Bob"))
+    stranger, own = (dataset.add(name, other, sha256="other") for name in (UNKNOWN, "Carol"))
+    unseen = [dataset.add(name, None, omission=Omission.NO_FACE, sha256="empty") for name in ("Alice", "Dan")]
+    sure = {one.path: one.sure for one in dataset.of(Kind.MISPLACED, Kind.NOT_A_STRANGER)}
+    assert sure.keys() == {wrong, stranger}
+    shared = {one.path: one.wrong for one in dataset.of(Kind.SHARED)}
+    assert shared == {**dict.fromkeys([right, own, *unseen], 0.0), **sure}
+
+
+def test_of_a_file_and_a_link_to_it_the_link_goes() -> None:
+    """Wherever it stands in the alphabet; and if they are misplaced, both do."""
+    dataset = Dataset()
+    row = drawn("Alice", 1, seed=9)[0]
+    link, real = (dataset.add("Alice", row, sha256="same", link=link) for link in (True, False))
+    assert [(one.path, one.related) for one in dataset.of(Kind.DUPLICATE)] == [(link, real)]
+    wrong = drawn("Nobody", 1)[0]
+    link, real = (dataset.add("Bob", wrong, sha256="wrong", link=link) for link in (True, False))
+    assert [one.path for one in dataset.of(Kind.MISPLACED)] == [real]
+    assert link in [one.path for one in dataset.of(Kind.DUPLICATE)]
+
+
+def test_a_file_that_cannot_be_opened_may_be_a_good_photo() -> None:
+    """What the system said is told; nobody is to delete it, or save it anew."""
+    dataset = Dataset({"Alice": 5})
+    given = {"omission": Omission.BAD_IMAGE, "sha256": ""}
+    closed = dataset.add("Alice", None, closed="Permission denied", **given)
+    broken = dataset.add("Alice", None, **given)
+    found = {one.path: one for one in dataset.of(Kind.UNREADABLE)}
+    assert (found[closed].what, found[closed].wrong) == ("cannot be opened: Permission denied", 0.0)
+    assert "delete" not in found[closed].todo
+    assert "save" not in found[closed].todo
+    assert (found[broken].what, found[broken].wrong) == ("cannot be read as a picture", None)
+
+
 def test_the_better_copy_is_kept() -> None:
     """Quality decides which is reported; a chain of small steps is not one moment."""
     signs = ["00" * 32] * 2 + ["ff" * 32] * 2

@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from face_det.errors import DataError
-from face_det.identity import enrol, quarantine
+from face_det.errors import CannotWrite, DataError, FaceDetError
+from face_det.identity import atomic, enrol, quarantine, quarantine_journal
 
 NAMES = ("Alice/1.jpg", "Alice/2.jpg", "Bob/1.jpg", "Unknown/x y.png")
 
@@ -39,8 +43,8 @@ def state(place: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def aside(place: Path, *names: str) -> list[str]:
-    moved = quarantine.put_aside(place, [(place / name, "why") for name in names])
-    return [str(one.source) for one in moved]
+    done = quarantine.put_aside(place, [(place / name, "why") for name in names])
+    return [str(one.source) for one in done.moved]
 
 
 def test_aside_and_back(dataset: Path) -> None:
@@ -67,7 +71,7 @@ def test_undo_takes_the_last_move_first(dataset: Path) -> None:
 def test_nothing_to_undo(dataset: Path) -> None:
     """No quarantine, no error, no folder."""
     assert quarantine.undo(dataset) == quarantine.PutBack((), (), ())
-    assert quarantine.put_aside(dataset, []) == []
+    assert quarantine.put_aside(dataset, []) == quarantine.PutAside((), ())
     assert not (dataset / quarantine.FOLDER).exists()
 
 
@@ -158,6 +162,224 @@ def test_forget_is_for_good(dataset: Path) -> None:
     assert quarantine.forget(dataset, "Nobody") == 0
 
 
+@pytest.mark.parametrize("left", [("Alice",), ("Alice", "1.jpg")])
+def test_a_name_without_a_photo_is_forgotten_too(dataset: Path, left: tuple[str, ...]) -> None:
+    """An empty folder that a kill left, or a photo of which the journal says nothing."""
+    folder = dataset.joinpath(quarantine.FOLDER, "20260101-000000-0", "Alice")
+    folder.mkdir(parents=True)
+    (folder / ".hidden").touch()
+    if len(left) > 1:
+        (folder / left[1]).touch()
+    assert quarantine.holds(dataset, "Alice")
+    assert quarantine.forget(dataset, "Alice") == len(left) - 1
+    assert not quarantine.holds(dataset, "Alice")
+    assert not (dataset / quarantine.FOLDER).exists()
+
+
+def test_what_cannot_be_forgotten_is_said(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that has to stay still says who that was."""
+    aside(dataset, "Alice/1.jpg")
+    monkeypatch.setattr(quarantine.shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises(CannotWrite, match="Alice: its files cannot be deleted; remove it by hand"):
+        quarantine.forget(dataset, "Alice")
+    assert quarantine.holds(dataset, "Alice")
+
+
+def test_without_the_journal_nothing_is_hidden(dataset: Path) -> None:
+    """Where a photo lies says whence it came; what the journal lists is younger."""
+    before = state(dataset)
+    aside(dataset, "Alice/1.jpg")
+    (dataset / quarantine.FOLDER / quarantine.JOURNAL).unlink()
+    aside(dataset, "Bob/1.jpg")
+    whys = [(str(one.source), one.why) for one in quarantine.lying(dataset)]
+    assert whys == [("Alice/1.jpg", quarantine_journal.NOT_NOTED), ("Bob/1.jpg", "why")]
+    assert [str(path) for path in quarantine.undo(dataset).back] == ["Bob/1.jpg"]
+    assert [str(path) for path in quarantine.undo(dataset).back] == ["Alice/1.jpg"]
+    assert state(dataset) == before
+    assert not (dataset / quarantine.FOLDER).exists()
+
+
+def test_only_photos_are_taken_for_photos(dataset: Path) -> None:
+    """Not what is hidden, lies elsewhere, or is reached through a link."""
+    aside(dataset, "Bob/1.jpg")
+    (move,) = quarantine_journal.batches(dataset)
+    for name in ("stray.jpg", "Bob/.hidden.jpg", "Bob/deep/1.jpg", ".hid/1.jpg"):
+        (move / name).parent.mkdir(exist_ok=True)
+        (move / name).touch()
+    (move / "Linked").symlink_to(dataset / "Alice")
+    assert [str(one.source) for one in quarantine.lying(dataset)] == ["Bob/1.jpg"]
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, call: str, name: str) -> None:
+    """Have a call to the system fail for one file, as a folder that is immutable makes it."""
+    real: Callable[..., Any] = getattr(os, call)
+
+    def called(source: Any, *rest: Any, **options: Any) -> Any:
+        if str(source).endswith(name):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(source, *rest, **options)
+
+    monkeypatch.setattr(os, call, called)
+
+
+def test_one_that_cannot_be_moved_does_not_keep_the_others(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said which, and why; there and back."""
+    before = state(dataset)
+    with monkeypatch.context() as patch:
+        refusing(patch, "replace", "Alice/2.jpg")
+        done = quarantine.put_aside(dataset, [(dataset / name, "why") for name in NAMES])
+    assert [str(one.source) for one in done.moved] == [NAMES[0], *NAMES[2:]]
+    assert [str(one.source) for one in done.failed] == ["Alice/2.jpg"]
+    assert "Alice/2.jpg: cannot be written: Read-only file system" in str(done.failed[0].error)
+    with monkeypatch.context() as patch:
+        refusing(patch, "link", "Bob/1.jpg")
+        result = quarantine.undo(dataset)
+    assert [str(path) for path in result.back] == [NAMES[0], NAMES[3]]
+    assert [str(one.source) for one in result.failed] == ["Bob/1.jpg"]
+    assert [str(path) for path in quarantine.undo(dataset).back] == ["Bob/1.jpg"]
+    assert state(dataset) == before
+
+
+def test_a_line_that_does_not_fit_moves_nothing(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full in the middle of it: the photo stays, and the next line is whole."""
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:20]))
+        (failed,) = quarantine.put_aside(dataset, [(dataset / "Bob/1.jpg", "why")]).failed
+    assert "No space left on device" in str(failed.error)
+    assert (dataset / "Bob/1.jpg").is_file()
+    assert not (dataset / quarantine.FOLDER).exists()
+    assert aside(dataset, "Bob/1.jpg") == ["Bob/1.jpg"]
+
+
+def test_nothing_is_put_back_through_a_link(dataset: Path, tmp_path: Path) -> None:
+    """A folder that has become a link to one outside."""
+    aside(dataset, "Bob/1.jpg")
+    (dataset / "Bob").rmdir()
+    (tmp_path / "outside").mkdir()
+    (dataset / "Bob").symlink_to(tmp_path / "outside")
+    (failed,) = quarantine.undo(dataset).failed
+    assert "Bob is a link, and links are not followed" in str(failed.error)
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert len(quarantine.lying(dataset)) == 1
+
+
+def test_folders_are_their_owners_only(dataset: Path) -> None:
+    """Those of the quarantine, and a person's that is made again."""
+    aside(dataset, "Bob/1.jpg")
+    (dataset / "Bob").rmdir()
+    made = [path for path in (dataset / quarantine.FOLDER).rglob("*") if path.is_dir()]
+    assert {path.stat().st_mode & 0o777 for path in [dataset / quarantine.FOLDER, *made]} == {0o700}
+    quarantine.undo(dataset)
+    assert (dataset / "Bob").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_is_the_datasets_owners(dataset: Path) -> None:
+    """Root who looks after the photos does not shut the daemon's user out."""
+    os.chown(dataset, 12345, 12346)
+    aside(dataset, "Bob/1.jpg")
+    (dataset / "Bob").rmdir()
+    folder = dataset / quarantine.FOLDER
+    made = [folder, *(path for path in folder.rglob("*") if path.name != "1.jpg")]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(12345, 12346)}
+    quarantine.undo(dataset)
+    assert ((dataset / "Bob").stat().st_uid, (dataset / "Bob").stat().st_gid) == (12345, 12346)
+
+
+@pytest.mark.parametrize("what", [lambda place: quarantine.undo(place), lambda place: aside(place, NAMES[0])])
+def test_what_a_kill_leaves_is_tidied(dataset: Path, what: Callable[[Path], object]) -> None:
+    """An empty folder says who somebody is, too; so may half of a journal."""
+    left = dataset / quarantine.FOLDER / "20260101-000000-0" / "Alice"
+    left.mkdir(parents=True)
+    temporary = dataset / quarantine.FOLDER / ".face_det-0123456789abcdef.tmp"
+    temporary.touch()
+    what(dataset)
+    assert not left.parent.exists()
+    assert not temporary.exists()
+    quarantine.undo(dataset)
+    assert not (dataset / quarantine.FOLDER).exists()
+
+
+def test_who_waits_does_not_hold_what_was_deleted(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One undo tidies the quarantine away, the next waits for it, a third makes it anew: one at a time."""
+    aside(dataset, "Alice/1.jpg")
+    tidy, note = quarantine._tidy, quarantine_journal.note
+    noting: list[object] = []
+    beside: list[int] = []
+    waiting = threading.Thread(target=quarantine.undo, args=(dataset,))
+    moving = threading.Thread(target=aside, args=(dataset, "Bob/1.jpg"))
+
+    def tidying(place: Path) -> None:
+        if threading.current_thread() is waiting:
+            beside.append(len(noting))
+        if threading.current_thread() is threading.main_thread():
+            waiting.start()
+            waiting.join(0.3)
+        tidy(place)
+        if threading.current_thread() is threading.main_thread():
+            moving.start()
+            moving.join(0.3)
+
+    def noted(*rest: Any) -> None:
+        noting.append(rest)
+        waiting.join(0.5)
+        note(*rest)
+        noting.pop()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quarantine, "_tidy", tidying)
+        patch.setattr(quarantine_journal, "note", noted)
+        quarantine.undo(dataset)
+        waiting.join()
+        moving.join()
+    assert beside == [0]
+    assert not waiting.is_alive()
+    assert [str(path) for path in quarantine.undo(dataset).back] in (["Bob/1.jpg"], [])
+    assert (dataset / "Bob/1.jpg").is_file()
+
+
+def test_many_at_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that put aside and undo: one at a time, no error, and in the end all is back."""
+    before = state(dataset)
+    held = atomic.held
+    inside: list[object] = []
+    errors: list[object] = []
+
+    @contextmanager
+    def counted(folders: list[Path]) -> Iterator[None]:
+        with held(folders):
+            inside.append(folders)
+            errors.extend(["two at once"] * (len(inside) > 1))
+            yield
+            inside.pop()
+
+    def busy(seed: int) -> None:
+        chosen = random.Random(seed)
+        for _ in range(40):
+            try:
+                if chosen.random() < 0.5:
+                    done = quarantine.put_aside(dataset, [(dataset / name, "why") for name in NAMES])
+                    errors.extend(done.failed)
+                else:
+                    result = quarantine.undo(dataset, everything=chosen.random() < 0.5)
+                    errors.extend([*result.failed, *result.taken, *result.gone])
+            except FaceDetError as error:
+                errors.append(error)
+
+    monkeypatch.setattr(atomic, "held", counted)
+    threads = [threading.Thread(target=busy, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    quarantine.undo(dataset, everything=True)
+    assert errors == []
+    assert state(dataset) == before
+
+
 CALLS = ("link", "unlink", "fsync", "mkdir", "rmdir", "replace", "open", "write")
 KILLED = """
 import os, pathlib, sys
@@ -181,6 +403,7 @@ for name in {calls!r}:
 """
 ASIDE = "quarantine.put_aside(dataset, [(dataset / name, 'why') for name in {names!r}])"
 UNDO = "quarantine.undo(dataset)"
+FORGET = "quarantine.forget(dataset, 'Alice')"
 
 
 @pytest.fixture
@@ -218,5 +441,24 @@ def test_killed_anywhere_nothing_is_lost(
         assert {name: found for name, found in state(dataset).items() if name in NAMES} == before, after
         if not killed:
             break
+        assert after < 60
+    assert after > 6
+
+
+def test_forgetting_that_is_killed_goes_on(dataset: Path, die: Callable[..., bool]) -> None:
+    """Killed before each call to the system in turn: the next call finds whom to forget, or nobody can."""
+    after, killed = 0, True
+    while killed:
+        after += 1
+        aside(dataset, *NAMES[:3])
+        killed = die(FORGET, after, no_links=False)
+        if quarantine.holds(dataset, "Alice"):
+            quarantine.forget(dataset, "Alice")
+        left = list((dataset / quarantine.FOLDER).rglob("*"))
+        assert not [path for path in left if "Alice" in str(path.relative_to(dataset))], after
+        assert not [path for path in left if path.is_file() and b"Alice" in path.read_bytes()], after
+        assert [str(path) for path in quarantine.undo(dataset, everything=True).back] == ["Bob/1.jpg"], after
+        for name in NAMES[:2]:
+            (dataset / name).write_text("anew")
         assert after < 60
     assert after > 6

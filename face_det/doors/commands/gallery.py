@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import click
@@ -15,12 +16,13 @@ from face_det.config import Config
 from face_det.doors import gallery_report, progress
 from face_det.doors.assemble import enrolment_options
 from face_det.doors.caller import open_audit
-from face_det.errors import DataError, TryAgain
+from face_det.errors import CannotWrite, DataError, TryAgain
 from face_det.geometry import GEOMETRY
 from face_det.identity import audit, check, check_facts, encode, enrol, quarantine
 from face_det.identity.cache import Cache, Omission, cache_path, read_photo
 from face_det.identity.check import Finding, Kind, Photo
 from face_det.identity.fingerprints import BOTH, DLIB
+from face_det.identity.quarantine import Failed, PutAside, PutBack
 
 SURE = 0.95
 """What is put aside unless something else is asked for: these kinds, from this sureness on."""
@@ -61,7 +63,7 @@ def command() -> None:
     "aside",
     is_flag=True,
     help="Put photos aside, into .quarantine/ in the dataset: misplaced and unreadable photos, second "
-    "copies of a file; with --kind, all of those kinds. `gallery undo` puts them back.",
+    "copies of a file; with --kind, those of these kinds. `gallery undo` puts them back.",
 )
 @click.option("--dry-run", is_flag=True, help="With --quarantine: only say what would be put aside.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes that encode; default: one a core.")
@@ -77,29 +79,34 @@ def check_command(
     config_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Check, print, and put aside what is asked for."""
+    """Check, print, and put aside what is asked for; CannotWrite at the end for what could not be."""
     if dry_run and not aside:
         raise click.UsageError("--dry-run needs --quarantine.")
     config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
     place = (dataset or config.dataset_path).absolute()
     photos, found = _checked(place, config, jobs or len(os.sched_getaffinity(0)))
     found = [one for one in found if (not kinds or one.kind.value in kinds) and one.sure >= (sure or 0.0)]
-    chosen = _chosen(found, by_default=not kinds, sure=SURE if sure is None and not kinds else 0.0)
+    limit = SURE if sure is None and not kinds else (sure or 0.0)
+    chosen = _chosen(found, by_default=not kinds, sure=limit)
+    linked = _linked(photos, chosen)
+    chosen = {path: one for path, one in chosen.items() if path not in linked}
+    if not as_json:
+        click.echo(gallery_report.text(place, photos, found))
     moved: list[Path] = []
+    failed: tuple[Failed, ...] = ()
     if aside and not dry_run:
-        with open_audit(config).recorded(audit.command(), "quarantine") as counts:
-            done = quarantine.put_aside(
-                place, [(path, f"{one.kind.value}: {one.what}") for path, one in chosen.items()]
-            )
-            counts["images"] = len(done)
-        moved = [place / one.source for one in done]
+        done = _put_aside(place, config, chosen)
+        moved, failed = [place / one.source for one in done.moved], done.failed
     elif aside:
         moved = list(chosen)
+    left = {path: f"{path}: {link} is a link to it" for path, link in linked.items()}
+    left |= {place / one.source: str(one.error) for one in failed}
     if as_json:
-        click.echo(json.dumps(gallery_report.values(place, photos, found, moved, dry_run), indent=2))
+        report = gallery_report.values(place, photos, found, moved, left if aside else {}, dry_run)
+        click.echo(json.dumps(report, indent=2))
     else:
-        click.echo(gallery_report.text(place, photos, found))
-        click.echo(gallery_report.aside_text(place, moved, chosen, aside=aside, dry_run=dry_run))
+        click.echo(gallery_report.aside_text(place, moved, chosen, left, aside=aside, dry_run=dry_run))
+    _raise(failed)
 
 
 @command.command("undo", help="Put the photos of the last quarantine back to where they were.")
@@ -108,7 +115,7 @@ def check_command(
 @_CONFIG
 @_JSON
 def undo_command(dataset: Path | None, everything: bool, config_path: Path | None, as_json: bool) -> None:
-    """Put back, and say what could not be."""
+    """Put back, and say what could not be; CannotWrite at the end if the system refused."""
     config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
     place = (dataset or config.dataset_path).absolute()
     with open_audit(config).recorded(audit.command(), "undo") as counts:
@@ -117,16 +124,42 @@ def undo_command(dataset: Path | None, everything: bool, config_path: Path | Non
     left = quarantine.lying(place)
     if as_json:
         names = {"back": result.back, "taken": result.taken, "gone": result.gone}
-        values = {key: [str(place / path) for path in paths] for key, paths in names.items()}
-        click.echo(json.dumps({**values, "left": [str(place / one.place) for one in left]}, indent=2))
-        return
+        values: dict[str, object] = {
+            key: [str(place / path) for path in paths] for key, paths in names.items()
+        }
+        failed = [{"path": str(place / one.source), "why": str(one.error)} for one in result.failed]
+        values = {**values, "failed": failed, "left": [str(place / one.place) for one in left]}
+        click.echo(json.dumps(values, indent=2))
+    else:
+        click.echo(_undo_text(place, result, len(left)))
+    _raise(result.failed)
+
+
+def _undo_text(place: Path, result: PutBack, left: int) -> str:
     lines = [f"back: {place / path}" for path in result.back]
     lines += [f"not put back, since another file is there: {place / path}" for path in result.taken]
     lines += [f"is neither there nor in quarantine any more: {place / path}" for path in result.gone]
-    lines.append(f"{place}: {len(result.back)} photos put back, {len(left)} in quarantine")
+    lines += [f"not put back: {one.error}" for one in result.failed]
+    lines.append(f"{place}: {len(result.back)} photos put back, {left} in quarantine")
     if result.back:
         lines.append("next: face-det encode, then face-det train")
-    click.echo("\n".join(map(gallery_report.printable, lines)))
+    return "\n".join(map(gallery_report.printable, lines))
+
+
+def _put_aside(place: Path, config: Config, chosen: dict[Path, Finding]) -> PutAside:
+    with open_audit(config).recorded(audit.command(), "quarantine") as counts:
+        reasons = [(path, f"{one.kind.value}: {one.what}") for path, one in chosen.items()]
+        done = quarantine.put_aside(place, reasons)
+        counts["images"] = len(done.moved)
+    return done
+
+
+def _raise(failed: Sequence[Failed]) -> None:
+    """For the exit code: each has been told of by now."""
+    if len(failed) == 1:
+        raise failed[0].error
+    if failed:
+        raise CannotWrite(f"{len(failed)} photos could not be moved; the first: {failed[0].error}")
 
 
 def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], list[Finding]]:
@@ -136,9 +169,8 @@ def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], lis
         raise DataError(f"{dataset}: must hold a folder of photos for each person, got none")
     encodings = config.encodings_path.absolute()
     if dataset != config.dataset_path.absolute():
-        encodings = (
-            dataset / ".encodings.pickle"
-        )  # another dataset must not drive this one's out of the caches
+        # Another dataset must not drive this one's out of the caches.
+        encodings = dataset / ".encodings.pickle"
     options = enrolment_options(config)
     engine = engines.build(options)
     with progress.shown() as tell, Cache(cache_path(encodings)) as cache:
@@ -146,7 +178,8 @@ def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], lis
             dataset, cache, options, jobs=jobs, on_progress=progress.of("encoding", tell), engine=engine
         )
         omissions = {one.path: one.reason for one in report.left_out}
-        hashes = {path: _hash(path) for _, path in listed}
+        read = {path: _read(path) for _, path in listed}
+        hashes = {path: sha256 for path, (sha256, _) in read.items()}
         wanted = {
             hashes[path]: path
             for _, path in listed
@@ -156,7 +189,9 @@ def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], lis
             wanted, engine, check_facts.facts_path(encodings), progress.of("looking", tell)
         )
     photos = [
-        Photo(name, path, hashes[path], omissions.get(path), facts.get(hashes[path])) for name, path in listed
+        Photo(name, path, sha256, omissions.get(path), facts.get(sha256), closed, path.is_symlink())
+        for name, path in listed
+        for sha256, closed in [read[path]]
     ]
     if tuple(photo.name for photo in photos if photo.omission is None) != tuple(report.gallery.names):
         raise TryAgain(f"{dataset}: was changed while it was checked; try again")
@@ -168,17 +203,32 @@ def _checked(dataset: Path, config: Config, jobs: int) -> tuple[list[Photo], lis
     )
 
 
-def _hash(path: Path) -> str:
+def _read(path: Path) -> tuple[str, str | None]:
+    """A photo's sha256, "" if it has none, and why its file cannot be opened, if that is so."""
     try:
-        return read_photo(path)[0]
-    except DataError:
-        return ""
+        return read_photo(path)[0], None
+    except DataError as error:
+        if isinstance(error.__cause__, OSError):
+            return "", error.__cause__.strerror
+        return "", None if path.exists() else os.strerror(errno.ENOENT)
 
 
 def _chosen(found: Sequence[Finding], *, by_default: bool, sure: float) -> dict[Path, Finding]:
     """Photos to put aside, each with the first finding about it."""
     chosen: dict[Path, Finding] = {}
     for finding in found:
-        if finding.path is not None and finding.sure >= sure and (not by_default or finding.kind in KINDS):
+        wrong = finding.sure if finding.wrong is None else finding.wrong
+        wanted = wrong > 0 and wrong >= sure and (not by_default or finding.kind in KINDS)
+        if finding.path is not None and wanted:
             chosen.setdefault(finding.path, finding)
     return chosen
+
+
+def _linked(photos: Sequence[Photo], chosen: Container[Path]) -> dict[Path, Path]:
+    """Photos that are chosen though a link to them is not, which would lead nowhere; and the link."""
+    staying = {os.path.realpath(one.path): one.path for one in photos if one.link and one.path not in chosen}
+    return {
+        photo.path: staying[real]
+        for photo in photos
+        if photo.path in chosen and not photo.link and (real := os.path.realpath(photo.path)) in staying
+    }
