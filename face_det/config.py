@@ -105,7 +105,8 @@ def _parsed(key: str, text: str) -> Any:
             return json.loads(text)
         except (ValueError, RecursionError):
             return text
-    if key == "imageRoots":
+    if key == "imageRoots" and text:
+        # An empty text is refused as with any key, not taken for "no restriction".
         return [root for root in text.split(os.pathsep) if root]
     return text
 

@@ -20,6 +20,10 @@ HEARTBEAT = "_zpc_hb"
 
 Id = bytes | str | int
 
+MOST_ELEMENTS = 1_000_000
+"""Of all the lists and tables in a message. Each takes dozens of bytes here and as little as one on its
+way: a small message would fill the memory otherwise, and hold up all other calls."""
+
 _UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, MemoryError, msgpack.UnpackException)
 
 
@@ -45,7 +49,7 @@ def unpack(frames: Sequence[bytes]) -> Message:
         raise Malformed("must come from an authorised client")
     *route, payload = frames
     try:
-        content = msgpack.unpackb(payload, raw=False, strict_map_key=False)
+        content = _content(payload)
     except _UNREADABLE as error:
         raise Malformed(f"must be msgpack, got {len(payload)} other bytes") from error
     if not isinstance(content, list) or len(content) != 3:
@@ -65,10 +69,38 @@ def unpack(frames: Sequence[bytes]) -> Message:
     )
 
 
+def _content(payload: bytes) -> Any:
+    """ValueError beyond MOST_ELEMENTS. A text that is not UTF-8 keeps its bytes, as Python has the names
+    of files: who sends one is answered, too."""
+    left = MOST_ELEMENTS
+
+    def count(made: Any) -> Any:
+        nonlocal left
+        left -= 1 + len(made)
+        if left < 0:
+            raise ValueError(f"more than {MOST_ELEMENTS} elements")
+        return made
+
+    return msgpack.unpackb(
+        payload,
+        raw=False,
+        strict_map_key=False,
+        unicode_errors="surrogateescape",
+        list_hook=count,
+        object_hook=count,
+        max_array_len=MOST_ELEMENTS,
+        max_map_len=MOST_ELEMENTS,
+    )
+
+
 def pack(route: Sequence[bytes], response_to: Id, name: str, args: Sequence[Any]) -> list[bytes]:
     """Frames of a message to the peer at `route` about its call.
 
     TypeError, ValueError or OverflowError if an argument is nothing that msgpack knows.
     """
     header = {"message_id": uuid.uuid4().hex.encode(), "v": VERSION, "response_to": response_to}
-    return [*route, b"", msgpack.packb((header, name, args), use_bin_type=True)]
+    return [
+        *route,
+        b"",
+        msgpack.packb((header, name, args), use_bin_type=True, unicode_errors="backslashreplace"),
+    ]

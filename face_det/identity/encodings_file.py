@@ -101,9 +101,17 @@ def _items(path: Path, content: dict[Any, Any], key: str) -> Sequence[Any]:
 
 
 def _name(path: Path, index: int, name: object) -> str:
-    if not isinstance(name, str) or not name:
-        raise BadEncodings(f"{path}: names[{index}]: must be a name, got {name!r:.40}")
+    if not isinstance(name, str) or not name or "\0" in name or not _is_text(name):
+        raise BadEncodings(f"{path}: names[{index}]: must be a name, got {name!a:.40}")
     return str(name)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _rows(path: Path, content: dict[Any, Any], key: str) -> Encodings:
@@ -113,11 +121,12 @@ def _rows(path: Path, content: dict[Any, Any], key: str) -> Encodings:
 
 def _row(place: str, row: object) -> Encodings:
     try:
-        array = np.asarray(row, dtype=np.float64)
-        got = f"shape {array.shape}"
+        given = np.asarray(row)
+        array = given.real.astype(np.float64)
+        got = f"shape {array.shape}" if not np.iscomplexobj(given) else "complex ones"
     except (TypeError, ValueError, OverflowError) as error:
         raise BadEncodings(f"{place}: must be {DIMENSIONS} numbers, got {error}") from None
-    if array.shape != (DIMENSIONS,):
+    if array.shape != (DIMENSIONS,) or np.iscomplexobj(given):
         raise BadEncodings(f"{place}: must be {DIMENSIONS} numbers, got {got}")
     return array
 

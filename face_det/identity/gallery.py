@@ -24,6 +24,9 @@ from face_det.identity.fingerprints import BOTH, DLIB, SFACE, VIEWS
 
 log = logging.getLogger(__name__)
 
+LARGEST = 1000.0
+"""Numbers of encodings are about 1: what is beyond this was never one, and overflows sooner or later."""
+
 
 class Gallery:
     """Encodings, read-only, and to each the name of its person.
@@ -187,5 +190,9 @@ def _checked(key: str, given: npt.ArrayLike, count: int) -> Encodings:
         raise BadEncodings(f"must have a name for each encoding, got {count} for {len(encodings)}")
     for index in np.flatnonzero(~np.isfinite(encodings).all(axis=1))[:1]:
         raise BadEncodings(f"{key}[{index}]: must be finite numbers, got NaN or infinity")
+    for index in np.flatnonzero(np.abs(encodings).max(axis=1, initial=0) > LARGEST)[:1]:
+        raise BadEncodings(
+            f"{key}[{index}]: must be numbers about 1, got one of {np.abs(encodings[index]).max():g}"
+        )
     encodings.flags.writeable = False
     return encodings

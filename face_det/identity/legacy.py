@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 
+KERNELS = ("linear", "poly", "rbf", "sigmoid")
+
 
 def set_state(instance: Any, state: Any) -> None:
     """Give an instance of a listed class its state; UnpicklingError if it cannot be one."""
@@ -84,7 +86,7 @@ def _svc(state: State) -> None:
 
 def _check_svc(state: State) -> None:
     """Refuse arrays that do not go together: libsvm, in C, believes them all."""
-    vectors, classes = np.shape(state["support_vectors_"])[0], np.size(state["classes_"])
+    (vectors, width), classes = np.shape(state["support_vectors_"]), np.size(state["classes_"])
     pairs = classes * (classes - 1) // 2
     counts = np.asarray(state["_n_support"])
     shapes = {
@@ -95,6 +97,11 @@ def _check_svc(state: State) -> None:
     }
     wrong = [name for name, shape in shapes.items() if np.shape(state[name]) != shape]
     wrong += [name for name in ("_probA", "_probB") if np.shape(state[name]) not in ((0,), (pairs,))]
+    wrong += ["n_features_in_"] if state["n_features_in_"] != width else []
+    # Any other kernel reads what support_ points at, wherever that is.
+    wrong += ["kernel"] if state.get("kernel") not in KERNELS or state.get("_sparse") else []
+    numbers = ("support_vectors_", "_dual_coef_", "_intercept_", "_probA", "_probB", "_gamma")
+    wrong += [name for name in numbers if not np.isfinite(np.asarray(state[name], np.float64)).all()]
     if wrong or counts.min(initial=0) < 0 or counts.sum() != vectors:
         parts = ", ".join(wrong) or "_n_support"
         raise pickle.UnpicklingError(f"an SVC whose parts do not go together: {parts}")

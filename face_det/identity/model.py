@@ -208,8 +208,9 @@ def _require_classes(
             f"{len(names)} (they differ in {', '.join(other)[:120]}); {ADVICE}"
         )
     classes = np.asarray(getattr(classifier, "classes_", ()))
-    numbers = classes[classes != STRANGER] if np.issubdtype(classes.dtype, np.integer) else classes
-    if not np.array_equal(numbers, np.arange(len(names))):
+    whole = np.issubdtype(classes.dtype, np.integer)
+    numbers = classes[classes != STRANGER] if whole else classes
+    if not whole or not np.array_equal(numbers, np.arange(len(names))):
         raise ModelMismatch(
             f"{model_path}: must have the {len(names)} classes of {label_path}, numbered from 0, "
             f"got {len(numbers)} ({np.array2string(numbers, threshold=6)}); {ADVICE}"

@@ -6,6 +6,7 @@ import contextlib
 import random
 import socket
 import threading
+import tracemalloc
 
 import gevent
 import msgpack
@@ -163,6 +164,51 @@ def test_a_protocol_of_old_gets_its_errors_in_one_part(peer):
     header, name, args = msgpack.unpackb(dealer.recv_multipart()[-1])
     assert (header["response_to"], name) == ("old", "ERR")
     assert args[0].startswith("BadRequest: verb: must be one of ")
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        b"\xdd\x00\x4c\x4b\x40" + b"\x90" * 5_000_000,
+        b"\xdd\x00\x4c\x4b\x40" + b"\x80" * 5_000_000,
+        b"\xdd\x00\x00\x00\x0a" + (b"\xdd\x00\x07\xa1\x20" + b"\xa1x" * 500_000) * 10,
+        b"\xdf\x00\x4c\x4b\x40" + b"\xa1x\xc0" * 5_000_000,
+    ],
+    ids=["lists", "tables", "texts", "keys"],
+)
+def test_small_messages_take_little_memory(elements):
+    """A byte on its way may be a hundred here: what has more elements than any request is not built."""
+    payload = b"\x93\x81\xaamessage_id\xa11\xa6people\x91" + elements
+    tracemalloc.start()
+    try:
+        with pytest.raises(messages.Malformed):
+            messages.unpack([b"route", b"", payload])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 200e6
+
+
+def test_a_request_as_large_as_they_come():
+    """A thousand pictures with ten people each."""
+    label = {"id": 1, "name": "person", "box": {"ymin": 0, "xmin": 0, "ymax": 1, "xmax": 1}, "score": 0.5}
+    images = [{"image": "/x.jpg", "labels": [label] * 10}] * 1000
+    payload = msgpack.packb([HEADER, "detect_faces", [images]])
+    assert messages.unpack([b"", payload]).args == (images,)
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"), [(b"\xa6peopl\xe9", ["BadRequest", "peopl"]), (b"\xa9recognize", [])]
+)
+def test_texts_that_are_not_utf8_are_answered(peer, verb, expected):
+    """A path in Latin-1, a verb that is none: an error is an answer, silence is none."""
+    _, dealer = peer
+    header = b"\x93\x82\xa1v\x03\xaamessage_id\xa11"
+    dealer.send_multipart([b"", header + verb + b"\x91\xab/caf\xe9/x.jpg"])
+    assert dealer.poll(30_000)
+    header, _, args = msgpack.unpackb(dealer.recv_multipart()[-1])
+    assert header["response_to"] == "1"
+    assert all(part in str(args) for part in expected)
 
 
 @settings(deadline=None)

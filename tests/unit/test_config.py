@@ -108,7 +108,7 @@ def test_environment_wins(write: Any) -> None:
     assert got.image_roots == (Path("/a"), Path("/b:c"))
 
 
-@pytest.mark.parametrize(("text", "roots"), [("/a:/b", ["/a", "/b"]), ("/a", ["/a"]), ("", [])])
+@pytest.mark.parametrize(("text", "roots"), [("/a:/b", ["/a", "/b"]), ("/a", ["/a"]), ("[]", [])])
 def test_lists_from_the_environment(text: str, roots: list[str]) -> None:
     """Lists may be separated as in PATH."""
     assert config.load(None, {"FACE_DET_IMAGEROOTS": text}).image_roots == tuple(map(Path, roots))
@@ -125,6 +125,14 @@ def test_all_faults_at_once(write: Any) -> None:
         "environment: FACE_DET_MINFACES: unknown key; did you mean FACE_DET_MINFACE?",
         'environment: FACE_DET_THREADS: must be a whole number from 1 to 256, got "many"',
     )
+
+
+def test_an_empty_list_of_roots_is_no_accident(write: Any) -> None:
+    """An empty variable does not lift what the file restricts: whoever wants that says so."""
+    path = write(imageRoots=["/events"])
+    with pytest.raises(ConfigError, match="FACE_DET_IMAGEROOTS: must be"):
+        config.load(path, {"FACE_DET_IMAGEROOTS": ""})
+    assert config.load(path, {"FACE_DET_IMAGEROOTS": "[]"}).image_roots == ()
 
 
 def test_a_fault_in_the_file_counts_even_if_the_environment_wins(write: Any) -> None:

@@ -141,6 +141,10 @@ def test_other_spellings_are_read(tmp_path: Path, content: Any) -> None:
         ({"encodings": [ROW, ROW * np.nan], "names": ["a", "b"]}, r"encodings\[1\]: must be finite numbers"),
         ({"encodings": [ROW], "names": [b"a"]}, r"names\[0\]: must be a name, got b'a'"),
         ({"encodings": [ROW], "names": [""]}, r"names\[0\]: must be a name, got ''"),
+        ({"encodings": [ROW], "names": ["a\0"]}, r"names\[0\]: must be a name, got 'a\\x00'"),
+        ({"encodings": [ROW], "names": ["\udc80"]}, r"names\[0\]: must be a name, got '\\udc80'"),
+        ({"encodings": [ROW * 1j], "names": ["a"]}, r"encodings\[0\]: must be 128 numbers, got complex ones"),
+        ({"encodings": [ROW, ROW * 1e40], "names": ["a", "b"]}, r"encodings\[1\]: must be numbers about 1"),
     ],
 )
 def test_something_else(tmp_path: Path, content: Any, expected: str) -> None:

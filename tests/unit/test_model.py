@@ -179,6 +179,16 @@ def test_classes_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         model.load(*write(tmp_path, classifier, encoder("Alice", "Bob", "Unknown")))
 
 
+@pytest.mark.parametrize("kind", [float, object])
+def test_classes_must_be_whole_numbers(tmp_path: Path, kind: type) -> None:
+    """Equal to whole numbers is not enough: they are places in the labels."""
+    X, y = numbered(FAMILY)
+    classifier = KNeighborsClassifier(1).fit(X, y)
+    classifier.classes_ = classifier.classes_.astype(kind)
+    with pytest.raises(ModelMismatch, match=r"numbered from 0"):
+        model.load(*write(tmp_path, classifier, encoder("Alice", "Bob", "Unknown")))
+
+
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
     """512 numbers a face are another network's."""
     classifier = KNeighborsClassifier(1).fit(

@@ -448,6 +448,11 @@ def test_search_trees_are_grown_again(kind: str) -> None:
         ("_dual_coef_", np.zeros((2, 1))),
         ("_intercept_", np.zeros(1)),
         ("support_", np.zeros(1, dtype=np.int32)),
+        ("kernel", "precomputed"),
+        ("_sparse", True),
+        ("n_features_in_", 4),
+        ("_gamma", float("nan")),
+        ("_intercept_", np.full(3, np.inf)),
     ],
 )
 def test_svc_whose_parts_do_not_fit(part: str, value: Any) -> None:

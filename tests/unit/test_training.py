@@ -224,7 +224,7 @@ def test_report_says_everything(family: TrainingResult) -> None:
 
 
 def test_the_report_is_about_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said of photos held out is calibrated and decided as in the model that answers, but for them."""
+    """Photos held out are judged, calibrated and decided as by the model that answers, but for them."""
     family = made({**dict.fromkeys((f"Person {number}" for number in range(12)), 10), "Unknown": 60})
     (found,) = training.train(
         family, ["template"], jobs=1, thorough=False, on_progress=lambda *_: None
