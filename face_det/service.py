@@ -109,8 +109,9 @@ class Service:
 
     def add_face(self, name: object, image: object, notes: Notes | None = None) -> dict[str, Any]:
         """Store the one face of the image under NAME and learn it: the next call knows it."""
-        data = self._read(arguments.source(image))
-        rgb = pictures.load(data, max_pixels=self._limits.max_pixels, max_bytes=self._limits.max_bytes)
+        source, limits = arguments.source(image), self._limits
+        data, place = self._read(source), source if isinstance(source, str) else "bytes"
+        rgb = pictures.load(data, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, place=place)
         with self._learning:
             learnt = self._learner.enrol(arguments.text(name, "name"), data, rgb)
             self._live = learnt.live

@@ -23,6 +23,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import platformdirs
 
 from face_det.errors import CannotWrite, DataError
 from face_det.identity import atomic
@@ -65,6 +66,11 @@ class Outcome:
 def cache_path(encodings: Path) -> Path:
     """The cache that belongs to an encodings file: encodings.pickle -> encodings.cache.sqlite."""
     return encodings.with_name(f"{encodings.stem}.cache.sqlite")
+
+
+def evaluation_cache() -> Path:
+    """This user's cache of what was measured: photos' hashes and encodings, of any dataset."""
+    return platformdirs.user_cache_path("face_det") / "evaluate.cache.sqlite"
 
 
 def read_photo(path: Path) -> tuple[str, bytes]:

@@ -26,16 +26,17 @@ def load(
     max_pixels: int = 100_000_000,
     max_bytes: int = 100_000_000,
     roots: Sequence[Path] = (),
+    place: str = "bytes",
 ) -> Rgb:
     """Load a picture, a path or the bytes of a file, upright as RGB uint8 of shape (H, W, 3).
 
     Only a regular file is read, and only up to `max_bytes`; a picture of more than `max_pixels` is
     refused by its header. Pixels of 8-bit pictures equal Pillow's `Image.open(path).convert("RGB")`.
     With `roots`, a path must be what `resolve` gave; it is opened without following a link.
-    Raises BadImage, with one line that names the path (or says `bytes`).
+    Raises BadImage, with one line that names the path, or `place`, which is whence bytes came.
     """
     if isinstance(source, bytes):
-        place, data = "bytes", source
+        place, data = _place(place), source
         _check_bytes(len(data), place, max_bytes)
     elif isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)

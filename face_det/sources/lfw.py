@@ -22,7 +22,7 @@ from urllib.error import URLError
 from sklearn.datasets import fetch_lfw_people, get_data_home
 
 from face_det.errors import BadImage, DataError, FaceDetError, TryAgain
-from face_det.identity import storage
+from face_det.identity import atomic, storage
 from face_det.media import draw, image, resize
 from face_det.sources import lfw_copy
 from face_det.sources.lfw_copy import Entry
@@ -151,7 +151,7 @@ def _write(output: Path, entry: Entry, data: bytes | BadImage, ratio: float) -> 
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(folder)
     except OSError as error:
         raise DataError(f"{folder}: must be a folder to write to, got {error.strerror}") from error
     storage.recover(folder)

@@ -17,6 +17,7 @@ from doomed_engine import FACE, picture
 from face_det.doors.commands.forget import command
 from face_det.errors import UnknownPerson, Unreachable
 from face_det.identity.audit import Audit
+from face_det.identity.cache import evaluation_cache
 from face_det.identity.gallery import Gallery
 
 DOOMED = (sys.executable, Path(__file__).with_name("doomed_engine.py"))
@@ -41,6 +42,23 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = synthetic.gallery({"p0": 2, "p1": 2, "p2": 2})
     Path("encodings.pickle").write_bytes(made.dumps())
     return tmp_path
+
+
+def test_what_was_measured_goes_too(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache of evaluations holds encodings of anybody's photos; a name nobody has changes nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(family / "cache"))
+    cache = evaluation_cache()
+    cache.parent.mkdir(parents=True)
+    files = [cache, cache.with_name(f"{cache.name}-wal")]
+    for path in files:
+        path.write_bytes(b"numbers")
+    other = cache.with_name("graph.onnx")
+    other.write_bytes(b"a network")
+    assert isinstance(forget("nobody", "--yes").exception, UnknownPerson)
+    assert all(path.exists() for path in files)
+    assert forget("p1", "--yes").exit_code == 0
+    assert not any(path.exists() for path in files)
+    assert other.exists()
 
 
 def test_in_the_files(family: Path) -> None:

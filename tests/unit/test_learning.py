@@ -19,6 +19,7 @@ from fake_networks import BOTH, Dlib, Sface, Views, loaded
 from face_det.engine import Engine, EngineOptions
 from face_det.errors import (
     BadEncodings,
+    BadImage,
     BadRequest,
     DataError,
     ModelMismatch,
@@ -430,3 +431,13 @@ def test_reload_without_the_model_file(tmp_path: Path) -> None:
     (tmp_path / "encodings.pickle").unlink()
     mine.reload()
     assert ask(mine, photo)["face"] is None
+
+
+def test_a_picture_that_is_none_is_told_by_its_path(tmp_path: Path) -> None:
+    """Or as bytes, if it came so."""
+    path = tmp_path / "cut.png"
+    path.write_bytes(fake_networks.picture(tmp_path, 0).read_bytes()[:40])
+    with pytest.raises(BadImage, match=str(path)):
+        service(tmp_path).add_face("p0", str(path))
+    with pytest.raises(BadImage, match=r"^bytes: "):
+        service(tmp_path).add_face("p0", path.read_bytes())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import platformdirs
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -21,8 +20,8 @@ from face_det.doors import progress
 from face_det.doors.assemble import enrolment_options
 from face_det.doors.gallery_report import printable
 from face_det.errors import DataError
-from face_det.identity import storage
-from face_det.identity.cache import Cache
+from face_det.identity import atomic, storage
+from face_det.identity.cache import Cache, evaluation_cache
 from face_det.identity.decision import Rule
 from face_det.identity.evaluation import assessment, protocol, report, values
 from face_det.identity.evaluation.assessment import Assessment, Wishes
@@ -188,9 +187,9 @@ def _settings(config: Config, asked: _Asked, jobs: int) -> Settings:
 
 def _cache_file(given: Path | None) -> Path:
     """Where encodings are kept, in a folder that is there."""
-    path = given.absolute() if given else platformdirs.user_cache_path("face_det") / "evaluate.cache.sqlite"
+    path = given.absolute() if given else evaluation_cache()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(path.parent)
     except OSError as error:
         raise DataError(f"{path.parent}: must be a folder to write to, got {error.strerror}") from error
     return path

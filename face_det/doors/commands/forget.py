@@ -16,7 +16,8 @@ from face_det import config as configuration
 from face_det.config import Config
 from face_det.doors.caller import open_audit
 from face_det.errors import DataError, FaceDetError, Unreachable
-from face_det.identity import audit
+from face_det.identity import atomic, audit
+from face_det.identity.cache import evaluation_cache
 
 PROBE_S, TIMEOUT_S = 10.0, 600.0
 """For a daemon to say that it is there; and for it to forget, since all that remains is learnt anew."""
@@ -56,6 +57,8 @@ def command(
             except DataError as error:
                 # One name that nobody has does not keep the others' photos here.
                 failed.append(error)
+    if done:
+        _forget_measurements()
     if as_json:
         click.echo(json.dumps({"by": place, "forgotten": done}, indent=2))
     else:
@@ -64,6 +67,14 @@ def command(
             click.echo(f"{one['name']}: {what} removed ({place})")
     if failed:
         raise DataError("; ".join(map(str, failed))) if len(failed) > 1 else failed[0]
+
+
+def _forget_measurements() -> None:
+    """Of this user, of anybody: whose each row is cannot be told, and it is only a cache."""
+    cache = evaluation_cache()
+    with atomic.reporting(cache, "remove it by hand"):
+        for path in sorted(cache.parent.glob(f"{cache.name}*")):
+            path.unlink(missing_ok=True)
 
 
 def _count(number: int, what: str) -> str:
