@@ -10,7 +10,7 @@ import pytest
 from fake_engine import picture
 
 from face_det.engine import Engine, EngineOptions
-from face_det.errors import ModelMismatch
+from face_det.errors import DataError, ModelMismatch
 from face_det.faces import Face, Rgb
 from face_det.identity import masked
 from face_det.identity.cache import Cache
@@ -64,9 +64,10 @@ def test_a_copy_of_each_photo_with_one_face(dataset: Path, tmp_path: Path) -> No
 
 
 def test_nothing_to_copy(dataset: Path, tmp_path: Path) -> None:
-    """The same gallery, not another like it."""
+    """Said, instead of learning without what was asked for."""
     before = Gallery.from_rows([np.full(128, 0.5)], ["Alice"], "dlib_resnet:1")
-    assert learnt(before, tmp_path / "elsewhere", tmp_path) is before
+    with pytest.raises(DataError, match=r"elsewhere: must hold photos whose face .* got none of 0"):
+        learnt(before, tmp_path / "elsewhere", tmp_path)
 
 
 def test_encodings_of_another_network(dataset: Path, tmp_path: Path) -> None:
