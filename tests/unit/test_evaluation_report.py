@@ -339,3 +339,22 @@ def test_a_small_household_without_strangers(people: int, enrolled: int) -> None
     assert shown["strangers, named"] == ("strangers, named", "0 of 0", "-", "-")
     assert "<h2>Does faceProba" in report.html(found, "here")
     assert json.dumps(values.values(found), allow_nan=False)
+
+
+def test_photos_of_a_moment_that_is_enrolled() -> None:
+    """Frames of one visit, a stranger's look-alike not among them: counted, and said."""
+    split, outcomes = data()
+    assert (
+        values.values(judge(split, outcomes, "dlib_resnet:test", SETTINGS, Wishes()))["ofEnrolledMoments"]
+        == 0
+    )
+    alice = [photo for photo in split.enrolled if photo.name == "Alice"]
+    again = [photo for photo in split.tested if photo.name in ("Alice", None)]
+    for photo, like in zip(again, alice, strict=False):
+        encoding = outcomes[like.path, PLAIN].encoding
+        assert encoding is not None
+        outcomes[photo.path, PLAIN] = Outcome(encoding + 0.002, None)
+    found = judge(split, outcomes, "dlib_resnet:test", SETTINGS, Wishes())
+    assert found.same_moments == 3
+    facts = dict(next(table for table in tables(found) if table.title == "In short").rows)
+    assert facts["tested, and of a moment that is enrolled"] == "3 of 12"

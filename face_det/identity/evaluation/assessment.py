@@ -16,7 +16,7 @@ from face_det.identity.evaluation.figures import Answers, OpenSet, Person, Relia
 from face_det.identity.evaluation.pairs import Verification
 from face_det.identity.evaluation.portraits import PLAIN, Change, Key
 from face_det.identity.evaluation.protocol import Photo, Split
-from face_det.identity.evaluation.trial import Settings, Trial, columns, ours, trial
+from face_det.identity.evaluation.trial import Settings, Trial, columns, of_enrolled_moments, ours, trial
 from face_det.identity.fingerprints import DLIB, asked_for, embedder_of
 from face_det.identity.masked import MASKED, Masker
 from face_det.identity.model import Model
@@ -63,6 +63,8 @@ class Assessment:
     """By embedder."""
     by_rate: Mapping[float, OpenSet]
     """By falseAcceptRate; empty if the model has no threshold of its own."""
+    same_moments: int = 0
+    """Photos tested that are of a moment that is enrolled."""
     by_photos: Mapping[int, OpenSet] = field(default_factory=dict)
     """By the number of photos of each person that are enrolled."""
     lines: Mapping[str, Sequence[Line]] = field(default_factory=dict)
@@ -128,6 +130,7 @@ def judge(
         ),
         dict(_verification(given)),
         dict(_by_rate(given, settings, model)),
+        of_enrolled_moments(given, embedder),
     )
     by_photos = {
         count: _repeated(split.with_photos(count), outcomes, given, settings) for count in wishes.photos

@@ -85,6 +85,7 @@ def _facts(found: Assessment) -> Table:
         ("strangers trained on", str(len(split.strangers))),
         ("not enrolled, no face found", str(len(found.trial.left_out))),
         ("cannot be read as pictures, left out", str(len(found.trial.unreadable))),
+        ("tested, and of a moment that is enrolled", f"{found.same_moments} of {found.table.known}"),
         ("open-set F1", f"{found.table.f1:.3f}"),
         ("calibration error (ECE), every face with a faceProba", f"{found.calibration.ece:.3f}"),
         ("calibration error (ECE), faces that were named", f"{found.calibration_named.ece:.3f}"),
@@ -101,6 +102,7 @@ def _facts(found: Assessment) -> Table:
         "In short",
         ("", ""),
         tuple(rows),
+        "Photos of one moment, as frames of one visit are, are nearly the same: they prove little. "
         "Pairs: of one person, and as many of two people; folds share nobody. dlib publishes 99.38 % for "
         "its network on LFW's own pairs, with re-samples of each face. Decisions by it rest on several views "
         "of each face; one view is what face_recognition has.",

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from face_det.classifiers.moments import unit
+from face_det.classifiers.template import BURST
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN, Encodings, Match
 from face_det.faces import Outcome as Verdict
+from face_det.geometry import GEOMETRY
 from face_det.identity import decision, encodings_file, training
 from face_det.identity.cache import Omission, Outcome
 from face_det.identity.decision import Rule
@@ -133,6 +136,21 @@ def ours(
     )
     model = result.models[0]
     return model, settings.asked(model, given)
+
+
+def of_enrolled_moments(given: Trial, embedder: str) -> int:
+    """How many photos tested are so near to an enrolled one of the same person that the two are likely of
+    one moment: frames of one visit, in which nobody turns or the light changes. They prove little."""
+    part = given.of(embedder)
+    scale = float(np.linalg.norm(part.enrolled, axis=1).mean()) or 1.0
+    near = BURST * GEOMETRY[embedder].even_distance / scale
+    learnt, asked = unit(part.enrolled), unit(part.asked)
+    names, truth = np.array(part.names), np.array(part.truth, dtype=object)
+    count = 0
+    for name in set(part.truth) - {None}:
+        cosines = asked[truth == name] @ learnt[names == name].T
+        count += int((cosines > 1 - near**2 / 2).any(axis=1).sum())
+    return count
 
 
 def answers(model: Model, matches: Sequence[Match], asked: Encodings) -> Answers:

@@ -18,6 +18,7 @@ def values(found: Assessment) -> dict[str, Any]:
         "strangersTrained": len(found.split.strangers),
         "notEnrolled": [str(photo.path) for photo in found.trial.left_out],
         "unreadable": [str(photo.path) for photo in found.trial.unreadable],
+        "ofEnrolledMoments": found.same_moments,
         "classifier": found.model.card.kind,
         "embedder": asked_for(found.embedder),
         "openSet": _table(found.table),
