@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
@@ -66,6 +68,18 @@ def moments(photos: Encodings, near: float) -> npt.NDArray[np.int64]:
     """For each photo of a person (length 1) the number of its moment, from 0; single linkage."""
     linked = photos @ photos.T > 1 - near**2 / 2
     return np.asarray(connected_components(csr_array(linked), directed=False)[1], np.int64)
+
+
+def again(
+    asked: Encodings, asked_of: npt.NDArray[Any], learnt: Encodings, learnt_of: npt.NDArray[Any], near: float
+) -> npt.NDArray[np.bool_]:
+    """Which photos (length 1) are of a moment of which the same person's are learnt; `..._of` says whose
+    each is."""
+    found = np.zeros(len(asked), bool)
+    for person in np.unique(asked_of):
+        mine = np.flatnonzero(asked_of == person)
+        found[mine] = (asked[mine] @ learnt[learnt_of == person].T > 1 - near**2 / 2).any(axis=1)
+    return found
 
 
 def belonging(photos: Encodings, moment: npt.NDArray[np.int64], far: float) -> npt.NDArray[np.bool_]:

@@ -9,10 +9,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from face_det import registry
-from face_det.classifiers.search import Recipe, Targets
-from face_det.classifiers.template import TemplateClassifier
+from face_det.classifiers import moments
+from face_det.classifiers.moments import unit
+from face_det.classifiers.search import Recipe, Rows, Targets
+from face_det.classifiers.template import BURST, TemplateClassifier
 from face_det.faces import UNKNOWN, Classifier, Encodings
 from face_det.geometry import GEOMETRY
 from face_det.identity import verification, versions
@@ -42,12 +45,22 @@ class Task:
         noted = gallery.fingerprint_of(embedder)
         return cls(gallery.of(embedder), y, people, embedder, noted, false_accept_rate)
 
+    @property
+    def strangers(self) -> int | None:
+        """The number of Unknown, if there are photos of strangers."""
+        return self.people.index(UNKNOWN) if UNKNOWN in self.people else None
+
+    def again(self, asked: Rows, learnt: Rows) -> npt.NDArray[np.bool_]:
+        """Which of these photos are of a moment of which the same person's are learnt."""
+        near = BURST * GEOMETRY[self.embedder].even_distance
+        near /= float(np.linalg.norm(self.X, axis=1).mean()) or 1.0
+        return moments.again(unit(self.X[asked]), self.y[asked], unit(self.X[learnt]), self.y[learnt], near)
+
     def recipe(self, name: str) -> Recipe:
         """A recipe of the menu for these encodings."""
         options: dict[str, Any] = {"geometry": GEOMETRY[self.embedder]}
         if name == TEMPLATE:
-            strangers = self.people.index(UNKNOWN) if UNKNOWN in self.people else None
-            options |= {"strangers": strangers, "mean_face": mean_face(self.embedder)}
+            options |= {"strangers": self.strangers, "mean_face": mean_face(self.embedder)}
         recipe: Recipe = registry.create(registry.CLASSIFIERS, name, **options)
         return recipe
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det.classifiers.search import Recipe, Rows, Targets, folds
+from face_det.classifiers.search import Recipe, Rows, folds
 from face_det.errors import TooFewPeople
 from face_det.faces import UNKNOWN, Encodings
 from face_det.identity import decision
@@ -102,7 +102,7 @@ def train(
     if not gallery.names:
         raise TooFewPeople("encodings: must hold one face or more, got none; run 'face-det encode'")
     # Whose encodings differ from kind to kind, and whose faces they are does not.
-    kept, held = _hold_out(wanted[0][0].y)
+    kept, held = _hold_out(wanted[0][0])
     trained: list[Trained] = []
     skipped: list[Skipped] = []
     for task, recipe in wanted:
@@ -178,14 +178,18 @@ def _tasks(gallery: Gallery, embedder: str, false_accept_rate: float) -> Callabl
     return lambda kind: made(chosen(gallery, embedder, kind))
 
 
-def _hold_out(y: Targets) -> tuple[Rows, Rows]:
-    """(rows to search with, rows to judge with): a fifth of the photos of those who can spare one."""
-    rows = np.arange(len(y))
+def _hold_out(task: Task) -> tuple[Rows, Rows]:
+    """(rows to search with, rows to judge with): a fifth of the photos of those who can spare one, without
+    those of a moment of which others are learnt. They would be known by anything."""
+    y, rows = task.y, np.arange(len(task.y))
     can_spare = rows[np.bincount(y)[y] >= HELD_OUT_FROM]
     if not len(can_spare):
         return rows, rows[:0]
     held = can_spare[folds(y[can_spare])[0][1]]
-    return np.setdiff1d(rows, held), held
+    kept = np.setdiff1d(rows, held)
+    people = held[y[held] != task.strangers] if task.strangers is not None else held
+    held = np.setdiff1d(held, people[task.again(people, kept)])
+    return (kept, held) if len(held) else (rows, held)
 
 
 def _judge(model: Model, encodings: Encodings, true: Sequence[str]) -> HeldOut:

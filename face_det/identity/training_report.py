@@ -59,7 +59,7 @@ def _lines(trained: Trained, rule: Rule) -> Iterator[str]:
         )
     held = trained.held_out
     if held is None:
-        yield "  held out: nothing, for want of photos"
+        yield "  held out: nothing, for want of photos of different moments"
         return
     yield f"  held out, {len(held.true)} photos: accuracy {held.accuracy:.3f}, of the likeliest"
     found = held.named(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -101,6 +102,24 @@ def test_what_is_judged_does_not_know_them() -> None:
     assert held is not None
     known = held.probability[[name != "Unknown" for name in held.true]]
     assert known.max() < 0.9999
+
+
+def test_frames_of_one_visit_are_not_judged() -> None:
+    """Whatever was learnt from the one knows the other: of two visits of five frames each nothing is held
+    out, of ten photos of Carol's two are."""
+    visits = {name: photos(name, 2) for name in ("Alice", "Bob")}
+    frames = [np.repeat(rows, 5, axis=0) + 0.001 * np.arange(10)[:, None] for rows in visits.values()]
+    carol, strangers = photos("Carol", 10), photos("Unknown", 20)
+    names = ("Alice",) * 10 + ("Bob",) * 10 + ("Carol",) * 10 + ("Unknown",) * 20
+    family = Gallery(np.vstack([*frames, carol, strangers]), names)
+    result = training.train(family, ["template"], jobs=1, thorough=False, on_progress=lambda *_: None)
+    held = result.trained[0].held_out
+    assert held is not None
+    assert Counter(held.true) == {"Carol": 2, "Unknown": 4}
+    alone = family.without("Carol").without("Unknown")
+    found = training.train(alone, ["nearest"], jobs=1, thorough=False, on_progress=lambda *_: None).trained[0]
+    assert found.held_out is None
+    assert len(found.model.classifier.photos_) == 20, "then all photos are learnt from"
 
 
 def test_people_with_few_photos_are_trained_and_not_tested() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from face_det.classifiers.moments import unit
+from face_det.classifiers.moments import again, unit
 from face_det.classifiers.template import BURST
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN, Encodings, Match
@@ -144,13 +144,10 @@ def of_enrolled_moments(given: Trial, embedder: str) -> int:
     part = given.of(embedder)
     scale = float(np.linalg.norm(part.enrolled, axis=1).mean()) or 1.0
     near = BURST * GEOMETRY[embedder].even_distance / scale
-    learnt, asked = unit(part.enrolled), unit(part.asked)
-    names, truth = np.array(part.names), np.array(part.truth, dtype=object)
-    count = 0
-    for name in set(part.truth) - {None}:
-        cosines = asked[truth == name] @ learnt[names == name].T
-        count += int((cosines > 1 - near**2 / 2).any(axis=1).sum())
-    return count
+    known = np.flatnonzero([name is not None for name in part.truth])
+    whose = np.array([part.truth[row] for row in known], dtype=str)
+    seen = again(unit(part.asked[known]), whose, unit(part.enrolled), np.array(part.names), near)
+    return int(seen.sum())
 
 
 def answers(model: Model, matches: Sequence[Match], asked: Encodings) -> Answers:
