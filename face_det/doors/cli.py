@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -86,6 +87,15 @@ def main(argv: list[str] | None = None) -> None:
         # more at exit, which would complain; give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        # What we write to files has its own error: this is stdout, on a full disk.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(
+            f"face-det: stdout: cannot be written: {error.strerror}; make room, or choose another", err=True
+        )
+        sys.exit(75)
     sys.exit(code if isinstance(code, int) else 0)
 
 

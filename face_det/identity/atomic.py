@@ -75,7 +75,7 @@ def write_temporary(target: Path, data: bytes) -> Path:
     """
     temporary = target.with_name(f"{PREFIX}{secrets.token_hex(8)}.tmp")
     with reporting(target):
-        require_no_folder(target)
+        require_file(target)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -89,10 +89,14 @@ def write_temporary(target: Path, data: bytes) -> Path:
     return temporary
 
 
-def require_no_folder(path: Path) -> None:
-    """Raise CannotWrite if a folder stands where a file is to be replaced or deleted."""
-    if path.is_dir():
-        raise CannotWrite(f"{path}: must be a file, got a folder; nothing was written")
+def require_file(path: Path) -> None:
+    """Raise CannotWrite if something else stands where a file is to be replaced or deleted.
+
+    A folder cannot be; a pipe or a device could, and whoever reads it would wait for ever.
+    """
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a device or a pipe"
+        raise CannotWrite(f"{path}: must be a file, got {what}; nothing was written")
 
 
 def _inherit(descriptor: int, target: Path) -> None:

@@ -86,7 +86,7 @@ def replace_all(files: Mapping[Path, bytes | None]) -> None:
         try:
             for path, data in real.items():
                 # Now, because once the change counts there is no way back.
-                atomic.require_no_folder(path)
+                atomic.require_file(path)
                 temporary = None if data is None else atomic.write_temporary(path, data).name
                 journal.folders[path.parent][path.name] = temporary
             for folder in journal.folders:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from face_det.doors.commands import gallery
-from face_det.errors import CannotWrite
+from face_det.errors import CannotWrite, DataError
 from face_det.identity import cache, check_facts
 from face_det.identity.check import Finding, Kind
 
@@ -276,3 +276,10 @@ def test_undo_with_nothing_aside(dataset: Path) -> None:
     """Says so, and makes no folder."""
     assert "0 photos put back, 0 in quarantine" in run("undo").stdout
     assert not (dataset / ".quarantine").exists()
+
+
+def test_undo_of_a_folder_that_is_not_there(dataset: Path) -> None:
+    """A typing mistake is no success."""
+    result = run("undo", "-i", "typo")
+    assert isinstance(result.exception, DataError)
+    assert "typo: must be a folder" in str(result.exception)

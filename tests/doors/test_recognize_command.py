@@ -70,6 +70,66 @@ def test_bad_pictures_do_not_spoil_the_others(trained, photos):
     assert done.stderr == "face-det: 2 of 3 pictures could not be read; the table says why\n"
 
 
+def test_a_table_names_every_picture_in_full(trained, photos):
+    """Long paths are folded and not cut, in a file and in a narrow terminal; brackets are no markup."""
+    folder = trained / "a folder with a long name" / "[red] and one more"
+    folder.mkdir(parents=True)
+    for number in range(2):
+        (folder / f"camera-at-the-front-door-{number}.jpg").write_bytes(photos["obama3"].read_bytes())
+    for columns in ("", "60"):
+        environ = {**os.environ, "COLUMNS": columns} if columns else dict(os.environ)
+        command = [*FACE_DET, "recognize", str(folder), "text.jpg"]
+        (trained / "text.jpg").write_text("no picture")
+        done = subprocess.run(command, cwd=trained, env=environ, capture_output=True, text=True, check=False)
+        told = "".join(
+            line.split("\u2502")[1].strip() for line in done.stdout.splitlines() if "\u2502" in line
+        )
+        for number in range(2):
+            assert f"[red] and one more/camera-at-the-front-door-{number}.jpg".replace(
+                " ", ""
+            ) in told.replace(" ", "")
+        assert "\u2026" not in done.stdout
+    assert "text.jpg: must be" in " ".join(done.stdout.replace("\u2502", " ").split())
+
+
+def test_annotated_pictures_need_a_folder(trained, photos):
+    """Said before the networks are loaded."""
+    (trained / "file").write_text("")
+    done = run("recognize", photos["obama3"], "--annotate", "file/x", cwd=trained)
+    assert done.returncode == 75
+    assert done.stderr.startswith("face-det: file/x: cannot be written")
+    assert done.stdout == ""
+
+
+def test_keys_are_for_a_daemon(trained, photos):
+    """Without one they would be ignored."""
+    done = run("recognize", photos["obama3"], "--keys", "keys", cwd=trained)
+    assert done.returncode == 2
+    assert "--keys needs --remote" in done.stderr
+
+
+def test_strangers_are_not_drawn_as_people(monkeypatch, tmp_path, photos):
+    """Green is for those who are known."""
+    drawn = []
+    monkeypatch.setattr(recognize.draw, "annotate", lambda rgb, labels: drawn.extend(labels) or rgb)
+    box = {"xmin": 1, "ymin": 1, "xmax": 9, "ymax": 9}
+    faces = [{"face": name, "faceBox": box, "faceProba": 0.9} for name in ("Anna", "Unknown", None)]
+    recognize._annotate(photos["obama3"].read_bytes(), faces, tmp_path / "x.jpg")
+    assert [known for _, _, known in drawn] == [True, False, False]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout(trained):
+    """One line, and the exit code of what cannot be written."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*FACE_DET, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=trained
+        )
+    assert done.returncode == 75
+    assert done.stderr.startswith("face-det: stdout: cannot be written: No space left")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_folder_stands_for_its_pictures(trained, photos):
     """A folder is searched; an empty one is bad data."""
     (trained / "a" / "b").mkdir(parents=True)
@@ -162,4 +222,4 @@ def test_an_uncertain_face_says_who_it_may_be():
     candidates = [{"name": "Ann", "proba": 0.6}, {"name": "Bea", "proba": 0.3}]
     face = {"face": None, "faceReason": "unrecognised", "faceProba": 0.6, "faceBox": box}
     table = recognize._table([{"image": "a.jpg", "faces": [{**face, "candidates": candidates}, face]}])
-    assert list(table.columns[3].cells) == ["unrecognised: Ann or Bea?", "unrecognised"]
+    assert [str(cell) for cell in table.columns[3].cells] == ["unrecognised: Ann or Bea?", "unrecognised"]

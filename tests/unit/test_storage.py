@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ def opened(descriptor: int) -> Path:
 def contents(folder: Path) -> list[bytes | None]:
     found = storage.read_all(kill_points.files(folder))
     return [found[path] for path in kill_points.files(folder)]
+
+
+@pytest.mark.parametrize(
+    "write", [storage.write_atomically, lambda path, data: storage.replace_all({path: data})]
+)
+def test_pipes_are_not_replaced(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
+    """Nor devices: whoever reads them would wait for ever, and /dev/null would be a file."""
+    os.mkfifo(tmp_path / "x")
+    with pytest.raises(FaceDetError, match="x: must be a file, got a device or a pipe"):
+        write(tmp_path / "x", b"1")
+    assert (tmp_path / "x").is_fifo()
+    assert names(tmp_path) == ["x"]
 
 
 def test_new_file_is_its_owners_only(tmp_path: Path) -> None:

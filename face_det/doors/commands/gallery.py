@@ -118,6 +118,8 @@ def undo_command(dataset: Path | None, everything: bool, config_path: Path | Non
     """Put back, and say what could not be; CannotWrite at the end if the system refused."""
     config = configuration.load(configuration.locate(config_path, os.environ), os.environ)
     place = (dataset or config.dataset_path).absolute()
+    if not place.is_dir():
+        raise DataError(f"{place}: must be a folder with a folder of photos for each person, is not there")
     with open_audit(config).recorded(audit.command(), "undo") as counts:
         result = quarantine.undo(place, everything=everything)
         counts["images"] = len(result.back)

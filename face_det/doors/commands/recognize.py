@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,19 +15,25 @@ import click
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from face_det import config as configuration
+from face_det.doors.gallery_report import printable
 from face_det.errors import BadImage, DataError, ModelMissing
-from face_det.faces import Box
+from face_det.faces import UNKNOWN, Box
+from face_det.identity import atomic
 from face_det.media import draw, image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+PLAIN_WIDTH = 160
+"""Columns of the table where there is no terminal."""
 
 Answer = dict[str, Any]
 
 
 @click.command(help="Name the faces in pictures; a folder stands for the pictures in it.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
 @click.option("--remote", metavar="ENDPOINT", help="Ask the daemon at ipc:///PATH or tcp://HOST:PORT.")
 @click.option("--keys", type=click.Path(path_type=Path), help="For tcp: the file of `face-det keys add`.")
@@ -43,7 +50,12 @@ def command(
     annotate: Path | None,
 ) -> None:
     """Entry point of the command."""
+    if keys is not None and remote is None:
+        raise click.UsageError("--keys needs --remote: it is for a daemon that wants keys.")
     pictures = list(_pictures(paths))
+    if annotate is not None:
+        with atomic.reporting(annotate, "it must be a folder to write to"):
+            atomic.make_folder(annotate)
     with _recognizer(config_path, remote, keys) as (ask, trained):
         shown = track(
             pictures,
@@ -56,7 +68,8 @@ def command(
     if as_json:
         click.echo(json.dumps(answers, indent=2))
     else:
-        Console().print(_table(answers))
+        console = Console()
+        (console if console.is_terminal else Console(width=PLAIN_WIDTH)).print(_table(answers))
     failed = sum("error" in answer for answer in answers)
     if annotate is not None:
         click.echo(f"annotated pictures are in {annotate}", err=True)
@@ -102,28 +115,33 @@ def _answer(path: Path, ask: Callable[[bytes], list[Answer]], annotate: Path | N
         data = image.read(path)
         faces = ask(data)
     except BadImage as error:
-        return {"image": str(path), "faces": [], "error": str(error)}
+        # We sent its bytes, which are not what the reader knows it by.
+        why = re.sub("^bytes:", lambda _: f"{path}:", str(error))
+        return {"image": str(path), "faces": [], "error": why}
     if annotate is not None:
         _annotate(data, faces, annotate / f"{prefix}{path.stem}.jpg")
     return {"image": str(path), "faces": faces}
 
 
 def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     labels = []
     for face in faces:
         name = face["face"] or _why(face)
         text = f"{name} {face['faceProba']:.0%}" if "faceProba" in face else name
-        labels.append((Box(**face["faceBox"]), text, face["face"] is not None))
+        labels.append((Box(**face["faceBox"]), text, face["face"] not in (None, UNKNOWN)))
     draw.save(draw.annotate(image.load(data), labels), target)
 
 
 def _table(answers: list[Answer]) -> Table:
-    table = Table("picture", "face", "probability", "reason", "box (left, top, right, bottom)")
+    table = Table()
+    for head in ("picture", "face", "probability", "reason", "box (left, top, right, bottom)"):
+        # Cut off, two pictures could look the same.
+        table.add_column(head, overflow="fold")
     for answer in answers:
         for face in answer["faces"]:
             box = face["faceBox"]
-            table.add_row(
+            _add(
+                table,
                 answer["image"],
                 face["face"] or "-",
                 f"{face['faceProba']:.2f}" if "faceProba" in face else "-",
@@ -131,8 +149,13 @@ def _table(answers: list[Answer]) -> Table:
                 ", ".join(f"{box[edge]:.0f}" for edge in ("xmin", "ymin", "xmax", "ymax")),
             )
         if not answer["faces"]:
-            table.add_row(answer["image"], "-", "-", answer.get("error", "no_face"), "")
+            _add(table, answer["image"], "-", "-", answer.get("error", "no_face"), "")
     return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    """A row as it is: brackets in a name are no markup."""
+    table.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def _why(face: Answer) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -10,6 +11,7 @@ from html import escape
 from string import Template
 
 import numpy as np
+from PIL import Image
 
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN
@@ -150,7 +152,7 @@ def _pictures(found: Assessment) -> Iterator[_Picture]:
         "Who was taken for whom",
         matrix,
         f"Numbers are photos: blue is right, grey has no name, orange is wrong. {note}",
-        940,
+        min(940, Image.open(io.BytesIO(matrix)).width),
     )
     names = [*(None if name == UNKNOWN else name for name in found.trial.names), *truth]
     encodings = found.trial.of(found.embedder)

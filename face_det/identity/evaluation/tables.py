@@ -72,7 +72,10 @@ def _open_set(table: OpenSet) -> Table:
         figures = (f"{share.value:.2%}", f"{low:.2%} to {high:.2%}") if share.total else (NOTHING, NOTHING)
         rows.append((name, f"{share.count} of {share.total}", *figures))
     return Table(
-        "Photos that were not enrolled", ("", "photos", "share", "95 % interval (Wilson)"), tuple(rows)
+        "Photos that were not enrolled",
+        ("", "photos", "share", "95 % interval (Wilson)"),
+        tuple(rows),
+        "Blurred faces are asked about as well: the daemon leaves those below focusMeasureThreshold unnamed.",
     )
 
 
