@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -11,7 +10,6 @@ from html import escape
 from string import Template
 
 import numpy as np
-from PIL import Image
 
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN
@@ -152,7 +150,7 @@ def _pictures(found: Assessment) -> Iterator[_Picture]:
         "Who was taken for whom",
         matrix,
         f"Numbers are photos: blue is right, grey has no name, orange is wrong. {note}",
-        min(940, Image.open(io.BytesIO(matrix)).width),
+        min(940, image.load(matrix).shape[1]),
     )
     names = [*(None if name == UNKNOWN else name for name in found.trial.names), *truth]
     encodings = found.trial.of(found.embedder)
