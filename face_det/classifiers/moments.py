@@ -28,6 +28,11 @@ def unit(encodings: Encodings) -> Encodings:
     return scaled
 
 
+def mean_length(encodings: Encodings) -> float:
+    """Of encodings: what an embedder's distances are to be divided by, where these have length 1."""
+    return float(np.linalg.norm(encodings, axis=1).mean()) or 1.0
+
+
 def looked_at(
     photos: Encodings,
     number: npt.NDArray[np.int64],
@@ -73,8 +78,9 @@ def moments(photos: Encodings, near: float) -> npt.NDArray[np.int64]:
 def again(
     asked: Encodings, asked_of: npt.NDArray[Any], learnt: Encodings, learnt_of: npt.NDArray[Any], near: float
 ) -> npt.NDArray[np.bool_]:
-    """Which photos (length 1) are of a moment of which the same person's are learnt; `..._of` says whose
-    each is."""
+    """Which photos are of a moment of which the same person's are learnt; `..._of` says whose each is, and
+    `near` is for encodings of length 1."""
+    asked, learnt = unit(asked), unit(learnt)
     found = np.zeros(len(asked), bool)
     for person in np.unique(asked_of):
         mine = np.flatnonzero(asked_of == person)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.classifiers.gate import STRANGER, WithStranger
-from face_det.classifiers.moments import looked_at, moment_means, unit
+from face_det.classifiers.moments import looked_at, mean_length, moment_means, unit
 from face_det.classifiers.recipes import Unsearched
 from face_det.classifiers.search import Targets, require
 from face_det.faces import Classifier, Encodings
@@ -50,6 +50,11 @@ def likeness(scores: npt.ArrayLike) -> Scores:
     return found
 
 
+def burst(encodings: Encodings, geometry: Geometry) -> float:
+    """The distance, of encodings made to length 1, up to which two of one person are of one moment."""
+    return BURST * geometry.even_distance / mean_length(encodings)
+
+
 class TemplateClassifier(WithStranger):
     """How likely each person is, or nobody enrolled (STRANGER), by the distances to the templates.
 
@@ -81,7 +86,7 @@ class TemplateClassifier(WithStranger):
         X, y = np.asarray(X, np.float64), np.asarray(y)
         people, number = np.unique(y, return_inverse=True)
         photos = unit(X)
-        scale = float(np.linalg.norm(X, axis=1).mean()) or 1.0
+        scale = mean_length(X)
         self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
         self.n_features_in_ = X.shape[1]
         self.enrolled_: npt.NDArray[np.intp] = np.flatnonzero(people != self.strangers)

@@ -83,20 +83,24 @@ def main(argv: list[str] | None = None) -> None:
         report(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader (`| head`) went away: that is no error of ours. Python flushes stdout once
-        # more at exit, which would complain; give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (`| head`) went away: that is no error of ours.
+        _let_go_of_stdout()
         sys.exit(141)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise
         # What we write to files has its own error: this is stdout, on a full disk.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         click.echo(
             f"face-det: stdout: cannot be written: {error.strerror}; make room, or choose another", err=True
         )
         sys.exit(75)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _let_go_of_stdout() -> None:
+    """Python flushes it once more at exit, which would complain; give it somewhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

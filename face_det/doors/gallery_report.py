@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from face_det.doors.terminal import printable
 from face_det.identity.check import Finding, Kind, Photo
 from face_det.identity.quarantine_journal import FOLDER
 
@@ -98,8 +99,3 @@ def values(
         "failed": [{"path": str(path), "why": why} for path, why in left.items()],
         "dryRun": dry_run,
     }
-
-
-def printable(line: str) -> str:
-    """A line as a terminal can show it, whatever is in a file's name."""
-    return line if line.isprintable() else ascii(line)

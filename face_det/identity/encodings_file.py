@@ -22,6 +22,7 @@ import numpy as np
 from face_det.errors import BadEncodings
 from face_det.faces import Encodings
 from face_det.identity import safe_pickle
+from face_det.identity.enrol import is_text
 from face_det.identity.fingerprints import BOTH, DLIB, SFACE, VIEWS
 
 log = logging.getLogger(__name__)
@@ -101,17 +102,9 @@ def _items(path: Path, content: dict[Any, Any], key: str) -> Sequence[Any]:
 
 
 def _name(path: Path, index: int, name: object) -> str:
-    if not isinstance(name, str) or not name or "\0" in name or not _is_text(name):
+    if not isinstance(name, str) or not name or "\0" in name or not is_text(name):
         raise BadEncodings(f"{path}: names[{index}]: must be a name, got {name!a:.40}")
     return str(name)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _rows(path: Path, content: dict[Any, Any], key: str) -> Encodings:

@@ -152,7 +152,7 @@ def _folders(dataset: Path) -> Iterator[Path]:
             continue
         if entry.is_symlink() and entry.is_dir():
             log.warning("%s: is a link, and links are not followed; its photos are not used", entry)
-        elif entry.is_dir() and not _is_text(entry.name):
+        elif entry.is_dir() and not is_text(entry.name):
             log.warning("%s: its name is not UTF-8; its photos are not used", ascii(str(entry)))
         elif entry.is_dir():
             yield entry
@@ -181,7 +181,8 @@ def _name_of(folder: Path) -> str:
     return unicodedata.normalize("NFC", folder.name)
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8; that of a file need not be."""
     try:
         name.encode()
     except UnicodeEncodeError:

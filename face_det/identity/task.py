@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from face_det import registry
 from face_det.classifiers import moments
-from face_det.classifiers.moments import unit
 from face_det.classifiers.search import Recipe, Rows, Targets
-from face_det.classifiers.template import BURST, TemplateClassifier
+from face_det.classifiers.template import TemplateClassifier, burst
 from face_det.faces import UNKNOWN, Classifier, Encodings
 from face_det.geometry import GEOMETRY
 from face_det.identity import verification, versions
@@ -52,9 +51,8 @@ class Task:
 
     def again(self, asked: Rows, learnt: Rows) -> npt.NDArray[np.bool_]:
         """Which of these photos are of a moment of which the same person's are learnt."""
-        near = BURST * GEOMETRY[self.embedder].even_distance
-        near /= float(np.linalg.norm(self.X, axis=1).mean()) or 1.0
-        return moments.again(unit(self.X[asked]), self.y[asked], unit(self.X[learnt]), self.y[learnt], near)
+        near = burst(self.X, GEOMETRY[self.embedder])
+        return moments.again(self.X[asked], self.y[asked], self.X[learnt], self.y[learnt], near)
 
     def recipe(self, name: str) -> Recipe:
         """A recipe of the menu for these encodings."""

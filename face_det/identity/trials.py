@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from face_det.classifiers.moments import unit
+from face_det.classifiers.moments import mean_length, unit
 from face_det.classifiers.search import SEED, Targets
 from face_det.classifiers.template import Scores, TemplateClassifier, score
 from face_det.faces import Encodings
@@ -112,7 +112,7 @@ def _own_scores(
 def _weights(classifier: TemplateClassifier, X: Encodings, rows: npt.NDArray[np.intp]) -> Values:
     """Of photos of Unknown: 1 by the number of those, itself among them, that are likely of that person."""
     photos = unit(X[rows]).astype(np.float32)
-    near = ONE_PERSON * classifier.gate_distance / (float(np.linalg.norm(X, axis=1).mean()) or 1.0)
+    near = ONE_PERSON * classifier.gate_distance / mean_length(X)
     likely = 1 - near**2 / 2
     counts = [(photos[at : at + BLOCK] @ photos.T > likely).sum(axis=1) for at in range(0, len(rows), BLOCK)]
     # A photo without a direction is near to none, not even to itself.

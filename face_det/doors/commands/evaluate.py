@@ -10,15 +10,12 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table as RichTable
-from rich.text import Text
 
 from face_det import config as configuration
 from face_det import engine
-from face_det.doors import progress
+from face_det.doors import progress, terminal
 from face_det.doors.assemble import enrolment_options
-from face_det.doors.gallery_report import printable
 from face_det.errors import DataError
 from face_det.identity import atomic, storage
 from face_det.identity.cache import Cache, evaluation_cache
@@ -31,8 +28,6 @@ from face_det.registry import CLASSIFIERS
 from face_det.settings import MENUS, Config
 
 DEFAULT_CLASSIFIER = "template"
-PLAIN_WIDTH = 160
-"""Columns of the tables where there is no terminal."""
 
 
 class Counts(click.ParamType):  # type: ignore[type-arg]
@@ -199,9 +194,7 @@ def _say(found: Assessment, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(values.values(found), indent=2))
         return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
+    console = terminal.console()
     for table in tables(found):
         console.print(_rich(table))
         if table.note:
@@ -217,5 +210,5 @@ def _rich(table: Table) -> RichTable:
     for number, head in enumerate(table.head):
         shown.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
     for row in table.rows:
-        shown.add_row(*(Text(printable(text)) for text in row))
+        shown.add_row(*map(terminal.cell, row))
     return shown

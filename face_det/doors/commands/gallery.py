@@ -16,6 +16,7 @@ from face_det.config import Config
 from face_det.doors import gallery_report, progress
 from face_det.doors.assemble import enrolment_options
 from face_det.doors.caller import open_audit
+from face_det.doors.terminal import printable
 from face_det.errors import CannotWrite, DataError, TryAgain
 from face_det.geometry import GEOMETRY
 from face_det.identity import audit, check, check_facts, encode, enrol, quarantine
@@ -145,7 +146,7 @@ def _undo_text(place: Path, result: PutBack, left: int) -> str:
     lines.append(f"{place}: {len(result.back)} photos put back, {left} in quarantine")
     if result.back:
         lines.append("next: face-det encode, then face-det train")
-    return "\n".join(map(gallery_report.printable, lines))
+    return "\n".join(map(printable, lines))
 
 
 def _put_aside(place: Path, config: Config, chosen: dict[Path, Finding]) -> PutAside:

@@ -15,19 +15,15 @@ import click
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from rich.text import Text
 
 from face_det import config as configuration
-from face_det.doors.gallery_report import printable
+from face_det.doors import terminal
 from face_det.errors import BadImage, DataError, ModelMissing
 from face_det.faces import UNKNOWN, Box
 from face_det.identity import atomic
 from face_det.media import draw, image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
-
-PLAIN_WIDTH = 160
-"""Columns of the table where there is no terminal."""
 
 Answer = dict[str, Any]
 
@@ -68,8 +64,7 @@ def command(
     if as_json:
         click.echo(json.dumps(answers, indent=2))
     else:
-        console = Console()
-        (console if console.is_terminal else Console(width=PLAIN_WIDTH)).print(_table(answers))
+        terminal.console().print(_table(answers))
     failed = sum("error" in answer for answer in answers)
     if annotate is not None:
         click.echo(f"annotated pictures are in {annotate}", err=True)
@@ -140,22 +135,18 @@ def _table(answers: list[Answer]) -> Table:
     for answer in answers:
         for face in answer["faces"]:
             box = face["faceBox"]
-            _add(
-                table,
+            cells = (
                 answer["image"],
                 face["face"] or "-",
                 f"{face['faceProba']:.2f}" if "faceProba" in face else "-",
                 _why(face),
                 ", ".join(f"{box[edge]:.0f}" for edge in ("xmin", "ymin", "xmax", "ymax")),
             )
+            table.add_row(*map(terminal.cell, cells))
         if not answer["faces"]:
-            _add(table, answer["image"], "-", "-", answer.get("error", "no_face"), "")
+            cells = (answer["image"], "-", "-", answer.get("error", "no_face"), "")
+            table.add_row(*map(terminal.cell, cells))
     return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    """A row as it is: brackets in a name are no markup."""
-    table.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def _why(face: Answer) -> str:

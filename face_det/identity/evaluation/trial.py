@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from face_det.classifiers.moments import again, unit
-from face_det.classifiers.template import BURST
+from face_det.classifiers.moments import again
+from face_det.classifiers.template import burst
 from face_det.errors import DataError
 from face_det.faces import UNKNOWN, Encodings, Match
 from face_det.faces import Outcome as Verdict
@@ -142,11 +142,10 @@ def of_enrolled_moments(given: Trial, embedder: str) -> int:
     """How many photos tested are so near to an enrolled one of the same person that the two are likely of
     one moment: frames of one visit, in which nobody turns or the light changes. They prove little."""
     part = given.of(embedder)
-    scale = float(np.linalg.norm(part.enrolled, axis=1).mean()) or 1.0
-    near = BURST * GEOMETRY[embedder].even_distance / scale
+    near = burst(part.enrolled, GEOMETRY[embedder])
     known = np.flatnonzero([name is not None for name in part.truth])
     whose = np.array([part.truth[row] for row in known], dtype=str)
-    seen = again(unit(part.asked[known]), whose, unit(part.enrolled), np.array(part.names), near)
+    seen = again(part.asked[known], whose, part.enrolled, np.array(part.names), near)
     return int(seen.sum())
 
 
