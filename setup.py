@@ -27,13 +27,15 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["face_det", "face_det.*"]),
-    package_data={"face_det": ["py.typed", "identity/background.json", "doors/face-detect.service"]},
+    package_data={
+        "face_det": ["py.typed", "*/*.pyi", "training/background.json", "systemd/face-detect.service"]
+    },
     ext_modules=[
-        # Loaded by nets/winograd.py, not imported. Without a C compiler, ONNX Runtime does its work.
+        # Loaded by nets/winograd/kernels.py, not imported. Without a C compiler, ONNX Runtime does its work.
         Extension(
-            "face_det.nets._winograd",
-            ["face_det/nets/native/winograd.c"],
-            depends=["face_det/nets/native/tiles.h"],
+            "face_det.nets.winograd._winograd",
+            ["face_det/nets/winograd/winograd.c"],
+            depends=["face_det/nets/winograd/tiles.h"],
             extra_compile_args=["-O3", "-fno-math-errno"],
             optional=True,
         )
@@ -59,5 +61,5 @@ setup(
             "setuptools>=70.1",
         ],
     },
-    entry_points={"console_scripts": ["face-det = face_det.doors.cli:main"]},
+    entry_points={"console_scripts": ["face-det = face_det.cli.main:run_cli"]},
 )

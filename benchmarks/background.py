@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from face_det.classifiers.moments import unit
-from face_det.classifiers.template import score
-from face_det.engine import EngineOptions, build
-from face_det.faces import Face, Rgb
-from face_det.media import image
+from face_det.classifiers import normalise_encodings, similarity_to_score
+from face_det.engine import EngineOptions, build_engine
+from face_det.media import load_image
+from face_det.types import Face, Rgb
 
 PHOTOS, STRANGERS, REPEATS = 5, 200, 20
 TARGET = Path(__file__).parents[1] / "face_det/identity/background.json"
@@ -53,14 +52,14 @@ def main_face(rgb: Rgb, faces: tuple[Face, ...]) -> Face | None:
 
 def encodings(paths: list[Path], embedder: str) -> np.ndarray:
     """Of the main face of each photo that has one."""
-    engine = build(EngineOptions(embedder=embedder, focus_threshold=0))
+    engine = build_engine(EngineOptions(embedder=embedder, focus_threshold=0))
     found = []
     for path in paths:
-        rgb = image.load(path)
+        rgb = load_image(path)
         face = main_face(rgb, engine.faces([(rgb, None)])[0])
         if face is not None:
             found.append(face.encoding)
-    return unit(np.array(found))
+    return normalise_encodings(np.array(found))
 
 
 def table(
@@ -72,11 +71,11 @@ def table(
         rng = np.random.default_rng(repeat)
         for photos in people:
             order = rng.permutation(len(photos))
-            template = unit(photos[order[:moments]].sum(axis=0))
+            template = normalise_encodings(photos[order[:moments]].sum(axis=0))
             if len(order) > moments:
                 genuine += (photos[order[moments:]] @ (template - mean_face)).tolist()
             impostor += (strangers @ (template - mean_face)).tolist()
-    own, other = score(np.array(genuine)), score(np.array(impostor))
+    own, other = similarity_to_score(np.array(genuine)), similarity_to_score(np.array(impostor))
     last = np.quantile(other, LEVELS[-1])
     return {
         "moments": moments,

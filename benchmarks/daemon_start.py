@@ -26,7 +26,7 @@ def measure(cache: Path, settings: dict[str, Any], environ: dict[str, str]) -> f
         config.write_text(json.dumps({"faceDetServer": section}), "utf-8")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, (here / "log").open("w+b") as log:
             channel.bind(f"{folder}/notify")
-            command = [sys.executable, "-m", "face_det.doors.cli", "serve", "--config", str(config)]
+            command = [sys.executable, "-m", "face_det.cli.main", "serve", "--config", str(config)]
             environ = {**environ, "NOTIFY_SOCKET": f"{folder}/notify", "XDG_CACHE_HOME": str(cache)}
             start = time.perf_counter()
             daemon = subprocess.Popen(command, env=environ, stdout=log, stderr=log)

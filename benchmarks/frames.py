@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from face_det import face_recognition
-from face_det.embedders import landmarks
+from face_det.embedders import cut_chip, detect_landmarks5
+from face_det.face_recognition import face_locations
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -38,7 +38,7 @@ def make(folder: Path, scale: dict[str, Any]) -> None:
     np.save(folder / "chips.npy", _chips(pictures))
     portrait = ImageOps.contain(pictures["obama"], (640, 640))
     portrait.save(folder / "face.png")
-    (location,) = face_recognition.face_locations(np.array(portrait))
+    (location,) = face_locations(np.array(portrait))
     inputs = {"face": location, "call": _call(folder, pictures, scale)}
     (folder / "inputs.json").write_text(json.dumps(inputs), "utf-8")
 
@@ -56,8 +56,8 @@ def _chips(pictures: dict[str, Image.Image]) -> Any:
     chips = []
     for picture in pictures.values():
         rgb = np.array(ImageOps.contain(picture, (800, 800)))
-        for top, right, bottom, left in face_recognition.face_locations(rgb):
-            chips.append(landmarks.chip(rgb, landmarks.landmarks5(rgb, (left, top, right, bottom))))
+        for top, right, bottom, left in face_locations(rgb):
+            chips.append(cut_chip(rgb, detect_landmarks5(rgb, (left, top, right, bottom))))
     # Not one face twice: the same from the other side, and a little darker each time.
     different = [chip for face in chips for chip in (face, face[:, ::-1])]
     return np.array(

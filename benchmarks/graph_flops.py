@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, shape_inference
 
-from face_det.nets import graph_cache
+from face_det.nets import load_onnx_model
 
 NETWORKS = {"tile": "mmod", "chips": "resnet"}
 """Which network an input belongs to."""
@@ -28,7 +28,7 @@ class Work:
 @functools.cache
 def of_input(name: str, shape: tuple[int, ...]) -> Work:
     """The work of one run of the network that has this input, in this shape."""
-    return count(graph_cache.load(NETWORKS[name]), shape)
+    return count(load_onnx_model(NETWORKS[name]), shape)
 
 
 def count(model: bytes, shape: tuple[int, ...]) -> Work:

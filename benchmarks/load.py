@@ -56,7 +56,7 @@ class Daemon:
         config = self.folder / "config.json"
         config.write_text(json.dumps({"faceDetServer": {**SETTINGS, "zerorpcPipe": endpoint, **settings}}))
         self._log = (self.folder / "log").open("w+b")
-        command = [sys.executable, "-m", "face_det.doors.cli", "serve", "--config", str(config)]
+        command = [sys.executable, "-m", "face_det.cli.main", "serve", "--config", str(config)]
         environ = {**os.environ, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(command, stderr=self._log, env=environ)
         self.endpoint = endpoint

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from stopwatch import peak_mb
 
-from face_det import memory
-from face_det.classifiers.lookup import Lookup
+from face_det.classifiers import NearestNeighbourIndex
+from face_det.nets import trim_heap
 
 PHOTOS_EACH = 4
 BLOCK = 100_000
@@ -71,7 +71,7 @@ def plain(X: Floats32) -> Nearest:
 
 def ours(X: Floats32) -> Nearest:
     """This project's."""
-    lookup = Lookup().fit(X)
+    lookup = NearestNeighbourIndex().fit(X)
     return lambda asked: int(lookup.nearest(asked[None])[1][0, 0])
 
 
@@ -120,7 +120,7 @@ def main() -> None:
 
 def resident_mb() -> float:
     """What this process holds, and the C library not only for later; 0 where that cannot be read."""
-    memory.give_back()
+    trim_heap()
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6
     except OSError:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import stopwatch
 
-from face_det import registry
-from face_det.compute import Compute
-from face_det.faces import Box, Detection
-from face_det.media import image
-from face_det.nets import runtime
+from face_det.detectors import DETECTORS
+from face_det.embedders import EMBEDDERS
+from face_det.media import load_image
+from face_det.nets import Compute, Session
+from face_det.registry import create_by_name
+from face_det.types import Box, Detection
 
 Run = tuple[str, tuple[int, ...], float]
 """An input's name and shape, and the seconds that the network took for it."""
@@ -29,16 +30,16 @@ class NetworkClock:
 
     def listen(self) -> None:
         """Stand between every network of this process and its callers."""
-        run = runtime.Session.run
+        run = Session.run
 
-        def noted(session: runtime.Session, feeds: Any) -> Any:
+        def noted(session: Session, feeds: Any) -> Any:
             start = time.perf_counter()
             result = run(session, feeds)
             took = time.perf_counter() - start
             self.runs.extend((name, value.shape, took) for name, value in feeds.items())
             return result
 
-        runtime.Session.run = noted  # type: ignore[assignment,method-assign]
+        Session.run = noted  # type: ignore[assignment,method-assign]
 
     def findings(self) -> dict[str, Any]:
         """For each network's input: [seconds, operations, useful operations] of each run."""
@@ -65,7 +66,7 @@ def about(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
 
 
 def detect(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    detector, picture = _detector(spec), image.load(folder / spec["picture"])
+    detector, picture = _detector(spec), load_image(folder / spec["picture"])
     return lambda: detector.detect(picture, spec["upsample"]), _locations
 
 
@@ -80,7 +81,7 @@ def jitters(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
 
 
 def face(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    embedder, picture = _embedder(spec), image.load(folder / "face.png")
+    embedder, picture = _embedder(spec), load_image(folder / "face.png")
     top, right, bottom, left = json.loads((folder / "inputs.json").read_text())["face"]
     detection = Detection(Box(left, top, right, bottom), 1.0)
     return lambda: embedder.embed([embedder.align(picture, detection)]), np.ndarray.tolist
@@ -115,16 +116,16 @@ TASKS = {
 
 
 def _detector(spec: dict[str, Any]) -> Any:
-    return registry.create(registry.DETECTORS, "cnn", compute=Compute(**spec["settings"]))
+    return create_by_name(DETECTORS, "cnn", compute=Compute(**spec["settings"]))
 
 
 def _embedder(spec: dict[str, Any]) -> Any:
-    return registry.create(registry.EMBEDDERS, "dlib_resnet", compute=Compute(**spec["settings"]))
+    return create_by_name(EMBEDDERS, "dlib_resnet", compute=Compute(**spec["settings"]))
 
 
 def _config(spec: dict[str, Any]) -> Any:
     """The defaults, but what the other side does: faces of any sharpness are encoded, by dlib's network."""
-    from face_det.config import load as load_config
+    from face_det.config import load_config
 
     settings = {"focusMeasureThreshold": 0, "faceDetModel": "cnn", "embedder": "dlib_resnet"}
     settings |= spec["settings"]
@@ -134,9 +135,9 @@ def _config(spec: dict[str, Any]) -> Any:
 
 def _service(spec: dict[str, Any]) -> Any:
     """Nobody is enrolled; the original's loop is timed without its classifier, too."""
-    from face_det.doors import assemble
+    from face_det.service import build_service
 
-    return assemble.service(_config(spec))
+    return build_service(_config(spec))
 
 
 def _locations(found: list[Detection]) -> list[list[int]]:

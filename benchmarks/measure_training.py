@@ -15,8 +15,8 @@ import lifelike
 import numpy as np
 import numpy.typing as npt
 
-from face_det import registry
-from face_det.classifiers.search import folds
+from face_det.classifiers import CLASSIFIERS, split_folds
+from face_det.registry import create_by_name
 
 SHARES = (0.23, 0.2, 0.16, 0.12)
 """Of the family's four in all photos; the rest is Unknown's."""
@@ -46,7 +46,7 @@ def original(
     from original_search import search
     from sklearn.base import clone
 
-    splits = folds(y)
+    splits = split_folds(y)
     start = time.perf_counter()
     found = search(spec["kind"], X, y, splits, spec["jobs"], spec["candidates"])
     took = time.perf_counter() - start
@@ -58,7 +58,7 @@ def original(
 
 def ours(spec: dict[str, Any], X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[float, dict[str, Any], Fit]:
     """The same of this project's search."""
-    recipe = registry.create(registry.CLASSIFIERS, spec["kind"])
+    recipe = create_by_name(CLASSIFIERS, spec["kind"])
     start = time.perf_counter()
     _, params, _ = recipe.search(X, y, jobs=spec["jobs"], thorough=True, on_progress=lambda done, total: None)
     took = time.perf_counter() - start
@@ -68,7 +68,7 @@ def ours(spec: dict[str, Any], X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tupl
 def accuracy(fit: Fit, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
     """In cross-validation with what was found, measured here and the same way for everybody."""
     right = []
-    for train, test in folds(y):
+    for train, test in split_folds(y):
         fitted = fit(X[train], y[train])
         right.append(fitted.predict(X[test]) == y[test])
     return float(np.mean(np.concatenate(right)))

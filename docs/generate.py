@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from face_det import settings
-from face_det.doors.cli import COMMANDS, cli
+from face_det.cli import COMMANDS, root_command
+from face_det.config import CONFIG_KEYS, describe_expected_value
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
 CONFIG = """\
 # config.json
 
-<!-- Made by `make docs` from face_det/settings.py; change it there. -->
+<!-- Made by `make docs` from face_det/config/settings.py; change it there. -->
 
 One object, `faceDetServer`; every key has a default, so a small file is enough:
 
@@ -50,7 +50,7 @@ code 78 and one line for each fault, with its place; a misspelt key comes with t
 COMMAND_LINE = """\
 # Commands
 
-<!-- Made by `make docs` from face_det/doors/commands; change it there. -->
+<!-- Made by `make docs` from face_det/cli; change it there. -->
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done; 2 wrong usage; 65 bad
 data; 69 a model is missing or does not fit; 75 busy, try again; 78 bad config; 130 interrupted.
@@ -59,20 +59,22 @@ The scripts in scripts/ have the names and flags of the original's and call the 
 
 
 def config_page() -> str:
-    """Every key of config.json, from face_det/settings.py."""
+    """Every key of config.json, from face_det/config/settings.py."""
     rows = []
-    for key, field in settings.KEYS.items():
+    for key, field in CONFIG_KEYS.items():
         value = list(field.default) if isinstance(field.default, tuple) else field.default
-        rows.append(f"| `{key}` | `{json.dumps(value)}` | {settings.expected(key)} | {field.description} |\n")
+        rows.append(
+            f"| `{key}` | `{json.dumps(value)}` | {describe_expected_value(key)} | {field.description} |\n"
+        )
     return CONFIG + "".join(rows)
 
 
 def commands_page() -> str:
     """Every option of every command. Not what click prints: its layout changes with its version."""
     page = COMMAND_LINE
-    with click.Context(cli, info_name="face-det") as context:
+    with click.Context(root_command, info_name="face-det") as context:
         for name in COMMANDS:
-            command = cli.get_command(context, name)
+            command = root_command.get_command(context, name)
             assert command is not None
             page += _section(f"## face-det {name}", command)
             # Those of a group, as in `face-det gallery check`.

@@ -11,14 +11,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from face_det.compute import Compute
-    from face_det.config import Config
-    from face_det.config import load as load_config
-    from face_det.doors.client import Client
-    from face_det.engine import Engine, EngineOptions
-    from face_det.engine import build as build_engine
+    from face_det.config import Config, load_config
+    from face_det.engine import Engine, EngineOptions, build_engine
     from face_det.errors import FaceDetError
-    from face_det.faces import Box, Face, Match, Reason
+    from face_det.nets import Compute
+    from face_det.rpc import Client
+    from face_det.types import Box, Face, Match, Reason
 
 __version__ = "0.1.0"
 
@@ -43,18 +41,18 @@ __all__ = [
 ]
 
 _PUBLIC = {
-    "Box": "face_det.faces:Box",
-    "Client": "face_det.doors.client:Client",
-    "Compute": "face_det.compute:Compute",
+    "Box": "face_det.types:Box",
+    "Client": "face_det.rpc:Client",
+    "Compute": "face_det.nets:Compute",
     "Config": "face_det.config:Config",
     "Engine": "face_det.engine:Engine",
     "EngineOptions": "face_det.engine:EngineOptions",
-    "Face": "face_det.faces:Face",
+    "Face": "face_det.types:Face",
     "FaceDetError": "face_det.errors:FaceDetError",
-    "Match": "face_det.faces:Match",
-    "Reason": "face_det.faces:Reason",
-    "build_engine": "face_det.engine:build",
-    "load_config": "face_det.config:load",
+    "Match": "face_det.types:Match",
+    "Reason": "face_det.types:Reason",
+    "build_engine": "face_det.engine:build_engine",
+    "load_config": "face_det.config:load_config",
 }
 
 

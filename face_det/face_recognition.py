@@ -22,9 +22,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from face_det import registry
-from face_det.faces import Detection, Rgb
-from face_det.media import as_stored
+from face_det.detectors import DETECTORS
+from face_det.embedders import EMBEDDERS
+from face_det.media import load_as_stored
+from face_det.registry import create_by_name
+from face_det.types import Detection, Rgb
 
 __all__ = [
     "batch_face_locations",
@@ -64,7 +66,7 @@ def load_image_file(file: str | os.PathLike[str] | IO[bytes], mode: str = "RGB")
     It is not turned upright, and what is missing of a truncated one is grey. Raises what Pillow
     raises: FileNotFoundError, UnidentifiedImageError, ValueError for an unknown mode.
     """
-    return as_stored.load(file, mode)
+    return load_as_stored(file, mode)
 
 
 def face_locations(img: Rgb, number_of_times_to_upsample: int = 1, model: str = "hog") -> list[Location]:
@@ -126,7 +128,7 @@ def face_encodings(
     `model` says which landmarks turn the face upright: "small", anything else is the large one.
     Raises TypeError for a face in a grey image or jitters that are no whole number.
     """
-    from face_det.embedders import landmarks
+    from face_det.embedders import cut_chip
 
     found = _landmarks(face_image, known_face_locations, model)
     if not found:
@@ -135,7 +137,7 @@ def face_encodings(
         raise TypeError(f"face_image must be RGB, shape (H, W, 3), got shape {face_image.shape}")
     # The chip is cut out of whole rows of pixels.
     rgb = np.ascontiguousarray(face_image)
-    chips = [landmarks.chip(rgb, face) for face in found]
+    chips = [cut_chip(rgb, face) for face in found]
     return [encoding.copy() for encoding in _embedder().embed(chips, max(operator.index(num_jitters), 1))]
 
 
@@ -160,13 +162,13 @@ def compare_faces(
 
 def _landmarks(image: Rgb, locations: Sequence[Sequence[int]] | None, model: str) -> list[Any]:
     """dlib's landmarks of each face; a face that sticks out of the image is taken as it is."""
-    from face_det.embedders import landmarks
+    from face_det.embedders import detect_landmarks5, detect_landmarks68
 
     if locations is None:
         faces = _detector("hog").untrimmed(image, 1)
     else:
         faces = [(face[3], face[0], face[1], face[2]) for face in locations]
-    find = landmarks.landmarks5 if model == "small" else landmarks.landmarks68
+    find = detect_landmarks5 if model == "small" else detect_landmarks68
     return [find(image, face) for face in faces]
 
 
@@ -206,9 +208,9 @@ def _embedder() -> Any:
 
 @functools.cache
 def _load_detector(name: str) -> Any:
-    return registry.create(registry.DETECTORS, name)
+    return create_by_name(DETECTORS, name)
 
 
 @functools.cache
 def _load_embedder() -> Any:
-    return registry.create(registry.EMBEDDERS, "dlib_resnet")
+    return create_by_name(EMBEDDERS, "dlib_resnet")

@@ -96,10 +96,10 @@ def _picture_seeds() -> list[bytes]:
 
 def picture() -> Prepared:
     """media.image.load: every format, checksums of PNG put right so that what is behind them is reached."""
-    from face_det.media import image
+    from face_det.media import load_image
 
     def read(data: bytes) -> None:
-        rgb = image.load(_checksums_put_right(data), max_pixels=SMALL_PIXELS)
+        rgb = load_image(_checksums_put_right(data), max_pixels=SMALL_PIXELS)
         assert rgb.ndim == 3
         assert rgb.shape[2] == 3
         assert str(rgb.dtype) == "uint8"
@@ -124,9 +124,9 @@ def _checksums_put_right(data: bytes) -> bytes:
 
 def weights() -> Prepared:
     """nets.dlib_weights.parse: the detector's file, and the beginning of the embedder's."""
-    from face_det.nets import catalogue, dlib_weights
+    from face_det.nets import parse_network, weights_path
 
-    files = [catalogue.weights_path(name).read_bytes() for name in ("mmod", "resnet")]
+    files = [weights_path(name).read_bytes() for name in ("mmod", "resnet")]
     seeds = [files[0], files[0][:3000], files[1][:3000]]
     words = (
         b"loss_mmod_",
@@ -138,7 +138,7 @@ def weights() -> Prepared:
         b"add_prev_",
         b"input_rgb_image",
     )
-    return Prepared(_refusing(lambda data: dlib_weights.parse(data, "net.dat")), seeds, words)
+    return Prepared(_refusing(lambda data: parse_network(data, "net.dat")), seeds, words)
 
 
 def onnx_folding() -> Prepared:
@@ -146,7 +146,7 @@ def onnx_folding() -> Prepared:
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    from face_det.nets import blocks
+    from face_det.nets import build_sface
 
     rng = np.random.default_rng(1)
     known = {
@@ -182,7 +182,7 @@ def onnx_folding() -> Prepared:
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        blocks.embedder(path)
+        build_sface(path)
 
     words = (b"DequantizeLinear", b"BatchNormalization", b"PRelu", b"Reshape", b"Constant", b"external")
     return Prepared(_refusing(read), [seed], words)
@@ -190,23 +190,22 @@ def onnx_folding() -> Prepared:
 
 def config() -> Prepared:
     """config.load: the file."""
-    from face_det import config as configuration
-    from face_det.settings import KEYS
+    from face_det.config import CONFIG_KEYS, load_config
 
     path = _folder() / "config.json"
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        configuration.load(path, {})
+        load_config(path, {})
 
-    whole: dict[str, Any] = {key: field.default for key, field in KEYS.items()}
+    whole: dict[str, Any] = {key: field.default for key, field in CONFIG_KEYS.items()}
     seeds = [
         json.dumps({"faceDetServer": whole}, default=list).encode(),
         b'{"faceDetServer": {"imageRoots": ["/a"], "minProba": 0.5}, "comment": "x"}',
         b'\xef\xbb\xbf{"faceDetServer": {}}',
     ]
     words = [b"null", b"true", b"1e999", b"NaN", b"-1", b"{", b"[", b"\\ud800", b"\\u0000", b"tcp://[::1]:1"]
-    return Prepared(_refusing(read), seeds, [*words, *(json.dumps(key).encode() for key in KEYS)])
+    return Prepared(_refusing(read), seeds, [*words, *(json.dumps(key).encode() for key in CONFIG_KEYS)])
 
 
 def _pickles() -> dict[str, bytes]:
@@ -217,8 +216,7 @@ def _pickles() -> dict[str, bytes]:
     from sklearn.svm import SVC
     from xgboost import XGBClassifier
 
-    from face_det.classifiers.nearest import NearestClassifier
-    from face_det.classifiers.template import TemplateClassifier
+    from face_det.classifiers import NearestClassifier, TemplateClassifier
 
     rows = np.random.default_rng(1).normal(size=(12, 128))
     classes = np.repeat(np.arange(2), 6)
@@ -244,16 +242,16 @@ _PICKLE_WORDS = (
 
 def safe_pickle() -> Prepared:
     """identity.safe_pickle.loads."""
-    from face_det.identity import safe_pickle
+    from face_det.storage import parse_pickle
 
     return Prepared(
-        _refusing(lambda data: safe_pickle.loads(data, "x.pickle")), [*_pickles().values()], _PICKLE_WORDS
+        _refusing(lambda data: parse_pickle(data, "x.pickle")), [*_pickles().values()], _PICKLE_WORDS
     )
 
 
 def encodings() -> Prepared:
     """identity.gallery.Gallery.load."""
-    from face_det.identity.gallery import Gallery
+    from face_det.gallery import Gallery
 
     path = _folder() / "encodings.pickle"
 
@@ -266,7 +264,7 @@ def encodings() -> Prepared:
 
 def model() -> Prepared:
     """identity.model.load: a classifier beside good labels; the first byte says which of the two it is."""
-    from face_det.identity import model as models
+    from face_det.recognition import load_model
 
     folder = _folder()
     paths = (folder / "model.pickle", folder / "labels.pickle")
@@ -280,7 +278,7 @@ def model() -> Prepared:
         which = data[0] % 2 if data else 0
         for index, path in enumerate(paths):
             path.write_bytes(data[1:] if index == which else good[index])
-        models.load(*paths)
+        load_model(*paths)
 
     return Prepared(_refusing(read), seeds, _PICKLE_WORDS)
 
@@ -289,8 +287,8 @@ def request() -> Prepared:
     """wire.parse and wire.render: whatever msgpack can say."""
     import msgpack
 
-    from face_det import wire
-    from face_det.faces import Reason
+    from face_det.service import PersonAnswer, parse_images, render_reply
+    from face_det.types import Reason
 
     box = {"ymin": 1.0, "xmin": 2, "ymax": 30.0, "xmax": 1e300}
     label = {"id": 1, "name": "person", "score": 0.9, "box": box}
@@ -302,10 +300,10 @@ def request() -> Prepared:
             images = msgpack.unpackb(data, raw=False, strict_map_key=False)
         except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException):
             return
-        parsed = wire.parse(images, 100)
-        answer = wire.PersonAnswer(reason=Reason.NO_FACE)
+        parsed = parse_images(images, 100)
+        answer = PersonAnswer(reason=Reason.NO_FACE)
         places = {(at, person.label): answer for at, one in enumerate(parsed) for person in one.persons}
-        assert len(json.loads(wire.render(images, places))) == len(images)
+        assert len(json.loads(render_reply(images, places))) == len(images)
 
     return Prepared(
         _refusing(read), seeds, [msgpack.packb(word) for word in ("image", "labels", "box", "xmin")]
@@ -316,7 +314,7 @@ def message() -> Prepared:
     """doors.messages.unpack: frames of a ROUTER socket; the first byte says at which place they are cut."""
     import msgpack
 
-    from face_det.doors import messages
+    from face_det.rpc import MalformedMessage, pack_message, unpack_message
 
     header = {"message_id": b"1", "v": 3, "response_to": None}
     seeds = [b"\x04" + b"id\0\0" + msgpack.packb([header, "people", []])]
@@ -324,22 +322,22 @@ def message() -> Prepared:
 
     def read(data: bytes) -> None:
         cut = 1 + (data[0] % 8 if data else 0)
-        message = messages.unpack([data[1:cut], b"", data[cut:]])
-        frames = messages.pack(message.route, message.id, message.name, ())
-        assert messages.unpack(frames).response_to == message.id
+        message = unpack_message([data[1:cut], b"", data[cut:]])
+        frames = pack_message(message.route, message.id, message.name, ())
+        assert unpack_message(frames).response_to == message.id
 
     words = [msgpack.packb(word) for word in ("message_id", "response_to", "_zpc_hb", "v")]
-    return Prepared(_refusing(read, messages.Malformed), seeds, words)
+    return Prepared(_refusing(read, MalformedMessage), seeds, words)
 
 
 def json_text() -> Prepared:
     """strict_json.parse, its repeated keys, and how values are shown."""
-    from face_det import strict_json
+    from face_det.storage import abbreviate_json, parse_json, repeated_keys
 
     def read(data: bytes) -> None:
-        value = strict_json.parse(data)
-        assert all(isinstance(place, str) for place in strict_json.repeated_keys(value))
-        assert len(strict_json.shown(value)) <= 60
+        value = parse_json(data)
+        assert all(isinstance(place, str) for place in repeated_keys(value))
+        assert len(abbreviate_json(value)) <= 60
 
     seeds = [
         b'{"a": {"b": [1, 2.5e3, null, "\\u00e4"], "b": true}}',
@@ -364,22 +362,28 @@ def quarantine() -> Prepared:
     """The journal of photos that were put aside."""
     from pathlib import PurePosixPath
 
-    from face_det.identity import quarantine_journal
-    from face_det.identity.quarantine_journal import FOLDER, Aside
+    from face_det.gallery import (
+        JOURNAL_NAME,
+        QUARANTINE_FOLDER,
+        QuarantinedPhoto,
+        format_entry,
+        is_photo_path,
+        read_journal,
+    )
 
     folder = _folder()
-    path = folder / quarantine_journal.JOURNAL
+    path = folder / JOURNAL_NAME
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        for aside in quarantine_journal.read(path):
+        for aside in read_journal(path):
             where = (folder / aside.place).resolve()
             assert where.is_relative_to(folder), aside
-            assert quarantine_journal.is_photo(aside.source), aside
+            assert is_photo_path(aside.source), aside
 
     source = PurePosixPath("Ann/1.jpg")
-    line = quarantine_journal.line(
-        Aside("b", source, PurePosixPath(FOLDER, "b", *source.parts), "why")
+    line = format_entry(
+        QuarantinedPhoto("b", source, PurePosixPath(QUARANTINE_FOLDER, "b", *source.parts), "why")
     ).encode()
     words = [b"..", b"/", b"\\u0000", b"\\n", b'"from"', b'"to"', b"\x85", b"\\ud800"]
     return Prepared(_refusing(read), [line, line * 3, line + line[:40]], words)
@@ -387,7 +391,7 @@ def quarantine() -> Prepared:
 
 def journal() -> Prepared:
     """The journal of a change of several files, by which a change that was cut off is carried on."""
-    from face_det.identity import storage
+    from face_det.storage import TRANSACTION_JOURNAL, recover_folder
 
     folder = _folder()
     inner, outer = folder / "in", folder / "out"
@@ -396,9 +400,9 @@ def journal() -> Prepared:
     def read(data: bytes) -> None:
         inner.mkdir(exist_ok=True)
         (inner / "a").write_text("a")
-        (inner / storage.JOURNAL).write_bytes(data)
+        (inner / TRANSACTION_JOURNAL).write_bytes(data)
         try:
-            storage.recover(inner)
+            recover_folder(inner)
         finally:
             assert inner.is_dir()
             assert not [*outer.iterdir()]
@@ -416,14 +420,14 @@ def facts() -> Prepared:
     """encodings.facts.json, which is passed over with a line in the log if it is damaged."""
     import logging
 
-    from face_det.identity import check_facts
+    from face_det.gallery import read_facts
 
     logging.getLogger("face_det").setLevel(logging.ERROR)
     path = _folder() / "encodings.facts.json"
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        for sha256, one in check_facts._read(path, "s").items():
+        for sha256, one in read_facts(path, "s").items():
             assert isinstance(sha256, str)
             assert one.face_px is None or isinstance(one.face_px, (int, float))
             bytes.fromhex(one.signs)
@@ -435,17 +439,17 @@ def facts() -> Prepared:
 
 def keys() -> Prepared:
     """Files of keys: a client's and the server's."""
-    from face_det.doors import keys
+    from face_det.rpc import generate_key_pair, load_client_keys, load_server_keys
 
     path = _folder() / "server.json"
     path.touch(mode=0o600)
-    pair = keys._generate()
+    pair = generate_key_pair()
     good = {"server": "0" * 40, "public": pair.public, "secret": pair.secret}
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        keys.server(path.parent)
-        keys.client(path)
+        load_server_keys(path.parent)
+        load_client_keys(path)
 
     return Prepared(
         _refusing(read), [json.dumps(good).encode()], [b'"secret"', b'"public"', b"#" * 40, b"\\u0000"]

@@ -29,12 +29,12 @@ from demo_cast import NOBODY, PEOPLE, PICTURES, STRANGER, Picture
 from rich.console import Console
 from rich.table import Table
 
-from face_det.faces import UNKNOWN, Box
-from face_det.media import draw, image
+from face_det.media import annotate_faces, load_image, save_image
+from face_det.types import UNKNOWN, Box
 
 OUTPUT = photos.REPOSITORY / "demo-output"
 FRAME_HEIGHT = 720
-FACE_DET = (sys.executable, "-m", "face_det.doors.cli")
+FACE_DET = (sys.executable, "-m", "face_det.cli.main")
 READY_S = 120
 STOP_S = 30
 
@@ -125,13 +125,13 @@ def _prepare(state: Path, found: dict[str, Path]) -> Path:
 
 def _request(frames: Path, picture: Picture, source: Path) -> dict[str, Any]:
     """An entry of the call: the photo in a camera's size, and the person boxes of an object detector."""
-    rgb = image.load(source)
+    rgb = load_image(source)
     height, width = rgb.shape[:2]
     if height > FRAME_HEIGHT:
         size = (round(width * FRAME_HEIGHT / height), FRAME_HEIGHT)
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     path = frames / f"{picture.photo}.png"
-    draw.save(rgb, path)
+    save_image(rgb, path)
     labels = [
         {
             "id": number,
@@ -240,8 +240,8 @@ def _show(answers: list[dict[str, Any]]) -> int:
             name = label["face"] or reason
             known = label["face"] not in (None, UNKNOWN)
             labels.append((Box(**label.get("faceBox", label["box"])), f"{name} {proba}".strip(), known))
-        rgb = image.load(answer["image"])
-        draw.save(draw.annotate(rgb, labels), OUTPUT / f"{picture.photo}.jpg")
+        rgb = load_image(answer["image"])
+        save_image(annotate_faces(rgb, labels), OUTPUT / f"{picture.photo}.jpg")
     Console().print(table)
     return wrong
 

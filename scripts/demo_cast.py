@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from face_det.faces import UNKNOWN
+from face_det.types import UNKNOWN
 
 PEOPLE = {
     "Barack_Obama": ["obama", "obama2"],

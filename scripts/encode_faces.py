@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from face_det.doors.cli import main
+from face_det.cli import run_cli
 
 
 def _require_the_original_flags(arguments: list[str]) -> None:
@@ -19,4 +19,4 @@ def _require_the_original_flags(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     _require_the_original_flags(sys.argv[1:])
-    main(["encode", *sys.argv[1:]])
+    run_cli(["encode", *sys.argv[1:]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from face_det.doors.cli import main
+from face_det.cli import run_cli
 
 if __name__ == "__main__":
-    main(["fetch-lfw", *sys.argv[1:]])
+    run_cli(["fetch-lfw", *sys.argv[1:]])

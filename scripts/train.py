@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from face_det.doors.cli import main
+from face_det.cli import run_cli
 
 if __name__ == "__main__":
     chosen = any(flag.startswith(("-c", "--cl")) for flag in sys.argv[1:])
-    main(["train", *([] if chosen else ["--classifier", "all"]), *sys.argv[1:]])
+    run_cli(["train", *([] if chosen else ["--classifier", "all"]), *sys.argv[1:]])

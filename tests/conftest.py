@@ -11,6 +11,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 
+pytest_plugins = ["daemon_fixtures"]
+
 
 def load_script(name: str) -> ModuleType:
     """A file of scripts/ as a module: they are no package."""

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy.special import expit  # type: ignore[import-untyped]
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from face_det.classifiers.search import Targets
-from face_det.faces import Encodings
+from face_det.classifiers.folds import Targets
+from face_det.types import Encodings
 
 STRANGER = -1
 """The class of "nobody enrolled", as scikit-learn numbers outliers; it is on no label file."""
@@ -16,12 +16,12 @@ STRANGER = -1
 GATE_PROBABILITY = 0.9
 """At the gate's distance; it is the default minProba."""
 
-Floats = npt.NDArray[np.float64]
-Photos = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float64]
+StoredEncodings = npt.NDArray[np.float32]
 """Encodings as they are kept, shape (n, d): in the precision that networks answer in."""
 
 
-class WithStranger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier whose last class is STRANGER, behind the people; it predicts the likeliest."""
 
     classes_: npt.NDArray[np.int64]
@@ -32,18 +32,18 @@ class WithStranger(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return likeliest
 
 
-def probability(distance: npt.ArrayLike, even: float, gate: float) -> Floats:
+def probability_at_distance(distance: npt.ArrayLike, even: float, gate: float) -> Probabilities:
     """p = 1 / (1 + exp(k (distance - even))), k = ln 9 / (even - gate).
 
     It is 0.5 at the distance `even`, at which two photos are as likely of one person as of two, and
     0.9 at the distance `gate`: p >= 0.9 is the gate, and p also ranks what lies before and behind it.
     """
     steepness = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY)) / (even - gate)
-    p: Floats = expit(steepness * (even - np.asarray(distance, dtype=np.float64)))
+    p: Probabilities = expit(steepness * (even - np.asarray(distance, dtype=np.float64)))
     return p
 
 
-def share_out(votes: Floats, p: Floats) -> Floats:
+def append_stranger_column(votes: Probabilities, p: Probabilities) -> Probabilities:
     """Probabilities, a column a person and one for STRANGER behind them; each row sums to 1.
 
     The votes, shape (n, people), whose rows sum to 1, share p, shape (n,). What is left goes to
@@ -53,7 +53,9 @@ def share_out(votes: Floats, p: Floats) -> Floats:
     return np.column_stack([votes * p[:, None], 1 - p])
 
 
-def by_person(X: Encodings, y: Targets) -> tuple[Photos, npt.NDArray[np.intp], npt.NDArray[np.int64]]:
+def sort_by_person(
+    X: Encodings, y: Targets
+) -> tuple[StoredEncodings, npt.NDArray[np.intp], npt.NDArray[np.int64]]:
     """(photos, first, people): the encodings sorted by person, the first row of each, and who they are."""
     order = np.argsort(y, kind="stable")
     people, first = np.unique(np.asarray(y)[order], return_index=True)

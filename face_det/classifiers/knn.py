@@ -10,29 +10,34 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.neighbors import KNeighborsClassifier
 
-from face_det.classifiers.gate import STRANGER, WithStranger, probability, share_out
-from face_det.classifiers.recipes import Gated
-from face_det.classifiers.search import Targets
-from face_det.faces import Encodings
-from face_det.geometry import GEOMETRY
+from face_det.classifiers.folds import Targets
+from face_det.classifiers.gate import (
+    STRANGER,
+    OpenSetClassifier,
+    append_stranger_column,
+    probability_at_distance,
+)
+from face_det.classifiers.recipe import GatedRecipe
+from face_det.embedders import DISTANCE_THRESHOLDS
+from face_det.types import Encodings
 
-DLIB = GEOMETRY["dlib_resnet"]
+DLIB_DISTANCES = DISTANCE_THRESHOLDS["dlib_resnet"]
 
-PYZM: Mapping[str, Any] = {"n_neighbors": None, "weights": "distance", "gate": "nearest"}
+PYZM_PARAMS: Mapping[str, Any] = {"n_neighbors": None, "weights": "distance", "gate": "nearest"}
 """As pyzm does it: the root of n neighbours, near ones count for more, the nearest must pass the gate."""
 
-WEB_APP: Mapping[str, Any] = {"n_neighbors": 5, "weights": "uniform", "gate": "farthest"}
+WEB_APP_PARAMS: Mapping[str, Any] = {"n_neighbors": 5, "weights": "uniform", "gate": "farthest"}
 """As tf-face-recognition does it: the share of five votes, and all five must pass."""
 
-CANDIDATES = [
-    PYZM,
-    WEB_APP,
+KNN_CANDIDATES = [
+    PYZM_PARAMS,
+    WEB_APP_PARAMS,
     *({"n_neighbors": k, "weights": "distance", "gate": "nearest"} for k in (1, 3, 5)),
     {"n_neighbors": 3, "weights": "uniform", "gate": "farthest"},
 ]
 
 
-class KnnClassifier(WithStranger):
+class KnnClassifier(OpenSetClassifier):
     """scikit-learn's KNeighborsClassifier behind a distance gate.
 
     The neighbours' votes share the probability that it is somebody enrolled (gate.probability of the
@@ -45,8 +50,8 @@ class KnnClassifier(WithStranger):
         n_neighbors: int | None = None,
         weights: str = "distance",
         gate: str = "nearest",
-        even_distance: float = DLIB.even_distance,
-        gate_distance: float = DLIB.gate_distance,
+        even_distance: float = DLIB_DISTANCES.even_distance,
+        gate_distance: float = DLIB_DISTANCES.gate_distance,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.weights = weights
@@ -67,25 +72,25 @@ class KnnClassifier(WithStranger):
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
         """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
         distances, _ = self.neighbours_.kneighbors(X, n_neighbors=1 if self.gate == "nearest" else None)
-        p = probability(distances[:, -1], self.even_distance, self.gate_distance)
-        return share_out(self.neighbours_.predict_proba(X), p)
+        p = probability_at_distance(distances[:, -1], self.even_distance, self.gate_distance)
+        return append_stranger_column(self.neighbours_.predict_proba(X), p)
 
 
-class KnnRecipe(Gated):
+class KnnRecipe(GatedRecipe):
     """Which k, which votes and which neighbour's distance serve these photos best."""
 
     name = "knn"
     minimum_people = 1
     photos_each = 3
-    defaults = PYZM
-    candidates = CANDIDATES
+    defaults = PYZM_PARAMS
+    candidates = KNN_CANDIDATES
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
         """n_neighbors, weights and gate."""
         if not isinstance(classifier, KnnClassifier):
             return None
         found = classifier.get_params()
-        return {key: found[key] for key in PYZM}
+        return {key: found[key] for key in PYZM_PARAMS}
 
     def _fitted(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> KnnClassifier:
         return KnnClassifier(**params, **self._distances).fit(X, y)

@@ -9,18 +9,25 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.svm import LinearSVC
 
-from face_det.classifiers.gate import STRANGER, Photos, WithStranger, by_person, probability, share_out
-from face_det.classifiers.recipes import Gated
-from face_det.classifiers.search import SEED, Targets
-from face_det.faces import Encodings
-from face_det.geometry import GEOMETRY
+from face_det.classifiers.folds import TRAINING_SEED, Targets
+from face_det.classifiers.gate import (
+    STRANGER,
+    OpenSetClassifier,
+    StoredEncodings,
+    append_stranger_column,
+    probability_at_distance,
+    sort_by_person,
+)
+from face_det.classifiers.recipe import GatedRecipe
+from face_det.embedders import DISTANCE_THRESHOLDS
+from face_det.types import Encodings
 
-DLIB = GEOMETRY["dlib_resnet"]
+DLIB_DISTANCES = DISTANCE_THRESHOLDS["dlib_resnet"]
 
-CANDIDATES = [{"C": C} for C in (1.0, 10.0, 0.1, 100.0)]
+LINEAR_SVM_CANDIDATES = [{"C": C} for C in (1.0, 10.0, 0.1, 100.0)]
 
 
-class LinearSvmClassifier(WithStranger):
+class LinearSvmClassifier(OpenSetClassifier):
     """LinearSVC, and the distance to the closest photo of the person it says.
 
     That person gets gate.probability of the distance, which is 0.9 at Ringface's 0.5; what is left
@@ -30,8 +37,8 @@ class LinearSvmClassifier(WithStranger):
     def __init__(
         self,
         C: float = 1.0,
-        even_distance: float = DLIB.even_distance,
-        gate_distance: float = DLIB.gate_distance,
+        even_distance: float = DLIB_DISTANCES.even_distance,
+        gate_distance: float = DLIB_DISTANCES.gate_distance,
     ) -> None:
         self.C = C
         self.even_distance = even_distance
@@ -39,10 +46,10 @@ class LinearSvmClassifier(WithStranger):
 
     def fit(self, X: Encodings, y: Targets) -> LinearSvmClassifier:
         """Fit the machine to encodings X, shape (n, d), of people y, shape (n,), and keep the photos."""
-        self.photos_: Photos
-        self.photos_, self.first_photo_, people = by_person(X, y)
+        self.photos_: StoredEncodings
+        self.photos_, self.first_photo_, people = sort_by_person(X, y)
         # The primal problem converges whatever C is, the dual one need not.
-        self.machine_ = LinearSVC(C=self.C, dual=False, random_state=SEED).fit(X, y)
+        self.machine_ = LinearSVC(C=self.C, dual=False, random_state=TRAINING_SEED).fit(X, y)
         self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
         self.n_features_in_ = self.photos_.shape[1]
         return self
@@ -55,18 +62,18 @@ class LinearSvmClassifier(WithStranger):
             np.linalg.norm(self.photos_[self.first_photo_[person] : ends[person]] - one, axis=1).min()
             for one, person in zip(X, said, strict=True)
         ]
-        p = probability(distances, self.even_distance, self.gate_distance)
-        return share_out(np.eye(len(self.first_photo_))[said], p)
+        p = probability_at_distance(distances, self.even_distance, self.gate_distance)
+        return append_stranger_column(np.eye(len(self.first_photo_))[said], p)
 
 
-class LinearSvmRecipe(Gated):
+class LinearSvmRecipe(GatedRecipe):
     """Ringface leaves C at 1; here it is the first of a few candidates."""
 
     name = "linear_svm"
     minimum_people = 2
     photos_each = 2
-    defaults = CANDIDATES[0]
-    candidates = CANDIDATES
+    defaults = LINEAR_SVM_CANDIDATES[0]
+    candidates = LINEAR_SVM_CANDIDATES
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
         """C."""

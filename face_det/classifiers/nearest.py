@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from face_det.classifiers.gate import STRANGER as STRANGER
-from face_det.classifiers.gate import Photos, WithStranger, by_person, probability
-from face_det.classifiers.lookup import Lookup
-from face_det.classifiers.recipes import Unsearched
-from face_det.classifiers.search import Targets, require
-from face_det.faces import Classifier, Encodings
-from face_det.geometry import GEOMETRY, Geometry
+from face_det.classifiers.folds import Targets
+from face_det.classifiers.gate import (
+    STRANGER,
+    OpenSetClassifier,
+    StoredEncodings,
+    probability_at_distance,
+    sort_by_person,
+)
+from face_det.classifiers.nn_index import NearestNeighbourIndex
+from face_det.classifiers.recipe import UnsearchedRecipe, require_enough_photos
+from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.types import Classifier, Encodings
 
-DLIB = GEOMETRY["dlib_resnet"]
+DLIB_DISTANCES = DISTANCE_THRESHOLDS["dlib_resnet"]
 
 
-class NearestClassifier(WithStranger):
+class NearestClassifier(OpenSetClassifier):
     """Distance to the closest photo of the closest person, as a probability (gate.probability).
 
     With dlib's distances that is 0.5 at 0.6 and 0.9 at 0.5. The closest person gets p; the rest,
@@ -31,22 +36,24 @@ class NearestClassifier(WithStranger):
     """
 
     # Classifiers pickled before these could be chosen have none of their own.
-    even_distance = DLIB.even_distance
-    gate_distance = DLIB.gate_distance
+    even_distance = DLIB_DISTANCES.even_distance
+    gate_distance = DLIB_DISTANCES.gate_distance
 
     def __init__(
-        self, even_distance: float = DLIB.even_distance, gate_distance: float = DLIB.gate_distance
+        self,
+        even_distance: float = DLIB_DISTANCES.even_distance,
+        gate_distance: float = DLIB_DISTANCES.gate_distance,
     ) -> None:
         self.even_distance = even_distance
         self.gate_distance = gate_distance
 
     def fit(self, X: Encodings, y: Targets) -> NearestClassifier:
         """Keep encodings X, shape (n, d), of people y, shape (n,)."""
-        photos, self.first_photo_, people = by_person(X, y)
-        self.photos_: Photos = photos
+        photos, self.first_photo_, people = sort_by_person(X, y)
+        self.photos_: StoredEncodings = photos
         self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
         self.n_features_in_ = photos.shape[1]
-        self._lookup = Lookup().fit(photos)
+        self._lookup = NearestNeighbourIndex().fit(photos)
         return self
 
     def closest(self, X: Encodings) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
@@ -57,16 +64,16 @@ class NearestClassifier(WithStranger):
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
         """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
         person, distances = self.closest(X)
-        p = probability(distances, self.even_distance, self.gate_distance)
+        p = probability_at_distance(distances, self.even_distance, self.gate_distance)
         proba = np.zeros((len(p), len(self.classes_)))
         proba[np.arange(len(p)), person] = p
         proba[:, -1] = 1 - p
         return proba
 
-    def _photos_lookup(self) -> Lookup:
+    def _photos_lookup(self) -> NearestNeighbourIndex:
         # Two threads that both find none make the same one twice, which does no harm.
         if "_lookup" not in vars(self):
-            self._lookup = Lookup().fit(self.photos_)
+            self._lookup = NearestNeighbourIndex().fit(self.photos_)
         return self._lookup
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,17 +82,17 @@ class NearestClassifier(WithStranger):
         return {name: value for name, value in state.items() if name != "_lookup"}
 
 
-class NearestRecipe(Unsearched):
+class NearestRecipe(UnsearchedRecipe):
     """Nothing to fit: the photos are the classifier."""
 
     name = "nearest"
 
-    def __init__(self, geometry: Geometry = DLIB) -> None:
+    def __init__(self, geometry: DistanceThresholds = DLIB_DISTANCES) -> None:
         self._geometry = geometry
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """The classifier of these photos; `params` is empty."""
-        require(self.name, y, people=1, pairs=0)
+        require_enough_photos(self.name, y, people=1, pairs=0)
         classifier: Classifier = NearestClassifier(
             self._geometry.even_distance, self._geometry.gate_distance
         ).fit(X, y)

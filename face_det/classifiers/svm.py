@@ -14,20 +14,30 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
-from face_det.classifiers.race import Round, best
-from face_det.classifiers.search import SEED, Columns, Own, Progress, Rows, Targets, folds, require
-from face_det.faces import Classifier, Encodings
-from face_det.geometry import GEOMETRY, Geometry
+from face_det.classifiers.folds import TRAINING_SEED, RowIndices, Targets, split_folds
+from face_det.classifiers.halving import (
+    HalvingRound,
+    OwnPersonMask,
+    PersonScores,
+    SearchProgress,
+    search_by_halving,
+)
+from face_det.classifiers.recipe import require_enough_photos
+from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.types import Classifier, Encodings
 
-C = [10.0, 1.0, 100.0, 0.1, 0.01, 0.001]
-GAMMA = [1.0, 0.1, 10.0, 0.01, 100.0, 0.001]
-GRID = [{"kernel": ["rbf"], "C": C, "gamma": GAMMA}, {"kernel": ["linear"], "C": C}]
+C_VALUES = [10.0, 1.0, 100.0, 0.1, 0.01, 0.001]
+GAMMA_VALUES = [1.0, 0.1, 10.0, 0.01, 100.0, 0.001]
+SVM_GRID = [{"kernel": ["rbf"], "C": C_VALUES, "gamma": GAMMA_VALUES}, {"kernel": ["linear"], "C": C_VALUES}]
 """The original's 42 candidates; what mostly serves encodings of faces best stands first."""
 
-ONE_KERNEL = 5000
+MAX_SHARED_KERNEL_PHOTOS = 5000
 """Photos up to which a kernel's values are kept for all machines: 200 MB for each thread."""
 
-QUICK_GRID = [{"kernel": ["rbf"], "C": C[:3], "gamma": GAMMA[:2]}, {"kernel": ["linear"], "C": C[:2]}]
+SVM_QUICK_GRID = [
+    {"kernel": ["rbf"], "C": C_VALUES[:3], "gamma": GAMMA_VALUES[:2]},
+    {"kernel": ["linear"], "C": C_VALUES[:2]},
+]
 
 
 class SvmRecipe:
@@ -51,34 +61,36 @@ class SvmRecipe:
     photos_each = 5
     defaults: Mapping[str, Any] = {"kernel": "rbf", "C": 10.0, "gamma": 1.0}
 
-    def __init__(self, geometry: Geometry = GEOMETRY["dlib_resnet"]) -> None:
+    def __init__(self, geometry: DistanceThresholds = DISTANCE_THRESHOLDS["dlib_resnet"]) -> None:
         """The machines find their own distances: `geometry` is what every recipe takes."""
 
     def search(
-        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: Progress
+        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress
     ) -> tuple[Classifier, dict[str, Any], float | None]:
         """The margins of the candidates over the folds, and which of them make the best answers."""
-        require(self.name, y, people=2, pairs=2)
+        require_enough_photos(self.name, y, people=2, pairs=2)
 
-        def answer(params: Mapping[str, Any], train: Rows, test: Rows, one: Round) -> Columns:
-            return _margins(params, X, y, train, test)
+        def answer(
+            params: Mapping[str, Any], train: RowIndices, test: RowIndices, one: HalvingRound
+        ) -> PersonScores:
+            return _held_out_margins(params, X, y, train, test)
 
-        found = best(
+        found = search_by_halving(
             answer,
-            lambda margins, own: _sigmoid(margins, own)[2],
-            list(ParameterGrid(GRID if thorough else QUICK_GRID)),
+            lambda margins, own: _fit_sigmoid(margins, own)[2],
+            list(ParameterGrid(SVM_GRID if thorough else SVM_QUICK_GRID)),
             y,
             jobs=jobs,
             on_progress=on_progress,
-            rounds=_rounds(len(y)) if thorough else (Round(),),
+            rounds=_halving_rounds(len(y)) if thorough else (HalvingRound(),),
         )
-        return _calibrated(found.params, X, y, found.answers), found.params, found.accuracy
+        return _fit_calibrated(found.params, X, y, found.answers), found.params, found.accuracy
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """Machines and sigmoid for parameters C, kernel and gamma."""
-        require(self.name, y, people=2, pairs=2)
-        margins = [_margins(params, X, y, train, test) for train, test in folds(y)]
-        return _calibrated(params, X, y, np.concatenate(margins))
+        require_enough_photos(self.name, y, people=2, pairs=2)
+        margins = [_held_out_margins(params, X, y, train, test) for train, test in split_folds(y)]
+        return _fit_calibrated(params, X, y, np.concatenate(margins))
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
         """C, kernel and gamma of an SVC, bare as the original's or calibrated."""
@@ -92,21 +104,28 @@ class SvmRecipe:
         return {key: found[key] for key in ("C", "kernel", "gamma")}
 
 
-def _rounds(photos: int) -> list[Round]:
+def _halving_rounds(photos: int) -> list[HalvingRound]:
     """Few candidates see all photos: a machine's work grows with their square."""
     if photos > 2700:
-        return [Round(kept=14, folds=3, photos=600), Round(kept=4, folds=3, photos=1800), Round()]
-    return [Round(kept=6, folds=3, photos=600) if photos > 900 else Round(kept=14, folds=2), Round()]
+        return [
+            HalvingRound(kept=14, folds=3, photos=600),
+            HalvingRound(kept=4, folds=3, photos=1800),
+            HalvingRound(),
+        ]
+    return [
+        HalvingRound(kept=6, folds=3, photos=600) if photos > 900 else HalvingRound(kept=14, folds=2),
+        HalvingRound(),
+    ]
 
 
-def _calibrated(params: Mapping[str, Any], X: Encodings, y: Targets, margins: Columns) -> Classifier:
+def _fit_calibrated(params: Mapping[str, Any], X: Encodings, y: Targets, margins: PersonScores) -> Classifier:
     """The classifier; `margins` are those of the held-out photos of folds(y), one fold after the other."""
-    own = np.concatenate([y[test] for _, test in folds(y)])[:, None] == np.unique(y)[None, :]
-    slope, offset, _ = _sigmoid(margins, own)
+    own = np.concatenate([y[test] for _, test in split_folds(y)])[:, None] == np.unique(y)[None, :]
+    slope, offset, _ = _fit_sigmoid(margins, own)
     # A calibrator in one go, of the right shape; its own sigmoids are replaced below.
     everything = np.arange(len(y))
     calibrated = CalibratedClassifierCV(
-        OneVsRestClassifier(_machine(params)),
+        OneVsRestClassifier(_make_svc(params)),
         method="sigmoid",
         cv=[(everything, everything)],
         ensemble=False,
@@ -117,11 +136,13 @@ def _calibrated(params: Mapping[str, Any], X: Encodings, y: Targets, margins: Co
     return classifier
 
 
-def _machine(params: Mapping[str, Any]) -> Any:
-    return SVC(class_weight="balanced", random_state=SEED, **params)
+def _make_svc(params: Mapping[str, Any]) -> Any:
+    return SVC(class_weight="balanced", random_state=TRAINING_SEED, **params)
 
 
-def _margins(params: Mapping[str, Any], X: Encodings, y: Targets, train: Rows, test: Rows) -> Columns:
+def _held_out_margins(
+    params: Mapping[str, Any], X: Encodings, y: Targets, train: RowIndices, test: RowIndices
+) -> PersonScores:
     """Margins of photos that were not trained on, a column a person.
 
     What OneVsRestClassifier does, without its way of carrying warnings over to other processes:
@@ -129,7 +150,7 @@ def _margins(params: Mapping[str, Any], X: Encodings, y: Targets, train: Rows, t
     the other's margins are the opposite.
     """
     known, asked, people = X[train], X[test], np.unique(y[train])
-    if len(train) <= ONE_KERNEL:
+    if len(train) <= MAX_SHARED_KERNEL_PHOTOS:
         # Worked out once for all machines: most of a machine's time would go into it.
         gamma = params.get("gamma")
         known, asked = (
@@ -137,12 +158,12 @@ def _margins(params: Mapping[str, Any], X: Encodings, y: Targets, train: Rows, t
             for some in (known, asked)
         )
         params = {"kernel": "precomputed", "C": params["C"]}
-    machines = [_machine(params).fit(known, y[train] == person) for person in people[len(people) == 2 :]]
+    machines = [_make_svc(params).fit(known, y[train] == person) for person in people[len(people) == 2 :]]
     margins = np.column_stack([machine.decision_function(asked) for machine in machines])
     return margins if len(people) > 2 else np.column_stack([-margins, margins])
 
 
-def _sigmoid(margins: Columns, own: Own) -> tuple[float, float, float]:
+def _fit_sigmoid(margins: PersonScores, own: OwnPersonMask) -> tuple[float, float, float]:
     """Slope and offset of p = 1 / (1 + exp(-(slope * margin + offset))), and the mean log loss.
 
     By Platt's targets, (n + 1) / (n + 2) for the n margins that are somebody's own, 1 / (m + 2) for
@@ -153,7 +174,7 @@ def _sigmoid(margins: Columns, own: Own) -> tuple[float, float, float]:
     middle, spread = float(margins.mean()), float(margins.std()) or 1.0
     scaled = (margins.ravel() - middle) / spread
 
-    def loss(line: Columns) -> tuple[float, Columns]:
+    def loss(line: PersonScores) -> tuple[float, PersonScores]:
         z = line[0] * scaled + line[1]
         excess = expit(z) - target
         return float(np.mean(np.logaddexp(0, z) - target * z)), np.array(

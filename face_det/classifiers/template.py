@@ -14,48 +14,48 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from face_det.classifiers.gate import STRANGER, WithStranger
-from face_det.classifiers.moments import looked_at, mean_length, moment_means, unit
-from face_det.classifiers.recipes import Unsearched
-from face_det.classifiers.search import Targets, require
-from face_det.faces import Classifier, Encodings
-from face_det.geometry import GEOMETRY, Geometry
+from face_det.classifiers.bursts import find_bursts_and_inliers, group_means, mean_norm, normalise_encodings
+from face_det.classifiers.folds import Targets
+from face_det.classifiers.gate import STRANGER, OpenSetClassifier
+from face_det.classifiers.recipe import UnsearchedRecipe, require_enough_photos
+from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.types import Classifier, Encodings
 
-EVEN, GATE = 0.5, 0.9
+EVEN_PROBABILITY, TEMPLATE_GATE_PROBABILITY = 0.5, 0.9
 """Probabilities at the two distances of the geometry, before a calibration."""
 
-BURST = 0.4
+BURST_RADIUS = 0.4
 """Photos nearer to each other than this part of the even distance are of one moment: frames of one
 visit, copies. They count as one photo, or the moment would be the person."""
 
-OUTLIER = 1.0
+OUTLIER_RADIUS = 1.0
 """A photo farther than this part of the even distance from the mean of a person's others is somebody
 else's. On LFW 1 in 1,000 right ones is so far off, and 99 in 100 wrong ones."""
 
-Scores = npt.NDArray[np.float64]
+TemplateScores = npt.NDArray[np.float64]
 """s = -ln(2 - 2 c), c the likeness of an encoding and a template: the logarithm of a squared distance,
 turned round; shape (n, people). In it, the tail of strangers' best scores falls off exponentially with
 either embedder."""
 
 
-def score(likeness: npt.NDArray[Any]) -> Scores:
+def similarity_to_score(likeness: npt.NDArray[Any]) -> TemplateScores:
     """The score of a likeness; equal encodings get about 27."""
-    scores: Scores = -np.log(np.maximum(2.0 - 2.0 * np.asarray(likeness, np.float64), 1e-12))
+    scores: TemplateScores = -np.log(np.maximum(2.0 - 2.0 * np.asarray(likeness, np.float64), 1e-12))
     return scores
 
 
-def likeness(scores: npt.ArrayLike) -> Scores:
+def score_to_similarity(scores: npt.ArrayLike) -> TemplateScores:
     """The likeness of a score."""
-    found: Scores = 1.0 - np.exp(-np.asarray(scores, np.float64)) / 2.0
+    found: TemplateScores = 1.0 - np.exp(-np.asarray(scores, np.float64)) / 2.0
     return found
 
 
-def burst(encodings: Encodings, geometry: Geometry) -> float:
+def burst_distance(encodings: Encodings, geometry: DistanceThresholds) -> float:
     """The distance, of encodings made to length 1, up to which two of one person are of one moment."""
-    return BURST * geometry.even_distance / mean_length(encodings)
+    return BURST_RADIUS * geometry.even_distance / mean_norm(encodings)
 
 
-class TemplateClassifier(WithStranger):
+class TemplateClassifier(OpenSetClassifier):
     """How likely each person is, or nobody enrolled (STRANGER), by the distances to the templates.
 
     p(person j) = exp(a s_j + b) / (1 + sum over all people k of exp(a s_k + b)), s the score above.
@@ -85,13 +85,15 @@ class TemplateClassifier(WithStranger):
         """Make the templates of encodings X, shape (n, d), of people y, shape (n,)."""
         X, y = np.asarray(X, np.float64), np.asarray(y)
         people, number = np.unique(y, return_inverse=True)
-        photos = unit(X)
-        scale = mean_length(X)
+        photos = normalise_encodings(X)
+        scale = mean_norm(X)
         self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
         self.n_features_in_ = X.shape[1]
         self.enrolled_: npt.NDArray[np.intp] = np.flatnonzero(people != self.strangers)
         even = self.even_distance / scale
-        moment, self.belongs_ = looked_at(photos, number, self.enrolled_, BURST * even, OUTLIER * even)
+        moment, self.belongs_ = find_bursts_and_inliers(
+            photos, number, self.enrolled_, BURST_RADIUS * even, OUTLIER_RADIUS * even
+        )
         # Each person's moments have numbers of their own, and Unknown's photos are nobody's.
         used = np.flatnonzero(self.belongs_ & np.isin(number, self.enrolled_))
         keys, of = np.unique(number[used] * len(y) + moment[used], return_inverse=True)
@@ -99,27 +101,29 @@ class TemplateClassifier(WithStranger):
         self.moment_: npt.NDArray[np.int64] = np.full(len(y), -1)
         self.moment_[used] = of
         self.moments_: npt.NDArray[np.int64] = np.bincount(whose, minlength=len(people))
-        self.moment_means_: Encodings = moment_means(photos[used], of)
+        self.moment_means_: Encodings = group_means(photos[used], of)
         self.templates_: Encodings = np.zeros((len(people), X.shape[1]))
         self.means_: Encodings = np.zeros((len(people), X.shape[1]))
-        mean = moment_means(self.moment_means_, whose)
-        self.templates_[self.enrolled_] = unit(mean)
+        mean = group_means(self.moment_means_, whose)
+        self.templates_[self.enrolled_] = normalise_encodings(mean)
         self.lengths_: Encodings = np.zeros(len(people))
         self.lengths_[self.enrolled_] = np.linalg.norm(mean, axis=1)
-        self.means_[self.enrolled_] = moment_means(moment_means(X[used], of), whose)
+        self.means_[self.enrolled_] = group_means(group_means(X[used], of), whose)
         far, near = -2 * np.log(even), -2 * np.log(self.gate_distance / scale)
-        self.slope_ = float((_odds(GATE) - _odds(EVEN)) / (near - far))
-        self.offset_ = float(_odds(EVEN) - self.slope_ * far)
+        self.slope_ = float(
+            (_log_odds(TEMPLATE_GATE_PROBABILITY) - _log_odds(EVEN_PROBABILITY)) / (near - far)
+        )
+        self.offset_ = float(_log_odds(EVEN_PROBABILITY) - self.slope_ * far)
         return self
 
     def forget_photos(self) -> None:
         """Let go of what only a calibration needs, and a model on disk is not to hold."""
         del self.moment_, self.moments_, self.moment_means_, self.belongs_, self.lengths_
 
-    def scores(self, X: Encodings) -> Scores:
+    def scores(self, X: Encodings) -> TemplateScores:
         """Scores, shape (n, people); -inf for the strangers' class."""
-        photos = unit(np.asarray(X, np.float64))
-        scores = score(photos @ self.templates_.T - (photos @ self.common)[:, None])
+        photos = normalise_encodings(np.asarray(X, np.float64))
+        scores = similarity_to_score(photos @ self.templates_.T - (photos @ self.common)[:, None])
         if len(self.enrolled_) < len(self.templates_):
             scores[:, np.setdiff1d(np.arange(len(self.templates_)), self.enrolled_)] = -np.inf
         return scores
@@ -138,7 +142,7 @@ class TemplateClassifier(WithStranger):
         """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
         return self.likely(self.scores(X))
 
-    def likely(self, scores: Scores) -> npt.NDArray[np.float64]:
+    def likely(self, scores: TemplateScores) -> npt.NDArray[np.float64]:
         """The probabilities that scores (n, people) stand for, as predict_proba has them."""
         odds = np.column_stack([self.slope_ * scores + self.offset_, np.zeros(len(scores))])
         weights = np.exp(odds - odds.max(axis=1, keepdims=True))
@@ -146,18 +150,18 @@ class TemplateClassifier(WithStranger):
         return proba
 
 
-def _odds(probability: float) -> float:
+def _log_odds(probability: float) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-class TemplateRecipe(Unsearched):
+class TemplateRecipe(UnsearchedRecipe):
     """The templates follow from the photos."""
 
     name = "template"
 
     def __init__(
         self,
-        geometry: Geometry = GEOMETRY["dlib_resnet"],
+        geometry: DistanceThresholds = DISTANCE_THRESHOLDS["dlib_resnet"],
         strangers: int | None = None,
         mean_face: Encodings | None = None,
     ) -> None:
@@ -167,7 +171,7 @@ class TemplateRecipe(Unsearched):
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
         """The classifier of these photos; `params` is empty."""
-        require(self.name, y, people=1, pairs=0)
+        require_enough_photos(self.name, y, people=1, pairs=0)
         g = self._geometry
         blank = TemplateClassifier(g.even_distance, g.gate_distance, self._strangers, self._mean_face)
         return blank.fit(X, y)

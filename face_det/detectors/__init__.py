@@ -1,1 +1,5 @@
-"""Face detectors, one file each."""
+"""Face detectors, one file each, and the menu of them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,12 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from face_det.compute import PLAIN, Compute
-from face_det.detectors import mmod, tiling
-from face_det.detectors.dlib_boxes import detection
-from face_det.faces import Detection, Rgb
-from face_det.nets import runtime
-from face_det.nets.network import Floats
+from face_det.detectors import mmod_boxes, mmod_pyramid
+from face_det.detectors.dlib_boxes import detection_from_edges
+from face_det.nets import DEFAULT_COMPUTE, Compute, Float32Array, load_dlib_session
+from face_det.types import Detection, Rgb
 
 
 class CnnDetector:
@@ -25,8 +23,8 @@ class CnnDetector:
     are those of the full run, in its order, but for some of the smaller ones.
     """
 
-    def __init__(self, compute: Compute = PLAIN, min_face_px: float = 0) -> None:
-        self._session = runtime.network("mmod", compute)
+    def __init__(self, compute: Compute = DEFAULT_COMPUTE, min_face_px: float = 0) -> None:
+        self._session = load_dlib_session("mmod", compute)
         self.runtime = self._session.name
         self._min_face_px = min_face_px
 
@@ -35,31 +33,41 @@ class CnnDetector:
         image = np.ascontiguousarray(rgb)
         for _ in range(upsample):
             # The size that dlib's pyramid_up gives.
-            image = tiling.resized(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
-        faces = mmod.distinct(self._candidates(image, mmod.first_level(self._min_face_px, upsample)))
-        boxes = mmod.halved(faces.boxes, upsample).tolist()
-        return [detection(rgb, sides, score) for sides, score in zip(boxes, faces.scores, strict=True)]
+            image = mmod_pyramid.resize_like_dlib(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
+        faces = mmod_boxes.suppress_overlapping_boxes(
+            self._candidates(image, mmod_boxes.first_level(self._min_face_px, upsample))
+        )
+        boxes = mmod_boxes.halve_boxes(faces.boxes, upsample).tolist()
+        return [
+            detection_from_edges(rgb, sides, score) for sides, score in zip(boxes, faces.scores, strict=True)
+        ]
 
-    def _candidates(self, image: Rgb, first: int) -> mmod.Candidates:
+    def _candidates(self, image: Rgb, first: int) -> mmod_boxes.CandidateBoxes:
         """What the network sees on level `first` and smaller ones, or on all of them."""
-        sheet = tiling.sheet(*image.shape[:2])
+        sheet = mmod_pyramid.tile_pyramid(*image.shape[:2])
         scores = np.zeros((sheet.scores.height, sheet.scores.width), np.float32)
-        areas = tiling.around(sheet, first) if first else [sheet.scores]
+        areas = mmod_pyramid.areas_from_level(sheet, first) if first else [sheet.scores]
         self._fill(scores, areas, image, sheet)
-        found = mmod.candidates(scores, sheet)
-        if first and (found.levels[found.levels >= first] < mmod.undisturbed_level(first)).any():
-            self._fill(scores, [tiling.Area(0, 0, areas[0].top, areas[0].right)], image, sheet)
-            return mmod.candidates(scores, sheet)
+        found = mmod_boxes.decode_boxes(scores, sheet)
+        if first and (found.levels[found.levels >= first] < mmod_boxes.undisturbed_level(first)).any():
+            self._fill(scores, [mmod_pyramid.Area(0, 0, areas[0].top, areas[0].right)], image, sheet)
+            return mmod_boxes.decode_boxes(scores, sheet)
         return found.only(found.levels >= first)
 
-    def _fill(self, scores: Floats, areas: Iterable[tiling.Area], image: Rgb, sheet: tiling.Sheet) -> None:
+    def _fill(
+        self,
+        scores: Float32Array,
+        areas: Iterable[mmod_pyramid.Area],
+        image: Rgb,
+        sheet: mmod_pyramid.TiledPyramid,
+    ) -> None:
         """Compute some of the scores of a sheet, window by window."""
-        for batch in tiling.batches(areas, sheet):
-            drawn = tiling.draw(image, sheet, [part for _, part in batch])
+        for batch in mmod_pyramid.batch_windows(areas, sheet):
+            drawn = mmod_pyramid.draw_parts(image, sheet, [part for _, part in batch])
             for window, part in batch:
                 # Each part is let go once it is computed.
                 (((computed,),),) = self._session.run({"tile": drawn.pop(0)})
-                top, left = part.top // tiling.STRIDE_PX, part.left // tiling.STRIDE_PX
+                top, left = part.top // mmod_pyramid.STRIDE_PX, part.left // mmod_pyramid.STRIDE_PX
                 scores[window.top : window.bottom, window.left : window.right] = computed[
                     window.top - top : window.bottom - top, window.left - left : window.right - left
                 ]

@@ -6,13 +6,12 @@ import threading
 
 import dlib
 
-from face_det.compute import PLAIN, Compute
-from face_det.detectors.dlib_boxes import detection, edges
+from face_det.detectors.dlib_boxes import detection_from_edges, rect_edges
 from face_det.errors import ConfigError
-from face_det.faces import Detection, Rgb
-from face_det.nets.catalogue import weights_path
+from face_det.nets import DEFAULT_COMPUTE, Compute, weights_path
+from face_det.types import Detection, Rgb
 
-LEAST_PX = 24
+MIN_SIDE_PX = 24
 """Below this side, after doublings, dlib's network reads and writes outside its memory (seen to end
 the process at 1 to 5 px); no face is that small."""
 
@@ -26,8 +25,8 @@ class CnnDlibDetector:
 
     runtime = "dlib"
 
-    def __init__(self, compute: Compute = PLAIN, min_face_px: float = 0) -> None:
-        if faults := _faults(compute):
+    def __init__(self, compute: Compute = DEFAULT_COMPUTE, min_face_px: float = 0) -> None:
+        if faults := _unsupported_options(compute):
             raise ConfigError(faults)
         self._detector = dlib.cnn_face_detection_model_v1(str(weights_path("mmod")))
         # The network keeps its activations between calls: one call at a time.
@@ -35,14 +34,14 @@ class CnnDlibDetector:
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Faces of one image, best first; `score` is the network's confidence, 0 and up."""
-        if min(rgb.shape[:2]) << upsample < LEAST_PX:
+        if min(rgb.shape[:2]) << upsample < MIN_SIDE_PX:
             return []
         with self._lock:
             found = self._detector(rgb, upsample)
-        return [detection(rgb, edges(face.rect), face.confidence) for face in found]
+        return [detection_from_edges(rgb, rect_edges(face.rect), face.confidence) for face in found]
 
 
-def _faults(compute: Compute) -> list[str]:
+def _unsupported_options(compute: Compute) -> list[str]:
     device = "cuda" if dlib.DLIB_USE_CUDA else "cpu"
     asked = (
         ("runtime", compute.runtime, ("auto",)),

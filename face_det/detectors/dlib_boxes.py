@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from face_det.faces import Box, Detection, Rgb
+from face_det.types import Box, Detection, Rgb
 
 
-def edges(rect: Any) -> tuple[int, int, int, int]:
+def rect_edges(rect: Any) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of a dlib rectangle, in whole pixels."""
     return rect.left(), rect.top(), rect.right(), rect.bottom()
 
 
-def detection(rgb: Rgb, sides: Sequence[int], score: float) -> Detection:
+def detection_from_edges(rgb: Rgb, sides: Sequence[int], score: float) -> Detection:
     """Left, top, right, bottom (pixels, may stick out) as a Detection within the image.
 
     They are dlib's own integers, kept as face_recognition.face_locations gives them.

@@ -8,9 +8,9 @@ from typing import Any
 
 import dlib
 
-from face_det.compute import PLAIN, Compute
-from face_det.detectors.dlib_boxes import detection, edges
-from face_det.faces import Detection, Rgb
+from face_det.detectors.dlib_boxes import detection_from_edges, rect_edges
+from face_det.nets import DEFAULT_COMPUTE, Compute
+from face_det.types import Detection, Rgb
 
 
 class HogDetector:
@@ -22,18 +22,20 @@ class HogDetector:
 
     runtime = "dlib"
 
-    def __init__(self, compute: Compute = PLAIN, min_face_px: float = 0) -> None:
+    def __init__(self, compute: Compute = DEFAULT_COMPUTE, min_face_px: float = 0) -> None:
         self._detector = dlib.get_frontal_face_detector()
         # The detector keeps its pyramid between calls: one call at a time.
         self._lock = threading.Lock()
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Faces of one image, best first; `score` is the detector's confidence, 0 and up."""
-        return [detection(rgb, edges(rect), score) for rect, score in self._run(rgb, upsample)]
+        return [
+            detection_from_edges(rgb, rect_edges(rect), score) for rect, score in self._run(rgb, upsample)
+        ]
 
     def untrimmed(self, rgb: Rgb, upsample: int = 0) -> list[tuple[int, int, int, int]]:
         """The same faces as left, top, right, bottom in whole pixels; they may stick out of the image."""
-        return [edges(rect) for rect, _ in self._run(rgb, upsample)]
+        return [rect_edges(rect) for rect, _ in self._run(rgb, upsample)]
 
     def _run(self, rgb: Rgb, upsample: int) -> Iterable[tuple[Any, float]]:
         with self._lock:

@@ -1,1 +1,5 @@
-"""Embedders, one file each: from an aligned face to an encoding."""
+"""Embedders, one file each, from an aligned face to an encoding, and the menu of them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from face_det import registry
-from face_det.compute import PLAIN, Compute
-from face_det.embedders import landmarks
-from face_det.embedders.landmarks import CHIP_PX, PADDING
-from face_det.embedders.samples import summed
-from face_det.faces import Detection, Encodings, Rgb
-from face_det.nets.catalogue import CATALOGUE
-from face_det.nets.resnet import BATCH, DIMENSIONS, Resnet
+from face_det.embedders import alignment, specs
+from face_det.embedders.alignment import DLIB_CHIP_PADDING, DLIB_CHIP_PX
+from face_det.embedders.jitter import sum_sample_encodings
+from face_det.nets import DEFAULT_COMPUTE, RESNET_BATCH, RESNET_DIMENSIONS, WEIGHTS_CATALOGUE, Compute, Resnet
+from face_det.registry import create_by_name
+from face_det.types import Detection, Encodings, Rgb
 
 
 class DlibResnetEmbedder:
@@ -22,19 +20,20 @@ class DlibResnetEmbedder:
     """
 
     name = "dlib_resnet"
-    dimensions = DIMENSIONS
+    dimensions = RESNET_DIMENSIONS
 
-    def __init__(self, compute: Compute = PLAIN, jitter: str = "dlib") -> None:
-        self.fingerprint = f"{self.name}:{CATALOGUE['resnet'].sha256[:12]}:landmarks5-{CHIP_PX}-{PADDING}"
+    def __init__(self, compute: Compute = DEFAULT_COMPUTE, jitter: str = "dlib") -> None:
+        weights = WEIGHTS_CATALOGUE["resnet"].sha256[:12]
+        self.fingerprint = f"{self.name}:{weights}:landmarks5-{DLIB_CHIP_PX}-{DLIB_CHIP_PADDING}"
         # Now, so that missing weights are said at the start.
-        landmarks.predictor("landmarks5")
-        self._jitter = registry.create(registry.JITTERS, jitter)
+        alignment.load_landmark_predictor("landmarks5")
+        self._jitter = create_by_name(specs.JITTERS, jitter)
         self._network = Resnet(compute)
         self.runtime = self._network.runtime
 
     def align(self, rgb: Rgb, detection: Detection) -> Rgb:
         """The face as an upright chip, shape (150, 150, 3)."""
-        return landmarks.chip(rgb, landmarks.found5(rgb, detection.box))
+        return alignment.cut_chip(rgb, alignment.detect_landmarks5_in_box(rgb, detection.box))
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
         """Encodings of chips, shape (len(chips), 128); more `jitters` average that many re-samples.
@@ -44,4 +43,4 @@ class DlibResnetEmbedder:
         if jitters <= 1:
             return self._network.encode(chips)
         samples = [self._jitter.resampled(chip, jitters) for chip in chips]
-        return summed(samples, self._network.encode, BATCH, self.dimensions) / jitters
+        return sum_sample_encodings(samples, self._network.encode, RESNET_BATCH, self.dimensions) / jitters

@@ -7,19 +7,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from face_det import registry
-from face_det.compute import PLAIN, Compute
-from face_det.embedders import landmarks
+from face_det.embedders import alignment, specs
+from face_det.embedders.alignment import DLIB_CHIP_PADDING, DLIB_CHIP_PX
 from face_det.embedders.dlib_resnet import DlibResnetEmbedder
-from face_det.embedders.landmarks import CHIP_PX, PADDING
-from face_det.embedders.samples import summed
-from face_det.faces import Detection, Encodings, Rgb
-from face_det.nets.resnet import BATCH, DIMENSIONS
+from face_det.embedders.jitter import sum_sample_encodings
+from face_det.nets import DEFAULT_COMPUTE, RESNET_BATCH, RESNET_DIMENSIONS, Compute
+from face_det.registry import create_by_name
+from face_det.types import Detection, Encodings, Rgb
 
-PADDINGS = (PADDING, PADDING - 0.1, PADDING + 0.1)
+VIEW_PADDINGS = (DLIB_CHIP_PADDING, DLIB_CHIP_PADDING - 0.1, DLIB_CHIP_PADDING + 0.1)
 """Room around the face in each of the views: dlib's own, nearer, farther."""
 
-COUNT = 2 * len(PADDINGS)
+VIEWS_PER_FACE = 2 * len(VIEW_PADDINGS)
 """Views of a face."""
 
 
@@ -32,23 +31,26 @@ class DlibViewsEmbedder:
     """
 
     name = "dlib_views"
-    dimensions = DIMENSIONS
+    dimensions = RESNET_DIMENSIONS
 
     def __init__(
-        self, compute: Compute = PLAIN, jitter: str = "dlib", plain: DlibResnetEmbedder | None = None
+        self,
+        compute: Compute = DEFAULT_COMPUTE,
+        jitter: str = "dlib",
+        plain: DlibResnetEmbedder | None = None,
     ) -> None:
         self._plain = plain or DlibResnetEmbedder(compute, jitter)
         self.parts = (self._plain,)
         weights = self._plain.fingerprint.split(":")[1]
-        paddings = "-".join(f"{padding:.2f}" for padding in PADDINGS)
-        self.fingerprint = f"{self.name}:{weights}:landmarks5-{CHIP_PX}-{paddings}-mirrored"
-        self._jitter = registry.create(registry.JITTERS, jitter)
+        paddings = "-".join(f"{padding:.2f}" for padding in VIEW_PADDINGS)
+        self.fingerprint = f"{self.name}:{weights}:landmarks5-{DLIB_CHIP_PX}-{paddings}-mirrored"
+        self._jitter = create_by_name(specs.JITTERS, jitter)
         self.runtime = self._plain.runtime
 
     def align(self, rgb: Rgb, detection: Detection) -> npt.NDArray[np.uint8]:
         """The face as upright chips, shape (3, 150, 150, 3)."""
-        found = landmarks.found5(rgb, detection.box)
-        return np.stack([landmarks.chip(rgb, found, padding) for padding in PADDINGS])
+        found = alignment.detect_landmarks5_in_box(rgb, detection.box)
+        return np.stack([alignment.cut_chip(rgb, found, padding) for padding in VIEW_PADDINGS])
 
     def embed(self, chips: Sequence[npt.NDArray[np.uint8]], jitters: int = 1) -> Encodings:
         """Encodings of faces' chips, shape (len(chips), 128).
@@ -57,7 +59,9 @@ class DlibViewsEmbedder:
         """
         resampled = jitters if jitters > 1 else 0
         samples = [self._samples(views, resampled) for views in chips]
-        return summed(samples, self._plain.embed, BATCH, self.dimensions) / (COUNT + resampled)
+        return sum_sample_encodings(samples, self._plain.embed, RESNET_BATCH, self.dimensions) / (
+            VIEWS_PER_FACE + resampled
+        )
 
     def _samples(self, views: npt.NDArray[np.uint8], resampled: int) -> Iterator[Rgb]:
         for view in views:

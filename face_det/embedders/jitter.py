@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import dlib
 import numpy as np
 
-from face_det.faces import Rgb
-from face_det.media.warp import warps
+from face_det.media import random_warps
+from face_det.types import Encodings, Rgb
 
-PIECE = 32
+SAMPLES_AT_ONCE = 32
 """Re-samples in memory at once."""
 
 
@@ -21,8 +22,8 @@ class DlibJitter:
 
     def resampled(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         """`count` changed copies."""
-        for start in range(0, count, PIECE):
-            yield from dlib.jitter_image(chip, min(PIECE, count - start))
+        for start in range(0, count, SAMPLES_AT_ONCE):
+            yield from dlib.jitter_image(chip, min(SAMPLES_AT_ONCE, count - start))
 
 
 class FastJitter:
@@ -30,4 +31,19 @@ class FastJitter:
 
     def resampled(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         """`count` changed copies."""
-        return warps(chip, count, np.random.default_rng(zlib.crc32(chip.tobytes())))
+        return random_warps(chip, count, np.random.default_rng(zlib.crc32(chip.tobytes())))
+
+
+def sum_sample_encodings(
+    faces: Sequence[Iterable[Rgb]], encode: Callable[[Sequence[Rgb]], Encodings], size: int, dimensions: int
+) -> Encodings:
+    """The sum of the encodings of each face's samples, shape (len(faces), dimensions).
+
+    `size` samples are encoded at once, and only so many are in memory.
+    """
+    sums = np.zeros((len(faces), dimensions))
+    samples = ((face, sample) for face, several in enumerate(faces) for sample in several)
+    while batch := list(itertools.islice(samples, size)):
+        owners, each = zip(*batch, strict=True)
+        np.add.at(sums, list(owners), encode(each))
+    return sums

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from face_det.faces import Detection, Embedder, Encodings, Rgb, runtimes
+from face_det.types import Detection, Embedder, Encodings, Rgb, join_runtimes
 
 
-def fingerprint(name: str, *parts: str) -> str:
+def join_fingerprints(name: str, *parts: str) -> str:
     """The fingerprint of an embedder that is made of those with these."""
     return f"{name}:{'+'.join(parts)}"
 
@@ -22,8 +22,8 @@ class JoinedEmbedder:
         self.name = name
         self.parts = tuple(embedders)
         self.dimensions = sum(embedder.dimensions for embedder in embedders)
-        self.fingerprint = fingerprint(name, *(embedder.fingerprint for embedder in embedders))
-        self.runtime = runtimes(*(embedder.runtime for embedder in embedders))
+        self.fingerprint = join_fingerprints(name, *(embedder.fingerprint for embedder in embedders))
+        self.runtime = join_runtimes(*(embedder.runtime for embedder in embedders))
 
     def align(self, rgb: Rgb, detection: Detection) -> tuple[Any, ...]:
         """The face's chips, one of each."""

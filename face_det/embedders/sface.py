@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from face_det import registry
-from face_det.compute import PLAIN, Compute
-from face_det.embedders.samples import summed
-from face_det.embedders.upright import Upright
-from face_det.faces import Detection, Encodings, Rgb
-from face_det.media.resize import moved
-from face_det.nets.catalogue import CATALOGUE
-from face_det.nets.sface import BATCH, CHIP_PX, DIMENSIONS, Sface, unit
+from face_det.embedders import specs
+from face_det.embedders.alignment import FaceAligner
+from face_det.embedders.jitter import sum_sample_encodings
+from face_det.media import warp_to_square
+from face_det.nets import (
+    DEFAULT_COMPUTE,
+    SFACE_BATCH,
+    SFACE_CHIP_PX,
+    SFACE_DIMENSIONS,
+    WEIGHTS_CATALOGUE,
+    Compute,
+    Sface,
+    scale_to_unit_length,
+)
+from face_det.registry import create_by_name
+from face_det.types import Detection, Encodings, Rgb
 
 
 class SfaceEmbedder:
@@ -22,12 +30,12 @@ class SfaceEmbedder:
     """
 
     name = "sface"
-    dimensions = DIMENSIONS
+    dimensions = SFACE_DIMENSIONS
 
-    def __init__(self, compute: Compute = PLAIN, jitter: str = "dlib") -> None:
-        self.fingerprint = f"{self.name}:{CATALOGUE['sface'].sha256[:12]}:yunet4-{CHIP_PX}"
-        self._upright = Upright(compute)
-        self._jitter = registry.create(registry.JITTERS, jitter)
+    def __init__(self, compute: Compute = DEFAULT_COMPUTE, jitter: str = "dlib") -> None:
+        self.fingerprint = f"{self.name}:{WEIGHTS_CATALOGUE['sface'].sha256[:12]}:yunet4-{SFACE_CHIP_PX}"
+        self._upright = FaceAligner(compute)
+        self._jitter = create_by_name(specs.JITTERS, jitter)
         self._network = Sface(compute)
         self.runtime = self._network.runtime
 
@@ -36,7 +44,7 @@ class SfaceEmbedder:
 
         By the detection's landmarks where it has them: OpenCV's alignCrop.
         """
-        return moved(rgb, self._upright.matrix(rgb, detection), CHIP_PX)
+        return warp_to_square(rgb, self._upright.matrix(rgb, detection), SFACE_CHIP_PX)
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
         """Encodings of chips, shape (len(chips), 128).
@@ -47,7 +55,9 @@ class SfaceEmbedder:
         if jitters <= 1:
             return self._network.encode(chips)
         samples = [self._samples(chip, jitters) for chip in chips]
-        return unit(summed(samples, self._network.encode, BATCH, self.dimensions))
+        return scale_to_unit_length(
+            sum_sample_encodings(samples, self._network.encode, SFACE_BATCH, self.dimensions)
+        )
 
     def _samples(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         yield chip

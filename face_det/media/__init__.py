@@ -1,1 +1,5 @@
-"""Pixels in: safe decoding, crops, focus."""
+"""Pictures: decoded safely, transformed, augmented and annotated."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -37,19 +37,19 @@ from PIL import (
 )
 
 from face_det.errors import BadImage
-from face_det.faces import Rgb
-from face_det.media import jpeg_marks
+from face_det.media import jpeg_markers
+from face_det.types import Rgb
 
-EXPECTED = "a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM picture"
+EXPECTED_IMAGE = "a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM picture"
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
-_STRICT = "face_det_strict"
-_FILTERS = threading.Lock()
+_STRICT_CODEC = "face_det_strict"
+_FILTERS_LOCK = threading.Lock()
 
 # All that Pillow is known to raise over damaged bytes. A list, because a decoder must not hide
 # KeyboardInterrupt, and because a name missing here should be noticed.
-_DAMAGE = (
+_DAMAGE_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -66,7 +66,7 @@ _DAMAGE = (
 )
 
 
-class _Jpeg(JpegImagePlugin.JpegImageFile):
+class _JpegWithoutFakeEnd(JpegImagePlugin.JpegImageFile):
     """JPEG, and the first picture of an MPO, without Pillow's made-up end marker at the end of the bytes."""
 
     def load_read(self, read_bytes: int) -> bytes:
@@ -76,7 +76,7 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 
 # Not the PPMs of decimal text (P1 to P3): slow to read, and 12 may be what was left of 127.
 _FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
-    (re.compile(rb"\xff\xd8\xff"), _Jpeg),
+    (re.compile(rb"\xff\xd8\xff"), _JpegWithoutFakeEnd),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile),
     (re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
     (re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
@@ -86,7 +86,7 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile.ImageF
 )
 
 
-class _Strict(ImageFile.PyDecoder):
+class _StrictDecoder(ImageFile.PyDecoder):
     """Runs the decoder that a picture asks for, and raises where Pillow may be told to look away.
 
     Args: the name of that decoder, its arguments, and what Pillow adds to them.
@@ -121,20 +121,20 @@ class _Strict(ImageFile.PyDecoder):
             raise OSError("the data ends before the picture does")
 
 
-def decode(data: bytes, place: str, *, max_pixels: int) -> Rgb:
+def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
     """Decode a picture, upright by its EXIF, as RGB uint8 of shape (H, W, 3), writable.
 
     Alpha is dropped, 16 bits are scaled to 8, of several frames the first is taken. `place` is what
     an error calls the picture. Raises BadImage.
     """
-    _hush()
+    _silence_pillow()
     try:
-        picture = _open(data, place, max_pixels)
+        picture = _read_header(data, place, max_pixels)
         _decode_strictly(picture)
-        return _turned(_rgb(picture, place), _orientation(picture))
+        return _turn_upright(_to_rgb(picture, place), _orientation(picture))
     except Image.DecompressionBombError as error:
         raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, asks for more inside") from error
-    except _DAMAGE as error:
+    except _DAMAGE_ERRORS as error:
         _require_no_interrupt(error)
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadImage(f"{place}: must be a whole picture, got a damaged or cut one ({said})") from error
@@ -149,33 +149,33 @@ def _require_no_interrupt(error: BaseException) -> None:
         cause = cause.__context__
 
 
-def _hush() -> None:
+def _silence_pillow() -> None:
     """Keep Pillow's remarks on odd metadata off stderr: what matters here is raised, not warned of.
 
     Not by warnings.catch_warnings, which on leaving may put back what another thread had.
     """
-    with _FILTERS:
+    with _FILTERS_LOCK:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def _open(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFile:
+def _read_header(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFile:
     """Read the header: the right plug-in, and a size within the limit; no pixel is decoded.
 
     The plug-in is called by hand since Image.open has a limit on pixels of its own, process-wide.
     """
     opener = next((opener for magic, opener in _FORMATS if magic.match(data)), None)
     if opener is None:
-        raise BadImage(f"{place}: must be {EXPECTED}, got {_described(data)}")
+        raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got {_describe_bytes(data)}")
     if opener is WebPImagePlugin.WebPImageFile:  # it takes memory for the picture as it is opened
         _check_size(_webp_size(data), place, max_pixels)
-    if opener is _Jpeg and (fault := jpeg_marks.fault(data)) is not None:
+    if opener is _JpegWithoutFakeEnd and (fault := jpeg_markers.find_marker_fault(data)) is not None:
         raise OSError(fault)
     picture = opener(io.BytesIO(data))
     _check_size(picture.size, place, max_pixels)
     return picture
 
 
-def _described(data: bytes) -> str:
+def _describe_bytes(data: bytes) -> str:
     """What bytes look like that are no picture; none of them are shown, they may be secret."""
     if data[4:8] == b"ftyp":
         return "HEIC, AVIF or a video: save it as JPEG first"
@@ -207,15 +207,16 @@ def _decode_strictly(picture: ImageFile.ImageFile) -> None:
 
     libtiff, and WebP, which shows no tiles before it is loaded, report errors without being asked.
     """
-    Image.register_decoder(_STRICT, _Strict)
+    Image.register_decoder(_STRICT_CODEC, _StrictDecoder)
     if not any(tile.codec_name == "libtiff" for tile in picture.tile):
         picture.tile = [
-            tile._replace(codec_name=_STRICT, args=(tile.codec_name, tile.args)) for tile in picture.tile
+            tile._replace(codec_name=_STRICT_CODEC, args=(tile.codec_name, tile.args))
+            for tile in picture.tile
         ]
     picture.load()
 
 
-def _rgb(picture: ImageFile.ImageFile, place: str) -> Rgb:
+def _to_rgb(picture: ImageFile.ImageFile, place: str) -> Rgb:
     """The decoded pixels as RGB; for 8-bit pictures just what Image.convert("RGB") gives."""
     mode = picture.mode
     if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
@@ -240,11 +241,11 @@ def _orientation(picture: ImageFile.ImageFile) -> int:
     """EXIF orientation, 1..8; 1 if there is none or the EXIF block is broken. TIFFs come turned."""
     try:
         return int(picture.getexif().get(_ORIENTATION, 1))
-    except _DAMAGE:
+    except _DAMAGE_ERRORS:
         return 1  # odd metadata must not spoil good pixels
 
 
-def _turned(rgb: Rgb, orientation: int) -> Rgb:
+def _turn_upright(rgb: Rgb, orientation: int) -> Rgb:
     """The picture turned and mirrored upright, by EXIF 2.32's table of tag 0x0112."""
     if orientation in (5, 6, 7, 8):
         rgb = rgb.transpose(1, 0, 2)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
-import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile
 
 from face_det.errors import BadImage
-from face_det.faces import Box, Rgb
-from face_det.media import beneath
-from face_det.media.decode import EXPECTED, decode
+from face_det.media.decode import EXPECTED_IMAGE, decode_image
+from face_det.types import Rgb
 
-_NEVER = (Path("/proc"), Path("/dev"), Path("/sys"))
-_SHOWN = 300
+_FORBIDDEN = (Path("/proc"), Path("/dev"), Path("/sys"))
+_MAX_SHOWN = 300
 
 
-def load(
+def load_image(
     source: str | os.PathLike[str] | bytes,
     *,
     max_pixels: int = 100_000_000,
@@ -36,17 +37,17 @@ def load(
     Raises BadImage, with one line that names the path, or `place`, which is whence bytes came.
     """
     if isinstance(source, bytes):
-        place, data = _place(place), source
+        place, data = _printable_path(place), source
         _check_bytes(len(data), place, max_bytes)
     elif isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        place, data = _place(path), read(path, max_bytes=max_bytes, roots=roots)
+        place, data = _printable_path(path), read_image_bytes(path, max_bytes=max_bytes, roots=roots)
     else:
         raise BadImage(f"image: must be a path or bytes, got {type(source).__name__}")
-    return decode(data, place, max_pixels=max_pixels)
+    return decode_image(data, place, max_pixels=max_pixels)
 
 
-def read(
+def read_image_bytes(
     source: str | os.PathLike[str], *, max_bytes: int = 100_000_000, roots: Sequence[Path] = ()
 ) -> bytes:
     """The bytes of a regular file of at most `max_bytes`; nothing is said of what they hold.
@@ -55,23 +56,23 @@ def read(
     gave: who changes a folder on the way into a link meanwhile gains nothing. Raises BadImage.
     """
     path = os.fspath(source)
-    place = _place(path)
+    place = _printable_path(path)
     if not path:
         raise BadImage(f"{place}: must be a path, got an empty one")
     try:
-        folder, name = beneath.opened(Path(path), roots) if roots else (None, path)
+        folder, name = _open_parent(Path(path), roots) if roots else (None, path)
         try:
-            return _read(folder, name, place, max_bytes)
+            return _read_regular_file(folder, name, place, max_bytes)
         finally:
             if folder is not None:
                 os.close(folder)
-    except beneath.Outside as error:
+    except _OutsideRoots as error:
         raise BadImage(f"{place}: must lie in an allowed folder, leads outside") from error
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
 
 
-def _read(folder: int | None, name: str, place: str, max_bytes: int) -> bytes:
+def _read_regular_file(folder: int | None, name: str, place: str, max_bytes: int) -> bytes:
     follow = folder is None
     # Asked before opening, since opening alone makes some devices act ...
     _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=follow), place)
@@ -81,8 +82,8 @@ def _read(folder: int | None, name: str, place: str, max_bytes: int) -> bytes:
         # ... and again of what was opened, which may be another file by now.
         found = os.fstat(descriptor)
         _check_regular(found, place)
-        if beneath.is_of_the_kernel(found.st_dev):
-            raise BadImage(f"{place}: must be {EXPECTED}, got a file of the kernel's own")
+        if _is_kernel_file_system(found.st_dev):
+            raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got a file of the kernel's own")
         _check_bytes(found.st_size, place, max_bytes)
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(found.st_size)
@@ -90,14 +91,14 @@ def _read(folder: int | None, name: str, place: str, max_bytes: int) -> bytes:
         os.close(descriptor)
 
 
-def resolve(path: str, *, mount_point: str = "", roots: Sequence[Path] = ()) -> Path:
+def resolve_image_path(path: str, *, mount_point: str = "", roots: Sequence[Path] = ()) -> Path:
     """Where a caller's path leads on this machine.
 
     `mount_point` is put before it, also before an absolute one. With `roots`, the real path (links
     and .. followed) must lie in one of them, and is what is returned. Nothing under /proc, /dev and
     /sys is ever allowed. The file need not exist. Raises BadImage.
     """
-    place = _place(path)
+    place = _printable_path(path)
     if not path:
         raise BadImage(f"{place}: must be a path, got an empty one")
     target = f"{mount_point.rstrip('/')}/{path.lstrip('/')}" if mount_point else path
@@ -105,54 +106,20 @@ def resolve(path: str, *, mount_point: str = "", roots: Sequence[Path] = ()) -> 
         real = Path(os.path.realpath(target))
         allowed = [Path(os.path.realpath(root)) for root in roots]
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
     # As written, too: /proc/self/root/x leads out of /proc again. Not by pathlib, which keeps "..".
     written = Path(os.path.abspath(target).replace("//", "/"))  # noqa: PTH100
     for spelt in (real, written):
-        if any(spelt.is_relative_to(never) for never in _NEVER):
-            raise BadImage(f"{place}: must be {EXPECTED}, got a path into {', '.join(map(str, _NEVER))}")
+        if any(spelt.is_relative_to(never) for never in _FORBIDDEN):
+            raise BadImage(
+                f"{place}: must be {EXPECTED_IMAGE}, got a path into {', '.join(map(str, _FORBIDDEN))}"
+            )
     if not allowed:
         return Path(target)
     if not any(real.is_relative_to(root) for root in allowed):
-        folders = ", ".join(_place(root) for root in roots)
+        folders = ", ".join(_printable_path(root) for root in roots)
         raise BadImage(f"{place}: must lie in an allowed folder ({folders}), leads outside")
     return real
-
-
-def region(box: Box, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """The whole pixels of a box within an image of that size: (left, top, right, bottom).
-
-    Each edge loses its fraction, as in `img[int(ymin):int(ymax), int(xmin):int(xmax)]`, and is then
-    clipped to the image. None where nothing is left, or an edge is no finite number.
-    """
-    edges = (box.xmin, box.ymin, box.xmax, box.ymax)
-    if not all(math.isfinite(edge) for edge in edges):
-        return None
-    left, top, right, bottom = (
-        min(max(int(edge), 0), limit) for edge, limit in zip(edges, (width, height) * 2, strict=True)
-    )
-    return (left, top, right, bottom) if left < right and top < bottom else None
-
-
-def crop(rgb: Rgb, box: Box) -> Rgb | None:
-    """The part of an image in a box, as a view; None where `region` is. Its origin is region()[:2]."""
-    part = region(box, rgb.shape[1], rgb.shape[0])
-    if part is None:
-        return None
-    left, top, right, bottom = part
-    return rgb[top:bottom, left:right]
-
-
-def focus(rgb: Rgb, box: Box) -> float:
-    """Sharpness of the part of an image in a box: the variance of its Laplacian; 0.0 for no part.
-
-    The measure LAP4 of Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (2000);
-    it grows with contrast and with the size of the picture, so thresholds depend on the camera.
-    """
-    part = crop(rgb, box)
-    if part is None:
-        return 0.0
-    return float(cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
 
 
 def _check_regular(found: os.stat_result, place: str) -> None:
@@ -166,17 +133,17 @@ def _check_regular(found: os.stat_result, place: str) -> None:
             stat.S_IFBLK: "a device",
         }
         kind = kinds.get(stat.S_IFMT(found.st_mode), "a special file")
-        raise BadImage(f"{place}: must be {EXPECTED}, got {kind}")
+        raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got {kind}")
 
 
 def _check_bytes(size: int, place: str, max_bytes: int) -> None:
     if size == 0:
-        raise BadImage(f"{place}: must be {EXPECTED}, got nothing: 0 bytes")
+        raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got nothing: 0 bytes")
     if size > max_bytes:
         raise BadImage(f"{place}: must have at most {max_bytes:,} bytes, got {size:,}")
 
 
-def _unreadable(path: str, error: OSError | ValueError) -> BadImage:
+def _unreadable_error(path: str, error: OSError | ValueError) -> BadImage:
     if isinstance(error, OSError):
         reasons = {
             errno.ENOENT: "no such file",
@@ -191,11 +158,67 @@ def _unreadable(path: str, error: OSError | ValueError) -> BadImage:
         got = "a path with a zero byte in it"
     else:
         got = "a path with characters that no file's can have"
-    return BadImage(f"{_place(path)}: must be {EXPECTED}, got {got}")
+    return BadImage(f"{_printable_path(path)}: must be {EXPECTED_IMAGE}, got {got}")
 
 
-def _place(path: str | os.PathLike[str]) -> str:
+def _printable_path(path: str | os.PathLike[str]) -> str:
     """A path as an error shows it: on one line, printable, and not endless."""
     text = os.fspath(path)
-    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 60]}...{text[-57:]}"
+    shown = text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 60]}...{text[-57:]}"
     return shown if shown and shown.isprintable() else ascii(shown)
+
+
+def load_as_stored(file: str | os.PathLike[str] | IO[bytes], mode: str | None = "RGB") -> npt.NDArray[Any]:
+    """The pixels of a picture, neither turned by its EXIF nor refused for being cut short.
+
+    `mode` is Pillow's, as in "RGB" or "L"; None keeps the picture's own. What cannot be opened
+    raises what Pillow raises. Everything else in this project loads by image.load, which is strict.
+    """
+    # Process-wide, as face_recognition has it from its import on; image.load does not look at it.
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    with Image.open(file) as picture:
+        return np.array(picture.convert(mode) if mode else picture)
+
+
+_FOLDER_FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+"""O_PATH: folders that may be passed through, but not listed, are no obstacle."""
+_KERNEL_MOUNTS = ("/proc", "/sys")
+
+
+class _OutsideRoots(Exception):
+    """A path that is in none of the allowed folders."""
+
+
+def _open_parent(path: Path, roots: Sequence[Path]) -> tuple[int, str]:
+    """A descriptor of the folder that a file is in, and the file's name in it; the caller closes it.
+
+    `path` is real: absolute, without links and "..". Raises Outside; OSError where a folder is not
+    there, or is a link.
+    """
+    root = next((root for root in map(os.path.realpath, roots) if path.is_relative_to(root)), None)
+    if root is None or ".." in path.parts:
+        raise _OutsideRoots
+    *folders, name = path.relative_to(root).parts or (".",)
+    descriptor = os.open(root, _FOLDER_FLAGS)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, name
+
+
+def _is_kernel_file_system(device: int) -> bool:
+    """Whether that is the file system of /proc or /sys, by whatever path one came to it."""
+    disk = os.stat("/").st_dev  # noqa: PTH116
+    for mount in _KERNEL_MOUNTS:
+        try:
+            found = os.stat(mount).st_dev  # noqa: PTH116
+        except OSError:
+            continue
+        if device == found != disk:
+            return True
+    return False

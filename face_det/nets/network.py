@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 """(vertical, horizontal)."""
 
@@ -16,8 +16,8 @@ Pair = tuple[int, int]
 class Conv:
     """A convolution: filters [out, in, height, width] and bias [out]."""
 
-    filters: Floats
-    bias: Floats
+    filters: Float32Array
+    bias: Float32Array
     stride: Pair
     padding: Pair
 
@@ -26,8 +26,8 @@ class Conv:
 class Affine:
     """y = gamma * x + beta, for each channel."""
 
-    gamma: Floats
-    beta: Floats
+    gamma: Float32Array
+    beta: Float32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Pool:
 class Dense:
     """A matrix product; weights [in, out]."""
 
-    weights: Floats
+    weights: Float32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ Layer = Conv | Affine | Relu | Pool | Dense | Tag | Skip | AddPrev
 
 
 @dataclass(frozen=True, slots=True)
-class Mmod:
+class MmodOptions:
     """What the detector was trained for: the window (height, width) in pixels, and from which
     overlap, or which part covered, two boxes count as one."""
 
@@ -94,5 +94,5 @@ class Network:
     layers: tuple[Layer, ...]
     means: tuple[float, float, float]
     side: Pair | None
-    mmod: Mmod | None
+    mmod: MmodOptions | None
     place: str

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from face_det.compute import PLAIN, Compute
-from face_det.faces import Encodings, Rgb
-from face_det.nets import runtime
+from face_det.nets.compute import DEFAULT_COMPUTE, Compute
+from face_det.nets.sessions import session
+from face_det.types import Encodings, Rgb
 
-BATCH = 8
+RESNET_BATCH = 8
 """Chips at once: from 16 on the maps leave the processor's cache, and each chip takes a tenth longer."""
 
-CHIP_PX = 150
-DIMENSIONS = 128
+RESNET_CHIP_PX = 150
+RESNET_DIMENSIONS = 128
 
 
 class Resnet:
     """The network behind face_recognition.face_encodings; `encode` may be called from several threads."""
 
-    def __init__(self, compute: Compute = PLAIN) -> None:
-        self._session = runtime.network("resnet", compute)
+    def __init__(self, compute: Compute = DEFAULT_COMPUTE) -> None:
+        self._session = session.load_dlib_session("resnet", compute)
 
     @property
     def runtime(self) -> str:
@@ -31,8 +31,8 @@ class Resnet:
     def encode(self, chips: Sequence[Rgb]) -> Encodings:
         """Encodings (n, 128) of chips of shape (150, 150, 3): within 1e-5 (L2) of dlib's own in fp32,
         some .01 away in bf16."""
-        encodings = np.empty((len(chips), DIMENSIONS))
-        for start in range(0, len(chips), BATCH):
-            batch = np.stack(chips[start : start + BATCH])
-            (encodings[start : start + BATCH],) = self._session.run({"chips": batch})
+        encodings = np.empty((len(chips), RESNET_DIMENSIONS))
+        for start in range(0, len(chips), RESNET_BATCH):
+            batch = np.stack(chips[start : start + RESNET_BATCH])
+            (encodings[start : start + RESNET_BATCH],) = self._session.run({"chips": batch})
         return encodings

@@ -1,1 +1,5 @@
-"""Where pictures come from, besides callers: public datasets."""
+"""Where pictures come from besides callers: public datasets."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

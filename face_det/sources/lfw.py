@@ -22,23 +22,25 @@ from urllib.error import URLError
 from sklearn.datasets import fetch_lfw_people, get_data_home
 
 from face_det.errors import BadImage, DataError, FaceDetError, TryAgain
-from face_det.identity import atomic, storage
-from face_det.media import draw, image, resize
+from face_det.media import load_image, resize_image, save_image
 from face_det.sources import lfw_copy
-from face_det.sources.lfw_copy import Entry
+from face_det.sources.lfw_copy import LfwPhoto
+from face_det.storage import make_folder, recover_folder, write_atomically
 
-STALLED_S = 20.0
+STALLED_TIMEOUT_S = 20.0
 """A server that says nothing for so long is taken for unreachable."""
 _RETRIES = 1
-_KEPT = (("lfw", "lfw.tgz"), ("lfw_funneled", "lfw-funneled.tgz"))
+_SKLEARN_COPIES = (("lfw", "lfw.tgz"), ("lfw_funneled", "lfw-funneled.tgz"))
 """What scikit-learn keeps in lfw_home: the folder, and the archive until that is unpacked. The photos
 as they were taken come first: they are what a camera sees; the funneled ones are turned upright."""
-_NOBODY_HAS_SO_MANY = 10**6
-_NO_COPY = "check the network and its proxy, or name a copy that is at hand: --from lfw/ or --from lfw.tgz"
+_IMPOSSIBLE_PHOTO_COUNT = 10**6
+_DOWNLOAD_ADVICE = (
+    "check the network and its proxy, or name a copy that is at hand: --from lfw/ or --from lfw.tgz"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchResult:
     """What was written and what lay there before; photos that cannot be read, and names passed over."""
 
     written: tuple[Path, ...]
@@ -47,7 +49,7 @@ class Fetched:
     enrolled: tuple[str, ...]
 
 
-def home(data_home: Path | None) -> Path:
+def lfw_home(data_home: Path | None) -> Path:
     """The folder that scikit-learn keeps LFW in, which may not be there yet. Raises DataError."""
     try:
         return Path(get_data_home(data_home)) / "lfw_home"
@@ -55,34 +57,38 @@ def home(data_home: Path | None) -> Path:
         raise DataError(f"{error.filename}: must be a folder to write to, got {error.strerror}") from error
 
 
-def download(data_home: Path | None) -> Path:
+def download_lfw(data_home: Path | None) -> Path:
     """LFW on this machine, downloaded if it is not there: a folder or an archive, as lfw_copy reads.
 
     Raises TryAgain if it cannot be had, FaceDetError if there is no room for it. scikit-learn checks
     the sha256 of what it downloads and unpacks it. It loads no picture: all of them in colour, as the
     floats it makes of them, would take 10 GB, so the files themselves are taken.
     """
-    place = home(data_home)
-    for folder, archive in _KEPT:
+    place = lfw_home(data_home)
+    for folder, archive in _SKLEARN_COPIES:
         if (place / folder).is_dir():
             # Both: it was interrupted while it unpacked, and the folder lacks some.
             return place / archive if (place / archive).is_file() else place / folder
-    with _failures(place), _no_patience(), suppress(ValueError):  # there is nobody with so many photos
+    with (
+        _report_download_errors(place),
+        _socket_timeout(),
+        suppress(ValueError),
+    ):  # there is nobody with so many photos
         fetch_lfw_people(
             data_home=data_home,
             funneled=False,
             color=True,
             resize=None,
             slice_=(slice(0, 250), slice(0, 250)),
-            min_faces_per_person=_NOBODY_HAS_SO_MANY,
+            min_faces_per_person=_IMPOSSIBLE_PHOTO_COUNT,
             n_retries=_RETRIES,
         )
-    if not (place / _KEPT[0][0]).is_dir():
-        raise FaceDetError(f"{place / _KEPT[0][0]}: must be there now, is not; {_NO_COPY}")
-    return place / _KEPT[0][0]
+    if not (place / _SKLEARN_COPIES[0][0]).is_dir():
+        raise FaceDetError(f"{place / _SKLEARN_COPIES[0][0]}: must be there now, is not; {_DOWNLOAD_ADVICE}")
+    return place / _SKLEARN_COPIES[0][0]
 
 
-def fetch(
+def fetch_strangers(
     copy: Path,
     output: Path,
     *,
@@ -91,7 +97,7 @@ def fetch(
     seed: int = 0,
     enrolled: Iterable[str] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Fetched:
+) -> FetchResult:
     """Put `count` photos of a copy of LFW into `output`, of as many people as there are.
 
     Which ones depends on `seed` alone, and asking for more adds to those asked for before. Nobody is
@@ -100,12 +106,14 @@ def fetch(
     Raises DataError for what is no copy, FaceDetError if a file cannot be written; each file is
     written whole or not at all.
     """
-    known = {_folded(name) for name in enrolled}
-    found = lfw_copy.entries(copy)
-    passed_over = sorted({entry.person for entry in found if _folded(entry.person) in known})
-    waiting = _in_order((entry for entry in found if _folded(entry.person) not in known), seed)
-    _make(output)
-    lying = {path.stem: path for path in sorted(output.iterdir()) if path.suffix.lower() in lfw_copy.SUFFIXES}
+    known = {_fold_name(name) for name in enrolled}
+    found = lfw_copy.list_lfw_photos(copy)
+    passed_over = sorted({entry.person for entry in found if _fold_name(entry.person) in known})
+    waiting = _order_by_seed((entry for entry in found if _fold_name(entry.person) not in known), seed)
+    _make_output_folder(output)
+    lying = {
+        path.stem: path for path in sorted(output.iterdir()) if path.suffix.lower() in lfw_copy.LFW_SUFFIXES
+    }
     written: list[Path] = []
     there: list[Path] = []
     unreadable: list[str] = []
@@ -113,21 +121,21 @@ def fetch(
         chosen, waiting = waiting[:missing], waiting[missing:]
         there += [lying[entry.stem] for entry in chosen if entry.stem in lying]
         new = [entry for entry in chosen if entry.stem not in lying]
-        for entry, data in lfw_copy.contents(copy, new):
+        for entry, data in lfw_copy.read_lfw_photos(copy, new):
             try:
-                written.append(_write(output, entry, data, ratio))
+                written.append(_write_photo(output, entry, data, ratio))
             except BadImage as error:
                 unreadable.append(f"{entry.place}: {error}")
             on_progress(len(written) + len(there), count)
-    return Fetched(tuple(written), tuple(there), tuple(unreadable), tuple(passed_over))
+    return FetchResult(tuple(written), tuple(there), tuple(unreadable), tuple(passed_over))
 
 
-def _in_order(entries: Iterable[Entry], seed: int) -> list[Entry]:
+def _order_by_seed(entries: Iterable[LfwPhoto], seed: int) -> list[LfwPhoto]:
     """Everybody's first photo, then everybody's second, ...; people in an order that the seed makes.
 
     By hashes, so that the order is the same wherever, and nobody moves because somebody is left out.
     """
-    people: dict[str, list[Entry]] = defaultdict(list)
+    people: dict[str, list[LfwPhoto]] = defaultdict(list)
     for entry in entries:
         people[entry.person].append(entry)
     order = sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
@@ -135,39 +143,39 @@ def _in_order(entries: Iterable[Entry], seed: int) -> list[Entry]:
     return [entry for photos in rounds for entry in photos if entry is not None]
 
 
-def _write(output: Path, entry: Entry, data: bytes | BadImage, ratio: float) -> Path:
+def _write_photo(output: Path, entry: LfwPhoto, data: bytes | BadImage, ratio: float) -> Path:
     if isinstance(data, BadImage):
         raise data
-    rgb = image.load(data)  # also of a file that is kept as it is: a damaged one is of no use
+    rgb = load_image(data)  # also of a file that is kept as it is: a damaged one is of no use
     if ratio == 1.0:
         path = output / f"{entry.stem}{entry.suffix}"
-        storage.write_atomically(path, data)
+        write_atomically(path, data)
         return path
     path = output / f"{entry.stem}.jpg"
     height, width = rgb.shape[:2]
-    draw.save(resize.resized(rgb, max(1, round(width * ratio)), max(1, round(height * ratio))), path)
+    save_image(resize_image(rgb, max(1, round(width * ratio)), max(1, round(height * ratio))), path)
     return path
 
 
-def _make(folder: Path) -> None:
+def _make_output_folder(folder: Path) -> None:
     try:
-        atomic.make_folder(folder)
+        make_folder(folder)
     except OSError as error:
         raise DataError(f"{folder}: must be a folder to write to, got {error.strerror}") from error
-    storage.recover(folder)
+    recover_folder(folder)
 
 
-def _folded(name: str) -> str:
+def _fold_name(name: str) -> str:
     """A name as it is compared: without case, accents, underscores, dots and hyphens."""
     plain = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
     return re.sub(r"[\s_.'-]+", " ", plain.casefold()).strip()
 
 
 @contextmanager
-def _no_patience() -> Iterator[None]:
+def _socket_timeout() -> Iterator[None]:
     """urllib waits for ever unless it is told otherwise, and only this way can it be told."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALLED_S)
+    socket.setdefaulttimeout(STALLED_TIMEOUT_S)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of each attempt; the last one's error is what we tell
@@ -177,19 +185,19 @@ def _no_patience() -> Iterator[None]:
 
 
 @contextmanager
-def _failures(place: Path) -> Iterator[None]:
+def _report_download_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
-        raise TryAgain(f"LFW: cannot be downloaded ({_said(error)}); {_NO_COPY}") from error
+        raise TryAgain(f"LFW: cannot be downloaded ({_error_text(error)}); {_DOWNLOAD_ADVICE}") from error
     except OSError as error:
         if error.errno is None:  # another sha256
-            raise TryAgain(f"LFW: cannot be downloaded ({_said(error)}); {_NO_COPY}") from error
-        raise FaceDetError(f"{place}: cannot be written: {error.strerror}; {_NO_COPY}") from error
+            raise TryAgain(f"LFW: cannot be downloaded ({_error_text(error)}); {_DOWNLOAD_ADVICE}") from error
+        raise FaceDetError(f"{place}: cannot be written: {error.strerror}; {_DOWNLOAD_ADVICE}") from error
     except EOFError as error:
         raise FaceDetError(f"{place}: its archive is damaged; delete it, and try again") from error
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
     return " ".join(str(reason).split()) or type(error).__name__

@@ -18,22 +18,22 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from face_det.errors import BadImage, DataError
-from face_det.media import image
+from face_det.media import read_image_bytes
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-MAX_BYTES = 20_000_000
+LFW_SUFFIXES = (".jpg", ".jpeg", ".png")
+MAX_LFW_PHOTO_BYTES = 20_000_000
 """A larger member of an archive is no photo of LFW: those have some 10,000 bytes."""
-EXPECTED = "a folder NAME/NAME_0001.jpg, a folder of NAME_0001.jpg, or lfw.tgz"
+EXPECTED_LFW_COPY = "a folder NAME/NAME_0001.jpg, a folder of NAME_0001.jpg, or lfw.tgz"
 
-_DEEPEST = 3
+_MAX_DEPTH = 3
 """Levels of folders that are looked into."""
 _NUMBERED = re.compile(r"(.+)_\d+")
-_ODD = re.compile(r"[^\w .'-]")
-_LONGEST = 120
+_UNSAFE_CHARACTERS = re.compile(r"[^\w .'-]")
+_MAX_STEM_LENGTH = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LfwPhoto:
     """A photo in a copy: whose it is, the name a file of it gets, and where it is found in the copy."""
 
     person: str
@@ -42,35 +42,35 @@ class Entry:
     place: str
 
 
-def entries(copy: Path) -> list[Entry]:
+def list_lfw_photos(copy: Path) -> list[LfwPhoto]:
     """The photos of a copy, sorted; one that lies there twice counts once. Raises DataError."""
     if not copy.exists():
-        raise DataError(f"{copy}: must be {EXPECTED}, is not there")
-    places = sorted(_in_folder(copy) if copy.is_dir() else _in_archive(copy))
+        raise DataError(f"{copy}: must be {EXPECTED_LFW_COPY}, is not there")
+    places = sorted(_list_folder(copy) if copy.is_dir() else _list_archive(copy))
     paths = [PurePosixPath(place) for place in places]
     by_folder = len({path.parent.name for path in paths}) > 1
-    found: dict[str, Entry] = {}
+    found: dict[str, LfwPhoto] = {}
     for place, path in zip(places, paths, strict=True):
-        entry = _entry(path, place, by_folder)
+        entry = _photo_at(path, place, by_folder)
         found.setdefault(entry.stem, entry)
     if not found:
-        raise DataError(f"{copy}: must be {EXPECTED}, got no picture in it")
+        raise DataError(f"{copy}: must be {EXPECTED_LFW_COPY}, got no picture in it")
     return list(found.values())
 
 
-def contents(copy: Path, chosen: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | BadImage]]:
+def read_lfw_photos(copy: Path, chosen: Iterable[LfwPhoto]) -> Iterator[tuple[LfwPhoto, bytes | BadImage]]:
     """The bytes of some photos, or why one cannot be read, in the order that is quickest."""
     if copy.is_dir():
         for entry in chosen:
             try:
-                yield entry, image.read(copy / entry.place)
+                yield entry, read_image_bytes(copy / entry.place)
             except BadImage as error:
                 yield entry, error
         return
     wanted = {entry.place: entry for entry in chosen}
-    with _opened(copy) as archive:
+    with _open_archive(copy) as archive:
         for member in archive:
-            if member.name in wanted and _is_photo(member):
+            if member.name in wanted and _is_photo_member(member):
                 file = archive.extractfile(member)
                 assert file is not None
                 yield wanted.pop(member.name), file.read()
@@ -78,7 +78,7 @@ def contents(copy: Path, chosen: Iterable[Entry]) -> Iterator[tuple[Entry, bytes
                     return
 
 
-def _entry(path: PurePosixPath, place: str, by_folder: bool) -> Entry:
+def _photo_at(path: PurePosixPath, place: str, by_folder: bool) -> LfwPhoto:
     numbered = _NUMBERED.fullmatch(path.stem)
     stem = path.stem
     if by_folder and path.parent.name:
@@ -87,40 +87,47 @@ def _entry(path: PurePosixPath, place: str, by_folder: bool) -> Entry:
             stem = f"{person}_{stem}"
     else:
         person = numbered[1] if numbered else stem
-    return Entry(person, _ODD.sub("_", stem)[-_LONGEST:].lstrip(".") or "_", path.suffix.lower(), place)
+    return LfwPhoto(
+        person,
+        _UNSAFE_CHARACTERS.sub("_", stem)[-_MAX_STEM_LENGTH:].lstrip(".") or "_",
+        path.suffix.lower(),
+        place,
+    )
 
 
-def _in_folder(folder: Path) -> Iterator[str]:
+def _list_folder(folder: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: must be a folder that can be read, got {error.strerror}")
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         inside = Path(parent).relative_to(folder)
         hidden = [name for name in folders if name.startswith(".")]
-        folders[:] = sorted(set(folders) - set(hidden)) if len(inside.parts) < _DEEPEST else []
+        folders[:] = sorted(set(folders) - set(hidden)) if len(inside.parts) < _MAX_DEPTH else []
         yield from (
             (inside / name).as_posix()
             for name in files
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+            if Path(name).suffix.lower() in LFW_SUFFIXES and not name.startswith(".")
         )
 
 
-def _in_archive(path: Path) -> Iterator[str]:
-    with _opened(path) as archive:
-        yield from (member.name for member in archive if _is_photo(member))
+def _list_archive(path: Path) -> Iterator[str]:
+    with _open_archive(path) as archive:
+        yield from (member.name for member in archive if _is_photo_member(member))
 
 
-def _is_photo(member: tarfile.TarInfo) -> bool:
+def _is_photo_member(member: tarfile.TarInfo) -> bool:
     path = PurePosixPath(member.name)
-    picture = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    return picture and member.isreg() and member.size <= MAX_BYTES
+    picture = path.suffix.lower() in LFW_SUFFIXES and not path.name.startswith(".")
+    return picture and member.isreg() and member.size <= MAX_LFW_PHOTO_BYTES
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+def _open_archive(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path, "r:*") as archive:
             yield archive
     except (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: must be {EXPECTED}, got a damaged archive or none ({said})") from error
+        raise DataError(
+            f"{path}: must be {EXPECTED_LFW_COPY}, got a damaged archive or none ({said})"
+        ) from error

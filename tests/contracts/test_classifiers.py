@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 from synthetic import numbered, photos
 
-from face_det import registry
-from face_det.classifiers.nearest import STRANGER
-from face_det.classifiers.search import Recipe
+from face_det.classifiers import specs
+from face_det.classifiers.gate import STRANGER
+from face_det.classifiers.recipe import Recipe
 from face_det.errors import TooFewPeople
-from face_det.faces import Classifier
-from face_det.identity import safe_pickle
+from face_det.registry import create_by_name
+from face_det.storage.pickles import loader
+from face_det.types import Classifier
 
 FAMILY = {"Alice": 12, "Bob": 12, "Carol": 12, "Unknown": 24}
 
 
-@pytest.fixture(params=sorted(registry.CLASSIFIERS), scope="module")
+@pytest.fixture(params=sorted(specs.CLASSIFIERS), scope="module")
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     """Each entry of the menu."""
-    return registry.create(registry.CLASSIFIERS, request.param)
+    return create_by_name(specs.CLASSIFIERS, request.param)
 
 
 def search(recipe: Recipe, counts: dict[str, int], jobs: int = 1) -> tuple[Classifier, dict, float | None]:
@@ -35,7 +36,7 @@ def found(recipe: Recipe) -> tuple[Classifier, dict, float | None]:
 
 def test_is_named_as_on_the_menu(recipe: Recipe) -> None:
     """The card of a model names the recipe; the registry must find it by that name."""
-    assert registry.CLASSIFIERS[recipe.name].endswith(f":{type(recipe).__name__}")
+    assert specs.CLASSIFIERS[recipe.name].endswith(f":{type(recipe).__name__}")
 
 
 def test_probabilities_are_rows_of_one(found: tuple[Classifier, dict, float | None]) -> None:
@@ -120,7 +121,7 @@ def test_progress_ends_at_the_total(recipe: Recipe) -> None:
 def test_survives_its_file(found: tuple[Classifier, dict, float | None]) -> None:
     """Written and read by the unpickler that allows only what is listed, it answers as before."""
     X = photos("Alice", 5, seed=7)
-    again = safe_pickle.loads(safe_pickle.dumps(found[0]), "classifier")
+    again = loader.parse_pickle(loader.dump_pickle(found[0]), "classifier")
     assert np.array_equal(again.predict_proba(X), found[0].predict_proba(X))
 
 

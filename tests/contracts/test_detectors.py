@@ -10,16 +10,17 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from face_det import registry
-from face_det.compute import Compute
+from face_det.detectors import specs
 from face_det.errors import ConfigError
-from face_det.faces import Box, Detection, Detector, Rgb
+from face_det.nets.compute import Compute
+from face_det.registry import create_by_name
+from face_det.types import Box, Detection, Detector, Rgb
 
 
-@pytest.fixture(params=sorted(registry.DETECTORS), scope="module")
+@pytest.fixture(params=sorted(specs.DETECTORS), scope="module")
 def detector(request: pytest.FixtureRequest) -> Detector:
     """Each entry of the menu."""
-    return registry.create(registry.DETECTORS, request.param, compute=Compute(threads=1), min_face_px=0)
+    return create_by_name(specs.DETECTORS, request.param, compute=Compute(threads=1), min_face_px=0)
 
 
 def small(path: Path, width: int = 600) -> Rgb:
@@ -67,13 +68,11 @@ def test_upsampling_finds_smaller_faces(detector: Detector, photos: Mapping[str,
 def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[str, Path]) -> None:
     """Whatever it saves a detector: faces that reach it are there as they were, in their order."""
     rgb = small(photos["t1"], 900)
-    name = next(
-        name for name, target in registry.DETECTORS.items() if target.endswith(type(detector).__name__)
-    )
+    name = next(name for name, target in specs.DETECTORS.items() if target.endswith(type(detector).__name__))
     everybody = detector.detect(rgb, 0)
     sizes = sorted(min(found.box.width, found.box.height) for found in everybody)
     least = sizes[len(sizes) // 2]
-    choosy: Detector = registry.create(registry.DETECTORS, name, min_face_px=least)
+    choosy: Detector = create_by_name(specs.DETECTORS, name, min_face_px=least)
 
     def large(found: list[Detection]) -> list[Box]:
         return [one.box for one in found if min(one.box.width, one.box.height) >= least]
@@ -81,7 +80,7 @@ def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[s
     assert large(choosy.detect(rgb, 0)) == large(everybody) != []
 
 
-@pytest.mark.parametrize("name", sorted(registry.DETECTORS))
+@pytest.mark.parametrize("name", sorted(specs.DETECTORS))
 @pytest.mark.parametrize(
     ("key", "compute"),
     [
@@ -93,7 +92,7 @@ def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[s
 def test_what_a_detector_cannot_run_on_is_refused(name: str, key: str, compute: Compute) -> None:
     """Never silently something else; a detector that is no network is not concerned."""
     try:
-        detector = registry.create(registry.DETECTORS, name, compute=compute)
+        detector = create_by_name(specs.DETECTORS, name, compute=compute)
     except ConfigError as error:
         (fault,) = error.faults
         assert fault.startswith(f"{key}: ")

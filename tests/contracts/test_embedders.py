@@ -9,22 +9,23 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from face_det import registry
-from face_det.compute import Compute
-from face_det.embedders import menu
-from face_det.faces import Detection, Embedder, Parts, Rgb
+from face_det.detectors import specs as detectors_specs
+from face_det.embedders import create, specs
+from face_det.nets.compute import Compute
+from face_det.registry import create_by_name
+from face_det.types import CompositeEmbedder, Detection, Embedder, Rgb
 
 
-@pytest.fixture(params=sorted([*registry.EMBEDDERS, *registry.JOINED]), scope="module")
+@pytest.fixture(params=sorted([*specs.EMBEDDERS, *specs.JOINED_EMBEDDERS]), scope="module")
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     """Each entry of the menu, and those that are joined of them."""
-    return menu.embedder(request.param, Compute(threads=1), "dlib")
+    return create.create_embedder(request.param, Compute(threads=1), "dlib")
 
 
 @pytest.fixture(scope="module")
 def chips(embedder: Embedder, photos: Mapping[str, Path]) -> dict[str, Rgb]:
     """One aligned face of each photo."""
-    detector = registry.create(registry.DETECTORS, "hog")
+    detector = create_by_name(detectors_specs.DETECTORS, "hog")
     aligned = {}
     for name in ("obama", "obama2", "biden"):
         rgb = np.array(PIL.Image.open(photos[name]).convert("RGB"))
@@ -54,10 +55,10 @@ def test_same_person_is_nearer(embedder: Embedder, chips: dict[str, Rgb]) -> Non
     assert np.linalg.norm(obama - obama2) < 0.8 * np.linalg.norm(obama - biden)
 
 
-@pytest.mark.parametrize("jitter", sorted(registry.JITTERS))
+@pytest.mark.parametrize("jitter", sorted(specs.JITTERS))
 def test_jitter_stays_near(embedder: Embedder, chips: dict[str, Rgb], jitter: str) -> None:
     """Re-sampling moves an encoding a little, not away, and is no other encoding's fingerprint."""
-    jittering = menu.embedder(embedder.name, Compute(threads=1), jitter)
+    jittering = create.create_embedder(embedder.name, Compute(threads=1), jitter)
     plain, jittered = embedder.embed([chips["obama"]])[0], jittering.embed([chips["obama"]], 5)[0]
     assert 0 < np.linalg.norm(plain - jittered) < 0.3
     assert jittering.fingerprint == embedder.fingerprint
@@ -70,13 +71,13 @@ def test_fingerprint_names_the_embedder(embedder: Embedder) -> None:
 
 def test_joined_are_their_parts(chips: dict[str, Rgb], embedder: Embedder) -> None:
     """Each part is what its embedder alone makes, and no network is loaded for it that is there."""
-    if not isinstance(embedder, Parts) or embedder.name not in registry.JOINED:
-        assert menu.embedder(embedder.name, Compute(threads=1), "dlib", embedder) is embedder
+    if not isinstance(embedder, CompositeEmbedder) or embedder.name not in specs.JOINED_EMBEDDERS:
+        assert create.create_embedder(embedder.name, Compute(threads=1), "dlib", embedder) is embedder
         return
     encodings = embedder.embed(list(chips.values()))
     start = 0
-    for at, name in enumerate(registry.JOINED[embedder.name]):
-        part = menu.embedder(name, Compute(threads=1), "dlib", embedder)
+    for at, name in enumerate(specs.JOINED_EMBEDDERS[embedder.name]):
+        part = create.create_embedder(name, Compute(threads=1), "dlib", embedder)
         assert part is embedder.parts[at]
         alone = part.embed([chip[at] for chip in chips.values()])
         np.testing.assert_array_equal(encodings[:, start : start + part.dimensions], alone)

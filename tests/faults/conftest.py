@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-
 import fake_networks
+import pytest
 from fake_networks import picture
 
-from face_det.engine import EngineOptions
-from face_det.identity import engines, gallery
-from face_det.identity.cache import cache_path
-from face_det.identity.engines import Engines
-from face_det.identity.learning import Learner
-from face_det.identity.learnt import Places, Wanted
+from face_det.engine.engine import EngineOptions
+from face_det.engine.engines import Engines
+from face_det.enrolment.enroller import Enroller
+from face_det.enrolment.results import ModelOptions, Paths
+from face_det.gallery import gallery
+from face_det.gallery.encoding_cache import encoding_cache_path
+from face_det.recognition import embedder_choice
 
 OPTIONS = EngineOptions(detector="hog", focus_threshold=0)
 
@@ -27,20 +24,24 @@ OPTIONS = EngineOptions(detector="hog", focus_threshold=0)
 @pytest.fixture(autouse=True)
 def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_networks.install(monkeypatch)
-    engines._tell_missing.cache_clear()
-    gallery._tell.cache_clear()
+    embedder_choice._warn_sface_missing.cache_clear()
+    gallery._warn_dropped.cache_clear()
 
 
 @pytest.fixture
-def learner() -> Callable[..., Learner]:
+def learner() -> Callable[..., Enroller]:
     """learner(folder): who writes the files in that folder."""
 
-    def make(folder: Path, kind: str = "nearest", **wanted: object) -> Learner:
+    def make(folder: Path, kind: str = "nearest", **wanted: object) -> Enroller:
         encodings = folder / "encodings.pickle"
-        places = Places(
-            folder / "dataset", encodings, folder / "m.pickle", folder / "l.pickle", cache_path(encodings)
+        places = Paths(
+            folder / "dataset",
+            encodings,
+            folder / "m.pickle",
+            folder / "l.pickle",
+            encoding_cache_path(encodings),
         )
-        return Learner(places, Engines(OPTIONS), Wanted(kind, **wanted))  # type: ignore[arg-type]
+        return Enroller(places, Engines(OPTIONS), ModelOptions(kind, **wanted))  # type: ignore[arg-type]
 
     return make
 

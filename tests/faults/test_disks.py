@@ -11,15 +11,17 @@ from pathlib import Path
 import fake_networks
 import pytest
 
-from face_det.doors.commands import encode as command
+from face_det.cli import encode as cli_encode
+from face_det.enrolment.enroller import Enroller
 from face_det.errors import Busy, CannotWrite, DataError, TooFewPeople
-from face_det.identity import encode, enrol, storage
-from face_det.identity.cache import Cache
-from face_det.identity.gallery import Gallery
-from face_det.identity.learning import Learner
+from face_det.gallery import dataset as enrol
+from face_det.gallery import encode
+from face_det.gallery.encoding_cache import EncodingCache
+from face_det.gallery.gallery import Gallery
 from face_det.media import image
+from face_det.storage import transaction
 
-Make = Callable[..., Learner]
+Make = Callable[..., Enroller]
 FULL = r"cannot be written: No space left on device; .* make room on that disk and try again"
 
 
@@ -33,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def trained(learner: Learner) -> None:
+def trained(learner: Enroller) -> None:
     learner.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
 
 
@@ -61,10 +63,10 @@ def test_disk_full(
         people(folder, "Ann", "Bob", "Cid")
         before = contents(folder)
     steps: dict[str, Callable[[], object]] = {
-        "add_face": lambda: mine.enrol("Cid", new, image.load(new)),
+        "add_face": lambda: mine.enrol("Cid", new, image.load_image(new)),
         "train": lambda: trained(mine),
         "forget": lambda: mine.forget("Bob"),
-        "encode": lambda: storage.write_atomically(mine.places.encodings, encoded(mine).dumps()),
+        "encode": lambda: transaction.write_atomically(mine.places.encodings, encoded(mine).dumps()),
     }
     filler = fill(folder)
     with pytest.raises(CannotWrite, match=FULL if verb != "forget" else "make room on that disk"):
@@ -79,9 +81,9 @@ def test_disk_full(
     assert Gallery.load(mine.places.encodings).people == expected
 
 
-def encoded(learner: Learner) -> Gallery:
+def encoded(learner: Enroller) -> Gallery:
     engine = learner.engines.of("both")
-    with Cache(learner.places.cache) as cache:
+    with EncodingCache(learner.places.cache) as cache:
         return encode.encode_dataset(
             learner.places.dataset,
             cache,
@@ -105,7 +107,7 @@ def test_read_only_state_folder(
     assert mine.load().model is not None
     data = fake_networks.picture(folder.parent, 2).read_bytes()
     for attempt in (
-        lambda: mine.enrol("Cid", data, image.load(data)),
+        lambda: mine.enrol("Cid", data, image.load_image(data)),
         lambda: mine.forget("Bob"),
         lambda: trained(mine),
     ):
@@ -118,7 +120,7 @@ def test_several_files_on_a_disk_that_may_only_be_read(disk: Callable[[str], Pat
     """Said as with one file: that nothing was begun needs no undoing."""
     folder = disk("ro")
     with pytest.raises(CannotWrite, match="Read-only file system"):
-        storage.replace_all({folder / "a": b"1", folder / "b": None})
+        transaction.replace_files({folder / "a": b"1", folder / "b": None})
 
 
 def test_dataset_gone(tmp_path: Path, learner: Make, people: Callable[..., None]) -> None:
@@ -139,7 +141,7 @@ def test_dataset_gone(tmp_path: Path, learner: Make, people: Callable[..., None]
         assert mine.load().model is not None
         assert mine.places.encodings.read_bytes() == before
     data = fake_networks.picture(tmp_path, 3).read_bytes()
-    mine.enrol("Dee", data, image.load(data))
+    mine.enrol("Dee", data, image.load_image(data))
     before = mine.places.encodings.read_bytes()
     with pytest.raises(DataError, match="3 of 4 have none; is it mounted"):
         trained(mine)
@@ -164,7 +166,7 @@ def test_encode_says_who_is_gone(
     with pytest.raises(DataError, match=r"2 of 3 have none; is it mounted.*run face-det encode"):
         trained(mine)
     options = mine.engines.of("both").options
-    command._encode(mine.places.dataset, mine.places.encodings, options, 1, command._Count())
+    cli_encode._encode(mine.places.dataset, mine.places.encodings, options, 1, cli_encode._Progress())
     assert "without a photo" in capsys.readouterr().err.split("Bob, Cid")[0]
     assert Gallery.load(mine.places.encodings).people == ("Ann",)
     trained(mine)
@@ -182,7 +184,7 @@ def test_lock_held_by_another_process(
         "import sys; from pathlib import Path; from face_det.identity import storage\n"
         "with storage.locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
-    monkeypatch.setitem(storage.locked.__wrapped__.__kwdefaults__, "timeout_s", 0.1)
+    monkeypatch.setitem(transaction.lock_for_update.__wrapped__.__kwdefaults__, "timeout_s", 0.1)
     command = [sys.executable, "-c", code, str(mine.places.encodings)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -208,7 +210,7 @@ def test_disk_full_after_the_photo(
         file.truncate(filler.stat().st_size - 4096)
     data = fake_networks.picture(tmp_path, 2).read_bytes()
     with pytest.raises(CannotWrite, match=FULL):
-        mine.enrol("Cid", data, image.load(data))
+        mine.enrol("Cid", data, image.load_image(data))
     filler.unlink()
     assert contents(folder) == before
     assert not (mine.places.dataset / "Cid").exists()

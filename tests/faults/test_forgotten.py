@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from fake_networks import dlib_numbers, sface_numbers
 
-from face_det.doors import cli
+from face_det.cli import main
+from face_det.enrolment.enroller import Enroller
 from face_det.errors import UnknownPerson
-from face_det.identity import quarantine
-from face_det.identity.audit import Audit, Who
-from face_det.identity.gallery import Gallery
-from face_det.identity.learning import Learner
+from face_det.gallery import quarantine
+from face_det.gallery.gallery import Gallery
+from face_det.rpc.caller import Caller
+from face_det.service.audit import AuditLog
 
 NAME = "Zoë Quux"
 OTHER = "Zoë Quuxley"
@@ -56,20 +57,20 @@ def known(person: int, photos: int = 3) -> list[np.ndarray]:
 
 
 @pytest.fixture
-def state(tmp_path: Path, learner: Callable[..., Learner], people: Callable[..., None]) -> Learner:
+def state(tmp_path: Path, learner: Callable[..., Enroller], people: Callable[..., None]) -> Enroller:
     """Everything that can lie there of Ann (0), of NAME (1) and of somebody else (2)."""
     folder = tmp_path / "state"
     people(folder, "Ann", NAME, "Bob", each=4)
-    mine: Learner = learner(folder)
+    mine: Enroller = learner(folder)
     mine.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
     trained = ["train", "-e", str(mine.places.encodings), "-o", str(folder), "--quick", "-j", "1"]
     with pytest.raises(SystemExit) as ended:
-        cli.main([*trained, "-c", "nearest", "-c", "svm", "-c", "xgb"])
+        main.run_cli([*trained, "-c", "nearest", "-c", "svm", "-c", "xgb"])
     assert ended.value.code == 0
     for path in (folder / "nearest_face_recognizer.pickle", folder / "face_labels.pickle"):
         shutil.copy2(path, folder / {"n": "m.pickle", "f": "l.pickle"}[path.name[0]])
     photo = folder / "dataset" / NAME / "1-3.png"
-    quarantine.put_aside(folder / "dataset", [(photo, "mixed: agrees with nobody")])
+    quarantine.quarantine_photos(folder / "dataset", [(photo, "mixed: agrees with nobody")])
     for name in (
         "encodings.pickle.bak",
         "m.pickle~",
@@ -86,7 +87,7 @@ def state(tmp_path: Path, learner: Callable[..., Learner], people: Callable[...,
     return mine
 
 
-def test_no_trace_is_left(state: Learner) -> None:
+def test_no_trace_is_left(state: Enroller) -> None:
     """Not of the name, the photos, their hashes or their numbers, in no file and no file's name."""
     folder = state.places.dataset.parent
     photos = [path.read_bytes() for path in sorted((folder / "dataset").rglob("1-*.png"))]
@@ -102,10 +103,10 @@ def test_no_trace_is_left(state: Learner) -> None:
         "svm_face_recognizer.pickle",
     } < found
     assert {"encodings.facts.json", "encodings.pickle.bak", ".face_det-0123456789abcdef.tmp"} < found
-    log = Audit(folder / "audit.jsonl")
-    with log.recorded(Who("rpc"), "enrol", NAME):
+    log = AuditLog(folder / "audit.jsonl")
+    with log.recorded(Caller("rpc"), "enrol", NAME):
         pass
-    with log.recorded(Who("rpc"), "forget", NAME):
+    with log.recorded(Caller("rpc"), "forget", NAME):
         forgotten = state.forget(NAME)
     assert (forgotten.images, forgotten.encodings) == (4, 4)
     assert traces(folder, NAME, photos, known(1)) == []

@@ -9,31 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from face_det.enrolment.enroller import Enroller
 from face_det.errors import DataError, ModelMismatch, UnsafePickle
-from face_det.identity import model, versions
-from face_det.identity.gallery import Gallery
-from face_det.identity.learning import Learner
-from face_det.service import Limits, Service
+from face_det.gallery.gallery import Gallery
+from face_det.recognition import library_versions, model, model_file
+from face_det.service.service import Limits, Service
 
-Make = Callable[..., Learner]
+Make = Callable[..., Enroller]
 PACKAGE = Path(model.__file__).parents[1]
 
 
-def trained(learner: Learner) -> None:
+def trained(learner: Enroller) -> None:
     learner.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
 
 
 @pytest.fixture
-def mine(tmp_path: Path, learner: Make, people: Callable[..., None]) -> Learner:
+def mine(tmp_path: Path, learner: Make, people: Callable[..., None]) -> Enroller:
     people(tmp_path, "Ann", "Bob", "Cid")
-    made: Learner = learner(tmp_path)
+    made: Enroller = learner(tmp_path)
     trained(made)
     return made
 
 
 @pytest.mark.parametrize("fault", ["gone", "unfit", "other"])
 def test_model_file_changed_while_serving(
-    fault: str, mine: Learner, learner: Make, caplog: pytest.LogCaptureFixture
+    fault: str, mine: Enroller, learner: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The old one stays in use, one line of the log and status() say so; put back, all is well."""
     service = Service(mine, Limits())
@@ -64,22 +64,22 @@ def test_model_file_changed_while_serving(
         assert service.status()["model_file"]["state"] == "in_use"
 
 
-def rewritten(mine: Learner, **changes: object) -> None:
+def rewritten(mine: Enroller, **changes: object) -> None:
     """The model's file with another card."""
-    loaded = model.load(mine.places.model, mine.places.labels)
-    card = getattr(loaded.classifier, model.CARD)
+    loaded = model_file.load_model(mine.places.model, mine.places.labels)
+    card = getattr(loaded.classifier, model_file.CARD_ATTRIBUTE)
     card.update(changes)
     for key in [key for key, value in changes.items() if value is None]:
         del card[key]
-    mine.places.model.write_bytes(model.dumps(loaded)[0])
+    mine.places.model.write_bytes(model_file.dump_model(loaded)[0])
 
 
-def test_cards_say_what_trained_them(mine: Learner) -> None:
+def test_cards_say_what_trained_them(mine: Enroller) -> None:
     """Format and versions; a card of before there were any loads, a newer format does not."""
     loaded = mine.model()
     assert loaded is not None
-    assert loaded.card.versions == versions.here()
-    assert {"format", "scikit-learn", "xgboost", "numpy"} == set(versions.here())
+    assert loaded.card.versions == library_versions.installed_versions()
+    assert {"format", "scikit-learn", "xgboost", "numpy"} == set(library_versions.installed_versions())
     rewritten(mine, versions=None)
     older = mine.load()
     assert older.model is not None
@@ -96,9 +96,11 @@ def test_cards_say_what_trained_them(mine: Learner) -> None:
         mine.places.model.write_bytes(good)
 
 
-def test_an_estimator_of_another_version_is_used(mine: Learner, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_estimator_of_another_version_is_used(mine: Enroller, caplog: pytest.LogCaptureFixture) -> None:
     """One line of the log names both versions; it answers as before."""
-    rewritten(mine, versions={**versions.here(), "scikit-learn": "0.1", "xgboost": "0.1"})
+    rewritten(
+        mine, versions={**library_versions.installed_versions(), "scikit-learn": "0.1", "xgboost": "0.1"}
+    )
     with caplog.at_level(logging.WARNING):
         live = mine.load()
     assert live.model is not None
@@ -109,10 +111,10 @@ def test_an_estimator_of_another_version_is_used(mine: Learner, caplog: pytest.L
 
 
 @pytest.mark.parametrize("fault", ["outdated", "damaged", "other weights"])
-def test_mended(fault: str, mine: Learner, learner: Make, tmp_path: Path) -> None:
+def test_mended(fault: str, mine: Enroller, learner: Make, tmp_path: Path) -> None:
     """autoRetrain: without, an error or a remark; with, trained again and everybody is kept."""
     if fault == "outdated":
-        rewritten(mine, versions={**versions.here(), "scikit-learn": "0.1"})
+        rewritten(mine, versions={**library_versions.installed_versions(), "scikit-learn": "0.1"})
     if fault == "damaged":
         mine.places.model.write_bytes(b"\x80\x04N.")
     if fault == "other weights":
@@ -136,7 +138,7 @@ def test_mended(fault: str, mine: Learner, learner: Make, tmp_path: Path) -> Non
     assert learner(tmp_path).load().stale is None
 
 
-def test_nobody_is_lost_by_mending(mine: Learner, learner: Make, tmp_path: Path) -> None:
+def test_nobody_is_lost_by_mending(mine: Enroller, learner: Make, tmp_path: Path) -> None:
     """Encodings of other weights, and somebody without photos: it refuses, nothing changes."""
     made = Gallery.load(mine.places.encodings)
     older = {"dlib_resnet": "dlib_resnet:0:older"}
@@ -153,7 +155,7 @@ def test_nobody_is_lost_by_mending(mine: Learner, learner: Make, tmp_path: Path)
 
 def test_no_wall_clock_decides_anything() -> None:
     """The clock may jump: it only dates cards, quarantines and the audit log; all else is monotonic."""
-    allowed = {"identity/task.py", "identity/audit.py", "identity/quarantine.py"}
+    allowed = {"training/training_set.py", "service/audit.py", "gallery/quarantine.py"}
     wall = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.strftime", "datetime.now"}
     wall |= {"datetime.utcnow", "datetime.today", "date.today", "time.ctime"}
     found = set()
@@ -164,4 +166,4 @@ def test_no_wall_clock_decides_anything() -> None:
                 found.add(path.relative_to(PACKAGE).as_posix())
             if isinstance(node, ast.ImportFrom) and node.module == "time":
                 found |= {path.name for alias in node.names if alias.name != "monotonic"}
-    assert found - {"identity/evaluation/report.py"} == allowed
+    assert found - {"evaluation/report/html.py"} == allowed

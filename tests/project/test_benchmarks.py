@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import itertools
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from benchmark_modules import BENCHMARKS, module
 from onnx import TensorProto, helper, numpy_helper
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TASKS = ("embed-2", "face", "jitters", "detect-160p-up1", "call", "start", "start-warm", "memory-up1")
-
-
-def module(name: str) -> ModuleType:
-    """A file of benchmarks/, which is no package: its files find each other beside them."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from types import ModuleType
 import psutil
 import pytest
 
-from face_det.faces import UNKNOWN
 from face_det.media import image
+from face_det.types import UNKNOWN
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_demo_ends_well(repository: Path, photos: dict[str, Path], tmp_path:
     assert running.returncode == 0, said
     assert said.count("right") == 10
     for name in ("obama3", "carphone3", "astronaut", "t1", "chelsea"):
-        assert image.load(repository / f"demo-output/{name}.jpg").shape[2] == 3
+        assert image.load_image(repository / f"demo-output/{name}.jpg").shape[2] == 3
     assert not list(tmp_path.iterdir())
     assert sorted((repository / "dataset").rglob("*")) == before
 

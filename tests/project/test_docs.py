@@ -11,12 +11,13 @@ from types import ModuleType
 import pytest
 
 from face_det import errors
-from face_det.doors.cli import COMMANDS
-from face_det.doors.rpc import Rpc
-from face_det.doors.worker import Workers
-from face_det.faces import Reason
-from face_det.service import Service
-from face_det.settings import KEYS
+from face_det.cli.main import COMMANDS
+from face_det.config.settings import CONFIG_KEYS
+from face_det.daemon.methods import DaemonMethods
+from face_det.daemon.workers import Workers
+from face_det.errors import FaceDetError
+from face_det.service.service import Service
+from face_det.types import Reason
 
 REPOSITORY = Path(__file__).parents[2]
 RPC = (REPOSITORY / "docs/reference/rpc.md").read_text("utf-8")
@@ -54,17 +55,17 @@ def test_generated_pages_are_up_to_date(name: str) -> None:
 def test_every_key_is_documented() -> None:
     """config.md has a row for each key and no other."""
     page = (REPOSITORY / "docs/reference/config.md").read_text("utf-8")
-    assert first_column(page) == set(KEYS)
+    assert first_column(page) == set(CONFIG_KEYS)
 
 
 def test_every_verb_is_documented_with_its_arguments() -> None:
     """rpc.md has a heading for each verb of the daemon, and for no other, with the arguments in order."""
     documented = dict(re.findall(r"^### (\w+)\((.*)\)$", section(RPC, "Verbs"), re.M))
     # An instance would need a daemon; the menu is what the method itself lists.
-    names = re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(Rpc.methods))
+    names = re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(DaemonMethods.methods))
     code = {}
     for name in names:
-        parameters = list(inspect.signature(getattr(Rpc, name)).parameters)[1:]
+        parameters = list(inspect.signature(getattr(DaemonMethods, name)).parameters)[1:]
         code[name] = ", ".join(parameters)
     assert len(code) >= 8
     assert documented == code
@@ -75,7 +76,7 @@ def test_every_key_of_status_is_documented() -> None:
     table = section(RPC, "Verbs").partition("### status()")[2]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.M)
     documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    code = "".join(inspect.getsource(part) for part in (Rpc.status, Service.status, Workers.status))
+    code = "".join(inspect.getsource(part) for part in (DaemonMethods.status, Service.status, Workers.status))
     assert documented == set(re.findall(r'^ {12,16}"(\w+)":', code, re.M))
 
 
@@ -85,7 +86,7 @@ def test_every_error_is_documented_with_its_exit_code() -> None:
     classes = [
         (name, str(kind.exit_code))
         for name, kind in vars(errors).items()
-        if isinstance(kind, type) and issubclass(kind, errors.FaceDetError)
+        if isinstance(kind, type) and issubclass(kind, FaceDetError)
     ]
     assert rows == classes
 
@@ -126,7 +127,7 @@ def test_commands_and_links_exist(path: Path) -> None:
 
 def test_variables_in_the_docs_exist() -> None:
     """Every FACE_DET_ variable that a page names is one."""
-    known = {f"FACE_DET_{key.upper()}" for key in KEYS} | {"FACE_DET_CONFIG"}
+    known = {f"FACE_DET_{key.upper()}" for key in CONFIG_KEYS} | {"FACE_DET_CONFIG"}
     for path in PAGES:
         named = set(re.findall(r"\bFACE_DET_[A-Z]+\b", path.read_text("utf-8")))
         assert named <= known, path

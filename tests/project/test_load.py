@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from test_benchmarks import BENCHMARKS, module
+from benchmark_modules import BENCHMARKS, module
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from face_det.nets import kernels
+from face_det.nets.winograd import kernels
 
 REPOSITORY = Path(__file__).parents[2]
 DISTRIBUTIONS = {
@@ -78,10 +78,13 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
     names = set(zipfile.ZipFile(built[1]).namelist())
     modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "face_det").rglob("*.py")}
     shipped = {name for name in names if ".dist-info/" not in name}
-    data = {"py.typed", "identity/background.json", "doors/face-detect.service"}
+    data = {"py.typed", "training/background.json", "systemd/face-detect.service"}
+    data |= {
+        str(path.relative_to(REPOSITORY / "face_det")) for path in (REPOSITORY / "face_det").rglob("*.pyi")
+    }
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     if shutil.which(os.environ.get("CC", compiler)):
-        data.add(f"nets/_winograd{EXTENSION_SUFFIXES[0]}")
+        data.add(f"nets/winograd/_winograd{EXTENSION_SUFFIXES[0]}")
     assert shipped == modules | {f"face_det/{name}" for name in data}
 
 
@@ -93,7 +96,7 @@ def plain(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
     (source,) = source.iterdir()
     for made in ("out", "build"):
         shutil.rmtree(source / made)
-    (source / f"face_det/nets/_winograd{EXTENSION_SUFFIXES[0]}").touch()
+    (source / f"face_det/nets/winograd/_winograd{EXTENSION_SUFFIXES[0]}").touch()
     _build(source, "build_wheel", CC="/nonexistent/gcc")
     (wheel,) = (source / "out").glob("*.whl")
     return wheel
@@ -102,17 +105,17 @@ def plain(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 def test_no_compiler_is_no_hindrance(plain: Path) -> None:
     """The wheel is built all the same, without the kernels."""
     names = zipfile.ZipFile(plain).namelist()
-    assert "face_det/nets/kernels.py" in names
+    assert "face_det/nets/winograd/kernels.py" in names
     assert not [name for name in names if "_winograd" in name]
 
 
 RUN = """
 import face_det
-from face_det.nets import runtime, winograd
-found = winograd.checked()
+from face_det.nets import load_checked_kernels, load_dlib_session
+found = load_checked_kernels()
 print(face_det.__file__)
 print(found if isinstance(found, str) else "kernels")
-print(runtime.network("mmod").name)
+print(load_dlib_session("mmod").name)
 """
 
 
@@ -137,7 +140,7 @@ def test_what_is_installed_runs(built: tuple[Path, Path], plain: Path, tmp_path:
     if not holds:
         assert found.startswith("they were not built, which takes a C compiler")
     else:
-        assert found in ("kernels", kernels.OLD)
+        assert found in ("kernels", kernels.UNSUPPORTED_PROCESSOR)
     assert name == ("onnxruntime+native" if found == "kernels" else "onnxruntime")
 
 
@@ -155,7 +158,7 @@ def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
     for name, extra in {**OPTIONAL, "onnxruntime-gpu": "cuda"}.items():
         lines = about.get_all("Requires-Dist") or []
         assert [_name(line) for line in lines if line.endswith(f'extra == "{extra}"')] == [name]
-    assert "face-det = face_det.doors.cli:main" in commands
+    assert "face-det = face_det.cli.main:run_cli" in commands
 
 
 def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
@@ -164,7 +167,7 @@ def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"setup.py", "ml-requirements.txt", "README.md", "LICENSE", "config.json"} < names
     assert {"face-detect.service", "face_det/py.typed"} < names
-    assert {"face_det/nets/native/winograd.c", "face_det/nets/native/tiles.h"} < names
+    assert {"face_det/nets/winograd/winograd.c", "face_det/nets/winograd/tiles.h"} < names
     assert not [name for name in names if name.endswith(".so")]
 
 

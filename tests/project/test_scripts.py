@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from face_det.doors.cli import COMMANDS
+from face_det.cli.main import COMMANDS
 
 REPOSITORY = Path(__file__).parents[2]
 FLAGS = {
@@ -34,4 +34,4 @@ def test_scripts_keep_their_flags(script: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_opens(name: str) -> None:
     """Each command of the menu is there and explains itself."""
-    assert f"face-det {name} [OPTIONS]" in help_of(["-m", "face_det.doors.cli", name])
+    assert f"face-det {name} [OPTIONS]" in help_of(["-m", "face_det.cli.main", name])

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from onnx import checker, helper
 
-from face_det import config, wire
+from face_det.config import load
 from face_det.errors import BadRequest, ConfigError, DataError, WeightsError
-from face_det.identity import audit, check_facts, quarantine_journal, storage
-from face_det.nets import blocks
+from face_det.gallery import quarantine_journal
+from face_det.gallery.check import facts
+from face_det.nets import opencv_zoo
+from face_det.service import audit, wire
+from face_det.storage import transaction
 
 DEEP = b"[" * 100_000
 
@@ -19,7 +22,7 @@ DEEP = b"[" * 100_000
 def test_facts_within_each_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Brackets by the thousand: passed over like any other damage."""
     (tmp_path / "facts.json").write_bytes(DEEP)
-    assert check_facts._read(tmp_path / "facts.json", "s") == {}
+    assert facts.read_facts(tmp_path / "facts.json", "s") == {}
     assert "photos are looked at again" in caplog.text
 
 
@@ -29,7 +32,7 @@ def test_facts_within_each_other(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 def test_facts_of_other_types(row: list[object], tmp_path: Path) -> None:
     """What is empty is not therefore a number, and signs have a length."""
     (tmp_path / "facts.json").write_text(json.dumps({"settings": "s", "photos": {"ab": row}}))
-    assert check_facts._read(tmp_path / "facts.json", "s") == {}
+    assert facts.read_facts(tmp_path / "facts.json", "s") == {}
 
 
 def within(value: object, depth: int) -> object:
@@ -55,24 +58,24 @@ def test_a_request_within_itself(where: str) -> None:
                 key = (key,)
             image[key] = 1
         if fits:
-            wire.parse([image], 1)
-            assert len(wire.render([image], {})) > depth
+            wire.parse_images([image], 1)
+            assert len(wire.render_reply([image], {})) > depth
             continue
         with pytest.raises(BadRequest, match=r"images\[1\]: must be nested 64 deep at the most, is deeper"):
-            wire.parse([{"image": "b.jpg", "labels": []}, image], 2)
+            wire.parse_images([{"image": "b.jpg", "labels": []}, image], 2)
 
 
 def test_an_audit_log_within_itself(tmp_path: Path) -> None:
     """Such a line is passed over as one that was cut off."""
     (tmp_path / "audit.jsonl").write_bytes(DEEP + b"\n")
-    assert audit.Audit(tmp_path / "audit.jsonl").entries() == []
+    assert audit.AuditLog(tmp_path / "audit.jsonl").entries() == []
 
 
 def test_a_quarantine_journal_within_itself(tmp_path: Path) -> None:
     """The same in a journal is no line of ours."""
     (tmp_path / "journal").write_bytes(DEEP)
     with pytest.raises(DataError, match="must be a journal of face-det") as caught:
-        quarantine_journal.read(tmp_path / "journal")
+        quarantine_journal.read_journal(tmp_path / "journal")
     assert len(str(caught.value)) < 1000
 
 
@@ -95,12 +98,12 @@ def test_a_journal_of_changes(content: bytes, tmp_path: Path) -> None:
     """Folders and files that cannot be: refused in a line, and nothing is touched."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    (folder / storage.JOURNAL).write_bytes(content)
+    (folder / transaction.TRANSACTION_JOURNAL).write_bytes(content)
     with pytest.raises(DataError) as caught:
-        storage.recover(folder)
+        transaction.recover_folder(folder)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
-    assert [path.name for path in folder.iterdir()] == [storage.JOURNAL]
+    assert [path.name for path in folder.iterdir()] == [transaction.TRANSACTION_JOURNAL]
 
 
 @pytest.mark.parametrize("key", ["a\nb", "a\u2028b", "\ud800", "k" * 10_000])
@@ -110,7 +113,7 @@ def test_keys_that_do_not_fit_on_a_line(key: str, tmp_path: Path) -> None:
     section = f'{{{name}: 1, {name}: 2, "comment": {name}, "faceDetModel": {name}}}'
     path.write_text(f'{{"faceDetServer": {section}, {name}: 1}}')
     with pytest.raises(ConfigError) as caught:
-        config.load(path, {})
+        load.load_config(path, {})
     assert len(caught.value.faults) >= 3
     for fault in caught.value.faults:
         assert fault.isprintable()
@@ -128,4 +131,4 @@ def test_a_model_that_one_of_two_readers_takes(tmp_path: Path) -> None:
     checker.check_model(content)
     (tmp_path / "net.onnx").write_bytes(content)
     with pytest.raises(WeightsError, match="must hold a network of the OpenCV Zoo"):
-        blocks.embedder(tmp_path / "net.onnx")
+        opencv_zoo.build_sface(tmp_path / "net.onnx")

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from face_det.errors import BadImage
-from face_det.media import jpeg_marks
-from face_det.media.image import load
+from face_det.media import jpeg_markers
+from face_det.media.image import load_image
 
 
 def jpeg(**options: Any) -> bytes:
@@ -40,8 +40,8 @@ def jpeg(**options: Any) -> bytes:
 def test_whole_ones(options: dict[str, Any]) -> None:
     """Every kind, with restarts, with marks in its notes, with bytes behind its end."""
     data = jpeg(**options)
-    assert jpeg_marks.fault(data) is None
-    assert load(data + b"\xff\x01 more").shape == (300, 400, 3)
+    assert jpeg_markers.find_marker_fault(data) is None
+    assert load_image(data + b"\xff\x01 more").shape == (300, 400, 3)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -52,11 +52,11 @@ def test_a_stretch_of_noise(progressive: bool) -> None:
         at = dice.randrange(2000, len(data) - 6000)
         spoilt = data[:at] + dice.randbytes(4096) + data[at + 4096 :]
         with pytest.raises(BadImage, match="must be a whole picture"):
-            load(spoilt)
+            load_image(spoilt)
 
 
 def test_photos(photos: dict[str, Path]) -> None:
     """Of real photos none is refused."""
     for path in set(photos.values()):
         if path.read_bytes().startswith(b"\xff\xd8"):
-            assert jpeg_marks.fault(path.read_bytes()) is None, path
+            assert jpeg_markers.find_marker_fault(path.read_bytes()) is None, path

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from face_det.errors import BadImage
-from face_det.media.image import load, read, resolve
+from face_det.media.image import load_image, read_image_bytes, resolve_image_path
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 
@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 def colour(path: Path | str, root: Path) -> tuple[int, ...]:
     """Of the picture at a caller's path."""
-    rgb = load(resolve(str(path), roots=[root]), roots=[root])
+    rgb = load_image(resolve_image_path(str(path), roots=[root]), roots=[root])
     return tuple(np.unique(rgb.reshape(-1, 3), axis=0)[0].tolist())
 
 
@@ -81,13 +81,13 @@ def test_the_root_itself_and_what_is_missing(root: Path) -> None:
 @pytest.mark.parametrize("swapped", ["cam", "cam/1.png"])
 def test_a_link_put_in_place_after_the_check(root: Path, swapped: str) -> None:
     """The path was fine when it was resolved; a folder on it, or the file, is another's by now."""
-    path = resolve(str(root / "cam/1.png"), roots=[root])
+    path = resolve_image_path(str(root / "cam/1.png"), roots=[root])
     (root / swapped).rename(root / "old")
     (root / swapped).symlink_to(root.parent / "outside" / swapped)
-    for action in (load, read):
+    for action in (load_image, read_image_bytes):
         with pytest.raises(BadImage):
             action(path, roots=[root])
-    assert read(path)  # that is, without the roots
+    assert read_image_bytes(path)  # that is, without the roots
 
 
 def test_nobody_wins_the_race(root: Path) -> None:
@@ -132,9 +132,9 @@ def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
     else:
         path.symlink_to(f"/dev/{kind}")
     with pytest.raises(BadImage, match="must be "):
-        load(path)
+        load_image(path)
     with pytest.raises(BadImage, match=r"must be |must lie in|path into"):
-        load(resolve(str(path), roots=[tmp_path]), roots=[tmp_path])
+        load_image(resolve_image_path(str(path), roots=[tmp_path]), roots=[tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -156,19 +156,19 @@ def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
 def test_the_kernels_files(path: str, tmp_path: Path) -> None:
     """By name, through a link, and with a link around the check by name."""
     with pytest.raises(BadImage, match="path into"):
-        resolve(path)
+        resolve_image_path(path)
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(BadImage, match=r"path into|must be a"):
-        load(resolve(str(tmp_path / "link")))
+        load_image(resolve_image_path(str(tmp_path / "link")))
     with pytest.raises(BadImage):
-        load(path)
+        load_image(path)
 
 
 def test_a_file_of_the_kernel_is_known_by_its_disk(tmp_path: Path) -> None:
     """A regular file with a size, on /sys: said to be what it is."""
     path = next(path for path in Path("/sys/kernel").iterdir() if path.is_file() and path.stat().st_size)
     with pytest.raises(BadImage, match="a file of the kernel's own"):
-        read(path)
+        read_image_bytes(path)
 
 
 def test_the_limit_of_bytes(root: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from face_det.doors.commands.fetch_lfw import command
+from face_det.cli.fetch_lfw import command
 from face_det.errors import DataError, FaceDetError, TryAgain
 from face_det.sources import lfw
 
@@ -72,7 +72,7 @@ def test_every_shape_of_copy(tmp_path: Path, shape: str) -> None:
         for path in copy.rglob("*.jpg"):
             path.rename(flat / path.name)
         copy = flat
-    found = lfw.fetch(copy, tmp_path / "out", count=5)
+    found = lfw.fetch_strangers(copy, tmp_path / "out", count=5)
     assert names(tmp_path / "out") == {f"{name}_0001.jpg" for name in PEOPLE}
     assert len(found.written) == 5
     assert (tmp_path / "out" / "Dee_Dunn_0001.jpg").read_bytes() == picture(3)
@@ -81,9 +81,9 @@ def test_every_shape_of_copy(tmp_path: Path, shape: str) -> None:
 def test_second_photos_only_where_people_run_out(tmp_path: Path) -> None:
     """Strangers should be many people: nobody comes twice before everybody came once."""
     copy = folders(tmp_path / "lfw")
-    lfw.fetch(copy, tmp_path / "out", count=7)
+    lfw.fetch_strangers(copy, tmp_path / "out", count=7)
     assert {f"{name}_0001.jpg" for name in PEOPLE} < names(tmp_path / "out")
-    found = lfw.fetch(copy, tmp_path / "out", count=99)
+    found = lfw.fetch_strangers(copy, tmp_path / "out", count=99)
     assert len(found.written) + len(found.there) == sum(PEOPLE.values())
 
 
@@ -91,7 +91,7 @@ def test_same_seed_same_strangers(tmp_path: Path) -> None:
     """Asking for more adds to those before; another seed takes others."""
     copy = folders(tmp_path / "lfw", {f"Person_{letter}": 1 for letter in "abcdefghijkl"})
     for seed, count, place in ((1, 4, "a"), (1, 4, "b"), (1, 6, "c"), (2, 4, "d")):
-        lfw.fetch(copy, tmp_path / place, count=count, seed=seed)
+        lfw.fetch_strangers(copy, tmp_path / place, count=count, seed=seed)
     assert names(tmp_path / "a") == names(tmp_path / "b") < names(tmp_path / "c")
     assert names(tmp_path / "d") != names(tmp_path / "a")
 
@@ -152,7 +152,7 @@ def test_archives_write_only_where_they_may(tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         file.addfile(link)
     before = set(tmp_path.rglob("*"))
-    lfw.fetch(path, tmp_path / "deep" / "out", count=9)
+    lfw.fetch_strangers(path, tmp_path / "deep" / "out", count=9)
     assert (tmp_path / "deep" / "out").stat().st_mode & 0o777 == 0o700, "as all folders of photos"
     new = {found.relative_to(tmp_path).as_posix() for found in set(tmp_path.rglob("*")) - before}
     assert all(name.startswith("deep/out") for name in new), new
@@ -171,7 +171,7 @@ def test_what_is_no_copy_is_refused(tmp_path: Path, kind: str) -> None:
         whole = archive(tmp_path / "whole.tgz", folders(tmp_path / "lfw")).read_bytes()
         place.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"must be a folder NAME/NAME_0001\.jpg"):
-        lfw.fetch(place, tmp_path / "out", count=3)
+        lfw.fetch_strangers(place, tmp_path / "out", count=3)
 
 
 def sklearn_home(place: Path) -> Path:
@@ -199,7 +199,7 @@ def test_an_unpacking_that_was_cut_off_is_not_taken_for_whole(tmp_path: Path) ->
     home = sklearn_home(tmp_path / "data")
     archive(home / "lfw.tgz", folders(tmp_path / "lfw"))
     folders(home / "lfw", {"Ann_Able": 1})
-    assert lfw.download(tmp_path / "data") == home / "lfw.tgz"
+    assert lfw.download_lfw(tmp_path / "data") == home / "lfw.tgz"
 
 
 @pytest.mark.parametrize("folder", ["lfw", "lfw_funneled"])
@@ -208,7 +208,7 @@ def test_what_scikit_learn_has_is_used(tmp_path: Path, monkeypatch: pytest.Monke
     home = sklearn_home(tmp_path / "data")
     folders(home / folder)
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "data"))
-    assert lfw.download(None) == home / folder
+    assert lfw.download_lfw(None) == home / folder
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_every_way_to_fail_has_a_line(
 
     monkeypatch.setattr(lfw, "fetch_lfw_people", fail)
     with pytest.raises(FaceDetError, match=said) as caught:
-        lfw.download(tmp_path)
+        lfw.download_lfw(tmp_path)
     assert type(caught.value) is kind
 
 
@@ -265,7 +265,7 @@ def test_interrupted_leaves_whole_files_only(tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
         "from face_det.identity import atomic\n"
-        "from face_det.doors.cli import main\n"
+        "from face_det.cli.main import main\n"
         "put, count = os.fsync, iter(range(10**6))\n"
         "def fsync(descriptor):\n"
         "    if next(count) == 41: os.kill(os.getpid(), signal.SIGINT)\n"
@@ -282,4 +282,4 @@ def test_interrupted_leaves_whole_files_only(tmp_path: Path) -> None:
     for path in unknown.iterdir():
         with Image.open(path) as image:
             image.load()
-    assert len(lfw.fetch(copy, unknown, count=400).there) == len(lying)
+    assert len(lfw.fetch_strangers(copy, unknown, count=400).there) == len(lying)

@@ -1,0 +1,183 @@
+"""`face-det doctor`: what works on this machine, and what to do about the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import click
+
+from face_det import __version__
+from face_det.config import Config, load_config, locate_config
+from face_det.doctor import (
+    CheckResult,
+    CheckState,
+    check_cpu,
+    check_folders,
+    check_kernels,
+    check_known_answers,
+    check_model_files,
+    check_packages,
+    check_permissions,
+    check_weights,
+)
+from face_det.errors import ConfigError, FaceDetError, Unhealthy, Unreachable
+from face_det.nets import DEFAULT_COMPUTE
+
+TIMEOUT_S = 10.0
+COLOURS = {CheckState.OK: "green", CheckState.WARNING: "yellow", CheckState.NOT_OK: "red"}
+
+Check = Callable[[], Iterator[CheckResult]]
+
+
+@click.command(
+    help="Check this machine, the packages, the weights, the configuration, the model and the daemon."
+)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("--require-daemon", is_flag=True, help="A daemon that does not run is a fault, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
+def command(config_path: Path | None, require_daemon: bool, as_json: bool) -> None:
+    """Entry point of the command; Unhealthy (exit 69) if anything is broken."""
+    findings: list[CheckResult] = []
+    for finding in _examine(config_path, require_daemon):
+        findings.append(finding)
+        if not as_json:
+            _print_result(finding)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    broken = sum(finding.state is CheckState.NOT_OK for finding in findings)
+    if broken:
+        raise Unhealthy(f"{broken} of {len(findings)} checks are not ok; each says what to do")
+
+
+def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[CheckResult]:
+    yield from check_cpu()
+    yield from _guarded("packages", check_packages)
+    yield from _guarded("weights", check_weights)
+    try:
+        config = _config(config_path)
+        yield CheckResult("config", CheckState.OK, _describe_source(config_path))
+    except ConfigError as error:
+        for fault in error.faults:
+            yield CheckResult(
+                "config", CheckState.NOT_OK, fault, "correct it; docs/reference/config.md explains each key"
+            )
+        config = None
+    compute = config.compute if config is not None else DEFAULT_COMPUTE
+    yield from _guarded("kernels", partial(check_kernels, compute))
+    yield from _guarded("known answer", partial(check_known_answers, compute))
+    if config is None:
+        return
+    yield from _guarded("folders", partial(check_folders, config))
+    yield from _guarded("permissions", partial(check_permissions, config))
+    yield from _guarded("model", partial(_check_files, config))
+    yield from _guarded("daemon", partial(_check_daemon, config, require_daemon))
+
+
+def _guarded(name: str, check: Check) -> Iterator[CheckResult]:
+    """The findings of a check; one that breaks down is a finding itself."""
+    try:
+        yield from check()
+    except FaceDetError as error:
+        yield CheckResult(name, CheckState.NOT_OK, str(error), "see the message")
+    except Exception as error:  # noqa: BLE001 - whatever is broken, the other checks are still wanted
+        text = f"the check itself failed: {type(error).__name__}: {error}"
+        yield CheckResult(
+            name, CheckState.NOT_OK, text.splitlines()[0], "reinstall the packages: make clean setup"
+        )
+
+
+def _config(path: Path | None) -> Config:
+    return load_config(locate_config(path, os.environ), os.environ)
+
+
+def _describe_source(path: Path | None) -> str:
+    found = locate_config(path, os.environ)
+    return (
+        f"{found.absolute()} is valid" if found is not None else "no config.json here: the defaults are used"
+    )
+
+
+def _check_files(config: Config) -> Iterator[CheckResult]:
+    from face_det.engine import build_engine
+    from face_det.service import build_recognition_options
+
+    try:
+        options = build_recognition_options(config)
+    except FaceDetError:
+        # The model cannot be read: that is said with the files.
+        yield from check_model_files(config, None)
+    else:
+        yield from check_model_files(config, build_engine(options).fingerprint)
+
+
+def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
+    """One round trip. A daemon that was never started is no fault; one that holds its lock and is mute is."""
+    from face_det.rpc import Client
+
+    place = config.zerorpc_pipe
+    start = time.perf_counter()
+    try:
+        with Client.configured(config, TIMEOUT_S) as client:
+            status = client.status()
+    except ConfigError as error:
+        yield CheckResult(
+            "daemon", CheckState.NOT_OK, str(error), "mend keysPath, or run this as the daemon's user"
+        )
+        return
+    except Unreachable as error:
+        if _lock_is_held(place):
+            advice = "it holds its lock but does not answer: look at its log, then restart it"
+            yield CheckResult("daemon", CheckState.NOT_OK, str(error), advice)
+        else:
+            advice = "start it: face-det serve, or systemctl start face-detect"
+            yield CheckResult(
+                "daemon",
+                CheckState.NOT_OK if required else CheckState.WARNING,
+                f"not running at {place}",
+                advice,
+            )
+        return
+    took = (time.perf_counter() - start) * 1000
+    model = status["model"]
+    what = f"{model['classifier']} of {len(model['classes'])} classes" if model else "no model"
+    text = f"{place} answers in {took:.0f} ms: version {status['version']}, {what}"
+    if status["version"] != __version__:
+        yield CheckResult(
+            "daemon", CheckState.WARNING, text, f"this is {__version__}: restart the daemon to use it"
+        )
+    elif model is None:
+        yield CheckResult(
+            "daemon", CheckState.WARNING, text, "train one, then: systemctl reload face-detect (SIGHUP)"
+        )
+    else:
+        yield CheckResult("daemon", CheckState.OK, text)
+
+
+def _lock_is_held(place: str) -> bool:
+    from face_det.rpc import parse_endpoint
+
+    path = parse_endpoint(place).path
+    if path is None:
+        return False
+    try:
+        with Path(f"{path}.lock").open("rb") as marker:
+            fcntl.flock(marker, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _print_result(finding: CheckResult) -> None:
+    state = click.style(f"{finding.state.value:8}", fg=COLOURS[finding.state])
+    click.echo(f"{state}{finding.check}: {finding.text}")
+    if finding.advice:
+        click.echo(f"{'':8}-> {finding.advice}")

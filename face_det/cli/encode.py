@@ -1,0 +1,181 @@
+"""`face-det encode`: photos of people -> encodings.pickle, and what was left out and why."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from face_det.cli import progress
+from face_det.config import CHOICES, load_config, locate_config
+from face_det.detectors import DETECTORS
+from face_det.engine import EngineOptions
+from face_det.enrolment import list_lost_people
+from face_det.errors import DataError
+from face_det.gallery import (
+    EncodeReport,
+    EncodingCache,
+    OmissionReason,
+    encode_dataset,
+    encoding_cache_path,
+    list_photos,
+)
+from face_det.rpc import command_caller
+from face_det.service import build_enrolment_options, open_audit_log
+from face_det.storage import lock_for_update, make_folder, report_write_errors, write_atomically
+
+ADVICE = {
+    OmissionReason.NO_FACE: "the detector sees no face",
+    OmissionReason.SEVERAL_FACES: "more than one face; crop it to one person",
+    OmissionReason.BAD_IMAGE: "cannot be read as a picture",
+    OmissionReason.TOO_SMALL: "its face is smaller than minFace",
+}
+
+
+@dataclass(slots=True)
+class _Progress:
+    done: int = 0
+    total: int = 0
+
+
+@click.command(help="Encode dataset/NAME/*.jpg; only photos that are new or changed are looked at.")
+@click.option("-i", "--dataset", type=click.Path(path_type=Path), help="Photos; default: datasetPath.")
+@click.option("-e", "--encodings", type=click.Path(path_type=Path), help="To write; default: encodingsPath.")
+@click.option(
+    "-d", "--detection-method", type=click.Choice(sorted(DETECTORS)), help="Detector; default: faceDetModel."
+)
+@click.option(
+    "--embedder",
+    type=click.Choice([*CHOICES["embedder"]]),
+    help="dlib_resnet: its encodings only, else sface's too; default: embedder.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; default: one a core.")
+@click.option("--jitters", type=click.IntRange(1, 10_000), help="Re-samples a face; default: numJitters.")
+@click.option(
+    "--upsample", type=click.IntRange(0, 4), help="Doublings before detection; default: numFaceImgUpsample."
+)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def command(
+    context: click.Context,
+    dataset: Path | None,
+    encodings: Path | None,
+    detection_method: str | None,
+    embedder: str | None,
+    jobs: int | None,
+    jitters: int | None,
+    upsample: int | None,
+    config_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Entry point of the command."""
+    config = load_config(locate_config(config_path, os.environ), os.environ)
+    options = build_enrolment_options(config, embedder)
+    options = replace(
+        options,
+        detector=detection_method or options.detector,
+        jitters=jitters or options.jitters,
+        upsample=options.upsample if upsample is None else upsample,
+    )
+    dataset = (dataset or config.dataset_path).absolute()
+    target = (encodings or config.encodings_path).absolute()
+    count = _Progress()
+    try:
+        with open_audit_log(config, target).recorded(command_caller(), "encode") as counts:
+            report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), count)
+            counts |= {"encoded": report.encoded, "reused": report.reused}
+    except KeyboardInterrupt:
+        click.echo(
+            f"face-det: interrupted after {count.done} of {count.total} photos, which are kept for the "
+            f"next run, {target} is as it was",
+            err=True,
+        )
+        context.exit(130)
+    click.echo(
+        json.dumps(report_as_json(report, target), indent=2) if as_json else format_report(report, target)
+    )
+
+
+def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, count: _Progress) -> EncodeReport:
+    """Encode and write; DataError, and nothing written, if no photo can be used."""
+    if not dataset.is_dir():
+        raise DataError(f"{dataset}: must be a folder with a folder of photos for each person, is not there")
+    with report_write_errors(target.parent, "it must be a folder to write to"):
+        make_folder(target.parent)
+    with EncodingCache(encoding_cache_path(target)) as cache, progress.show_progress() as tell:
+
+        def on_progress(done: int, total: int) -> None:
+            count.done, count.total = done, total
+            tell("encoding", done, total)
+
+        before = _dataset_state(dataset)
+        report = encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
+        with lock_for_update(target):
+            if _dataset_state(dataset) != before:
+                # Photos were enrolled or removed while this ran: once more, with the cache in seconds.
+                report = encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
+            if not report.gallery.names:
+                raise DataError(_nothing_encoded_message(dataset, target, report))
+            gone = list_lost_people(report.gallery.people, target)
+            if gone:
+                click.echo(
+                    f"no longer in {target}, without a photo in {dataset}: {', '.join(gone)}", err=True
+                )
+            write_atomically(target, report.gallery.dumps())
+    return report
+
+
+def _dataset_state(dataset: Path) -> list[tuple[Path, int, int]]:
+    """What tells one state of a dataset from another, without reading the photos."""
+    paths = [path for paths in list_photos(dataset).values() for path in paths]
+    return [(path, path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths if path.exists()]
+
+
+def _nothing_encoded_message(dataset: Path, target: Path, report: EncodeReport) -> str:
+    kept = f"; {target} is as it was" if target.exists() else ""
+    if not report.left_out:
+        return f"{dataset}: must hold a folder of photos for each person, got none{kept}"
+    reasons = ", ".join(f"{item.path.name}: {item.reason.value}" for item in report.left_out[:3])
+    more = ", ..." if len(report.left_out) > 3 else ""
+    return (
+        f"{dataset}: must hold photos of one face each, got not one that can be used ({reasons}{more}){kept}"
+    )
+
+
+def format_report(report: EncodeReport, target: Path) -> str:
+    """The report as a table, and a line for each photo that was left out."""
+    head = ("person", "encoded", "reused", "left out")
+    rows = [(tally.name, *map(str, (tally.encoded, tally.reused, tally.left_out))) for tally in report.people]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, len(head)))])
+        for row in (head, *rows)
+    ]
+    lines += [
+        f"left out: {item.path}: {item.reason.value} ({ADVICE[item.reason]})" for item in report.left_out
+    ]
+    used = len(report.gallery.names)
+    lines.append(f"{target}: {used} encodings of {len(report.gallery.people)} people")
+    return "\n".join(lines)
+
+
+def report_as_json(report: EncodeReport, target: Path) -> dict[str, Any]:
+    """The report as plain values."""
+    return {
+        "encodings": str(target),
+        "encoded": report.encoded,
+        "reused": report.reused,
+        "people": [
+            {"name": tally.name, "encoded": tally.encoded, "reused": tally.reused, "leftOut": tally.left_out}
+            for tally in report.people
+        ],
+        "leftOut": [
+            {"path": str(item.path), "name": item.name, "reason": item.reason.value}
+            for item in report.left_out
+        ],
+    }

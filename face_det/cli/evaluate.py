@@ -1,0 +1,222 @@
+"""`face-det evaluate`: how often people are named rightly, and strangers named at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.table import Table as RichTable
+
+from face_det.classifiers import CLASSIFIERS
+from face_det.cli import progress, terminal
+from face_det.config import CHOICES, Config, load_config, locate_config
+from face_det.engine import build_engine
+from face_det.errors import DataError
+from face_det.evaluation import (
+    DEFAULT_ENROLLED_PHOTOS,
+    DEFAULT_TRAINING_STRANGERS,
+    Evaluation,
+    ExtraMeasurements,
+    RecognitionSettings,
+    ReportTable,
+    build_tables,
+    evaluate_split,
+    evaluation_as_json,
+    render_html,
+    split_dataset,
+)
+from face_det.gallery import EncodingCache, evaluation_cache_path
+from face_det.recognition import DecisionRule
+from face_det.service import build_enrolment_options
+from face_det.storage import make_folder, write_atomically
+
+DEFAULT_CLASSIFIER = "template"
+
+
+class NumberList(click.ParamType):  # type: ignore[type-arg]
+    """1,3,5 as (1, 3, 5)."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Whole numbers from 1 on."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            counts = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            counts = ()
+        if not counts or min(counts) < 1:
+            self.fail(f"must be numbers from 1 on, as in 1,3,5, got {value!r}", param, ctx)
+        return counts
+
+
+@click.command(
+    help="Measure recognition on photos that were not enrolled. DATASET is a folder with a folder of photos "
+    "for each person (default: datasetPath), or one with known/NAME/* and strangers/*."
+)
+@click.argument("dataset", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--held-out", type=click.Path(path_type=Path), help="Test on NAME/* in there; enrol all of DATASET."
+)
+@click.option("--enrol", type=click.IntRange(min=1), help="Photos of each person to enrol; default: 5.")
+@click.option(
+    "--unknown",
+    type=click.IntRange(min=0),
+    default=DEFAULT_TRAINING_STRANGERS,
+    help="Strangers to train on, at most; default: 200.",
+)
+@click.option("--people", type=click.IntRange(min=1), help="Only so many people, the first by name.")
+@click.option("--seed", type=int, help="Draw the people instead.")
+@click.option(
+    "--photos", type=NumberList(), default=(), help="Repeat it with so many photos enrolled, as in 1,3,5."
+)
+@click.option("-c", "--classifier", type=click.Choice([*CLASSIFIERS]), help="Default: classifier.")
+@click.option("--embedder", type=click.Choice([*CHOICES["embedder"]]), help="Default: embedder.")
+@click.option("--compare", is_flag=True, help="Put other systems' rules beside ours, on the same encodings.")
+@click.option(
+    "--degrade", is_flag=True, help="Repeat it with faces small, blurred, compressed, dark, masked."
+)
+@click.option(
+    "--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with pictures."
+)
+@click.option(
+    "--cache", type=click.Path(path_type=Path, dir_okay=False), help="Keeps encodings; default: the user's."
+)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one a core.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> None:
+    """Entry point of the command."""
+    asked = _Options(**given)
+    if asked.enrol is not None and asked.photos and asked.enrol < max(asked.photos):
+        raise click.UsageError(f"--photos must be at most --enrol, {asked.enrol}, got {max(asked.photos)}")
+    if asked.seed is not None and asked.people is None:
+        raise click.UsageError("--seed needs --people: how many to draw.")
+    if asked.page is not None and not asked.page.absolute().parent.is_dir():
+        raise DataError(f"{asked.page}: must be in a folder that is there, {asked.page.parent} is not")
+    config = load_config(locate_config(asked.config_path, os.environ), os.environ)
+    folder = (asked.dataset or config.dataset_path).absolute()
+    try:
+        found = _evaluate(asked, config, folder)
+        # The figures first: hours of work must not be lost to a full disk.
+        _print_figures(found, asked.as_json)
+        if asked.page is not None:
+            _write_page(asked.page, found, folder)
+    except KeyboardInterrupt:
+        click.echo("face-det: interrupted; what was encoded is kept for the next run", err=True)
+        context.exit(130)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What was said on the command line."""
+
+    dataset: Path | None
+    held_out: Path | None
+    enrol: int | None
+    unknown: int
+    people: int | None
+    seed: int | None
+    photos: tuple[int, ...]
+    classifier: str | None
+    embedder: str | None
+    compare: bool
+    degrade: bool
+    page: Path | None
+    cache: Path | None
+    config_path: Path | None
+    jobs: int | None
+    as_json: bool
+
+
+def _evaluate(asked: _Options, config: Config, folder: Path) -> Evaluation:
+    """Everything that was asked for."""
+    enrol = asked.enrol
+    if enrol is None and asked.held_out is None:
+        enrol = max([DEFAULT_ENROLLED_PHOTOS, *asked.photos])
+    split = split_dataset(
+        folder,
+        asked.held_out,
+        enrol_photos=enrol,
+        strangers=asked.unknown,
+        only=asked.people,
+        seed=asked.seed,
+    )
+    if asked.photos and max(asked.photos) > split.most_enrolled:
+        most = split.most_enrolled
+        raise DataError(f"photos: must be at most {most}, which is what is enrolled, got {max(asked.photos)}")
+    jobs = asked.jobs or len(os.sched_getaffinity(0))
+    with EncodingCache(_cache_file(asked.cache)) as cache, progress.show_progress() as on_progress:
+        return evaluate_split(
+            split,
+            build_engine(build_enrolment_options(config, asked.embedder)),
+            cache,
+            _settings(config, asked, jobs),
+            ExtraMeasurements(asked.photos, asked.compare, asked.degrade),
+            jobs=jobs,
+            on_progress=on_progress,
+        )
+
+
+def _write_page(page: Path, found: Evaluation, folder: Path) -> None:
+    with progress.show_progress() as on_progress:
+        on_progress("report", 0, 1)
+        # Names of files need not be text.
+        text = render_html(found, str(folder)).encode("utf-8", "backslashreplace")
+        write_atomically(page.absolute(), text)
+        on_progress("report", 1, 1)
+    click.echo(f"written: {page}", err=True)
+
+
+def _settings(config: Config, asked: _Options, jobs: int) -> RecognitionSettings:
+    kind = asked.classifier or config.classifier
+    return RecognitionSettings(
+        classifier=kind if kind in CLASSIFIERS else DEFAULT_CLASSIFIER,
+        embedder=asked.embedder or config.embedder,
+        rule=DecisionRule(config.min_proba, config.decision),
+        false_accept_rate=config.false_accept_rate,
+        jobs=jobs,
+    )
+
+
+def _cache_file(given: Path | None) -> Path:
+    """Where encodings are kept, in a folder that is there."""
+    path = given.absolute() if given else evaluation_cache_path()
+    try:
+        make_folder(path.parent)
+    except OSError as error:
+        raise DataError(f"{path.parent}: must be a folder to write to, got {error.strerror}") from error
+    return path
+
+
+def _print_figures(found: Evaluation, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(evaluation_as_json(found), indent=2))
+        return
+    console = terminal.make_console()
+    for table in build_tables(found):
+        console.print(_rich_table(table))
+        if table.note:
+            console.print(table.note, style="dim", markup=False, highlight=False)
+        console.print()
+
+
+def _rich_table(table: ReportTable) -> RichTable:
+    shown = RichTable(
+        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    shown.show_header = any(table.head)
+    for number, head in enumerate(table.head):
+        shown.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*map(terminal.make_cell, row))
+    return shown

@@ -1,0 +1,106 @@
+"""`face-det install-service`: the daemon as a service of systemd; asks nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from face_det.config import load_config
+from face_det.errors import ConfigError, FaceDetError
+from face_det.systemd import (
+    CONFIG_FILE,
+    SERVICE_NAME,
+    STATE_FOLDER,
+    FileStep,
+    Step,
+    path_in_root,
+    plan_installation,
+    plan_removal,
+)
+
+
+@click.command(
+    help="Make the daemon a service of systemd: unit, user and group, folders, /etc/face-detect/config.json. "
+    "To do it again brings the unit up to date and keeps the settings."
+)
+@click.option("--dry-run", is_flag=True, help="Only print what would be done, with the files.")
+@click.option("--uninstall", is_flag=True, help="Stop and remove the service; people and settings stay.")
+@click.option("--purge", is_flag=True, help="With --uninstall: people, settings and the user go as well.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    default=Path("/"),
+    help="The folder of another system, such as an image, to prepare instead of this one.",
+)
+def command(dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
+    """Entry point of the command; FaceDetError (exit 70) if a step cannot be done, 2 without root."""
+    if purge and not uninstall:
+        raise click.UsageError("--purge must come with --uninstall")
+    if root == Path("/") and os.geteuid() != 0 and not dry_run:
+        raise click.UsageError(
+            f"must be run as root, got user {os.geteuid()}: sudo face-det install-service, or --dry-run"
+        )
+    steps = plan_removal(root, purge) if uninstall else plan_installation(root)
+    for step in steps:
+        _print_step(step) if dry_run else _run_step(step, root)
+    if dry_run:
+        return
+    for line in _kept_paths(root, purge) if uninstall else (*_config_warnings(root), *_next_steps(root)):
+        click.echo(line, err=True)
+
+
+def _print_step(step: Step) -> None:
+    click.echo(step.told())
+    if isinstance(step, FileStep):
+        click.echo("".join(f"    {line}\n" if line else "\n" for line in step.content.splitlines()), nl=False)
+
+
+def _run_step(step: Step, root: Path) -> None:
+    try:
+        changed = step.do(root)
+    except OSError as error:
+        raise FaceDetError(f"{step.told()}: cannot be done: {error.strerror or error}") from error
+    click.echo(f"{'done     ' if changed else 'unchanged'} {step.told()}")
+
+
+def _next_steps(root: Path) -> list[str]:
+    if root != Path("/"):
+        return [f"next, in {root}: systemctl enable {SERVICE_NAME}"]
+    return [
+        f"next: systemctl enable --now {SERVICE_NAME}",
+        f"callers need the group: usermod -aG {SERVICE_NAME} www-data",
+    ]
+
+
+def _kept_paths(root: Path, purge: bool) -> list[str]:
+    kept = [path for path in (CONFIG_FILE.parent, STATE_FOLDER) if path_in_root(root, path).exists()]
+    if purge or not kept:
+        return []
+    return [
+        f"kept: {', '.join(map(str, kept))} and the user {SERVICE_NAME}; --uninstall --purge removes them"
+    ]
+
+
+def _config_warnings(root: Path) -> list[str]:
+    """What of settings that were there already the unit does not allow."""
+    try:
+        config = load_config(path_in_root(root, CONFIG_FILE), {})
+    except ConfigError as error:
+        return [f"warning: {fault}; the service will not start" for fault in error.faults]
+    loosen = "docs/how-to/service.md says how to allow that"
+    doubts = []
+    if config.zerorpc_pipe.startswith("tcp:"):
+        doubts.append(f"warning: zerorpcPipe is {config.zerorpc_pipe}, but the unit has no network; {loosen}")
+    elif not config.zerorpc_pipe.startswith(f"ipc:///run/{SERVICE_NAME}/"):
+        doubts.append(
+            f"warning: zerorpcPipe must be in /run/{SERVICE_NAME}, got {config.zerorpc_pipe}; {loosen}"
+        )
+    places = (config.model_path, config.label_path, config.encodings_path, config.dataset_path)
+    doubts += [
+        f"warning: {path} cannot be written by the unit, only {STATE_FOLDER} can; {loosen}"
+        for path in places
+        if root == Path("/") and not path.is_relative_to(STATE_FOLDER)
+    ]
+    return doubts

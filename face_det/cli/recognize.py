@@ -1,0 +1,158 @@
+"""`face-det recognize`: name the faces in pictures, here or by asking a daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from face_det.cli import terminal
+from face_det.config import load_config, locate_config
+from face_det.errors import BadImage, DataError, ModelMissing
+from face_det.media import annotate_faces, load_image, read_image_bytes, save_image
+from face_det.storage import make_folder, report_write_errors
+from face_det.types import UNKNOWN, Box
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+Answer = dict[str, Any]
+
+
+@click.command(help="Name the faces in pictures; a folder stands for the pictures in it.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("--remote", metavar="ENDPOINT", help="Ask the daemon at ipc:///PATH or tcp://HOST:PORT.")
+@click.option("--keys", type=click.Path(path_type=Path), help="For tcp: the file of `face-det keys add`.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--annotate", type=click.Path(path_type=Path, file_okay=False), help="Write annotated pictures here."
+)
+def command(
+    paths: tuple[Path, ...],
+    config_path: Path | None,
+    remote: str | None,
+    keys: Path | None,
+    as_json: bool,
+    annotate: Path | None,
+) -> None:
+    """Entry point of the command."""
+    if keys is not None and remote is None:
+        raise click.UsageError("--keys needs --remote: it is for a daemon that wants keys.")
+    pictures = list(_list_pictures(paths))
+    if annotate is not None:
+        with report_write_errors(annotate, "it must be a folder to write to"):
+            make_folder(annotate)
+    with _recognizer(config_path, remote, keys) as (ask, trained):
+        shown = track(
+            pictures,
+            "recognizing",
+            console=Console(stderr=True),
+            transient=True,
+            disable=len(pictures) == 1 or not sys.stderr.isatty(),
+        )
+        answers = [_answer_for(path, ask, annotate, f"{index:03d}-") for index, path in enumerate(shown)]
+    if as_json:
+        click.echo(json.dumps(answers, indent=2))
+    else:
+        terminal.make_console().print(_build_table(answers))
+    failed = sum("error" in answer for answer in answers)
+    if annotate is not None:
+        click.echo(f"annotated pictures are in {annotate}", err=True)
+    if failed:
+        raise DataError(f"{failed} of {len(answers)} pictures could not be read; the table says why")
+    if not trained:
+        raise ModelMissing(
+            "no model is trained yet, so nobody can be named; run face-det encode and face-det train"
+        )
+
+
+@contextlib.contextmanager
+def _recognizer(
+    config_path: Path | None, remote: str | None, keys: Path | None
+) -> Iterator[tuple[Callable[[bytes], list[Answer]], bool]]:
+    """How to have one picture answered, and whether there is a model to name anybody by."""
+    if remote is not None:
+        from face_det.rpc import Client
+
+        with Client(remote, keys=keys) as client:
+            yield client.recognize, client.status()["model"] is not None
+        return
+    # Networks take a second to load: only where they are used.
+    from face_det.service import build_service
+
+    service = build_service(load_config(locate_config(config_path, os.environ), os.environ))
+    yield service.recognize, service.trained
+
+
+def _list_pictures(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(entry for entry in path.rglob("*") if entry.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise DataError(f"{path}: must hold pictures, got none")
+            yield from inside
+        else:
+            yield path
+
+
+def _answer_for(
+    path: Path, ask: Callable[[bytes], list[Answer]], annotate: Path | None, prefix: str
+) -> Answer:
+    try:
+        data = read_image_bytes(path)
+        faces = ask(data)
+    except BadImage as error:
+        # We sent its bytes, which are not what the reader knows it by.
+        why = re.sub("^bytes:", lambda _: f"{path}:", str(error))
+        return {"image": str(path), "faces": [], "error": why}
+    if annotate is not None:
+        _annotate(data, faces, annotate / f"{prefix}{path.stem}.jpg")
+    return {"image": str(path), "faces": faces}
+
+
+def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
+    labels = []
+    for face in faces:
+        name = face["face"] or _describe_reason(face)
+        text = f"{name} {face['faceProba']:.0%}" if "faceProba" in face else name
+        labels.append((Box(**face["faceBox"]), text, face["face"] not in (None, UNKNOWN)))
+    save_image(annotate_faces(load_image(data), labels), target)
+
+
+def _build_table(answers: list[Answer]) -> Table:
+    table = Table()
+    for head in ("picture", "face", "probability", "reason", "box (left, top, right, bottom)"):
+        # Cut off, two pictures could look the same.
+        table.add_column(head, overflow="fold")
+    for answer in answers:
+        for face in answer["faces"]:
+            box = face["faceBox"]
+            cells = (
+                answer["image"],
+                face["face"] or "-",
+                f"{face['faceProba']:.2f}" if "faceProba" in face else "-",
+                _describe_reason(face),
+                ", ".join(f"{box[edge]:.0f}" for edge in ("xmin", "ymin", "xmax", "ymax")),
+            )
+            table.add_row(*map(terminal.make_cell, cells))
+        if not answer["faces"]:
+            cells = (answer["image"], "-", "-", answer.get("error", "no_face"), "")
+            table.add_row(*map(terminal.make_cell, cells))
+    return table
+
+
+def _describe_reason(face: Answer) -> str:
+    """The reason, and who it may be all the same."""
+    reason = str(face.get("faceReason", ""))
+    perhaps = " or ".join(candidate["name"] for candidate in face.get("candidates", []))
+    return f"{reason}: {perhaps}?" if perhaps else reason

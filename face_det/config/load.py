@@ -1,0 +1,143 @@
+"""config.json and the environment -> a frozen Config, or every fault at once.
+
+The file holds one object, `faceDetServer`. Each key can also come from the environment, as FACE_DET_
+and the key in capitals (minProba: FACE_DET_MINPROBA), which wins over the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from face_det.config.settings import CONFIG_KEYS, Config, describe_expected_value
+from face_det.errors import ConfigError
+from face_det.storage import abbreviate_json, format_json_key, read_json, repeated_keys
+
+SECTION = "faceDetServer"
+IGNORED_KEYS = ("comment", "objDetServer")
+"""What else the file may hold: some installations share it with an object detector."""
+PREFIX = "FACE_DET_"
+FILE_VARIABLE = "FACE_DET_CONFIG"
+
+
+def environment_variable(key: str) -> str:
+    """The environment variable of a key."""
+    return PREFIX + key.upper()
+
+
+def locate_config(given: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file a command reads: the one given, else FACE_DET_CONFIG's, else ./config.json if it is there."""
+    if given is not None:
+        return given
+    if environ.get(FILE_VARIABLE):
+        return Path(environ[FILE_VARIABLE])
+    return Path("config.json") if Path("config.json").is_file() else None
+
+
+def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The settings of a file (None: the defaults), then of the environment, which wins.
+
+    Relative paths start from the file's folder, or from the current one without a file. Raises
+    ConfigError with a line in `faults` for each thing that is wrong in either.
+    """
+    base = Path.cwd() if path is None else Path(path).absolute().parent
+    in_file, faults = ({}, []) if path is None else _read_file(Path(path), base)
+    in_environment, more = _read_environment(environ, base)
+    if faults or more:
+        raise ConfigError([*faults, *more])
+    try:
+        return Config.model_validate({**in_file, **in_environment}, context={"base": base})
+    except ValidationError as error:
+        # Each value is right by itself: what is left is one that does not go with another.
+        where = path if path is not None else "environment"
+        raise ConfigError(f"{where}: {fault['ctx']['error']}" for fault in error.errors()) from error
+
+
+def _read_file(path: Path, base: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        return {}, [f"{path}: {error}"]
+    if not isinstance(content, dict):
+        return {}, [f'{path}: must be {{"{SECTION}": {{...}}}}, got {abbreviate_json(content)}']
+    faults = [f"{place}: must be there once, is there twice" for place in repeated_keys(content)]
+    for key in content:
+        if key in CONFIG_KEYS and key not in IGNORED_KEYS:
+            faults.append(f"{format_json_key(key)}: must be inside {SECTION}")
+        elif key not in (SECTION, *IGNORED_KEYS):
+            faults.append(f"{format_json_key(key)}: unknown key{_did_you_mean(key, [SECTION])}")
+    section = content.get(SECTION, {})
+    if SECTION not in content:
+        faults.append(f"{SECTION}: must be there, with the settings in it")
+    elif not isinstance(section, dict):
+        faults.append(f"{SECTION}: must be an object, got {abbreviate_json(section)}")
+        section = {}
+    faults += _find_faults(section, section, base, lambda key: f"{SECTION}.{format_json_key(key)}")
+    return section, [f"{path}: {fault}" for fault in faults]
+
+
+def _read_environment(environ: Mapping[str, str], base: Path) -> tuple[dict[str, Any], list[str]]:
+    names = {environment_variable(key): key for key in CONFIG_KEYS}
+    ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name != FILE_VARIABLE}
+    faults = [
+        f"{format_json_key(name)}: unknown key{_did_you_mean(name, [*names, FILE_VARIABLE])}"
+        for name in sorted(ours)
+        if name not in names
+    ]
+    written = {names[name]: text for name, text in ours.items() if name in names}
+    values = {key: _parse_variable(key, text) for key, text in written.items()}
+    faults += _find_faults(values, written, base, environment_variable)
+    return values, [f"environment: {fault}" for fault in faults]
+
+
+def _parse_variable(key: str, text: str) -> Any:
+    """Text from the environment -> what the file would hold; what cannot be that stays text."""
+    if CONFIG_KEYS[key].annotation in (int, float, bool) or (
+        key == "imageRoots" and text.lstrip().startswith("[")
+    ):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    if key == "imageRoots" and text:
+        # An empty text is refused as with any key, not taken for "no restriction".
+        return [root for root in text.split(os.pathsep) if root]
+    return text
+
+
+def _find_faults(
+    values: Mapping[str, Any], written: Mapping[str, Any], base: Path, place: Callable[[str], str]
+) -> list[str]:
+    """What is wrong with each value by itself; `written` is how it stood there, place(key) where."""
+    faults = [
+        f"{place(key)}: unknown key{_did_you_mean(key, CONFIG_KEYS)}"
+        for key in values
+        if key not in CONFIG_KEYS
+    ]
+    known = {key: value for key, value in values.items() if key in CONFIG_KEYS}
+    try:
+        Config.model_validate(known, context={"base": base})
+    except ValidationError as error:
+        wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+        faults += [
+            f"{place(key)}: must be {describe_expected_value(key)}, got {abbreviate_json(written[key])}"
+            for key in known
+            if key in wrong
+        ]
+    return faults
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    by_letters = {_letters(right): right for right in known}
+    near = difflib.get_close_matches(_letters(name), by_letters, n=1)
+    return f"; did you mean {by_letters[near[0]]}?" if near else ""
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()

@@ -1,0 +1,5 @@
+"""The long-running process: workers, fair queue, logs, and an orderly end."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

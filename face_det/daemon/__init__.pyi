@@ -1,0 +1,1 @@
+from .daemon import run_daemon as run_daemon

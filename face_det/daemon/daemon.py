@@ -1,0 +1,221 @@
+"""The daemon's life: claim the endpoint, load, answer, and end without losing a reply."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+
+from face_det.config import Config
+from face_det.daemon import logs
+from face_det.daemon.methods import ConfigLoader, DaemonMethods, ServiceBuilder
+from face_det.daemon.workers import Workers
+from face_det.errors import FaceDetError
+from face_det.rpc import (
+    Authenticator,
+    Dispatcher,
+    Endpoint,
+    RpcServer,
+    bind_endpoint,
+    create_authenticator,
+    hold_endpoint,
+    parse_endpoint,
+)
+from face_det.systemd import Notifier
+
+if TYPE_CHECKING:
+    from face_det.service import Service
+
+
+log = logging.getLogger(__name__)
+
+SERVER_NAME = "face_det"
+QUICK_THREADS = 2
+QUICK_QUEUE = 256
+LINGER_S = 5.0
+"""How long replies may still be on their way to the kernel when all calls are answered."""
+CHECK_S = 15.0
+"""How often the threads are looked after where no watchdog asks for more."""
+REQUEST_BYTES = 32 * 2**20
+"""Room in a message for all that is no picture: a call with 100,000 labels has 20 MB."""
+SHUTTING_DOWN = "shutting down; try again"
+
+
+def run_daemon(
+    load: ConfigLoader,
+    assemble: ServiceBuilder,
+    environ: Mapping[str, str],
+    *,
+    call_limit_s: float | None = None,
+) -> bool:
+    """Serve until SIGTERM or SIGINT; False if a thread that would not end is left behind.
+
+    ConfigError, AlreadyRunning, and what `assemble` raises come up before anything is served.
+    """
+    config = load()
+    logs.configure_logging(config.log_level)
+    place = parse_endpoint(config.zerorpc_pipe)
+    protection = create_authenticator(place, config.keys_path, insecure=config.insecure_tcp)
+    with hold_endpoint(place):
+        limit_s = config.stuck_after if call_limit_s is None else call_limit_s
+        daemon = _Daemon(config, load, assemble, Notifier(environ), limit_s)
+        daemon.guard = protection
+        return daemon.serve(place)
+
+
+class _Daemon:
+    """One run of the daemon, on the main greenlet."""
+
+    def __init__(
+        self,
+        config: Config,
+        load: ConfigLoader,
+        assemble: ServiceBuilder,
+        notifier: Notifier,
+        call_limit_s: float,
+    ) -> None:
+        self._config = config
+        self._load_config = load
+        self.guard: Authenticator | None = None
+        self._assemble = assemble
+        self._notifier = notifier
+        self._call_limit_s = call_limit_s
+        self._workers = Workers(config.workers, config.queue_size)
+        self._learner = Workers(1, config.queue_size, name="learner")
+        self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
+        self._pools = (self._workers, self._learner, self._quick)
+        self._rpc: DaemonMethods | None = None
+        self._stopping = Event()
+        self._hurry = Event()
+        self._crashed = False
+
+    def serve(self, place: Endpoint) -> bool:
+        """Load, answer, end."""
+        gevent.signal_handler(signal.SIGTERM, self._stop)
+        gevent.signal_handler(signal.SIGINT, self._stop)
+        gevent.signal_handler(signal.SIGHUP, self._reload)
+        for pool in self._pools:
+            pool.start()
+        service = self._build()
+        if service is None:
+            log.info("stopped while loading")
+            return False
+        self._rpc = DaemonMethods(
+            self._config,
+            service,
+            workers=self._workers,
+            learner=self._learner,
+            quick=self._quick,
+            notifier=self._notifier,
+            load=self._load,
+            assemble=self._assemble,
+            call_limit_s=self._call_limit_s,
+        )
+        server = RpcServer(
+            Dispatcher(SERVER_NAME, self._rpc.methods()),
+            heartbeat_s=self._config.zerorpc_heart_beat / 1000,
+            max_message_bytes=self._config.max_file_bytes + REQUEST_BYTES,
+            guard=self.guard,
+        )
+        bind_endpoint(place, server.bind)
+        server.start(self._crash)
+        summary = self._rpc.summary()
+        log.info("%s (pid %d)", summary, os.getpid())
+        if service.status()["model"] is None:
+            log.warning("no model is trained yet: every face is answered `unrecognised` until one is")
+        self._notifier.ready(summary)
+        watches = [gevent.spawn(self._watch), gevent.spawn(self._rpc.look_after_model)]
+        self._stopping.wait()
+        gevent.killall(watches)
+        return self._end(server, self._rpc.config.shutdown_timeout)
+
+    def _load(self) -> Config:
+        """What a reload reads: the clients' keys first, since one that was removed must go in any case."""
+        if self.guard is not None:
+            self.guard.reload()
+        return self._load_config()
+
+    def _build(self) -> Service | None:
+        """The service, made on a thread so that signals are heard meanwhile; None if one said stop."""
+        building = gevent.spawn(self._outcome_of_assembling)
+        gevent.wait([building, self._stopping], count=1)
+        if not building.ready():
+            return None
+        service: Service | None
+        service, error = building.get()
+        if error is not None:
+            raise error
+        return service
+
+    def _outcome_of_assembling(self) -> tuple[Service | None, FaceDetError | None]:
+        """The service, or why there is none: a greenlet that raises would have gevent print a traceback."""
+        try:
+            assembled = self._quick.submit(lambda: self._assemble(self._config, None), limit_s=float("inf"))
+        except FaceDetError as error:
+            return None, error
+        return assembled, None
+
+    def _end(self, server: RpcServer, timeout_s: float) -> bool:
+        """Let the calls in progress finish, refuse the others, deliver the replies.
+
+        The socket goes on listening until then: to unbind it would cut the connections, too, that
+        wait for replies. Who calls meanwhile is told.
+        """
+        log.info("stopping: %d calls in progress", server.calls)
+        self._notifier.stopping(f"finishing {server.calls} calls")
+        for pool in self._pools:
+            pool.close(SHUTTING_DOWN)
+        finished = gevent.spawn(self._finish, server)
+        gevent.wait([finished, self._hurry], timeout=timeout_s, count=1)
+        clean = bool(finished.ready())
+        if not clean:
+            log.warning("cutting off %d calls that have not finished", server.calls)
+            server.cut_off(SHUTTING_DOWN)
+        finished.kill()
+        log.info("all calls are answered; delivering what is still on its way")
+        server.close(LINGER_S)
+        if self._crashed:
+            raise FaceDetError("the server failed; the log above says how")
+        log.info("stopped")
+        return clean
+
+    def _finish(self, server: RpcServer) -> None:
+        server.join()
+        for pool in self._pools:
+            # Callers that are gone have left jobs behind, which end as well.
+            pool.join()
+
+    def _watch(self) -> None:
+        """Ping systemd's watchdog, from the hub and only while every thread has lately shown that it lives.
+
+        So it is systemd that restarts a daemon whose hub or whose threads hang. A thread shows it by
+        an end of its job, by giving way in a long one, or by waking up while it has none.
+        """
+        watchdog_s = self._notifier.watchdog_s
+        complained = False
+        while True:
+            stuck = next(filter(None, (pool.stuck() for pool in self._pools)), None)
+            if stuck is None:
+                self._notifier.alive()
+            elif not complained:
+                log.error("%s; the watchdog gets no more notifications", stuck)
+            complained = stuck is not None
+            gevent.sleep(CHECK_S if watchdog_s is None else watchdog_s / 2)
+
+    def _stop(self) -> None:
+        """The first signal stops, the second hurries."""
+        (self._hurry if self._stopping.is_set() else self._stopping).set()
+
+    def _crash(self) -> None:
+        self._crashed = True
+        self._hurry.set()
+        self._stopping.set()
+
+    def _reload(self) -> None:
+        if self._rpc is not None and not self._stopping.is_set():
+            self._rpc.reload_on_signal()

@@ -1,0 +1,241 @@
+"""The verbs as callers reach them: each hands its work to the workers and logs one line."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gevent
+
+from face_det.config import Config
+from face_det.daemon import logs
+from face_det.daemon.workers import Workers, give_way
+from face_det.engine import Budget
+from face_det.errors import ConfigError, FaceDetError
+from face_det.rpc import CURRENT_CALLER, Caller
+from face_det.service import audit_call, open_audit_log
+from face_det.systemd import Notifier
+
+if TYPE_CHECKING:
+    from face_det.service import Service
+
+
+T = TypeVar("T")
+Notes = dict[str, Any]
+ConfigLoader = Callable[[], Config]
+ServiceBuilder = Callable[[Config, "Service | None"], "Service"]
+
+log = logging.getLogger(__name__)
+
+CALL_LIMIT_S = 600.0
+"""A worker that is longer at one call is stuck: no call takes that long, and every caller has given up."""
+PICTURE_LIMIT_S = 10.0
+"""Added for each picture of a call."""
+MODEL_CHECK_S = 15.0
+"""How often it is looked whether the model on disk is still the one in use."""
+TRAINING_LIMIT_S = 6 * 3600.0
+"""The same for `train`, whose search may well take an hour."""
+
+RESTART_KEYS = (
+    "zerorpc_pipe",
+    "insecure_tcp",
+    "keys_path",
+    "zerorpc_heart_beat",
+    "workers",
+    "isolation",
+    "worker_memory",
+    "queue_size",
+    "max_file_bytes",
+    "stuck_after",
+)
+"""What a reload cannot change."""
+
+
+class DaemonMethods:
+    """The verbs. `workers` answer who is in a picture.
+
+    `learner`, a single thread, runs one after the other what writes the dataset and the model, and
+    reloads: none reads the files half way through another's writing, and an hour's training keeps
+    no picture waiting. `quick` answers what must wait behind neither.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        service: Service,
+        *,
+        workers: Workers,
+        learner: Workers,
+        quick: Workers,
+        notifier: Notifier,
+        load: ConfigLoader,
+        assemble: ServiceBuilder,
+        call_limit_s: float = CALL_LIMIT_S,
+    ) -> None:
+        self._started_with = config
+        self._config = config
+        self._service = service
+        self._workers = workers
+        self._learner = learner
+        self._quick = quick
+        self._notifier = notifier
+        self._load = load
+        self._assemble = assemble
+        self._call_limit_s = call_limit_s
+        self._audit = open_audit_log(config)
+        self._started = time.monotonic()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in use."""
+        return self._config
+
+    def methods(self) -> Mapping[str, Callable[..., Any]]:
+        """All that can be called from outside."""
+        return {
+            "detect_faces": self.detect_faces,
+            "recognize": self.recognize,
+            "add_face": self.add_face,
+            "people": self.people,
+            "forget": self.forget,
+            "train": self.train,
+            "reload": self.reload,
+            "status": self.status,
+        }
+
+    def detect_faces(self, images: Any) -> Any:
+        """Who is in the persons' boxes of these images? JSON text of the same list, with answers."""
+        pictures = len(images) if isinstance(images, list) else 1
+        limit_s = self._call_limit_s + PICTURE_LIMIT_S * pictures
+        budget = Budget(self._config.call_timeout or math.inf, give_way=give_way)
+        with logs.log_call(log, "detect_faces") as notes:
+            return self._workers.submit(
+                lambda: self._service.detect_faces(images, notes, budget),
+                limit_s=limit_s,
+                notes=notes,
+                budget=budget,
+            )
+
+    def recognize(self, image: Any, options: Any = None) -> Any:
+        """Who is in this picture (a path, or the bytes of a file)? Its faces, best first."""
+        with logs.log_call(log, "recognize") as notes:
+            return self._workers.submit(
+                lambda: self._service.recognize(image, options, notes),
+                limit_s=self._call_limit_s,
+                notes=notes,
+            )
+
+    def add_face(self, name: Any, image: Any) -> Any:
+        """Store the one face of this picture (a path, or the bytes of a file) under a name, and learn it."""
+        with logs.log_call(log, "add_face") as notes:
+            return self._learn("enrol", lambda: self._service.add_face(name, image, notes), notes, name=name)
+
+    def people(self) -> Any:
+        """Everybody who is enrolled, with the number of images."""
+        with logs.log_call(log, "people", logging.DEBUG) as notes:
+            return self._swiftly(lambda: self._service.people(), notes)
+
+    def forget(self, name: Any) -> Any:
+        """Remove a person's images and encodings, and unlearn them."""
+        with logs.log_call(log, "forget") as notes:
+            return self._learn("forget", lambda: self._service.forget(name, notes), notes, name=name)
+
+    def train(self, options: Any = None) -> Any:
+        """Retrain from the dataset and use the new model from the next call on; the report."""
+        with logs.log_call(log, "train") as notes:
+            return self._learn("train", lambda: self._service.train(options, notes), notes, TRAINING_LIMIT_S)
+
+    def reload(self) -> Any:
+        """Read configuration and model again, as SIGHUP does; what does not fit is refused."""
+        with logs.log_call(log, "reload") as notes:
+            return self._learn("reload", lambda: self._replace(notes), notes)
+
+    def status(self) -> Any:
+        """Version, uptime, model, networks, counters, queue depth, and how long calls take."""
+        with logs.log_call(log, "status", logging.DEBUG) as notes:
+            fields = self._swiftly(lambda: self._service.status(), notes)
+        ours, learning = self._workers.status(), self._learner.status()
+        both = {name: count + learning["counters"][name] for name, count in ours["counters"].items()}
+        return {
+            **fields,
+            **ours,
+            "counters": {**fields.get("counters", {}), **both},
+            "audit": {"path": str(self._audit.path), "failed": self._audit.failed},
+            "learning": {key: learning[key] for key in ("running", "queue_depth")},
+            "uptime_s": round(time.monotonic() - self._started, 3),
+            "endpoint": self._started_with.zerorpc_pipe,
+            "pid": os.getpid(),
+        }
+
+    def reload_on_signal(self) -> None:
+        """SIGHUP: as `reload`, but what is wrong goes to the log."""
+        CURRENT_CALLER.set(Caller("signal"))
+        try:
+            self.reload()
+        except FaceDetError as error:
+            for fault in error.faults if isinstance(error, ConfigError) else (error,):
+                log.error("reload refused, the old configuration and model stay in use: %s", fault)
+        except Exception:
+            log.exception("reload failed, the old configuration and model stay in use")
+
+    def look_after_model(self) -> None:
+        """For ever: tell the log when the model on disk is another or does not fit, and mend it if wanted."""
+        tried = None
+        CURRENT_CALLER.set(Caller("daemon"))
+        while True:
+            try:
+                stale = self._swiftly(lambda: self._service.status(), {}).get("stale")
+                if stale is not None and stale != tried and self._config.auto_retrain:
+                    tried = stale
+                    with logs.log_call(log, "mend") as notes:
+                        run = lambda: self._service.mend(notes)  # noqa: E731 - it runs now
+                        self._learn("train", run, notes, TRAINING_LIMIT_S)
+            except FaceDetError as error:
+                log.error("the model is not trained again: %s", error)
+            gevent.sleep(MODEL_CHECK_S)
+
+    def summary(self) -> str:
+        """One line about what is served."""
+        model = self._service.status().get("model")
+        known = f"{model['classifier']}, {len(model['classes'])} classes" if model else "no model trained yet"
+        return f"ready on {self._started_with.zerorpc_pipe}: {known}"
+
+    def _learn(
+        self, action: str, run: Callable[[], T], notes: Notes, limit_s: float = 0, *, name: object = None
+    ) -> T:
+        """Run it on the learner's thread, with lines in the audit log before and after."""
+        recorded = audit_call(self._audit, action, run, notes, name)
+        return self._learner.submit(recorded, limit_s=limit_s or self._call_limit_s, notes=notes)
+
+    def _swiftly(self, run: Callable[[], T], notes: Notes) -> T:
+        return self._quick.submit(run, limit_s=self._call_limit_s, notes=notes)
+
+    def _replace(self, notes: Notes) -> dict[str, Any]:
+        """Take the new configuration, if it and the model on disk are fit for use."""
+        self._notifier.reloading()
+        try:
+            return self._replaced(notes)
+        finally:
+            self._notifier.ready(self.summary())
+
+    def _replaced(self, notes: Notes) -> dict[str, Any]:
+        config = self._load()
+        changed = [key for key, value in vars(config).items() if value != getattr(self._config, key)]
+        restart = [key for key in RESTART_KEYS if getattr(config, key) != getattr(self._started_with, key)]
+        if changed:
+            self._service = self._assemble(config, self._service)
+            self._config = config
+            if open_audit_log(config).path != self._audit.path:
+                self._audit = open_audit_log(config)
+            logs.set_log_level(config.log_level)
+            fields = {"model": self._service.status()["model"]}
+        else:
+            fields = self._service.reload()
+        notes.update(changed=",".join(changed) or "-", restart_needed=",".join(restart) or "-")
+        if restart:
+            log.warning("these settings change only with a restart: %s", ", ".join(restart))
+        return {**fields, "changed": changed, "restart_needed": restart}

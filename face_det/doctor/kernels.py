@@ -1,0 +1,42 @@
+"""Self-test: whether dlib's networks run by kernels of our own, and what to do if they do not."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+
+from face_det.doctor.checks import CheckResult, CheckState
+from face_det.nets import DEFAULT_COMPUTE, Compute
+
+VECTORS = {16: "AVX-512", 8: "AVX2"}
+"""By how many floats are in one."""
+
+BUILD_ADVICE = (
+    "for more speed: apt install gcc, then install face_det again (make clean setup, or pip install \
+--force-reinstall --no-deps .)"
+)
+REINSTALL_ADVICE = "install face_det again, with another compiler; check memory and processor"
+
+
+def check_kernels(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckResult]:
+    """Which are there, or why none; no fault, for ONNX Runtime does the same work, slower. Those that compute
+    wrongly are a warning: nothing uses them, but what else does this machine compute?"""
+    from face_det.nets import UNSUPPORTED_PROCESSOR, load_checked_kernels, load_kernels
+
+    loaded, found = load_kernels(), load_checked_kernels()
+    if not isinstance(found, str):
+        used = "used for dlib's networks"
+        if not compute.native:
+            used = f"not used with {compute.runtime}, {compute.precision}, {compute.device}"
+        yield CheckResult("kernels", CheckState.OK, f"{VECTORS[found.lanes]}, they compute right; {used}")
+    elif not isinstance(loaded, str):
+        yield CheckResult("kernels", CheckState.WARNING, f"not used: {found}", REINSTALL_ADVICE)
+    elif platform.machine() != "x86_64":
+        yield CheckResult(
+            "kernels", CheckState.OK, f"none for {platform.machine()}: ONNX Runtime does their work"
+        )
+    else:
+        text = f"none: {loaded}; ONNX Runtime does their work"
+        yield CheckResult(
+            "kernels", CheckState.OK, text, "" if loaded is UNSUPPORTED_PROCESSOR else BUILD_ADVICE
+        )

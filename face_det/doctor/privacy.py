@@ -1,0 +1,49 @@
+"""Self-test: whether others on this machine may read what identifies people, or change what is loaded."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from face_det.config import Config
+from face_det.doctor.checks import CheckResult, CheckState
+from face_det.gallery import encoding_cache_path, facts_path
+from face_det.service import default_audit_path
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_WRITERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def check_permissions(config: Config) -> Iterator[CheckResult]:
+    """Files that are wider than 0600, a dataset wider than 0700, and folders that others may write to."""
+    encodings = config.encodings_path
+    log = config.audit_path or default_audit_path(encodings)
+    files = [
+        encodings,
+        config.model_path,
+        config.label_path,
+        encoding_cache_path(encodings),
+        facts_path(encodings),
+    ]
+    files += [log, log.with_name(f"{log.name}.key")]
+    found = [*_find_wider(files, _OTHERS, "600"), *_find_wider([config.dataset_path], _OTHERS, "700")]
+    folders = sorted({path.parent for path in files})
+    found += _find_wider(folders, _WRITERS, "go-w")
+    yield from found
+    if not found:
+        yield CheckResult(
+            "permissions", CheckState.OK, "photos, encodings, models and logs are their owner's only"
+        )
+
+
+def _find_wider(paths: list[Path], refused: int, mode: str) -> Iterator[CheckResult]:
+    for path in paths:
+        try:
+            there = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue  # not there yet, or said by another check
+        # In a sticky folder, as /tmp is, others cannot replace what is ours.
+        if there & refused and not (path.is_dir() and there & stat.S_ISVTX):
+            text = f"{path} has mode {there:04o}: others on this machine may read or change it"
+            yield CheckResult("permissions", CheckState.WARNING, text, f"chmod {mode} '{path}'")

@@ -1,1 +1,0 @@
-"""How the outside gets in: RPC daemon, client, commands."""

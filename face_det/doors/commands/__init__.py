@@ -1,1 +1,0 @@
-"""The commands of face-det, one file each."""

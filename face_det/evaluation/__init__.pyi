@@ -1,0 +1,14 @@
+from .evaluate import Evaluation as Evaluation
+from .evaluate import ExtraMeasurements as ExtraMeasurements
+from .evaluate import evaluate_split as evaluate_split
+from .open_set import RecognitionSettings as RecognitionSettings
+from .protocol import DEFAULT_ENROLLED_PHOTOS as DEFAULT_ENROLLED_PHOTOS
+from .protocol import DEFAULT_TRAINING_STRANGERS as DEFAULT_TRAINING_STRANGERS
+from .protocol import split_dataset as split_dataset
+from .report.as_json import evaluation_as_json as evaluation_as_json
+from .report.html import render_html as render_html
+from .report.tables import ReportTable as ReportTable
+from .report.tables import build_tables as build_tables
+from .report.training import draw_held_out_confusion as draw_held_out_confusion
+from .report.training import training_as_json as training_as_json
+from .report.training import training_as_text as training_as_text

@@ -1,0 +1,1 @@
+"""The evaluation as tables, JSON, charts and one HTML page."""

@@ -1,0 +1,306 @@
+"""The report's curves: error trade-off, sweep, score histograms and reliability, as PNG."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from scipy.stats import norm  # type: ignore[import-untyped]
+
+from face_det.evaluation.evaluate import Evaluation
+from face_det.evaluation.metrics import (
+    Floats,
+    OpenSetCounts,
+    Predictions,
+    Proportion,
+    ReliabilityDiagram,
+    count_by_threshold,
+)
+from face_det.types import UNKNOWN
+
+DPI = 144
+OURS_COLOUR, GENUINE_COLOUR, STRANGERS_COLOUR = "#0b6e99", "#2a7f3f", "#c2452d"
+OTHERS_COLOUR, MISTAKES_COLOUR = "#8a8a8a", "#a05a9c"
+MARKERS = "osD^v<>PX*hp"
+WORST_ERROR_RATE = 0.6
+"""The end of the axes of errors: a rule beyond it is of no use."""
+HIGHEST_PROBABILITY = 0.9999
+LEAST_SHOWN, MOST_SHOWN = 0.01, 0.999
+_PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
+_TICKS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreDistributions:
+    """How near faces come: to their own person, to the nearest other one, and strangers to anybody.
+
+    `threshold` is that of the decision, `label` what the axis shows; of distances, less is nearer.
+    """
+
+    genuine: Floats
+    impostor: Floats
+    strangers: Floats
+    threshold: float | None
+    label: str
+    nearer_is_less: bool = False
+
+
+def draw_det_curve(
+    truth: Sequence[str | None], ours: Predictions, table: OpenSetCounts, others: Mapping[str, OpenSetCounts]
+) -> bytes:
+    """Known people not named rightly against strangers named, on normal quantiles, and each rule's place.
+
+    A rate of zero has no place on such axes: it is drawn at half a photo. What is beyond WORST is drawn
+    at the edge; the legend has its figures.
+    """
+    figure, axes = _canvas(7.4, 5.6)
+    _, counts = count_by_threshold(truth, ours)
+    low = 0.5 / max(table.strangers, 1), 0.5 / max(table.known, 1)
+    x = np.clip(counts[:, 2] / max(table.strangers, 1), low[0], WORST_ERROR_RATE)
+    y = np.clip(1 - counts[:, 0] / max(table.known, 1), low[1], WORST_ERROR_RATE)
+    axes.plot(
+        norm.ppf(x), norm.ppf(y), color=OURS_COLOUR, linewidth=2, label="ours, every threshold", zorder=3
+    )
+    for mark, (name, other) in zip(MARKERS * 3, others.items(), strict=False):
+        _place(axes, other, low, name, mark, None, 60)
+    _place(axes, table, low, "ours, as shipped", "*", OURS_COLOUR, 240)
+    for axis, least in ((axes.xaxis, low[0]), (axes.yaxis, low[1])):
+        _probit(axis, least)
+    axes.set_xlabel("strangers named")
+    axes.set_ylabel("known people not named rightly")
+    axes.grid(color="0.9")
+    title = "strangers named, known not named rightly"
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=9, title=title, title_fontsize=8
+    )
+    return figure_as_png(figure)
+
+
+def _place(
+    axes: Axes,
+    table: OpenSetCounts,
+    low: tuple[float, float],
+    name: str,
+    mark: str,
+    colour: str | None,
+    size: int,
+) -> None:
+    x = table.strangers_named / max(table.strangers, 1)
+    y = 1 - table.right / max(table.known, 1)
+    axes.scatter(
+        norm.ppf(np.clip(x, low[0], WORST_ERROR_RATE)),
+        norm.ppf(np.clip(y, low[1], WORST_ERROR_RATE)),
+        marker=mark,
+        s=size,
+        c=colour,
+        edgecolors="black",
+        linewidths=0.6,
+        label=f"{name}: {x:.1%}, {y:.1%}",
+        zorder=5 if colour else 4,
+        clip_on=False,
+    )
+
+
+def _probit(axis: Axis, least: float) -> None:
+    """Ticks at round rates, as far apart as their labels need, and zero at the end."""
+    ticks = [(least, "0")]
+    for tick in _TICKS:
+        if norm.ppf(tick) - norm.ppf(ticks[-1][0]) > 0.28:
+            ticks.append((tick, f"{tick * 100:g}%"))
+    axis.set_ticks([norm.ppf(place) for place, _ in ticks], [text for _, text in ticks])
+    axis.set_tick_params(labelsize=8)
+
+
+def draw_threshold_sweep(truth: Sequence[str | None], ours: Predictions, table: OpenSetCounts) -> bytes:
+    """What becomes of known people (above) and of strangers (below) as the least probability rises."""
+    figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.12})
+    steps, counts = count_by_threshold(truth, ours)
+    # Each count holds from its own step down to the next, and the last one further still.
+    steps = np.clip([*steps, 0.0], 1 - HIGHEST_PROBABILITY, HIGHEST_PROBABILITY)
+    counts = np.vstack([counts, counts[-1:]])
+    shares = counts / np.array([max(table.known, 1), max(table.known, 1), max(table.strangers, 1)])
+    for axes, column, name, colour in (
+        (upper, 0, "known, named rightly", GENUINE_COLOUR),
+        (lower, 1, "known, named wrongly", MISTAKES_COLOUR),
+        (lower, 2, "strangers, named", STRANGERS_COLOUR),
+    ):
+        axes.step(steps, shares[:, column], color=colour, linewidth=2, label=name, where="post")
+    # The counts that are in the picture, from one end to the other.
+    first, last = np.flatnonzero(steps > MOST_SHOWN)[-1], np.flatnonzero(steps >= LEAST_SHOWN)[-1]
+    usual = shares[first : last + 1]
+    upper.set_ylim(max(min(float(usual[:, 0].min()) - 0.01, 0.97), -0.002), 1.002)
+    lower.set_ylim(-0.0005, max(float(usual[:, 1:].max()) * 1.2, 0.01))
+    for axes in (upper, lower):
+        axes.set_xscale("logit")
+        axes.set_xlim(LEAST_SHOWN, MOST_SHOWN)
+        axes.minorticks_off()
+        axes.set_xticks(_PROBABILITIES, [f"{value:g}" for value in _PROBABILITIES])
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
+        axes.grid(color="0.9")
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    lower.set_xlabel("least probability (minProba)")
+    return figure_as_png(figure)
+
+
+def draw_score_histograms(scores: ScoreDistributions) -> bytes:
+    """Three histograms above one another, so that none hides another; the line is the threshold."""
+    figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
+    FigureCanvasAgg(figure)
+    parts = (
+        ("known, to themselves", scores.genuine, GENUINE_COLOUR),
+        ("known, to the nearest other", scores.impostor, OTHERS_COLOUR),
+        ("strangers, to the nearest", scores.strangers, STRANGERS_COLOUR),
+    )
+    everything = np.concatenate([part[np.isfinite(part)] for _, part, _ in parts])
+    edges = np.linspace(everything.min(), everything.max(), 61) if len(everything) else np.linspace(0, 1, 61)
+    rows = figure.subplots(3, 1, sharex=True, gridspec_kw={"hspace": 0.4})
+    for axes, (name, values, colour) in zip(rows, parts, strict=True):
+        finite = values[np.isfinite(values)]
+        axes.hist(finite, bins=edges, weights=np.full(len(finite), 1 / max(len(finite), 1)), color=colour)
+        axes.set_ylim(0, None if len(finite) else 1)
+        axes.set_title(f"{name} ({len(finite)} faces)", loc="left", fontsize=9, pad=3)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        if scores.threshold is not None:
+            axes.axvline(scores.threshold, color="black", linewidth=1.2, linestyle="--")
+    if scores.threshold is not None:
+        rows[1].annotate(
+            "threshold",
+            (scores.threshold, 0.93),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )
+    rows[-1].set_xlabel(scores.label)
+    if scores.nearer_is_less:
+        rows[-1].invert_xaxis()
+    return figure_as_png(figure)
+
+
+def draw_reliability_diagram(found: ReliabilityDiagram) -> bytes:
+    """What was claimed against what was right; a dot's area is the number of answers."""
+    figure, axes = _canvas(4.8, 4.6)
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
+    sizes = 20 + 400 * np.sqrt(found.counts / max(found.counts.max(initial=1), 1))
+    axes.scatter(found.claimed, found.actual, s=sizes, color=OURS_COLOUR, alpha=0.75, zorder=3)
+    low, high = np.array([Proportion(*of).interval for of in _counted(found)]).reshape(-1, 2).T
+    axes.vlines(found.claimed, low, high, color=OURS_COLOUR, linewidth=1, alpha=0.6)
+    for x, y, count in zip(found.claimed, found.actual, found.counts, strict=True):
+        above = y < 0.85
+        axes.annotate(
+            str(count),
+            (x, y),
+            xytext=(9, 5) if above else (9, -9) if x < 0.9 else (0, -16),
+            textcoords="offset points",
+            ha="left" if x < 0.9 else "center",
+            va="bottom" if above else "top",
+            fontsize=8,
+            color="0.3",
+        )
+    axes.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), xlabel="claimed (faceProba)", ylabel="right")
+    axes.set_title(f"calibration error (ECE) {found.ece:.3f}", fontsize=10, loc="left")
+    axes.grid(color="0.92")
+    return figure_as_png(figure)
+
+
+def _counted(found: ReliabilityDiagram) -> list[tuple[int, int]]:
+    """(right, answers) of each bin."""
+    return [
+        (round(actual * count), int(count)) for actual, count in zip(found.actual, found.counts, strict=True)
+    ]
+
+
+def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def figure_as_png(figure: Figure) -> bytes:
+    """The picture as a PNG."""
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks shows as boxes; that is no reason to complain.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(picture, format="png", bbox_inches="tight", pad_inches=0.12)
+    return picture.getvalue()
+
+
+LONGEST_LABEL = 24
+
+
+def shorten_label(name: str) -> str:
+    """A person's name, short enough for a chart."""
+    text = name.replace("_", " ")
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+
+
+LEAST_PROBABILITY = 1e-6
+
+
+def collect_scores(found: Evaluation) -> ScoreDistributions:
+    """How near each face tested comes to its own person, to the nearest other, and strangers to anybody.
+
+    The classifier's own scores where it has them, else log odds of its probabilities.
+    """
+    matrix, labels = _score_matrix(found)
+    people = np.array(labels)
+    genuine, impostor, strangers = [], [], []
+    for row, truth in zip(matrix, found.trial.truth, strict=True):
+        if truth is None:
+            strangers.append(row.max())
+        else:
+            own = people == truth
+            genuine += row[own].tolist()
+            if not own.all():
+                impostor.append(row[~own].max())
+    own, other, nobody = (np.array(kind, np.float64) for kind in (genuine, impostor, strangers))
+    verifier = found.model.verifier
+    if verifier is None:
+        return ScoreDistributions(
+            own, other, nobody, None, "log10 of the odds, probability / (1 - probability)"
+        )
+    return ScoreDistributions(
+        _scores_as_distances(own),
+        _scores_as_distances(other),
+        _scores_as_distances(nobody),
+        float(_scores_as_distances(np.array([verifier.threshold]))[0]),
+        "distance to the person's template (nearer is further right)",
+        nearer_is_less=True,
+    )
+
+
+def _score_matrix(found: Evaluation) -> tuple[Floats, list[str]]:
+    """Scores by face and person, and the people."""
+    model = found.model
+    asked = found.trial.of(found.embedder).asked
+    people = [column for column, name in enumerate(model.labels) if name != UNKNOWN]
+    labels = [model.labels[column] for column in people]
+    if model.verifier is not None:
+        return model.verifier.template.scores(asked)[:, people], labels
+    proba = np.clip(model.proba(asked)[:, people], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    return np.log10(proba / (1 - proba)), labels
+
+
+def _scores_as_distances(scores: Floats) -> Floats:
+    """A template's score is -ln(d * d), d the distance of two vectors of length 1."""
+    distances: Floats = np.exp(-scores / 2)
+    return distances

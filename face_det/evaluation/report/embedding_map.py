@@ -1,0 +1,108 @@
+"""The report's pictures of people: who was taken for whom, and how their encodings lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from colorsys import hls_to_rgb
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from sklearn.manifold import TSNE
+
+from face_det.evaluation.report.charts import DPI, figure_as_png, shorten_label
+from face_det.types import UNKNOWN, Encodings
+
+MOST_MAP_POINTS = 3000
+FEWEST_MAP_POINTS = 4
+"""Fewer points than this are no map."""
+
+
+SEED = 1234
+
+
+def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> bytes:
+    """The encodings on a plane, near ones near (t-SNE), coloured by person; strangers are grey.
+
+    LEAST_NEIGHBOURS of them, at least.
+    """
+    people = np.array([UNKNOWN if name is None else name for name in names], dtype=object)
+    rows = _sample_rows(people)
+    people = people[rows]
+    perplexity = min(30.0, max(2.0, (len(rows) - 1) / 3))
+    spread = TSNE(perplexity=perplexity, init="pca", random_state=SEED, n_jobs=1)
+    places = spread.fit_transform(np.asarray(encodings)[rows])
+    figure = Figure(figsize=(8.6, 7.4), dpi=DPI)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    strangers = people == UNKNOWN
+    x, y = places[:, 0], places[:, 1]
+    axes.scatter(x[strangers], y[strangers], s=7, c="0.75", linewidths=0, zorder=1)
+    known = sorted(set(people[~strangers]))
+    hues = [(number * 0.618034) % 1.0 for number in range(len(known))]
+    for number, (name, hue) in enumerate(zip(known, hues, strict=True)):
+        mine = people == name
+        colour = _person_colour(hue, number)
+        axes.scatter(x[mine], y[mine], s=16, color=colour, edgecolors="white", linewidths=0.3, zorder=2)
+    _draw_labels(axes, places, people, known)
+    return figure_as_png(figure)
+
+
+def _draw_labels(
+    axes: Axes, places: npt.NDArray[np.float32], people: npt.NDArray[np.object_], known: list[str]
+) -> None:
+    """Each name above its photos, moved up or down until it is off the names before it."""
+    height = float(np.ptp(places[:, 1])) or 1.0
+    line, width = height * 0.018, float(np.ptp(places[:, 0])) * 0.0075
+    taken: list[tuple[float, float, float]] = []
+    middles = {name: _label_place(places[people == name], line) for name in known}
+    for name in sorted(known, key=lambda name: -float(middles[name][1])):
+        x, y = (float(value) for value in middles[name])
+        half = len(shorten_label(name)) * width / 2
+        step = 0
+        while (
+            any(abs(x - left) < half + wide and abs(y - top) < line for left, top, wide in taken)
+            and step < 40
+        ):
+            step += 1
+            y = float(middles[name][1]) + line * (step // 2 + 1) * (1 if step % 2 else -1)
+        taken.append((x, y, half))
+        axes.text(
+            x,
+            y,
+            shorten_label(name),
+            fontsize=7,
+            ha="center",
+            va="center",
+            parse_math=False,
+            zorder=3,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )
+
+
+def _label_place(places: npt.NDArray[np.float32], line: float) -> npt.NDArray[np.float32]:
+    """Just above the photos that lie together; single ones far off do not count."""
+    x, y = np.median(places, axis=0)
+    near = np.abs(places - [x, y]).max(axis=1) < 4 * line
+    return np.array([x, places[near, 1].max(initial=y) + 0.8 * line], dtype=np.float32)
+
+
+def _sample_rows(people: npt.NDArray[np.object_]) -> npt.NDArray[np.intp]:
+    """At most MOST_POINTS rows, known people first."""
+    strangers = np.flatnonzero(people == UNKNOWN)
+    known = np.flatnonzero(people != UNKNOWN)
+    rng = np.random.default_rng(SEED)
+    if len(known) > MOST_MAP_POINTS:
+        known = rng.choice(known, MOST_MAP_POINTS, replace=False)
+    room = MOST_MAP_POINTS - len(known)
+    if len(strangers) > room:
+        strangers = rng.choice(strangers, room, replace=False)
+    return np.sort(np.concatenate([known, strangers]))
+
+
+def _person_colour(hue: float, number: int) -> tuple[float, float, float]:
+    return hls_to_rgb(hue, (0.38, 0.5, 0.62)[number % 3], 0.75)

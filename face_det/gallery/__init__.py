@@ -1,0 +1,5 @@
+"""The photos and encodings of everybody enrolled, on disk and in memory."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,145 @@
+"""What can be seen of a photo besides who it is: how large and sharp its face is, and its picture's signs.
+
+Finding a face takes time, so what was found is kept in a file beside the encodings, by the photo's sha256.
+Nothing depends on the file: a damaged one is written anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from face_det.engine import Engine
+from face_det.errors import DataError, FaceDetError
+from face_det.gallery.encoding_cache import read_photo
+from face_det.media import crop_box, load_image, measure_focus, resize_image
+from face_det.storage import read_if_present, write_atomically
+from face_det.types import Box, Reason, Rgb
+
+log = logging.getLogger(__name__)
+
+SHARPNESS_PX = 112
+"""Sharpness is measured on a face of this size, about the one that networks see, so that it means the same
+in a photo of any size."""
+HASH_SIDE = 16
+"""The signs of a picture: of 16 x 16 places, whether it gets brighter to the right."""
+
+_FORMAT = 1
+_SAVED_EVERY_S = 10.0
+_GREY = np.array([0.299, 0.587, 0.114])
+"""Rec. 601 luma."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """`face_px`: the shorter side of the face's box, `sharpness`: the variance of the Laplacian of the
+    face at SHARPNESS_PX; both None without a face. `signs`: those of the picture, as hex digits."""
+
+    face_px: float | None
+    sharpness: float | None
+    signs: str
+
+
+def facts_path(encodings: Path) -> Path:
+    """The file that belongs to an encodings file: encodings.pickle -> encodings.facts.json."""
+    return encodings.with_name(f"{encodings.stem}.facts.json")
+
+
+def collect_facts(
+    photos: Mapping[str, Path], engine: Engine, kept: Path, on_progress: Callable[[int, int], None]
+) -> dict[str, PhotoFacts]:
+    """The facts of photos, sha256 -> path; one that can no longer be read is left out.
+
+    `kept` is the file in which facts are kept; those of other photos go. What was found until an
+    interrupt is kept too.
+    """
+    options = replace(engine.options, focus_threshold=math.inf)  # so that no face is encoded
+    finder = Engine.sharing(engine, options)
+    parts = [_FORMAT, options.detector, options.upsample, options.min_face_px, options.compute.precision]
+    settings = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    found = {sha256: facts for sha256, facts in read_facts(kept, settings).items() if sha256 in photos}
+    changed = False
+    saved = time.monotonic()
+    try:
+        for done, (sha256, path) in enumerate(sorted(photos.items(), key=lambda item: item[1])):
+            if sha256 not in found and (facts := _measure_photo(path, sha256, finder)) is not None:
+                found[sha256] = facts
+                changed = True
+            on_progress(done + 1, len(photos))
+            if changed and time.monotonic() - saved > _SAVED_EVERY_S:
+                _write_facts(kept, settings, found)
+                saved, changed = time.monotonic(), False
+    finally:
+        if changed:
+            _write_facts(kept, settings, found)
+    return found
+
+
+def difference_hash(rgb: Rgb) -> str:
+    """SIDE x SIDE bits as hex digits: they hardly change when a picture is scaled, saved again or lit
+    otherwise (the difference hash of N. Krawetz, "Kind of like that", 2013)."""
+    grey = resize_image(rgb, HASH_SIDE + 1, HASH_SIDE) @ _GREY
+    return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes().hex()
+
+
+def measure_sharpness(rgb: Rgb, box: Box) -> float:
+    """The variance of the Laplacian of a face, scaled to SHARPNESS_PX; 0.0 where there is nothing."""
+    part = crop_box(rgb, box)
+    if part is None:
+        return 0.0
+    scaled = resize_image(part, SHARPNESS_PX, SHARPNESS_PX)
+    return measure_focus(scaled, Box(0, 0, SHARPNESS_PX, SHARPNESS_PX))
+
+
+def _measure_photo(path: Path, sha256: str, finder: Engine) -> PhotoFacts | None:
+    try:
+        read, data = read_photo(path)
+        rgb = load_image(data)
+    except DataError as error:
+        log.info("%s: %s", path, error)
+        return None
+    if read != sha256:
+        return None  # it has just been replaced
+    (faces,) = finder.faces([(rgb, None)])
+    best = next((face for face in faces if face.reason is not Reason.TOO_SMALL), next(iter(faces), None))
+    if best is None:
+        return PhotoFacts(None, None, difference_hash(rgb))
+    return PhotoFacts(
+        float(min(best.box.width, best.box.height)), measure_sharpness(rgb, best.box), difference_hash(rgb)
+    )
+
+
+def read_facts(path: Path, settings: str) -> dict[str, PhotoFacts]:
+    """The facts kept at `path`, by the SHA-256 of each photo; none if they were measured otherwise."""
+    try:
+        content = json.loads(read_if_present(path, 2**30) or b"{}")
+        if content.get("settings") != settings:
+            return {}
+        rows = {sha256: PhotoFacts(*row) for sha256, row in content["photos"].items()}
+        for facts in rows.values():
+            if len(bytes.fromhex(facts.signs)) * 8 != HASH_SIDE * HASH_SIDE:
+                raise ValueError(f"signs must be {HASH_SIDE * HASH_SIDE} bits")
+            if not all(
+                type(number) in (int, float, type(None)) for number in (facts.face_px, facts.sharpness)
+            ):
+                raise TypeError("sizes and sharpness must be numbers")
+    except (DataError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        log.warning("%s: cannot be used (%s); photos are looked at again", path, error)
+        return {}
+    return rows
+
+
+def _write_facts(path: Path, settings: str, found: Mapping[str, PhotoFacts]) -> None:
+    rows = {sha256: [facts.face_px, facts.sharpness, facts.signs] for sha256, facts in found.items()}
+    try:
+        write_atomically(path, json.dumps({"settings": settings, "photos": rows}).encode())
+    except FaceDetError as error:
+        log.warning("%s; going on without it", error)

@@ -1,0 +1,173 @@
+"""dataset/NAME/ -> the encodings of everybody, photo by photo, each only once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from face_det.engine import Engine, EngineOptions, build_engine
+from face_det.errors import DataError
+from face_det.gallery import dataset as enrol
+from face_det.gallery import encode_pool
+from face_det.gallery.encode_pool import encode_photo
+from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
+from face_det.gallery.gallery import Gallery
+
+RESULT_FORMAT = 1
+"""Counts up when an outcome comes to mean something else, so that kept ones are not used any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class OmittedPhoto:
+    """A photo that is not used, and why; `name` is whose it is."""
+
+    path: Path
+    reason: OmissionReason
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPhotoCounts:
+    """How many photos of a person were encoded now, were known from before, were left out."""
+
+    name: str
+    encoded: int
+    reused: int
+    left_out: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class EncodeReport:
+    """What came of a dataset; the counts are of photos that are used, in the gallery's order by name."""
+
+    gallery: Gallery
+    encoded: int
+    reused: int
+    left_out: tuple[OmittedPhoto, ...]
+    people: tuple[PersonPhotoCounts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _DatasetPhoto:
+    name: str
+    path: Path
+
+
+def encode_dataset(
+    dataset: Path,
+    cache: EncodingCache,
+    options: EngineOptions,
+    *,
+    jobs: int,
+    on_progress: Callable[[int, int], None],
+    engine: Engine | None = None,
+) -> EncodeReport:
+    """Encode every photo that holds exactly one face; what the cache knows is not computed again.
+
+    There is no focus gate. `jobs` processes share the work; with one it is done here, by `engine` if
+    it is given, which must be built from `options`. `on_progress` gets (photos done, photos in all).
+    Stopping it loses nothing that was done. Raises DataError for a dataset that cannot be read, and
+    what the engine's networks raise.
+    """
+    photos = [
+        _DatasetPhoto(name, path) for name, paths in enrol.list_photos(dataset).items() for path in paths
+    ]
+    if not photos:
+        return _make_report([], {}, set(), "")
+    options = replace(options, focus_threshold=0.0)
+    engine = build_engine(options) if engine is None else Engine.sharing(engine, options)
+    settings = _settings_key(options, engine.fingerprint)
+    hashes = {photo: _hash_photo(photo.path) for photo in photos}
+    outcomes = {sha256: known for sha256 in set(hashes.values()) if (known := cache.get(sha256, settings))}
+    outcomes[""] = EncodingResult(None, OmissionReason.BAD_IMAGE)
+    new = {sha256: photo.path for photo, sha256 in reversed(hashes.items()) if sha256 not in outcomes}
+    done = sum(sha256 in outcomes for sha256 in hashes.values())
+    on_progress(done, len(photos))
+    weights = Counter(hashes.values())
+    with contextlib.closing(_encode_new(new, options, jobs, engine)) as computed:
+        for asked, read, outcome in computed:
+            outcomes[asked] = outcome
+            if read is not None:
+                cache.put(read, settings, outcome)
+            done += weights[asked]
+            on_progress(done, len(photos))
+    cache.keep_only(hashes.values())
+    found = {photo: outcomes[hashes[photo]] for photo in photos}
+    return _make_report(photos, found, _computed_paths(new, hashes), engine.fingerprint)
+
+
+def _encode_new(
+    new: dict[str, Path], options: EngineOptions, jobs: int, engine: Engine
+) -> Generator[tuple[str, str | None, EncodingResult], None, None]:
+    """(sha256 asked for, sha256 of what was read, outcome) of each new photo, as they get done."""
+    tasks = sorted(new.items(), key=lambda item: item[1])
+    if jobs > 1:
+        one_thread = replace(options.compute, threads=1)
+        yield from encode_pool.encode_in_processes(tasks, replace(options, compute=one_thread), jobs)
+    else:
+        for sha256, path in tasks:
+            yield (sha256, *encode_photo(engine, path))
+
+
+def _settings_key(options: EngineOptions, fingerprint: str) -> str:
+    """A key for everything an outcome depends on, besides the photo."""
+    parts = [
+        RESULT_FORMAT,
+        options.detector,
+        fingerprint,
+        options.upsample,
+        options.jitters,
+        options.min_face_px,
+    ]
+    # Encodings of one precision may stand beside the other's, but those asked for are those to be had.
+    parts.append(options.compute.precision)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _hash_photo(path: Path) -> str:
+    """The photo's sha256, or "" if it cannot be read."""
+    try:
+        return read_photo(path)[0]
+    except DataError:
+        return ""
+
+
+def _computed_paths(new: dict[str, Path], hashes: dict[_DatasetPhoto, str]) -> set[Path]:
+    """The photos that were computed. A second one of the same content was not."""
+    return {photo.path for photo, sha256 in hashes.items() if new.get(sha256) == photo.path}
+
+
+def _make_report(
+    photos: Iterable[_DatasetPhoto],
+    outcomes: dict[_DatasetPhoto, EncodingResult],
+    computed: set[Path],
+    fingerprint: str,
+) -> EncodeReport:
+    names, encodings, left_out = [], [], []
+    tallies: dict[str, Counter[str]] = {}
+    for photo in photos:
+        tally = tallies.setdefault(photo.name, Counter())
+        outcome = outcomes[photo]
+        if outcome.encoding is None:
+            assert outcome.reason is not None
+            left_out.append(OmittedPhoto(photo.path, outcome.reason, photo.name))
+            tally["left_out"] += 1
+        else:
+            names.append(photo.name)
+            encodings.append(outcome.encoding)
+            tally["encoded" if photo.path in computed else "reused"] += 1
+    return EncodeReport(
+        Gallery.from_rows(encodings, names, fingerprint),
+        sum(tally["encoded"] for tally in tallies.values()),
+        sum(tally["reused"] for tally in tallies.values()),
+        tuple(left_out),
+        tuple(
+            PersonPhotoCounts(name, tally["encoded"], tally["reused"], tally["left_out"])
+            for name, tally in tallies.items()
+        ),
+    )

@@ -1,0 +1,213 @@
+"""What encoding each photo came to, so that a re-run only looks at new ones.
+
+A SQLite file beside encodings.pickle. A row is found by the sha256 of the photo's content and by
+the settings it was encoded with; it holds the encoding, or why there is none. Every row is
+committed at once, so that a kill loses nothing that was done. Nothing depends on the file: a damaged
+one is moved aside and begun anew, and where none can be kept, photos are just encoded again.
+
+It holds what identifies people: it is its owner's only, and what is deleted is overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from face_det.errors import CannotWrite, DataError
+from face_det.storage import read_if_present
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+MAX_PHOTO_BYTES = 100_000_000
+"""A larger file is no photo."""
+_SIZES = tuple(128 * 8 * count for count in (1, 2, 3))
+"""Bytes of an encoding: one embedder's, or that of two or three together."""
+_BUSY_S = 30.0
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS photos (
+        sha256 TEXT NOT NULL, settings TEXT NOT NULL, reason TEXT, encoding BLOB,
+        PRIMARY KEY (sha256, settings)
+    ) WITHOUT ROWID
+"""
+_COLUMNS = ["sha256", "settings", "reason", "encoding"]
+
+
+class OmissionReason(str, Enum):
+    """Why a photo of the dataset is left out."""
+
+    NO_FACE = "no_face"
+    SEVERAL_FACES = "several_faces"
+    BAD_IMAGE = "bad_image"
+    TOO_SMALL = "too_small"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class EncodingResult:
+    """What became of a photo: its encoding, shape (128 k,) of k embedders, or why it has none."""
+
+    encoding: npt.NDArray[np.float64] | None
+    reason: OmissionReason | None
+
+
+def encoding_cache_path(encodings: Path) -> Path:
+    """The cache that belongs to an encodings file: encodings.pickle -> encodings.cache.sqlite."""
+    return encodings.with_name(f"{encodings.stem}.cache.sqlite")
+
+
+def evaluation_cache_path() -> Path:
+    """This user's cache of what was measured: photos' hashes and encodings, of any dataset."""
+    return platformdirs.user_cache_path("face_det") / "evaluate.cache.sqlite"
+
+
+def read_photo(path: Path) -> tuple[str, bytes]:
+    """The sha256, in hex, and the bytes of a photo; DataError if it cannot be read."""
+    data = read_if_present(path, MAX_PHOTO_BYTES)
+    if data is None:
+        raise DataError(f"{path}: must be a picture, is not there")
+    return hashlib.sha256(data).hexdigest(), data
+
+
+class EncodingCache:
+    """The cache in a file; a context manager. It raises nothing that has to do with the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._told = False
+        self._kept = True
+        self._connection = self._open()
+
+    def __enter__(self) -> EncodingCache:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def get(self, sha256: str, settings: str) -> EncodingResult | None:
+        """What a photo came to with these settings; None if that is not known."""
+        query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
+        row = self._try(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
+        return None if row is None else _result_of_row(*row)
+
+    def put(self, sha256: str, settings: str, outcome: EncodingResult) -> None:
+        """Keep what a photo came to; it is on disk when this returns."""
+        encoding = None if outcome.encoding is None else np.asarray(outcome.encoding, "<f8").tobytes()
+        reason = None if outcome.reason is None else outcome.reason.value
+        row = (sha256, settings, reason, encoding)
+        self._try(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
+
+    def keep_only(self, hashes: Iterable[str], *, strictly: bool = False) -> None:
+        """Delete all that is known of other photos than these, so that no trace stays.
+
+        `strictly`: CannotWrite if that cannot be done, which else is only logged.
+        """
+        query = "SELECT DISTINCT sha256 FROM photos"
+        try:
+            known = {sha256 for (sha256,) in self._connection.execute(query)}
+            gone = sorted(known - set(hashes))
+            if gone:
+                rows = [(sha256,) for sha256 in gone]
+                self._connection.execute("BEGIN")
+                self._connection.executemany("DELETE FROM photos WHERE sha256 = ?", rows)
+                self._connection.execute("COMMIT")
+                self._connection.execute("VACUUM")
+            # Nobody can say whose rows a damaged file holds.
+            _damaged_path(self.path).unlink(missing_ok=True)
+            if strictly and not self._kept and self.path.exists():
+                raise sqlite3.OperationalError("it cannot be used")
+        except (sqlite3.Error, OSError) as error:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            if strictly:
+                advice = "make room on that disk and let face-det write there, or delete it, and try again"
+                raise CannotWrite(f"{self.path}: cannot be cleaned: {error}; {advice}") from error
+            self._tell(error)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            try:
+                return self._connect()
+            except sqlite3.OperationalError:
+                raise  # no room, no right, or locked: nothing is wrong with the content
+            except sqlite3.DatabaseError as error:
+                log.warning("%s: damaged (%s); moved aside, photos are encoded again", self.path, error)
+                self._move_aside()
+                return self._connect()
+        except (OSError, sqlite3.Error) as error:
+            log.warning("%s: cannot be used (%s); what is encoded now is not kept", self.path, error)
+            self._kept = False
+            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            memory.execute(_SCHEMA)
+            return memory
+
+    def _connect(self) -> sqlite3.Connection:
+        # Made here, since sqlite would let everybody read it.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_SCHEMA)
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(photos)")]
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if columns != _COLUMNS or verdict != "ok":
+                raise sqlite3.DatabaseError(verdict if columns == _COLUMNS else "the table is another")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _move_aside(self) -> None:
+        self.path.replace(_damaged_path(self.path))
+        for suffix in ("-journal", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def _try(self, action: Callable[[], _T]) -> _T | None:
+        """What the action returns; None, and a line in the log, if the file does not let it."""
+        try:
+            return action()
+        except sqlite3.Error as error:
+            self._tell(error)
+            return None
+
+    def _tell(self, error: Exception) -> None:
+        """Once: it would be said with every photo."""
+        if not self._told:
+            log.warning("%s: %s; going on without it", self.path, error)
+        self._told = True
+
+
+def _damaged_path(path: Path) -> Path:
+    return path.with_name(path.name + ".damaged")
+
+
+def _result_of_row(reason: object, encoding: object) -> EncodingResult | None:
+    """A row as an Outcome; None if it is none of ours."""
+    if isinstance(encoding, bytes) and len(encoding) in _SIZES:
+        array = np.frombuffer(encoding, "<f8").astype(np.float64)
+        return EncodingResult(array, None) if np.isfinite(array).all() else None
+    known = encoding is None and reason in {omission.value for omission in OmissionReason}
+    return EncodingResult(None, OmissionReason(reason)) if known else None

@@ -1,0 +1,150 @@
+"""What encodings.pickle holds, checked; the original's keys, and those that are ours besides.
+
+| key | holds |
+|---|---|
+| encodings | dlib's 128 numbers of each photo |
+| names | whose each photo is |
+| views, sface | dlib_views' and sface's 128 numbers of each photo; only where they are known of all |
+| fingerprints | embedder -> which network made its numbers |
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, ENCODINGS_KEYS
+from face_det.errors import BadEncodings
+from face_det.gallery.dataset import is_utf8
+from face_det.storage import load_pickle
+from face_det.types import Encodings
+
+log = logging.getLogger(__name__)
+
+ENCODING_DIMENSIONS = 128
+RUN_ENCODE = "run 'face-det encode'"
+
+
+NAMES_KEY = "names"
+FINGERPRINTS_KEY = "fingerprints"
+EXPECTED_CONTENT = '{"encodings": [arrays of 128 numbers], "names": [texts]}'
+
+
+def locate_columns(parts: Iterable[str]) -> dict[str, slice]:
+    """Where each embedder's numbers are in rows that hold those of several, one after the other."""
+    return {
+        name: slice(at * ENCODING_DIMENSIONS, (at + 1) * ENCODING_DIMENSIONS) for at, name in enumerate(parts)
+    }
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class EncodingsContent:
+    """The file's content: encodings by embedder, each (n, 128), n names, fingerprints by embedder."""
+
+    encodings: Mapping[str, Encodings]
+    names: Sequence[str]
+    fingerprints: Mapping[str, str]
+
+
+def read_encodings(path: Path) -> EncodingsContent | None:
+    """The content of a file; None if there is none.
+
+    Raises BadEncodings for a file that holds something else, UnsafePickle and DataError as
+    safe_pickle.load does.
+    """
+    try:
+        content = load_pickle(path)
+    except FileNotFoundError:
+        return None
+    if not isinstance(content, dict) or not {ENCODINGS_KEYS[DLIB_RESNET], NAMES_KEY} <= content.keys():
+        keys = f" with {sorted(map(str, content))[:5]}" if isinstance(content, dict) else ""
+        raise BadEncodings(f"{path}: must hold {EXPECTED_CONTENT}, got {type(content).__name__}{keys}")
+    names = [
+        _check_name(path, index, name) for index, name in enumerate(_list_items(path, content, NAMES_KEY))
+    ]
+    encodings = {DLIB_RESNET: _read_rows(path, content, ENCODINGS_KEYS[DLIB_RESNET])}
+    made_by = _read_fingerprints(path, content)
+    for embedder, key in ENCODINGS_KEYS.items():
+        if embedder == DLIB_RESNET or key not in content:
+            continue
+        items = _list_items(path, content, key)
+        if embedder in made_by and len(items) == len(names) and all(item is not None for item in items):
+            encodings[embedder] = _read_rows(path, content, key)
+        else:
+            # Another program added or removed photos: whose these numbers are cannot be told.
+            log.warning("%s: %s: must be known of every photo; not used; %s", path, key, RUN_ENCODE)
+    return EncodingsContent(encodings, names, made_by)
+
+
+def dump_encodings(content: EncodingsContent) -> bytes:
+    """The content of a file that the original's scripts read, on Python 3.5 and numpy 1.
+
+    Hence protocol 3, in which names are lines of text, and numpy 1's name of what makes an
+    array: it stands once, in front of the first array. numpy 2 reads that as well.
+    """
+    table: dict[str, Any] = {
+        ENCODINGS_KEYS[DLIB_RESNET]: list(content.encodings[DLIB_RESNET]),
+        NAMES_KEY: list(content.names),
+    }
+    table |= {
+        ENCODINGS_KEYS[one]: list(rows) for one, rows in content.encodings.items() if one != DLIB_RESNET
+    }
+    if content.fingerprints:
+        table[FINGERPRINTS_KEY] = dict(sorted(content.fingerprints.items()))
+    before, function, after = pickle.dumps(table, protocol=3).partition(b"\n_reconstruct\n")
+    return before.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray") + function + after
+
+
+def _list_items(path: Path, content: dict[Any, Any], key: str) -> Sequence[Any]:
+    items = content[key]
+    if isinstance(items, np.ndarray) and items.ndim:
+        return list(items)
+    if not isinstance(items, (list, tuple)):
+        raise BadEncodings(f"{path}: {key}: must be a list, got {type(items).__name__}")
+    return items
+
+
+def _check_name(path: Path, index: int, name: object) -> str:
+    if not isinstance(name, str) or not name or "\0" in name or not is_utf8(name):
+        raise BadEncodings(f"{path}: names[{index}]: must be a name, got {name!a:.40}")
+    return str(name)
+
+
+def _read_rows(path: Path, content: dict[Any, Any], key: str) -> Encodings:
+    rows = [
+        _read_row(f"{path}: {key}[{index}]", row) for index, row in enumerate(_list_items(path, content, key))
+    ]
+    return np.array(rows).reshape(-1, ENCODING_DIMENSIONS)
+
+
+def _read_row(place: str, row: object) -> Encodings:
+    try:
+        given = np.asarray(row)
+        array = given.real.astype(np.float64)
+        got = f"shape {array.shape}" if not np.iscomplexobj(given) else "complex ones"
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadEncodings(f"{place}: must be {ENCODING_DIMENSIONS} numbers, got {error}") from None
+    if array.shape != (ENCODING_DIMENSIONS,) or np.iscomplexobj(given):
+        raise BadEncodings(f"{place}: must be {ENCODING_DIMENSIONS} numbers, got {got}")
+    return array
+
+
+def _read_fingerprints(path: Path, content: dict[Any, Any]) -> dict[str, str]:
+    """As they were noted; none in the original's files. Those of embedders unknown here are left out."""
+    noted = content.get(FINGERPRINTS_KEY, {})
+    if not isinstance(noted, dict):
+        raise BadEncodings(
+            f"{path}: {FINGERPRINTS_KEY}: must be a table, got {type(noted).__name__}; {RUN_ENCODE}"
+        )
+    for embedder, text in noted.items():
+        others = {*ENCODINGS_KEYS, DLIB_AND_SFACE} - {embedder}
+        if not isinstance(text, str) or not text or text.partition(":")[0] in others:
+            place = f"{path}: {FINGERPRINTS_KEY}[{embedder!r:.40}]"
+            raise BadEncodings(f"{place}: must be its network's, got {text!r:.60}; {RUN_ENCODE}")
+    return {embedder: noted[embedder] for embedder in ENCODINGS_KEYS if embedder in noted}

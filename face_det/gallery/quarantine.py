@@ -1,0 +1,285 @@
+"""Photos put aside, and back: nothing is deleted, nothing overwritten, and a kill in between loses nothing.
+
+They go to dataset/.quarantine/ID/NAME/, a hidden folder, which enrolment passes over. Before each move a
+line in .quarantine/journal.jsonl says what is about to move where, and why; a line whose move did not
+happen means nothing. Where a photo lies says whence it came, so that also one without a line is put back.
+
+One of us at a time works there: whoever changes something holds the dataset's folder, which nobody deletes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import time
+import unicodedata
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from face_det.errors import CannotWrite, DataError
+from face_det.gallery import quarantine_journal
+from face_det.gallery.quarantine_journal import JOURNAL_NAME, QUARANTINE_FOLDER, QuarantinedPhoto
+from face_det.storage import (
+    TEMPORARY_NAME,
+    lock_folders,
+    make_folder,
+    replace_without_lock,
+    report_write_errors,
+    sync_folder,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMove:
+    """A photo that could not be moved, by its place in the dataset, and why."""
+
+    source: PurePosixPath
+    error: CannotWrite
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineResult:
+    """What put_aside did: photos that are in quarantine now, and those that could not be moved."""
+
+    moved: tuple[QuarantinedPhoto, ...]
+    failed: tuple[FailedMove, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """What undo did: photos that are back; those whose place is taken, those that are gone, and those
+    that could not be moved."""
+
+    back: tuple[PurePosixPath, ...]
+    taken: tuple[PurePosixPath, ...]
+    gone: tuple[PurePosixPath, ...]
+    failed: tuple[FailedMove, ...] = ()
+
+
+def quarantine_photos(dataset: Path, photos: Iterable[tuple[Path, str]]) -> QuarantineResult:
+    """Move photos of the dataset, each with why, into quarantine.
+
+    A photo that is gone by now is passed over, and one that cannot be moved does not keep the others.
+    Raises DataError for a path that is not dataset/NAME/FILE, CannotWrite for a dataset that is not there.
+    """
+    wanted = [(_path_in_dataset(dataset, path), why) for path, why in photos]
+    if not wanted:
+        return QuarantineResult((), ())
+    batch = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    moved: list[QuarantinedPhoto] = []
+    failed: list[FailedMove] = []
+    with lock_folders([dataset]):
+        for source, why in wanted:
+            if not entry_exists(dataset / source):
+                continue
+            aside = QuarantinedPhoto(batch, source, quarantine_journal.quarantine_path(batch, source), why)
+            try:
+                with report_write_errors(dataset / source, NOT_MOVED):
+                    make_folder((dataset / aside.place).parent)
+                quarantine_journal.append_entry(dataset / QUARANTINE_FOLDER, aside)
+                move_in(dataset / source, dataset / aside.place)
+            except CannotWrite as error:
+                # Or somebody deleted it meanwhile, or it has moved and only that is not yet on disk.
+                if entry_exists(dataset / source):
+                    failed.append(FailedMove(source, error))
+            if entry_exists(dataset / aside.place):
+                moved.append(aside)
+        _remove_empty_folders(dataset)
+    return QuarantineResult(tuple(moved), tuple(failed))
+
+
+def list_quarantined(dataset: Path) -> list[QuarantinedPhoto]:
+    """The photos in quarantine, in the order in which they came.
+
+    Raises DataError for a spoilt journal, and for a quarantine that cannot be read.
+    """
+    return [
+        aside for aside in quarantine_journal.list_entries(dataset) if entry_exists(dataset / aside.place)
+    ]
+
+
+def restore_photos(dataset: Path, *, everything: bool = False) -> RestoreResult:
+    """Put the photos of the last move back to where they were, or those of all moves.
+
+    A photo whose place is taken by another stays where it is, and so does one that cannot be moved.
+    Called again after a kill, it goes on. Raises DataError as `lying` does.
+    """
+    if not (dataset / QUARANTINE_FOLDER).is_dir():
+        return RestoreResult((), (), ())
+    back, taken, gone = [], [], []
+    failed = []
+    with lock_folders([dataset]):
+        for aside in _entries_to_restore(dataset, everything=everything):
+            source, place = dataset / aside.source, dataset / aside.place
+            if entry_exists(place):
+                try:
+                    move_back(place, source)
+                except PlaceTaken:
+                    taken.append(aside.source)
+                    continue
+                except CannotWrite as error:
+                    if entry_exists(place):
+                        failed.append(FailedMove(aside.source, error))
+                        continue
+                if entry_exists(source):
+                    back.append(aside.source)
+            if not entry_exists(source):
+                gone.append(aside.source)
+        _remove_empty_folders(dataset)
+    return RestoreResult(tuple(back), tuple(taken), tuple(gone), tuple(failed))
+
+
+def quarantine_mentions(dataset: Path, name: str) -> bool:
+    """Whether quarantine names a person: by a photo, by a line whose photo is gone, or by an empty folder.
+
+    Raises DataError as `lying` does.
+    """
+    entries = quarantine_journal.list_entries(dataset)
+    return bool(_entries_of(name, entries)) or bool(_folders_of(dataset, name))
+
+
+def delete_quarantined(dataset: Path, name: str) -> int:
+    """Delete for good what lies in quarantine of a person's folder; how many photos that were.
+
+    Raises DataError as `lying` does, CannotWrite if something has to stay; the next call goes on with it.
+    """
+    if not (dataset / QUARANTINE_FOLDER).is_dir():
+        return 0
+    with lock_folders([dataset]):
+        entries = quarantine_journal.list_entries(dataset)
+        theirs = set(_entries_of(name, entries))
+        count = sum(entry_exists(dataset / aside.place) for aside in theirs)
+        journal = dataset / QUARANTINE_FOLDER / JOURNAL_NAME
+        if theirs and entry_exists(journal):
+            # Their name goes as well. First, since photos are found without it, should we be killed now.
+            rest = [quarantine_journal.format_entry(aside) for aside in entries if aside not in theirs]
+            replace_without_lock(journal, "".join(rest).encode())
+        for folder in _folders_of(dataset, name):
+            shutil.rmtree(folder, ignore_errors=True)  # it does not follow links
+        _remove_empty_folders(dataset)
+        if left := _folders_of(dataset, name):
+            raise CannotWrite(f"{left[0]}: its files cannot be deleted; remove it by hand")
+    return count
+
+
+def _path_in_dataset(dataset: Path, path: Path) -> PurePosixPath:
+    if path.is_relative_to(dataset):
+        source = PurePosixPath(path.relative_to(dataset).as_posix())
+        if quarantine_journal.is_photo_path(source):
+            return source
+    raise DataError(f"{path}: must be a photo in {dataset}/NAME/, is not")
+
+
+def _entries_to_restore(dataset: Path, *, everything: bool) -> list[QuarantinedPhoto]:
+    """What undo is about: all that is known of the last move of which something lies there, or of all."""
+    entries = quarantine_journal.list_entries(dataset)
+    batches = [aside.batch for aside in entries if entry_exists(dataset / aside.place)]
+    wanted = set(batches if everything else batches[-1:])
+    return [aside for aside in entries if aside.batch in wanted]
+
+
+def _entries_of(name: str, entries: Sequence[QuarantinedPhoto]) -> list[QuarantinedPhoto]:
+    return [aside for aside in entries if _same_name(name, aside.source.parts[0])]
+
+
+def _folders_of(dataset: Path, name: str) -> list[Path]:
+    return [
+        folder for folder in quarantine_journal.list_person_folders(dataset) if _same_name(name, folder.name)
+    ]
+
+
+def _same_name(name: str, folder: str) -> bool:
+    return unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", folder)
+
+
+def _remove_empty_folders(dataset: Path) -> None:
+    """Remove folders that are empty, which also a kill may leave, and with the last photo the journal.
+
+    What cannot be removed stays: it is in nobody's way.
+    """
+    folder = dataset / QUARANTINE_FOLDER
+    with suppress(OSError, DataError):
+        for each in [
+            *quarantine_journal.list_person_folders(dataset),
+            *quarantine_journal.list_batches(dataset),
+        ]:
+            with suppress(OSError):
+                each.rmdir()
+        for entry in list(folder.iterdir()):
+            if TEMPORARY_NAME.fullmatch(entry.name):
+                entry.unlink()
+        if {entry.name for entry in folder.iterdir()} <= {JOURNAL_NAME}:
+            (folder / JOURNAL_NAME).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What os.link answers where the file system has no hard links (FAT, some network shares)."""
+NOT_MOVED = "it is where it was"
+"""What holds of a photo that could not be moved."""
+
+
+class PlaceTaken(Exception):
+    """Another file stands where one is to be put."""
+
+
+def entry_exists(path: Path) -> bool:
+    """Whether there is a file, or a link wherever it leads."""
+    return os.path.lexists(path)
+
+
+def move_in(source: Path, place: Path) -> None:
+    """Rename into a folder that nobody else has: there is nothing to be overwritten. Raises CannotWrite."""
+    with report_write_errors(source, NOT_MOVED):
+        _rename(source, place)
+
+
+def move_back(source: Path, target: Path) -> None:
+    """Rename, and make the folder if it is gone; done again after a kill, it ends well.
+
+    Raises Taken where another file stands, CannotWrite for what else is in the way.
+    """
+    if target.parent.is_symlink():
+        advice = "links are not followed; put a folder there"
+        raise CannotWrite(f"{source}: cannot be put back: {target.parent} is a link, and {advice}")
+    with report_write_errors(source, NOT_MOVED):
+        make_folder(target.parent)
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except FileExistsError:
+            if not _same_file(source, target):
+                _rename_over_placeholder(source, target)
+                return
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _rename_over_placeholder(source, target)
+            return
+        source.unlink()
+        sync_folder(target.parent)
+        sync_folder(source.parent)
+
+
+def _rename_over_placeholder(source: Path, target: Path) -> None:
+    """Reserve the name, then rename over what is ours: an empty file, which also a kill may leave."""
+    with suppress(FileExistsError):
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    if target.is_symlink() or not target.is_file() or target.stat().st_size:
+        raise PlaceTaken
+    _rename(source, target)
+
+
+def _rename(source: Path, target: Path) -> None:
+    source.replace(target)
+    sync_folder(target.parent)
+    sync_folder(source.parent)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether both are names of one file, which is what a kill between link and unlink leaves."""
+    left, right = one.lstat(), other.lstat()
+    return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)

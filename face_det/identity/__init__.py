@@ -1,1 +1,0 @@
-"""Who is who: encodings on disk, training, enrolment, the decision."""

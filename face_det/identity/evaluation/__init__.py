@@ -1,1 +1,0 @@
-"""How good recognition is on photos that it has not seen: protocol, answers, figures, report."""

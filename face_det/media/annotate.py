@@ -1,0 +1,201 @@
+"""Pictures out: boxes and names drawn over a picture, and saving it."""
+
+from __future__ import annotations
+
+import bisect
+import importlib.util
+import math
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from face_det.errors import BadImage
+from face_det.media.transform import pixel_region
+from face_det.types import Box, Rgb
+
+_Colour = tuple[int, int, int]
+_Rect = tuple[int, int, int, int]
+"""Left, top, right, bottom in whole pixels; right and bottom are outside."""
+
+_KNOWN_COLOUR: _Colour = (0, 120, 50)  # white on both has a contrast above 4.5, WCAG's "AA"
+_UNKNOWN_COLOUR: _Colour = (190, 30, 30)
+_WHITE: _Colour = (255, 255, 255)
+_MIN_LETTER_PX = 10  # pixels; below it DejaVu Sans is a guess
+_MAX_LETTERS = 200  # characters; more fit no picture
+_SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+
+
+@dataclass(frozen=True, slots=True)
+class _LabelTag:
+    """A label with its place: where the plate lies, what stands on it, and in which letters."""
+
+    plate: _Rect
+    text: str
+    font: ImageFont.FreeTypeFont
+    padding: int
+
+
+def annotate_faces(rgb: Rgb, labels: Sequence[tuple[Box, str, bool]]) -> Rgb:
+    """A copy of a picture with a box and a label around each face: (box, text, known).
+
+    Known faces are green, others red. Lines and letters grow with the picture; labels stay inside it,
+    off each other and off other faces as far as there is room. A box outside the picture is left out,
+    an empty text gives a box only.
+    """
+    height, width = rgb.shape[:2]
+    placed = [(pixel_region(box, width, height), _one_line(text), known) for box, text, known in labels]
+    shown = [(rect, text, known) for rect, text, known in placed if rect is not None]
+    picture = Image.fromarray(rgb)
+    canvas = ImageDraw.Draw(picture)
+    line = max(1, round(min(width, height) / 240))
+    for rect, _, known in shown:
+        _draw_box(canvas, rect, _KNOWN_COLOUR if known else _UNKNOWN_COLOUR, line)
+    taken: list[_Rect] = []
+    for index, (rect, text, known) in enumerate(shown):
+        if not text:
+            continue
+        others = [other for place, (other, _, _) in enumerate(shown) if place != index]
+        tag = _place_tag(rect, text, (width, height), others, taken)
+        taken.append(tag.plate)
+        _draw_tag(canvas, tag, _KNOWN_COLOUR if known else _UNKNOWN_COLOUR)
+    return np.array(picture)
+
+
+def save_image(rgb: Rgb, path: str | os.PathLike[str]) -> None:
+    """Save a picture as JPEG or PNG, by the suffix; the file appears whole or not at all.
+
+    Raises BadImage for another suffix, or where it cannot be written.
+    """
+    target = Path(path)
+    kind = _SUFFIXES.get(target.suffix.lower())
+    if kind is None:
+        raise BadImage(f"{target}: must end in {', '.join(_SUFFIXES)}, got {target.suffix!r}")
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {}  # thin coloured lines stay sharp
+    try:
+        try:
+            with part.open("xb") as file:
+                Image.fromarray(rgb).save(file, kind, **options)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadImage(f"{target}: must be a place to write to, got {error.strerror or error}") from error
+
+
+def _one_line(text: str) -> str:
+    """The text without what no font can show: line ends, control characters, lone surrogates."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text[:_MAX_LETTERS]).split())
+
+
+def _draw_box(canvas: ImageDraw.ImageDraw, rect: _Rect, colour: _Colour, line: int) -> None:
+    """A frame in the colour with a white one within, so that it shows on any ground."""
+    left, top, right, bottom = rect
+    canvas.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=line)
+    if min(right - left, bottom - top) > 6 * line:
+        inner = max(1, line // 3)
+        edges = (left + line, top + line, right - 1 - line, bottom - 1 - line)
+        canvas.rectangle(edges, outline=_WHITE, width=inner)
+
+
+def _draw_tag(canvas: ImageDraw.ImageDraw, tag: _LabelTag, colour: _Colour) -> None:
+    left, top, right, bottom = tag.plate
+    canvas.rectangle((left, top, right - 1, bottom - 1), fill=colour)
+    canvas.text((left + tag.padding, top + tag.padding), tag.text, _WHITE, tag.font)
+
+
+def _place_tag(
+    rect: _Rect, text: str, size: tuple[int, int], others: Sequence[_Rect], taken: Sequence[_Rect]
+) -> _LabelTag:
+    """The largest label that hides no other face and no other label, else the one that hides least.
+
+    `others` are the other faces, `taken` the labels that already stand.
+    """
+    around = [_grown_rect(other) for other in others]
+
+    def hidden(plate: _Rect) -> float:
+        return _covered_area(plate, others) + 4.0 * _covered_area(plate, taken)
+
+    def cost(plate: _Rect) -> float:
+        # Its own face rather than another's; and not so near to another that it seems to be its name.
+        return hidden(plate) + 0.5 * _covered_area(plate, [rect]) + 0.2 * _covered_area(plate, around)
+
+    tags: list[_LabelTag] = []
+    for letters in _letter_sizes(rect, size):
+        font = _load_font(letters)
+        padding = max(1, letters // 6)
+        written = _shorten_text(text, font, size[0] - 2 * padding)
+        wide = min(size[0], round(font.getlength(written)) + 2 * padding)
+        high = min(size[1], sum(font.getmetrics()) + 2 * padding)
+        tags.append(
+            _LabelTag(min(_candidate_plates(rect, wide, high, size), key=cost), written, font, padding)
+        )
+        if not hidden(tags[-1].plate):
+            return tags[-1]
+    return min(tags, key=lambda tag: cost(tag.plate))
+
+
+def _letter_sizes(rect: _Rect, size: tuple[int, int]) -> list[int]:
+    """Sizes to try, in pixels: as fits picture and face, then smaller, for a crowd."""
+    picture, face = min(size), rect[3] - rect[1]
+    fitting = min(picture / 28, max(picture / 42, face / 4))
+    return sorted({max(_MIN_LETTER_PX, round(fitting * share)) for share in (1.0, 0.8, 0.6)}, reverse=True)
+
+
+def _candidate_plates(rect: _Rect, wide: int, high: int, size: tuple[int, int]) -> Iterator[_Rect]:
+    """Where a label may lie, best first: above, below, beside, inside; always within the picture."""
+    left, top, right, bottom = rect
+    middle = (left + right - wide) // 2
+    for x, y in (
+        *((x, y) for y in (top - high, bottom) for x in (left, right - wide, middle)),
+        *((x, y) for x in (right, left - wide) for y in (top, bottom - high)),
+        (left, bottom - high),
+        (left, top),
+    ):
+        x, y = min(max(x, 0), size[0] - wide), min(max(y, 0), size[1] - high)
+        yield x, y, x + wide, y + high
+
+
+def _covered_area(plate: _Rect, rects: Sequence[_Rect]) -> int:
+    """The area of some rectangles that a plate covers, in pixels."""
+    left, top, right, bottom = plate
+    return sum(
+        max(0, min(right, rect[2]) - max(left, rect[0])) * max(0, min(bottom, rect[3]) - max(top, rect[1]))
+        for rect in rects
+    )
+
+
+def _grown_rect(rect: _Rect) -> _Rect:
+    """A face's box with the hair and chin that detectors leave out."""
+    left, top, right, bottom = rect
+    wide, high = (right - left) // 4, (bottom - top) // 4
+    return left - wide, top - high, right + wide, bottom + high
+
+
+def _shorten_text(text: str, font: ImageFont.FreeTypeFont, wide: int) -> str:
+    """The text, or as much of its start as fits with an ellipsis."""
+    if font.getlength(text) <= wide:
+        return text
+    kept = bisect.bisect_right(
+        range(len(text)), wide, key=lambda count: math.ceil(font.getlength(text[:count] + "\u2026"))
+    )
+    return text[: max(0, kept - 1)].rstrip() + "\u2026"
+
+
+def _load_font(letters: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which has accents, Greek and Cyrillic, out of matplotlib, which is not imported."""
+    package = importlib.util.find_spec("matplotlib")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        path = Path(folder, "mpl-data/fonts/ttf/DejaVuSans.ttf")
+        if path.is_file():
+            return ImageFont.truetype(str(path), letters)
+    default = ImageFont.load_default(letters)
+    assert isinstance(default, ImageFont.FreeTypeFont)  # all Pillow's wheels have FreeType
+    return default

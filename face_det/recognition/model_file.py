@@ -1,0 +1,191 @@
+"""A trained classifier and the names it knows, and how the two lie on disk.
+
+The classifier's file is the pickled estimator, the label file a LabelEncoder over the names, as the
+original's. A model of ours carries a card, as an attribute of the estimator, so that it cannot part
+from it and other readers pass over it; a classifier without one is the original's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import LabelEncoder
+
+from face_det.classifiers import STRANGER
+from face_det.errors import ModelMismatch, ModelMissing
+from face_det.recognition import library_versions
+from face_det.recognition.model import ORIGINAL_KIND, TRAIN_ADVICE, Model, ModelCard
+from face_det.recognition.verifier import Verifier
+from face_det.storage import MAX_PICKLE_BYTES, dump_pickle, parse_pickle, read_files
+from face_det.types import UNKNOWN, Classifier
+
+CARD_ATTRIBUTE = "face_det_card_"
+VERIFIER_ATTRIBUTE = "face_det_verifier_"
+
+
+ENCODING_LENGTHS = (128, 256)
+"""Of one embedder's encodings, and of both's."""
+
+
+_ESTIMATOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What an estimator of another version ends in when it is asked. xgboost's error is a ValueError."""
+
+
+def assemble_model(classifier: Classifier, card: ModelCard, verifier: Verifier | None = None) -> Model:
+    """The model of a classifier that was just trained; card and verifier become part of it."""
+    setattr(classifier, CARD_ATTRIBUTE, {**asdict(card), "classes": list(card.classes)})
+    if verifier is not None:
+        setattr(classifier, VERIFIER_ATTRIBUTE, verifier.noted(classifier))
+    files = _dump_classifier(classifier, card.classes)
+    labels = _labels_with_unknown(classifier, card.classes)
+    return Model(classifier, labels, card, _files_fingerprint(*files), verifier=verifier)
+
+
+def dump_model(model: Model) -> tuple[bytes, bytes]:
+    """The content of the classifier's file and of the label file."""
+    return _dump_classifier(model.classifier, model.card.classes)
+
+
+def load_model(model_path: Path, label_path: Path) -> Model:
+    """Read a classifier and its labels, from one state of both files.
+
+    Raises ModelMissing if there is no classifier; ModelMismatch if the two do not belong together or
+    cannot be used; UnsafePickle for a pickle that holds something else.
+    """
+    found = read_files([model_path, label_path], max_bytes=MAX_PICKLE_BYTES)
+    model_data, label_data = found[model_path], found[label_path]
+    if model_data is None:
+        raise ModelMissing(f"{model_path}: must be a trained classifier, is not there; {TRAIN_ADVICE}")
+    if label_data is None:
+        raise ModelMismatch(
+            f"{label_path}: must hold the labels of {model_path}, is not there; {TRAIN_ADVICE}"
+        )
+    classifier: Any = parse_pickle(model_data, str(model_path))
+    names = _read_names(parse_pickle(label_data, str(label_path)), label_path)
+    if not callable(getattr(classifier, "predict_proba", None)):
+        raise ModelMismatch(
+            f"{model_path}: must be a classifier with predict_proba, "
+            f"got {type(classifier).__name__}; {TRAIN_ADVICE}"
+        )
+    card = _read_card(classifier, model_path, names)
+    _require_classes(classifier, model_path, label_path, card, names)
+    dimensions = _try_out(classifier, model_path)
+    return Model(
+        classifier,
+        _labels_with_unknown(classifier, names),
+        card,
+        _files_fingerprint(model_data, label_data),
+        str(model_path),
+        _read_verifier(classifier, model_path, (len(names), dimensions)),
+    )
+
+
+def _dump_classifier(classifier: Classifier, classes: tuple[str, ...]) -> tuple[bytes, bytes]:
+    encoder = LabelEncoder().fit(list(classes))
+    encoder.classes_ = np.array(classes)
+    return dump_pickle(classifier), dump_pickle(encoder)
+
+
+def _files_fingerprint(classifier: bytes, labels: bytes) -> str:
+    return hashlib.sha256(hashlib.sha256(classifier).digest() + labels).hexdigest()[:12]
+
+
+def _labels_with_unknown(classifier: Classifier, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, and Unknown behind them if the classifier knows strangers and the names do not."""
+    extra = STRANGER in np.asarray(classifier.classes_) and UNKNOWN not in names
+    return (*names, UNKNOWN) if extra else names
+
+
+def _read_names(encoder: object, path: Path) -> tuple[str, ...]:
+    if not isinstance(encoder, LabelEncoder):
+        raise ModelMismatch(f"{path}: must hold a LabelEncoder, got {type(encoder).__name__}; {TRAIN_ADVICE}")
+    classes = getattr(encoder, "classes_", None)
+    names = tuple(classes.tolist()) if isinstance(classes, np.ndarray) and classes.ndim == 1 else ()
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        raise ModelMismatch(f"{path}: must hold names, each once, got {classes!r:.80}; {TRAIN_ADVICE}")
+    return names
+
+
+def _read_card(classifier: Any, path: Path, names: tuple[str, ...]) -> ModelCard:
+    noted = getattr(classifier, CARD_ATTRIBUTE, None)
+    if noted is None:
+        recipe = "xgb" if type(classifier).__module__.startswith("xgboost.") else "svm"
+        return ModelCard(ORIGINAL_KIND, recipe, {}, names, None, None)
+    known = [one.name for one in fields(ModelCard)]
+    wanted = {one.name for one in fields(ModelCard) if one.default_factory is MISSING}
+    if not isinstance(noted, dict) or not wanted <= set(noted) or not isinstance(noted["classes"], list):
+        raise ModelMismatch(
+            f"{path}: must carry a card with {', '.join(sorted(wanted))}, got {noted!r:.80}; {TRAIN_ADVICE}"
+        )
+    card = ModelCard(
+        **{**{key: noted[key] for key in known if key in noted}, "classes": tuple(noted["classes"])}
+    )
+    if not isinstance(card.versions, dict) or not all(isinstance(one, str) for one in card.versions.values()):
+        raise ModelMismatch(
+            f"{path}: must carry versions as texts, got {card.versions!r:.80}; {TRAIN_ADVICE}"
+        )
+    newer = library_versions.newer_format(card.versions)
+    if newer is not None:
+        raise ModelMismatch(
+            f"{path}: must be of format {library_versions.MODEL_FORMAT} or older, got {newer:.20}; "
+            f"install the face_det that wrote it, or {TRAIN_ADVICE}"
+        )
+    return card
+
+
+def _require_classes(
+    classifier: Any, model_path: Path, label_path: Path, card: ModelCard, names: tuple[str, ...]
+) -> None:
+    """ModelMismatch unless the classifier's classes are the numbers of these names."""
+    if card.classes != names:
+        other = sorted(set(card.classes) ^ set(names)) or list(card.classes)
+        raise ModelMismatch(
+            f"{label_path}: must hold the {len(card.classes)} names that {model_path} was trained on, got "
+            f"{len(names)} (they differ in {', '.join(other)[:120]}); {TRAIN_ADVICE}"
+        )
+    classes = np.asarray(getattr(classifier, "classes_", ()))
+    whole = np.issubdtype(classes.dtype, np.integer)
+    numbers = classes[classes != STRANGER] if whole else classes
+    if not whole or not np.array_equal(numbers, np.arange(len(names))):
+        raise ModelMismatch(
+            f"{model_path}: must have the {len(names)} classes of {label_path}, numbered from 0, "
+            f"got {len(numbers)} ({np.array2string(numbers, threshold=6)}); {TRAIN_ADVICE}"
+        )
+
+
+def _try_out(classifier: Any, path: Path) -> int:
+    """ModelMismatch unless one encoding gets one row of probabilities; how long encodings are.
+
+    An estimator that another version of its library pickled often loads, and fails when asked.
+    """
+    features = getattr(classifier, "n_features_in_", ENCODING_LENGTHS[0])
+    if features not in ENCODING_LENGTHS:
+        raise ModelMismatch(
+            f"{path}: must take encodings of {ENCODING_LENGTHS[0]} or {ENCODING_LENGTHS[1]} numbers, "
+            f"got {features}; {TRAIN_ADVICE}"
+        )
+    try:
+        row = np.asarray(classifier.predict_proba(np.zeros((1, features))))
+    except _ESTIMATOR_ERRORS as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ModelMismatch(
+            f"{path}: must work with the libraries installed here, fails with {why}; {TRAIN_ADVICE}"
+        ) from error
+    if row.shape != (1, len(classifier.classes_)) or not np.isclose(row.sum(), 1, atol=1e-3):
+        raise ModelMismatch(f"{path}: must answer with probabilities, got {row!r:.80}; {TRAIN_ADVICE}")
+    return int(features)
+
+
+def _read_verifier(classifier: Any, path: Path, shape: tuple[int, int]) -> Verifier | None:
+    """What decides, if it was noted; ModelMismatch if it is damaged."""
+    noted = getattr(classifier, VERIFIER_ATTRIBUTE, None)
+    try:
+        return None if noted is None else Verifier.read(noted, classifier, shape)
+    except _ESTIMATOR_ERRORS as error:
+        raise ModelMismatch(
+            f"{path}: must carry a whole rule of decision, got {error!r:.80}; {TRAIN_ADVICE}"
+        ) from error

@@ -1,0 +1,201 @@
+"""The daemon's verbs from Python, with its errors as our own classes."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import zerorpc
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from face_det import errors
+from face_det.errors import ConfigError, FaceDetError, Unreachable
+from face_det.rpc import address
+from face_det.rpc import keys as key_files
+from face_det.rpc.keys import ClientKeys
+
+if TYPE_CHECKING:
+    from face_det.config import Config
+
+
+PROBE_S = 5.0
+_HANDSHAKES = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+class Client:
+    """A connection to the daemon at `endpoint`; a context manager.
+
+    Each verb raises the error that the daemon names (Busy, BadRequest, ...), or Unreachable if
+    nobody listens, it does not take our keys, or no reply comes within `timeout_s`. Use one client
+    per thread. `keys` is the file that `face-det keys add` wrote, for a daemon that is reached over
+    tcp; an ipc endpoint needs none. ConfigError if endpoint or file cannot be used.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        timeout_s: float = 30,
+        heartbeat_s: float = 60,
+        keys: ClientKeys | str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._endpoint = address.parse_endpoint(endpoint)
+        self._keys = (
+            keys if keys is None or isinstance(keys, ClientKeys) else key_files.load_client_keys(Path(keys))
+        )
+        self._timeout_s = timeout_s
+        self._heartbeat_s = heartbeat_s
+        self._connection: Any = None
+
+    @classmethod
+    def configured(
+        cls,
+        config: Config,
+        timeout_s: float,
+        endpoint: str | None = None,
+        keys: str | os.PathLike[str] | None = None,
+    ) -> Client:
+        """A client of the daemon of this configuration, or of the one at `endpoint`.
+
+        Over tcp the former is called with the daemon's own keys, if no others are given. Raises
+        ConfigError for keys that cannot be read.
+        """
+        place = endpoint or config.zerorpc_pipe
+        own: ClientKeys | str | os.PathLike[str] | None = keys
+        if keys is None and endpoint is None and place.startswith("tcp:"):
+            own = key_files.load_local_keys(config.keys_path)
+        return cls(place, timeout_s=timeout_s, heartbeat_s=config.zerorpc_heart_beat / 1000, keys=own)
+
+    def __enter__(self) -> Client:
+        """This client; it connects with the first call."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect; the next call connects again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def detect_faces(self, images: list[dict[str, Any]]) -> str:
+        """JSON text of the same list, every person's label with an answer."""
+        answer: str = self._call("detect_faces", images)
+        return answer
+
+    def recognize(self, image: str | bytes, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Faces of a whole picture (path on the daemon's machine, or bytes), best first."""
+        answer: list[dict[str, Any]] = self._call("recognize", image, options)
+        return answer
+
+    def add_face(self, name: str, image: str | bytes) -> dict[str, Any]:
+        """Store the one face of the picture under a name, and learn it."""
+        answer: dict[str, Any] = self._call("add_face", name, image)
+        return answer
+
+    def people(self) -> list[dict[str, Any]]:
+        """Everybody enrolled: [{name, images}]."""
+        answer: list[dict[str, Any]] = self._call("people")
+        return answer
+
+    def forget(self, name: str) -> dict[str, Any]:
+        """Remove a person's images and encodings, and unlearn them."""
+        answer: dict[str, Any] = self._call("forget", name)
+        return answer
+
+    def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Retrain from the dataset; the report."""
+        answer: dict[str, Any] = self._call("train", options)
+        return answer
+
+    def reload(self) -> dict[str, Any]:
+        """Have configuration and model read again."""
+        answer: dict[str, Any] = self._call("reload")
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """How the daemon is."""
+        answer: dict[str, Any] = self._call("status")
+        return answer
+
+    def _call(self, verb: str, *args: Any) -> Any:
+        self._probe()
+        if self._connection is None:
+            self._connection = zerorpc.Client(timeout=self._timeout_s, heartbeat=self._heartbeat_s)
+            # A request that nobody has taken must not keep the process from ending.
+            self._connection._events.setsockopt(zmq.LINGER, 0)
+            if self._endpoint.path is None:
+                self._connect_by_tcp()
+            else:
+                self._connection.connect(self._endpoint.text)
+        try:
+            return self._connection(verb, *args)
+        except zerorpc.RemoteError as error:
+            raise _local_error(error.name, error.msg) from None
+        except zerorpc.TimeoutExpired as error:
+            # Disconnecting tells the daemon that nobody waits for this one any longer.
+            self.close()
+            raise self._unreachable(f"no reply to {verb} within {self._timeout_s} s") from error
+        except zerorpc.LostRemote as error:
+            self.close()
+            raise self._unreachable(f"no heartbeat for {2 * self._heartbeat_s} s during {verb}") from error
+
+    def _connect_by_tcp(self) -> None:
+        """Connect, with our keys if there are any; Unreachable at once if the daemon turns us away."""
+        events = self._connection._events
+        if self._keys is not None:
+            events.setsockopt(zmq.CURVE_SERVERKEY, self._keys.server.encode())
+            events.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.own.public.encode())
+            events.setsockopt(zmq.CURVE_SECRETKEY, self._keys.own.secret.encode())
+        connected = events._socket
+        monitor = connected.get_monitor_socket(events=_HANDSHAKES)
+        try:
+            events.connect(self._endpoint.text)
+            patience_s = min(PROBE_S, self._timeout_s, 2 * self._heartbeat_s)
+            if not monitor.poll(patience_s * 1000):
+                return  # a slow one: whether it answers will show
+            outcome = parse_monitor_message(monitor.recv_multipart())["event"]
+        finally:
+            connected.disable_monitor()
+        if outcome != zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self.close()
+            raise self._unreachable(
+                "our keys are none of its clients'" if self._keys else "it wants keys and we have none"
+            )
+
+    def _probe(self) -> None:
+        """Unreachable at once where nobody listens: zmq would go on trying in silence."""
+        place = self._endpoint
+        try:
+            if place.path is None:
+                socket.create_connection((place.host, place.port), timeout=PROBE_S).close()
+                return
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(PROBE_S)
+                probe.connect(os.fspath(place.path))
+        except OSError as error:
+            raise self._unreachable(error.strerror or str(error)) from error
+
+    def _unreachable(self, why: str) -> Unreachable:
+        return Unreachable(f"{self._endpoint.text}: a daemon must answer there, got: {why}; is it running?")
+
+
+def _local_error(name: str, message: str) -> FaceDetError:
+    """The error that the daemon raised, by the name of its class."""
+    found = getattr(errors, name, None)
+    if not isinstance(found, type) or not issubclass(found, FaceDetError):
+        return FaceDetError(f"{name}: {message}")
+    return found([message]) if issubclass(found, ConfigError) else found(message)

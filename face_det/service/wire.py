@@ -1,0 +1,211 @@
+"""The JSON of the outside: the only file that knows its keys."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from face_det.errors import BadRequest
+from face_det.types import Box, Face, Match, Outcome, Reason
+
+PERSON_LABEL = "person"
+"""The object label whose box is searched for faces."""
+
+EDGES = ("ymin", "xmin", "ymax", "xmax")
+MAX_NESTING = 64
+"""Lists and objects within each other that an image may bring along: all of it stands in the reply."""
+
+ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "outcome", "candidates", "faces")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLabel:
+    """A label called `person`: its index among the image's labels, and its box if it is finite."""
+
+    label: int
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """One image of a detect_faces call."""
+
+    path: str
+    persons: tuple[PersonLabel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswer:
+    """What is said of one person: the faces in the box, best first, or why there are none."""
+
+    faces: tuple[tuple[Face, Match], ...] = ()
+    reason: Reason | None = None
+
+
+def parse_images(images: object, max_images: int) -> list[ImageRequest]:
+    """The request of detect_faces; BadRequest names the place of the first fault."""
+    if not isinstance(images, (list, tuple)):
+        raise BadRequest(f"images: must be a list, got {_shown(images)}")
+    if len(images) > max_images:
+        raise BadRequest(
+            f"images: must hold at most {max_images} (maxImages), got {len(images)}; send several calls"
+        )
+    return [_parse_image(entry, f"images[{index}]") for index, entry in enumerate(images)]
+
+
+def _parse_image(entry: object, place: str) -> ImageRequest:
+    entry = _require_object(entry, place)
+    path = _require_member(entry, "image", place)
+    if not isinstance(path, str):
+        raise BadRequest(f"{place}.image: must be a path, got {_shown(path)}")
+    labels = _require_member(entry, "labels", place)
+    if not isinstance(labels, (list, tuple)):
+        raise BadRequest(f"{place}.labels: must be a list, got {_shown(labels)}")
+    persons = []
+    for index, label in enumerate(labels):
+        here = f"{place}.labels[{index}]"
+        label = _require_object(label, here)
+        if _require_member(label, "name", here) == PERSON_LABEL:
+            persons.append(PersonLabel(index, _parse_box(_require_member(label, "box", here), f"{here}.box")))
+    _require_shallow(entry, place)
+    return ImageRequest(path, tuple(persons))
+
+
+def _require_shallow(entry: object, place: str) -> None:
+    level = [entry]
+    for _ in range(MAX_NESTING):
+        level = [member for value in level for member in _members(value)]
+    if level:
+        raise BadRequest(f"{place}: must be nested {MAX_NESTING} deep at the most, is deeper")
+
+
+def _members(value: object) -> Sequence[Any]:
+    if isinstance(value, Mapping):
+        return [*value, *value.values()]
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _parse_box(value: object, place: str) -> Box | None:
+    value = _require_object(value, place)
+    edges = {}
+    for edge in EDGES:
+        number = _require_member(value, edge, place)
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise BadRequest(f"{place}.{edge}: must be a number, got {_shown(number)}")
+        # An int may be too large for a float: it lies as far outside as infinity does.
+        edges[edge] = float(number) if abs(number) < 1e15 else math.inf
+    if not all(math.isfinite(number) for number in edges.values()):
+        return None
+    return Box(**edges)
+
+
+def _require_object(value: object, place: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"{place}: must be an object, got {_shown(value)}")
+    return value
+
+
+def _require_member(value: Mapping[Any, Any], key: str, place: str) -> object:
+    if key not in value:
+        raise BadRequest(f"{place}.{key}: missing")
+    member: object = value[key]
+    return member
+
+
+def _shown(value: object) -> str:
+    """A value as an error message shows it: short, on one line."""
+    if isinstance(value, (dict, list, tuple, bytes)):
+        return f"{type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], PersonAnswer]) -> str:
+    """The reply of detect_faces: the request, with an answer at each (image, label) that has one.
+
+    Keys that the call already carried are kept, but for an older answer, which is replaced.
+    JSON has no NaN and no bytes: the first becomes null, the second text.
+    """
+    reply = [_to_json_value(image) for image in images]
+    for (image, label), answer in answers.items():
+        target = reply[image]["labels"][label]
+        for key in ANSWER_KEYS:
+            target.pop(key, None)
+        target.update(person_as_json(answer))
+    return json.dumps(reply, allow_nan=False)
+
+
+def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
+    """What a person's label gains. `face` speaks for the detector's most confident face."""
+    faces = [face_as_json(face, match) for face, match in answer.faces]
+    if faces:
+        return {**faces[0], "faces": faces}
+    return {"face": None, "faceReason": (answer.reason or Reason.NO_FACE).value, "faces": []}
+
+
+def face_as_json(face: Face, match: Match) -> dict[str, Any]:
+    """One face: name or null, probability if it was classified, reason if unnamed, box; and who it
+    may be, if that is uncertain."""
+    fields: dict[str, Any] = {"face": match.name}
+    if match.probability is not None:
+        fields["faceProba"] = match.probability
+    if match.name is None:
+        fields["faceReason"] = (match.reason or Reason.UNRECOGNISED).value
+    if match.outcome is not None:
+        fields["outcome"] = match.outcome.value
+    if match.outcome is Outcome.UNCERTAIN:
+        fields["candidates"] = [{"name": one.name, "proba": one.probability} for one in match.candidates]
+    fields["faceBox"] = box_as_json(face.box)
+    return fields
+
+
+def box_as_json(box: Box) -> dict[str, float]:
+    """A box in pixels of the full image."""
+    return {edge: getattr(box, edge) for edge in EDGES}
+
+
+def _to_json_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_to_json_key(key): _to_json_value(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_json_value(member) for member in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "replace")
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return str(value)
+
+
+def _to_json_key(key: Any) -> str:
+    return key if isinstance(key, str) else str(_to_json_value(key))
+
+
+def require_picture(image: object) -> str | bytes:
+    """A picture: its path, or its bytes."""
+    if isinstance(image, (str, bytes)):
+        return image
+    raise BadRequest(f"image: must be a path or the bytes of a picture, got {type(image).__name__}")
+
+
+def require_text(value: object, place: str) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise BadRequest(f"{place}: must be text, got {type(value).__name__}")
+    return value
+
+
+def require_options(given: object, *, known: tuple[str, ...]) -> Mapping[str, Any]:
+    """A verb's options; None is none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise BadRequest(f"options: must be an object, got {type(given).__name__}")
+    for key in given:
+        if key not in known:
+            raise BadRequest(f"options.{key}: unknown; must be one of: {', '.join(known) or 'none'}")
+    return given

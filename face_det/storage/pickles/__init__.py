@@ -1,0 +1,1 @@
+"""Pickles that hold data and nothing else, also those of older scikit-learn and XGBoost versions."""

@@ -1,0 +1,115 @@
+"""The allow-list of safe_pickle: what a name in a pickle may become, and with which arguments."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+
+from face_det.storage.pickles import sklearn_compat
+from face_det.storage.pickles.values import (
+    ALLOWED_FUNCTIONS,
+    Discarded,
+    GlobalName,
+    restore_array,
+    restore_dtype,
+    wrong_type_error,
+)
+
+ALLOWED_CLASSES: dict[str, str] = {
+    # name in the file: where the class lives today
+    "face_det.classifiers.knn.KnnClassifier": "face_det.classifiers.knn",
+    "face_det.classifiers.linear_svm.LinearSvmClassifier": "face_det.classifiers.linear_svm",
+    "face_det.classifiers.nearest.NearestClassifier": "face_det.classifiers.nearest",
+    "face_det.classifiers.template.TemplateClassifier": "face_det.classifiers.template",
+    "sklearn.svm._classes.SVC": "sklearn.svm._classes",
+    "sklearn.svm._classes.LinearSVC": "sklearn.svm._classes",
+    "sklearn.calibration.CalibratedClassifierCV": "sklearn.calibration",
+    "sklearn.calibration._CalibratedClassifier": "sklearn.calibration",
+    "sklearn.calibration._SigmoidCalibration": "sklearn.calibration",
+    "sklearn.isotonic.IsotonicRegression": "sklearn.isotonic",
+    "sklearn.frozen._frozen.FrozenEstimator": "sklearn.frozen._frozen",
+    "sklearn.neighbors._classification.KNeighborsClassifier": "sklearn.neighbors._classification",
+    "sklearn.multiclass.OneVsRestClassifier": "sklearn.multiclass",
+    "sklearn.pipeline.Pipeline": "sklearn.pipeline",
+    "sklearn.preprocessing._data.StandardScaler": "sklearn.preprocessing._data",
+    "sklearn.preprocessing._data.Normalizer": "sklearn.preprocessing._data",
+    "sklearn.preprocessing._label.LabelBinarizer": "sklearn.preprocessing._label",
+    "sklearn.preprocessing._label.LabelEncoder": "sklearn.preprocessing._label",
+    "xgboost.core.Booster": "xgboost.core",
+    "xgboost.sklearn.XGBClassifier": "xgboost.sklearn",
+    # as scikit-learn before 0.22 and xgboost before 1.6 spelt them
+    "sklearn.svm.classes.SVC": "sklearn.svm._classes",
+    "sklearn.svm.classes.LinearSVC": "sklearn.svm._classes",
+    "sklearn.neighbors.classification.KNeighborsClassifier": "sklearn.neighbors._classification",
+    "sklearn.preprocessing.data.StandardScaler": "sklearn.preprocessing._data",
+    "sklearn.preprocessing.label.LabelEncoder": "sklearn.preprocessing._label",
+    "xgboost.compat.XGBoostLabelEncoder": "sklearn.preprocessing._label:LabelEncoder",
+}
+"""`module`, or `module:Class` where the class has another name now."""
+
+SEARCH_TREES = re.compile(
+    r"sklearn\.(?:neighbors\._?(?:kd|ball)_tree\.(?:KDTree|BallTree|KDTree64|BallTree64|newObj)"
+    r"|(?:neighbors|metrics)\._?dist_metrics\.(?:\w+Distance(?:64)?|newObj))"
+)
+"""A search tree is indices into memory that nothing checks: it is dropped, and grown from its points."""
+
+PLACEHOLDERS = {"numpy.ndarray", "__builtin__.object", "builtins.object"}
+"""Names that only stand as an argument of another."""
+
+RECONSTRUCTORS = {"copyreg._reconstructor", "copy_reg._reconstructor"}
+"""How protocols 0 and 1 spell a new instance."""
+
+
+def is_allowed(named: GlobalName) -> bool:
+    """Whether the name is on the list. A dot in the name, an attribute of a class, never is."""
+    text = str(named)
+    if "." in named.name:
+        return False
+    lists = (ALLOWED_CLASSES, ALLOWED_FUNCTIONS, PLACEHOLDERS, RECONSTRUCTORS)
+    return any(text in names for names in lists) or SEARCH_TREES.fullmatch(text) is not None
+
+
+def call_function(named: GlobalName, arguments: Any) -> object:
+    """What the named function makes of the arguments; UnpicklingError if they are not what it takes."""
+    text = str(named)
+    if not isinstance(arguments, tuple):
+        raise wrong_type_error("arguments", arguments)
+    if SEARCH_TREES.fullmatch(text):
+        return Discarded()
+    if text in RECONSTRUCTORS:
+        kind, base, state = arguments
+        if not isinstance(kind, GlobalName) or str(base) not in PLACEHOLDERS or state is not None:
+            raise pickle.UnpicklingError("an instance made from another class than object")
+        return new_instance(kind, ())
+    if text not in ALLOWED_FUNCTIONS:
+        raise pickle.UnpicklingError(f"a call of {text}, which is a class")
+    return ALLOWED_FUNCTIONS[text](*arguments)
+
+
+def new_instance(named: GlobalName, arguments: Any) -> object:
+    """An instance of a listed class, not initialised: its state follows."""
+    text = str(named)
+    if arguments != () or text not in ALLOWED_CLASSES:
+        raise pickle.UnpicklingError(f"an instance of {text} made from arguments")
+    module, _, name = ALLOWED_CLASSES[text].partition(":")
+    kind = getattr(importlib.import_module(module), name or named.name)
+    return kind.__new__(kind)
+
+
+def restore_state(target: Any, state: Any) -> None:
+    """Give a new instance its state; UnpicklingError for anything that is no instance of the list."""
+    kind = type(target)
+    if kind is Discarded:
+        return
+    if kind is np.ndarray:
+        restore_array(target, state)
+    elif isinstance(target, np.dtype):
+        restore_dtype(target, state)
+    elif any(f"{kind.__module__}.{kind.__name__}" == name for name in ALLOWED_CLASSES):
+        sklearn_compat.restore_estimator(target, state)
+    else:
+        raise pickle.UnpicklingError(f"state for {kind.__name__}, which takes none")

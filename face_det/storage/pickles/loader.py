@@ -1,0 +1,240 @@
+"""Pickles that hold data and nothing else: arrays and a list of estimators, by name.
+
+A pickle is a program: it may name any function of any module and call it. Here it cannot:
+- A name in the file becomes a `Named`, a pair of strings. Nothing is imported because a file says so.
+- Only `pickle_rules` turns a Named into a value, with functions of ours that check what they are
+  given; it knows some forty names. Anything else is refused by name, and so are the opcodes that
+  reach further (persistent ids, the extension registry, instances by constructor, outside buffers).
+- State goes only into instances of listed classes, never into a class or a function.
+- Keys of dictionaries and sets are plain, so that hashing them ends.
+It is written in Python for that (`pickle._Unpickler`, the class that joblib builds on as well), where
+each step can be looked at. What a class does with state that is well-formed and wrong is not judged
+here: xgboost parses its own model, in C++.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from face_det.errors import UnsafePickle
+from face_det.storage import transaction
+from face_det.storage.pickles import allow_list
+from face_det.storage.pickles.values import GlobalName, hashable_key
+
+MAX_PICKLE_BYTES = 512 * 2**20
+"""About 450,000 encodings."""
+MAX_PICKLE_STEPS = 20_000_000
+"""A file of encodings needs some fifteen steps for each."""
+
+_REFUSED_OPCODES = {
+    pickle.PERSID: "a persistent id",
+    pickle.BINPERSID: "a persistent id",
+    pickle.EXT1: "the extension registry",
+    pickle.EXT2: "the extension registry",
+    pickle.EXT4: "the extension registry",
+    pickle.INST: "an instance made by its constructor",
+    pickle.OBJ: "an instance made by its constructor",
+    pickle.NEWOBJ_EX: "an instance made with named arguments",
+    pickle.NEXT_BUFFER: "a buffer outside the file",
+    pickle.READONLY_BUFFER: "a buffer outside the file",
+}
+
+_DAMAGE_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    pickle.UnpicklingError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What reading nonsense ends in; xgboost's error is a ValueError."""
+
+
+def parse_pickle(data: bytes, place: str) -> object:
+    """The object in a pickle; `place` names it in messages.
+
+    Raises UnsafePickle for a pickle that names something off the list, which has then not run,
+    and for bytes that are no whole pickle.
+    """
+    if not data:
+        raise UnsafePickle(f"{place}: must be a pickle, got an empty file; restore it or make it again")
+    if len(data) > MAX_PICKLE_BYTES:
+        raise UnsafePickle(f"{place}: must not be larger than {MAX_PICKLE_BYTES} bytes, got {len(data)}")
+    try:
+        value = _SafeUnpickler(data, place).load()
+    except _DAMAGE_ERRORS as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UnsafePickle(
+            f"{place}: must be a whole pickle, got one that is damaged or something else ({what}); "
+            "restore it or make it again"
+        ) from error
+    if isinstance(value, GlobalName):
+        raise UnsafePickle(f"{place}: must hold an object, got the name {value}")
+    return value
+
+
+def load_pickle(path: Path) -> object:
+    """The object in a file, after storage.recover. Raises as loads does, DataError for a file that
+    cannot be read, and FileNotFoundError."""
+    data = transaction.read_files([path], max_bytes=MAX_PICKLE_BYTES)[path]
+    if data is None:
+        raise FileNotFoundError(path)
+    return parse_pickle(data, str(path))
+
+
+def dump_pickle(value: object) -> bytes:
+    """A pickle that `loads` reads; UnsafePickle if it would not, so that no such file is written."""
+    data = pickle.dumps(value, protocol=4)
+    parse_pickle(data, f"pickle of {type(value).__name__}")
+    return data
+
+
+def _refuse_opcode(what: str) -> Callable[[_SafeUnpickler], None]:
+    def step(self: _SafeUnpickler) -> None:
+        raise UnsafePickle(
+            f"{self.place}: asks for {what}, which arrays and estimators do not need; nothing of it has run"
+        )
+
+    return step
+
+
+class _OpcodeTable(dict[int, Callable[["_SafeUnpickler"], None]]):
+    """The opcode table of one load; it counts, because a short file can be a long program."""
+
+    def __init__(self) -> None:
+        super().__init__(_SafeUnpickler.dispatch)
+        self._left = MAX_PICKLE_STEPS
+
+    def __getitem__(self, key: int) -> Callable[[_SafeUnpickler], None]:
+        self._left -= 1
+        if self._left < 0:
+            raise pickle.UnpicklingError(f"more than {MAX_PICKLE_STEPS} steps")
+        return super().__getitem__(key)
+
+    def __missing__(self, key: int) -> Callable[[_SafeUnpickler], None]:
+        raise pickle.UnpicklingError(f"{bytes([key])!r} is no step of a pickle")
+
+
+class _SafeUnpickler(pickle._Unpickler):
+    """Reads one pickle. Each method stands for one opcode, as in the class it is made from."""
+
+    stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
+    read: Callable[[int], bytes]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, data: bytes, place: str) -> None:
+        # Python 2 wrote arrays as text; latin-1 gives the bytes back.
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        self._size = len(data)
+        self.place = place
+        vars(self)["dispatch"] = _OpcodeTable()
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The name itself, if it is on the list; UnsafePickle else."""
+        named = GlobalName(module, name)
+        if not allow_list.is_allowed(named):
+            shown = str(named) if str(named).isprintable() else ascii(str(named))
+            raise UnsafePickle(
+                f"{self.place}: names {shown[:200]}, which is not on the list of allowed classes; "
+                "nothing of it has run"
+            )
+        return named
+
+    def load_reduce(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = allow_list.call_function(self._named(self.stack[-1]), arguments)
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+
+    def load_newobj(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = allow_list.new_instance(self._named(self.stack[-1]), arguments)
+
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        allow_list.restore_state(self.stack[-1], state)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def load_append(self) -> None:
+        value = self.stack.pop()
+        self._top(list).append(value)
+
+    dispatch[pickle.APPEND[0]] = load_append
+
+    def load_appends(self) -> None:
+        items = self.pop_mark()
+        self._top(list).extend(items)
+
+    dispatch[pickle.APPENDS[0]] = load_appends
+
+    def load_setitem(self) -> None:
+        value = self.stack.pop()
+        key = self.stack.pop()
+        self._top(dict, OrderedDict)[hashable_key(key)] = value
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+
+    def load_setitems(self) -> None:
+        items = self.pop_mark()
+        target = self._top(dict, OrderedDict)
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[hashable_key(key)] = value
+
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        pairs = zip(items[::2], items[1::2], strict=True)
+        self.stack.append({hashable_key(key): value for key, value in pairs})
+
+    dispatch[pickle.DICT[0]] = load_dict
+
+    def load_additems(self) -> None:
+        items = self.pop_mark()
+        self._top(set).update(hashable_key(item) for item in items)
+
+    dispatch[pickle.ADDITEMS[0]] = load_additems
+
+    def load_frozenset(self) -> None:
+        items = self.pop_mark()
+        self.stack.append(frozenset(hashable_key(item) for item in items))
+
+    dispatch[pickle.FROZENSET[0]] = load_frozenset
+
+    def load_bytearray8(self) -> None:
+        size = int.from_bytes(self.read(8), "little")
+        if size > self._size:
+            raise pickle.UnpicklingError(f"an array of {size} bytes in a file of {self._size}")
+        self.stack.append(bytearray(self.read(size)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
+    for _opcode, _what in _REFUSED_OPCODES.items():
+        dispatch[_opcode[0]] = _refuse_opcode(_what)
+
+    def _named(self, value: object) -> GlobalName:
+        if not isinstance(value, GlobalName):
+            raise pickle.UnpicklingError(f"a call of {type(value).__name__}, which is data")
+        return value
+
+    def _top(self, *kinds: type) -> Any:
+        value = self.stack[-1]
+        if type(value) not in kinds:
+            raise pickle.UnpicklingError(f"items for {type(value).__name__}, which takes none")
+        return value

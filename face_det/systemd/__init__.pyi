@@ -1,0 +1,9 @@
+from .installation import CONFIG_FILE as CONFIG_FILE
+from .installation import SERVICE_NAME as SERVICE_NAME
+from .installation import STATE_FOLDER as STATE_FOLDER
+from .installation import plan_installation as plan_installation
+from .installation import plan_removal as plan_removal
+from .notify import Notifier as Notifier
+from .steps import FileStep as FileStep
+from .steps import Step as Step
+from .steps import path_in_root as path_in_root

@@ -1,0 +1,154 @@
+"""What `face-det install-service` does, as a list of steps."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import face_det
+from face_det.errors import FaceDetError
+from face_det.systemd.steps import (
+    CommandStep,
+    FileStep,
+    FolderStep,
+    Owner,
+    RemovalStep,
+    Step,
+    find_id,
+    path_in_root,
+)
+
+SERVICE_NAME = "face-detect"
+"""Of the unit, its user and group, and its folders below /etc, /run, /var/lib and /var/cache."""
+UNIT_FILE = Path("/etc/systemd/system/face-detect.service")
+SYSUSERS_FILE = Path("/etc/sysusers.d/face-detect.conf")
+CONFIG_FILE = Path("/etc/face-detect/config.json")
+STATE_FOLDER = Path("/var/lib/face-detect")
+CACHE_FOLDER = Path("/var/cache/face-detect")
+
+TEMPLATE = Path(__file__).with_name("face-detect.service")
+TEMPLATE_COMMAND = "/opt/face_det/.venv/bin/face-det"
+SYSUSERS_CONTENT = f'u {SERVICE_NAME} - "Face detection and recognition" {STATE_FOLDER}\n'
+CONFIG_CONTENT = f"""\
+{{
+    "faceDetServer": {{
+        "comment": "Settings of the face-detect service; docs/reference/config.md explains each.",
+        "modelPath": "{STATE_FOLDER}/svm_face_recognizer.pickle",
+        "labelPath": "{STATE_FOLDER}/face_labels.pickle",
+        "encodingsPath": "{STATE_FOLDER}/encodings.pickle",
+        "datasetPath": "{STATE_FOLDER}/dataset",
+        "zerorpcPipe": "ipc:///run/{SERVICE_NAME}/face_detect_zmq.pipe"
+    }}
+}}
+"""
+
+HIDDEN_FOLDERS = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""What the unit's ProtectHome and PrivateTmp put an empty folder over."""
+_PLAIN = re.compile(r"[\w./@+,~=-]+")
+
+
+def plan_installation(root: Path) -> list[Step]:
+    """What makes the service; FaceDetError if its user could not run this installation."""
+    ours = Owner(SERVICE_NAME, SERVICE_NAME)
+    return [
+        FileStep(SYSUSERS_FILE, SYSUSERS_CONTENT),
+        _user_step(root),
+        FolderStep(CONFIG_FILE.parent, 0o755),
+        FileStep(CONFIG_FILE, CONFIG_CONTENT, 0o640, Owner("root", SERVICE_NAME), kept=True),
+        FolderStep(STATE_FOLDER, 0o700, ours),
+        FolderStep(STATE_FOLDER / "dataset", 0o700, ours),
+        FileStep(UNIT_FILE, render_unit()),
+        *_systemctl_steps(root, "daemon-reload"),
+    ]
+
+
+def plan_removal(root: Path, purge: bool) -> list[Step]:
+    """What ends the service; `purge` forgets everybody, too: settings, photos, models, user."""
+    installed = path_in_root(root, UNIT_FILE).exists()
+    steps: list[Step] = [*(_systemctl_steps(root, "disable", "--now", SERVICE_NAME) if installed else ())]
+    steps += [RemovalStep(UNIT_FILE), *_systemctl_steps(root, "daemon-reload"), RemovalStep(SYSUSERS_FILE)]
+    if purge:
+        steps += [RemovalStep(path) for path in (CONFIG_FILE.parent, STATE_FOLDER, CACHE_FOLDER)]
+        if find_id(root, "passwd", SERVICE_NAME):
+            steps.append(CommandStep(("userdel", *_prefix_option(root), SERVICE_NAME)))
+    return steps
+
+
+def render_unit() -> str:
+    """The unit's text with the paths of this installation; FaceDetError if the service could not use them."""
+    command = Path(sysconfig.get_path("scripts"), "face-det")
+    package = Path(face_det.__file__).parent
+    # Dependencies lie beside a package that is installed; a checkout stands alone.
+    code = package.parent if package.parent.name in ("site-packages", "dist-packages") else package
+    roots = dict.fromkeys(Path(path) for path in (sys.prefix, sys.base_prefix, code))
+    shown = [path for path in roots if path.is_relative_to("/") and _is_hidden(path)]
+    shown = [
+        path for path in shown if not any(path != other and path.is_relative_to(other) for other in shown)
+    ]
+    for path in (command, *shown):
+        if not _PLAIN.fullmatch(str(path)):
+            raise FaceDetError(
+                f"{path}: must have a path of letters, digits and ./@+,~=-; install under /opt"
+            )
+    for path in (command, Path(sys.executable).resolve(), package / "__init__.py"):
+        _require_readable_by_all(path, shown)
+    text = TEMPLATE.read_text("utf-8").replace(TEMPLATE_COMMAND, str(command))
+    if not shown:
+        return text
+    lines = "".join(f"BindReadOnlyPaths={path}\n" for path in shown)
+    return text.replace(
+        "ProtectHome=yes\n", f"# This installation is all that is in them.\nProtectHome=tmpfs\n{lines}"
+    )
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in HIDDEN_FOLDERS)
+
+
+def _require_readable_by_all(path: Path, shown: Iterable[Path]) -> None:
+    """Whether others than the owner may read it; what lies above a folder that is shown does not matter."""
+    for place in _path_and_visible_parents(path, shown):
+        try:
+            mode = place.stat().st_mode
+        except OSError as error:
+            raise FaceDetError(f"{place}: must be there, got {error.strerror}; install again") from error
+        needed = stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH
+        if not mode & needed:
+            raise FaceDetError(
+                f"{place}: must be open to all, for the service's user is {SERVICE_NAME}, got mode "
+                f"{stat.S_IMODE(mode):04o}; chmod o+rX it, or install under /opt"
+            )
+
+
+def _path_and_visible_parents(path: Path, shown: Iterable[Path]) -> Iterator[Path]:
+    yield path
+    for folder in path.parents:
+        if any(folder != top and top.is_relative_to(folder) and path.is_relative_to(top) for top in shown):
+            return
+        yield folder
+
+
+def _user_step(root: Path) -> Step:
+    if shutil.which("systemd-sysusers"):
+        return CommandStep(
+            ("systemd-sysusers", *([] if root == Path("/") else [f"--root={root}"]), SYSUSERS_FILE.name)
+        )
+    if find_id(root, "passwd", SERVICE_NAME):
+        return CommandStep(("true",))
+    home = ("--home-dir", str(STATE_FOLDER), "--no-create-home", "--shell", "/usr/sbin/nologin")
+    return CommandStep(("useradd", *_prefix_option(root), "--system", "--user-group", *home, SERVICE_NAME))
+
+
+def _prefix_option(root: Path) -> list[str]:
+    return [] if root == Path("/") else ["--prefix", str(root)]
+
+
+def _systemctl_steps(root: Path, *words: str) -> list[Step]:
+    """Nothing where systemd does not run, or runs another system than the one at `root`."""
+    running = root == Path("/") and Path("/run/systemd/system").is_dir()
+    return [CommandStep(("systemctl", *words))] if running else []

@@ -1,0 +1,5 @@
+"""From encodings to classifiers and a calibrated decision."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,12 @@
+from .held_out import HeldOutResult as HeldOutResult
+from .masked import MASKED_CHANGE as MASKED_CHANGE
+from .masked import FaceMasker as FaceMasker
+from .masked import add_masked_copies as add_masked_copies
+from .train import MIN_PHOTOS_TO_HOLD_OUT as MIN_PHOTOS_TO_HOLD_OUT
+from .train import NEAREST_RECIPE as NEAREST_RECIPE
+from .train import TrainedModel as TrainedModel
+from .train import TrainingResult as TrainingResult
+from .train import choose_training_embedder as choose_training_embedder
+from .train import refit_model as refit_model
+from .train import train_classifiers as train_classifiers
+from .training_set import TEMPLATE_RECIPE as TEMPLATE_RECIPE

@@ -1,0 +1,257 @@
+"""`face-det encode` on real photos: the report, re-runs, kills, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from face_det.gallery.encoding_cache import encoding_cache_path
+from face_det.gallery.gallery import Gallery
+
+COMMAND = [sys.executable, "-m", "face_det.cli.main", "encode", "-d", "hog", "--upsample", "0"]
+SCRIPT = Path(__file__).parents[2] / "scripts" / "encode_faces.py"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, photos: Mapping[str, Path]) -> Path:
+    """Three people, and photos that cannot be used."""
+    folder = tmp_path / "dataset"
+    for target, name in {
+        "obama/1.jpg": "obama",
+        "obama/2.JPG": "obama2",
+        "obama/3.jpg": "obama3",
+        "biden/1.jpg": "biden",
+        "biden/crowd.jpg": "t1",
+        "hopper/1.jpg": "grace_hopper",
+        "hopper/cat.png": "chelsea",
+    }.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos[name], folder / target)
+    (folder / "biden" / "text.jpg").write_text("hello")
+    return folder
+
+
+@pytest.fixture
+def encodings(tmp_path: Path) -> Path:
+    return tmp_path / "out" / "encodings.pickle"
+
+
+def command(dataset: Path, encodings: Path, *more: str) -> list[str]:
+    return [*COMMAND, "-i", str(dataset), "-e", str(encodings), *more]
+
+
+def run(dataset: Path, encodings: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(dataset, encodings, *more), capture_output=True, text=True, check=False)
+
+
+def report(dataset: Path, encodings: Path, *more: str) -> dict[str, Any]:
+    done = run(dataset, encodings, "--json", *more)
+    assert done.returncode == 0, done.stderr
+    values: dict[str, Any] = json.loads(done.stdout)
+    return values
+
+
+def counts(values: dict[str, Any]) -> tuple[int, int, int]:
+    return values["encoded"], values["reused"], len(values["leftOut"])
+
+
+def test_the_journey(dataset: Path, encodings: Path) -> None:
+    """A table of people, each photo that was left out with its reason, a file that loads; re-runs reuse."""
+    done = run(dataset, encodings, "--jobs", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line.split() for line in lines[:4]] == [
+        ["person", "encoded", "reused", "left", "out"],
+        ["biden", "1", "0", "2"],
+        ["hopper", "1", "0", "1"],
+        ["obama", "3", "0", "0"],
+    ]
+    left = {line.split(": ")[1]: line.split(": ")[2].split()[0] for line in lines[4:7]}
+    assert left == {
+        str(dataset / "biden" / "crowd.jpg"): "several_faces",
+        str(dataset / "biden" / "text.jpg"): "bad_image",
+        str(dataset / "hopper" / "cat.png"): "no_face",
+    }
+    assert lines[7] == f"{encodings}: 5 encodings of 3 people"
+    gallery = Gallery.load(encodings)
+    assert gallery.names == ("biden", "hopper", "obama", "obama", "obama")
+    first = encodings.read_bytes()
+    assert encodings.stat().st_mode & 0o777 == 0o600
+    again = report(dataset, encodings)
+    assert counts(again) == (0, 5, 3)
+    assert again["people"][0] == {"name": "biden", "encoded": 0, "reused": 1, "leftOut": 2}
+    assert encodings.read_bytes() == first
+    encodings.unlink()
+    encoding_cache_path(encodings).unlink()
+    assert counts(report(dataset, encodings, "--jobs", "1")) == (5, 0, 3)
+    assert encodings.read_bytes() == first, "the same with one process"
+
+
+def test_encodings_tell_people_apart(dataset: Path, encodings: Path) -> None:
+    """What is written are encodings of these faces: photos of one person are near, of two far."""
+    report(dataset, encodings)
+    gallery = Gallery.load(encodings)
+    by_name = {
+        name: [row for row, owner in zip(gallery.encodings, gallery.names, strict=True) if owner == name]
+        for name in gallery.people
+    }
+
+    def distance(a: Any, b: Any) -> float:
+        return float(((a - b) ** 2).sum() ** 0.5)
+
+    assert all(distance(by_name["obama"][0], other) < 0.6 for other in by_name["obama"][1:])
+    assert all(distance(by_name["biden"][0], other) > 0.6 for other in by_name["obama"])
+
+
+@contextmanager
+def started(dataset: Path, encodings: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """A run that is under way, in a process group of its own, with some photos done and some not."""
+    for number in range(24):
+        # Copies with other bytes behind the picture: so many different photos.
+        source = dataset / "obama" / "1.jpg"
+        (dataset / "obama" / f"more{number}.jpg").write_bytes(source.read_bytes() + bytes([number]))
+    with subprocess.Popen(
+        command(dataset, encodings, "--jobs", "2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while _kept(encodings) < 3:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert workers
+        yield process, workers
+
+
+def _kept(encodings: Path, mode: str = "ro") -> int:
+    """Photos in the cache. With `rw` also what sqlite has to undo first, after a kill in mid-commit."""
+    import sqlite3
+
+    if not encoding_cache_path(encodings).exists():
+        return 0
+    connection = sqlite3.connect(f"file:{encoding_cache_path(encodings)}?mode={mode}", uri=True)
+    try:
+        return int(connection.execute("SELECT count(*) FROM photos").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        connection.close()
+
+
+def _old(encodings: Path) -> bytes:
+    encodings.parent.mkdir(parents=True)
+    encodings.write_bytes(Gallery.empty().plus("old", [0.5] * 128).dumps())
+    return encodings.read_bytes()
+
+
+def test_kill(dataset: Path, encodings: Path) -> None:
+    """kill -9: the old file loads, no process remains, and the next run goes on from there."""
+    old = _old(encodings)
+    with started(dataset, encodings) as (process, workers):
+        process.send_signal(signal.SIGKILL)
+    _gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
+    assert encodings.read_bytes() == old
+    kept = _kept(encodings, "rw")
+    assert 3 <= kept < 32
+    values = report(dataset, encodings)
+    assert values["reused"] + len(values["leftOut"]) >= kept
+    assert values["encoded"] + values["reused"] == 5 + 24
+    assert len(Gallery.load(encodings).names) == 29
+
+
+def test_interrupt(dataset: Path, encodings: Path) -> None:
+    """Ctrl-C goes to all processes of the terminal: 130, how far it came, no traceback, nothing lost."""
+    old = _old(encodings)
+    with started(dataset, encodings) as (process, workers):
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("face-det: interrupted after ")
+    assert f"of 32 photos, which are kept for the next run, {encodings} is as it was" in lines[0]
+    _gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
+    assert encodings.read_bytes() == old
+    assert int(lines[0].split()[3]) <= _kept(encodings, "rw") < 32
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "unusable"])
+def test_nothing_to_encode(tmp_path: Path, encodings: Path, photos: Mapping[str, Path], kind: str) -> None:
+    """No dataset, nobody in it, or not one photo that can be used: 65, and the old file stays."""
+    old = _old(encodings)
+    dataset = tmp_path / "dataset"
+    if kind != "missing":
+        (dataset / "anna").mkdir(parents=True)
+    if kind == "unusable":
+        shutil.copy(photos["chelsea"], dataset / "anna" / "cat.png")
+    done = run(dataset, encodings, "--jobs", "1")
+    assert done.returncode == 65
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"face-det: {dataset}: must ")
+    assert done.stderr.count("\n") == 1
+    assert ("cat.png: no_face" in done.stderr) is (kind == "unusable")
+    assert encodings.read_bytes() == old
+
+
+def test_bad_config(tmp_path: Path, dataset: Path, encodings: Path) -> None:
+    """A configuration that cannot be used ends with 78 before anything is done."""
+    (tmp_path / "config.json").write_text('{"faceDetServer": {"minFce": 1}}')
+    done = run(dataset, encodings, "--config", str(tmp_path / "config.json"))
+    assert done.returncode == 78
+    assert "did you mean minFace?" in done.stderr
+    assert not encodings.parent.exists()
+
+
+def test_settings_come_from_the_config(tmp_path: Path, dataset: Path) -> None:
+    """datasetPath, encodingsPath and minFace of config.json are used where nothing else is said."""
+    settings = {
+        "datasetPath": "./dataset",
+        "encodingsPath": "./e.pickle",
+        "minFace": 10_000,
+        "faceDetModel": "hog",
+    }
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": settings}))
+    done = subprocess.run(
+        [*COMMAND[:4], "--config", str(tmp_path / "config.json"), "--jobs", "1", "--upsample", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 65
+    assert f"{dataset}: must hold photos of one face each" in done.stderr
+    assert "1.jpg: too_small" in done.stderr
+
+
+def test_the_originals_script(dataset: Path, encodings: Path) -> None:
+    """scripts/encode_faces.py keeps its flags, and needs the first two."""
+    for name in ("obama/2.JPG", "obama/3.jpg", "biden/crowd.jpg"):
+        (dataset / name).unlink()
+    script = [sys.executable, str(SCRIPT)]
+    flags = ["-i", str(dataset), "--encodings", str(encodings), "-d", "hog"]
+    done = subprocess.run([*script, *flags], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Gallery.load(encodings).people == ("biden", "hopper", "obama")
+    for wrong, expected in ((flags[:2], "required"), ([*flags[:4], "-d", "xyz"], "'xyz' is not one of")):
+        done = subprocess.run([*script, *wrong], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert expected in done.stderr
+    assert subprocess.run([*script, "--help"], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,225 @@
+"""`face-det recognize`, and what all commands share: exit codes, messages, an end by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from face_det.cli import recognize
+from face_det.cli.main import COMMANDS
+from face_det.config.load import load_config
+from face_det.media import image
+from face_det.service import assembly
+
+FACE_DET = (sys.executable, "-m", "face_det.cli.main")
+SETTINGS = {"faceDetModel": "hog", "focusMeasureThreshold": 20, "numFaceImgUpsample": 0}
+
+
+def run(*arguments, cwd, **options):
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("FACE_DET_")}
+    return subprocess.run(
+        [*FACE_DET, *map(str, arguments)],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture
+def trained(tmp_path, photos):
+    """A folder with config.json and a model that knows Obama."""
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": SETTINGS}))
+    service = assembly.build_service(load_config(tmp_path / "config.json", {}))
+    service.add_face("Obama", str(photos["obama"]))
+    return tmp_path
+
+
+def test_table_json_and_pictures(trained, photos):
+    """One command names the faces, as a table and as JSON, and writes legible copies."""
+    table = run("recognize", photos["obama3"], photos["chelsea"], cwd=trained)
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "Obama" in table.stdout
+    assert "no_face" in table.stdout
+    done = run("recognize", photos["obama3"], "--json", "--annotate", "out", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    ((face,),) = [answer["faces"] for answer in json.loads(done.stdout)]
+    assert face["face"] == "Obama"
+    (written,) = (trained / "out").iterdir()
+    assert image.load_image(written).shape == image.load_image(photos["obama3"]).shape
+
+
+def test_bad_pictures_do_not_spoil_the_others(trained, photos):
+    """Every picture is answered; those that could not be read are counted at the end, exit 65."""
+    (trained / "text.jpg").write_text("no picture")
+    done = run("recognize", "missing.jpg", "text.jpg", photos["obama3"], "--json", cwd=trained)
+    assert done.returncode == 65
+    missing, text, good = json.loads(done.stdout)
+    assert "no such file" in missing["error"]
+    assert "got text" in text["error"]
+    assert good["faces"][0]["face"] == "Obama"
+    assert done.stderr == "face-det: 2 of 3 pictures could not be read; the table says why\n"
+
+
+def test_a_table_names_every_picture_in_full(trained, photos):
+    """Long paths are folded and not cut, in a file and in a narrow terminal; brackets are no markup."""
+    folder = trained / "a folder with a long name" / "[red] and one more"
+    folder.mkdir(parents=True)
+    for number in range(2):
+        (folder / f"camera-at-the-front-door-{number}.jpg").write_bytes(photos["obama3"].read_bytes())
+    for columns in ("", "60"):
+        environ = {**os.environ, "COLUMNS": columns} if columns else dict(os.environ)
+        command = [*FACE_DET, "recognize", str(folder), "text.jpg"]
+        (trained / "text.jpg").write_text("no picture")
+        done = subprocess.run(command, cwd=trained, env=environ, capture_output=True, text=True, check=False)
+        told = "".join(
+            line.split("\u2502")[1].strip() for line in done.stdout.splitlines() if "\u2502" in line
+        )
+        for number in range(2):
+            assert f"[red] and one more/camera-at-the-front-door-{number}.jpg".replace(
+                " ", ""
+            ) in told.replace(" ", "")
+        assert "\u2026" not in done.stdout
+    assert "text.jpg: must be" in " ".join(done.stdout.replace("\u2502", " ").split())
+
+
+def test_annotated_pictures_need_a_folder(trained, photos):
+    """Said before the networks are loaded."""
+    (trained / "file").write_text("")
+    done = run("recognize", photos["obama3"], "--annotate", "file/x", cwd=trained)
+    assert done.returncode == 75
+    assert done.stderr.startswith("face-det: file/x: cannot be written")
+    assert done.stdout == ""
+
+
+def test_keys_are_for_a_daemon(trained, photos):
+    """Without one they would be ignored."""
+    done = run("recognize", photos["obama3"], "--keys", "keys", cwd=trained)
+    assert done.returncode == 2
+    assert "--keys needs --remote" in done.stderr
+
+
+def test_strangers_are_not_drawn_as_people(monkeypatch, tmp_path, photos):
+    """Green is for those who are known."""
+    drawn = []
+    monkeypatch.setattr(recognize.draw, "annotate", lambda rgb, labels: drawn.extend(labels) or rgb)
+    box = {"xmin": 1, "ymin": 1, "xmax": 9, "ymax": 9}
+    faces = [{"face": name, "faceBox": box, "faceProba": 0.9} for name in ("Anna", "Unknown", None)]
+    recognize._annotate(photos["obama3"].read_bytes(), faces, tmp_path / "x.jpg")
+    assert [known for _, _, known in drawn] == [True, False, False]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout(trained):
+    """One line, and the exit code of what cannot be written."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*FACE_DET, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=trained
+        )
+    assert done.returncode == 75
+    assert done.stderr.startswith("face-det: stdout: cannot be written: No space left")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_stands_for_its_pictures(trained, photos):
+    """A folder is searched; an empty one is bad data."""
+    (trained / "a" / "b").mkdir(parents=True)
+    empty = run("recognize", "a", cwd=trained)
+    assert (empty.returncode, empty.stderr) == (65, "face-det: a: must hold pictures, got none\n")
+    (trained / "a" / "b" / "one.JPG").write_bytes(photos["obama3"].read_bytes())
+    done = run("recognize", "a", "--json", cwd=trained)
+    assert [Path(answer["image"]).name for answer in json.loads(done.stdout)] == ["one.JPG"]
+
+
+def test_without_a_model(tmp_path, photos):
+    """The faces are shown, and the end says why nobody is named: exit 69."""
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": SETTINGS}))
+    done = run("recognize", photos["obama3"], cwd=tmp_path)
+    assert done.returncode == 69
+    assert "unrecognised" in done.stdout
+    assert "no model is trained yet" in done.stderr
+
+
+def test_asking_a_daemon(trained, photos, launch):
+    """--remote asks the daemon, which needs no file of ours; nobody there is exit 75."""
+    daemon = launch(command=(*FACE_DET, "serve", "--config"), **SETTINGS)
+    daemon.client().add_face("Barack", photos["obama"].read_bytes())
+    done = run("recognize", photos["obama3"], "--json", "--remote", daemon.endpoint, cwd=trained)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["faces"][0]["face"] == "Barack"
+    daemon.stop()
+    gone = run("recognize", photos["obama3"], "--remote", daemon.endpoint, cwd=trained)
+    assert gone.returncode == 75
+    assert "a daemon must answer there" in gone.stderr
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_every_command_has_help(name, tmp_path):
+    """--help works for each, without a configuration and without loading a network."""
+    from face_det.cli.main import root_command
+
+    result = CliRunner().invoke(root_command, [*name.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--wrong"], 2, "No such option"),
+        (["unknwon"], 2, "No such command"),
+        (["recognize"], 2, "Missing argument"),
+        (["recognize", "a.jpg", "--wrong"], 2, "No such option"),
+        (["recognize", "a.jpg", "--config", "nowhere.json"], 78, "nowhere.json"),
+        (["serve", "--config", "nowhere.json"], 78, "nowhere.json"),
+    ],
+)
+def test_wrong_usage(arguments, code, message, tmp_path):
+    """A wrong flag is 2, a bad configuration 78; the message is on stderr, no traceback anywhere."""
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_all_faults_of_a_configuration(tmp_path):
+    """Every fault is a line of its own, with the nearest right key."""
+    (tmp_path / "config.json").write_text('{"faceDetServer": {"minProbe": 0.9, "threads": "two"}}')
+    done = run("serve", cwd=tmp_path)
+    assert done.returncode == 78
+    assert len(done.stderr.splitlines()) == 2
+    assert "did you mean minProba?" in done.stderr
+
+
+def test_interrupted(trained, photos):
+    """Ctrl-C in the middle of a long job: 130, one line, no traceback."""
+    pictures = [str(photos["t1"])] * 400
+    command = [*FACE_DET, "recognize", *pictures, "--annotate", "out"]
+    with subprocess.Popen(
+        command, cwd=trained, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as job:
+        while not (trained / "out").is_dir():
+            assert job.poll() is None
+        job.send_signal(signal.SIGINT)
+        _, stderr = job.communicate(timeout=60)
+    assert job.returncode == 130
+    assert stderr.strip() == "face-det: interrupted; what was done is kept"
+
+
+def test_an_uncertain_face_says_who_it_may_be():
+    """The table names the candidates behind the reason."""
+    box = {"xmin": 0, "ymin": 0, "xmax": 9, "ymax": 9}
+    candidates = [{"name": "Ann", "proba": 0.6}, {"name": "Bea", "proba": 0.3}]
+    face = {"face": None, "faceReason": "unrecognised", "faceProba": 0.6, "faceBox": box}
+    table = recognize._build_table([{"image": "a.jpg", "faces": [{**face, "candidates": candidates}, face]}])
+    assert [str(cell) for cell in table.columns[3].cells] == ["unrecognised: Ann or Bea?", "unrecognised"]

@@ -1,0 +1,366 @@
+"""`face-det train` and scripts/train.py: what is written where, what is said, and being cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from synthetic import gallery
+
+from face_det.classifiers.specs import CLASSIFIERS
+from face_det.cli.train import command
+from face_det.errors import BadEncodings, Busy, CannotWrite, ModelMismatch, TooFewPeople
+from face_det.gallery.gallery import Gallery
+from face_det.recognition import model, model_file
+from face_det.storage import transaction
+from face_det.training import train as training
+
+FAMILY = {"Alice": 5, "Bob": 5, "Unknown": 5}
+EVERYTHING = {
+    *(f"{kind}_face_recognizer.pickle" for kind in CLASSIFIERS),
+    *(f"{kind}-cm.png" for kind in CLASSIFIERS),
+    "face_labels.pickle",
+}
+PRINTS = {"dlib_resnet": "dlib_resnet:1", "sface": "sface:2"}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def encodings(counts: dict[str, int] = FAMILY, name: str = "encodings.pickle") -> Path:
+    place = Path.cwd() / name
+    place.write_bytes(gallery(counts).dumps())
+    return place
+
+
+def train(*arguments: str) -> Result:
+    return CliRunner().invoke(command, ["--quick", "-j1", *arguments])
+
+
+def written(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_writes_all_classifiers_labels_and_pictures(tmp_path: Path) -> None:
+    """Into --output, which is made; each model loads with the one label file."""
+    encodings()
+    result = train("--output", "deep/down")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "deep" / "down"
+    assert written(folder) == EVERYTHING
+    for kind in CLASSIFIERS:
+        loaded = model_file.load_model(
+            folder / f"{kind}_face_recognizer.pickle", folder / "face_labels.pickle"
+        )
+        assert loaded.card.kind == kind
+        assert (folder / f"{kind}-cm.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_on_stdout(tmp_path: Path) -> None:
+    """Parameters, figures, what was written; progress is for terminals."""
+    encodings()
+    result = train("-c", "svm")
+    for expected in ("svm: C=", "cross-validation: accuracy", "f1-score", f"written: {tmp_path}/svm_face"):
+        assert expected in result.stdout
+    assert result.stderr == ""
+
+
+def test_report_as_json() -> None:
+    """The same as one object."""
+    encodings()
+    found = json.loads(train("-c", "nearest", "-c", "svm", "--json").stdout)
+    assert [one["classifier"] for one in found["trained"]] == ["svm", "nearest"]
+    assert found["trained"][0]["heldOut"]["report"]["Alice"]["support"] == 1
+    assert len(found["files"]) == 5
+    assert found["skipped"] == []
+
+
+def test_default_places_are_the_configs(tmp_path: Path) -> None:
+    """modelPath is for the classifier it is named after; the others lie beside it."""
+    (tmp_path / "etc").mkdir()
+    encodings(name="etc/faces.pickle")
+    section = {
+        "modelPath": "m/xgb_face_recognizer.pickle",
+        "labelPath": "l/l.pickle",
+        "encodingsPath": "faces.pickle",
+    }
+    config = tmp_path / "etc" / "c.json"
+    config.write_text(json.dumps({"faceDetServer": section}))
+    assert train("--config", str(config), "-c", "xgb", "-c", "nearest").exit_code == 0
+    models = written(tmp_path / "etc" / "m")
+    assert models == {
+        "xgb_face_recognizer.pickle",
+        "xgb-cm.png",
+        "nearest_face_recognizer.pickle",
+        "nearest-cm.png",
+    }
+    assert written(tmp_path / "etc" / "l") == {"l.pickle"}
+
+
+def card(folder: Path, name: str = "svm_face_recognizer.pickle") -> model.ModelCard:
+    return model_file.load_model(folder / name, folder / "face_labels.pickle").card
+
+
+def test_at_model_path_lies_what_the_daemon_trains(tmp_path: Path) -> None:
+    """template, from nothing; whoever wants the svm in the file of that name asks for it, and keeps it."""
+    encodings()
+    first = train()
+    assert first.exit_code == 0
+    assert card(tmp_path).kind == "template"
+    assert "svm: not written, since its file is modelPath; to have it there: face-det train -c svm" in (
+        first.stdout
+    )
+    assert {"xgb_face_recognizer.pickle", "nearest_face_recognizer.pickle"} < written(tmp_path)
+    assert "svm-cm.png" not in written(tmp_path)
+    asked = train("-c", "svm")
+    assert card(tmp_path).kind == "svm"
+    assert "modelPath" not in asked.stdout
+    again = train()
+    assert card(tmp_path).kind == "svm", "what the file holds stays its kind"
+    assert "template_face_recognizer.pickle" in written(tmp_path)
+    assert "not written" not in again.stdout
+
+
+def both_embedders(counts: dict[str, int] = FAMILY) -> Gallery:
+    """encodings.pickle with sface's numbers, which are other ones."""
+    made = gallery(counts)
+    other = gallery(counts, seed=1).encodings
+    unit = other / np.linalg.norm(other, axis=1, keepdims=True)
+    made = Gallery({"dlib_resnet": made.encodings, "sface": unit}, made.names, PRINTS)
+    Path("encodings.pickle").write_bytes(made.dumps())
+    return made
+
+
+@pytest.mark.parametrize("embedder", ["dlib_resnet", "sface", "both"])
+def test_the_model_notes_whose_encodings_it_learnt_by(tmp_path: Path, embedder: str) -> None:
+    """By flag and by config.json; the report says it."""
+    made = both_embedders()
+    found = json.loads(train("--embedder", embedder, "-c", "svm", "--json").stdout)
+    assert found["embedder"] == embedder
+    assert found["remarks"] == []
+    assert card(tmp_path).fingerprint == made.fingerprint_of(embedder)
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"embedder": embedder}}))
+    result = train("-c", "nearest")
+    assert f"learnt by the encodings of {embedder}" in result.stdout
+    assert card(tmp_path, "nearest_face_recognizer.pickle").fingerprint == made.fingerprint_of(embedder)
+
+
+def test_encodings_of_the_original_note_nothing(tmp_path: Path) -> None:
+    """They are dlib's, and so is the model; sface cannot be learnt from them."""
+    encodings()
+    assert json.loads(train("-c", "svm", "--json").stdout)["embedder"] == "dlib_resnet"
+    assert card(tmp_path).fingerprint is None
+    refused = train("-c", "svm", "--embedder", "sface")
+    assert isinstance(refused.exception, BadEncodings)
+    assert "must hold those of sface for every photo" in str(refused.exception)
+
+
+def test_another_embedder_than_configured_is_remarked(tmp_path: Path) -> None:
+    """The daemon would refuse that model: what to do is said at once."""
+    both_embedders()
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"embedder": "dlib_resnet"}}))
+    advice = "trained on encodings of sface: set embedder to sface or auto in config.json"
+    assert advice in train("-c", "svm", "--embedder", "sface").stdout
+    assert advice not in train("-c", "svm", "--embedder", "sface", "-o", "elsewhere").stdout
+
+
+def test_a_model_path_of_ones_own_is_for_the_configured_classifier(tmp_path: Path) -> None:
+    """The daemon then finds there what it trains itself."""
+    encodings()
+    (tmp_path / "config.json").write_text(
+        json.dumps({"faceDetServer": {"modelPath": "mine.pickle", "classifier": "nearest"}})
+    )
+    assert train().exit_code == 0
+    assert (
+        model_file.load_model(tmp_path / "mine.pickle", tmp_path / "face_labels.pickle").card.kind
+        == "nearest"
+    )
+    assert "svm_face_recognizer.pickle" in written(tmp_path)
+
+
+def test_says_what_is_stale(tmp_path: Path) -> None:
+    """A classifier that was skipped and no longer fits the labels is named; one that fits is left."""
+    encodings()
+    train("-c", "svm", "-c", "nearest")
+    assert "left as it was: " in train("-c", "nearest").stdout
+    encodings({"Alice": 5})
+    result = train("-c", "all")
+    assert result.exit_code == 0
+    assert "skipped: svm: must have photos of 2 people, got 1" in result.stdout
+    assert "stale: " in result.stdout
+    assert f"modelPath, {tmp_path}/svm_face_recognizer.pickle, was not trained" in result.stdout
+    with pytest.raises(ModelMismatch):
+        model_file.load_model(tmp_path / "svm_face_recognizer.pickle", tmp_path / "face_labels.pickle")
+
+
+@pytest.mark.parametrize("counts", [{"Alice": 1}, {"Alice": 1, "Bob": 2}, {"Alice": 5}])
+def test_the_first_photos_are_enough(tmp_path: Path, counts: dict[str, int]) -> None:
+    """While svm cannot be trained, or has fewer than 3 photos of somebody, nearest is at modelPath."""
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"classifier": "svm"}}))
+    encodings(counts)
+    result = train()
+    assert result.exit_code == 0
+    place = tmp_path / "svm_face_recognizer.pickle"
+    assert f"{place}: holds nearest for now" in result.stdout
+    loaded = model_file.load_model(place, tmp_path / "face_labels.pickle")
+    assert (loaded.card.kind, loaded.recipe) == ("nearest", "svm")
+    encodings(FAMILY)
+    assert "holds nearest" not in train().stdout
+    assert model_file.load_model(place, tmp_path / "face_labels.pickle").card.kind == "svm"
+
+
+def test_an_old_picture_does_not_outlive_its_classifier(tmp_path: Path) -> None:
+    """Where nothing can be held out any more, the picture of last time would be a lie."""
+    encodings()
+    train("-c", "nearest")
+    assert (tmp_path / "nearest-cm.png").exists()
+    encodings({"Alice": 1})
+    train("-c", "nearest")
+    assert not (tmp_path / "nearest-cm.png").exists()
+
+
+def test_no_encodings() -> None:
+    """Names the file and the command that makes it; writes nothing."""
+    result = train("--output", "out")
+    assert isinstance(result.exception, BadEncodings)
+    assert "encodings.pickle: must hold encodings" in str(result.exception)
+    assert "face-det encode" in str(result.exception)
+    assert not Path("out").exists()
+
+
+def test_nothing_to_train_leaves_the_old_files(tmp_path: Path) -> None:
+    """svm alone on one person is an error, and last time's svm is still there."""
+    encodings()
+    train("-c", "svm")
+    before = (tmp_path / "svm_face_recognizer.pickle").read_bytes()
+    encodings({"Alice": 3})
+    assert isinstance(train("-c", "svm").exception, TooFewPeople)
+    assert (tmp_path / "svm_face_recognizer.pickle").read_bytes() == before
+
+
+def test_enrolled_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody whom the daemon learns during a training is not in it: the report says so."""
+    place = encodings()
+    real = training.train_classifiers
+
+    def and_meanwhile(*arguments: object, **named: object) -> training.TrainingResult:
+        place.write_bytes(gallery({**FAMILY, "Carol": 1}).dumps())
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train_classifiers", and_meanwhile)
+    assert "was changed while this ran; run face-det train again" in train("-c", "nearest").stdout
+
+
+@pytest.mark.parametrize("left", [{"Alice": 5, "Unknown": 5}, None])
+def test_who_is_forgotten_meanwhile_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: dict[str, int] | None
+) -> None:
+    """What was learnt still knows them: it is not written, and the next run learns without them."""
+    place = encodings()
+    real = training.train_classifiers
+
+    def and_meanwhile(*arguments: object, **named: object) -> training.TrainingResult:
+        if left is None:
+            place.unlink()
+        else:
+            place.write_bytes(gallery(left).dumps())
+        return real(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train_classifiers", and_meanwhile)
+    result = train("-c", "nearest", "-o", "out")
+    assert isinstance(result.exception, Busy)
+    assert result.exception.exit_code == 75
+    assert "Bob" in str(result.exception)
+    assert "nothing was written, run it again" in str(result.exception)
+    assert not [*tmp_path.glob("**/*_face_recognizer.pickle")]
+
+
+def test_encodings_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are somebody else's, or on a read-only file system; the classifiers go elsewhere."""
+    encodings()
+
+    @contextlib.contextmanager
+    def refused(path: Path, **_: object) -> Iterator[None]:
+        raise CannotWrite(f"{path}: cannot be written: Read-only file system")
+        yield
+
+    monkeypatch.setattr(transaction, "lock_for_update", refused)
+    result = train("-c", "nearest", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "nearest_face_recognizer.pickle").exists()
+
+
+def test_script_of_the_originals_name(tmp_path: Path, repository: Path) -> None:
+    """No flags: reads and writes in the current folder; a failure ends with its exit code."""
+    script = [sys.executable, str(repository / "scripts" / "train.py")]
+    missing = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert missing.returncode == 65
+    assert missing.stderr.startswith("face-det: ")
+    encodings({"Alice": 2})
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nearest_face_recognizer.pickle" in written(tmp_path)
+    encodings()
+    for flags in ((), ("-c", "svm"), ("--classifier", "nearest")):
+        subprocess.run([*script, "--quick", *flags], capture_output=True, check=True)
+        assert card(tmp_path).kind == "svm", "a file of the original's name holds what the original's does"
+
+
+def test_kill_9_leaves_the_old_files_or_the_new() -> None:
+    """Killed before each step it takes in its folder: all loads, and all is of one training."""
+    encodings({"Alice": 5, "Bob": 5, "Carol": 5}, name="new.pickle")
+    encodings({"Alice": 5, "Bob": 5}, name="encodings.pickle")
+    assert train("-o", "old", "-c", "nearest", "-c", "svm").exit_code == 0
+    for kind in ("nearest", "svm"):
+        Path("old", f"{kind}-cm.png").write_bytes(b"old")
+    driver = Path(__file__).parents[1] / "support/killed_train.py"
+    ran = subprocess.run(
+        [sys.executable, str(driver), str(Path.cwd() / "now")], capture_output=True, text=True, check=True
+    )
+    states = json.loads(ran.stdout.splitlines()[-1])
+    killed = [seen for was_killed, seen in states if was_killed]
+    assert len(killed) > 10
+    assert set(killed) == {1, 2}
+    assert killed == sorted(killed)
+    assert states[-1] == [False, 2]
+
+
+def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
+    """Interrupted in the middle of the search, at a terminal: exit 130, and nothing has changed."""
+    encodings()
+    train("-c", "svm")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    encodings(dict.fromkeys("ABCDEFGHIJ", 300), name="many.pickle")
+    terminal, end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "face_det.cli.main", "train", "-e", "many.pickle", "-c", "svm"],
+        stderr=end,
+        env={**os.environ, "TERM": "xterm"},
+    ) as running:
+        os.close(end)
+        shown = b""
+        while b"svm" not in shown:
+            shown += os.read(terminal, 4096)
+        running.send_signal(signal.SIGINT)
+        while True:
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError:  # a terminal whose other end is closed
+                break
+    os.close(terminal)
+    assert running.returncode == 130, shown
+    assert b"Traceback" not in shown
+    assert b"interrupted; the classifiers are as they were" in shown
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before

@@ -1,0 +1,72 @@
+"""Boxes and encodings are those of the real face_recognition package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from face_det.engine.engine import Engine, EngineOptions, build_engine
+from face_det.types import Box, Rgb
+
+fr = pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
+
+PEOPLE = ("obama", "obama2", "obama3", "biden", "astronaut", "grace_hopper", "t1")
+
+
+def small(path: Path, width: int) -> Rgb:
+    picture = PIL.Image.open(path).convert("RGB")
+    picture.thumbnail((width, width))
+    return np.array(picture)
+
+
+@pytest.fixture(scope="module", params=["hog", "cnn"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """An engine without gates, so that every face is compared."""
+    return build_engine(EngineOptions(detector=request.param, min_face_px=0, focus_threshold=0))
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_agrees_with_face_recognition(engine: Engine, photos: Mapping[str, Path], name: str) -> None:
+    """Same faces in the same order, same boxes, encodings within 1e-6 of the reference's."""
+    rgb = small(photos[name], 640 if engine.options.detector == "hog" else 300)
+    expected_boxes = fr.face_locations(rgb, engine.options.upsample, engine.options.detector)
+    expected = fr.face_encodings(rgb, expected_boxes)
+    (faces,) = engine.faces([(rgb, None)])
+    boxes = [(f.box.ymin, f.box.xmax, f.box.ymax, f.box.xmin) for f in faces]
+    assert boxes == expected_boxes
+    assert len(boxes) >= 1
+    for face, encoding in zip(faces, expected, strict=True):
+        assert face.encoding is not None
+        np.testing.assert_allclose(face.encoding, encoding, atol=1e-6)
+
+
+def test_a_persons_box_is_a_picture_of_its_own(engine: Engine, photos: Mapping[str, Path]) -> None:
+    """Within a person's box the answer is that of the crop, moved to where the box lies."""
+    rgb = small(photos["t1"], 640)
+    box = Box(10.9, 5.2, 400.7, 300.1)
+    crop = np.ascontiguousarray(rgb[5:300, 10:400])
+    expected_boxes = fr.face_locations(crop, engine.options.upsample, engine.options.detector)
+    assert expected_boxes
+    (faces,) = engine.faces([(rgb, box)])
+    boxes = [(f.box.ymin - 5, f.box.xmax - 10, f.box.ymax - 5, f.box.xmin - 10) for f in faces]
+    assert boxes == expected_boxes
+    for face, encoding in zip(faces, fr.face_encodings(crop, expected_boxes), strict=True):
+        assert face.encoding is not None
+        np.testing.assert_allclose(face.encoding, encoding, atol=1e-6)
+
+
+def test_many_views_are_their_single_answers(engine: Engine, photos: Mapping[str, Path]) -> None:
+    """A call over many pictures gives what one call per picture gives, in order."""
+    views = [(small(photos[name], 240), None) for name in ("biden", "t1", "obama")]
+    together = engine.faces(iter(views))
+    for view, faces in zip(views, together, strict=True):
+        (alone,) = engine.faces([view])
+        assert [face.box for face in faces] == [face.box for face in alone]
+        for face, single in zip(faces, alone, strict=True):
+            assert face.encoding is not None
+            assert single.encoding is not None
+            np.testing.assert_allclose(face.encoding, single.encoding, atol=1e-6)

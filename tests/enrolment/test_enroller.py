@@ -1,0 +1,452 @@
+"""Enrol, forget, train: what is written, by which embedder, and the engine and model to swap in."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import shutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fake_networks
+import numpy as np
+import pytest
+from fake_networks import BOTH, Dlib, Sface, Views, loaded
+
+from face_det.embedders.specs import configurable_embedder
+from face_det.engine.engine import Engine, EngineOptions
+from face_det.engine.engines import Engines
+from face_det.enrolment.enroller import Enroller
+from face_det.enrolment.results import EnrolResult, ModelOptions, Paths, RetrainResult
+from face_det.errors import (
+    BadEncodings,
+    BadImage,
+    BadRequest,
+    DataError,
+    ModelMismatch,
+    ModelMissing,
+    NoFace,
+    UnknownPerson,
+)
+from face_det.gallery import dataset as enrol
+from face_det.gallery import gallery, quarantine
+from face_det.gallery.encoding_cache import encoding_cache_path
+from face_det.gallery.gallery import Gallery
+from face_det.media import image
+from face_det.recognition import embedder_choice
+from face_det.recognition.decision import DecisionRule
+from face_det.recognition.recognizer import Recognizer
+from face_det.service.service import Limits, Service
+
+OPTIONS = EngineOptions(detector="hog", focus_threshold=0)
+WHOLE = {"xmin": 0, "ymin": 0, "xmax": 500, "ymax": 500}
+
+
+@pytest.fixture(autouse=True)
+def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_networks.install(monkeypatch)
+    embedder_choice._warn_sface_missing.cache_clear()
+    gallery._warn_dropped.cache_clear()
+
+
+def learner(folder: Path, embedder: str = "auto", kind: str = "nearest") -> Enroller:
+    encodings = folder / "encodings.pickle"
+    places = Paths(
+        folder / "dataset",
+        encodings,
+        folder / "m.pickle",
+        folder / "l.pickle",
+        encoding_cache_path(encodings),
+    )
+    return Enroller(places, Engines(OPTIONS), ModelOptions(kind, embedder))
+
+
+def enrolled(learner: Enroller, person: int, photo: int = 0) -> EnrolResult:
+    data = fake_networks.picture(learner.places.dataset.parent, person, photo).read_bytes()
+    return learner.enrol(f"p{person}", data, image.load_image(data))
+
+
+def trained(learner: Enroller, embedder: str | None = None) -> RetrainResult:
+    return learner.train(kind=None, embedder=embedder, thorough=False, on_progress=lambda *_: None)
+
+
+def dataset(folder: Path, people: int = 3, each: int = 3) -> None:
+    for person in range(people):
+        for photo in range(each):
+            fake_networks.picture(folder / "dataset" / f"p{person}", person, photo)
+
+
+def originals(folder: Path, people: int = 2, each: int = 3) -> Gallery:
+    """encodings.pickle as the original writes it."""
+    made = Gallery.empty()
+    for person in range(people):
+        for photo in range(each):
+            made = made.plus(f"p{person}", fake_networks.dlib_numbers(person, photo)[0])
+    (folder / "encodings.pickle").write_bytes(made.dumps())
+    return made
+
+
+def state(learner: Enroller) -> tuple[Any, ...]:
+    """The three files, and the photos there are."""
+    places = learner.places
+    paths = (places.encodings, places.model, places.labels)
+    data = tuple(path.read_bytes() if path.exists() else None for path in paths)
+    return (*data, enrol.list_photos(places.dataset))
+
+
+def likeliest(live: Recognizer, folder: Path, person: int, photo: int = 7) -> str:
+    """Whom what answers takes another photo of a person for."""
+    assert live.model is not None
+    rgb = image.load_image(fake_networks.picture(folder, person, photo))
+    ((face,),) = live.engine.faces([(rgb, None)])
+    assert face.encoding is not None
+    return live.model.labels[int(live.model.proba(face.encoding[np.newaxis]).argmax())]
+
+
+def test_the_first_photo_ever(tmp_path: Path) -> None:
+    """From nothing: both embedders' numbers are kept, and the model's network answers."""
+    mine = learner(tmp_path)
+    assert mine.load().model is None
+    live = enrolled(mine, 0).live
+    made = Gallery.load(mine.places.encodings)
+    assert made.fingerprint_of("both") == BOTH
+    assert np.array_equal(made.of("dlib_resnet"), fake_networks.dlib_numbers(0))
+    assert np.array_equal(made.of("sface"), fake_networks.sface_numbers(0))
+    assert live.model is not None
+    assert live.model.card.fingerprint == live.engine.fingerprint
+    assert likeliest(live, tmp_path, 0) == "p0"
+    for person in (0, 1, 1):
+        live = enrolled(mine, person, photo=1).live
+    assert Gallery.load(mine.places.encodings).names == ("p0", "p0", "p1"), "twice the same counts once"
+    assert [likeliest(live, tmp_path, person) for person in (0, 1)] == ["p0", "p1"]
+    again = learner(tmp_path).load()
+    assert again.engine.fingerprint == live.engine.fingerprint
+    assert likeliest(again, tmp_path, 1) == "p1"
+    assert loaded.count("detector") == 2, "one each learner"
+
+
+def test_without_sface_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """dlib's numbers alone, which is said once; nothing else is loaded."""
+    fake_networks.install(monkeypatch, sface=False)
+    mine = learner(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        mine.load()
+        for photo in range(2):
+            live = enrolled(mine, 0, photo).live
+    assert set(loaded) == {"detector", "dlib_resnet", "dlib_views"}
+    assert loaded.count("dlib_resnet") == 1
+    assert len(caplog.messages) == 1
+    assert live.engine.fingerprint == Views.fingerprint
+    assert Gallery.load(mine.places.encodings).embedders == ("dlib_resnet", "dlib_views")
+
+
+def test_dlib_alone_if_asked_for(tmp_path: Path) -> None:
+    """Then nothing of sface is computed."""
+    mine = learner(tmp_path, embedder="dlib_resnet")
+    mine.load()
+    enrolled(mine, 0)
+    dataset(tmp_path)
+    trained(mine)
+    assert set(loaded) == {"detector", "dlib_resnet", "dlib_views"}
+    made = Gallery.load(mine.places.encodings)
+    assert made.embedders == ("dlib_resnet", "dlib_views")
+    assert np.array_equal(made.of("dlib_views"), made.encodings * 0.99)
+
+
+def test_enrolling_into_the_originals_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It stays dlib's, sface is not even loaded, and what the original reads of it is complete."""
+    old = originals(tmp_path)
+    mine = learner(tmp_path)
+    live = enrolled(mine, 2).live
+    made = Gallery.load(mine.places.encodings)
+    assert made.names == (*old.names, "p2")
+    assert np.array_equal(made.encodings[:-1], old.encodings)
+    assert made.embedders == ("dlib_resnet",)
+    assert made.fingerprint_of("dlib_resnet") == Dlib.fingerprint
+    assert set(loaded) == {"detector", "dlib_resnet"}
+    assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+    assert not caplog.messages
+    dataset(tmp_path)
+    trained(mine)
+    assert Gallery.load(mine.places.encodings).embedders[-1] == "both", "from the photos all is computed"
+
+
+def test_the_originals_files_end_to_end(tmp_path: Path) -> None:
+    """Model, labels and encodings as its scripts wrote them: dlib answers, enrolment goes on from there."""
+    stored = json.loads((Path(__file__).parents[1] / "support/data/original_files.json").read_text("utf-8"))
+    packed = stored["scikit-learn 0.20.4, xgboost 0.90"]
+    mine = learner(tmp_path, kind="auto")
+    places = mine.places
+    written = {places.encodings: packed["encodings"], places.labels: packed["labels"]}
+    written[places.model] = packed["models"]["rbf"]
+    for path, text in written.items():
+        path.write_bytes(zlib.decompress(base64.b64decode(text)))
+    live = mine.load()
+    assert live.engine.options.embedder == "dlib_resnet"
+    assert live.model is not None
+    assert (live.model.card.kind, live.model.card.fingerprint) == ("original", None)
+    with pytest.raises(ModelMismatch, match=r"must be trained on encodings of sface .*got dlib_resnet"):
+        learner(tmp_path, embedder="sface").load()
+    live = enrolled(mine, 0).live
+    assert live.model is not None
+    assert live.model.recipe == "svm"
+    assert live.model.card.fingerprint == Dlib.fingerprint
+    assert set(Gallery.load(places.encodings).people) == {"Unknown", "anna", "bob", "p0"}
+    assert set(loaded) == {"detector", "dlib_resnet"}
+    assert likeliest(live, tmp_path, 0) == "p0"
+
+
+@pytest.mark.parametrize("made", ["dlib_resnet", "sface"])
+@pytest.mark.parametrize("wanted", ["dlib_resnet", "sface"])
+def test_a_model_is_only_asked_about_its_own_encodings(tmp_path: Path, made: str, wanted: str) -> None:
+    """Another embedder in the configuration than the model's is refused, with what to do."""
+    dataset(tmp_path)
+    trained(learner(tmp_path), made)
+    again = learner(tmp_path, embedder=wanted)
+    if made == wanted:
+        live = again.load()
+        assert configurable_embedder(live.engine.options.embedder) == made
+        assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+        return
+    before = state(again)
+    for attempt in (again.load, lambda: enrolled(again, 5), lambda: again.forget("p1")):
+        with pytest.raises(ModelMismatch, match=f"of {wanted} .*got {made}; run 'face-det train', or set"):
+            attempt()
+    assert state(again) == before
+    assert configurable_embedder(trained(again).live.engine.options.embedder) == wanted, (
+        "which train puts right"
+    )
+    assert learner(tmp_path, embedder=wanted).load().model is not None
+
+
+def test_other_weights_of_the_same_embedder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fingerprint holds more than the name: a model of older weights is refused too."""
+    dataset(tmp_path)
+    trained(learner(tmp_path), "sface")
+    monkeypatch.setattr(Sface, "fingerprint", "sface:3:fake")
+    with pytest.raises(ModelMismatch, match=r"encodings of sface:3:fake, got sface:2:fake"):
+        learner(tmp_path).load()
+
+
+def test_sface_model_and_a_file_without_its_numbers(tmp_path: Path) -> None:
+    """As after the original's script wrote encodings.pickle anew: refused before anything is stored."""
+    dataset(tmp_path)
+    mine = learner(tmp_path)
+    trained(mine, "sface")
+    originals(tmp_path)
+    before = state(mine)
+    with pytest.raises(
+        BadEncodings, match=r"must hold those of sface for every photo.*run 'face-det encode'"
+    ):
+        enrolled(mine, 5)
+    assert state(mine) == before
+
+
+def test_training_by_another_embedder_swaps_the_engine(tmp_path: Path) -> None:
+    """Each training's engine comes with its model, all on one detector; what is out of use is let go."""
+    dataset(tmp_path)
+    mine = learner(tmp_path)
+    mine.load()
+    for embedder in ("dlib_resnet", "sface", "sface", "dlib_resnet"):
+        live = trained(mine, embedder).live
+        used = "dlib_views" if embedder == "dlib_resnet" else embedder
+        assert live.engine.options.embedder == used
+        assert live.model is not None
+        assert live.model.card.fingerprint == live.engine.fingerprint
+        assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+        assert sorted(mine.engines._loaded) == sorted({used, "all"})
+        assert learner(tmp_path).load().engine.options.embedder == used
+    made = Gallery.load(mine.places.encodings)
+    assert made.fingerprint_of("both") == BOTH, "what was not learnt by is kept as well"
+    live = enrolled(mine, 4).live
+    assert live.engine.options.embedder == "dlib_views", "as the model there is"
+
+
+def test_embedder_that_the_configuration_rules_out(tmp_path: Path) -> None:
+    """A call's option may not contradict config.json: the daemon would not start again."""
+    dataset(tmp_path)
+    with pytest.raises(
+        BadRequest, match=r"options.embedder: must be one of auto, sface, as embedder in config"
+    ):
+        trained(learner(tmp_path, embedder="sface"), "dlib_resnet")
+    with pytest.raises(BadRequest, match="must be one of auto, dlib_resnet, sface, both, got 'arcface'"):
+        trained(learner(tmp_path), "arcface")
+    assert not (tmp_path / "encodings.pickle").exists()
+
+
+def test_forget_keeps_the_others_numbers(tmp_path: Path) -> None:
+    """Both halves of a person go, and the last one leaves nothing to answer by."""
+    mine = learner(tmp_path)
+    for person in (0, 1):
+        enrolled(mine, person)
+    live = mine.forget("p0").live
+    made = Gallery.load(mine.places.encodings)
+    assert np.array_equal(made.of("sface"), fake_networks.sface_numbers(1))
+    assert likeliest(live, tmp_path, 1) == "p1"
+    assert mine.forget("p1").live.model is None
+    assert not mine.places.model.exists()
+    with pytest.raises(UnknownPerson):
+        mine.forget("p1")
+    assert enrolled(mine, 0).live.model is not None, "and from the start again"
+
+
+@pytest.mark.parametrize("whose", ["ours", "the original's"])
+def test_a_model_that_is_all_there_is_of_people_is_kept(tmp_path: Path, whose: str) -> None:
+    """Without encodings nothing is learnt that would take the model's place: no newcomer, no fewer people."""
+    mine = learner(tmp_path, kind="auto")
+    places = mine.places
+    if whose == "ours":
+        for person in range(3):
+            enrolled(mine, person)
+        shutil.rmtree(places.dataset / "p2")
+        shutil.rmtree(places.dataset / "p1")
+        known = {"p0", "p1", "p2", "Unknown"}
+    else:
+        stored = json.loads(
+            (Path(__file__).parents[1] / "support/data/original_files.json").read_text("utf-8")
+        )
+        packed = stored["scikit-learn 0.20.4, xgboost 0.90"]
+        places.labels.write_bytes(zlib.decompress(base64.b64decode(packed["labels"])))
+        places.model.write_bytes(zlib.decompress(base64.b64decode(packed["models"]["rbf"])))
+        fake_networks.picture(places.dataset / "p0", 0)
+        known = {"anna", "bob", "Unknown"}
+    places.encodings.unlink(missing_ok=True)
+    before = state(mine)
+    with pytest.raises(DataError, match=r"encodings.pickle: must hold the encodings of those whom the model"):
+        enrolled(mine, 5)
+    with pytest.raises(DataError, match="must hold the encodings of those whom the model knows"):
+        mine.forget("p0" if whose == "ours" else "bob")
+    with pytest.raises(DataError, match=r"2 of \d have none; is it mounted"):
+        trained(mine)
+    assert state(mine) == before
+    live = mine.load()
+    assert live.model is not None
+    assert {*live.model.labels} == known
+
+
+def test_who_is_only_in_the_model_can_be_forgotten(tmp_path: Path) -> None:
+    """people() lists them: then they can go. The others stay, by their encodings."""
+    mine = learner(tmp_path)
+    for person in range(3):
+        enrolled(mine, person)
+    places = mine.places
+    places.encodings.write_bytes(Gallery.load(places.encodings).without("p1").dumps())
+    shutil.rmtree(places.dataset / "p1")
+    forgotten = mine.forget("p1")
+    assert (forgotten.images, forgotten.encodings) == (0, 0)
+    assert forgotten.live.model is not None
+    assert {*forgotten.live.model.labels} == {"p0", "p2", "Unknown"}
+    with pytest.raises(UnknownPerson):
+        mine.forget("p1")
+
+
+def test_forget_reaches_into_quarantine(tmp_path: Path) -> None:
+    """A photo that was put aside is a photo all the same: no file of the dataset names the person."""
+    mine = learner(tmp_path)
+    photo = enrolled(mine, 0).photo
+    quarantine.quarantine_photos(mine.places.dataset, [(photo, "looks like somebody else")])
+    assert mine.forget("p0").images == 1
+    left = [path for path in mine.places.dataset.rglob("*") if path.is_file()]
+    assert not [path for path in left if "p0" in str(path) or b"p0" in path.read_bytes()]
+    with pytest.raises(UnknownPerson):
+        mine.forget("p0")
+
+
+def test_a_photo_of_nobody_leaves_no_trace(tmp_path: Path) -> None:
+    """Nothing is stored or learnt."""
+    mine = learner(tmp_path)
+    data = fake_networks.picture(tmp_path, 0, faces=0).read_bytes()
+    with pytest.raises(NoFace):
+        mine.enrol("p0", data, image.load_image(data))
+    assert state(mine) == (None, None, None, {})
+
+
+def ask(service: Service, path: Path) -> Mapping[str, Any]:
+    """The label of a person in a picture."""
+    images = [{"image": str(path), "labels": [{"name": "person", "box": WHOLE}]}]
+    label: Mapping[str, Any] = json.loads(service.detect_faces(images))[0]["labels"][0]
+    return label
+
+
+def service(folder: Path) -> Service:
+    return Service(learner(folder), Limits(rule=DecisionRule(0.5, "proba")))
+
+
+def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that is under way while the embedder changes ends with the model it began with."""
+    dataset(tmp_path)
+    mine = service(tmp_path)
+    assert mine.train({"embedder": "dlib_resnet"})["model"] is not None
+    photo = fake_networks.picture(tmp_path, 1, 7)
+    assert ask(mine, photo)["face"] == "p1"
+    seen: list[tuple[Any, Any]] = []
+    real_faces, real_matches = Engine.faces, Service._matches
+
+    def faces(self: Engine, *arguments: Any, **options: Any) -> Any:
+        found = real_faces(self, *arguments, **options)
+        monkeypatch.setattr(Engine, "faces", real_faces)
+        mine.train({"embedder": "sface"})
+        return found
+
+    def matches(self: Service, asked: Any, found: Any, *rest: Any) -> Any:
+        seen.append((asked.card.fingerprint, found[0].encoding))
+        return real_matches(self, asked, found, *rest)
+
+    monkeypatch.setattr(Engine, "faces", faces)
+    monkeypatch.setattr(Service, "_matches", matches)
+    assert mine.status()["embedder"] == "dlib_resnet"
+    assert ask(mine, photo)["face"] == "p1"
+    assert mine.status()["embedder"] == "sface"
+    assert ask(mine, photo)["face"] == "p1"
+    assert [fingerprint for fingerprint, _ in seen] == [Views.fingerprint, Sface.fingerprint]
+    assert np.array_equal([seen[0][1]], fake_networks.views_numbers(1, 7))
+    assert np.array_equal([seen[1][1]], fake_networks.sface_numbers(1, 7))
+
+
+def test_reload_takes_the_engine_of_the_model_on_disk(tmp_path: Path) -> None:
+    """Trained by another process, on another embedder: both are swapped; the rest goes on as it was."""
+    dataset(tmp_path)
+    mine = service(tmp_path)
+    mine.train({"embedder": "dlib_resnet"})
+    trained(learner(tmp_path), "sface")
+    count = loaded.count("detector")
+    assert mine.status()["embedder"] == "dlib_resnet"
+    mine.reload()
+    assert mine.status()["embedder"] == "sface"
+    assert ask(mine, fake_networks.picture(tmp_path, 2, 7))["face"] == "p2"
+    assert loaded.count("detector") == count
+    (tmp_path / "l.pickle").unlink()
+    with pytest.raises(ModelMismatch):
+        mine.reload()
+    assert ask(mine, fake_networks.picture(tmp_path, 2, 7))["face"] == "p2", "what was in use stays"
+
+
+def test_reload_without_the_model_file(tmp_path: Path) -> None:
+    """Gone by accident: refused, and what was in use stays. Gone with everything else: so it is wanted."""
+    dataset(tmp_path)
+    mine = service(tmp_path)
+    mine.train()
+    photo = fake_networks.picture(tmp_path, 2, 7)
+    for name in ("m.pickle", "l.pickle"):
+        (tmp_path / name).unlink()
+    with pytest.raises(ModelMissing, match=r"m.pickle: is not there, though .*encodings.pickle holds people"):
+        mine.reload()
+    assert ask(mine, photo)["face"] == "p2"
+    (tmp_path / "encodings.pickle").unlink()
+    mine.reload()
+    assert ask(mine, photo)["face"] is None
+
+
+def test_a_picture_that_is_none_is_told_by_its_path(tmp_path: Path) -> None:
+    """Or as bytes, if it came so."""
+    path = tmp_path / "cut.png"
+    path.write_bytes(fake_networks.picture(tmp_path, 0).read_bytes()[:40])
+    with pytest.raises(BadImage, match=str(path)):
+        service(tmp_path).add_face("p0", str(path))
+    with pytest.raises(BadImage, match=r"^bytes: "):
+        service(tmp_path).add_face("p0", path.read_bytes())

@@ -1,0 +1,374 @@
+"""The whole assessment on drawn encodings: figures, tables, JSON, and the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic
+from matplotlib.axes import Axes
+from PIL import Image
+
+from face_det.errors import DataError
+from face_det.evaluation.evaluate import Evaluation, ExtraMeasurements, evaluate_outcomes
+from face_det.evaluation.metrics import Predictions, count_open_set, measure_reliability
+from face_det.evaluation.open_set import RecognitionSettings, collect_encodings, embedding_columns
+from face_det.evaluation.protocol import DatasetSplit, LabelledPhoto
+from face_det.evaluation.report import as_json, charts, confusion, embedding_map, html
+from face_det.evaluation.report.tables import build_tables
+from face_det.gallery.encoding_cache import EncodingResult, OmissionReason
+from face_det.gallery.portraits import UNCHANGED_PHOTO, PortraitKey
+from face_det.media.augment import DEGRADATIONS
+from face_det.recognition.decision import DecisionRule
+from face_det.training.masked import MASKED_CHANGE
+from face_det.types import UNKNOWN
+
+NASTY = "<script>alert(1)</script> & $x [bold]"
+PEOPLE = ("Alice", "Bob", "Carol", NASTY)
+SETTINGS = RecognitionSettings("template", "dlib_resnet", DecisionRule(0.9))
+
+
+def some(name: str | None, count: int, seed: int, folder: str) -> dict[LabelledPhoto, EncodingResult]:
+    """Photos of a person, or of so many strangers, with encodings."""
+    rows = synthetic.photos(UNKNOWN if name is None else name, count, seed)
+    return {
+        LabelledPhoto(Path(f"/{folder}/{name}-{at}.jpg"), name): EncodingResult(row, None)
+        for at, row in enumerate(rows)
+    }
+
+
+def data() -> tuple[DatasetSplit, dict[PortraitKey, EncodingResult]]:
+    """Four people, 5 photos each enrolled and 3 tested; 30 strangers to train on, 40 to test, one without a
+    face, like one photo of Bob. Changes leave half of the photos without one."""
+    enrolled = {k: v for name in PEOPLE for k, v in some(name, 5, 0, "enrolled").items()}
+    tested = {k: v for name in PEOPLE for k, v in some(name, 3, 1, "tested").items()}
+    tested |= some(None, 40, 1, "tested")
+    strangers = some(None, 30, 0, "strangers")
+    for photo in (
+        LabelledPhoto(Path("/tested/Bob-2.jpg"), "Bob"),
+        LabelledPhoto(Path("/tested/None-7.jpg"), None),
+    ):
+        tested[photo] = EncodingResult(None, OmissionReason.NO_FACE)
+    outcomes: dict[PortraitKey, EncodingResult] = {}
+    for at, (photo, outcome) in enumerate([*enrolled.items(), *strangers.items(), *tested.items()]):
+        outcomes[photo.path, UNCHANGED_PHOTO] = outcome
+        for change in (*DEGRADATIONS, MASKED_CHANGE):
+            outcomes[photo.path, change] = outcome if at % 2 else EncodingResult(None, OmissionReason.NO_FACE)
+    return DatasetSplit(tuple(enrolled), tuple(strangers), tuple(tested)), outcomes
+
+
+@pytest.fixture(scope="module")
+def found() -> Evaluation:
+    """Everything that can be asked for."""
+    split, outcomes = data()
+    return evaluate_outcomes(
+        split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements((1, 5), compare=True, degrade=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def page(found: Evaluation) -> str:
+    return html.render_html(found, "/photos/of <everybody>")
+
+
+class Checker(HTMLParser):
+    """Collects what is open, and everything that leads out of the page."""
+
+    EMPTY = frozenset({"meta", "img", "br", "link", "hr", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.sources: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+        assert not any(name.startswith("on") for name, _ in attrs)
+        self.sources += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_counts_add_up(found: Evaluation) -> None:
+    """All photos tested are in the table, those without a face too, and most are named rightly."""
+    assert (found.table.known, found.table.strangers) == (12, 40)
+    assert (found.table.known_no_face, found.table.strangers_no_face) == (1, 1)
+    assert found.table.right >= 10
+    assert found.table.wrong == 0
+    assert sum(person.table.known for person in found.people) == 12
+    assert found.calibration.counts.sum() == 50
+    assert set(found.verification) == {"dlib_resnet"}
+
+
+def test_fewer_photos_and_other_rates(found: Evaluation) -> None:
+    """The row with all photos is the table itself, and a higher rate never names fewer strangers."""
+    assert found.by_photos[5] == found.table
+    assert found.by_photos[1].known == 12
+    strangers = [table.strangers_named for table in found.by_rate.values()]
+    assert strangers == sorted(strangers)
+
+
+def test_ours_at_their_rate(found: Evaluation) -> None:
+    """Ours names no more strangers than the rule it is compared with, and so does it where ours stands."""
+    (lines,) = found.lines.values()
+    for line in lines:
+        assert line.ours_there.strangers_named <= line.table.strangers_named
+        assert line.theirs_here.strangers_named <= found.table.strangers_named
+        assert line.ours_here.right >= found.table.right
+        assert line.ahead_there == line.ours_there.right - line.table.right
+        if line.ours_as_right is None:
+            assert line.fewer_strangers is None
+        else:
+            assert line.ours_as_right.right >= line.table.right
+            assert line.fewer_strangers == line.table.strangers_named - line.ours_as_right.strangers_named
+    assert any(line.ours_as_right is not None for line in lines)
+
+
+def test_views_decide_and_one_view_is_measured_too(found: Evaluation) -> None:
+    """Where dlib's encodings are there in both forms: the views are what dlib_resnet is told by."""
+    split, outcomes = data()
+    doubled = {
+        key: outcome
+        if outcome.encoding is None
+        else EncodingResult(np.hstack([-outcome.encoding, outcome.encoding]), None)
+        for key, outcome in outcomes.items()
+    }
+    fingerprint = "all_dlib:dlib_resnet:test+dlib_views:test"
+    again = evaluate_outcomes(split, doubled, fingerprint, SETTINGS, ExtraMeasurements(compare=True))
+    assert again.model.card.fingerprint == "dlib_views:test"
+    assert [*again.lines] == ["dlib_views"]
+    assert again.verification["dlib_resnet"] == again.verification["dlib_views"], "a mirrored space"
+    said = as_json.evaluation_as_json(again)
+    assert said["embedder"] == "dlib_resnet"
+    assert [*said["verification"]] == ["dlib_resnet_one_view", "dlib_resnet"]
+    assert [*said["compare"]] == ["dlib_resnet"]
+    text = str([(table.title, table.rows) for table in build_tables(again)])
+    assert "on the encodings of dlib_resnet, 6 views" in text
+    assert "template on dlib_resnet, 6 views" in text
+
+
+def test_degraded_rows(found: Evaluation) -> None:
+    """The first is the table itself; where half have no face, that is counted."""
+    assert [line.name for line in found.degraded] == ["as they are", *DEGRADATIONS, MASKED_CHANGE]
+    assert found.degraded[0].table == found.table
+    assert found.degraded[1].table.known == 12
+    assert found.degraded[1].table.known_no_face >= 5
+
+
+def test_tables_are_rectangular(found: Evaluation) -> None:
+    """Each row has as many cells as the head."""
+    made = list(build_tables(found))
+    assert len(made) >= 8
+    for table in made:
+        assert {len(row) for row in table.rows} == {len(table.head)}, table.title
+
+
+def test_values_are_json(found: Evaluation) -> None:
+    """And say the same as the table."""
+    said = json.loads(json.dumps(as_json.evaluation_as_json(found), allow_nan=False))
+    assert said["openSet"]["knownRight"]["count"] == found.table.right
+    assert set(said["perPerson"]) == set(PEOPLE)
+    compared = said["compare"]["dlib_resnet"]
+    assert len(compared) == 1 + 9
+    (lines,) = found.lines.values()
+    shipped, level = (table for table in build_tables(found) if "on the encodings of" in table.title)
+    for line, row, same in zip(lines, shipped.rows[1:], level.rows, strict=True):
+        assert row[0] == same[0] == line.name
+        ahead = found.table.f1 - line.table.f1
+        assert compared[line.name]["aheadInF1"] == pytest.approx(ahead)
+        assert row[-1] == ("level" if abs(ahead) < 5e-4 else f"ours by {ahead:.3f}")
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page: str) -> None:
+    """Every tag is closed; pictures are in it; there is no script, and nothing leads out."""
+    checker = Checker()
+    checker.feed(page)
+    checker.close()
+    assert checker.open == []
+    assert not {"script", "link", "iframe", "object"} & checker.tags
+    assert len(checker.sources) >= 6
+    assert all(source.startswith("data:image/") for source in checker.sources)
+    assert "http://" not in page
+    assert "https://" not in page
+    assert not re.search(r"@import|url\(", page)
+    for source in checker.sources:
+        Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).verify()
+
+
+def test_names_are_text(page: str) -> None:
+    """Also those that look like something else."""
+    assert NASTY not in page
+    checker = Checker()
+    checker.feed(page)
+    assert NASTY in checker.text
+    assert any("/photos/of <everybody>" in text for text in checker.text)
+
+
+def test_mistakes_are_shown(found: Evaluation) -> None:
+    """With the name given; a photo that is gone is still listed."""
+    split, outcomes = data()
+    taken = next(photo for photo in split.tested if photo.name is None)
+    outcomes[taken.path, UNCHANGED_PHOTO] = outcomes[split.enrolled[0].path, UNCHANGED_PHOTO]
+    again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    ((photo, name, _),) = [mistake for mistake in again.mistakes if mistake[0] == taken]
+    assert (photo, name) == (taken, "Alice")
+    assert "a stranger named <b>Alice</b>" in html.render_html(again, "here")
+
+
+def test_a_classifier_without_a_verifier() -> None:
+    """The original's rule: no threshold but minProba, and scores are probabilities."""
+    split, outcomes = data()
+    settings = RecognitionSettings("nearest", "dlib_resnet", DecisionRule(0.9, "proba"))
+    again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", settings, ExtraMeasurements())
+    assert again.table.known == 12
+    assert "How near faces come" in html.render_html(again, "here")
+
+
+def test_nobody_to_enrol() -> None:
+    """Photos without a face enrol nobody."""
+    split, outcomes = data()
+    for photo in split.enrolled:
+        outcomes[photo.path, UNCHANGED_PHOTO] = EncodingResult(None, OmissionReason.NO_FACE)
+    with pytest.raises(DataError, match="must hold photos with a face, got none to enrol"):
+        collect_encodings(split, outcomes, "dlib_resnet:test")
+
+
+def test_columns() -> None:
+    """Of 256 numbers the first half is dlib's and the second sface's."""
+    assert {name: len(part) for name, part in embedding_columns("dlib_resnet:1").items()} == {
+        "dlib_resnet": 128
+    }
+    found = embedding_columns("all:dlib_resnet:1+dlib_views:1+sface:2")
+    assert list(found) == ["dlib_resnet", "dlib_views", "sface", "both"]
+    assert [(part[0], part[-1], len(part)) for part in found.values()] == [
+        (0, 127, 128),
+        (128, 255, 128),
+        (256, 383, 128),
+        (0, 383, 256),
+    ]
+    assert list(embedding_columns("all_dlib:dlib_resnet:1+dlib_views:1")) == ["dlib_resnet", "dlib_views"]
+
+
+def many_people(count: int) -> tuple[list[str | None], Predictions]:
+    truth: list[str | None] = [f"Person {number:03}" for number in range(count)] + [None] * 5
+    likeliest = [*truth[1:count], truth[0], *truth[:5]]
+    scores = np.linspace(0, 1, len(truth))
+    everybody = np.ones(len(truth), dtype=bool)
+    return truth, Predictions(tuple(likeliest), scores, everybody, ~everybody)
+
+
+def test_a_matrix_of_many_people_is_cut() -> None:
+    """To those with mistakes, and says so."""
+    truth, answers = many_people(100)
+    _, note = confusion.draw_confusion_matrix(truth, answers)
+    assert note == "60 of 100 people, those with the most mistakes; 40 others have some."
+    assert confusion.draw_confusion_matrix(*many_people(10))[1] == ""
+
+
+def test_pictures_of_next_to_nothing() -> None:
+    """One person, one photo, no stranger: everything is drawn all the same."""
+    nobody = np.array([False])
+    answers = Predictions(("Alice",), np.array([0.5]), nobody, nobody)
+    table = count_open_set(["Alice"], answers)
+    none = np.array([])
+    pictures = [
+        charts.draw_det_curve(["Alice"], answers, table, {}),
+        charts.draw_threshold_sweep(["Alice"], answers, table),
+        charts.draw_score_histograms(charts.ScoreDistributions(np.array([1.0]), none, none, None, "score")),
+        charts.draw_reliability_diagram(measure_reliability(none, none.astype(bool))),
+        confusion.draw_confusion_matrix(["Alice"], answers)[0],
+        embedding_map.draw_embedding_map(
+            np.random.default_rng(0).normal(size=(4, 128)), ["Alice", "Alice", None, None]
+        ),
+    ]
+    for picture in pictures:
+        assert Image.open(io.BytesIO(picture)).width > 100
+
+
+@pytest.mark.parametrize("least", [0.02, 0.1, 0.5, 0.9, 0.97, 0.995])
+def test_the_sweep_shows_what_each_probability_does(monkeypatch: pytest.MonkeyPatch, least: float) -> None:
+    """At every place of the axis, between the steps as well, the lines are the shares at that minProba."""
+    lines = {}
+    monkeypatch.setattr(
+        Axes, "step", lambda _, x, y, where, label, **_more: lines.update({label: (x, y, where)})
+    )
+    monkeypatch.setattr(Axes, "legend", lambda *_, **__: None)
+    truth = ("Alice", "Alice", None, None)
+    likely = np.array([0.99, 0.3, 0.95, 0.05])
+    answers = Predictions(("Alice",) * 4, likely, likely > 0.5, np.zeros(4, bool))
+    charts.draw_threshold_sweep(truth, answers, count_open_set(truth, answers))
+    for label, rows in (("known, named rightly", [0, 1]), ("strangers, named", [2, 3])):
+        x, y, where = lines[label]
+        assert where == "post"
+        after = np.flatnonzero(np.asarray(x) >= least)[-1]  # x falls: this holds down to the next
+        assert y[after] == np.mean(likely[rows] >= least)
+
+
+def test_pictures_that_are_none_are_in_no_figure() -> None:
+    """They say nothing of recognition: counted and named, neither tested nor enrolled."""
+    split, outcomes = data()
+    before = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    broken = [split.enrolled[0], split.strangers[0], *split.tested[:2], split.tested[-1]]
+    for photo in broken:
+        outcomes[photo.path, UNCHANGED_PHOTO] = EncodingResult(None, OmissionReason.BAD_IMAGE)
+    again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    assert (again.table.known, again.table.strangers) == (before.table.known - 2, before.table.strangers - 1)
+    assert again.table.known_no_face == before.table.known_no_face
+    assert as_json.evaluation_as_json(again)["unreadable"] == [str(photo.path) for photo in broken]
+    facts = dict(next(table for table in build_tables(again) if table.title == "In short").rows)
+    assert facts["cannot be read as pictures, left out"] == "5"
+
+
+@pytest.mark.parametrize(("people", "enrolled"), [(1, 1), (1, 5), (2, 1), (2, 2), (3, 3)])
+def test_a_small_household_without_strangers(people: int, enrolled: int) -> None:
+    """Everything that can be asked for ends in figures; shares of nobody are none."""
+    split, outcomes = data()
+    names = PEOPLE[:people]
+    few = DatasetSplit(
+        tuple(photo for photo in split.with_photos(enrolled).enrolled if photo.name in names),
+        (),
+        tuple(photo for photo in split.tested if photo.name in names),
+    )
+    found = evaluate_outcomes(
+        few, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements((1,), compare=True, degrade=True)
+    )
+    assert found.table.known == 3 * people
+    shown = {row[0]: row for row in next(build_tables(found)).rows}
+    assert shown["strangers, named"] == ("strangers, named", "0 of 0", "-", "-")
+    assert "<h2>Does faceProba" in html.render_html(found, "here")
+    assert json.dumps(as_json.evaluation_as_json(found), allow_nan=False)
+
+
+def test_photos_of_a_moment_that_is_enrolled() -> None:
+    """Frames of one visit, a stranger's look-alike not among them: counted, and said."""
+    split, outcomes = data()
+    assert (
+        as_json.evaluation_as_json(
+            evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+        )["ofEnrolledMoments"]
+        == 0
+    )
+    alice = [photo for photo in split.enrolled if photo.name == "Alice"]
+    again = [photo for photo in split.tested if photo.name in ("Alice", None)]
+    for photo, like in zip(again, alice, strict=False):
+        encoding = outcomes[like.path, UNCHANGED_PHOTO].encoding
+        assert encoding is not None
+        outcomes[photo.path, UNCHANGED_PHOTO] = EncodingResult(encoding + 0.002, None)
+    found = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    assert found.same_moments == 3
+    facts = dict(next(table for table in build_tables(found) if table.title == "In short").rows)
+    assert facts["tested, and of a moment that is enrolled"] == "3 of 12"

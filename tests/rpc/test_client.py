@@ -1,0 +1,110 @@
+"""face_det.rpc.client against the daemon."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from face_det.errors import (
+    BadImage,
+    Busy,
+    ConfigError,
+    FaceDetError,
+    ModelMismatch,
+    UnknownPerson,
+    Unreachable,
+)
+from face_det.rpc.client import Client
+
+
+def test_verbs_are_methods(launch):
+    """Each verb, with what it takes and returns."""
+    with Client(launch().endpoint) as client:
+        assert client.detect_faces([{"note": 1}]) == '[{"note": 1}]'
+        assert client.recognize(b"ab") == [{"face": None, "bytes": 2, "options": None}]
+        assert client.recognize("/a", {"k": 1}) == [{"face": None, "bytes": 2, "options": {"k": 1}}]
+        assert client.add_face("Ann", b"x") == {"name": "Ann", "images": 1}
+        assert client.people() == [{"name": "Ann", "images": 3}]
+        assert client.train() == {"trained": True}
+        assert client.reload()["changed"] == []
+        assert client.status()["version"] == "0"
+        with pytest.raises(UnknownPerson, match=r"^name: must be somebody enrolled, got 'Zoe'$"):
+            client.forget("Zoe")
+
+
+@pytest.mark.parametrize("error", [BadImage, Busy, ModelMismatch, ConfigError])
+def test_errors_come_back_as_their_class(launch, error):
+    """By name, with the message and so with the exit code."""
+    with Client(launch().endpoint) as client, pytest.raises(error, match=r"^a: must be b$") as caught:
+        client.detect_faces(
+            [{"fail": [error.__name__, ["a: must be b"] if error is ConfigError else "a: must be b"]}]
+        )
+    assert type(caught.value) is error
+
+
+def test_an_unexpected_error_is_a_plain_one(launch):
+    """A bug in the daemon is none of the errors on purpose."""
+    with (
+        Client(launch().endpoint) as client,
+        pytest.raises(FaceDetError, match=r"^InternalError: KeyError") as caught,
+    ):
+        client.detect_faces([{"fail": ["KeyError", "x"]}])
+    assert type(caught.value) is FaceDetError
+    assert caught.value.__cause__ is None
+
+
+def test_works_from_plain_threads(launch):
+    """A client in each of 8 native threads, at the same time."""
+    daemon = launch(workers=2)
+    answers = {}
+
+    def use(number):
+        with Client(daemon.endpoint) as client:
+            answers[number] = [client.detect_faces([{"note": number}]) for _ in range(5)]
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert answers == {number: [f'[{{"note": {number}}}]'] * 5 for number in range(8)}
+
+
+def test_nobody_there_is_told_at_once(folder, free_port):
+    """No socket, a socket whose daemon was killed, a port without a listener: none waits for the timeout."""
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / "left"))
+    for endpoint in (f"ipc://{folder}/none", f"ipc://{folder}/left", f"tcp://127.0.0.1:{free_port}"):
+        with Client(endpoint, timeout_s=3600) as client, pytest.raises(Unreachable) as caught:
+            client.people()
+        assert str(caught.value).startswith(f"{endpoint}: a daemon must answer there, got: ")
+        assert "\n" not in str(caught.value)
+
+
+def test_no_reply_in_time_is_unreachable_and_leaves_the_client_usable(launch, gate):
+    """The call is given up, and the same client's next one is answered."""
+    daemon = launch(workers=2)
+    with Client(daemon.endpoint, timeout_s=1) as client:
+        with pytest.raises(Unreachable, match="no reply to detect_faces within 1 s"):
+            client.detect_faces(list(gate.steps))
+        gate.open()
+        assert client.detect_faces([]) == "[]"
+
+
+def test_a_server_that_falls_silent_is_unreachable():
+    """Somebody listens and never answers: twice the heartbeat, and it is given up."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        endpoint = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        client = Client(endpoint, timeout_s=60, heartbeat_s=0.2)
+        with client, pytest.raises(Unreachable, match=r"no heartbeat for 0\.4 s during people"):
+            client.people()
+
+
+def test_an_endpoint_that_is_none(folder):
+    """Refused before anything is connected."""
+    with pytest.raises(ConfigError, match=r"must be ipc:///absolute/path or tcp://host:port, got 'ipc://x'"):
+        Client("ipc://x")

@@ -1,0 +1,91 @@
+"""Kill a process with SIGKILL before and after each system call that changes a file.
+
+Run as `kill_points.py FOLDER`: for every point n it sets up old files in FOLDER, forks a child that
+replaces them all and is killed at point n, and leaves FOLDER/n for the test to look at. The last
+line is the number of points.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from face_det.storage import transaction
+
+CALLS = [(os, name) for name in ("open", "fsync", "fchmod", "fchown", "close")]
+CALLS += [(Path, name) for name in ("replace", "unlink")]
+
+
+def files(folder: Path) -> list[Path]:
+    """Two files in one folder, one in another."""
+    return [folder / "a" / "encodings", folder / "a" / "model", folder / "b" / "labels"]
+
+
+def old(folder: Path) -> None:
+    """The state before: one file is not there yet."""
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+    for path in files(folder)[1:]:
+        path.write_bytes(b"old")
+
+
+def replace(folder: Path) -> None:
+    """The state after: one file is gone."""
+    encodings, model, labels = files(folder)
+    transaction.replace_files({encodings: b"new", model: None, labels: b"new"})
+
+
+def count(at: int) -> Callable[[], None]:
+    """A function that kills this process when it is called for the `at`-th time."""
+    calls = 0
+
+    def tick() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return tick
+
+
+def instrument(tick: Callable[[], None]) -> None:
+    """Have `tick` called before and after each of CALLS."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            tick()
+            result = function(*arguments, **named)
+            tick()
+            return result
+
+        return wrapped
+
+    for owner, name in CALLS:
+        setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def main(root: Path) -> None:
+    """Try points until a child gets through alive."""
+    point = 0
+    while True:
+        point += 1
+        folder = root / str(point)
+        old(folder)
+        child = os.fork()
+        if child == 0:
+            instrument(count(point))
+            replace(folder)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0
+            break
+    print(point - 1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

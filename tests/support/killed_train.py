@@ -1,0 +1,104 @@
+"""Not a test: runs `face-det train` again and again, each time killed one step later.
+
+Steps are what changes the folder: opening a file in it, renaming, removing. Prints, for each run,
+what the files hold afterwards. A process of its own, because it forks. The search, which touches no
+file, is done once for all runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from face_det.cli.main import run_cli
+from face_det.evaluation.report import training
+from face_det.gallery.gallery import Gallery
+from face_det.recognition import model_file
+from face_det.training import train
+
+KINDS = ("nearest", "svm")
+STEPS = {"open", "os.rename", "os.remove"}
+
+
+def in_a_child(work: Any) -> int:
+    """What waitpid says of a forked child that does `work` and ends with its result."""
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            code = work()
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
+
+
+def train_until(step: int, folder: Path) -> int:
+    """Train; SIGKILL before the step of that number."""
+    left = step
+
+    def count(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left
+        if (
+            event in STEPS
+            and isinstance(arguments[0], (str, Path))
+            and str(arguments[0]).startswith(str(folder))
+        ):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    try:
+        run_cli(["train", "-e", str(folder.parent / "new.pickle"), "-o", str(folder)])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 70
+
+
+def what_is_there(folder: Path) -> int:
+    """1: all is old; 2: all is new; 3: something is half."""
+    found = [
+        model_file.load_model(folder / f"{kind}_face_recognizer.pickle", folder / "face_labels.pickle")
+        for kind in KINDS
+    ]
+    kinds = tuple(one.card.kind for one in found)
+    names = {one.card.classes for one in found}
+    pictures = {(folder / f"{kind}-cm.png").read_bytes() == b"old" for kind in KINDS}
+    left = {path.name for path in folder.iterdir() if path.name.startswith(".face-det")}
+    if kinds != KINDS or len(names) != 1 or len(pictures) != 1 or left:
+        return 3
+    old = len(names.pop()) == 2
+    return 3 if old != pictures.pop() else 1 if old else 2
+
+
+def run(folder: Path) -> None:
+    """One line of JSON: for each step, [was killed, what is there]."""
+    result = train.train_classifiers(
+        Gallery.load(folder.parent / "new.pickle"),
+        KINDS,
+        jobs=1,
+        thorough=False,
+        on_progress=lambda *_: None,
+    )
+    train.train_classifiers = lambda *_, **__: result
+    training.draw_held_out_confusion = lambda *_: b"new"
+    states = []
+    for step in range(1, 200):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(folder.parent / "old", folder)
+        status = in_a_child(lambda step=step: train_until(step, folder))
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        seen = os.waitstatus_to_exitcode(in_a_child(lambda: what_is_there(folder)))
+        states.append([killed, seen])
+        if not killed:
+            break
+    print(json.dumps(states))
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))
