@@ -1,4 +1,4 @@
-"""Packaging of face_det; the dependencies stand in ml-requirements.txt."""
+"""Packaging for face_det; its dependencies are listed in ml-requirements.txt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ assert VERSION is not None
 
 
 def requirements(name: str) -> list[str]:
-    """The requirement lines of a file, without comments."""
+    """Return the requirements in a file, without comments."""
     lines = (line.split("#")[0].strip() for line in (HERE / name).read_text("utf-8").splitlines())
     return [line for line in lines if line]
 
@@ -42,11 +42,11 @@ setup(
     ],
     install_requires=requirements("ml-requirements.txt"),
     extras_require={
-        # The first whose models give memory back.
+        # The first release whose models release their memory.
         "openvino": ["openvino>=2025.0"],
-        # In place of onnxruntime, not beside it: docs/how-to/faster.md.
+        # Replaces onnxruntime and cannot be installed beside it; see docs/how-to/faster.md.
         "cuda": ["onnxruntime-gpu[cuda,cudnn]>=1.21"],
-        # Wheels for some versions of Python only.
+        # Has wheels for some Python versions only.
         "fuzz": ["atheris>=2.3"],
         "dev": [
             "hypothesis>=6.100",
@@ -55,9 +55,9 @@ setup(
             "pytest>=8.2",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
-            # Pinned to a minor version: the next may format otherwise.
+            # Pinned to a minor version, because the next one may format differently.
             "ruff~=0.17.0",
-            # Builds wheels by itself from this version on; the packaging is tested.
+            # From this version on it builds wheels without the wheel package; the packaging tests need that.
             "setuptools>=70.1",
         ],
     },

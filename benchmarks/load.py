@@ -166,7 +166,7 @@ def load(quick: bool, count: int) -> dict[str, Any]:
         end = time.monotonic() + (1 if quick else 10)
         top = stage(
             daemon,
-            f"{isolation}: as fast as can be",
+            f"{isolation}: as fast as possible",
             lambda calls, clients, end=end: closed(calls, clients, mixed, lambda _: time.monotonic() > end),
         )
         stages.append(top)
@@ -175,7 +175,7 @@ def load(quick: bool, count: int) -> dict[str, Any]:
             stages.append(
                 stage(
                     daemon,
-                    f"{isolation}: {share:g} of that, open-loop",
+                    f"{isolation}: {share:g} of that rate, open-loop",
                     lambda calls, clients, rate=rate, of=of: opened(calls, clients, mixed, rate, of),
                 )
             )
@@ -269,12 +269,12 @@ def _rss_mb(pid: int) -> float:
 
 
 def _node() -> str:
-    """Whether a Node client could take part."""
+    """What the page says about the Node client."""
     if shutil.which("node") is None:
-        return "no node here"
+        return "not tested, because node is not installed"
     done = subprocess.run(["node", "-e", "require('zerorpc')"], capture_output=True, check=False)
     return (
-        "took no part" if done.returncode == 0 else "node is here, its zerorpc package is not: took no part"
+        "not tested" if done.returncode == 0 else "not tested, because its zerorpc package is not installed"
     )
 
 

@@ -129,7 +129,7 @@ def tasks(scale: Scale) -> list[Task]:
         Task("call", "call", call),
         Task("start", "start", "start of the process until its networks are loaded"),
         Task("start-warm", "daemon", "start of the daemon until it answers", {"cold": False}),
-        Task("start-cold", "daemon", "the same, no graphs cached", {"cold": True}),
+        Task("start-cold", "daemon", "the same, with no networks cached", {"cold": True}),
     ]
     found += [
         Task(

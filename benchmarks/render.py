@@ -1,4 +1,6 @@
-"""Makes docs/performance.md of what engine.py, training.py and lookup.py found; `make bench` runs them all.
+"""Makes docs/performance.md from the results of engine.py, training.py and lookup.py.
+
+`make bench` runs all four:
 
 python benchmarks/render.py [benchmarks/results.json] [docs/performance.md]
 """
@@ -24,33 +26,33 @@ PAGE = HERE.parent / "docs" / "performance.md"
 TOP = """\
 # Performance
 
-<!-- Made by `make bench` from results.json, training.json and lookup.json of benchmarks; change it in
-its render.py. -->
+<!-- Made by `make bench` from results.json, training.json and lookup.json in benchmarks/; to change it, edit
+benchmarks/render.py. -->
 
-dlib's two networks, run by this project, beside the same networks run by dlib: in one run, on the
-same pictures, each measurement in a process of its own, those that are compared taking turns. Then
-training and look-up, each beside what it is compared with, likewise. `make bench` measures again;
-`make bench ARGS="--baseline PYTHON"` adds a second dlib, the one of that interpreter. Times depend on
-the machine, so a ratio is only worth something beside its baseline.
+This page compares dlib's two networks as this project runs them with the same networks as dlib runs
+them. Both are measured in one run, on the same pictures, taking turns, each measurement in a process of
+its own. Training and look-up follow, compared in the same way. `make bench` measures again;
+`make bench ARGS="--baseline PYTHON"` adds a second dlib, the one installed for that interpreter. Times
+depend on the machine, so a ratio means something only together with its baseline.
 """
 
 VERDICTS = {True: "met", False: "**not met**", None: ""}
 
 SMOKE = """
-**A smoke test: small pictures, one call each. These numbers say nothing.**
+**A smoke test: small pictures, one call each. These numbers mean nothing.**
 """
 
 NOTES = """
-Networks are loaded and pictures decoded before the clock starts, except for the whole call, which
-reads its files: this project's `detect_faces` each file once, the original's loop each file once for
-every label; nobody is enrolled, so neither side classifies, and sharpness turns no face away, so both
-encode the same faces. A process calls once to warm up, then up to {most} times within {budget_s:g} s; where
-the first call alone takes as long, it counts.
+Networks are loaded and pictures decoded before the clock starts. The whole call is the exception: it
+reads its files, this project's `detect_faces` each file once, the original's loop each file once per
+label. Nobody is enrolled, so neither side classifies, and no face is rejected as too blurry, so both
+encode the same faces. A process makes one call to warm up, then up to {most} calls within {budget_s:g} s; if
+the first call alone takes that long, it counts.
 """
 
 
 def page(content: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any]) -> str:
-    """The whole page, of the three findings."""
+    """The whole page, made from the three sets of results."""
     run = Run(content)
     smoke = SMOKE if any(one["options"]["quick"] for one in (content, training, lookup)) else ""
     more = list(render_recognition.targets(training, lookup))
@@ -60,7 +62,7 @@ def page(content: dict[str, Any], training: dict[str, Any], lookup: dict[str, An
 
 
 def _targets(run: Run, more: list[tuple[str, str, str, bool | None]]) -> str:
-    """What was to be reached, and an honest list of what was not."""
+    """The targets, and an honest list of those that were missed."""
     targets = [(one.said(run), one.wanted(), _measured(one, run), one.met(run)) for one in TARGETS] + more
     rows = [(label, wanted, measured, VERDICTS[met]) for label, wanted, measured, met in targets]
     short = [
@@ -77,9 +79,11 @@ def _targets(run: Run, more: list[tuple[str, str, str, bool | None]]) -> str:
     unknown += [
         f"- {one['task']}, {one['contender']} failed: {_cell(one['why'])}" for one in run.content["failed"]
     ]
-    text = "\n## Targets\n\nOne thread, fp32, medians, unless something else is said.\n\n"
+    text = "\n## Targets\n\nOne thread, fp32 and medians, unless stated otherwise.\n\n"
     text += _table(("", "target", "measured", ""), rows)
-    text += "\n### What falls short\n\n" + ("\n".join(short) or "Nothing that was measured.") + "\n"
+    text += (
+        "\n### What falls short\n\n" + ("\n".join(short) or "Nothing that was measured falls short.") + "\n"
+    )
     return text + "\n### What was not measured\n\n" + ("\n".join(unknown) or "Nothing.") + "\n"
 
 
@@ -113,13 +117,13 @@ def _ratios(run: Run) -> str:
 
 
 def _times(run: Run) -> str:
-    """Medians and quartiles of everything."""
+    """Medians and quartiles of all tasks."""
     contenders = run.content["contenders"]
     rows = []
     for task, label in _tasks(run, ("embed", "face", "jitters", "detect", "call", "start", "daemon")):
         cases = [run.case(task, one["name"]) for one in contenders]
         rows.append((label, *("" if case is None else _spread(case["seconds"]) for case in cases)))
-    text = "\n## Times\n\nMilliseconds: the median, and between which two numbers half of all calls lie.\n"
+    text = "\n## Times\n\nIn milliseconds: the median and, in brackets, the quartiles of all calls.\n"
     return (
         text
         + NOTES.format_map(run.content["scale"])
@@ -129,7 +133,7 @@ def _times(run: Run) -> str:
 
 
 def _answers(run: Run) -> str:
-    """Whether everybody found the same."""
+    """The table that shows whether all contenders gave the same answers."""
     rows = []
     for one in run.content["contenders"]:
         cases = [
@@ -161,8 +165,9 @@ def _answers(run: Run) -> str:
         "compared with",
     )
     note = (
-        "\nJitters are random, and each process has drawn others by the time it is compared: dlib is as far\n"
-        "from dlib. A new process that draws the same gets the same, to 1e-5; a test sees to that.\n"
+        "\nJitters are random, and each process has drawn different ones by the time it is compared, so\n"
+        "dlib is as far from dlib. A new process that draws the same jitters gets the same encoding, to\n"
+        "1e-5; a test checks that.\n"
     )
     return "\n## The same answers\n\n" + _table(heads, rows) + note
 
@@ -181,34 +186,34 @@ def _peak(run: Run) -> str:
     text = f"""
 ## Share of the peak
 
-One core multiplies matrices of float32 at {peak["gflop_s"]["median"]:.0f} GFLOP/s at most (numpy,
-{", ".join(peak["blas"])}, one thread, the best product of each round; the median of the rounds). The
-networks' operations are counted from their graphs; those on weights of zero, which fill up vectors,
-are work for the processor and not for us, so the last column says how many are useful. They are
-counted as convolutions are defined, whoever computes them. So a share may be above 100 %: with Winograd's
-filtering the kernels of our own (`native`) do 16 to 36 % of the multiplications that are counted, and the
-peak of bf16 is another.
+One core multiplies float32 matrices at {peak["gflop_s"]["median"]:.0f} GFLOP/s at most (numpy,
+{", ".join(peak["blas"])}, one thread; the best product of each round, then the median of the rounds). The
+networks' operations are counted from their graphs. Some are on weights of zero that only fill up vectors;
+they cost the processor time but do nothing for us, so the last column shows the share of useful ones. The
+count follows the definition of a convolution, however it is computed. So a share can exceed 100 %: with
+Winograd's filtering our own kernels (`native`) do 16 to 36 % of the multiplications that are counted, and
+bf16 has a different peak.
 
 """
-    heads = ("", "by", "GFLOP/s inside the network", "share of its cores' peak", "useful operations")
+    heads = ("", "by", "GFLOP/s inside the network", "share of the cores' peak", "useful operations")
     return text + _table(heads, rows)
 
 
 def _memory(run: Run) -> str:
-    """Peaks of all, and what one process holds in the long run."""
+    """Peak memory of each contender, and what one process holds in the long run."""
     contenders = run.content["contenders"]
     rows = []
     for task, label in _tasks(run, ("embed", "face", "jitters", "detect", "call")):
         cases = [run.case(task, one["name"]) for one in contenders]
         rows.append((label, *("" if case is None else f"{case['peak_mb']:.0f}" for case in cases)))
-    text = "\n## Memory\n\nThe most that a process held, in MB.\n\n"
+    text = "\n## Memory\n\nPeak memory of a process, in MB.\n\n"
     text += _table(("", *(one["label"] for one in contenders)), rows)
     held = [
         (case["label"], *(f"{case['memory'][key]:.0f}" for key in ("early_mb", "late_mb", "most_mb")))
         for case in run.content["cases"]
         if case["kind"] == "memory"
     ]
-    text += "\nWhat one process holds after each of many calls, in MB; medians of a quarter of them.\n\n"
+    text += "\nMemory held by one process after each of many calls, in MB; medians for the quarters.\n\n"
     return text + _table(("", "second quarter", "last quarter", "after any call"), held)
 
 
@@ -218,7 +223,7 @@ def _machine(run: Run) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     rows = [
         ("processor", f"{about['cpu']}, {about['usable_cores']} of {about['cores']} cores"),
-        ("which has", ", ".join(about["flags"])),
+        ("features", ", ".join(about["flags"])),
         ("memory", f"{about['memory_gb']} GB"),
         ("system", about["system"]),
         ("versions", versions),
@@ -226,7 +231,7 @@ def _machine(run: Run) -> str:
         ("run", f"{content['started']} to {content['finished']}"),
         (
             "rounds",
-            f"{content['options']['rounds']}, dlib in {content['options']['baseline_rounds']} of them",
+            f"{content['options']['rounds']}, with dlib in {content['options']['baseline_rounds']} of them",
         ),
         ("load", f"{load[0]} before, {max(load)} at most (the benchmark itself makes 1 to 2)"),
     ]
@@ -234,7 +239,7 @@ def _machine(run: Run) -> str:
 
 
 def _tasks(run: Run, kinds: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(name, label) of the tasks that somebody did, in order."""
+    """The (name, label) of each task that at least one contender ran, in order."""
     return list(
         {case["task"]: case["label"] for case in run.content["cases"] if case["kind"] in kinds}.items()
     )

@@ -1,4 +1,4 @@
-"""Puts the tables of load.json into docs/reliability.md, between two marks.
+"""Puts the tables made from load.json into docs/reliability.md, between two marks.
 
 python benchmarks/render_load.py [benchmarks/load.json] [docs/reliability.md]
 """
@@ -15,13 +15,13 @@ from tables import table
 
 HERE = Path(__file__).resolve().parent
 LOAD, PAGE = HERE / "load.json", HERE.parent / "docs" / "reliability.md"
-BEGIN, END = "<!-- load: made by benchmarks/render_load.py of load.json -->", "<!-- end of load -->"
+BEGIN, END = "<!-- load: made by benchmarks/render_load.py from load.json -->", "<!-- end of load -->"
 FLAT = 0.05
-"""How much memory may grow."""
+"""The share by which memory may grow and still count as flat."""
 
 
 def section(content: dict[str, Any]) -> str:
-    """The marks and what is between them."""
+    """The marks, with the tables between them."""
     parts = [_load(content["load"])] if "load" in content else []
     parts += [_kill(content["kill"])] if "kill" in content else []
     return f"{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}\n"
@@ -43,19 +43,22 @@ def _load(part: dict[str, Any]) -> str:
     fair = part["fairness"]
     alone, beside = fair["alone"], fair["beside"]
     settings, clients = part["settings"], part["stages"][0]["clients"]
-    singles = f"p95 {alone['p95_ms']} ms alone, {beside['p95_ms']} ms beside another client's batches of"
-    answers = f"{beside['answered']} of {beside['calls']} answered, the longest after {beside['most_ms']} ms"
+    singles = (
+        f"p95 is {alone['p95_ms']} ms alone, and {beside['p95_ms']} ms beside another client's batches of"
+    )
+    answers = f"{beside['answered']} of {beside['calls']} calls were answered"
+    slowest = f"the slowest after {beside['most_ms']} ms"
     return f"""\
 {clients} zerorpc clients at once on {_where(part)};
-`hog` on pictures of 96 px, batches of 1, 2, 5 and 20, {settings["workers"]} workers,
-{settings["queueSize"]} places in the queue. Every answer is held against the one that the picture gets
-alone: complete, in order, with its own ids. Open-loop calls come at random times, whether or not those
-before are answered; a call's time counts from when it was due. An hour of an uploader that calls once a
-second is 3600 calls. Memory, of the daemon and its processes, is the median of a stage's second quarter
-and of its last. Node: {part["node"]}.
+`hog` on pictures of 96 px, in batches of 1, 2, 5 and 20; {settings["workers"]} workers and
+{settings["queueSize"]} places in the queue. Every answer is compared with the one the picture gets on its
+own: it must be complete, in order, and with its own ids. Open-loop calls arrive at random times, whether or
+not the previous ones have been answered; a call's time counts from when it was due. 3600 calls are an hour
+of an uploader that calls once a second. Memory is that of the daemon and its processes, as the median of a
+stage's second quarter and of its last. Node: {part["node"]}.
 
-{table((*heads, "most in the queue", "MB, early -> late"), rows)}
-One worker, one client with single pictures: {singles} {fair["batch"]}; {answers}.
+{table((*heads, "longest queue", "MB, early -> late"), rows)}
+With one worker and a client that sends single pictures, {singles} {fair["batch"]}; {answers}, {slowest}.
 """
 
 
@@ -68,11 +71,11 @@ def _grown(one: dict[str, Any]) -> str:
 
 def _kill(part: dict[str, Any]) -> str:
     rows = [
-        ("calls", f"{part['calls']} of {part['asked_for']} wanted, {part['pictures']} pictures"),
+        ("calls", f"{part['calls']} of {part['asked_for']} planned, with {part['pictures']} pictures"),
         ("clients", str(part["clients"])),
-        ("kill -9 of a process", f"{part['killed']}, {part['crashed']} ended"),
+        ("kill -9 of a process", f"{part['killed']}, of which {part['crashed']} ended the process"),
         ("answered", str(part["answered"])),
-        ("lost, or told an error", str(sum(part["lost"].values()) + part["refused"])),
+        ("lost, or answered with an error", str(sum(part["lost"].values()) + part["refused"])),
         ("answered twice", str(part["answered_twice"])),
         ("wrong", str(part["wrong"])),
         (
@@ -80,14 +83,14 @@ def _kill(part: dict[str, Any]) -> str:
             f"{part['p50_ms']} / {part['p95_ms']} / {part['p99_ms']} / {part['most_ms']} ms",
         ),
         ("seconds", f"{part['seconds']:.0f}"),
-        ("exit of the daemon", str(part["exit"])),
+        ("exit code of the daemon", str(part["exit"])),
     ]
     return f"""\
 ### kill -9
 
-`isolation: process` on {_where(part)}: small calls, nine of ten with one picture, half of the labels
-nobody's, so that there can be many; and every 1 to 3 s one of the processes is killed. Each call carries
-ids that must come back.
+`isolation: process` on {_where(part)}. The calls are small, so that there can be many: nine
+in ten have one picture, and half of the labels show nobody. Every 1 to 3 s one of the processes is
+killed. Each call carries ids that must come back.
 
 {table(("", ""), rows)}"""
 

@@ -1,4 +1,4 @@
-"""The parts of docs/performance.md about training and look-up, of what training.py and lookup.py found."""
+"""The parts of docs/performance.md about training and look-up, made from the results of these benchmarks."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ NAMES = {
     "nearest": "nearest",
     "template": "template",
 }
-DATA = {"lifelike": "people as far apart as dlib finds them", "sphere": "people in all directions alike"}
+DATA = {
+    "lifelike": "people spread as in dlib's encodings",
+    "sphere": "people spread evenly in all directions",
+}
 
 TRAINING = """
 ## Training
 
-The search for the best classifier, beside the original's: on the same encodings and folds, in one run, on
-{jobs} cores each. The original's is written anew from what its `train.py` does: every one of 42 machines,
-with probabilities, and 20 forests of 600 steps, all on five folds. This project's begins with few
-photos, or few steps, and lets only the better candidates go on; it calibrates once. Accuracy is
-measured afterwards, in the same way for both, by training with what was found.
+This compares our search for the best classifier with the original's, on the same encodings and folds, in
+one run, on {jobs} cores each. The original's search was rewritten from what its `train.py` does: 42 support
+vector machines, with probabilities, and 20 boosted forests of 600 steps, all on five folds. Ours starts with
+few photos, or few steps, and continues only with the better candidates; it calibrates once. Accuracy is
+measured afterwards, in the same way for both, by training with the parameters found.
 
 {data}
 
 """
 
 DRAWN = """\
-The {photos} encodings of {people} classes are drawn so that they lie as dlib's of a household's camera
-do: frames of one visit alike, many of them blurred, some under a wrong name."""
+The {photos} encodings of {people} classes are drawn at random to resemble dlib's encodings from a home
+camera: frames of one visit are similar, many are blurred, and some have the wrong name."""
 
 LOOKUP = """
 ## A face among very many
 
-The nearest of {count:,} enrolled encodings of 128 numbers (four photos a person) to one face, on one
-core; {asked} faces in each of {rounds} rounds, half of them enrolled, half strangers. numpy is
-|x|^2 - 2 q x in float32 and the least of it. The look-up keeps encodings in float32 and rough copies
-of them in bytes; what is found is compared with what measuring all distances in float64 finds.
+This finds the nearest of {count:,} enrolled encodings of 128 numbers (four photos per person) to one face,
+on one core, for {asked} faces in each of {rounds} rounds, half of them enrolled and half strangers. numpy
+computes |x|^2 - 2 q x in float32 and takes the minimum. Our look-up keeps encodings in float32 and rough
+copies of them in bytes. Results are compared with those of measuring all distances in float64.
 
 """
 
@@ -50,9 +53,7 @@ def targets(training: dict[str, Any], lookup: dict[str, Any]) -> Iterator[tuple[
         ratio = min(ratios(ours, original)) if ours and original else None
         yield _target(f"search, {NAMES[kind]}, against the original's", ratio, 15, "x", at_least=True)
         gain = 100 * (ours["accuracy"] - original["accuracy"]) if ours and original else None
-        yield _target(
-            f"its accuracy, {NAMES[kind]}, more than the original's", gain, 0, "points", at_least=True
-        )
+        yield _target(f"accuracy gain over the original's, {NAMES[kind]}", gain, 0, "points", at_least=True)
     for kind in ("nearest", "template"):
         ours = case(training, kind=kind, who="ours")
         photos = f"{ours['photos']:,} photos" if ours else "many photos"
@@ -61,15 +62,15 @@ def targets(training: dict[str, Any], lookup: dict[str, Any]) -> Iterator[tuple[
     for data, label in DATA.items():
         ours = case(lookup, data=data, who="ours")
         took = 1000 * ours["processor_s"] if ours else None
-        name = f"a face among {lookup['options']['count']:,}, {label}, of one core's time"
+        name = f"a face among {lookup['options']['count']:,}, {label}, processor time"
         yield _target(name, took, 15, "ms", at_least=False)
 
 
 def ratios(ours: dict[str, Any], original: dict[str, Any]) -> tuple[float, float]:
-    """How many times longer the original takes: by the clock, and of all cores' time.
+    """How many times longer the original takes, by the clock and in processor time over all cores.
 
-    Where others use the machine, the clock is unfair to whoever worked while they did; only one
-    core's work at the end is unfair to whoever has more of it. The smaller one counts.
+    If other programs use the machine, the clock is unfair to the search that ran meanwhile. Processor time
+    ignores cores that sit idle at the end of a search. So the smaller of the two counts.
     """
     clock = original["seconds"]["median"] / ours["seconds"]["median"]
     return clock, original["processor_s"] / ours["processor_s"]
@@ -107,8 +108,8 @@ def training_part(content: dict[str, Any]) -> str:
                 ),
             )
         )
-    heads = ("", "by", "seconds", "of processor time", "accuracy", "found")
-    more = "\nHow many times longer the original's takes; the smaller number of the two counts above:\n\n"
+    heads = ("", "by", "seconds", "processor seconds", "accuracy", "found")
+    more = "\nHow many times longer the original's search takes (the targets use the smaller number):\n\n"
     return text + table(heads, rows) + more + "".join(_ratio_lines(content)) + _run(content)
 
 
@@ -128,7 +129,7 @@ def lookup_part(content: dict[str, Any]) -> str:
         rows.append(
             (
                 DATA[one["data"]],
-                "the look-up" if one["who"] == "ours" else "numpy",
+                "our look-up" if one["who"] == "ours" else "numpy",
                 *(f"{1000 * seconds[key]:.3g}" for key in ("median", "q1", "q3")),
                 f"{1000 * one['processor_s']:.3g}",
                 f"{one['exact']} of {one['checked']}",
@@ -139,19 +140,19 @@ def lookup_part(content: dict[str, Any]) -> str:
     heads = (
         "",
         "by",
-        "ms a face",
+        "ms per face",
         "first quartile",
         "third quartile",
-        "of processor time",
-        "the nearest of all",
+        "processor ms",
+        "truly the nearest",
         "seconds to build",
-        "MB: encodings + more",
+        "MB: encodings + index",
     )
     return LOOKUP.format_map(content["options"]) + table(heads, rows) + _run(content)
 
 
 def case(content: dict[str, Any], **wanted: str) -> dict[str, Any] | None:
-    """The case of which all that is so, None if it was not measured."""
+    """The first case with all these values; None if it was not measured."""
     return next((one for one in content["cases"] if wanted.items() <= one.items()), None)
 
 

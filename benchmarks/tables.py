@@ -1,4 +1,4 @@
-"""Tables in Markdown."""
+"""Markdown tables."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Heads, a rule and the rows; a cell is one line."""
+    """A table of the headings and rows; each cell is put on one line."""
     lines = [heads, ("---",) * len(heads), *rows]
     return "".join(f"| {' | '.join(map(cell, line))} |\n" for line in lines)
 
 
 def cell(text: str) -> str:
-    """The text without what would end a cell."""
+    """The text on one line, with the character that would end a cell escaped."""
     return " ".join(text.split()).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""What the networks should reach, and whether a run reached it."""
+"""The targets for the networks, and whether a run met them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ AMX = "amx_bf16"
 
 @dataclass(frozen=True)
 class Target:
-    """A number, and the least or the most that it should be. `value` gives None if it was not measured.
+    """A figure and its limit. `value` returns None if the figure was not measured.
 
-    A contender's name in braces in the label stands for what it was in a run. `needs` is what the processor
-    must have for it to count.
+    A contender's name in braces in the label stands for its full name in a run. `needs` is a processor
+    feature without which the target does not apply.
     """
 
     label: str
@@ -27,11 +27,11 @@ class Target:
     needs: str = ""
 
     def lacks(self, run: Run) -> bool:
-        """Whether the run's processor is none that it is for."""
+        """True if the run's processor lacks the feature that the target needs."""
         return bool(self.needs) and self.needs not in run.content["machine"]["flags"]
 
     def met(self, run: Run) -> bool | None:
-        """Whether it was reached; None if it was not measured, or not on such a processor."""
+        """True if the target was met; None if it was not measured, or not on a processor it applies to."""
         value = self.value(run)
         if value is None or self.lacks(run):
             return None
@@ -43,33 +43,33 @@ class Target:
         return self.label.format_map({"baseline-1": "a second dlib with BLAS, 1 thread", **named})
 
     def wanted(self) -> str:
-        """As in `at least 25 x`."""
+        """The limit in words, such as `at least 25 x`."""
         return f"at {'least' if self.at_least else 'most'} {self.limit:g} {self.unit}"
 
 
 class Run:
-    """What engine.py wrote, looked up by task and contender."""
+    """The results of engine.py, looked up by task and contender."""
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
         self._cases = {(case["task"], case["contender"]): case for case in content["cases"]}
 
     def case(self, task: str, contender: str) -> dict[str, Any] | None:
-        """One case, None if it was not measured."""
+        """One case; None if it was not measured."""
         return self._cases.get((task, contender))
 
     def median_s(self, task: str, contender: str) -> float | None:
-        """The median of a case's seconds."""
+        """The median of a case's times, in seconds."""
         case = self.case(task, contender)
         return None if case is None else float(case["seconds"]["median"])
 
     def ratio(self, task: str, ours: str, other: str) -> float | None:
-        """How many times longer the other one takes."""
+        """How many times longer the other contender takes."""
         mine, theirs = self.median_s(task, ours), self.median_s(task, other)
         return theirs / mine if mine and theirs else None
 
     def share(self, task: str, contender: str, network: str) -> float | None:
-        """What part of the cores' measured peak a network reaches while it runs."""
+        """The share of the cores' measured peak that a network reaches while it runs."""
         case = self.case(task, contender)
         if case is None or network not in case.get("networks", {}):
             return None
@@ -97,9 +97,13 @@ def _ratio(task: str, ours: str, other: str) -> Callable[[Run], float | None]:
 def _memory(label: str, task: str) -> list[Target]:
     return [
         Target(
-            f"memory held, calls on 1080p, {label}", 500, "MB", lambda run: run.memory(task, "late_mb"), False
+            f"memory held by calls on 1080p, {label}",
+            500,
+            "MB",
+            lambda run: run.memory(task, "late_mb"),
+            False,
         ),
-        Target(f"its growth, {label}", 5, "MB", lambda run: run.memory(task, "growth_mb"), False),
+        Target(f"memory growth, {label}", 5, "MB", lambda run: run.memory(task, "growth_mb"), False),
     ]
 
 
@@ -119,12 +123,14 @@ TARGETS = (
         )
     ),
     Target(
-        "CNN detector, 720p: share of one core's measured peak, inside the network, operations as defined",
+        "CNN detector, 720p: share of one core's measured peak, inside the network, counted by definition",
         80,
         "%",
         lambda run: _percent(run.share("detect-720p-up0", OURS, "tile")),
     ),
-    Target("start of the daemon, graphs cached", 3, "s", lambda run: run.median_s("start-warm", OURS), False),
+    Target(
+        "start of the daemon, networks cached", 3, "s", lambda run: run.median_s("start-warm", OURS), False
+    ),
     Target("start of the daemon, none cached", 10, "s", lambda run: run.median_s("start-cold", OURS), False),
     *_memory("upsample 0", "memory-up0"),
     *_memory("upsample 1", "memory-up1"),

@@ -101,10 +101,12 @@ def test_every_error_is_in_the_tree() -> None:
 
 
 def test_every_reason_is_documented() -> None:
-    """In rpc.md, and in the README's table of troubles."""
+    """The reasons are in rpc.md, in the README's short table, and on the troubleshooting page."""
     reasons = {reason.value for reason in Reason}
     assert first_column(section(RPC, "Reasons")) == reasons
     assert reasons <= set(re.findall(r"`(\w+)`", section(README, "Troubleshooting")))
+    page = (REPOSITORY / "docs/how-to/troubleshooting.md").read_text("utf-8")
+    assert first_column(section(page, "A face has no name")) == reasons
 
 
 def test_readme_opens_with_the_two_commands() -> None:

@@ -13,6 +13,9 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 LONGEST_MODULE = 260
 LONGEST_FUNCTION = 50
+PICTURES = {"docs/pictures/annotated.jpg"}
+"""The files that are not text: photos that the README shows."""
+LARGEST_PICTURE = 150_000
 
 
 def python_files(*folders: str) -> Iterator[Path]:
@@ -80,6 +83,11 @@ def test_text_is_tidy() -> None:
     leftovers = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|^(<<<<<<<|>>>>>>>) ", re.M)
     for path in kept_files():
         name = path.relative_to(REPOSITORY)
+        if str(name) in PICTURES:
+            data = path.read_bytes()
+            if not data.startswith(b"\xff\xd8\xff") or len(data) > LARGEST_PICTURE:
+                wrong.append(f"{name}: must be a JPEG of at most {LARGEST_PICTURE} bytes")
+            continue
         try:
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:
