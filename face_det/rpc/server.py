@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
+import gevent.pool
 import zmq.green as zmq
 
 from face_det.errors import Busy, FaceDetError

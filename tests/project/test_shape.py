@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-LONGEST_MODULE = 260
+LONGEST_MODULE = 400
+"""Where to ask whether a module holds two ideas. Ideas are what to split by, not lines."""
 LONGEST_FUNCTION = 50
 PICTURES = {"docs/pictures/annotated.jpg"}
 """The files that are not text: photos that the README shows."""
@@ -34,7 +35,7 @@ def kept_files() -> list[Path]:
 
 
 def test_modules_fit_in_the_head() -> None:
-    """A module is about 250 lines or fewer."""
+    """Past 400 lines a module probably holds two ideas."""
     lengths = {
         path: len(path.read_text("utf-8").splitlines()) for path in python_files("face_det", "scripts")
     }
