@@ -1,11 +1,10 @@
-"""`face-det doctor`: what works on this machine, and what to do about the rest."""
+"""The command `face-det doctor`: what works on this machine, and what to do about the rest."""
 
 from __future__ import annotations
 
 import dataclasses
 import fcntl
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,7 +13,8 @@ from pathlib import Path
 import click
 
 from face_det import __version__
-from face_det.config import Config, load_config, locate_config
+from face_det.cli.connect import ConfigSource, config_option, make_client
+from face_det.config import Config
 from face_det.doctor import (
     CheckResult,
     CheckState,
@@ -39,13 +39,13 @@ Check = Callable[[], Iterator[CheckResult]]
 @click.command(
     help="Check this machine, the packages, the weights, the configuration, the model and the daemon."
 )
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
-@click.option("--require-daemon", is_flag=True, help="A daemon that does not run is a fault, too.")
+@config_option
+@click.option("--require-daemon", is_flag=True, help="Treat it as a fault if the daemon is not running.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
-def command(config_path: Path | None, require_daemon: bool, as_json: bool) -> None:
-    """Entry point of the command; Unhealthy (exit 69) if anything is broken."""
+def command(config_source: ConfigSource, require_daemon: bool, as_json: bool) -> None:
+    """Run the command; raise Unhealthy (exit 69) if anything is broken."""
     findings: list[CheckResult] = []
-    for finding in _examine(config_path, require_daemon):
+    for finding in _examine(config_source, require_daemon):
         findings.append(finding)
         if not as_json:
             _print_result(finding)
@@ -53,16 +53,16 @@ def command(config_path: Path | None, require_daemon: bool, as_json: bool) -> No
         click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
     broken = sum(finding.state is CheckState.NOT_OK for finding in findings)
     if broken:
-        raise Unhealthy(f"{broken} of {len(findings)} checks are not ok; each says what to do")
+        raise Unhealthy(f"{broken} of {len(findings)} checks are not ok; each one says what to do")
 
 
-def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[CheckResult]:
+def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[CheckResult]:
     yield from check_cpu()
     yield from _guarded("packages", check_packages)
     yield from _guarded("weights", check_weights)
     try:
-        config = _config(config_path)
-        yield CheckResult("config", CheckState.OK, _describe_source(config_path))
+        config = config_source.load()
+        yield CheckResult("config", CheckState.OK, _describe_source(config_source))
     except ConfigError as error:
         for fault in error.faults:
             yield CheckResult(
@@ -81,27 +81,22 @@ def _examine(config_path: Path | None, require_daemon: bool) -> Iterator[CheckRe
 
 
 def _guarded(name: str, check: Check) -> Iterator[CheckResult]:
-    """The findings of a check; one that breaks down is a finding itself."""
+    """Yield the results of a check; if the check itself fails, that is a result too."""
     try:
         yield from check()
     except FaceDetError as error:
         yield CheckResult(name, CheckState.NOT_OK, str(error), "see the message")
-    except Exception as error:  # noqa: BLE001 - whatever is broken, the other checks are still wanted
+    except Exception as error:  # noqa: BLE001 - whatever is broken, the other checks must still run
         text = f"the check itself failed: {type(error).__name__}: {error}"
         yield CheckResult(
             name, CheckState.NOT_OK, text.splitlines()[0], "reinstall the packages: make clean setup"
         )
 
 
-def _config(path: Path | None) -> Config:
-    return load_config(locate_config(path, os.environ), os.environ)
-
-
-def _describe_source(path: Path | None) -> str:
-    found = locate_config(path, os.environ)
-    return (
-        f"{found.absolute()} is valid" if found is not None else "no config.json here: the defaults are used"
-    )
+def _describe_source(source: ConfigSource) -> str:
+    if source.path is None:
+        return "no config.json here, using the defaults"
+    return f"{source.path.absolute()} is valid"
 
 
 def _check_files(config: Config) -> Iterator[CheckResult]:
@@ -111,29 +106,30 @@ def _check_files(config: Config) -> Iterator[CheckResult]:
     try:
         options = build_recognition_options(config)
     except FaceDetError:
-        # The model cannot be read: that is said with the files.
+        # The model cannot be read, which the check of the files reports.
         yield from check_model_files(config, None)
     else:
         yield from check_model_files(config, build_engine(options).fingerprint)
 
 
 def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
-    """One round trip. A daemon that was never started is no fault; one that holds its lock and is mute is."""
-    from face_det.rpc import Client
+    """Make one call.
 
+    A daemon that is not running is no fault, but one that holds its lock and is silent is.
+    """
     place = config.zerorpc_pipe
     start = time.perf_counter()
     try:
-        with Client.configured(config, TIMEOUT_S) as client:
+        with make_client(config, TIMEOUT_S) as client:
             status = client.status()
     except ConfigError as error:
         yield CheckResult(
-            "daemon", CheckState.NOT_OK, str(error), "mend keysPath, or run this as the daemon's user"
+            "daemon", CheckState.NOT_OK, str(error), "correct keysPath, or run this as the daemon's user"
         )
         return
     except Unreachable as error:
         if _lock_is_held(place):
-            advice = "it holds its lock but does not answer: look at its log, then restart it"
+            advice = "it holds its lock but does not answer: check its log, then restart it"
             yield CheckResult("daemon", CheckState.NOT_OK, str(error), advice)
         else:
             advice = "start it: face-det serve, or systemctl start face-detect"

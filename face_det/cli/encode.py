@@ -1,4 +1,4 @@
-"""`face-det encode`: photos of people -> encodings.pickle, and what was left out and why."""
+"""The command `face-det encode`: encodes photos into encodings.pickle, and says what it left out and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from face_det.cli import progress
-from face_det.config import CHOICES, load_config, locate_config
+from face_det.cli.connect import ConfigSource, config_option
+from face_det.config import CHOICES
 from face_det.detectors import DETECTORS
 from face_det.engine import EngineOptions
 from face_det.enrolment import list_lost_people
@@ -29,10 +30,10 @@ from face_det.service import build_enrolment_options, open_audit_log
 from face_det.storage import lock_for_update, make_folder, report_write_errors, write_atomically
 
 ADVICE = {
-    OmissionReason.NO_FACE: "the detector sees no face",
+    OmissionReason.NO_FACE: "no face detected",
     OmissionReason.SEVERAL_FACES: "more than one face; crop it to one person",
-    OmissionReason.BAD_IMAGE: "cannot be read as a picture",
-    OmissionReason.TOO_SMALL: "its face is smaller than minFace",
+    OmissionReason.BAD_IMAGE: "cannot be read as an image",
+    OmissionReason.TOO_SMALL: "the face is smaller than minFace",
 }
 
 
@@ -42,23 +43,29 @@ class _Progress:
     total: int = 0
 
 
-@click.command(help="Encode dataset/NAME/*.jpg; only photos that are new or changed are looked at.")
-@click.option("-i", "--dataset", type=click.Path(path_type=Path), help="Photos; default: datasetPath.")
-@click.option("-e", "--encodings", type=click.Path(path_type=Path), help="To write; default: encodingsPath.")
+@click.command(help="Encode dataset/NAME/*.jpg. Only new or changed photos are processed.")
+@click.option(
+    "-i", "--dataset", type=click.Path(path_type=Path), help="Folder of photos; default: datasetPath."
+)
+@click.option(
+    "-e", "--encodings", type=click.Path(path_type=Path), help="File to write; default: encodingsPath."
+)
 @click.option(
     "-d", "--detection-method", type=click.Choice(sorted(DETECTORS)), help="Detector; default: faceDetModel."
 )
 @click.option(
     "--embedder",
     type=click.Choice([*CHOICES["embedder"]]),
-    help="dlib_resnet: its encodings only, else sface's too; default: embedder.",
+    help="dlib_resnet makes only its encodings, any other also sface's; default: embedder.",
 )
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; default: one a core.")
-@click.option("--jitters", type=click.IntRange(1, 10_000), help="Re-samples a face; default: numJitters.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Number of processes; default: one per core.")
+@click.option(
+    "--jitters", type=click.IntRange(1, 10_000), help="Variations of each face; default: numJitters."
+)
 @click.option(
     "--upsample", type=click.IntRange(0, 4), help="Doublings before detection; default: numFaceImgUpsample."
 )
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def command(
@@ -70,11 +77,11 @@ def command(
     jobs: int | None,
     jitters: int | None,
     upsample: int | None,
-    config_path: Path | None,
+    config_source: ConfigSource,
     as_json: bool,
 ) -> None:
-    """Entry point of the command."""
-    config = load_config(locate_config(config_path, os.environ), os.environ)
+    """Run the command."""
+    config = config_source.load()
     options = build_enrolment_options(config, embedder)
     options = replace(
         options,
@@ -92,7 +99,7 @@ def command(
     except KeyboardInterrupt:
         click.echo(
             f"face-det: interrupted after {count.done} of {count.total} photos, which are kept for the "
-            f"next run, {target} is as it was",
+            f"next run; {target} is unchanged",
             err=True,
         )
         context.exit(130)
@@ -102,9 +109,11 @@ def command(
 
 
 def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, count: _Progress) -> EncodeReport:
-    """Encode and write; DataError, and nothing written, if no photo can be used."""
+    """Encode and write; raise DataError and write nothing if no photo can be used."""
     if not dataset.is_dir():
-        raise DataError(f"{dataset}: must be a folder with a folder of photos for each person, is not there")
+        raise DataError(
+            f"{dataset}: must be a folder with a folder of photos for each person, got no such folder"
+        )
     with report_write_errors(target.parent, "it must be a folder to write to"):
         make_folder(target.parent)
     with EncodingCache(encoding_cache_path(target)) as cache, progress.show_progress() as tell:
@@ -117,38 +126,36 @@ def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, coun
         report = encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
         with lock_for_update(target):
             if _dataset_state(dataset) != before:
-                # Photos were enrolled or removed while this ran: once more, with the cache in seconds.
+                # Photos were added or removed meanwhile. Encode again; with the cache that takes seconds.
                 report = encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
             if not report.gallery.names:
                 raise DataError(_nothing_encoded_message(dataset, target, report))
             gone = list_lost_people(report.gallery.people, target)
             if gone:
                 click.echo(
-                    f"no longer in {target}, without a photo in {dataset}: {', '.join(gone)}", err=True
+                    f"no longer in {target}, having no photo in {dataset}: {', '.join(gone)}", err=True
                 )
             write_atomically(target, report.gallery.dumps())
     return report
 
 
 def _dataset_state(dataset: Path) -> list[tuple[Path, int, int]]:
-    """What tells one state of a dataset from another, without reading the photos."""
+    """Return path, size and time of each photo, which tell if the dataset has changed."""
     paths = [path for paths in list_photos(dataset).values() for path in paths]
     return [(path, path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths if path.exists()]
 
 
 def _nothing_encoded_message(dataset: Path, target: Path, report: EncodeReport) -> str:
-    kept = f"; {target} is as it was" if target.exists() else ""
+    kept = f"; {target} is unchanged" if target.exists() else ""
     if not report.left_out:
         return f"{dataset}: must hold a folder of photos for each person, got none{kept}"
     reasons = ", ".join(f"{item.path.name}: {item.reason.value}" for item in report.left_out[:3])
     more = ", ..." if len(report.left_out) > 3 else ""
-    return (
-        f"{dataset}: must hold photos of one face each, got not one that can be used ({reasons}{more}){kept}"
-    )
+    return f"{dataset}: must hold photos of one face each, got none that can be used ({reasons}{more}){kept}"
 
 
 def format_report(report: EncodeReport, target: Path) -> str:
-    """The report as a table, and a line for each photo that was left out."""
+    """Format the report as a table, with a line for each photo that was left out."""
     head = ("person", "encoded", "reused", "left out")
     rows = [(tally.name, *map(str, (tally.encoded, tally.reused, tally.left_out))) for tally in report.people]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
@@ -165,7 +172,7 @@ def format_report(report: EncodeReport, target: Path) -> str:
 
 
 def report_as_json(report: EncodeReport, target: Path) -> dict[str, Any]:
-    """The report as plain values."""
+    """Return the report as JSON values."""
     return {
         "encodings": str(target),
         "encoded": report.encoded,

@@ -14,7 +14,8 @@ from rich.table import Table as RichTable
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.cli import progress, terminal
-from face_det.config import CHOICES, Config, load_config, locate_config
+from face_det.cli.connect import ConfigSource, config_option
+from face_det.config import CHOICES, Config
 from face_det.engine import build_engine
 from face_det.errors import DataError
 from face_det.evaluation import (
@@ -90,7 +91,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--cache", type=click.Path(path_type=Path, dir_okay=False), help="Keeps encodings; default: the user's."
 )
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@config_option
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
@@ -103,7 +104,7 @@ def command(context: click.Context, /, **given: Any) -> None:
         raise click.UsageError("--seed needs --people: how many to draw.")
     if asked.page is not None and not asked.page.absolute().parent.is_dir():
         raise DataError(f"{asked.page}: must be in a folder that is there, {asked.page.parent} is not")
-    config = load_config(locate_config(asked.config_path, os.environ), os.environ)
+    config = asked.config_source.load()
     folder = (asked.dataset or config.dataset_path).absolute()
     try:
         found = _evaluate(asked, config, folder)
@@ -133,7 +134,7 @@ class _Options:
     degrade: bool
     page: Path | None
     cache: Path | None
-    config_path: Path | None
+    config_source: ConfigSource
     jobs: int | None
     as_json: bool
 

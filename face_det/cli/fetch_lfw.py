@@ -1,9 +1,8 @@
-"""`face-det fetch-lfw`: strangers for dataset/Unknown, out of Labeled Faces in the Wild."""
+"""The command `face-det fetch-lfw`: strangers for dataset/Unknown, from Labeled Faces in the Wild."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from face_det.cli import progress
-from face_det.config import load_config, locate_config
+from face_det.cli.connect import ConfigSource, config_option
 from face_det.errors import DataError
 from face_det.sources import FetchResult, download_lfw, fetch_strangers, lfw_home
 from face_det.types import UNKNOWN
@@ -23,8 +22,8 @@ COUNT = 200
 
 
 @click.command(
-    help="Put photos of strangers into dataset/Unknown: Labeled Faces in the Wild, of which the first call "
-    "downloads some 200 MB by scikit-learn. As many people as there are, and nobody who is enrolled."
+    help="Put photos of strangers from Labeled Faces in the Wild into dataset/Unknown, of as many people as "
+    "possible and of nobody who is enrolled. The first run downloads some 200 MB through scikit-learn."
 )
 @click.option(
     "-n",
@@ -32,7 +31,7 @@ COUNT = 200
     "count",
     type=click.IntRange(min=1),
     default=COUNT,
-    help=f"How many photos are to be there; default: {COUNT}.",
+    help=f"How many photos the folder should hold; default: {COUNT}.",
 )
 @click.option(
     "-d",
@@ -46,22 +45,22 @@ COUNT = 200
     "ratio",
     type=click.FloatRange(0.0, 4.0, min_open=True),
     default=1.0,
-    help="Scale the pictures, of 250 x 250 px with faces of 90 px; default: 1, the files as they are.",
+    help="Factor to scale the photos by (250 x 250 px, faces 90 px); default: 1, the original files.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to put them in; default: Unknown in datasetPath.",
+    help="Folder to write to; default: Unknown in datasetPath.",
 )
-@click.option("--seed", type=int, default=0, help="Another number, other strangers; default: 0.")
+@click.option("--seed", type=int, default=0, help="Another seed picks other strangers; default: 0.")
 @click.option(
     "--from",
     "copy",
     type=click.Path(path_type=Path),
-    help="A copy at hand, instead of the download: lfw/, lfw_funneled/, a folder of NAME_0001.jpg, lfw.tgz.",
+    help="Use a local copy instead: lfw/, lfw_funneled/, a folder of NAME_0001.jpg, or lfw.tgz.",
 )
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     count: int,
@@ -70,11 +69,11 @@ def command(
     output: Path | None,
     seed: int,
     copy: Path | None,
-    config_path: Path | None,
+    config_source: ConfigSource,
     as_json: bool,
 ) -> None:
-    """Entry point of the command."""
-    config = load_config(locate_config(config_path, os.environ), os.environ)
+    """Run the command."""
+    config = config_source.load()
     output = (output or config.dataset_path / UNKNOWN).absolute()
     if copy is None:
         with _downloading(lfw_home(data_home)):
@@ -90,12 +89,12 @@ def command(
             on_progress=progress.progress_for("photos", tell),
         )
     for line in fetched.unreadable:
-        click.echo(f"face-det: passed over: {line}", err=True)
+        click.echo(f"face-det: skipped: {line}", err=True)
     click.echo(_report_as_json(fetched, output, count) if as_json else _format_report(fetched, output, count))
 
 
 def _enrolled(dataset: Path, output: Path) -> set[str]:
-    """Everybody with a folder in the dataset, and beside an Unknown that lies elsewhere."""
+    """Return everybody with a folder in the dataset, or beside an Unknown folder elsewhere."""
     datasets = {dataset.absolute()} | ({output.parent} if output.name == UNKNOWN else set())
     try:
         folders = [entry for place in datasets if place.is_dir() for entry in place.iterdir()]
@@ -107,10 +106,10 @@ def _enrolled(dataset: Path, output: Path) -> set[str]:
 
 
 def _format_report(fetched: FetchResult, output: Path, count: int) -> str:
-    lines = [f"{output}: {len(fetched.written)} photos written, {len(fetched.there)} were there already"]
-    lines += [f"passed over, since enrolled: {name}" for name in fetched.enrolled]
+    lines = [f"{output}: {len(fetched.written)} photos written, {len(fetched.there)} already there"]
+    lines += [f"skipped, because enrolled: {name}" for name in fetched.enrolled]
     if (got := len(fetched.written) + len(fetched.there)) < count:
-        lines.append(f"{count} were asked for; the copy has only {got} that can be used")
+        lines.append(f"{count} requested, but the copy has only {got} usable ones")
     if fetched.written:
         lines.append("next: face-det encode, then face-det train")
     return "\n".join(lines)
@@ -131,14 +130,14 @@ def _report_as_json(fetched: FetchResult, output: Path, count: int) -> str:
 
 
 class _DownloadedColumn(ProgressColumn):
-    """How much of the download has come, by the size of the file it goes to."""
+    """A column that shows how much has been downloaded, from the size of the partial file."""
 
     def __init__(self, place: Path) -> None:
         super().__init__()
         self._place = place
 
     def render(self, task: Task) -> Text:
-        """Megabytes."""
+        """Return the size in megabytes."""
         parts = self._place.glob("*.part_*")
         arrived = sum(path.stat().st_size for path in parts if path.exists())
         return Text(f"{arrived / 1e6:.0f} MB" if arrived else "")
@@ -147,7 +146,7 @@ class _DownloadedColumn(ProgressColumn):
 @contextmanager
 def _downloading(place: Path) -> Iterator[None]:
     console = Console(stderr=True)
-    columns = (TextColumn("LFW, downloaded once"), BarColumn(), _DownloadedColumn(place))
+    columns = (TextColumn("downloading LFW, once"), BarColumn(), _DownloadedColumn(place))
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         bar.add_task("LFW", total=None)
         yield

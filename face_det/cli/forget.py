@@ -1,10 +1,9 @@
-"""`face-det forget`: remove people's photos and everything that was learnt of them."""
+"""The command `face-det forget`: removes people's photos and everything learnt from them."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 import click
 
-from face_det.config import Config, load_config, locate_config
+from face_det.cli.connect import ConfigSource, config_option, keys_option, make_client
+from face_det.config import Config
 from face_det.errors import DataError, FaceDetError, Unreachable
 from face_det.gallery import evaluation_cache_path
 from face_det.rpc import command_caller
@@ -20,33 +20,31 @@ from face_det.service import open_audit_log
 from face_det.storage import report_write_errors
 
 PROBE_S, TIMEOUT_S = 10.0, 600.0
-"""For a daemon to say that it is there; and for it to forget, since all that remains is learnt anew."""
+"""Seconds for a daemon to respond, and for it to forget, which includes retraining on everybody else."""
 
 Forget = Callable[[str], dict[str, Any]]
 
 
 @click.command(
-    help="Remove people's photos and all that was learnt of them, for good: through the daemon where one "
-    "answers, so that it knows them no more at once, else in the files."
+    help="Remove people's photos and everything learnt from them, for good. A running daemon does it and "
+    "stops recognising them at once; without one, the files are changed directly."
 )
 @click.argument("names", nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--remote", metavar="ENDPOINT", help="Only through the daemon at ipc:///PATH or tcp://HOST:PORT."
-)
-@click.option("--keys", type=click.Path(path_type=Path), help="For tcp: the file of `face-det keys add`.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--remote", metavar="ENDPOINT", help="Use only the daemon at ipc:///PATH or tcp://HOST:PORT.")
+@keys_option
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     names: tuple[str, ...],
     yes: bool,
     remote: str | None,
     keys: Path | None,
-    config_path: Path | None,
+    config_source: ConfigSource,
     as_json: bool,
 ) -> None:
-    """Entry point of the command."""
-    config = load_config(locate_config(config_path, os.environ), os.environ)
+    """Run the command."""
+    config = config_source.load()
     _confirm(names, yes)
     done: list[dict[str, Any]] = []
     failed: list[FaceDetError] = []
@@ -55,7 +53,7 @@ def command(
             try:
                 done.append(forget(name))
             except DataError as error:
-                # One name that nobody has does not keep the others' photos here.
+                # One unknown name must not keep the others from being removed.
                 failed.append(error)
     if done:
         _forget_measurements()
@@ -70,7 +68,7 @@ def command(
 
 
 def _forget_measurements() -> None:
-    """Of this user, of anybody: whose each row is cannot be told, and it is only a cache."""
+    """Delete the whole evaluation cache: its rows do not say whose they are, and it can be rebuilt."""
     cache = evaluation_cache_path()
     with report_write_errors(cache, "remove it by hand"):
         for path in sorted(cache.parent.glob(f"{cache.name}*")):
@@ -85,25 +83,23 @@ def _confirm(names: Sequence[str], yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("nobody is here to ask whether to remove them for good; give --yes")
-    click.confirm(f"Remove {', '.join(names)} for good, photos and all?", abort=True, err=True)
+        raise click.UsageError("there is no terminal to ask for confirmation; add --yes")
+    click.confirm(f"Remove {', '.join(names)} for good, including the photos?", abort=True, err=True)
 
 
 @contextlib.contextmanager
 def _forgetter(config: Config, remote: str | None, keys: Path | None) -> Iterator[tuple[Forget, str]]:
-    """What forgets, and where that is."""
-    from face_det.rpc import Client
-
+    """Yield the function that forgets, and a description of where it does so."""
     place = remote or config.zerorpc_pipe
     try:
-        with Client.configured(config, PROBE_S, remote, keys) as client:
+        with make_client(config, PROBE_S, endpoint=remote, keys=keys) as client:
             client.status()
     except Unreachable:
         if remote is not None:
             raise
-        yield _in_files(config), f"no daemon answers at {place}: in the files"
+        yield _in_files(config), f"in the files, since no daemon answers at {place}"
         return
-    with Client.configured(config, TIMEOUT_S, remote, keys) as client:
+    with make_client(config, TIMEOUT_S, endpoint=remote, keys=keys) as client:
         yield client.forget, f"by the daemon at {place}"
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from face_det.cli import gallery_report, progress
+from face_det.cli.connect import ConfigSource, config_option
 from face_det.cli.terminal import make_printable
-from face_det.config import Config, load_config, locate_config
+from face_det.config import Config
 from face_det.embedders import DISTANCE_THRESHOLDS, DLIB_AND_SFACE, DLIB_RESNET
 from face_det.engine import build_engine
 from face_det.errors import CannotWrite, DataError, TryAgain
@@ -42,7 +43,6 @@ from face_det.gallery import (
 from face_det.rpc import command_caller
 from face_det.service import build_enrolment_options, open_audit_log
 
-_CONFIG = click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
 _DATASET = click.option(
     "-i", "--dataset", type=click.Path(path_type=Path), help="Photos; default: datasetPath."
 )
@@ -83,7 +83,7 @@ def command() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="With --quarantine: only say what would be put aside.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes that encode; default: one a core.")
-@_CONFIG
+@config_option
 @_JSON
 def check_command(
     dataset: Path | None,
@@ -92,13 +92,13 @@ def check_command(
     aside: bool,
     dry_run: bool,
     jobs: int | None,
-    config_path: Path | None,
+    config_source: ConfigSource,
     as_json: bool,
 ) -> None:
     """Check, print, and put aside what is asked for; CannotWrite at the end for what could not be."""
     if dry_run and not aside:
         raise click.UsageError("--dry-run needs --quarantine.")
-    config = load_config(locate_config(config_path, os.environ), os.environ)
+    config = config_source.load()
     place = (dataset or config.dataset_path).absolute()
     photos, found = _checked(place, config, jobs or len(os.sched_getaffinity(0)))
     found = [one for one in found if (not kinds or one.kind.value in kinds) and one.sure >= (sure or 0.0)]
@@ -128,11 +128,11 @@ def check_command(
 @command.command("undo", help="Put the photos of the last quarantine back to where they were.")
 @_DATASET
 @click.option("--all", "everything", is_flag=True, help="Of every quarantine.")
-@_CONFIG
+@config_option
 @_JSON
-def undo_command(dataset: Path | None, everything: bool, config_path: Path | None, as_json: bool) -> None:
+def undo_command(dataset: Path | None, everything: bool, config_source: ConfigSource, as_json: bool) -> None:
     """Put back, and say what could not be; CannotWrite at the end if the system refused."""
-    config = load_config(locate_config(config_path, os.environ), os.environ)
+    config = config_source.load()
     place = (dataset or config.dataset_path).absolute()
     if not place.is_dir():
         raise DataError(f"{place}: must be a folder with a folder of photos for each person, is not there")

@@ -1,4 +1,4 @@
-"""`face-det install-service`: the daemon as a service of systemd; asks nothing."""
+"""The command `face-det install-service`: installs the daemon as a systemd service, without questions."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from face_det.systemd import (
 
 
 @click.command(
-    help="Make the daemon a service of systemd: unit, user and group, folders, /etc/face-detect/config.json. "
-    "To do it again brings the unit up to date and keeps the settings."
+    help="Install the daemon as a systemd service: unit, user and group, folders and "
+    "/etc/face-detect/config.json. Running it again updates the unit and keeps the settings."
 )
-@click.option("--dry-run", is_flag=True, help="Only print what would be done, with the files.")
-@click.option("--uninstall", is_flag=True, help="Stop and remove the service; people and settings stay.")
-@click.option("--purge", is_flag=True, help="With --uninstall: people, settings and the user go as well.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be done, including the files.")
+@click.option("--uninstall", is_flag=True, help="Stop and remove the service; keep people and settings.")
+@click.option("--purge", is_flag=True, help="With --uninstall: also remove people, settings and the user.")
 @click.option(
     "--root",
     type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
     default=Path("/"),
-    help="The folder of another system, such as an image, to prepare instead of this one.",
+    help="Prepare the system in this folder, such as a disk image, instead of this one.",
 )
 def command(dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
-    """Entry point of the command; FaceDetError (exit 70) if a step cannot be done, 2 without root."""
+    """Run the command; raise FaceDetError (exit 70) if a step fails. Without root it exits with 2."""
     if purge and not uninstall:
-        raise click.UsageError("--purge must come with --uninstall")
+        raise click.UsageError("--purge needs --uninstall")
     if root == Path("/") and os.geteuid() != 0 and not dry_run:
         raise click.UsageError(
             f"must be run as root, got user {os.geteuid()}: sudo face-det install-service, or --dry-run"
@@ -84,15 +84,17 @@ def _kept_paths(root: Path, purge: bool) -> list[str]:
 
 
 def _config_warnings(root: Path) -> list[str]:
-    """What of settings that were there already the unit does not allow."""
+    """Warn about existing settings that the unit does not allow."""
     try:
         config = load_config(path_in_root(root, CONFIG_FILE), {})
     except ConfigError as error:
         return [f"warning: {fault}; the service will not start" for fault in error.faults]
-    loosen = "docs/how-to/service.md says how to allow that"
+    loosen = "docs/how-to/service.md shows how to allow it"
     doubts = []
     if config.zerorpc_pipe.startswith("tcp:"):
-        doubts.append(f"warning: zerorpcPipe is {config.zerorpc_pipe}, but the unit has no network; {loosen}")
+        doubts.append(
+            f"warning: zerorpcPipe is {config.zerorpc_pipe}, but the unit has no network access; {loosen}"
+        )
     elif not config.zerorpc_pipe.startswith(f"ipc:///run/{SERVICE_NAME}/"):
         doubts.append(
             f"warning: zerorpcPipe must be in /run/{SERVICE_NAME}, got {config.zerorpc_pipe}; {loosen}"

@@ -1,4 +1,4 @@
-"""How far a command is, on stderr: bars on a terminal, elsewhere a line now and then."""
+"""Shows the progress of a command on stderr: bars on a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 LINE_EVERY_S = 10.0
-"""How often it is told where there is no terminal to draw on."""
+"""How often progress is printed if stderr is not a terminal."""
 
 ProgressCallback = Callable[[str, int, int], None]
 
 
 @contextmanager
 def show_progress() -> Iterator[ProgressCallback]:
-    """A function to call with what is done, how many of it are, of how many: a bar for each `what`."""
+    """Yield a function that takes (what, done, total) and shows a bar for each `what`."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -39,5 +39,9 @@ def show_progress() -> Iterator[ProgressCallback]:
 
 
 def progress_for(what: str, on_progress: ProgressCallback) -> Callable[[int, int], None]:
-    """The same for one thing only: (done, total)."""
+    """Return a function that takes (done, total) and reports it as `what`.
+
+    >>> progress_for("photos", print)(1, 2)
+    photos 1 2
+    """
     return functools.partial(on_progress, what)

@@ -1,10 +1,9 @@
-"""`face-det recognize`: name the faces in pictures, here or by asking a daemon."""
+"""The command `face-det recognize`: names the faces in images, here or through a daemon."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from face_det.cli import terminal
-from face_det.config import load_config, locate_config
+from face_det.cli.connect import ConfigSource, config_option, keys_option
 from face_det.errors import BadImage, DataError, ModelMissing
 from face_det.media import annotate_faces, load_image, read_image_bytes, save_image
 from face_det.storage import make_folder, report_write_errors
@@ -28,31 +27,33 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 Answer = dict[str, Any]
 
 
-@click.command(help="Name the faces in pictures; a folder stands for the pictures in it.")
+@click.command(help="Name the faces in images. A folder stands for the images in it.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@config_option
 @click.option("--remote", metavar="ENDPOINT", help="Ask the daemon at ipc:///PATH or tcp://HOST:PORT.")
-@click.option("--keys", type=click.Path(path_type=Path), help="For tcp: the file of `face-det keys add`.")
+@keys_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
-    "--annotate", type=click.Path(path_type=Path, file_okay=False), help="Write annotated pictures here."
+    "--annotate",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write annotated images to this folder.",
 )
 def command(
     paths: tuple[Path, ...],
-    config_path: Path | None,
+    config_source: ConfigSource,
     remote: str | None,
     keys: Path | None,
     as_json: bool,
     annotate: Path | None,
 ) -> None:
-    """Entry point of the command."""
+    """Run the command."""
     if keys is not None and remote is None:
-        raise click.UsageError("--keys needs --remote: it is for a daemon that wants keys.")
+        raise click.UsageError("--keys needs --remote, because only a daemon asks for keys.")
     pictures = list(_list_pictures(paths))
     if annotate is not None:
         with report_write_errors(annotate, "it must be a folder to write to"):
             make_folder(annotate)
-    with _recognizer(config_path, remote, keys) as (ask, trained):
+    with _recognizer(config_source, remote, keys) as (ask, trained):
         shown = track(
             pictures,
             "recognizing",
@@ -67,7 +68,7 @@ def command(
         terminal.make_console().print(_build_table(answers))
     failed = sum("error" in answer for answer in answers)
     if annotate is not None:
-        click.echo(f"annotated pictures are in {annotate}", err=True)
+        click.echo(f"annotated images are in {annotate}", err=True)
     if failed:
         raise DataError(f"{failed} of {len(answers)} pictures could not be read; the table says why")
     if not trained:
@@ -78,19 +79,19 @@ def command(
 
 @contextlib.contextmanager
 def _recognizer(
-    config_path: Path | None, remote: str | None, keys: Path | None
+    config_source: ConfigSource, remote: str | None, keys: Path | None
 ) -> Iterator[tuple[Callable[[bytes], list[Answer]], bool]]:
-    """How to have one picture answered, and whether there is a model to name anybody by."""
+    """Yield the function that recognises one image, and whether there is a model."""
     if remote is not None:
         from face_det.rpc import Client
 
         with Client(remote, keys=keys) as client:
             yield client.recognize, client.status()["model"] is not None
         return
-    # Networks take a second to load: only where they are used.
+    # The networks take a second to load, so load them only where they are used.
     from face_det.service import build_service
 
-    service = build_service(load_config(locate_config(config_path, os.environ), os.environ))
+    service = build_service(config_source.load())
     yield service.recognize, service.trained
 
 
@@ -99,7 +100,7 @@ def _list_pictures(paths: tuple[Path, ...]) -> Iterator[Path]:
         if path.is_dir():
             inside = sorted(entry for entry in path.rglob("*") if entry.suffix.lower() in SUFFIXES)
             if not inside:
-                raise DataError(f"{path}: must hold pictures, got none")
+                raise DataError(f"{path}: must hold images, got none")
             yield from inside
         else:
             yield path
@@ -112,7 +113,7 @@ def _answer_for(
         data = read_image_bytes(path)
         faces = ask(data)
     except BadImage as error:
-        # We sent its bytes, which are not what the reader knows it by.
+        # We sent the bytes, but the reader knows the image by its path.
         why = re.sub("^bytes:", lambda _: f"{path}:", str(error))
         return {"image": str(path), "faces": [], "error": why}
     if annotate is not None:
@@ -132,7 +133,7 @@ def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
 def _build_table(answers: list[Answer]) -> Table:
     table = Table()
     for head in ("picture", "face", "probability", "reason", "box (left, top, right, bottom)"):
-        # Cut off, two pictures could look the same.
+        # Truncated, two images could look the same.
         table.add_column(head, overflow="fold")
     for answer in answers:
         for face in answer["faces"]:
@@ -152,7 +153,7 @@ def _build_table(answers: list[Answer]) -> Table:
 
 
 def _describe_reason(face: Answer) -> str:
-    """The reason, and who it may be all the same."""
+    """Return the reason why a face is unnamed, and who it may be."""
     reason = str(face.get("faceReason", ""))
     perhaps = " or ".join(candidate["name"] for candidate in face.get("candidates", []))
     return f"{reason}: {perhaps}?" if perhaps else reason

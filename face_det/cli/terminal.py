@@ -1,4 +1,4 @@
-"""What commands print: as wide as the terminal, and nothing in it that a name smuggles in."""
+"""Prints to the terminal: as wide as it is, and safe from control characters in names."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from rich.console import Console
 from rich.text import Text
 
 PLAIN_WIDTH = 160
-"""Columns where there is no terminal."""
+"""The width in columns if stdout is not a terminal."""
 
 
 def make_console() -> Console:
-    """Stdout."""
+    """Return a console that writes to stdout."""
     found = Console()
     return found if found.is_terminal else Console(width=PLAIN_WIDTH)
 
 
 def make_printable(line: str) -> str:
-    """A line as a terminal can show it, whatever is in a file's name."""
+    """Escape a line that has characters a terminal must not receive.
+
+    >>> make_printable("odd\\nname.jpg")
+    "'odd\\\\nname.jpg'"
+    """
     return line if line.isprintable() else ascii(line)
 
 
 def make_cell(text: str) -> Text:
-    """A cell of a table as it is: brackets in a name are no markup."""
+    """Return a table cell that shows the text literally; brackets in a name are not markup."""
     return Text(make_printable(text))

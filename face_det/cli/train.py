@@ -12,7 +12,8 @@ import click
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.cli import progress
-from face_det.config import CHOICES, Config, load_config, locate_config
+from face_det.cli.connect import ConfigSource, config_option
+from face_det.config import CHOICES, Config
 from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, configurable_embedder, embedder_from_fingerprint
 from face_det.engine import build_engine
 from face_det.enrolment import DEFAULT_LABELS_NAME, FIRST_CLASSIFIER, fit_stand_in, photos_needed
@@ -29,7 +30,7 @@ ALL = "all"
 
 
 @click.command(help="Train classifiers on encodings.pickle; all of them, unless told otherwise.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="config.json to use.")
+@config_option
 @click.option("-e", "--encodings", type=click.Path(path_type=Path), help="Encodings; default: encodingsPath.")
 @click.option(
     "-o",
@@ -61,7 +62,7 @@ ALL = "all"
 @click.pass_context
 def command(
     context: click.Context,
-    config_path: Path | None,
+    config_source: ConfigSource,
     encodings: Path | None,
     output: Path | None,
     asked: tuple[str, ...],
@@ -72,7 +73,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Entry point of the command."""
-    config = load_config(locate_config(config_path, os.environ), os.environ)
+    config = config_source.load()
     source = encodings or config.encodings_path
     kinds = [kind for kind in CLASSIFIERS if not asked or ALL in asked or kind in asked]
     gallery = Gallery.load(source)

@@ -1,7 +1,7 @@
-"""config.json and the environment -> a frozen Config, or every fault at once.
+"""Reads config.json and the environment into a frozen Config, or reports every fault at once.
 
-The file holds one object, `faceDetServer`. Each key can also come from the environment, as FACE_DET_
-and the key in capitals (minProba: FACE_DET_MINPROBA), which wins over the file.
+The file holds one object, `faceDetServer`. Each key can also be set in the environment as FACE_DET_
+plus the key in capitals (minProba: FACE_DET_MINPROBA); the environment overrides the file.
 """
 
 from __future__ import annotations
@@ -21,18 +21,26 @@ from face_det.storage import abbreviate_json, format_json_key, read_json, repeat
 
 SECTION = "faceDetServer"
 IGNORED_KEYS = ("comment", "objDetServer")
-"""What else the file may hold: some installations share it with an object detector."""
+"""Keys that may stand beside the section: some installations share the file with an object detector."""
 PREFIX = "FACE_DET_"
 FILE_VARIABLE = "FACE_DET_CONFIG"
 
 
 def environment_variable(key: str) -> str:
-    """The environment variable of a key."""
+    """Return the name of a key's environment variable.
+
+    >>> environment_variable("minProba")
+    'FACE_DET_MINPROBA'
+    """
     return PREFIX + key.upper()
 
 
 def locate_config(given: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """The file a command reads: the one given, else FACE_DET_CONFIG's, else ./config.json if it is there."""
+    """Return the file to read: the one given, else FACE_DET_CONFIG's, else ./config.json if it exists.
+
+    >>> locate_config(None, {"FACE_DET_CONFIG": "/etc/face-detect/config.json"})
+    PosixPath('/etc/face-detect/config.json')
+    """
     if given is not None:
         return given
     if environ.get(FILE_VARIABLE):
@@ -41,10 +49,13 @@ def locate_config(given: Path | None, environ: Mapping[str, str]) -> Path | None
 
 
 def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """The settings of a file (None: the defaults), then of the environment, which wins.
+    """Read the settings from a file (None: defaults only) and from the environment, which wins.
 
-    Relative paths start from the file's folder, or from the current one without a file. Raises
-    ConfigError with a line in `faults` for each thing that is wrong in either.
+    Relative paths start from the file's folder or, without a file, from the current one. Raises
+    ConfigError with one line in `faults` for each thing that is wrong in either.
+
+    >>> load_config(None, {"FACE_DET_MINPROBA": "0.8"}).min_proba
+    0.8
     """
     base = Path.cwd() if path is None else Path(path).absolute().parent
     in_file, faults = ({}, []) if path is None else _read_file(Path(path), base)
@@ -54,7 +65,7 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     try:
         return Config.model_validate({**in_file, **in_environment}, context={"base": base})
     except ValidationError as error:
-        # Each value is right by itself: what is left is one that does not go with another.
+        # Each value is valid by itself, so what is left is two that do not go together.
         where = path if path is not None else "environment"
         raise ConfigError(f"{where}: {fault['ctx']['error']}" for fault in error.errors()) from error
 
@@ -66,7 +77,7 @@ def _read_file(path: Path, base: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{path}: {error}"]
     if not isinstance(content, dict):
         return {}, [f'{path}: must be {{"{SECTION}": {{...}}}}, got {abbreviate_json(content)}']
-    faults = [f"{place}: must be there once, is there twice" for place in repeated_keys(content)]
+    faults = [f"{place}: appears twice; keep one" for place in repeated_keys(content)]
     for key in content:
         if key in CONFIG_KEYS and key not in IGNORED_KEYS:
             faults.append(f"{format_json_key(key)}: must be inside {SECTION}")
@@ -74,7 +85,7 @@ def _read_file(path: Path, base: Path) -> tuple[dict[str, Any], list[str]]:
             faults.append(f"{format_json_key(key)}: unknown key{_did_you_mean(key, [SECTION])}")
     section = content.get(SECTION, {})
     if SECTION not in content:
-        faults.append(f"{SECTION}: must be there, with the settings in it")
+        faults.append(f"{SECTION}: missing; put the settings in it")
     elif not isinstance(section, dict):
         faults.append(f"{SECTION}: must be an object, got {abbreviate_json(section)}")
         section = {}
@@ -97,7 +108,10 @@ def _read_environment(environ: Mapping[str, str], base: Path) -> tuple[dict[str,
 
 
 def _parse_variable(key: str, text: str) -> Any:
-    """Text from the environment -> what the file would hold; what cannot be that stays text."""
+    """Convert text from the environment to the type that the file would hold.
+
+    Leave it as text if it cannot be.
+    """
     if CONFIG_KEYS[key].annotation in (int, float, bool) or (
         key == "imageRoots" and text.lstrip().startswith("[")
     ):
@@ -106,7 +120,7 @@ def _parse_variable(key: str, text: str) -> Any:
         except (ValueError, RecursionError):
             return text
     if key == "imageRoots" and text:
-        # An empty text is refused as with any key, not taken for "no restriction".
+        # An empty text is rejected as for any other key, not taken to mean "no restriction".
         return [root for root in text.split(os.pathsep) if root]
     return text
 
@@ -114,7 +128,10 @@ def _parse_variable(key: str, text: str) -> Any:
 def _find_faults(
     values: Mapping[str, Any], written: Mapping[str, Any], base: Path, place: Callable[[str], str]
 ) -> list[str]:
-    """What is wrong with each value by itself; `written` is how it stood there, place(key) where."""
+    """Describe what is wrong with each value by itself.
+
+    `written` has the values as written; place(key) says where.
+    """
     faults = [
         f"{place(key)}: unknown key{_did_you_mean(key, CONFIG_KEYS)}"
         for key in values

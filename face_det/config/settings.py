@@ -1,6 +1,6 @@
-"""Every setting: its key, type, limits, default, and what it does.
+"""Every setting: its key, type, range, default and description.
 
-docs/reference/config.md is made from this page. How values get here is in config.py.
+docs/reference/config.md is generated from this module. config/load.py reads the values.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CHOICES: dict[str, Iterable[str]] = {
     "isolation": ("none", "process"),
     "logLevel": ("debug", "info", "warning", "error"),
 }
-"""The keys whose value is one of a few names."""
+"""The keys whose value must be one of a fixed list, and that list."""
 
 
 def _field(default: Any, expected: str, about: str, **limits: Any) -> Any:
@@ -55,7 +55,7 @@ def _choice(default: str, about: str) -> Any:
 
 
 class Config(BaseModel):
-    """All settings, checked; paths are absolute. `min_proba` here is `minProba` in the file."""
+    """All settings, validated. Paths are absolute; `min_proba` here is `minProba` in the file."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -66,102 +66,116 @@ class Config(BaseModel):
         populate_by_name=True,
     )
 
-    model_path: Path = _path("./svm_face_recognizer.pickle", "The classifier.")
-    label_path: Path = _path("./face_labels.pickle", "The label encoder that belongs to modelPath.")
+    model_path: Path = _path("./svm_face_recognizer.pickle", "The classifier file.")
+    label_path: Path = _path("./face_labels.pickle", "The label encoder that goes with modelPath.")
     encodings_path: Path = _path(
-        "./encodings.pickle", 'The encodings: `{"encodings": [128-d arrays], "names": [str]}`.'
+        "./encodings.pickle", 'The encodings file: `{"encodings": [128-d arrays], "names": [str]}`.'
     )
     dataset_path: Path = _path(
-        "./dataset", "The photos, a folder for each person: what all else is made from."
+        "./dataset", "The photos, one folder per person. Everything else is made from them."
     )
     audit_path: Path | None = _field(
-        None, "a path", "Who enrolled, forgot, trained, and when; default: audit.jsonl beside encodingsPath."
+        None,
+        "a path",
+        "The log of who enrolled, forgot and trained, and when. Default: audit.jsonl beside encodingsPath.",
     )
     auto_retrain: bool = _field(
-        False, "true or false", "Train again, in the background, if the model does not fit what is installed."
+        False, "true or false", "Retrain in the background if the model does not fit the installed libraries."
     )
-    min_proba: float = _number(0.9, 0, 1, "A face whose probability is lower is not named.")
+    min_proba: float = _number(0.9, 0, 1, "Faces with a lower probability are not named.")
     focus_measure_threshold: float = _number(
-        200, 0, 10**9, "A face whose variance of the Laplacian is lower is too blurry."
+        200, 0, 10**9, "Faces whose variance of the Laplacian is lower count as too blurry."
     )
     min_face: float = _number(
         20,
         0,
         10**5,
-        "Pixels. A face that is narrower or lower is too small. From 41 on (81 without a doubling) `cnn` "
-        "does not look for all that are, which saves work: then they may be no face at all.",
+        "Pixels. Faces that are narrower or shorter count as too small. From 41 on (81 without upsampling), "
+        "`cnn` skips faces it could not report anyway, which saves work; such a face may then go undetected.",
     )
     num_face_img_upsample: int = _integer(
         1,
         0,
         4,
-        "Doublings of a picture before detection: each finds faces half the size, at 4 times the cost.",
+        "How often an image is doubled in size before detection. Each doubling finds faces half the size, at "
+        "4 times the cost.",
     )
-    face_det_model: str = _choice("cnn", "The detector.")
+    face_det_model: str = _choice("cnn", "The face detector.")
     embedder: str = _choice(
         "auto",
-        "The network that encodes a face; `auto` is the one that the model was trained on, and for a new "
-        "training the one that decides best. The original's files are of `dlib_resnet`. `both` are two.",
+        "The network that encodes faces. `auto` uses the one that the model was trained on and, for a new "
+        "training, the one that decides best. Files of the original use `dlib_resnet`; `both` uses two.",
     )
     classifier: str = _choice(
         "auto",
-        "What the daemon trains; `auto` is what the model file holds, or `template` where there is none.",
+        "The classifier that the daemon trains. `auto` keeps the kind in the model file, or uses "
+        "`template` if there is none.",
     )
     decision: str = _choice(
         "auto",
-        "When a face is named: `auto` as falseAcceptRate and minProba say; `proba` is the original's rule, "
-        "minProba alone.",
+        "How a face gets its name: `auto` applies falseAcceptRate and minProba; `proba` applies minProba "
+        "alone, as the original does.",
     )
     false_accept_rate: float = _field(
         0.002,
         "a number above 0.000001, up to 0.1",
-        "The share of strangers who may be taken for somebody enrolled; what is lower names fewer people. "
-        "It counts from the next training on.",
+        "The share of strangers wrongly named that you accept. A lower value names fewer people. It takes "
+        "effect with the next training.",
         gt=1e-6,
         le=0.1,
     )
-    num_jitters: int = _integer(1, 1, 10_000, "Re-samples of each face that are encoded and averaged.")
+    num_jitters: int = _integer(
+        1, 1, 10_000, "How many random variations of each face are encoded and averaged."
+    )
     jitter: str = _choice(
-        "dlib", "The re-samples: `dlib` are its own; `fast` are as good, sooner made, always the same."
+        "dlib",
+        "How the variations are made: `dlib` uses dlib's own code; `fast` is just as good, faster and "
+        "deterministic.",
     )
     runtime: str = _choice(
         "auto",
-        "What runs the networks: `auto` is openvino for bf16, else onnxruntime, with face_det's own kernels "
-        "where a C compiler built them; `native` insists on these, `onnxruntime` leaves them out.",
+        "What runs the networks. `auto` uses openvino for bf16 and onnxruntime otherwise, with our own "
+        "compiled kernels if they were built; `native` requires the kernels, `onnxruntime` never uses them.",
     )
     precision: str = _choice(
-        "fp32", "`bf16` is faster and less exact. It needs openvino, and a processor that has it."
+        "fp32", "`bf16` is faster and less exact. It needs openvino and a processor that supports it."
     )
-    device: str = _choice("cpu", "`cuda` is a graphics card. It needs onnxruntime-gpu.")
-    threads: int = _integer(1, 1, 256, "Threads that a network uses.")
-    workers: int = _integer(1, 1, 64, "Calls that the daemon computes at the same time.")
+    device: str = _choice("cpu", "`cuda` uses an NVIDIA graphics card. It needs onnxruntime-gpu.")
+    threads: int = _integer(1, 1, 256, "How many threads each network uses.")
+    workers: int = _integer(1, 1, 64, "How many calls the daemon computes at the same time.")
     isolation: str = _choice(
         "none",
-        "`process`: pictures are looked at in processes of their own, one for each of `workers`, so that a "
-        "picture that makes native code crash does not end the daemon: it is a `bad_image`.",
+        "`process` analyses images in separate processes, one per worker. An image that crashes native code "
+        "is then answered `bad_image` and the daemon keeps running.",
     )
     worker_memory: int = _integer(
         0,
         0,
         10**7,
-        "MB. With `isolation`, a process that has come to hold more is replaced between two pictures; 0 is "
+        "MB. With `isolation`, a process that has grown beyond this is replaced between two images; 0 means "
         "no limit.",
     )
     call_timeout: float = _number(
         25,
         0,
         86_400,
-        "Seconds. What of a detect_faces call is not done by then is answered `timeout`, the rest as usual. "
-        "It counts from when the call arrives; 0 is no limit. The Node client gives up after 30.",
+        "Seconds from the arrival of a detect_faces call. Anything not done by then is answered `timeout`, "
+        "the rest as usual. 0 means no limit. The Node client gives up after 30.",
     )
-    queue_size: int = _integer(64, 1, 100_000, "Calls that may wait; one more is answered `Busy`.")
-    max_images: int = _integer(1000, 1, 1_000_000, "Pictures in one call of detect_faces.")
+    queue_size: int = _integer(64, 1, 100_000, "How many calls may wait. Further calls are answered `Busy`.")
+    max_images: int = _integer(1000, 1, 1_000_000, "The most images in one detect_faces call.")
     max_pixels: int = _integer(
-        100_000_000, 1, 10**10, "A picture with more is refused by its header, before memory is taken."
+        100_000_000,
+        1,
+        10**10,
+        "Images with more pixels are rejected by their header, before memory is allocated.",
     )
-    max_file_bytes: int = _integer(100_000_000, 1, 10**10, "A picture's file with more is refused unread.")
+    max_file_bytes: int = _integer(100_000_000, 1, 10**10, "Larger image files are rejected unread.")
     zerorpc_heart_beat: int = _integer(
-        60_000, 100, 3_600_000, "Milliseconds, as in the Node client; client and daemon must agree."
+        60_000,
+        100,
+        3_600_000,
+        "Milliseconds, as in the Node client. Client and daemon must use the same value.",
     )
     zerorpc_pipe: str = _field(
         "ipc:///tmp/face_detect_zmq.pipe",
@@ -171,27 +185,33 @@ class Config(BaseModel):
     insecure_tcp: bool = _field(
         False,
         "true or false",
-        "Listen beyond this machine without keys: whoever reaches the port may then ask, enrol and forget.",
+        "Accept connections from other machines without keys. Anyone who can reach the port may then "
+        "recognise, enrol and forget people.",
     )
     keys_path: Path = _path(
         "./keys",
-        "The folder of `face-det keys`. With a server's key in it, tcp is encrypted and answers only clients "
-        "whose keys are there too.",
+        "The folder that `face-det keys` manages. If it holds a server key, tcp is encrypted and only "
+        "clients whose keys are in it are answered.",
     )
     mount_point: str = _field(
-        "", "text", "Put before each image path of a call, when the daemon sees the caller's disk elsewhere."
+        "",
+        "text",
+        "A prefix for every image path, for a daemon that sees the caller's disk under another path.",
     )
     image_roots: tuple[Path, ...] = _field(
-        (), "a list of paths", "If given, the only folders that a caller's paths may point into."
+        (), "a list of paths", "If set, the only folders that image paths in calls may point into."
     )
     shutdown_timeout: float = _number(
-        30, 0, 3600, "Seconds that calls in progress get to finish when the daemon is stopped."
+        30, 0, 3600, "How many seconds running calls get to finish when the daemon is stopped."
     )
     stuck_after: float = _number(
-        600, 1, 86_400, "Seconds. A thread that is longer at one picture hangs: the watchdog starts anew."
+        600,
+        1,
+        86_400,
+        "Seconds. A thread that takes longer over one image counts as hung, and the watchdog restarts it.",
     )
-    log_level: str = _choice("info", "What the daemon logs.")
-    comment: str = _field("", "text", "A note to the reader; not used.")
+    log_level: str = _choice("info", "The least severe messages that the daemon logs.")
+    comment: str = _field("", "text", "A note to the reader, otherwise ignored.")
 
     @field_validator(
         "model_path", "label_path", "encodings_path", "dataset_path", "keys_path", "audit_path", mode="before"
@@ -237,12 +257,12 @@ class Config(BaseModel):
 
     @property
     def compute(self) -> Compute:
-        """What the networks are run by, on and with."""
+        """Runtime, precision, device and threads of the networks."""
         return Compute(self.runtime, self.precision, self.device, self.threads)
 
 
 def _absolute(value: object, info: ValidationInfo) -> object:
-    """A path as text -> an absolute Path; anything else as it is, for the type check to refuse."""
+    """Make a path absolute; return anything else unchanged, for the type check to reject."""
     if not isinstance(value, str | Path):
         return value
     if not str(value).strip() or "\0" in str(value):
@@ -251,11 +271,17 @@ def _absolute(value: object, info: ValidationInfo) -> object:
 
 
 CONFIG_KEYS = {to_camel(name): field for name, field in Config.model_fields.items()}
-"""Every key of the file, in the order above."""
+"""Every key of the file, in the order above, with its pydantic field."""
 
 
 def describe_expected_value(key: str) -> str:
-    """What the value of a key must be, in the words of a fault: "a number from 0 to 1"."""
+    """Say what the value of a key must be, in the words that error messages use.
+
+    >>> describe_expected_value("minProba")
+    'a number from 0 to 1'
+    >>> describe_expected_value("decision")
+    'one of auto, proba'
+    """
     if key in CHOICES:
         names = list(CHOICES[key])
         return f"one of {', '.join(names)}" if len(names) > 1 else names[0]

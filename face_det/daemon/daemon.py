@@ -1,4 +1,4 @@
-"""The daemon's life: claim the endpoint, load, answer, and end without losing a reply."""
+"""Runs the daemon: claims the endpoint, loads, answers, and stops without losing a reply."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ SERVER_NAME = "face_det"
 QUICK_THREADS = 2
 QUICK_QUEUE = 256
 LINGER_S = 5.0
-"""How long replies may still be on their way to the kernel when all calls are answered."""
+"""How long replies may take to reach the kernel once all calls are answered."""
 CHECK_S = 15.0
-"""How often the threads are looked after where no watchdog asks for more."""
+"""How often the threads are checked if no watchdog needs it more often."""
 REQUEST_BYTES = 32 * 2**20
-"""Room in a message for all that is no picture: a call with 100,000 labels has 20 MB."""
+"""Room in a message for everything but an image: a call with 100,000 labels takes 20 MB."""
 SHUTTING_DOWN = "shutting down; try again"
 
 
@@ -53,9 +53,9 @@ def run_daemon(
     *,
     call_limit_s: float | None = None,
 ) -> bool:
-    """Serve until SIGTERM or SIGINT; False if a thread that would not end is left behind.
+    """Serve until SIGTERM or SIGINT; return False if a thread that would not end is left behind.
 
-    ConfigError, AlreadyRunning, and what `assemble` raises come up before anything is served.
+    Raises ConfigError, AlreadyRunning and whatever `assemble` raises before anything is served.
     """
     config = load()
     logs.configure_logging(config.log_level)
@@ -95,7 +95,7 @@ class _Daemon:
         self._crashed = False
 
     def serve(self, place: Endpoint) -> bool:
-        """Load, answer, end."""
+        """Load, answer calls until told to stop, and shut down; return False if a thread is left behind."""
         gevent.signal_handler(signal.SIGTERM, self._stop)
         gevent.signal_handler(signal.SIGINT, self._stop)
         gevent.signal_handler(signal.SIGHUP, self._reload)
@@ -135,13 +135,16 @@ class _Daemon:
         return self._end(server, self._rpc.config.shutdown_timeout)
 
     def _load(self) -> Config:
-        """What a reload reads: the clients' keys first, since one that was removed must go in any case."""
+        """Read the clients' keys and then the configuration: a removed key must lose access in any case."""
         if self.guard is not None:
             self.guard.reload()
         return self._load_config()
 
     def _build(self) -> Service | None:
-        """The service, made on a thread so that signals are heard meanwhile; None if one said stop."""
+        """Build the service on a thread, so that signals are still handled.
+
+        Return None if one asked to stop.
+        """
         building = gevent.spawn(self._outcome_of_assembling)
         gevent.wait([building, self._stopping], count=1)
         if not building.ready():
@@ -153,7 +156,7 @@ class _Daemon:
         return service
 
     def _outcome_of_assembling(self) -> tuple[Service | None, FaceDetError | None]:
-        """The service, or why there is none: a greenlet that raises would have gevent print a traceback."""
+        """Return the service or the error: if a greenlet raises, gevent prints a traceback."""
         try:
             assembled = self._quick.submit(lambda: self._assemble(self._config, None), limit_s=float("inf"))
         except FaceDetError as error:
@@ -161,10 +164,10 @@ class _Daemon:
         return assembled, None
 
     def _end(self, server: RpcServer, timeout_s: float) -> bool:
-        """Let the calls in progress finish, refuse the others, deliver the replies.
+        """Let running calls finish, refuse new ones and deliver the replies.
 
-        The socket goes on listening until then: to unbind it would cut the connections, too, that
-        wait for replies. Who calls meanwhile is told.
+        The socket keeps listening until then, because unbinding it would also cut the connections
+        that wait for replies. Anyone who calls meanwhile is answered `Busy`.
         """
         log.info("stopping: %d calls in progress", server.calls)
         self._notifier.stopping(f"finishing {server.calls} calls")
@@ -174,27 +177,27 @@ class _Daemon:
         gevent.wait([finished, self._hurry], timeout=timeout_s, count=1)
         clean = bool(finished.ready())
         if not clean:
-            log.warning("cutting off %d calls that have not finished", server.calls)
+            log.warning("aborting %d calls that have not finished", server.calls)
             server.cut_off(SHUTTING_DOWN)
         finished.kill()
-        log.info("all calls are answered; delivering what is still on its way")
+        log.info("all calls are answered; delivering the last replies")
         server.close(LINGER_S)
         if self._crashed:
-            raise FaceDetError("the server failed; the log above says how")
+            raise FaceDetError("the server failed; see the log above")
         log.info("stopped")
         return clean
 
     def _finish(self, server: RpcServer) -> None:
         server.join()
         for pool in self._pools:
-            # Callers that are gone have left jobs behind, which end as well.
+            # Jobs of callers that are gone must end as well.
             pool.join()
 
     def _watch(self) -> None:
-        """Ping systemd's watchdog, from the hub and only while every thread has lately shown that it lives.
+        """Ping systemd's watchdog from the hub, but only while every thread shows signs of life.
 
-        So it is systemd that restarts a daemon whose hub or whose threads hang. A thread shows it by
-        an end of its job, by giving way in a long one, or by waking up while it has none.
+        systemd then restarts a daemon whose hub or threads hang. A thread shows a sign of life when it
+        ends a job, gives way during a long one, or wakes up without one.
         """
         watchdog_s = self._notifier.watchdog_s
         complained = False
@@ -203,12 +206,12 @@ class _Daemon:
             if stuck is None:
                 self._notifier.alive()
             elif not complained:
-                log.error("%s; the watchdog gets no more notifications", stuck)
+                log.error("%s; no longer notifying the watchdog", stuck)
             complained = stuck is not None
             gevent.sleep(CHECK_S if watchdog_s is None else watchdog_s / 2)
 
     def _stop(self) -> None:
-        """The first signal stops, the second hurries."""
+        """Stop on the first signal; on the second, do not wait for running calls."""
         (self._hurry if self._stopping.is_set() else self._stopping).set()
 
     def _crash(self) -> None:

@@ -1,4 +1,4 @@
-"""Who is next: a ring of clients, each with a line of jobs."""
+"""A fair queue: clients take turns, however many jobs each has queued."""
 
 from __future__ import annotations
 
@@ -10,28 +10,38 @@ Job = TypeVar("Job")
 
 
 class FairQueue(Generic[Job]):
-    """Jobs in the order of their turns: one of each client, then again. Locked by who uses it."""
+    """A round-robin queue: one job of each client, then the next of each. The user must lock it.
+
+    >>> queue: FairQueue[str] = FairQueue()
+    >>> for client, job in [("a", "a1"), ("a", "a2"), ("b", "b1")]:
+    ...     queue.add(client, job)
+    >>> [queue.take(lambda job: True) for _ in range(3)]
+    ['a1', 'b1', 'a2']
+    """
 
     def __init__(self) -> None:
         self._lines: OrderedDict[Hashable, deque[Job]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
-        """How many jobs wait."""
+        """Return the number of waiting jobs."""
         return self._count
 
     def add(self, client: Hashable, job: Job) -> None:
-        """At the end of the client's line."""
+        """Append a job to its client's queue."""
         self._lines.setdefault(client, deque()).append(job)
         self._count += 1
 
     def put_back(self, client: Hashable, job: Job) -> None:
-        """Taken and not finished: the first of its line."""
+        """Put a job that was taken but not finished back at the front of its client's queue."""
         self._lines.setdefault(client, deque()).appendleft(job)
         self._count += 1
 
     def take(self, fits: Callable[[Job], bool]) -> Job | None:
-        """The first job that fits of the first client that has one, who goes to the end of the ring."""
+        """Take the first job that fits from the first client that has one.
+
+        The client goes to the end of the ring.
+        """
         for client, line in self._lines.items():
             job = next(filter(fits, line), None)
             if job is not None:
@@ -42,7 +52,7 @@ class FairQueue(Generic[Job]):
         return None
 
     def remove(self, client: Hashable, job: Job) -> None:
-        """Not to be done any more."""
+        """Remove a waiting job."""
         line = self._lines[client]
         line.remove(job)
         self._count -= 1

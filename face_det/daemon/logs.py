@@ -1,4 +1,4 @@
-"""Logging of the daemon: to stderr, one line a record."""
+"""Sets up the daemon's logging: to stderr, one line per record."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import gevent
 
 
 class _OneLine(logging.Formatter):
-    """A traceback becomes part of its record's line: journals and greps work by lines."""
+    """Puts a traceback on the line of its record, because the journal and grep work line by line."""
 
     def format(self, record: logging.LogRecord) -> str:
         return " | ".join(line for line in super().format(record).splitlines() if line.strip())
 
 
 def configure_logging(level: str) -> None:
-    """Log our records from `level` ("debug", "info", ...) on, other people's from "warning"."""
+    """Log our records from `level` ("debug", "info", ...) up, and those of libraries from "warning" up."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -29,13 +29,13 @@ def configure_logging(level: str) -> None:
 
 
 def set_log_level(level: str) -> None:
-    """Change the level of our records."""
+    """Change the level from which our records are logged."""
     logging.getLogger("face_det").setLevel(level.upper())
 
 
 @contextlib.contextmanager
 def log_call(log: logging.Logger, verb: str, level: int = logging.INFO) -> Iterator[dict[str, Any]]:
-    """One line for a call, whatever becomes of it: counts, then milliseconds; never names or pixels."""
+    """Log one line for a call, however it ends: counts, then milliseconds; never names or pixels."""
     notes: dict[str, Any] = {}
     start = time.monotonic()
     error: str | None = None
@@ -49,7 +49,7 @@ def log_call(log: logging.Logger, verb: str, level: int = logging.INFO) -> Itera
         log.debug("%s: %s", verb, problem)
         raise
     finally:
-        # A copy: a caller that is gone leaves its notes to a thread that may still write.
+        # Copy the notes: if the caller is gone, a thread may still be writing to them.
         fields = sorted(dict(notes).items(), key=lambda field: field[0].endswith("_ms"))
         fields = [("error", error)] * bool(error) + fields
         fields.append(("total_ms", round((time.monotonic() - start) * 1000)))

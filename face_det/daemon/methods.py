@@ -1,4 +1,4 @@
-"""The verbs as callers reach them: each hands its work to the workers and logs one line."""
+"""The methods that callers reach: each hands its work to the workers and logs one line."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ ServiceBuilder = Callable[[Config, "Service | None"], "Service"]
 log = logging.getLogger(__name__)
 
 CALL_LIMIT_S = 600.0
-"""A worker that is longer at one call is stuck: no call takes that long, and every caller has given up."""
+"""A worker that takes longer over one call is stuck; by then every caller has given up."""
 PICTURE_LIMIT_S = 10.0
-"""Added for each picture of a call."""
+"""Added to the limit for each image of a call."""
 MODEL_CHECK_S = 15.0
-"""How often it is looked whether the model on disk is still the one in use."""
+"""How often the model on disk is compared with the one in use."""
 TRAINING_LIMIT_S = 6 * 3600.0
-"""The same for `train`, whose search may well take an hour."""
+"""The limit for `train`, whose search may well take an hour."""
 
 RESTART_KEYS = (
     "zerorpc_pipe",
@@ -52,15 +52,15 @@ RESTART_KEYS = (
     "max_file_bytes",
     "stuck_after",
 )
-"""What a reload cannot change."""
+"""The settings that a reload cannot change."""
 
 
 class DaemonMethods:
-    """The verbs. `workers` answer who is in a picture.
+    """The daemon's methods, one per verb, spread over three pools of threads.
 
-    `learner`, a single thread, runs one after the other what writes the dataset and the model, and
-    reloads: none reads the files half way through another's writing, and an hour's training keeps
-    no picture waiting. `quick` answers what must wait behind neither.
+    `workers` recognises faces. `learner`, a single thread, runs everything that writes the dataset or
+    the model, and reloads, one after the other: none sees files half written by another, and an hour
+    of training delays no image. `quick` runs what must wait for neither.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class DaemonMethods:
         return self._config
 
     def methods(self) -> Mapping[str, Callable[..., Any]]:
-        """All that can be called from outside."""
+        """Return everything that can be called from outside, by name."""
         return {
             "detect_faces": self.detect_faces,
             "recognize": self.recognize,
@@ -108,7 +108,7 @@ class DaemonMethods:
         }
 
     def detect_faces(self, images: Any) -> Any:
-        """Who is in the persons' boxes of these images? JSON text of the same list, with answers."""
+        """Name the people in the given boxes; return the list as JSON text, with answers."""
         pictures = len(images) if isinstance(images, list) else 1
         limit_s = self._call_limit_s + PICTURE_LIMIT_S * pictures
         budget = Budget(self._config.call_timeout or math.inf, give_way=give_way)
@@ -121,7 +121,7 @@ class DaemonMethods:
             )
 
     def recognize(self, image: Any, options: Any = None) -> Any:
-        """Who is in this picture (a path, or the bytes of a file)? Its faces, best first."""
+        """Return the faces of an image (a path, or the bytes of a file), best first."""
         with logs.log_call(log, "recognize") as notes:
             return self._workers.submit(
                 lambda: self._service.recognize(image, options, notes),
@@ -130,32 +130,32 @@ class DaemonMethods:
             )
 
     def add_face(self, name: Any, image: Any) -> Any:
-        """Store the one face of this picture (a path, or the bytes of a file) under a name, and learn it."""
+        """Store the one face of an image (a path, or the bytes of a file) under a name and learn it."""
         with logs.log_call(log, "add_face") as notes:
             return self._learn("enrol", lambda: self._service.add_face(name, image, notes), notes, name=name)
 
     def people(self) -> Any:
-        """Everybody who is enrolled, with the number of images."""
+        """List everybody enrolled, with the number of images."""
         with logs.log_call(log, "people", logging.DEBUG) as notes:
             return self._swiftly(lambda: self._service.people(), notes)
 
     def forget(self, name: Any) -> Any:
-        """Remove a person's images and encodings, and unlearn them."""
+        """Remove a person's images and encodings and unlearn them."""
         with logs.log_call(log, "forget") as notes:
             return self._learn("forget", lambda: self._service.forget(name, notes), notes, name=name)
 
     def train(self, options: Any = None) -> Any:
-        """Retrain from the dataset and use the new model from the next call on; the report."""
+        """Retrain from the dataset, use the new model from the next call on, and return the report."""
         with logs.log_call(log, "train") as notes:
             return self._learn("train", lambda: self._service.train(options, notes), notes, TRAINING_LIMIT_S)
 
     def reload(self) -> Any:
-        """Read configuration and model again, as SIGHUP does; what does not fit is refused."""
+        """Read configuration and model again, as SIGHUP does; reject them if they do not fit."""
         with logs.log_call(log, "reload") as notes:
             return self._learn("reload", lambda: self._replace(notes), notes)
 
     def status(self) -> Any:
-        """Version, uptime, model, networks, counters, queue depth, and how long calls take."""
+        """Return version, uptime, model, networks, counters, queue depth and call times."""
         with logs.log_call(log, "status", logging.DEBUG) as notes:
             fields = self._swiftly(lambda: self._service.status(), notes)
         ours, learning = self._workers.status(), self._learner.status()
@@ -172,18 +172,18 @@ class DaemonMethods:
         }
 
     def reload_on_signal(self) -> None:
-        """SIGHUP: as `reload`, but what is wrong goes to the log."""
+        """Reload on SIGHUP; unlike `reload`, log any error instead of raising it."""
         CURRENT_CALLER.set(Caller("signal"))
         try:
             self.reload()
         except FaceDetError as error:
             for fault in error.faults if isinstance(error, ConfigError) else (error,):
-                log.error("reload refused, the old configuration and model stay in use: %s", fault)
+                log.error("reload rejected, the old configuration and model stay in use: %s", fault)
         except Exception:
             log.exception("reload failed, the old configuration and model stay in use")
 
     def look_after_model(self) -> None:
-        """For ever: tell the log when the model on disk is another or does not fit, and mend it if wanted."""
+        """Check for ever if the model is stale, and retrain it if the configuration says so."""
         tried = None
         CURRENT_CALLER.set(Caller("daemon"))
         while True:
@@ -195,11 +195,11 @@ class DaemonMethods:
                         run = lambda: self._service.mend(notes)  # noqa: E731 - it runs now
                         self._learn("train", run, notes, TRAINING_LIMIT_S)
             except FaceDetError as error:
-                log.error("the model is not trained again: %s", error)
+                log.error("cannot retrain the model: %s", error)
             gevent.sleep(MODEL_CHECK_S)
 
     def summary(self) -> str:
-        """One line about what is served."""
+        """Describe in one line what is served."""
         model = self._service.status().get("model")
         known = f"{model['classifier']}, {len(model['classes'])} classes" if model else "no model trained yet"
         return f"ready on {self._started_with.zerorpc_pipe}: {known}"
@@ -207,7 +207,7 @@ class DaemonMethods:
     def _learn(
         self, action: str, run: Callable[[], T], notes: Notes, limit_s: float = 0, *, name: object = None
     ) -> T:
-        """Run it on the learner's thread, with lines in the audit log before and after."""
+        """Run something on the learner's thread, with a line in the audit log before and after it."""
         recorded = audit_call(self._audit, action, run, notes, name)
         return self._learner.submit(recorded, limit_s=limit_s or self._call_limit_s, notes=notes)
 
@@ -215,7 +215,7 @@ class DaemonMethods:
         return self._quick.submit(run, limit_s=self._call_limit_s, notes=notes)
 
     def _replace(self, notes: Notes) -> dict[str, Any]:
-        """Take the new configuration, if it and the model on disk are fit for use."""
+        """Switch to the new configuration if it and the model on disk are usable."""
         self._notifier.reloading()
         try:
             return self._replaced(notes)
@@ -237,5 +237,5 @@ class DaemonMethods:
             fields = self._service.reload()
         notes.update(changed=",".join(changed) or "-", restart_needed=",".join(restart) or "-")
         if restart:
-            log.warning("these settings change only with a restart: %s", ", ".join(restart))
+            log.warning("these settings take effect only after a restart: %s", ", ".join(restart))
         return {**fields, "changed": changed, "restart_needed": restart}

@@ -1,11 +1,11 @@
 """Native threads behind a bounded queue, awaited from greenlets.
 
-The hub must stay free to send heartbeats, so nothing that computes runs on it: a greenlet hands
-its work over with `submit` and sleeps; the thread hands the result back through the hub's loop.
+The hub must stay free to send heartbeats, so no computation runs on it: a greenlet hands its work over
+with `submit` and sleeps, and the thread hands the result back through the hub's loop.
 
-Nobody's batch keeps the others waiting: clients have their turns in a ring. A long job calls
-`give_way` between two persons; it then waits, half done, for its client's next turn. For that each
-job is a greenlet of its thread (greenlets that gevent knows nothing of).
+No batch keeps other clients waiting, because clients take turns (FairQueue). A long job calls
+`give_way` between two people and then waits, half done, for its client's next turn. For that, each job
+is a greenlet of its thread (plain greenlets, unknown to gevent).
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from face_det.rpc import CURRENT_CLIENT
 T = TypeVar("T")
 
 WINDOW = 512
-"""How many of the last calls the percentiles are taken over."""
+"""The percentiles are taken over this many of the latest calls."""
 BEAT_S = 0.5
-"""How often a thread that waits for a job says that it is there."""
+"""How often a thread that waits for a job gives a sign of life."""
 MAX_SILENCE_S = 10.0
-"""A waiting thread that has not said so for longer hangs: nobody is that long without the interpreter."""
+"""A waiting thread that is silent for longer hangs: no thread goes that long without the interpreter lock."""
 
 
 def give_way() -> None:
-    """In a job: let the others have their turn, and return with the next one of ours."""
+    """Let other clients have their turn, and return on the next one of ours. Call it from within a job."""
     parent = greenlet.getcurrent().parent
     if isinstance(threading.current_thread(), _Thread) and parent is not None:
         parent.switch()
@@ -45,7 +45,7 @@ def give_way() -> None:
 
 @dataclass(eq=False)
 class _Job:
-    """One submitted call; the thread that runs it writes `value` or `error`, then the hub sets `done`."""
+    """One submitted call. The thread that runs it sets `value` or `error`, then the hub sets `done`."""
 
     run: Callable[[], Any]
     notes: dict[str, Any]
@@ -61,9 +61,9 @@ class _Job:
 
 
 class _Thread(threading.Thread):
-    """A native thread, and the job it is at since `since`; where there is none, when it last said so.
+    """A native thread, its current job, and when it last gave a sign of life (`since`, monotonic).
 
-    It is a daemon: one that hangs does not keep the process alive.
+    It is a daemon thread, so that one that hangs does not keep the process alive.
     """
 
     def __init__(self, work: Callable[[_Thread], None], name: str) -> None:
@@ -73,12 +73,12 @@ class _Thread(threading.Thread):
 
 
 class Workers:
-    """`threads` native threads and a queue of `queue_size`; make it, start it and submit on one hub."""
+    """`threads` native threads and a queue of `queue_size` jobs. Create, start and use it on one hub."""
 
     def __init__(self, threads: int, queue_size: int, *, name: str = "worker") -> None:
         self._queue_size = queue_size
         self._loop = gevent.get_hub().loop
-        # While all greenlets wait for threads, this keeps the loop from concluding that nothing can happen.
+        # While all greenlets wait for threads, this keeps the loop from exiting as idle.
         self._keep_alive = self._loop.async_()
         self._ready = threading.Condition()
         self._waiting: FairQueue[_Job] = FairQueue()
@@ -104,12 +104,12 @@ class Workers:
         notes: dict[str, Any] | None = None,
         budget: Budget | None = None,
     ) -> T:
-        """What `run()` returns or raises, computed on a thread; blocks only the calling greenlet.
+        """Run `run()` on a thread and return or raise what it does; blocks only the calling greenlet.
 
-        Busy at once if the queue is full or closed. `limit_s` is how long it may run without giving way
-        before the thread counts as stuck; `notes` gains `queue_ms`. If the greenlet is killed while it
-        waits here, a job that has not begun never will, and its place in the queue is free again; one
-        that has begun finds its `budget` cancelled.
+        Raises Busy at once if the queue is full or closed. `limit_s` is how many seconds it may run
+        without giving way before the thread counts as stuck; `notes` gains `queue_ms`. If the greenlet
+        is killed while it waits here, a job that has not begun is removed from the queue, and the
+        `budget` of one that has begun is cancelled.
         """
         job = _Job(run, {} if notes is None else notes, limit_s, budget or Budget(), CURRENT_CLIENT.get())
         self._enqueue(job)
@@ -153,21 +153,21 @@ class Workers:
                 job.greenlet = greenlet.greenlet(_run_job)
             job.greenlet.switch(job)
             with self._ready:
-                # In this order, for `stuck` looks without the lock.
+                # The order matters: `stuck` looks at both without the lock.
                 thread.since = time.monotonic()
                 thread.job = None
                 if not job.greenlet.dead:
-                    # The first of its client's line again, and the client the last of the ring.
+                    # First in its client's queue again, while the client goes to the end of the ring.
                     self._waiting.put_back(job.client, job)
                     continue
                 self._spans_ms.append((time.monotonic() - job.submitted) * 1000)
                 self._counts["done" if job.error is None else "failed"] += 1
             self._loop.run_callback_threadsafe(self._deliver, job)
-            # While this thread waits for the next job it must not keep the pictures of this one.
+            # While this thread waits for the next job, it must not keep the images of this one alive.
             del job
 
     def _next(self, thread: _Thread) -> _Job:
-        """The job whose turn it is: one that nobody has begun, or that this thread has."""
+        """Wait for the job whose turn it is: one that no thread has begun, or that this thread has."""
         with self._ready:
             while (job := self._waiting.take(lambda job: job.thread in (None, thread))) is None:
                 thread.since = time.monotonic()
@@ -187,7 +187,7 @@ class Workers:
             self._idle.set()
 
     def close(self, reason: str) -> None:
-        """Refuse new jobs, and those still waiting, with Busy(reason); the running ones go on."""
+        """Refuse new and waiting jobs with Busy(reason); running ones go on."""
         with self._ready:
             self._refusal = reason
             refused = []
@@ -199,24 +199,27 @@ class Workers:
             self._deliver(job)
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until no job is waiting or running; whether that came true in time."""
+        """Wait until no job is waiting or running; return False if that takes longer than `timeout_s`."""
         return bool(self._idle.wait(timeout_s))
 
     def stuck(self) -> str | None:
-        """Which thread has died, is longer at a job than its limit, or waits for none and gives no sign."""
+        """Say which thread has died, exceeds the limit of its job or is idle and silent.
+
+        None if none does.
+        """
         for thread in self._threads:
             job = thread.job
             silent_s = time.monotonic() - thread.since
             if not thread.is_alive():
                 return f"{thread.name} has died"
             if job is None and silent_s > MAX_SILENCE_S:
-                return f"{thread.name} is idle, and has given no sign for {silent_s:.0f} s"
+                return f"{thread.name} is idle and has given no sign of life for {silent_s:.0f} s"
             if job is not None and silent_s > job.limit_s:
-                return f"{thread.name} has been at one call for {silent_s:.0f} s"
+                return f"{thread.name} has been busy with one call for {silent_s:.0f} s"
         return None
 
     def status(self) -> dict[str, Any]:
-        """Counters, queue depth, and the median and 95th percentile of a call's time, queue included."""
+        """Return counters, queue depth, and median and 95th percentile of call times (queue included)."""
         with self._ready:
             spans = sorted(self._spans_ms)
             running = sum(1 for thread in self._threads if thread.job is not None)
@@ -232,10 +235,10 @@ class Workers:
 
 
 def _run_job(job: _Job) -> None:
-    """Run a job to its end; in a greenlet."""
+    """Run a job to its end, inside a greenlet."""
     try:
         job.value = job.run()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets it
         job.error = error
     except BaseException as error:  # noqa: BLE001 - SystemExit in a greenlet would end the daemon
         job.error = RuntimeError(f"{type(error).__name__} in a call")
@@ -243,7 +246,7 @@ def _run_job(job: _Job) -> None:
 
 
 def _percentile(ordered: list[float], share: float) -> float | None:
-    """Nearest-rank percentile; None of nothing."""
+    """Return the nearest-rank percentile of sorted values, or None if there are none."""
     if not ordered:
         return None
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 1)

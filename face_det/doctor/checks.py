@@ -1,7 +1,7 @@
-"""Self-tests of an installation: each check yields lines that say ok, or what to do.
+"""Checks an installation: each check yields results that say ok, or what to do.
 
-Only what needs no daemon is here; the round trip to one is the command's. Libraries are imported
-where they are used: a doctor must be able to say that one is missing.
+The check of a running daemon is in the command. Libraries are imported where they are used, so that
+the doctor can report a missing one.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
-"""What networks run faster with, as Linux spells it."""
+"""Processor features that make networks faster, as Linux spells them."""
 
 ALTERNATIVES = {"onnxruntime": "onnxruntime-gpu"}
-"""Packages that may be there instead. Both at once would overwrite each other's files."""
+"""Packages that can replace a required one. Both at once would overwrite each other's files."""
 
 OPTIONAL = ("openvino",)
 
 
 class CheckState(str, Enum):
-    """How a check went. A warning is something that is not there yet, or slow: nothing is broken."""
+    """How a check went. A warning means that something is missing or slow, but nothing is broken."""
 
     OK = "ok"
     WARNING = "warning"
@@ -46,7 +46,7 @@ class CheckState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of the report; `advice` says what to do; where all is well, what might be better."""
+    """One line of the report. `advice` says what to do or, if all is well, what could be better."""
 
     check: str
     state: CheckState
@@ -55,7 +55,7 @@ class CheckResult:
 
 
 def check_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> Iterator[CheckResult]:
-    """The processor and those of its features that matter here."""
+    """Check the processor and its features that matter here."""
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores usable"
     try:
         text = cpuinfo.read_text("utf-8", "replace")
@@ -81,7 +81,7 @@ def check_cpu(cpuinfo: Path = Path("/proc/cpuinfo")) -> Iterator[CheckResult]:
 
 
 def check_packages() -> Iterator[CheckResult]:
-    """Python, and every package that face_det requires."""
+    """Check Python and every package that face_det requires."""
     yield CheckResult("python", CheckState.OK, f"{platform.python_version()} on {platform.platform()}")
     required = metadata.requires("face_det") or []
     names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in required if "extra ==" not in line]
@@ -91,7 +91,7 @@ def check_packages() -> Iterator[CheckResult]:
         versions += [f"{other} {_version(other)}" for other in there]
         if len(there) > 1:
             both = " and ".join(there)
-            advice = f"python -m pip uninstall {' '.join(there)}, then install the one that you want"
+            advice = f"python -m pip uninstall {' '.join(there)}, then install the one you want"
             yield CheckResult("packages", CheckState.WARNING, f"{both} are both installed", advice)
         elif not there and name not in OPTIONAL:
             advice = "install it: python -m pip install " + name
@@ -107,7 +107,7 @@ def _version(name: str) -> str | None:
 
 
 def check_weights() -> Iterator[CheckResult]:
-    """Where each weights file lies, and whether it is the published one."""
+    """Check that each weights file is the published one, and say where it is."""
     for name, entry in WEIGHTS_CATALOGUE.items():
         check = f"weights {name}"
         try:
@@ -124,9 +124,9 @@ def check_weights() -> Iterator[CheckResult]:
 
 
 def check_known_answers(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckResult]:
-    """A photo whose boxes and encodings are known: finds a processor or library that miscomputes.
+    """Compare the result for a photo with known boxes and encodings, to find faulty processors and libraries.
 
-    In bf16 both may be a little off. Networks whose weights may be missing, and are, say nothing.
+    In bf16 both may be slightly off. Networks whose optional weights are missing are skipped.
     """
     import numpy as np
 
@@ -138,7 +138,7 @@ def check_known_answers(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckRes
     if path is None or hashlib.sha256(path.read_bytes()).hexdigest() != known_answer.PHOTO_SHA256:
         advice = f"python -m pip install --force-reinstall --no-deps {known_answer.PHOTO_PACKAGE}"
         yield CheckResult(
-            "known answer", CheckState.NOT_OK, f"{known_answer.PHOTO} must be as published", advice
+            "known answer", CheckState.NOT_OK, f"{known_answer.PHOTO} must be the published file", advice
         )
         return
     rgb = load_image(path)
@@ -170,7 +170,7 @@ def check_known_answers(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckRes
                 f"box {_format_box(b)}, encoding {d:.3g} away" for b, d in zip(boxes, away, strict=True)
             )
             text = f"{path}: must give box {_format_box(box)}, got {got or 'no face'}"
-            advice = "encodings made here fit no others: reinstall the packages, check memory and processor"
+            advice = "encodings made here match no others: reinstall the packages, check memory and processor"
             yield CheckResult(check, CheckState.NOT_OK, text, advice)
 
 
@@ -185,7 +185,7 @@ def _format_box(box: Box) -> str:
 
 
 def _largest_edge_distance(one: Box, other: Box) -> float:
-    """Pixels between the edges that lie farthest apart."""
+    """Return the largest distance in pixels between corresponding edges."""
     return max(
         abs(one.xmin - other.xmin),
         abs(one.ymin - other.ymin),
@@ -195,7 +195,7 @@ def _largest_edge_distance(one: Box, other: Box) -> float:
 
 
 def check_folders(config: Config) -> Iterator[CheckResult]:
-    """The folders that are written to, and those that pictures come from."""
+    """Check the folders that are written to, and those that images come from."""
     written: dict[Path, str] = {}
     for purpose, path in _written_folders(config).items():
         written[path] = f"{written[path]}, {purpose}" if path in written else purpose
@@ -212,15 +212,13 @@ def check_folders(config: Config) -> Iterator[CheckResult]:
                 )
         elif purpose == "dataset":
             advice = "put photos there, one folder for each person, or enrol people through the daemon"
-            yield CheckResult(check, CheckState.WARNING, f"{path} is not there yet", advice)
+            yield CheckResult(check, CheckState.WARNING, f"{path} does not exist yet", advice)
         else:
-            yield CheckResult(
-                check, CheckState.NOT_OK, f"{path} must be a folder, is not there", f"mkdir -p '{path}'"
-            )
+            yield CheckResult(check, CheckState.NOT_OK, f"{path} does not exist", f"mkdir -p '{path}'")
     for root in config.image_roots:
         if not root.is_dir():
-            advice = "mount it, or correct imageRoots: until then pictures in it are answered bad_image"
-            yield CheckResult("imageRoots", CheckState.WARNING, f"{root} is not there", advice)
+            advice = "mount it or correct imageRoots; until then, images in it are answered bad_image"
+            yield CheckResult("imageRoots", CheckState.WARNING, f"{root} does not exist", advice)
 
 
 def _written_folders(config: Config) -> Mapping[str, Path]:
@@ -236,7 +234,7 @@ def _written_folders(config: Config) -> Mapping[str, Path]:
 
 
 def check_model_files(config: Config, fingerprint: str | None) -> Iterator[CheckResult]:
-    """Whether encodings and model load, and belong together and to the network of that fingerprint."""
+    """Check that encodings and model load, and that they match each other and the network's fingerprint."""
     from face_det.gallery import Gallery
     from face_det.recognition import choose_recognition_embedder, load_model
 
@@ -253,7 +251,7 @@ def check_model_files(config: Config, fingerprint: str | None) -> Iterator[Check
         )
     except FaceDetError as error:
         yield CheckResult(
-            "encodings", CheckState.NOT_OK, str(error), "face-det encode writes it anew from the dataset"
+            "encodings", CheckState.NOT_OK, str(error), "face-det encode recreates it from the dataset"
         )
     try:
         found = load_model(config.model_path, config.label_path)
@@ -263,9 +261,7 @@ def check_model_files(config: Config, fingerprint: str | None) -> Iterator[Check
     except ModelMissing as error:
         yield CheckResult("model", CheckState.WARNING, str(error), train)
     except FaceDetError as error:
-        yield CheckResult(
-            "model", CheckState.NOT_OK, str(error), "face-det train writes model and labels anew"
-        )
+        yield CheckResult("model", CheckState.NOT_OK, str(error), "face-det train recreates model and labels")
     else:
         when = f", trained {found.card.trained_at}" if found.card.trained_at else ""
         text = f"{config.model_path}: {found.card.kind} of {len(found.labels)} classes{when}"

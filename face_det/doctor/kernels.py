@@ -1,4 +1,4 @@
-"""Self-test: whether dlib's networks run by kernels of our own, and what to do if they do not."""
+"""Checks if dlib's networks run with our own compiled kernels, and what to do if not."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from face_det.doctor.checks import CheckResult, CheckState
 from face_det.nets import DEFAULT_COMPUTE, Compute
 
 VECTORS = {16: "AVX-512", 8: "AVX2"}
-"""By how many floats are in one."""
+"""The vector extension, by the number of floats in a vector."""
 
-BUILD_ADVICE = (
-    "for more speed: apt install gcc, then install face_det again (make clean setup, or pip install \
+BUILD_ADVICE = "for more speed: apt install gcc, then reinstall face_det (make clean setup, or pip install \
 --force-reinstall --no-deps .)"
-)
-REINSTALL_ADVICE = "install face_det again, with another compiler; check memory and processor"
+REINSTALL_ADVICE = "reinstall face_det with another compiler; check memory and processor"
 
 
 def check_kernels(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckResult]:
-    """Which are there, or why none; no fault, for ONNX Runtime does the same work, slower. Those that compute
-    wrongly are a warning: nothing uses them, but what else does this machine compute?"""
+    """Check which kernels there are, or why there are none.
+
+    Having none is no fault, since ONNX Runtime does the same work, only slower. Kernels that compute
+    wrongly are a warning: nothing uses them, but the machine itself may be faulty.
+    """
     from face_det.nets import UNSUPPORTED_PROCESSOR, load_checked_kernels, load_kernels
 
     loaded, found = load_kernels(), load_checked_kernels()
@@ -28,7 +29,7 @@ def check_kernels(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckResult]:
         used = "used for dlib's networks"
         if not compute.native:
             used = f"not used with {compute.runtime}, {compute.precision}, {compute.device}"
-        yield CheckResult("kernels", CheckState.OK, f"{VECTORS[found.lanes]}, they compute right; {used}")
+        yield CheckResult("kernels", CheckState.OK, f"{VECTORS[found.lanes]}, with correct results; {used}")
     elif not isinstance(loaded, str):
         yield CheckResult("kernels", CheckState.WARNING, f"not used: {found}", REINSTALL_ADVICE)
     elif platform.machine() != "x86_64":

@@ -1,8 +1,8 @@
-"""What the networks must answer for one photo: Rear Admiral Grace Hopper, which matplotlib carries.
+"""The expected results for one photo, of Rear Admiral Grace Hopper, which matplotlib ships.
 
-dlib's boxes are those of face_recognition.face_locations without upsampling, its encodings those of
-face_recognition.face_encodings with the small model; yunet's box is that of cv2.FaceDetectorYN, and
-the encoding with it that of cv2.FaceRecognizerSF, of length 1. All in steps of 1e-5.
+dlib's boxes are from face_recognition.face_locations without upsampling, and its encodings from
+face_recognition.face_encodings with the small model. yunet's box is from cv2.FaceDetectorYN, and the
+encoding in it, of length 1, from cv2.FaceRecognizerSF. Encodings are in steps of 1e-5.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ PHOTO_SHA256 = "a8ca6d734765703b09728ab47fe59f473d93ae3967fc24c7c0288c3c7adb7130
 STEP = 1e-5
 
 EMBEDDERS = {"cnn": "dlib_resnet", "hog": "dlib_resnet", "yunet": "sface"}
-"""Whose encoding is known of a detector's box."""
+"""The embedder whose encoding is known for a detector's box."""
 
 TOLERANCES = {"dlib_resnet": 1e-3, "sface": 5e-3}
-"""L2 distances that an encoding may have from the one below; those of two people are .6 and 1.1 apart
-and more. sface's picture is turned in steps of 1/32 px, and the next step may be taken."""
+"""The largest L2 distance between an encoding and the one below. Two people are at least 0.6 (dlib) or
+1.1 (sface) apart. sface aligns its image in steps of 1/32 px and may end up one step away."""
 
 SLACK_PX = {"cnn": 0.0, "hog": 0.0, "yunet": 0.05}
-"""How far an edge of the box may be off: dlib's are whole numbers."""
+"""How many pixels an edge of the box may be off; dlib's are whole numbers."""
 
 ROUGH_TOLERANCE = 0.2
 ROUGH_BOX = 0.25
-"""The same in bf16, of any embedder; and how far an edge may be off, in parts of the box's width."""
+"""The same in bf16, for any embedder, and how far an edge may be off as a fraction of the box width."""
 
 BOXES = {
     "cnn": Box(191, 146, 355, 310),

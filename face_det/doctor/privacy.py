@@ -1,4 +1,4 @@
-"""Self-test: whether others on this machine may read what identifies people, or change what is loaded."""
+"""Checks that other users can neither read data that identifies people nor change what is loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_permissions(config: Config) -> Iterator[CheckResult]:
-    """Files that are wider than 0600, a dataset wider than 0700, and folders that others may write to."""
+    """Check for files more open than 0600, a dataset more open than 0700, and folders others may write to."""
     encodings = config.encodings_path
     log = config.audit_path or default_audit_path(encodings)
     files = [
@@ -33,7 +33,7 @@ def check_permissions(config: Config) -> Iterator[CheckResult]:
     yield from found
     if not found:
         yield CheckResult(
-            "permissions", CheckState.OK, "photos, encodings, models and logs are their owner's only"
+            "permissions", CheckState.OK, "only their owner can read photos, encodings, models and logs"
         )
 
 
@@ -42,8 +42,8 @@ def _find_wider(paths: list[Path], refused: int, mode: str) -> Iterator[CheckRes
         try:
             there = stat.S_IMODE(path.stat().st_mode)
         except OSError:
-            continue  # not there yet, or said by another check
-        # In a sticky folder, as /tmp is, others cannot replace what is ours.
+            continue  # it does not exist yet, or another check reports it
+        # In a sticky folder such as /tmp, others cannot replace our files.
         if there & refused and not (path.is_dir() and there & stat.S_ISVTX):
-            text = f"{path} has mode {there:04o}: others on this machine may read or change it"
+            text = f"{path} has mode {there:04o}: other users may read or change it"
             yield CheckResult("permissions", CheckState.WARNING, text, f"chmod {mode} '{path}'")

@@ -1,4 +1,4 @@
-"""How an endpoint is written: what `zerorpcPipe` may hold. Where it is listened on is doors/endpoint.py's."""
+"""Parses endpoints, as in the setting `zerorpcPipe`. rpc/endpoint.py listens on them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from face_det.errors import ConfigError
 
-MAX_SOCKET_PATH = 107  # bytes: sun_path of a Unix socket, less the closing zero
+MAX_SOCKET_PATH = 107  # bytes: sun_path of a Unix socket, without the terminating zero
 EXPECTED = "ipc:///absolute/path or tcp://host:port"
 
 _TCP = re.compile(r"tcp://(\*|\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\s:/\[\]*]+):([0-9]{1,5})", re.ASCII)
@@ -17,7 +17,7 @@ _TCP = re.compile(r"tcp://(\*|\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\s:/\[\]*]+):([0-9]{
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A checked endpoint: either a socket's `path`, or a `host` and `port`."""
+    """A valid endpoint: either the `path` of a Unix socket, or a `host` and `port`."""
 
     text: str
     path: Path | None = None
@@ -26,7 +26,11 @@ class Endpoint:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """ipc:///absolute/path or tcp://host:port; ConfigError for anything else."""
+    """Parse ipc:///absolute/path or tcp://host:port; raise ConfigError for anything else.
+
+    >>> parse_endpoint("tcp://127.0.0.1:4242").port
+    4242
+    """
     path = text.removeprefix("ipc://")
     if path != text and path.startswith("/") and not path.endswith("/") and "\0" not in path:
         try:
@@ -43,5 +47,5 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def endpoint_error(text: str) -> ConfigError:
-    """What is wrong with the endpoint."""
+    """Make the error for an endpoint that cannot be used."""
     return ConfigError([f"zerorpcPipe: {text}"])

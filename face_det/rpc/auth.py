@@ -1,8 +1,8 @@
-"""Who may connect over tcp: CURVE on the socket, and the answers that ZeroMQ asks for about each client.
+"""Decides who may connect over tcp: enables CURVE and answers ZeroMQ's question about each client.
 
-ZeroMQ asks a socket of ours (RFC 27, ZAP) whether a client's public key is authorised, before anything that
-the client says is read. A client whose key is removed later is already connected, so each message is held
-against the list once more.
+Before ZeroMQ reads anything from a client, it asks a socket of ours (RFC 27, ZAP) if the client's public
+key is authorised. A client whose key is removed later is already connected, so every message is checked
+against the list as well.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 ZAP = "inproc://zeromq.zap.01"
 DOMAIN = b"face_det"
 LOCAL_CLIENT = "local"
-"""The name of who calls with the server's own key, as `face-det doctor` does."""
+"""The name of a client that uses the server's own key, as `face-det doctor` does."""
 HANDSHAKE_S = 10.0
 WARNING_INTERVAL_S = 10.0
-"""At most this often a stranger is logged."""
+"""Rejected clients are logged at most this often."""
 
 
 def create_authenticator(place: Endpoint, folder: Path, *, insecure: bool) -> Authenticator | None:
-    """What protects an endpoint: a guard for tcp where keys are, none for a socket or within this machine.
+    """Return what authenticates clients: an Authenticator for tcp with keys, otherwise None.
 
-    ConfigError for an endpoint that others can reach without keys, unless that is wanted.
+    Raises ConfigError if other machines could connect without keys, unless `insecure` allows it.
     """
     if place.path is not None:
         return None
@@ -46,17 +46,17 @@ def create_authenticator(place: Endpoint, folder: Path, *, insecure: bool) -> Au
         if not insecure:
             raise ConfigError(
                 [
-                    f"zerorpcPipe: {place.text} can be reached from outside: it must have keys, has none "
-                    f"in {folder}; run 'face-det keys server', or listen on 127.0.0.1 or ipc, or set "
-                    '"insecureTcp": true if the network itself keeps strangers out'
+                    f"zerorpcPipe: {place.text} can be reached from other machines and needs keys, but "
+                    f"{folder} has none; run 'face-det keys server', or listen on 127.0.0.1 or ipc, or set "
+                    '"insecureTcp": true if the network itself keeps others out'
                 ]
             )
-        log.warning("%s is open to whoever reaches it: no keys, insecureTcp is true", place.text)
+        log.warning("%s has no keys and insecureTcp is true: anyone who can reach it may call", place.text)
     return None
 
 
 class Authenticator:
-    """Encrypts a server's socket and answers for the clients whose keys lie in the folder."""
+    """Encrypts a server's socket and admits the clients whose keys are in the folder."""
 
     def __init__(self, folder: Path, pair: KeyPair) -> None:
         self._folder = folder
@@ -68,7 +68,7 @@ class Authenticator:
         self.reload()
 
     def reload(self) -> None:
-        """Read the clients' keys again; ConfigError if one cannot be used: then the old ones stay."""
+        """Read the clients' keys again; if one is unusable, raise ConfigError and keep the old ones."""
         clients = {**keys.load_authorised_keys(self._folder), self._pair.public: LOCAL_CLIENT}
         added, gone = clients.keys() - self._clients.keys(), self._clients.keys() - clients.keys()
         self._clients = clients
@@ -78,7 +78,7 @@ class Authenticator:
             log.warning("no client has a key yet: nobody can call; run 'face-det keys add NAME'")
 
     def protect(self, context: Any, socket: Any) -> None:
-        """Before it is bound: only CURVE, and nobody without our word."""
+        """Enable CURVE on a socket that is not bound yet, and make ZeroMQ ask us about each client."""
         self._zap = context.socket(zmq.REP)
         self._zap.setsockopt(zmq.LINGER, 0)
         self._zap.bind(ZAP)
@@ -86,25 +86,25 @@ class Authenticator:
         socket.setsockopt(zmq.CURVE_SECRETKEY, self._pair.secret.encode("ascii"))
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self._pair.public.encode("ascii"))
         socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
-        # Without this nobody would be asked about if our answers ever failed to come.
+        # Without this, every client would be admitted if our answers ever failed to arrive.
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         socket.setsockopt(zmq.HANDSHAKE_IVL, int(HANDSHAKE_S * 1000))
 
     def answer(self) -> None:
-        """Answer ZeroMQ's questions, for ever."""
+        """Answer ZeroMQ's questions for ever."""
         while True:
             request = self._zap.recv_multipart()
             self._zap.send_multipart(self._reply(request))
 
     def admits(self, part: Any) -> bool:
-        """Whether the sender of a message's part is still authorised."""
+        """Return True if the sender of a message frame is still authorised."""
         try:
             return part.get("User-Id") in self._clients
         except zmq.ZMQError:
             return False
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         self._zap.close(linger=0)
 
     def _reply(self, request: list[bytes]) -> list[bytes]:

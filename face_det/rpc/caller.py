@@ -1,4 +1,4 @@
-"""Who is calling, and the audit log's lines of what is done for them."""
+"""Identifies who makes a call."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import zmq
 
 _LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
-"""How ZeroMQ spells the peer of a Unix socket: user, group and process."""
+"""How ZeroMQ writes the peer of a Unix socket: user, group and process."""
 
 
 CURRENT_CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
-"""The server sets it in the greenlet of a call; greenlets have contexts of their own."""
+"""Set by the server in the greenlet of each call; every greenlet has its own context."""
 
 
 def identify_caller(frame: zmq.Frame) -> Caller:
-    """Who sent a message, as far as ZeroMQ knows: the user id over a socket, address and key over tcp."""
+    """Return who sent a message, as far as ZeroMQ knows: the user id over ipc, address and key over tcp."""
     address = _frame_property(frame, "Peer-Address") or ""
     local = _LOCAL.fullmatch(address)
     if local is not None:
@@ -35,13 +35,16 @@ def _frame_property(frame: zmq.Frame, name: str) -> str | None:
 
 
 CURRENT_CLIENT: ContextVar[Hashable] = ContextVar("client", default=None)
-"""Whose calls a greenlet submits."""
+"""The client for whom a greenlet submits jobs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asked: through which door (`rpc`, `signal`, `command`, `daemon`: of its own accord), and
-    what is known besides: user id of a command, address and key's name of a caller."""
+    """Who made a request, and how it came in.
+
+    `door` is `rpc`, `signal`, `command`, or `daemon` for what the daemon does by itself. `uid` is the
+    user id of a local caller; `peer` and `key` are the address and key of one over tcp.
+    """
 
     door: str
     uid: int | None = None
@@ -50,5 +53,5 @@ class Caller:
 
 
 def command_caller() -> Caller:
-    """The user of this process."""
+    """Return the user of this process as the caller of a command."""
     return Caller("command", uid=os.getuid())

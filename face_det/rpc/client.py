@@ -1,4 +1,4 @@
-"""The daemon's verbs from Python, with its errors as our own classes."""
+"""Calls the daemon from Python; its errors are raised as our own classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zerorpc
 import zmq
@@ -17,10 +17,6 @@ from face_det.errors import ConfigError, FaceDetError, Unreachable
 from face_det.rpc import address
 from face_det.rpc import keys as key_files
 from face_det.rpc.keys import ClientKeys
-
-if TYPE_CHECKING:
-    from face_det.config import Config
-
 
 PROBE_S = 5.0
 _HANDSHAKES = (
@@ -34,10 +30,10 @@ _HANDSHAKES = (
 class Client:
     """A connection to the daemon at `endpoint`; a context manager.
 
-    Each verb raises the error that the daemon names (Busy, BadRequest, ...), or Unreachable if
-    nobody listens, it does not take our keys, or no reply comes within `timeout_s`. Use one client
+    Each verb raises the error that the daemon reports (Busy, BadRequest, ...), or Unreachable if
+    nobody listens, the daemon rejects our keys, or no reply comes within `timeout_s`. Use one client
     per thread. `keys` is the file that `face-det keys add` wrote, for a daemon that is reached over
-    tcp; an ipc endpoint needs none. ConfigError if endpoint or file cannot be used.
+    tcp; an ipc endpoint needs none. Raises ConfigError if the endpoint or the file cannot be used.
     """
 
     def __init__(
@@ -56,27 +52,8 @@ class Client:
         self._heartbeat_s = heartbeat_s
         self._connection: Any = None
 
-    @classmethod
-    def configured(
-        cls,
-        config: Config,
-        timeout_s: float,
-        endpoint: str | None = None,
-        keys: str | os.PathLike[str] | None = None,
-    ) -> Client:
-        """A client of the daemon of this configuration, or of the one at `endpoint`.
-
-        Over tcp the former is called with the daemon's own keys, if no others are given. Raises
-        ConfigError for keys that cannot be read.
-        """
-        place = endpoint or config.zerorpc_pipe
-        own: ClientKeys | str | os.PathLike[str] | None = keys
-        if keys is None and endpoint is None and place.startswith("tcp:"):
-            own = key_files.load_local_keys(config.keys_path)
-        return cls(place, timeout_s=timeout_s, heartbeat_s=config.zerorpc_heart_beat / 1000, keys=own)
-
     def __enter__(self) -> Client:
-        """This client; it connects with the first call."""
+        """Return this client, which connects on the first call."""
         return self
 
     def __exit__(
@@ -92,42 +69,42 @@ class Client:
             self._connection = None
 
     def detect_faces(self, images: list[dict[str, Any]]) -> str:
-        """JSON text of the same list, every person's label with an answer."""
+        """Name the people in the given boxes; return the list as JSON text with an answer at each person."""
         answer: str = self._call("detect_faces", images)
         return answer
 
     def recognize(self, image: str | bytes, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Faces of a whole picture (path on the daemon's machine, or bytes), best first."""
+        """Return the faces of an image (a path on the daemon's machine, or bytes), best first."""
         answer: list[dict[str, Any]] = self._call("recognize", image, options)
         return answer
 
     def add_face(self, name: str, image: str | bytes) -> dict[str, Any]:
-        """Store the one face of the picture under a name, and learn it."""
+        """Store the one face of the image under a name and learn it."""
         answer: dict[str, Any] = self._call("add_face", name, image)
         return answer
 
     def people(self) -> list[dict[str, Any]]:
-        """Everybody enrolled: [{name, images}]."""
+        """List everybody enrolled: [{name, images}]."""
         answer: list[dict[str, Any]] = self._call("people")
         return answer
 
     def forget(self, name: str) -> dict[str, Any]:
-        """Remove a person's images and encodings, and unlearn them."""
+        """Remove a person's photos and encodings and unlearn them."""
         answer: dict[str, Any] = self._call("forget", name)
         return answer
 
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Retrain from the dataset; the report."""
+        """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)
         return answer
 
     def reload(self) -> dict[str, Any]:
-        """Have configuration and model read again."""
+        """Make the daemon read its configuration and model again."""
         answer: dict[str, Any] = self._call("reload")
         return answer
 
     def status(self) -> dict[str, Any]:
-        """How the daemon is."""
+        """Return version, uptime, model, networks, counters and queue of the daemon."""
         answer: dict[str, Any] = self._call("status")
         return answer
 
@@ -135,7 +112,7 @@ class Client:
         self._probe()
         if self._connection is None:
             self._connection = zerorpc.Client(timeout=self._timeout_s, heartbeat=self._heartbeat_s)
-            # A request that nobody has taken must not keep the process from ending.
+            # An undelivered request must not keep the process from exiting.
             self._connection._events.setsockopt(zmq.LINGER, 0)
             if self._endpoint.path is None:
                 self._connect_by_tcp()
@@ -146,7 +123,7 @@ class Client:
         except zerorpc.RemoteError as error:
             raise _local_error(error.name, error.msg) from None
         except zerorpc.TimeoutExpired as error:
-            # Disconnecting tells the daemon that nobody waits for this one any longer.
+            # Disconnecting tells the daemon that nobody waits for this call any longer.
             self.close()
             raise self._unreachable(f"no reply to {verb} within {self._timeout_s} s") from error
         except zerorpc.LostRemote as error:
@@ -154,7 +131,7 @@ class Client:
             raise self._unreachable(f"no heartbeat for {2 * self._heartbeat_s} s during {verb}") from error
 
     def _connect_by_tcp(self) -> None:
-        """Connect, with our keys if there are any; Unreachable at once if the daemon turns us away."""
+        """Connect, with our keys if we have any; raise Unreachable at once if the daemon turns us away."""
         events = self._connection._events
         if self._keys is not None:
             events.setsockopt(zmq.CURVE_SERVERKEY, self._keys.server.encode())
@@ -166,18 +143,18 @@ class Client:
             events.connect(self._endpoint.text)
             patience_s = min(PROBE_S, self._timeout_s, 2 * self._heartbeat_s)
             if not monitor.poll(patience_s * 1000):
-                return  # a slow one: whether it answers will show
+                return  # a slow daemon; the call itself will show if it answers
             outcome = parse_monitor_message(monitor.recv_multipart())["event"]
         finally:
             connected.disable_monitor()
         if outcome != zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.close()
             raise self._unreachable(
-                "our keys are none of its clients'" if self._keys else "it wants keys and we have none"
+                "it does not accept our keys" if self._keys else "it requires keys and we have none"
             )
 
     def _probe(self) -> None:
-        """Unreachable at once where nobody listens: zmq would go on trying in silence."""
+        """Raise Unreachable at once if nobody listens; zmq would keep retrying in silence."""
         place = self._endpoint
         try:
             if place.path is None:
@@ -194,7 +171,7 @@ class Client:
 
 
 def _local_error(name: str, message: str) -> FaceDetError:
-    """The error that the daemon raised, by the name of its class."""
+    """Make the error that the daemon raised from the name of its class."""
     found = getattr(errors, name, None)
     if not isinstance(found, type) or not issubclass(found, FaceDetError):
         return FaceDetError(f"{name}: {message}")

@@ -1,4 +1,4 @@
-"""Which names can be called from outside, with which arguments; and zerorpc's questions about that."""
+"""Maps the name and arguments of a call to a method, and answers zerorpc's questions about them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from face_det.errors import BadRequest
 
 
 class Dispatcher:
-    """The menu of a server: call it with a verb and its arguments.
+    """Calls the method that a verb names.
 
-    Nothing else can be reached: a name is looked up in `methods`, never as an attribute. zerorpc's
-    own command line asks `_zerorpc_inspect` before it calls.
+    Nothing else can be reached: names are looked up in `methods`, never as attributes. zerorpc's own
+    command line calls `_zerorpc_inspect` first.
+
+    >>> Dispatcher("echo", {"echo": lambda text: text})("echo", ("hello",))
+    'hello'
     """
 
     def __init__(self, server: str, methods: Mapping[str, Callable[..., Any]]) -> None:
@@ -29,7 +32,7 @@ class Dispatcher:
         }
 
     def __call__(self, name: str, args: tuple[Any, ...]) -> Any:
-        """What the verb returns; BadRequest for an unknown verb or the wrong number of arguments."""
+        """Call a verb; raise BadRequest if it is unknown or the number of arguments is wrong."""
         method = self._questions.get(name) or self._method(name)
         parameters = inspect.signature(method).parameters.values()
         required = sum(1 for parameter in parameters if parameter.default is parameter.empty)

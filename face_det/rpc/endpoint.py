@@ -1,7 +1,7 @@
-"""Where the daemon listens: one daemon for each endpoint, and no socket taken from a living one.
+"""Listens on an endpoint: one daemon per endpoint, and never by taking over a live daemon's socket.
 
-zmq by itself replaces whatever lies at an ipc path, a living daemon's socket too. So the right to
-the path is a lock on PATH.lock, and what lies at the path is looked at only by the lock's holder.
+zmq by itself replaces whatever is at an ipc path, even the socket of a live daemon. The right to the
+path is therefore a lock on PATH.lock, and only the holder of the lock touches the path.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from face_det.errors import AlreadyRunning
 from face_det.rpc.address import Endpoint, endpoint_error
 
 SOCKET_UMASK = 0o117
-"""Of the socket: only its owner and group may call."""
+"""The umask for the socket: only its owner and group may call."""
 
 
 @contextlib.contextmanager
 def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
-    """Hold the right to an endpoint; at the end nothing of it is left behind.
+    """Hold the right to an endpoint, and leave nothing of it behind at the end.
 
-    AlreadyRunning if another daemon holds it, ConfigError if no socket can be made there. A tcp
-    port needs no lock: the kernel gives it to one process.
+    Raises AlreadyRunning if another daemon holds it and ConfigError if no socket can be created there.
+    A tcp port needs no lock, because the kernel gives it to one process only.
     """
     if endpoint.path is None:
         yield
@@ -46,7 +46,7 @@ def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
     except filelock.Timeout as error:
         raise _already_running(endpoint, f"pid {_pid_in(marker)}") from error
     except OSError as error:
-        raise endpoint_error(f"{marker} must be ours to lock, got {error.strerror}") from error
+        raise endpoint_error(f"cannot lock {marker}: {error.strerror}") from error
     try:
         marker.write_text(f"{os.getpid()}\n", "ascii")
         _remove_leftovers(endpoint, endpoint.path)
@@ -54,13 +54,13 @@ def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
         if endpoint.path.is_socket():
             endpoint.path.unlink(missing_ok=True)
     finally:
-        # Gone before it is unlocked: whoever has it open by then sees that and starts over.
+        # Remove it before unlocking: a process that has it open by then notices and starts over.
         marker.unlink(missing_ok=True)
         lock.release()
 
 
 def bind_endpoint(endpoint: Endpoint, listen: Callable[[str], None]) -> None:
-    """Call `listen` with the address as zmq wants it, and put its errors into our words."""
+    """Call `listen` with the address in the form that zmq expects, and translate its errors."""
     old = os.umask(SOCKET_UMASK)
     try:
         listen(endpoint.text if endpoint.path is not None else _numeric(endpoint))
@@ -73,7 +73,7 @@ def bind_endpoint(endpoint: Endpoint, listen: Callable[[str], None]) -> None:
 
 
 def _remove_leftovers(endpoint: Endpoint, path: Path) -> None:
-    """Remove what a killed daemon left, or the empty file that the original had its users make."""
+    """Remove what a killed daemon left behind, or the empty file that the original had its users create."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -90,11 +90,11 @@ def _remove_leftovers(endpoint: Endpoint, path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
-        raise endpoint_error(f"{path} is in the way and must be removable, got {error.strerror}") from error
+        raise endpoint_error(f"{path} is in the way and cannot be removed: {error.strerror}") from error
 
 
 def _listener(path: Path) -> int | None:
-    """The process that listens on a socket (0: cannot be told); None if nobody does any more."""
+    """Return the pid that listens on a socket, 0 if it cannot be told, None if nobody listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
@@ -115,7 +115,11 @@ def _pid_in(marker: Path) -> str:
 
 
 def is_reachable_from_outside(endpoint: Endpoint) -> bool:
-    """Whether other machines could connect: tcp on any address but the loopback's."""
+    """Return True if other machines could connect: tcp on any address but a loopback one.
+
+    >>> is_reachable_from_outside(parse_endpoint("tcp://127.0.0.1:4242"))
+    False
+    """
     if endpoint.path is not None:
         return False
     host = _host(endpoint)
@@ -123,7 +127,7 @@ def is_reachable_from_outside(endpoint: Endpoint) -> bool:
 
 
 def _host(endpoint: Endpoint) -> str:
-    """The host in numbers, or the * that stands for all."""
+    """Return the host as a numeric address, or * for all interfaces."""
     host = endpoint.host
     if host == "*":
         return host
@@ -132,12 +136,12 @@ def _host(endpoint: Endpoint) -> str:
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise endpoint_error(f"host {host!r} must be an address of this machine, got {why}") from error
-    # IPv4 first: it is what clients try that say "localhost".
+    # Prefer IPv4: clients that connect to "localhost" try it.
     return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
 
 
 def _numeric(endpoint: Endpoint) -> str:
-    """The address with numbers for the host's name, which is all that zmq can listen on."""
+    """Return the address with a numeric host, which is all that zmq can listen on."""
     host = _host(endpoint)
     return f"tcp://[{host}]:{endpoint.port}" if ":" in host else f"tcp://{host}:{endpoint.port}"
 

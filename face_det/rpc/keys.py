@@ -1,12 +1,12 @@
-"""Keys of CURVE, ZeroMQ's encryption: the server's pair, and the public keys of the clients it answers.
+"""The keys of CURVE, ZeroMQ's encryption: the server's pair and the public keys of its clients.
 
 | file in keysPath | holds |
 |---|---|
-| server.json | the server's public and secret key; whoever has it can be the server |
+| server.json | the server's public and secret key; whoever has it can pose as the server |
 | clients/NAME.json | a client's public key |
 
-A client gets a file of its own, with the server's public key and its own pair. Keys are 40 characters of
-Z85 (ZeroMQ's RFC 32), as every ZeroMQ library takes them. Nothing secret is ever printed.
+Each client gets a file with the server's public key and its own pair. Keys are 40 characters of Z85
+(ZeroMQ's RFC 32), the format that every ZeroMQ library accepts. Secrets are never printed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A public key, and the secret one that belongs to it."""
+    """A public key and its secret key."""
 
     public: str
     secret: str = field(repr=False)
@@ -43,34 +43,35 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
-    """What a client needs: whom it means to talk to, and who it is."""
+    """What a client needs: the public key of the server and its own pair."""
 
     server: str
     own: KeyPair
 
 
 def create_server_keys(folder: Path) -> str:
-    """Make the server's pair; its public key. ConfigError if there is one already."""
+    """Create the server's pair and return its public key; raise ConfigError if there is one already."""
     place = folder / SERVER_FILE
     if place.exists():
-        raise ConfigError([f"{place}: must not be there yet; every client knows it: remove it to begin anew"])
+        raise ConfigError([f"{place}: already exists, and every client knows it; remove it to start over"])
     pair = generate_key_pair()
     _write_json(place, {"public": pair.public, "secret": pair.secret})
     return pair.public
 
 
 def authorise_client(folder: Path, name: str, own_file: Path | None, public: str | None = None) -> None:
-    """Authorise a client: one whose `public` key is given, or a new one, whose file is written to `own_file`.
+    """Authorise a client by its `public` key, or create a pair for it and write that to `own_file`.
 
-    ConfigError if the server has no keys, the name is taken, or a file is in the way; BadName.
+    Raises ConfigError if the server has no keys, the name is taken or a file is in the way, and BadName
+    for a name that cannot be used.
     """
     server_pair = load_server_keys(folder)
     if server_pair is None:
-        raise ConfigError([f"{folder / SERVER_FILE}: must be there, is not; run 'face-det keys server'"])
+        raise ConfigError([f"{folder / SERVER_FILE}: not found; run 'face-det keys server'"])
     place = _client_file(folder, name)
     for path in filter(None, (place, own_file)):
         if path.exists():
-            raise ConfigError([f"{path}: must not be there yet; choose another name or remove it"])
+            raise ConfigError([f"{path}: already exists; choose another name or remove it"])
     if public is None:
         assert own_file is not None
         pair = generate_key_pair()
@@ -80,7 +81,7 @@ def authorise_client(folder: Path, name: str, own_file: Path | None, public: str
 
 
 def revoke_client(folder: Path, name: str) -> None:
-    """Authorise a client no longer; ConfigError if there is none of that name."""
+    """Withdraw a client's authorisation; raise ConfigError if no client has the name."""
     try:
         _client_file(folder, name).unlink()
     except OSError as error:
@@ -89,7 +90,10 @@ def revoke_client(folder: Path, name: str) -> None:
 
 
 def load_server_keys(folder: Path) -> KeyPair | None:
-    """The server's pair; None if there is none. ConfigError if it cannot be used, or others may read it."""
+    """Load the server's pair, or None if it has none.
+
+    Raises ConfigError if it is unusable or others may read it.
+    """
     place = folder / SERVER_FILE
     try:
         mode = place.stat().st_mode
@@ -98,12 +102,12 @@ def load_server_keys(folder: Path) -> KeyPair | None:
     except OSError as error:
         raise ConfigError([f"{place}: must be readable, got: {error.strerror}"]) from error
     if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError([f"{place}: must be its owner's alone; run: chmod 600 '{place}'"])
+        raise ConfigError([f"{place}: must be readable by its owner only; run: chmod 600 '{place}'"])
     return _parse_pair(_read_json(place), place)
 
 
 def load_authorised_keys(folder: Path) -> Mapping[str, str]:
-    """Public key -> name of each client. ConfigError for a file that holds something else."""
+    """Load the clients as {public key: name}; raise ConfigError for a file that holds something else."""
     found = {}
     try:
         places = sorted((folder / CLIENTS_FOLDER).glob("*.json"))
@@ -115,13 +119,13 @@ def load_authorised_keys(folder: Path) -> Mapping[str, str]:
 
 
 def load_client_keys(path: Path) -> ClientKeys:
-    """A client's own file; ConfigError if it is none."""
+    """Load a client's own file; raise ConfigError if it is not one."""
     content = _read_json(path)
     return ClientKeys(_parse_key(content, "server", str(path)), _parse_pair(content, path))
 
 
 def load_local_keys(folder: Path) -> ClientKeys | None:
-    """Keys for who may read the server's own: they call as the server. None if it has none."""
+    """Load keys for a local client that may read the server's: it calls as the server. None without keys."""
     pair = load_server_keys(folder)
     return None if pair is None else ClientKeys(pair.public, pair)
 
@@ -160,16 +164,16 @@ def _read_json(path: Path) -> Any:
 def _parse_pair(content: Any, path: Path) -> KeyPair:
     pair = KeyPair(_parse_key(content, "public", str(path)), _parse_key(content, "secret", str(path)))
     if zmq.curve_public(pair.secret.encode("ascii")) != pair.public.encode("ascii"):
-        raise ConfigError([f"{path}: public and secret must belong together, do not; make the keys anew"])
+        raise ConfigError([f"{path}: public and secret key do not match; create the keys again"])
     return pair
 
 
 def _parse_key(content: Any, name: str, place: str) -> str:
-    """A key of a file's content; what it is instead is not shown, it may be secret."""
+    """Return a key from a file's content. An invalid value is not shown, as it may be secret."""
     key = content.get(name) if isinstance(content, dict) else None
     try:
         if isinstance(key, str) and len(key) == 40 and len(z85.decode(key)) == 32:
             return key
     except (ValueError, LookupError, struct.error):
-        pass  # said below
+        pass  # reported below
     raise ConfigError([f"{place}: {name}: must be 40 characters of Z85, got something else"])

@@ -1,7 +1,7 @@
-"""zerorpc's messages: frames of a ROUTER socket <-> Message.
+"""Converts between zerorpc's messages, as frames of a ROUTER socket, and Message.
 
-A message is msgpack of (header, name, args). A call has a `message_id` in its header; all that
-belongs to it afterwards (heartbeats, the reply) names that id in `response_to`.
+A message is (header, name, args) in msgpack. The header of a call has a `message_id`; everything that
+belongs to the call afterwards (heartbeats, the reply) names that id in `response_to`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ HEARTBEAT = "_zpc_hb"
 MessageId = bytes | str | int
 
 MAX_ELEMENTS = 1_000_000
-"""Of all the lists and tables in a message. Each takes dozens of bytes here and as little as one on its
-way: a small message would fill the memory otherwise, and hold up all other calls."""
+"""The most elements of all lists and maps in a message. An element takes dozens of bytes in memory but
+as little as one on the wire, so a small message could otherwise fill the memory and stall all calls."""
 
 _UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, MemoryError, msgpack.UnpackException)
 
 
 class MalformedMessage(ValueError):
-    """What a foreign or broken peer sent."""
+    """Raised for a message from a foreign or broken peer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a peer; `route` are the frames that lead back to it."""
+    """One message from a peer; `route` holds the frames that lead back to it."""
 
     route: tuple[bytes, ...]
     id: MessageId
@@ -44,7 +44,11 @@ class Message:
 
 
 def unpack_message(frames: Sequence[bytes]) -> Message:
-    """The message in the frames of a ROUTER socket; Malformed if it is none."""
+    """Unpack the message in the frames of a ROUTER socket; raise MalformedMessage if there is none.
+
+    >>> unpack_message([b"peer", *pack_message([], b"7", "OK", (1,))]).response_to
+    b'7'
+    """
     if not frames:
         raise MalformedMessage("must come from an authorised client")
     *route, payload = frames
@@ -63,15 +67,17 @@ def unpack_message(frames: Sequence[bytes]) -> Message:
     if route and route[-1] == b"":
         route = route[:-1]
     version = header.get("v", 1)
-    # Version 1 knew neither heartbeats nor errors in parts; what is no number is as good as that.
+    # Version 1 had neither heartbeats nor structured errors; treat anything but a number as version 1.
     return Message(
         tuple(route), ids[0], ids[1], version if isinstance(version, int) else 1, name, tuple(args)
     )
 
 
 def _unpack_payload(payload: bytes) -> Any:
-    """ValueError beyond MOST_ELEMENTS. A text that is not UTF-8 keeps its bytes, as Python has the names
-    of files: who sends one is answered, too."""
+    """Unpack msgpack; raise ValueError beyond MAX_ELEMENTS.
+
+    Text that is not UTF-8 keeps its bytes, as Python does for file names, so its sender is answered too.
+    """
     left = MAX_ELEMENTS
 
     def count(made: Any) -> Any:
@@ -96,9 +102,9 @@ def _unpack_payload(payload: bytes) -> Any:
 def pack_message(
     route: Sequence[bytes], response_to: MessageId, name: str, args: Sequence[Any]
 ) -> list[bytes]:
-    """Frames of a message to the peer at `route` about its call.
+    """Pack a message about a call into frames for the peer at `route`.
 
-    TypeError, ValueError or OverflowError if an argument is nothing that msgpack knows.
+    Raises TypeError, ValueError or OverflowError if msgpack cannot represent an argument.
     """
     header = {"message_id": uuid.uuid4().hex.encode(), "v": VERSION, "response_to": response_to}
     return [

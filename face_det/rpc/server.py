@@ -1,14 +1,14 @@
 """The server's half of the zerorpc protocol, over pyzmq's gevent sockets.
 
-zerorpc.Server itself is not used: it is unmaintained, one odd message (a `response_to` that is a
-list) leaves it deaf for ever, it sends its tracebacks to callers, and it takes its own stalls for
-the silence of its callers. Callers see no difference; the tests drive this with zerorpc's client.
+We do not use zerorpc.Server. It is unmaintained, one odd message (a `response_to` that is a list)
+leaves it deaf for ever, it sends its tracebacks to callers, and it mistakes its own stalls for silence
+of its callers. Callers notice no difference; the tests use zerorpc's client.
 
-Heartbeats. A caller gives up after twice *its* interval without one, and intervals differ from ours
-where somebody forgot to set them (5 s is every client's default). So each heartbeat that arrives is
-answered at once, besides those sent at our own interval; and a caller counts as lost after twice the
-longer of our interval and the longest it has yet shown. One that never sent a heartbeat, or none
-yet, is judged by its connection alone.
+Heartbeats: a caller gives up after twice *its* interval without one, and its interval differs from ours
+if nobody set it (the default of every client is 5 s). We therefore answer each heartbeat at once, on top
+of those that we send at our own interval. A caller counts as lost after twice the longer of our interval
+and the longest gap it has shown so far. One that has not sent a heartbeat yet is judged by its connection
+alone.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
-import gevent.pool
 import zmq.green as zmq
+from gevent.pool import Group
 
 from face_det.errors import Busy, FaceDetError
 from face_det.rpc import messages
@@ -34,18 +34,18 @@ log = logging.getLogger(__name__)
 Dispatch = Callable[[str, tuple[Any, ...]], Any]
 
 PROBE_S = 5.0
-"""At least this often each caller gets a heartbeat: it is how a closed connection shows."""
+"""Each caller gets a heartbeat at least this often, which is how we notice a closed connection."""
 WARNING_INTERVAL_S = 10.0
-"""At most this often a malformed message is logged."""
+"""Malformed messages are logged at most this often."""
 QUIET_S = 0.5
-"""Before the end, so long nobody must have called: who gets a reply may well call again at once."""
+"""Before stopping, no call may have come in for this long: a caller that gets a reply often calls again."""
 MAX_ERROR_CHARS = 2000
-"""Characters of an error's message that travel."""
+"""The most characters of an error message that are sent."""
 
 
 @dataclass(eq=False)
 class _Call:
-    """A call in progress: where its reply goes, and when its caller last showed signs of life."""
+    """A call in progress: where its reply goes, and when its caller last showed signs of life (seconds)."""
 
     request: Message
     sender: Caller
@@ -56,10 +56,10 @@ class _Call:
 
 
 class RpcServer:
-    """Answers each call in a greenlet of its own with `dispatch(name, args)`.
+    """Answers each call with `dispatch(name, args)`, in a separate greenlet.
 
-    A FaceDetError travels as class name and one-line message; anything else becomes InternalError,
-    and its traceback goes to our log alone.
+    A FaceDetError is sent as class name and one-line message. Any other exception becomes
+    InternalError, and its traceback goes only to our log.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class RpcServer:
         self._heartbeat_s = heartbeat_s
         self._beat_s = min(heartbeat_s, PROBE_S)
         self._calls: dict[tuple[tuple[bytes, ...], MessageId], _Call] = {}
-        self._answering = gevent.pool.Group()
-        self._tasks = gevent.pool.Group()
+        self._answering = Group()
+        self._tasks = Group()
         self._clock = 0.0
         self._ticked = time.monotonic()
         self._active = float("-inf")
@@ -84,8 +84,8 @@ class RpcServer:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes)
-        # Without this a message to a caller that has gone is dropped without a word; and with a limit
-        # on what may wait for a slow caller, its reply could be.
+        # Without ROUTER_MANDATORY, a message to a caller that is gone would be dropped silently; with a
+        # high-water mark, so could the reply to a slow caller.
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
@@ -94,15 +94,15 @@ class RpcServer:
             guard.protect(self._context, self._socket)
 
     def bind(self, address: str) -> None:
-        """Listen on a zmq address; zmq.ZMQError if that is not possible."""
+        """Listen on a zmq address; raise zmq.ZMQError if that is not possible."""
         self._socket.setsockopt(zmq.IPV6, int("[" in address))
         self._socket.bind(address)
 
     def start(self, on_crash: Callable[[], None]) -> None:
-        """Begin to answer; `on_crash` is called if the loops that serve ever end by an error."""
+        """Start to answer; `on_crash` is called if one of the serving loops ends with an error."""
 
         def crashed(task: gevent.Greenlet) -> None:
-            log.critical("no longer able to serve", exc_info=task.exc_info)
+            log.critical("can no longer serve", exc_info=task.exc_info)
             on_crash()
 
         guarding = (self._guard.answer,) if self._guard is not None else ()
@@ -111,11 +111,11 @@ class RpcServer:
 
     @property
     def calls(self) -> int:
-        """How many calls are in progress."""
+        """The number of calls in progress."""
         return len(self._calls)
 
     def join(self) -> None:
-        """Wait until no call is in progress, and nobody has begun another for a moment."""
+        """Wait until no call is in progress and none has come in for a moment."""
         while self._calls or time.monotonic() - self._active < QUIET_S:
             gevent.sleep(QUIET_S / 4)
             self._answering.join()
@@ -125,7 +125,7 @@ class RpcServer:
         self._answering.kill(Busy(reason))
 
     def close(self, linger_s: float) -> None:
-        """Deliver the replies that are still on their way, in `linger_s` at most, and close."""
+        """Deliver outstanding replies within `linger_s` seconds and close."""
         self._tasks.kill()
         if self._guard is not None:
             self._guard.close()
@@ -135,7 +135,7 @@ class RpcServer:
     def _receive(self) -> None:
         while True:
             parts = self._socket.recv_multipart(copy=False)
-            # One whose sender has lost its right to call is as good as empty.
+            # Treat a message from a client that has lost its authorisation as empty.
             admitted = self._guard is None or self._guard.admits(parts[-1])
             try:
                 message = messages.unpack_message([part.bytes for part in parts] if admitted else [])
@@ -144,8 +144,8 @@ class RpcServer:
             else:
                 self._handle(message, parts[-1])
             del parts
-            # A message that is already there is received without a switch: give way by hand, or a
-            # caller that floods us keeps all others waiting.
+            # Receiving a message that is already there does not switch greenlets. Yield explicitly, or a
+            # caller that floods us would keep all others waiting.
             gevent.sleep(0)
 
     def _complain(self, fault: MalformedMessage) -> None:
@@ -167,7 +167,7 @@ class RpcServer:
             return
         key = (message.route, message.id)
         if key in self._calls:
-            self._complain(MalformedMessage("message_id is in use"))
+            self._complain(MalformedMessage("message_id is already in use"))
             return
         call = self._calls[key] = _Call(message, identify_caller(payload), heard=self._now())
         call.greenlet = self._answering.spawn(self._answer, call)
@@ -187,34 +187,34 @@ class RpcServer:
             self._send_error(call, type(error).__name__, str(error))
         except Exception as error:
             log.exception("%.40s failed", request.name)
-            self._send_error(
-                call, "InternalError", f"{type(error).__name__} inside the daemon; its log says more"
-            )
+            self._send_error(call, "InternalError", f"{type(error).__name__} inside the daemon; see its log")
 
     def _send_error(self, call: _Call, name: str, message: str) -> None:
         line = " ".join(message.splitlines())[:MAX_ERROR_CHARS].encode("utf-8", "replace").decode()
-        # zerorpc's client prints the third part, its traceback, in place of the message if there is one.
+        # zerorpc's client prints the third part, a traceback, instead of the message if there is one.
         args = (name, line, None) if call.request.version >= 2 else (f"{name}: {line}",)
         self._send(call, messages.ERR, args)
 
     def _send(self, call: _Call, name: str, args: tuple[Any, ...]) -> bool:
-        """Whether the caller is still connected."""
+        """Send a message about a call; return False if the caller is no longer connected."""
         frames = messages.pack_message(call.request.route, call.request.id, name, args)
         try:
-            # Without NOBLOCK greenlets could switch between two frames of a message.
+            # Without NOBLOCK, greenlets could switch between two frames of a message.
             self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
         except zmq.ZMQError as error:
-            log.debug("no way back to a caller: %s", error)
+            log.debug("cannot reach a caller: %s", error)
             return False
         return True
 
     def _now(self) -> float:
-        """The clock by which callers are judged. It stands still while we do: what they send during
-        a stall is there, and only has to be read yet."""
+        """Return the clock (seconds) by which callers are judged.
+
+        It stops while we stall: heartbeats that arrive meanwhile just have not been read yet.
+        """
         return self._clock + min(time.monotonic() - self._ticked, self._beat_s)
 
     def _beat(self) -> None:
-        """Send heartbeats, and give up callers that are gone."""
+        """Send heartbeats for ever, and drop callers that are gone."""
         while True:
             gevent.sleep(self._beat_s)
             self._clock, self._ticked = self._now(), time.monotonic()

@@ -1,4 +1,4 @@
-"""From a Config to a Service: the one place that knows both."""
+"""Builds the service from a Config. Nothing below this module knows the configuration."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from face_det.service.service import Limits, Service
 
 
 def build_recognition_options(config: Config) -> EngineOptions:
-    """What an engine that answers is built from: its embedder is the model's, if none is asked for.
+    """Return the engine options for recognition; the embedder is the model's unless one is configured.
 
-    Raises what reading the model raises.
+    Raises whatever reading the model raises.
     """
     found = build_learner(config).model()
     return _build_options(config, choose_recognition_embedder(config.embedder, found, config.model_path))
@@ -32,8 +32,10 @@ def build_recognition_options(config: Config) -> EngineOptions:
 def build_enrolment_options(
     config: Config, embedder: str | None = None, kept: Collection[str] | None = None
 ) -> EngineOptions:
-    """What an engine that encodes photos is built from; `embedder` instead of the configuration's, and
-    only for the encodings that are `kept`, if it is given."""
+    """Return the engine options for encoding photos.
+
+    `embedder` overrides the configured one. `kept`, if given, names the embedders whose encodings exist.
+    """
     return _build_options(config, choose_enrolment_embedder(embedder or config.embedder, kept))
 
 
@@ -51,7 +53,7 @@ def _build_options(config: Config, embedder: str) -> EngineOptions:
 
 
 def data_paths(config: Config) -> Paths:
-    """Where the files lie."""
+    """Return the paths of the dataset, the encodings, the model and the cache."""
     return Paths(
         dataset=config.dataset_path,
         encodings=config.encodings_path,
@@ -62,12 +64,12 @@ def data_paths(config: Config) -> Paths:
 
 
 def decision_rule(config: Config) -> DecisionRule:
-    """How faces are decided about."""
+    """Return the rule by which faces are named."""
     return DecisionRule(config.min_proba, config.decision)
 
 
 def service_limits(config: Config) -> Limits:
-    """What callers may ask for."""
+    """Return the limits on what callers may ask for."""
     return Limits(
         rule=decision_rule(config),
         max_images=config.max_images,
@@ -79,7 +81,7 @@ def service_limits(config: Config) -> Limits:
 
 
 def build_learner(config: Config, predecessor: Service | None = None) -> Enroller:
-    """Who writes the files; nothing is loaded yet."""
+    """Build the learner, which writes all data files. Nothing is loaded yet."""
     shared = Engines(_build_options(config, AUTO_EMBEDDER), _engine_builder(config))
     if predecessor is not None and predecessor.engines.options == shared.options:
         shared = predecessor.engines
@@ -90,7 +92,7 @@ def build_learner(config: Config, predecessor: Service | None = None) -> Enrolle
 
 
 def _engine_builder(config: Config) -> Callable[[EngineOptions], Engine] | None:
-    """What makes engines, if that is not engine.build: networks in processes of their own."""
+    """Return how engines are built if their networks run in separate processes, else None."""
     if config.isolation == "none":
         return None
 
@@ -101,13 +103,13 @@ def _engine_builder(config: Config) -> Callable[[EngineOptions], Engine] | None:
 
 
 def build_service(config: Config, predecessor: Service | None = None) -> Service:
-    """A service; the predecessor's networks are shared if the options are the same (a reload).
+    """Build a service. On a reload it shares the predecessor's networks if the options are the same.
 
-    ModelMismatch if the files on disk do not fit; no model at all is fine.
+    Raises ModelMismatch if the files on disk do not fit. Having no model at all is fine.
     """
     return Service(build_learner(config, predecessor), service_limits(config))
 
 
 def open_audit_log(config: Config, encodings: Path | None = None) -> AuditLog:
-    """The audit log that is configured, else the one beside these encodings, or the configuration's."""
+    """Open the configured audit log, else the one beside `encodings`, or beside the configured encodings."""
     return AuditLog(config.audit_path or audit.default_audit_path(encodings or config.encodings_path))

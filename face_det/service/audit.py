@@ -1,10 +1,10 @@
-"""Who enrolled, forgot, trained and reloaded, and when: lines that are only ever appended.
+"""The audit log: who enrolled, forgot, trained and reloaded, and when. Lines are only ever appended.
 
-A line of JSON is written before an action begins and one when it has ended, each in a single write
-and on disk before anything goes on, so that a kill leaves a beginning without an end and never an
-action without a line. Names are not in it: a person is a keyed hash of the name, with the key in a
-file beside it. So the log stays as it was when somebody is forgotten, and does not name them; who
-has the key can still ask when a certain name was enrolled or forgotten. Without the key nobody can.
+One line of JSON is written before an action begins and one when it ends. Each is a single write that
+is on disk before anything else happens, so a kill can leave a beginning without an end but never an
+action without a line. The log holds no names: a person appears as a keyed hash of the name, and the
+key is in a file beside the log. The log therefore stays as it is when somebody is forgotten. Whoever
+has the key can still look up when a given name was enrolled or forgotten; without it nobody can.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MAX_KEY_BYTES = 2**16
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A line: `action` number `id` was begun, done, or failed with the error named in `outcome`."""
+    """One line: the action `id` was begun, is done, or failed with the error that `outcome` names."""
 
     at: str
     id: str
@@ -65,23 +65,27 @@ class AuditEntry:
 
 
 def default_audit_path(encodings: Path) -> Path:
-    """Where the log lies if nothing else is asked for: beside the encodings."""
+    """Return where the log is unless configured otherwise: beside the encodings.
+
+    >>> default_audit_path(Path("/srv/encodings.pickle"))
+    PosixPath('/srv/audit.jsonl')
+    """
     return encodings.with_name("audit.jsonl")
 
 
 class AuditLog:
-    """The log in a file. What cannot be written is told loudly and stops nothing."""
+    """The audit log in a file. A line that cannot be written is logged as an error and stops nothing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failed = 0
-        """How many lines could not be written."""
+        """The number of lines that could not be written."""
         self._lock = threading.Lock()
         self._key: bytes | None = None
 
     @contextmanager
     def recorded(self, who: Caller, action: str, name: object = None) -> Iterator[dict[str, int]]:
-        """Note that an action begins, and how it ended; what is put into the dict are its counts."""
+        """Record that an action begins and how it ends; the counts come from the dict that this yields."""
         counts: dict[str, int] = {}
         number = secrets.token_hex(4)
         self._note(who, action, BEGUN, number, name, None)
@@ -94,7 +98,7 @@ class AuditLog:
         self._note(who, action, DONE, number, name, counts)
 
     def person(self, name: str) -> str:
-        """What stands for that name. Raises FaceDetError if the key can be neither read nor made."""
+        """Return the keyed hash of a name; raise FaceDetError if the key can be neither read nor created."""
         with self._lock:
             if self._key is None:
                 self._key = _load_key(self.path.with_name(f"{self.path.name}.key"))
@@ -102,13 +106,13 @@ class AuditLog:
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:24]
 
     def entries(self) -> list[AuditEntry]:
-        """All whole lines, in order. Raises DataError for a file that cannot be read."""
+        """Return all complete lines in order; raise DataError if the file cannot be read."""
         found = []
         for line in (read_if_present(self.path, MAX_BYTES) or b"").splitlines():
             try:
                 found.append(AuditEntry(**json.loads(line)))
             except (ValueError, TypeError, RecursionError):
-                continue  # cut off
+                continue  # cut off by a crash
         return found
 
     def _note(
@@ -130,27 +134,27 @@ class AuditLog:
             _append_line(self.path, json.dumps(values).encode() + b"\n")
         except FaceDetError as error:
             self.failed += 1
-            log.error("the audit log misses a line (%s %s): %s", action, outcome, error)
+            log.error("the audit log lacks a line (%s %s): %s", action, outcome, error)
 
 
 def _append_line(path: Path, line: bytes) -> None:
-    """One write at the end, on disk when this returns; a last line that was cut off is closed first."""
-    with report_write_errors(path, "what is written in it stays"):
+    """Append a line in one write that is on disk on return; a truncated last line is ended first."""
+    with report_write_errors(path, "what it holds is kept"):
         make_folder(path.parent)
-        # Not blocking: a named pipe would keep us waiting for its reader.
+        # Non-blocking, because a named pipe would make us wait for its reader.
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
         descriptor = os.open(path, flags, 0o600)
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise DataError(f"{path}: must be a file, got something else; see auditPath")
-            # Half of a line that another process is still writing would look cut off.
+            # Without the lock, a line that another process is still writing would look truncated.
             lock_descriptor(descriptor)
             found = os.fstat(descriptor)
             torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
             whole = b"\n" * torn + line
             if os.write(descriptor, whole) < len(whole):
-                # The next line closes what is cut off here.
+                # The next append ends the line that was truncated here.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
@@ -160,12 +164,12 @@ def _append_line(path: Path, line: bytes) -> None:
 
 
 def _load_key(path: Path) -> bytes:
-    """The key in a file, made if it is not there; DataError for one that is no key."""
+    """Read the key from a file, creating it if missing; raise DataError if the file holds no key."""
     with report_write_errors(path):
         make_folder(path.parent)
     key = read_if_present(path, MAX_KEY_BYTES)
     if key is None:
-        # Held, so that no other process makes another.
+        # Locked, so that no other process creates one too.
         with lock_folders([path.parent]):
             key = read_if_present(path, MAX_KEY_BYTES)
             if key is None:
@@ -180,13 +184,13 @@ T = TypeVar("T")
 
 
 AUDITED_COUNTS = ("images", "encodings", "encoded", "reused")
-"""What of a call's notes goes into the audit log."""
+"""The counts of a call that also go into the audit log."""
 
 
 def audit_call(
     log: AuditLog, action: str, run: Callable[[], T], notes: Mapping[str, Any], name: object = None
 ) -> Callable[[], T]:
-    """`run`, with lines in the audit log before and after: on behalf of who calls now."""
+    """Wrap `run` so that the audit log gets a line before and after it, on behalf of the current caller."""
     who = CURRENT_CALLER.get() or Caller("rpc")
 
     def recorded() -> T:

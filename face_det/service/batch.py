@@ -1,4 +1,4 @@
-"""One call of detect_faces: what there is to look at, and what is answered without looking."""
+"""One detect_faces call: what to analyse, and what can be answered without."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from face_det.types import Face, Match, Reason, Rgb
 
 
 class Batch:
-    """The requests' persons, each with its place (image, label) and, in the end, an answer."""
+    """The people in a request, each with a place (image, label) and, in the end, an answer."""
 
     def __init__(self, requests: list[wire.ImageRequest]) -> None:
         self.answers: dict[tuple[int, int], wire.PersonAnswer] = {}
@@ -24,11 +24,10 @@ class Batch:
                 self._persons.setdefault(request.path, []).append((index, person))
 
     def views(self, load: Callable[[str], Rgb], budget: Budget) -> Iterator[View]:
-        """Each picture once, and of it each person's box; what cannot be looked at is answered, with
-        `timeout` if `budget` is over.
+        """Yield each image once for each person's box in it; answer those that cannot be analysed.
 
-        Others have their turn before each view but the first. A call that waits for its next one holds
-        at most a picture, and that only if there are more persons in it.
+        A person is answered `timeout` once `budget` has run out. Before every view but the first, other
+        calls get a turn. A waiting call holds at most one image, and only if more people in it follow.
         """
         for number, (path, persons) in enumerate(self._persons.items()):
             if number > 0 and not budget.over:
@@ -53,13 +52,13 @@ class Batch:
             del rgb
 
     def frames(self, found: Sequence[tuple[Face, ...]]) -> list[str]:
-        """The picture that each face is in, view after view."""
+        """Return the image path of each face, view by view."""
         return [
             self._paths[place[0]] for place, faces in zip(self._places, found, strict=True) for _ in faces
         ]
 
     def answer(self, found: Sequence[tuple[Face, ...]], matches: Sequence[Match], broken: set[int]) -> None:
-        """The engine's answer to each view, and the decision about each face of them."""
+        """Record what the engine found in each view and the match for each face."""
         following = iter(matches)
         for index, (place, faces) in enumerate(zip(self._places, found, strict=True)):
             reason = Reason.BAD_IMAGE if index in broken else None
@@ -67,5 +66,5 @@ class Batch:
 
     @property
     def late(self) -> int:
-        """Persons whose turn did not come in time."""
+        """How many people were not analysed in time."""
         return sum(answer.reason is Reason.TIMEOUT for answer in self.answers.values())

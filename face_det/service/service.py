@@ -1,4 +1,4 @@
-"""The verbs, as plain functions of plain values: what every door calls."""
+"""The service behind every verb: recognises, enrols, forgets and trains. It knows no transport."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from face_det.service.batch import Batch
 from face_det.types import UNKNOWN, Face, Match, Rgb
 
 CallNotes = dict[str, Any]
-"""What a call wants in its log line: counts and milliseconds, never names or pixels."""
+"""Fields for the log line of a call: counts and milliseconds, never names or pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a caller may ask for, and how faces are decided about."""
+    """Limits on what a caller may ask for, and the rule by which faces are named."""
 
     rule: DecisionRule = field(default_factory=DecisionRule)
     max_images: int = 1000
@@ -41,7 +41,10 @@ class Limits:
 
 
 class Service:
-    """All verbs. Thread-safe: a call reads `_live`, engine and model in one, once; learning swaps it."""
+    """Implements the verbs.
+
+    Thread-safe: each call reads the recogniser once, and learning swaps in a new one.
+    """
 
     def __init__(self, learner: Enroller, limits: Limits) -> None:
         self._learner = learner
@@ -55,20 +58,20 @@ class Service:
 
     @property
     def engines(self) -> Engines:
-        """The engines, for a successor with the same options to share."""
+        """The engines, which a successor with the same options can share."""
         return self._learner.engines
 
     @property
     def trained(self) -> bool:
-        """Whether there is a model; without one every face is `unrecognised`."""
+        """True if there is a model. Without one every face is `unrecognised`."""
         return self._live.model is not None
 
     def detect_faces(
         self, images: object, notes: CallNotes | None = None, budget: Budget | None = None
     ) -> str:
-        """The uploader's call: JSON text of the same list, every person's label with an answer.
+        """Name the people in the given boxes; return the request as JSON text, with an answer at each person.
 
-        What is not looked at when `budget` is over is answered `timeout`.
+        Whatever has not been analysed when `budget` runs out is answered `timeout`. Raises BadRequest.
         """
         start = time.perf_counter()
         budget = budget if budget is not None else Budget()
@@ -97,7 +100,10 @@ class Service:
     def recognize(
         self, image: object, options: object = None, notes: CallNotes | None = None
     ) -> list[CallNotes]:
-        """Faces of a whole picture (path or bytes), best first; BadImage if it cannot be read."""
+        """Return the faces of a whole image (a path or bytes), best first.
+
+        Raises BadImage if it cannot be read.
+        """
         wire.require_options(options, known=())
         timings, live = Timings(), self._live
         (faces,) = live.engine.faces([(self._load(wire.require_picture(image)), None)], timings)
@@ -108,7 +114,7 @@ class Service:
         return [wire.face_as_json(face, match) for face, match in zip(faces, matches, strict=True)]
 
     def add_face(self, name: object, image: object, notes: CallNotes | None = None) -> dict[str, Any]:
-        """Store the one face of the image under NAME and learn it: the next call knows it."""
+        """Store the one face of the image under `name` and learn it; the next call recognises it."""
         source, limits = wire.require_picture(image), self._limits
         data, place = self._read(source), source if isinstance(source, str) else "bytes"
         rgb = load_image(data, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, place=place)
@@ -123,7 +129,7 @@ class Service:
         }
 
     def people(self) -> list[dict[str, Any]]:
-        """Everybody enrolled, with the number of photos; the strangers' folder is nobody."""
+        """List everybody enrolled with the number of photos, without the folder of strangers."""
         counts = {name: len(paths) for name, paths in list_photos(self._learner.places.dataset).items()}
         model = self._live.model
         for name in model.labels if model is not None else ():
@@ -131,12 +137,15 @@ class Service:
         return [{"name": name, "images": counts[name]} for name in sorted(counts) if name != UNKNOWN]
 
     def forget(self, name: object, notes: CallNotes | None = None) -> dict[str, Any]:
-        """Remove a person's photos and encodings, and unlearn them; UnknownPerson if there is nobody."""
+        """Remove a person's photos and encodings and unlearn them.
+
+        Raises UnknownPerson if nobody has the name.
+        """
         with self._learning:
             try:
                 forgotten = self._learner.forget(wire.require_text(name, "name"))
             except CannotWrite:
-                # Some of it may be done: what is gone must not be answered any more.
+                # Part of it may be done already, and people who are gone must no longer be named.
                 self._live = self._learner.load()
                 raise
             self._live = forgotten.live
@@ -148,7 +157,7 @@ class Service:
         }
 
     def train(self, options: object = None, notes: CallNotes | None = None) -> dict[str, Any]:
-        """Retrain from dataset/ and swap the new model in; options: classifier, embedder, quick."""
+        """Retrain from the dataset and swap in the new model. Options: classifier, embedder, quick."""
         wanted = wire.require_options(options, known=("classifier", "embedder", "quick"))
         kind, embedder = (
             None if key not in wanted else wire.require_text(wanted[key], f"options.{key}")
@@ -166,7 +175,7 @@ class Service:
         return {**retraining_as_json(retrained), "model": _model_as_json(self._live.model)}
 
     def reload(self) -> dict[str, Any]:
-        """Read the model from disk again; if it does not fit, the one in use stays and the error goes up."""
+        """Read the model from disk again; if it does not fit, raise the error and keep the one in use."""
         with self._learning:
             live = self._learner.load()
             if live.model is None and self._live.model is not None:
@@ -179,14 +188,14 @@ class Service:
         return {"model": _model_as_json(self._live.model)}
 
     def mend(self, notes: CallNotes | None = None) -> dict[str, Any]:
-        """Train again because the model is stale, and swap it in; nobody is lost by it."""
+        """Retrain because the model is stale, and swap in the new one; everybody stays enrolled."""
         with self._learning:
             self._live = self._learner.mend(lambda *_: None)
         self._note(notes, people=len(self.people()))
         return {"model": _model_as_json(self._live.model)}
 
     def status(self) -> dict[str, Any]:
-        """Version, uptime, model, networks and counters."""
+        """Return version, uptime, model, networks and counters."""
         with self._counting:
             counters = dict(self._counters)
         live = self._live

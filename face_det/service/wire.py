@@ -1,4 +1,4 @@
-"""The JSON of the outside: the only file that knows its keys."""
+"""Parses requests and renders replies. Only this module knows the JSON keys that callers see."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PERSON_LABEL = "person"
 
 EDGES = ("ymin", "xmin", "ymax", "xmax")
 MAX_NESTING = 64
-"""Lists and objects within each other that an image may bring along: all of it stands in the reply."""
+"""How deep lists and objects may be nested in a request, since all of it is repeated in the reply."""
 
 ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "outcome", "candidates", "faces")
 
 
 @dataclass(frozen=True, slots=True)
 class PersonLabel:
-    """A label called `person`: its index among the image's labels, and its box if it is finite."""
+    """A label called `person`: its index among the image's labels, and its box (None if not finite)."""
 
     label: int
     box: Box | None
@@ -31,7 +31,7 @@ class PersonLabel:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One image of a detect_faces call."""
+    """One image of a detect_faces call, and the people to look at in it."""
 
     path: str
     persons: tuple[PersonLabel, ...]
@@ -39,14 +39,20 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PersonAnswer:
-    """What is said of one person: the faces in the box, best first, or why there are none."""
+    """The answer for one person: the faces in the box, best first, or the reason why there are none."""
 
     faces: tuple[tuple[Face, Match], ...] = ()
     reason: Reason | None = None
 
 
 def parse_images(images: object, max_images: int) -> list[ImageRequest]:
-    """The request of detect_faces; BadRequest names the place of the first fault."""
+    """Parse the images of a detect_faces call; raise BadRequest with the place of the first fault.
+
+    >>> box = {"xmin": 1, "ymin": 2, "xmax": 30, "ymax": 40}
+    >>> image = {"image": "/a.jpg", "labels": [{"name": "person", "box": box}]}
+    >>> parse_images([image], max_images=10)[0].persons[0].box
+    Box(xmin=1.0, ymin=2.0, xmax=30.0, ymax=40.0)
+    """
     if not isinstance(images, (list, tuple)):
         raise BadRequest(f"images: must be a list, got {_shown(images)}")
     if len(images) > max_images:
@@ -79,7 +85,7 @@ def _require_shallow(entry: object, place: str) -> None:
     for _ in range(MAX_NESTING):
         level = [member for value in level for member in _members(value)]
     if level:
-        raise BadRequest(f"{place}: must be nested {MAX_NESTING} deep at the most, is deeper")
+        raise BadRequest(f"{place}: must be nested at most {MAX_NESTING} deep")
 
 
 def _members(value: object) -> Sequence[Any]:
@@ -95,7 +101,7 @@ def _parse_box(value: object, place: str) -> Box | None:
         number = _require_member(value, edge, place)
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise BadRequest(f"{place}.{edge}: must be a number, got {_shown(number)}")
-        # An int may be too large for a float: it lies as far outside as infinity does.
+        # An int may be too large for a float; treat it as infinite.
         edges[edge] = float(number) if abs(number) < 1e15 else math.inf
     if not all(math.isfinite(number) for number in edges.values()):
         return None
@@ -116,7 +122,7 @@ def _require_member(value: Mapping[Any, Any], key: str, place: str) -> object:
 
 
 def _shown(value: object) -> str:
-    """A value as an error message shows it: short, on one line."""
+    """Format a value for an error message: short and on one line."""
     if isinstance(value, (dict, list, tuple, bytes)):
         return f"{type(value).__name__} of {len(value)}"
     text = repr(value)
@@ -124,10 +130,13 @@ def _shown(value: object) -> str:
 
 
 def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], PersonAnswer]) -> str:
-    """The reply of detect_faces: the request, with an answer at each (image, label) that has one.
+    """Render the reply of detect_faces: the request, with an answer at each (image, label) that has one.
 
-    Keys that the call already carried are kept, but for an older answer, which is replaced.
-    JSON has no NaN and no bytes: the first becomes null, the second text.
+    Other keys of the request are kept; an older answer is replaced. JSON has neither NaN nor bytes:
+    NaN becomes null, bytes become text.
+
+    >>> render_reply([{"labels": [{"name": "person"}]}], {(0, 0): PersonAnswer(reason=Reason.BAD_IMAGE)})
+    '[{"labels": [{"name": "person", "face": null, "faceReason": "bad_image", "faces": []}]}]'
     """
     reply = [_to_json_value(image) for image in images]
     for (image, label), answer in answers.items():
@@ -139,7 +148,7 @@ def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], Person
 
 
 def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
-    """What a person's label gains. `face` speaks for the detector's most confident face."""
+    """Return the keys that a person's label gains; `face` is about the most confidently detected face."""
     faces = [face_as_json(face, match) for face, match in answer.faces]
     if faces:
         return {**faces[0], "faces": faces}
@@ -147,8 +156,10 @@ def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
 
 
 def face_as_json(face: Face, match: Match) -> dict[str, Any]:
-    """One face: name or null, probability if it was classified, reason if unnamed, box; and who it
-    may be, if that is uncertain."""
+    """Return one face as JSON: name or null, probability if classified, reason if unnamed, and box.
+
+    An uncertain face also has its candidates.
+    """
     fields: dict[str, Any] = {"face": match.name}
     if match.probability is not None:
         fields["faceProba"] = match.probability
@@ -163,7 +174,11 @@ def face_as_json(face: Face, match: Match) -> dict[str, Any]:
 
 
 def box_as_json(box: Box) -> dict[str, float]:
-    """A box in pixels of the full image."""
+    """Return a box as JSON, in pixels of the full image.
+
+    >>> box_as_json(Box(1, 2, 3, 4))
+    {'ymin': 2, 'xmin': 1, 'ymax': 4, 'xmax': 3}
+    """
     return {edge: getattr(box, edge) for edge in EDGES}
 
 
@@ -186,21 +201,25 @@ def _to_json_key(key: Any) -> str:
 
 
 def require_picture(image: object) -> str | bytes:
-    """A picture: its path, or its bytes."""
+    """Return `image` if it is a path or the bytes of an image file; raise BadRequest otherwise."""
     if isinstance(image, (str, bytes)):
         return image
     raise BadRequest(f"image: must be a path or the bytes of a picture, got {type(image).__name__}")
 
 
 def require_text(value: object, place: str) -> str:
-    """A text."""
+    """Return `value` if it is text; raise BadRequest with its place otherwise."""
     if not isinstance(value, str):
         raise BadRequest(f"{place}: must be text, got {type(value).__name__}")
     return value
 
 
 def require_options(given: object, *, known: tuple[str, ...]) -> Mapping[str, Any]:
-    """A verb's options; None is none."""
+    """Return the options of a verb (None: no options); raise BadRequest for an unknown one.
+
+    >>> require_options(None, known=("quick",))
+    {}
+    """
     if given is None:
         return {}
     if not isinstance(given, Mapping):

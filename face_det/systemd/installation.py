@@ -1,4 +1,4 @@
-"""What `face-det install-service` does, as a list of steps."""
+"""Plans what `face-det install-service` does, as a list of steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from face_det.systemd.steps import (
 )
 
 SERVICE_NAME = "face-detect"
-"""Of the unit, its user and group, and its folders below /etc, /run, /var/lib and /var/cache."""
+"""The name of the unit, its user and group, and its folders below /etc, /run, /var/lib and /var/cache."""
 UNIT_FILE = Path("/etc/systemd/system/face-detect.service")
 SYSUSERS_FILE = Path("/etc/sysusers.d/face-detect.conf")
 CONFIG_FILE = Path("/etc/face-detect/config.json")
@@ -48,12 +48,15 @@ CONFIG_CONTENT = f"""\
 """
 
 HIDDEN_FOLDERS = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
-"""What the unit's ProtectHome and PrivateTmp put an empty folder over."""
+"""The folders that the unit's ProtectHome and PrivateTmp hide."""
 _PLAIN = re.compile(r"[\w./@+,~=-]+")
 
 
 def plan_installation(root: Path) -> list[Step]:
-    """What makes the service; FaceDetError if its user could not run this installation."""
+    """Return the steps that install the service.
+
+    Raises FaceDetError if its user could not run this installation.
+    """
     ours = Owner(SERVICE_NAME, SERVICE_NAME)
     return [
         FileStep(SYSUSERS_FILE, SYSUSERS_CONTENT),
@@ -68,7 +71,10 @@ def plan_installation(root: Path) -> list[Step]:
 
 
 def plan_removal(root: Path, purge: bool) -> list[Step]:
-    """What ends the service; `purge` forgets everybody, too: settings, photos, models, user."""
+    """Return the steps that remove the service.
+
+    `purge` also removes settings, photos, models and the user.
+    """
     installed = path_in_root(root, UNIT_FILE).exists()
     steps: list[Step] = [*(_systemctl_steps(root, "disable", "--now", SERVICE_NAME) if installed else ())]
     steps += [RemovalStep(UNIT_FILE), *_systemctl_steps(root, "daemon-reload"), RemovalStep(SYSUSERS_FILE)]
@@ -80,10 +86,13 @@ def plan_removal(root: Path, purge: bool) -> list[Step]:
 
 
 def render_unit() -> str:
-    """The unit's text with the paths of this installation; FaceDetError if the service could not use them."""
+    """Return the unit file with the paths of this installation.
+
+    Raises FaceDetError if the service could not use them.
+    """
     command = Path(sysconfig.get_path("scripts"), "face-det")
     package = Path(face_det.__file__).parent
-    # Dependencies lie beside a package that is installed; a checkout stands alone.
+    # The dependencies of an installed package are beside it; a checkout is by itself.
     code = package.parent if package.parent.name in ("site-packages", "dist-packages") else package
     roots = dict.fromkeys(Path(path) for path in (sys.prefix, sys.base_prefix, code))
     shown = [path for path in roots if path.is_relative_to("/") and _is_hidden(path)]
@@ -93,7 +102,7 @@ def render_unit() -> str:
     for path in (command, *shown):
         if not _PLAIN.fullmatch(str(path)):
             raise FaceDetError(
-                f"{path}: must have a path of letters, digits and ./@+,~=-; install under /opt"
+                f"{path}: the path may hold only letters, digits and ./@+,~=-; install under /opt"
             )
     for path in (command, Path(sys.executable).resolve(), package / "__init__.py"):
         _require_readable_by_all(path, shown)
@@ -102,7 +111,7 @@ def render_unit() -> str:
         return text
     lines = "".join(f"BindReadOnlyPaths={path}\n" for path in shown)
     return text.replace(
-        "ProtectHome=yes\n", f"# This installation is all that is in them.\nProtectHome=tmpfs\n{lines}"
+        "ProtectHome=yes\n", f"# Only this installation is visible in them.\nProtectHome=tmpfs\n{lines}"
     )
 
 
@@ -111,16 +120,16 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _require_readable_by_all(path: Path, shown: Iterable[Path]) -> None:
-    """Whether others than the owner may read it; what lies above a folder that is shown does not matter."""
+    """Raise FaceDetError unless all users may read `path`; folders above a visible one do not matter."""
     for place in _path_and_visible_parents(path, shown):
         try:
             mode = place.stat().st_mode
         except OSError as error:
-            raise FaceDetError(f"{place}: must be there, got {error.strerror}; install again") from error
+            raise FaceDetError(f"{place}: cannot be read: {error.strerror}; reinstall face_det") from error
         needed = stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH
         if not mode & needed:
             raise FaceDetError(
-                f"{place}: must be open to all, for the service's user is {SERVICE_NAME}, got mode "
+                f"{place}: must be readable by the service's user {SERVICE_NAME}, got mode "
                 f"{stat.S_IMODE(mode):04o}; chmod o+rX it, or install under /opt"
             )
 
@@ -149,6 +158,6 @@ def _prefix_option(root: Path) -> list[str]:
 
 
 def _systemctl_steps(root: Path, *words: str) -> list[Step]:
-    """Nothing where systemd does not run, or runs another system than the one at `root`."""
+    """Return a systemctl step, or none unless systemd runs the system at `root`."""
     running = root == Path("/") and Path("/run/systemd/system").is_dir()
     return [CommandStep(("systemctl", *words))] if running else []

@@ -1,4 +1,4 @@
-"""Steps that change a system: told before they are done, done once, and done again without effect."""
+"""Steps that change a system. Each can describe itself first, and doing it again changes nothing."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from face_det.errors import FaceDetError
 
 
 class Step(Protocol):
-    """One thing to do below a root folder; to do it again changes nothing."""
+    """One change below a root folder; doing it again changes nothing."""
 
     def told(self) -> str:
-        """What it does, in a line."""
+        """Describe in one line what the step does."""
         ...
 
     def do(self, root: Path) -> bool:
-        """Do it; False if there was nothing to do. OSError or FaceDetError if it cannot be done."""
+        """Make the change; return False if there was nothing to do. Raises OSError or FaceDetError."""
         ...
 
 
 @dataclass(frozen=True)
 class Owner:
-    """To whom a file belongs, by names that the root's own /etc/passwd and /etc/group know."""
+    """The owner of a file, by names in the /etc/passwd and /etc/group of the root folder."""
 
     user: str = "root"
     group: str = "root"
 
     def own(self, path: Path, root: Path) -> None:
-        """Give it to them; who is not root prepares a folder for somebody who will."""
+        """Set the ownership. Without root, ownership is left unchanged, for staging into a folder."""
         if os.geteuid() == 0:
             os.chown(path, _require_id(root, "passwd", self.user), _require_id(root, "group", self.group))
 
 
 @dataclass(frozen=True)
 class FolderStep:
-    """A folder, and who may enter it."""
+    """Create a folder with this mode and owner."""
 
     path: Path
     mode: int
     owner: Owner = Owner()
 
     def told(self) -> str:
-        """The path, its mode and owner."""
+        """Describe the path, its mode and owner."""
         return f"folder {self.path} ({self.mode:04o}, {self.owner.user}:{self.owner.group})"
 
     def do(self, root: Path) -> bool:
-        """Make it, or put its mode and owner right."""
+        """Create the folder, or correct its mode and owner."""
         place = path_in_root(root, self.path)
         missing = not place.is_dir()
         place.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class FolderStep:
 
 @dataclass(frozen=True)
 class FileStep:
-    """A text file. One that is `kept` is the user's as soon as it is there."""
+    """Write a text file. One that is `kept` is never overwritten once it exists."""
 
     path: Path
     content: str
@@ -70,12 +70,12 @@ class FileStep:
     kept: bool = False
 
     def told(self) -> str:
-        """The path, its mode and owner."""
-        keep = ", kept if it is there" if self.kept else ""
+        """Describe the path, its mode and owner."""
+        keep = ", kept if it exists" if self.kept else ""
         return f"file {self.path} ({self.mode:04o}, {self.owner.user}:{self.owner.group}{keep})"
 
     def do(self, root: Path) -> bool:
-        """Write it beside its place and move it there."""
+        """Write the file under a temporary name and move it into place."""
         place = path_in_root(root, self.path)
         if place.is_file() and (self.kept or place.read_text("utf-8") == self.content):
             return False
@@ -90,16 +90,16 @@ class FileStep:
 
 @dataclass(frozen=True)
 class RemovalStep:
-    """A file or folder that is no longer wanted."""
+    """Remove a file or folder."""
 
     path: Path
 
     def told(self) -> str:
-        """The path."""
+        """Describe the path."""
         return f"remove {self.path}"
 
     def do(self, root: Path) -> bool:
-        """Remove it with all that is in it."""
+        """Remove the path and everything in it."""
         place = path_in_root(root, self.path)
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
@@ -111,30 +111,34 @@ class RemovalStep:
 
 @dataclass(frozen=True)
 class CommandStep:
-    """A command of the system."""
+    """Run a system command."""
 
     argv: tuple[str, ...]
 
     def told(self) -> str:
-        """The words."""
+        """Describe the command line."""
         return f"run {' '.join(self.argv)}"
 
     def do(self, root: Path) -> bool:
-        """Run it; FaceDetError with its last line if it fails."""
+        """Run the command; raise FaceDetError with the last line of its output if it fails."""
         done = subprocess.run(self.argv, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["without a word"]
-            raise FaceDetError(f"{' '.join(self.argv)}: must end with 0, got {done.returncode}: {said[-1]}")
+            said = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+            raise FaceDetError(f"{' '.join(self.argv)}: failed with exit code {done.returncode}: {said[-1]}")
         return True
 
 
 def path_in_root(root: Path, path: Path) -> Path:
-    """An absolute path of the system that lies at `root`."""
+    """Return where an absolute path of the system at `root` is.
+
+    >>> path_in_root(Path("/mnt/image"), Path("/etc/passwd"))
+    PosixPath('/mnt/image/etc/passwd')
+    """
     return root / path.relative_to("/")
 
 
 def find_id(root: Path, table: str, name: str) -> int | None:
-    """The number of a user ("passwd") or group ("group"); None if there is none of that name."""
+    """Return the id of a user (table "passwd") or group (table "group"), or None if there is none."""
     try:
         lines = path_in_root(root, Path("/etc", table)).read_text("utf-8").splitlines()
     except FileNotFoundError:
@@ -145,7 +149,5 @@ def find_id(root: Path, table: str, name: str) -> int | None:
 def _require_id(root: Path, table: str, name: str) -> int:
     number = 0 if name == "root" else find_id(root, table, name)
     if number is None:
-        raise FaceDetError(
-            f"{path_in_root(root, Path('/etc', table))}: must have {name}, got none; make the user first"
-        )
+        raise FaceDetError(f"{path_in_root(root, Path('/etc', table))}: has no {name}; create the user first")
     return number

@@ -1,0 +1,66 @@
+"""The options that commands share: where the configuration comes from, and how to reach the daemon."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face_det.config import Config, load_config, locate_config
+
+if TYPE_CHECKING:
+    from face_det.rpc import Client
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """The configuration file of a command, or None if there is only the environment."""
+
+    path: Path | None
+
+    def load(self) -> Config:
+        """Read the settings from the file and the environment; raise ConfigError if any is wrong."""
+        return load_config(self.path, os.environ)
+
+
+def _locate(context: click.Context, option: click.Parameter, path: Path | None) -> ConfigSource:
+    return ConfigSource(locate_config(path, os.environ))
+
+
+config_option = click.option(
+    "--config",
+    "config_source",
+    type=click.Path(path_type=Path),
+    callback=_locate,
+    help="Configuration file; default: the one in FACE_DET_CONFIG, else ./config.json if it exists.",
+)
+"""Adds `--config` to a command, which receives it as the ConfigSource `config_source`."""
+
+keys_option = click.option(
+    "--keys", type=click.Path(path_type=Path), help="For tcp: the file written by `face-det keys add`."
+)
+"""Adds `--keys` to a command that can call a daemon."""
+
+
+def make_client(
+    config: Config, timeout_s: float, *, endpoint: str | None = None, keys: Path | None = None
+) -> Client:
+    """Make a client of the configured daemon or, if `endpoint` is given, of the daemon there.
+
+    Without `keys`, a configured daemon that listens on tcp is called with its own keys. Raises
+    ConfigError if an endpoint or a key file cannot be used.
+    """
+    # zerorpc takes a while to import, so import it only if the daemon is called.
+    from face_det.rpc import Client, load_local_keys
+
+    place = endpoint or config.zerorpc_pipe
+    is_local = keys is None and endpoint is None and place.startswith("tcp:")
+    return Client(
+        place,
+        timeout_s=timeout_s,
+        heartbeat_s=config.zerorpc_heart_beat / 1000,
+        keys=load_local_keys(config.keys_path) if is_local else keys,
+    )
