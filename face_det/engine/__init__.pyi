@@ -4,6 +4,5 @@ from .engine import EngineOptions as EngineOptions
 from .engine import Timings as Timings
 from .engine import View as View
 from .engine import build_engine as build_engine
-from .engine import find_one_face as find_one_face
 from .engines import Engines as Engines
 from .isolated import build_isolated_engine as build_isolated_engine

@@ -13,7 +13,6 @@ import numpy as np
 from face_det.detectors import DETECTORS
 from face_det.embedders import create_embedder
 from face_det.engine.budget import Budget
-from face_det.errors import NoFace, SeveralFaces
 from face_det.media import crop_box, measure_focus, pixel_region
 from face_det.nets import DEFAULT_COMPUTE, Compute, trim_heap
 from face_det.registry import create_by_name
@@ -215,20 +214,3 @@ def crop_view(rgb: Rgb, box: Box | None) -> tuple[Rgb | None, tuple[int, int]]:
     if edges is None or part is None:
         return None, (0, 0)
     return np.ascontiguousarray(part), (edges[0], edges[1])
-
-
-def find_one_face(engine: Engine, rgb: Rgb) -> Face:
-    """The face; NoFace and SeveralFaces say what to do."""
-    (faces,) = engine.faces([(rgb, None)])
-    usable = [face for face in faces if face.reason is None]
-    if len(usable) > 1:
-        raise SeveralFaces(f"image: must show exactly one face, got {len(usable)}; crop it to one person")
-    if not usable and any(face.reason is Reason.TOO_SMALL for face in faces):
-        largest = max(min(face.box.width, face.box.height) for face in faces)
-        raise NoFace(
-            f"image: its face must be at least {engine.options.min_face_px:g} px (minFace), "
-            f"got {largest:g}; come closer"
-        )
-    if not usable:
-        raise NoFace("image: must show one face, got none that the detector sees")
-    return usable[0]

@@ -1,4 +1,4 @@
-"""Enrol, forget, retrain: each ends in files saved all or nothing, and in a model to swap in."""
+"""Enrol, forget and retrain. Each saves its files all or nothing, and returns the recognizer to swap in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from face_det.embedders import CONFIGURABLE_EMBEDDERS, DLIB_RESNET, JOINED_EMBEDDERS, configurable_embedder
-from face_det.engine import Engine, Engines, find_one_face
+from face_det.engine import Engine, Engines
 from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
 from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult
@@ -23,6 +23,7 @@ from face_det.gallery import (
     Gallery,
     check_person_name,
     encode_dataset,
+    find_one_face,
     has_person_folder,
     list_photos,
     quarantine_mentions,
@@ -41,11 +42,14 @@ from face_det.training import TEMPLATE_RECIPE, choose_training_embedder, refit_m
 from face_det.types import Rgb
 
 FIRST_CLASSIFIER = TEMPLATE_RECIPE
-"""The kind to train where there is no model yet."""
+"""The classifier to train if there is no model yet."""
 
 
 class Enroller:
-    """The one writer of a set of files. Callers see to it that one call runs at a time."""
+    """The only writer of a set of files: dataset, encodings, model, labels and cache.
+
+    Callers must make sure that only one call runs at a time.
+    """
 
     def __init__(self, places: Paths, engines: Engines, wanted: ModelOptions | None = None) -> None:
         self.places = places
@@ -53,18 +57,20 @@ class Enroller:
         self._wanted = wanted or ModelOptions()
 
     def load(self) -> Recognizer:
-        """What is on disk, and no model if nothing was trained yet; ModelMismatch if it does not fit.
+        """The recognizer for the files on disk; its model is None if nothing was trained yet.
 
-        With `auto_retrain` there is no model then, and `stale` says why: `mend` puts it right.
+        Raises ModelMismatch, ModelMissing or UnsafePickle if the files do not fit this installation. With
+        `auto_retrain`, the recognizer has no model instead, and `stale` says why; `retrain_stale` fixes it.
         """
         return retrain.load_or_mark_stale(
             lambda: self._live(self.model()), self._unfit, self._wanted.auto_retrain
         )
 
     def mend(self, on_progress: Callable[[str, int, int], None]) -> Recognizer:
-        """Train again, so that what is on disk fits what is installed here, and nobody is lost.
+        """Train again, so that the files fit this installation, without losing anybody.
 
-        From the encodings if they fit, in seconds; else from the dataset, DataError if it lacks somebody.
+        If the encodings fit, it trains on them, in seconds; otherwise it encodes the dataset again. Raises
+        DataError if the dataset lacks photos of somebody.
         """
         with lock_for_update(self.places.encodings):
             gallery = retrain.load_gallery_if_usable(
@@ -81,7 +87,10 @@ class Enroller:
         return self.engines.of(choose_recognition_embedder(self._wanted.embedder, None))
 
     def enrol(self, name: str, data: bytes, rgb: Rgb) -> EnrolResult:
-        """Store the picture of one face under NAME and learn it; NoFace, SeveralFaces, BadName."""
+        """Store a picture of one face as a photo of `name`, and train on it.
+
+        `data` are the bytes of the picture, `rgb` its pixels. Raises NoFace, SeveralFaces or BadName.
+        """
         name = check_person_name(name)
         with lock_for_update(self.places.encodings):
             gallery, current = Gallery.load(self.places.encodings), self.model()
@@ -101,10 +110,10 @@ class Enroller:
         return EnrolResult(live, name, photo, images, face)
 
     def forget(self, name: str) -> ForgetResult:
-        """Remove a person's encodings and photos and unlearn them; UnknownPerson if there is nobody.
+        """Remove a person's encodings and photos, and every other trace (see forget.py).
 
-        Also of a folder that somebody made by hand, by a name that enrolment would refuse; what that
-        takes besides is in forgetting.py. Called again after a kill or an error, it goes on.
+        This also works for a folder that somebody made by hand, with a name that enrolment would reject.
+        After a kill or an error, another call continues. Raises UnknownPerson if there is no such person.
         """
         name = unicodedata.normalize("NFC", name)
         places = self.places
@@ -132,10 +141,11 @@ class Enroller:
         on_progress: Callable[[str, int, int], None],
         lose_nobody: bool = False,
     ) -> RetrainResult:
-        """Encode the dataset again, search for the best classifier, save and return it.
+        """Encode the dataset again, search for the best classifier, and save and return it.
 
-        `kind` and `embedder` are the configuration's where they are None. BadRequest for an embedder
-        that the configuration rules out.
+        `kind` and `embedder` default to the configuration's. With `lose_nobody`, everybody known must still
+        have photos. Raises BadRequest for an embedder that the configuration rules out, TooFewPeople for a
+        dataset without usable photos, and DataError if the dataset lacks known people.
         """
         chosen = self._checked(embedder)
         with lock_for_update(self.places.encodings):
@@ -171,7 +181,7 @@ class Enroller:
         return str(embedder)
 
     def _encoded(self, embedder: str, on_progress: Callable[[str, int, int], None]) -> EncodeReport:
-        # What is not learnt by this time is encoded as well, for the next.
+        # Encode with all embedders, so that the next training may choose another one.
         engine = self.engines.of(
             choose_enrolment_embedder(self._wanted.embedder if embedder == DLIB_RESNET else embedder)
         )
@@ -185,10 +195,10 @@ class Enroller:
                 on_progress=lambda done, total: on_progress("encode", done, total),
             )
         if not report.gallery.names:
-            # An empty dataset would wipe the encodings that are there: refuse instead.
+            # An empty dataset would wipe out the existing encodings.
             raise TooFewPeople(
-                f"{self.places.dataset}: must hold photos of people in folders of their names, "
-                "got not one usable photo; nothing was changed"
+                f"{self.places.dataset}: must hold photos of people in folders with their names, "
+                "got no usable photo; nothing was changed"
             )
         return report
 
@@ -202,17 +212,17 @@ class Enroller:
         )
 
     def model(self) -> Model | None:
-        """The model on disk; None if nothing was trained yet."""
+        """The model on disk; None if nothing was trained yet. Raises ModelMissing if only its labels are."""
         try:
             return load_model(self.places.model, self.places.labels)
         except ModelMissing:
             if self.places.model.exists():
-                # The model is there and its labels are not: that is no fresh start.
+                # A model without labels is damage, not a fresh start.
                 raise
             return None
 
     def _live(self, current: Model | None) -> Recognizer:
-        """The model with its engine. What neither answers nor enrols is let go of."""
+        """The recognizer for a model. Engines needed for neither recognition nor enrolment are released."""
         name = choose_recognition_embedder(self._wanted.embedder, current, self.places.model)
         engine = self.engines.of(name)
         if current is not None:
@@ -221,16 +231,16 @@ class Enroller:
         return Recognizer(engine, current)
 
     def _embedder(self, current: Model | None, gallery: Gallery) -> str:
-        """Whose encodings to learn by: the model's; for a first one, the best that all photos have."""
+        """The embedder to train on: the model's, or for a first model the best one that all photos have."""
         if current is None and gallery.names:
             return choose_training_embedder(gallery, self._wanted.embedder)
         return choose_recognition_embedder(self._wanted.embedder, current, self.places.model)
 
     def _enrolling(self, gallery: Gallery) -> Engine:
-        """The engine to enrol with. What the other photos do not have would not be kept."""
+        """The engine to enrol with; it computes only the encodings that the other photos have too."""
         kept = gallery.embedders if gallery.names else None
         engine = self.engines.of(choose_enrolment_embedder(self._wanted.embedder, kept))
-        # A photo is enrolled for good, so blur is judged by its owner and not by the gate.
+        # The user chose this photo, so the focus gate must not reject it.
         return Engine.sharing(engine, replace(engine.options, focus_threshold=0.0))
 
     def _save(
@@ -250,7 +260,7 @@ class Enroller:
         return live
 
     def _write(self, gallery: Gallery, swapped: Model | None, stale: Iterable[Path] = ()) -> None:
-        """All files or none; those that are stale go."""
+        """Write all files or none, and delete the stale ones."""
         files: dict[Path, bytes | None] = dict.fromkeys(stale)
         files[self.places.encodings] = gallery.dumps()
         classifier, labels = (None, None) if swapped is None else dump_model(swapped)
@@ -260,17 +270,17 @@ class Enroller:
 
 
 def _classifier_kind(current: Model | None) -> str:
-    """The kind of the model there is, if there is one."""
+    """The classifier kind of the current model, or of a first one."""
     return FIRST_CLASSIFIER if current is None else current.recipe
 
 
 def _known_labels(current: Model | None) -> set[str]:
-    """Everybody whom a model can name, and Unknown."""
+    """Everybody whom a model can name, and Unknown; empty without a model."""
     return set() if current is None else {*current.labels}
 
 
 def _holds_encoding(gallery: Gallery, name: str, encoding: Any) -> bool:
-    """Whether the photo is in it, by dlib's numbers."""
+    """True if the gallery already has this photo of the person, judged by dlib_resnet's encoding."""
     encoding = encoding[:ENCODING_DIMENSIONS]
     mine = [row for row, owner in zip(gallery.encodings, gallery.names, strict=True) if owner == name]
     return any(np.allclose(row, encoding, atol=1e-9) for row in mine)

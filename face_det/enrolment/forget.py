@@ -1,4 +1,4 @@
-"""What `forget` removes besides encodings, model and photos: everything else that says who somebody is."""
+"""Remove every trace of a person beyond encodings, model and photos: caches, copies, other models."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from face_det.storage import recover_folder
 log = logging.getLogger(__name__)
 
 DEFAULT_LABELS_NAME = "face_labels.pickle"
-"""What `face-det train --output` calls the labels."""
+"""The name of the labels file that `face-det train --output` writes."""
 _COPY_MARKS = ("~", ".bak", ".old", ".orig", ".save", ".backup", ".copy", ".tmp", ".swp")
-"""How a copy of a file of ours is called that an editor or somebody made: encodings.pickle.bak,
+"""Marks in the names of copies that an editor or a person makes of our files: encodings.pickle.bak,
 encodings.pickle.bak2, encodings.pickle-2026-01-31.old."""
 
 
 def find_other_models(places: Paths) -> Iterator[Path]:
-    """What training left beside the model: other classifiers, labels and pictures, which know everybody."""
+    """Yield what `face-det train` left beside the model: other classifiers, labels and pictures, which
+    name everybody."""
     names = [f"{kind}{end}" for kind in CLASSIFIERS for end in ("_face_recognizer.pickle", "-cm.png")]
     for name in (*names, DEFAULT_LABELS_NAME):
         path = places.model.parent / name
@@ -39,9 +40,9 @@ def find_other_models(places: Paths) -> Iterator[Path]:
 
 
 def remove_traces(places: Paths, name: str) -> None:
-    """Remove what caches, facts and copies hold of a person, whose photos are still there.
+    """Remove a person from caches, facts and copies, while the person's photos are still there.
 
-    Raises CannotWrite if something has to stay, DataError if it cannot be read.
+    Raises CannotWrite if something cannot be removed, and DataError if something cannot be read.
     """
     kept = []
     for other, photos in list_photos(places.dataset).items():
@@ -49,29 +50,29 @@ def remove_traces(places: Paths, name: str) -> None:
             with suppress(DataError):
                 kept.append(read_photo(path)[0])
     with EncodingCache(places.cache) as cache:
-        # Not only the photos that are there: also those that were deleted by hand, or lie in quarantine.
+        # This also covers photos that were deleted by hand or are in quarantine.
         cache.keep_only(kept, strictly=True)
-    # Its rows do not say whose they are; it is only a cache.
+    # Its rows do not say whose they are, and it is only a cache.
     _delete_file(facts_path(places.encodings))
     for path in _find_copies(places):
-        log.warning("%s: a copy by hand of a file of ours, removed", path)
+        log.warning("%s: removed, because it is a copy of a file that names the person", path)
         _delete_file(path)
 
 
 def remove_person_photos(places: Paths, name: str) -> int:
-    """Remove a person's photos, also those in quarantine, and unfinished files; how many photos it was.
+    """Remove a person's photos, including those in quarantine, and unfinished files; return how many photos.
 
-    The last step: until then, the next call finds whom to forget. Raises as `clean` does.
+    This comes last: until then, a repeated call still finds the person. Raises as `remove_traces` does.
     """
     for folder in {path.parent for path in (places.encodings, places.model, places.labels)}:
         recover_folder(folder)
     removed = delete_quarantined(places.dataset, name) + remove_person(places.dataset, name)
-    # Somebody may have put one aside between the two.
+    # Somebody may have quarantined one in between.
     return removed + delete_quarantined(places.dataset, name)
 
 
 def _find_copies(places: Paths) -> Iterator[Path]:
-    """Copies by hand of what we write, in the same folders. Whom they know cannot always be told."""
+    """Yield copies that somebody made of our files in the same folders; they may name anybody."""
     ours = [places.encodings, places.model, places.labels, places.cache]
     ours.append(facts_path(places.encodings))
     for folder in sorted({path.parent for path in ours}):

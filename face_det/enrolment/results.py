@@ -1,4 +1,4 @@
-"""What a Learner is told, and what it answers: plain values."""
+"""The options and results of the Enroller: plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from face_det.types import Face
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where the photos, the encodings and the model lie."""
+    """The paths of the photos, the encodings, the model with its labels, and the encoding cache."""
 
     dataset: Path
     encodings: Path
@@ -27,10 +27,12 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """What the configuration asks for.
+    """What the configuration says about the model.
 
-    `kind` of classifier: AUTO is what the model file holds. `embedder`: AUTO is the one that the
-    model was trained on. `false_accept_rate`: the share of strangers who may be named.
+    - `kind`: the classifier; AUTO_EMBEDDER ("auto") keeps that of the model file.
+    - `embedder`: "auto" keeps the one that the model was trained on.
+    - `false_accept_rate`: the share of strangers wrongly named that is accepted.
+    - `auto_retrain`: train a model again if it does not fit, instead of raising an error.
     """
 
     kind: str = AUTO_EMBEDDER
@@ -42,7 +44,8 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class EnrolResult:
-    """What an enrolment did; `live` is to be swapped in."""
+    """What an enrolment did: the name, the stored photo, the person's number of photos, the face; and the
+    recognizer to swap in."""
 
     live: Recognizer
     name: str
@@ -53,7 +56,7 @@ class EnrolResult:
 
 @dataclass(frozen=True, slots=True)
 class ForgetResult:
-    """What a forget removed; `live` is to be swapped in."""
+    """How many photos and encodings were removed, and the recognizer to swap in."""
 
     live: Recognizer
     images: int
@@ -62,7 +65,7 @@ class ForgetResult:
 
 @dataclass(frozen=True, slots=True)
 class RetrainResult:
-    """What a training did; `live` is to be swapped in."""
+    """What a training did, and the recognizer to swap in."""
 
     live: Recognizer
     report: EncodeReport
@@ -70,7 +73,7 @@ class RetrainResult:
 
 
 def retraining_as_json(retrained: RetrainResult) -> Mapping[str, Any]:
-    """A training's outcome as plain values."""
+    """The counts of a retraining in JSON's terms: photos encoded, reused and left out, and the people."""
     return {
         "encoded": retrained.report.encoded,
         "reused": retrained.report.reused,

@@ -1,4 +1,4 @@
-"""A model that does not fit what is installed here any more: noticed, named, and what it is mended from."""
+"""Notice a model that no longer fits this installation, and find what to retrain it from."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from face_det.training import choose_training_embedder
 log = logging.getLogger(__name__)
 
 MODEL_MISFIT_ERRORS = (ModelMismatch, ModelMissing, UnsafePickle)
-"""What loading a model ends in that a training puts right."""
+"""The errors of loading a model that a training fixes."""
 
 
 def load_or_mark_stale(
     load: Callable[[], Recognizer], without: Callable[[], Engine], auto_retrain: bool
 ) -> Recognizer:
-    """What `load` gives, with why it is stale if it is.
+    """The recognizer that `load` returns, with `stale` set if its model should be trained again.
 
-    What does not load is an error, unless it is trained again anyhow: then it is the engine alone.
+    If loading fails, raise the error; with `auto_retrain`, return a recognizer with the engine that
+    `without` returns, and no model.
     """
     try:
         live = load()
@@ -43,7 +44,7 @@ def load_or_mark_stale(
 
 
 def load_model_if_usable(load: Callable[[], Model | None]) -> Model | None:
-    """The model, for its kind and parameters; None if it cannot be had."""
+    """The model, for its classifier kind and parameters; None if it cannot be loaded."""
     try:
         return load()
     except MODEL_MISFIT_ERRORS:
@@ -51,7 +52,7 @@ def load_model_if_usable(load: Callable[[], Model | None]) -> Model | None:
 
 
 def load_gallery_if_usable(encodings: Path, embedder: str, engines: Engines) -> Gallery | None:
-    """The gallery of an encodings file, if there is somebody in it and this embedder's network made it."""
+    """The gallery in an encodings file if it holds somebody and this embedder's network made it, or None."""
     try:
         gallery = Gallery.load(encodings)
         if not gallery.names:

@@ -1,4 +1,4 @@
-"""What keeps a change from doing harm: a dataset that is not mounted, a photo of a change that failed."""
+"""Checks that keep a change from doing harm, such as when the dataset is not mounted."""
 
 from __future__ import annotations
 
@@ -15,32 +15,42 @@ log = logging.getLogger(__name__)
 
 
 def require_dataset(dataset: Path, known: int) -> None:
-    """DataError if encodings are known and there is no dataset: then it is likely not mounted.
+    """Raise DataError if there are encodings but no dataset, which is likely not mounted.
 
-    To forget somebody then would leave the photos where they are, to be learnt again.
+    Forgetting somebody would then leave the photos where they are, to be enrolled again later. `known` is
+    the number of encodings.
+
+    >>> require_dataset(Path("no such folder"), known=0)
     """
     if known and not _has_entries(dataset):
         raise DataError(
-            f"{dataset}: must hold the photos of people, is not there or empty; mount it, or make a folder "
+            f"{dataset}: must hold the photos of people, is not there or empty; mount it, or create a folder "
             "in it if there are no photos; nothing was changed"
         )
 
 
 def list_lost_people(found: Collection[str], encodings: Path) -> list[str]:
-    """Who is in an encodings file and not found any more; nobody, if the file is damaged."""
+    """The people in an encodings file who were not found any more; an empty list if it is damaged.
+
+    >>> list_lost_people(["anna"], Path("no such file"))
+    []
+    """
     try:
         return sorted(set(Gallery.load(encodings).people) - {UNKNOWN, *found})
     except FaceDetError:
-        return []  # the dataset is all there is
+        return []  # the dataset is all that is left
 
 
 def require_most_people(
     dataset: Path, found: Collection[str], encodings: Path, model: Collection[str], *, everybody: bool = False
 ) -> None:
-    """DataError if most of the people in an encodings file (`everybody`: anybody) are not in the dataset
-    any more: then that is likely another one, or not mounted, and to learn it would lose them.
+    """Raise DataError if most of the people in an encodings file have no photos in the dataset any more.
 
-    Where there are no encodings, or they are damaged, those whom the `model` knows count.
+    The dataset is then likely another one or not mounted, and training on it would lose them. With
+    `everybody`, one missing person is enough. `found` are the people in the dataset. If there are no
+    encodings, or they are damaged, the people whom the `model` can name count instead.
+
+    >>> require_most_people(Path("dataset"), ["anna"], Path("no such file"), ["anna", "bob"])
     """
     try:
         known = {*Gallery.load(encodings).people} or {*model}
@@ -50,14 +60,16 @@ def require_most_people(
     lost = known - {*found}
     if lost if everybody else 2 * len(lost) > len(known):
         raise DataError(
-            f"{dataset}: must hold usable photos of those who are known, {len(lost)} of {len(known)} have "
-            "none; is it mounted? To learn only who is there, run face-det encode; nothing was changed"
+            f"{dataset}: must hold usable photos of known people, {len(lost)} of {len(known)} have none; "
+            "is it mounted? To keep only those who have photos, run face-det encode; nothing was changed"
         )
 
 
 def require_encodings(gallery: Gallery, model: Collection[str], encodings: Path) -> None:
-    """DataError if there are no encodings and the model knows people: it is all that is left of them, and
-    what is learnt now would take its place."""
+    """Raise DataError if the model names people but there are no encodings.
+
+    The model is then all that is left of these people, and a training would replace it.
+    """
     known = sorted({*model} - {UNKNOWN})
     if known and not gallery.names:
         shown = ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
@@ -68,7 +80,10 @@ def require_encodings(gallery: Gallery, model: Collection[str], encodings: Path)
 
 
 def require_model(model: Path, encodings: Path) -> None:
-    """ModelMissing if there are encodings to make a model of: that it is gone was nobody's wish."""
+    """Raise ModelMissing if there are encodings to train a model on: then the model was lost by accident.
+
+    >>> require_model(Path("no such file"), Path("no such file"))
+    """
     if Gallery.load(encodings).names:
         raise ModelMissing(
             f"{model}: is not there, though {encodings} holds people; put it back, or run face-det train"
@@ -77,9 +92,9 @@ def require_model(model: Path, encodings: Path) -> None:
 
 @contextmanager
 def storing_photo(dataset: Path, name: str, data: bytes) -> Iterator[Path]:
-    """A photo, stored; one that was not there before goes again if what follows fails.
+    """Store a photo for the body of a `with` statement, and delete a new one if the body fails.
 
-    Raises as enrol.store_photo does.
+    Raises as `store_photo` does.
     """
     before = {path for photos in list_photos(dataset).values() for path in photos}
     photo = store_photo(dataset, name, data)
@@ -94,9 +109,12 @@ def storing_photo(dataset: Path, name: str, data: bytes) -> Iterator[Path]:
 
 
 def warn_if_dataset_missing(dataset: Path, known: int) -> None:
-    """A line in the log if encodings are known and the dataset is not there: a photo goes there now."""
+    """Log a line if there are encodings but no dataset, before a photo is stored there.
+
+    >>> warn_if_dataset_missing(Path("no such folder"), known=0)
+    """
     if known and not _has_entries(dataset):
-        log.info("%s: holds no photos, though %d faces are known; is it mounted?", dataset, known)
+        log.info("%s: holds no photos, though %d faces are enrolled; is it mounted?", dataset, known)
 
 
 def _has_entries(folder: Path) -> bool:

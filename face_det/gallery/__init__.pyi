@@ -24,10 +24,11 @@ from .encoding_cache import read_photo as read_photo
 from .encodings_file import ENCODING_DIMENSIONS as ENCODING_DIMENSIONS
 from .encodings_file import locate_columns as locate_columns
 from .gallery import Gallery as Gallery
+from .one_face import find_one_face as find_one_face
 from .portraits import UNCHANGED_PHOTO as UNCHANGED_PHOTO
+from .portraits import FaceChoice as FaceChoice
 from .portraits import PhotoChange as PhotoChange
 from .portraits import PortraitKey as PortraitKey
-from .portraits import choose_only_face as choose_only_face
 from .portraits import encode_portraits as encode_portraits
 from .quarantine import FailedMove as FailedMove
 from .quarantine import QuarantineResult as QuarantineResult

@@ -1,9 +1,9 @@
-"""The photos of dataset/NAME/: which there are, and storing and removing them.
+"""List, store and remove the photos in dataset/NAME/.
 
-A folder's name is a person's; names are compared in Unicode's composed form (NFC), since some file
-systems hand out the other. Folders that are links are passed over, so that nothing outside the
-dataset is ever written or deleted through them; so are hidden folders and files. One level only:
-pictures in folders of folders are nobody's.
+A folder is named after a person. Names are compared in Unicode's composed form (NFC), because some
+file systems return the decomposed one. Linked folders are skipped, so that nothing outside the
+dataset is ever written or deleted through them; hidden files and folders are skipped too. Only one
+level counts: photos in nested folders belong to nobody.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from face_det.storage import make_folder, recover_folder, report_write_errors, w
 log = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
-"""Of pictures, in any case."""
+"""Suffixes of picture files, in lower case; case does not matter."""
 
 _FORMATS = (
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
@@ -39,9 +39,16 @@ _REMOVED_PREFIX = ".face_det-leaving-"
 
 
 def check_person_name(name: str) -> str:
-    """The name as it is stored; BadName if it cannot be the name of a person's folder.
+    """The name in the form in which it is stored.
 
-    1 to 100 letters and digits of any script, and inside them blanks, and _ - ' and full stops.
+    A name has 1 to 100 characters: letters and digits of any script, spaces, and _ - ' and full
+    stops. Raises BadName for anything that cannot be the name of a person's folder.
+
+    >>> check_person_name("Anna Maria")
+    'Anna Maria'
+    >>> check_person_name("../etc")
+    Traceback (most recent call last):
+    face_det.errors.BadName: name: must be letters, digits, spaces and _ - ' . only, got '/'
     """
     composed = unicodedata.normalize("NFC", name)
     if not 1 <= len(composed) <= _MAX_NAME:
@@ -52,17 +59,20 @@ def check_person_name(name: str) -> str:
         category = unicodedata.category(character)
         # Letters, the marks that some scripts write them with, and digits.
         if category[0] not in "LM" and category != "Nd" and character not in " _-'.":
-            raise BadName(f"name: must be letters, digits, blanks and _ - ' . only, got {character!a}")
+            raise BadName(f"name: must be letters, digits, spaces and _ - ' . only, got {character!a}")
     if composed[0] in " ." or composed[-1] == " ":
-        raise BadName(f"name: must not start with a blank or a full stop, nor end with a blank, got {name!r}")
+        raise BadName(f"name: must not start with a space or full stop, or end with a space, got {name!r}")
     return composed
 
 
 def list_photos(dataset: Path) -> dict[str, list[Path]]:
-    """Everybody who has pictures, and which; names and paths sorted. Empty if there is no dataset.
+    """The photos of each person; names and paths are sorted. Empty if there is no dataset.
 
-    Finishes what a killed store_photo or remove_person left. Raises DataError if the dataset is
-    there and cannot be read.
+    Also finishes what a killed `store_photo` or `remove_person` left undone. Raises DataError if the
+    dataset exists but cannot be read.
+
+    >>> list_photos(Path("no such folder"))
+    {}
     """
     _delete_removed_folders(dataset)
     found: dict[str, list[Path]] = {}
@@ -78,7 +88,11 @@ def list_photos(dataset: Path) -> dict[str, list[Path]]:
 
 
 def has_person_folder(dataset: Path, name: str) -> bool:
-    """Whether there is a folder or a link of that name, whatever is in it."""
+    """True if the dataset has a folder, or a link to one, of that name, even an empty one.
+
+    >>> has_person_folder(Path("no such folder"), "anna")
+    False
+    """
     wanted = unicodedata.normalize("NFC", name)
     return any(
         _name_of(entry) == wanted and not entry.name.startswith(".") and entry.is_dir()
@@ -87,10 +101,16 @@ def has_person_folder(dataset: Path, name: str) -> bool:
 
 
 def store_photo(dataset: Path, name: str, data: bytes) -> Path:
-    """Keep the bytes of a picture as a photo of that person and return where; twice changes nothing.
+    """Store the bytes of a picture as a photo of that person, and return its path.
 
-    Raises BadName, BadImage for bytes of no known format, DataError and FaceDetError if it cannot
-    be written.
+    The file is named after the hash of its content, so storing the same bytes again changes nothing.
+    Raises BadName for an unusable name, BadImage for bytes of an unknown format, and DataError or
+    CannotWrite if the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store_photo(Path(folder), "anna", b"BM, as a bitmap begins").name
+    '4b1f2c81d6e95c5e.bmp'
     """
     name = check_person_name(name)
     suffix = next((suffix for magic, suffix in _FORMATS if magic.match(data)), None)
@@ -109,17 +129,20 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
                 write_atomically(folder / file_name, data)
             return folder / file_name
         except FaceDetError:
-            # The folder may just have been removed under us, by remove_person.
+            # remove_person may just have removed the folder under us.
             if last or folder.exists():
                 raise
     raise AssertionError("unreachable")
 
 
 def remove_person(dataset: Path, name: str) -> int:
-    """Delete a person's folder with all that is in it; how many pictures that were.
+    """Delete a person's folder with everything in it, and return the number of photos it held.
 
-    Of a folder that is a link only the link goes. The folder disappears at once; if its content
-    cannot all be deleted, CannotWrite says so, and the next call goes on with it.
+    If the folder is a link, only the link is deleted. The folder disappears at once. Raises
+    CannotWrite if some of its content cannot be deleted; the next call tries again.
+
+    >>> remove_person(Path("no such folder"), "anna")
+    0
     """
     wanted = unicodedata.normalize("NFC", name)
     count = 0
@@ -141,7 +164,7 @@ def remove_person(dataset: Path, name: str) -> int:
 
 
 def _delete_removed_folders(dataset: Path) -> list[Path]:
-    """Delete the folders of people who were removed; those that are still there."""
+    """Delete the folders of removed people, and return those that could not be deleted."""
     leaving = [entry for entry in _entries(dataset) if entry.name.startswith(_REMOVED_PREFIX)]
     for entry in leaving:
         shutil.rmtree(entry, ignore_errors=True)  # it does not follow links
@@ -153,19 +176,19 @@ def _folders(dataset: Path) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_symlink() and entry.is_dir():
-            log.warning("%s: is a link, and links are not followed; its photos are not used", entry)
+            log.warning("%s: links are not followed; its photos are not used", entry)
         elif entry.is_dir() and not is_utf8(entry.name):
-            log.warning("%s: its name is not UTF-8; its photos are not used", ascii(str(entry)))
+            log.warning("%s: the name is not UTF-8; its photos are not used", ascii(str(entry)))
         elif entry.is_dir():
             yield entry
 
 
 def _folder_of(dataset: Path, name: str) -> Path:
-    """The folder of that person, which may be spelt in another form of Unicode, or is yet to be made."""
+    """The person's folder: an existing one, perhaps in another Unicode form, or the one to create."""
     for entry in _entries(dataset):
         if _name_of(entry) == name:
             if entry.is_symlink():
-                raise BadName(f"{entry}: is a link, and links are not followed; put a folder there")
+                raise BadName(f"{entry}: links are not followed; replace it by a folder")
             return entry
     return dataset / name
 
@@ -184,7 +207,11 @@ def _name_of(folder: Path) -> str:
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name is UTF-8; that of a file need not be."""
+    """True if a name can be encoded as UTF-8, which file names need not be.
+
+    >>> is_utf8("anna"), is_utf8("\\udcff")
+    (True, False)
+    """
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -193,11 +220,11 @@ def is_utf8(name: str) -> bool:
 
 
 def _is_picture(entry: Path) -> bool:
-    """By its name: whether it can be read as one is told when it is."""
+    """True if it is named like a picture; reading it shows whether it is one."""
     return entry.suffix.lower() in PICTURE_SUFFIXES and not entry.name.startswith(".") and not entry.is_dir()
 
 
 def _holds_bytes(path: Path, data: bytes) -> bool:
     if path.is_symlink():
-        path.unlink()  # what it points to may be outside
+        path.unlink()  # its target may be outside the dataset
     return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data

@@ -1,4 +1,4 @@
-"""dataset/NAME/ -> the encodings of everybody, photo by photo, each only once."""
+"""Encode the photos in dataset/NAME/, each photo only once."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 
 from face_det.engine import Engine, EngineOptions, build_engine
 from face_det.errors import DataError
-from face_det.gallery import dataset as enrol
 from face_det.gallery import encode_pool
+from face_det.gallery.dataset import list_photos
 from face_det.gallery.encode_pool import encode_photo
 from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
 from face_det.gallery.gallery import Gallery
 
 RESULT_FORMAT = 1
-"""Counts up when an outcome comes to mean something else, so that kept ones are not used any more."""
+"""Goes up when a result changes its meaning, so that cached results are not used any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class OmittedPhoto:
-    """A photo that is not used, and why; `name` is whose it is."""
+    """A photo that is not used, why, and the name of its person."""
 
     path: Path
     reason: OmissionReason
@@ -33,7 +33,7 @@ class OmittedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class PersonPhotoCounts:
-    """How many photos of a person were encoded now, were known from before, were left out."""
+    """How many photos of a person were encoded now, came from the cache, or were left out."""
 
     name: str
     encoded: int
@@ -43,7 +43,10 @@ class PersonPhotoCounts:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncodeReport:
-    """What came of a dataset; the counts are of photos that are used, in the gallery's order by name."""
+    """The gallery of a dataset, and what happened to its photos.
+
+    `encoded` and `reused` count the photos in the gallery; `people` is sorted by name, as the gallery is.
+    """
 
     gallery: Gallery
     encoded: int
@@ -67,16 +70,14 @@ def encode_dataset(
     on_progress: Callable[[int, int], None],
     engine: Engine | None = None,
 ) -> EncodeReport:
-    """Encode every photo that holds exactly one face; what the cache knows is not computed again.
+    """Encode every photo that shows exactly one face, unless its encoding is in the cache.
 
-    There is no focus gate. `jobs` processes share the work; with one it is done here, by `engine` if
-    it is given, which must be built from `options`. `on_progress` gets (photos done, photos in all).
-    Stopping it loses nothing that was done. Raises DataError for a dataset that cannot be read, and
-    what the engine's networks raise.
+    Blurry faces are encoded too. `jobs` processes share the work; if it is 1, this process does it,
+    with `engine` if there is one, which must have been built from `options`. `on_progress` is called
+    with (photos done, photos in total). An interrupt loses no finished work. Raises DataError for a
+    dataset that cannot be read, and whatever the engine's networks raise.
     """
-    photos = [
-        _DatasetPhoto(name, path) for name, paths in enrol.list_photos(dataset).items() for path in paths
-    ]
+    photos = [_DatasetPhoto(name, path) for name, paths in list_photos(dataset).items() for path in paths]
     if not photos:
         return _make_report([], {}, set(), "")
     options = replace(options, focus_threshold=0.0)
@@ -104,7 +105,7 @@ def encode_dataset(
 def _encode_new(
     new: dict[str, Path], options: EngineOptions, jobs: int, engine: Engine
 ) -> Generator[tuple[str, str | None, EncodingResult], None, None]:
-    """(sha256 asked for, sha256 of what was read, outcome) of each new photo, as they get done."""
+    """Yield (listed sha256, sha256 of the bytes read, result) for each new photo as it is finished."""
     tasks = sorted(new.items(), key=lambda item: item[1])
     if jobs > 1:
         one_thread = replace(options.compute, threads=1)
@@ -124,13 +125,13 @@ def _settings_key(options: EngineOptions, fingerprint: str) -> str:
         options.jitters,
         options.min_face_px,
     ]
-    # Encodings of one precision may stand beside the other's, but those asked for are those to be had.
+    # A gallery may mix precisions, but a run must return the one that was configured.
     parts.append(options.compute.precision)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _hash_photo(path: Path) -> str:
-    """The photo's sha256, or "" if it cannot be read."""
+    """The photo's sha256 in hex, or "" if it cannot be read."""
     try:
         return read_photo(path)[0]
     except DataError:
@@ -138,7 +139,7 @@ def _hash_photo(path: Path) -> str:
 
 
 def _computed_paths(new: dict[str, Path], hashes: dict[_DatasetPhoto, str]) -> set[Path]:
-    """The photos that were computed. A second one of the same content was not."""
+    """The photos that were computed; a second copy of the same content was not."""
     return {photo.path for photo, sha256 in hashes.items() if new.get(sha256) == photo.path}
 
 

@@ -1,8 +1,8 @@
-"""One photo -> its outcome; and many of them in processes that may die without spoiling the rest.
+"""Encode one photo, or many in worker processes that may die without losing the rest.
 
-A picture can make a native library crash, or the kernel end a process for its memory. The pool is
-then broken, and all that can be said is which photos were under way: each of them is tried once
-more by itself, and the one that breaks its process again is a bad image.
+A picture can crash a native library, or make the kernel kill a process for its memory. The pool is
+then broken, and all we know is which photos were in progress. Each of them is tried once more in a
+process of its own; a photo that kills its process again is recorded as a bad image.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -22,36 +22,26 @@ from pathlib import Path
 from face_det.engine import Engine, EngineOptions, build_engine
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason, read_photo
+from face_det.gallery.one_face import result_of_faces
 from face_det.media import load_image
-from face_det.types import Face, Reason
 
 log = logging.getLogger(__name__)
 
 HashedPhoto = tuple[str, Path]
-"""sha256 and path of a photo."""
+"""The sha256 and the path of a photo."""
 
 HashedResult = tuple["str | None", EncodingResult]
-"""The sha256 of the bytes that were read, and what came of them. None: not to be kept."""
+"""The sha256 of the bytes that were read, or None if the result must not be cached; and the result."""
 
 _UNDER_WAY = 2
-"""Photos handed out for each process: one in work, one waiting."""
+"""Photos handed out per process: one in progress, one waiting."""
 
 _FAULTS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""What a network may raise over a picture that decodes."""
-
-
-def result_of_faces(faces: Sequence[Face]) -> EncodingResult:
-    """The outcome of a photo with these faces: exactly one must be large enough."""
-    usable = [face for face in faces if face.reason is not Reason.TOO_SMALL]
-    if len(usable) == 1:
-        return EncodingResult(usable[0].encoding, None)
-    if usable:
-        return EncodingResult(None, OmissionReason.SEVERAL_FACES)
-    return EncodingResult(None, OmissionReason.TOO_SMALL if faces else OmissionReason.NO_FACE)
+"""What a network may raise for a picture that decodes."""
 
 
 def encode_photo(engine: Engine, path: Path) -> HashedResult:
-    """What comes of one photo. A picture that cannot be used is an outcome, not an error."""
+    """Encode one photo. A photo that cannot be used is a result, not an error."""
     sha256 = None
     try:
         sha256, data = read_photo(path)
@@ -60,7 +50,7 @@ def encode_photo(engine: Engine, path: Path) -> HashedResult:
         log.info("%s: %s", path, error)
         return sha256, EncodingResult(None, OmissionReason.BAD_IMAGE)
     except _FAULTS as error:
-        # Perhaps the picture's fault, perhaps ours: not kept, so that the next run tries again.
+        # The picture's fault or ours: not cached, so that the next run tries again.
         log.warning("%s: %s: %s", path, type(error).__name__, error)
         return None, EncodingResult(None, OmissionReason.BAD_IMAGE)
     return sha256, result_of_faces(faces)
@@ -69,9 +59,9 @@ def encode_photo(engine: Engine, path: Path) -> HashedResult:
 def encode_in_processes(
     tasks: Iterable[HashedPhoto], options: EngineOptions, jobs: int
 ) -> Generator[tuple[str, str | None, EncodingResult], None, None]:
-    """What comes of photos, in the order in which they get done; close the iterator to stop.
+    """Encode photos in `jobs` processes; yield (listed sha256, sha256 read, result) as each is finished.
 
-    Raises FaceDetError if no process can be started.
+    Close the generator to stop. Raises FaceDetError if no process can be started.
     """
     tasks = iter(tasks)
     finished = False
@@ -86,7 +76,7 @@ def encode_in_processes(
                     finished = True
                     break
                 done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                # Once it is broken, all that are under way end, and at once.
+                # In a broken pool, everything in progress ends at once.
                 if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
                     done, _ = wait(under_way)
                 for future in done:
@@ -100,25 +90,25 @@ def encode_in_processes(
 
 
 def _encode_alone(path: Path, options: EngineOptions) -> HashedResult:
-    """A photo whose process may have died of it, in a process of its own."""
+    """Encode a photo that may have killed its process, in a process of its own."""
     with _Pool(options, 1) as pool:
         if isinstance(pool.submit(None).exception(), BrokenProcessPool):
             raise FaceDetError(
-                "encode: processes end as soon as they start; try --jobs 1, and look at the memory"
+                "encode: worker processes die as soon as they start; try --jobs 1, and check free memory"
             )
         future = pool.submit(path)
         if isinstance(future.exception(), BrokenProcessPool):
-            log.warning("%s: ended the process that encoded it, twice", path)
+            log.warning("%s: killed the process that was encoding it, twice; left out", path)
             return None, EncodingResult(None, OmissionReason.BAD_IMAGE)
         return future.result()
 
 
 class _Pool:
-    """Processes with an engine each. They end with this process, however it ends."""
+    """Worker processes, each with an engine. They end when this process ends, however that happens."""
 
     def __init__(self, options: EngineOptions, jobs: int) -> None:
         context = multiprocessing.get_context("spawn")
-        # Nothing is ever written: its end is read when all of our end of it is closed.
+        # Nothing is ever written: the workers read its end once every copy of our side is closed.
         self._theirs, self._ours = context.Pipe(duplex=False)
         self._executor = ProcessPoolExecutor(
             jobs, mp_context=context, initializer=_start_worker, initargs=(options, self._theirs)
@@ -128,7 +118,7 @@ class _Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the processes at once, in the middle of a picture too."""
+        """Kill the processes at once, even in the middle of a picture."""
         for process in list((self._executor._processes or {}).values()):
             process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -136,7 +126,7 @@ class _Pool:
         self._theirs.close()
 
     def submit(self, path: Path | None) -> Future[HashedResult]:
-        """Have a photo encoded; None only waits for a process to be ready."""
+        """Encode a photo in a worker; None just waits until a worker is ready."""
         with _interrupts_held():
             try:
                 return self._executor.submit(_encode_in_worker, path)
@@ -148,7 +138,7 @@ class _Pool:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C reaches every process of the terminal: those started meanwhile never take it, we do after."""
+    """Hold Ctrl-C back while processes start: they inherit the block and never see it; we do afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -157,7 +147,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 _engines: list[Engine] = []
-"""In a process of the pool: its engine."""
+"""The engine of a worker process."""
 
 
 def _start_worker(options: EngineOptions, parent: Connection) -> None:

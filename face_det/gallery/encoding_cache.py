@@ -1,11 +1,11 @@
-"""What encoding each photo came to, so that a re-run only looks at new ones.
+"""The cache of encodings, so that a second run only computes new photos.
 
-A SQLite file beside encodings.pickle. A row is found by the sha256 of the photo's content and by
-the settings it was encoded with; it holds the encoding, or why there is none. Every row is
-committed at once, so that a kill loses nothing that was done. Nothing depends on the file: a damaged
-one is moved aside and begun anew, and where none can be kept, photos are just encoded again.
+It is a SQLite file beside encodings.pickle. The key of a row is the sha256 of the photo's content
+and a hash of the settings it was encoded with; the row holds the encoding, or why there is none.
+Each row is committed at once, so that a kill loses no finished work. Nothing depends on the file: a
+damaged one is moved aside and started afresh, and without one photos are simply encoded again.
 
-It holds what identifies people: it is its owner's only, and what is deleted is overwritten.
+It identifies people, so only its owner may read it, and deleted rows are overwritten.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 MAX_PHOTO_BYTES = 100_000_000
-"""A larger file is no photo."""
+"""The largest photo that is read; a larger file is not a photo."""
 _SIZES = tuple(128 * 8 * count for count in (1, 2, 3))
-"""Bytes of an encoding: one embedder's, or that of two or three together."""
+"""Sizes of an encoding in bytes: of one embedder, or of two or three joined."""
 _BUSY_S = 30.0
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS photos (
@@ -47,7 +47,7 @@ _COLUMNS = ["sha256", "settings", "reason", "encoding"]
 
 
 class OmissionReason(str, Enum):
-    """Why a photo of the dataset is left out."""
+    """Why a photo of the dataset has no encoding."""
 
     NO_FACE = "no_face"
     SEVERAL_FACES = "several_faces"
@@ -57,32 +57,56 @@ class OmissionReason(str, Enum):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncodingResult:
-    """What became of a photo: its encoding, shape (128 k,) of k embedders, or why it has none."""
+    """The encoding of a photo, shape (128 k,) for k embedders, or the reason why it has none."""
 
     encoding: npt.NDArray[np.float64] | None
     reason: OmissionReason | None
 
 
 def encoding_cache_path(encodings: Path) -> Path:
-    """The cache that belongs to an encodings file: encodings.pickle -> encodings.cache.sqlite."""
+    """The path of the cache that belongs to an encodings file.
+
+    >>> encoding_cache_path(Path("encodings.pickle")).name
+    'encodings.cache.sqlite'
+    """
     return encodings.with_name(f"{encodings.stem}.cache.sqlite")
 
 
 def evaluation_cache_path() -> Path:
-    """This user's cache of what was measured: photos' hashes and encodings, of any dataset."""
+    """The path of this user's evaluation cache, with hashes and encodings of photos of any dataset.
+
+    >>> evaluation_cache_path().name
+    'evaluate.cache.sqlite'
+    """
     return platformdirs.user_cache_path("face_det") / "evaluate.cache.sqlite"
 
 
 def read_photo(path: Path) -> tuple[str, bytes]:
-    """The sha256, in hex, and the bytes of a photo; DataError if it cannot be read."""
+    """The sha256 in hex and the bytes of a photo. Raises DataError if it cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     read_photo(Path(file.name))[0][:8]
+    'e3b0c442'
+    """
     data = read_if_present(path, MAX_PHOTO_BYTES)
     if data is None:
-        raise DataError(f"{path}: must be a picture, is not there")
+        raise DataError(f"{path}: file not found")
     return hashlib.sha256(data).hexdigest(), data
 
 
 class EncodingCache:
-    """The cache in a file; a context manager. It raises nothing that has to do with the file."""
+    """The cache in one SQLite file; a context manager. Problems with the file are logged, not raised.
+
+    >>> import tempfile
+    >>> with (
+    ...     tempfile.TemporaryDirectory() as folder,
+    ...     EncodingCache(Path(folder, "encodings.cache.sqlite")) as cache,
+    ... ):
+    ...     cache.put("a hash", "settings", EncodingResult(None, OmissionReason.NO_FACE))
+    ...     cache.get("a hash", "settings").reason.value
+    'no_face'
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,36 +115,36 @@ class EncodingCache:
         self._connection = self._open()
 
     def __enter__(self) -> EncodingCache:
-        """Itself."""
+        """Return the cache itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the file."""
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def get(self, sha256: str, settings: str) -> EncodingResult | None:
-        """What a photo came to with these settings; None if that is not known."""
+        """The result for a photo with these settings; None if it is not in the cache."""
         query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
         row = self._try(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
         return None if row is None else _result_of_row(*row)
 
     def put(self, sha256: str, settings: str, outcome: EncodingResult) -> None:
-        """Keep what a photo came to; it is on disk when this returns."""
+        """Store the result for a photo; it is on disk when this returns."""
         encoding = None if outcome.encoding is None else np.asarray(outcome.encoding, "<f8").tobytes()
         reason = None if outcome.reason is None else outcome.reason.value
         row = (sha256, settings, reason, encoding)
         self._try(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
 
     def keep_only(self, hashes: Iterable[str], *, strictly: bool = False) -> None:
-        """Delete all that is known of other photos than these, so that no trace stays.
+        """Delete everything about photos other than these, leaving no trace.
 
-        `strictly`: CannotWrite if that cannot be done, which else is only logged.
+        If that fails, raise CannotWrite with `strictly`, and only log it otherwise.
         """
         query = "SELECT DISTINCT sha256 FROM photos"
         try:
@@ -132,15 +156,15 @@ class EncodingCache:
                 self._connection.executemany("DELETE FROM photos WHERE sha256 = ?", rows)
                 self._connection.execute("COMMIT")
                 self._connection.execute("VACUUM")
-            # Nobody can say whose rows a damaged file holds.
+            # Nobody can tell whose rows a damaged file holds.
             _damaged_path(self.path).unlink(missing_ok=True)
             if strictly and not self._kept and self.path.exists():
-                raise sqlite3.OperationalError("it cannot be used")
+                raise sqlite3.OperationalError("the file cannot be used")
         except (sqlite3.Error, OSError) as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
             if strictly:
-                advice = "make room on that disk and let face-det write there, or delete it, and try again"
+                advice = "free disk space and make it writable, or delete it, then try again"
                 raise CannotWrite(f"{self.path}: cannot be cleaned: {error}; {advice}") from error
             self._tell(error)
 
@@ -149,7 +173,7 @@ class EncodingCache:
             try:
                 return self._connect()
             except sqlite3.OperationalError:
-                raise  # no room, no right, or locked: nothing is wrong with the content
+                raise  # disk full, no permission, or locked: the content is fine
             except sqlite3.DatabaseError as error:
                 log.warning("%s: damaged (%s); moved aside, photos are encoded again", self.path, error)
                 self._move_aside()
@@ -162,7 +186,7 @@ class EncodingCache:
             return memory
 
     def _connect(self) -> sqlite3.Connection:
-        # Made here, since sqlite would let everybody read it.
+        # Create it here, because sqlite would make it readable by everybody.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
@@ -174,7 +198,7 @@ class EncodingCache:
             columns = [row[1] for row in connection.execute("PRAGMA table_info(photos)")]
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if columns != _COLUMNS or verdict != "ok":
-                raise sqlite3.DatabaseError(verdict if columns == _COLUMNS else "the table is another")
+                raise sqlite3.DatabaseError(verdict if columns == _COLUMNS else "unexpected columns")
         except BaseException:
             connection.close()
             raise
@@ -186,7 +210,7 @@ class EncodingCache:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _try(self, action: Callable[[], _T]) -> _T | None:
-        """What the action returns; None, and a line in the log, if the file does not let it."""
+        """What the action returns; if the file fails, log it and return None."""
         try:
             return action()
         except sqlite3.Error as error:
@@ -194,7 +218,7 @@ class EncodingCache:
             return None
 
     def _tell(self, error: Exception) -> None:
-        """Once: it would be said with every photo."""
+        """Log the error once, and not again with every photo."""
         if not self._told:
             log.warning("%s: %s; going on without it", self.path, error)
         self._told = True
@@ -205,7 +229,7 @@ def _damaged_path(path: Path) -> Path:
 
 
 def _result_of_row(reason: object, encoding: object) -> EncodingResult | None:
-    """A row as an Outcome; None if it is none of ours."""
+    """A row as an EncodingResult; None if it is not one of ours."""
     if isinstance(encoding, bytes) and len(encoding) in _SIZES:
         array = np.frombuffer(encoding, "<f8").astype(np.float64)
         return EncodingResult(array, None) if np.isfinite(array).all() else None

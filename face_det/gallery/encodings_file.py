@@ -1,11 +1,11 @@
-"""What encodings.pickle holds, checked; the original's keys, and those that are ours besides.
+"""Read and write encodings.pickle: the original program's two keys, and ours beside them.
 
 | key | holds |
 |---|---|
-| encodings | dlib's 128 numbers of each photo |
-| names | whose each photo is |
-| views, sface | dlib_views' and sface's 128 numbers of each photo; only where they are known of all |
-| fingerprints | embedder -> which network made its numbers |
+| encodings | dlib_resnet's 128 numbers for each photo |
+| names | the person in each photo |
+| views, sface | dlib_views' and sface's 128 numbers for each photo; absent unless all photos have them |
+| fingerprints | embedder -> the fingerprint of its network |
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ EXPECTED_CONTENT = '{"encodings": [arrays of 128 numbers], "names": [texts]}'
 
 
 def locate_columns(parts: Iterable[str]) -> dict[str, slice]:
-    """Where each embedder's numbers are in rows that hold those of several, one after the other."""
+    """The columns of each embedder in rows that join the encodings of several.
+
+    >>> locate_columns(["dlib_resnet", "sface"])
+    {'dlib_resnet': slice(0, 128, None), 'sface': slice(128, 256, None)}
+    """
     return {
         name: slice(at * ENCODING_DIMENSIONS, (at + 1) * ENCODING_DIMENSIONS) for at, name in enumerate(parts)
     }
@@ -45,7 +49,8 @@ def locate_columns(parts: Iterable[str]) -> dict[str, slice]:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncodingsContent:
-    """The file's content: encodings by embedder, each (n, 128), n names, fingerprints by embedder."""
+    """The content of the file: encodings by embedder, each of shape (n, 128); n names; and the
+    fingerprint of each embedder's network."""
 
     encodings: Mapping[str, Encodings]
     names: Sequence[str]
@@ -53,10 +58,13 @@ class EncodingsContent:
 
 
 def read_encodings(path: Path) -> EncodingsContent | None:
-    """The content of a file; None if there is none.
+    """The checked content of encodings.pickle; None if there is no file.
 
-    Raises BadEncodings for a file that holds something else, UnsafePickle and DataError as
-    safe_pickle.load does.
+    Raises BadEncodings if it holds something else, UnsafePickle if it is damaged or would run code,
+    and DataError if it cannot be read.
+
+    >>> read_encodings(Path("no such file")) is None
+    True
     """
     try:
         content = load_pickle(path)
@@ -77,16 +85,21 @@ def read_encodings(path: Path) -> EncodingsContent | None:
         if embedder in made_by and len(items) == len(names) and all(item is not None for item in items):
             encodings[embedder] = _read_rows(path, content, key)
         else:
-            # Another program added or removed photos: whose these numbers are cannot be told.
+            # Another program added or removed photos: nobody can tell whose these numbers are.
             log.warning("%s: %s: must be known of every photo; not used; %s", path, key, RUN_ENCODE)
     return EncodingsContent(encodings, names, made_by)
 
 
 def dump_encodings(content: EncodingsContent) -> bytes:
-    """The content of a file that the original's scripts read, on Python 3.5 and numpy 1.
+    """The bytes of encodings.pickle, readable by the original's scripts on Python 3.5 and numpy 1.
 
-    Hence protocol 3, in which names are lines of text, and numpy 1's name of what makes an
-    array: it stands once, in front of the first array. numpy 2 reads that as well.
+    It is therefore a pickle of protocol 3, which spells names out as lines of text, and it refers to
+    the array constructor by numpy 1's name. That name appears once, before the first array, and
+    numpy 2 understands it too.
+
+    >>> content = EncodingsContent({"dlib_resnet": np.zeros((1, 128))}, ["anna"], {})
+    >>> pickle.loads(dump_encodings(content))["names"]
+    ['anna']
     """
     table: dict[str, Any] = {
         ENCODINGS_KEYS[DLIB_RESNET]: list(content.encodings[DLIB_RESNET]),
@@ -136,7 +149,7 @@ def _read_row(place: str, row: object) -> Encodings:
 
 
 def _read_fingerprints(path: Path, content: dict[Any, Any]) -> dict[str, str]:
-    """As they were noted; none in the original's files. Those of embedders unknown here are left out."""
+    """The recorded fingerprints, without those of unknown embedders. The original's files have none."""
     noted = content.get(FINGERPRINTS_KEY, {})
     if not isinstance(noted, dict):
         raise BadEncodings(

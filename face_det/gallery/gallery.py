@@ -1,7 +1,7 @@
-"""The encodings of everybody, and whose they are.
+"""The gallery: the encoding of every enrolled photo, and the name of the person in it.
 
-dlib's 128 numbers of every photo; and those of several views, and sface's 128, where they are known
-of every photo too.
+Every photo has dlib_resnet's 128 numbers. The 128 numbers of dlib_views and of sface are there only
+if all photos have them.
 """
 
 from __future__ import annotations
@@ -31,15 +31,20 @@ from face_det.types import Encodings
 log = logging.getLogger(__name__)
 
 LARGEST_COMPONENT = 1000.0
-"""Numbers of encodings are about 1: what is beyond this was never one, and overflows sooner or later."""
+"""Components of an encoding are about 1; a larger one than this is damage, and would overflow later."""
 
 
 class Gallery:
-    """Encodings, read-only, and to each the name of its person.
+    """Read-only encodings, and the name of the person for each.
 
-    `encodings` is dlib's, shape (n, 128), or dlib's and others', by name. `made_by` are the
-    fingerprints of the networks, by name; what the original wrote has none. Raises BadEncodings if
-    shapes or lengths do not fit, or a number is not finite.
+    `encodings` are dlib_resnet's, shape (n, 128), or a mapping from embedder to encodings that
+    includes dlib_resnet's. `made_by` maps each embedder to the fingerprint of its network; files of
+    the original program have none. Raises BadEncodings for a wrong shape or length, or a number that
+    is not finite.
+
+    >>> gallery = Gallery(np.zeros((2, 128)), ["anna", "bob"])
+    >>> gallery.plus("anna", np.ones(128)).names
+    ('anna', 'bob', 'anna')
     """
 
     def __init__(
@@ -63,12 +68,23 @@ class Gallery:
 
     @classmethod
     def empty(cls) -> Gallery:
-        """Nobody."""
+        """A gallery with nobody in it.
+
+        >>> Gallery.empty().people
+        ()
+        """
         return cls(np.empty((0, ENCODING_DIMENSIONS)), ())
 
     @classmethod
     def from_rows(cls, rows: Sequence[npt.ArrayLike], names: Sequence[str], fingerprint: str) -> Gallery:
-        """What one embedder made: rows of 128 numbers for each part that its fingerprint names."""
+        """The gallery of encodings that one embedder made.
+
+        Each row has shape (128 k,), where k is the number of embedders that `fingerprint` names.
+        Raises BadEncodings for rows of another length.
+
+        >>> Gallery.from_rows([np.zeros(128)], ["anna"], "dlib_resnet:1").embedders
+        ('dlib_resnet',)
+        """
         if not len(rows):
             return cls.empty()
         made_by = split_fingerprint(fingerprint)
@@ -76,7 +92,13 @@ class Gallery:
 
     @classmethod
     def load(cls, path: Path) -> Gallery:
-        """The gallery in encodings.pickle; empty if there is none. Raises as encodings_file.read does."""
+        """The gallery in the file encodings.pickle; an empty one if there is no file.
+
+        Raises BadEncodings, UnsafePickle and DataError as `read_encodings` does.
+
+        >>> Gallery.load(Path("no such file")).names
+        ()
+        """
         content = encodings_file.read_encodings(path)
         if content is None:
             return cls.empty()
@@ -87,26 +109,26 @@ class Gallery:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Whose each encoding is."""
+        """The name of the person in each photo, in the order of the rows."""
         return self._names
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Everybody's name once, sorted."""
+        """Each name once, sorted."""
         return tuple(sorted(set(self._names)))
 
     @property
     def embedders(self) -> tuple[str, ...]:
-        """Whose encodings it holds: dlib_resnet, and perhaps dlib_views, sface and both."""
+        """The embedders whose encodings it holds: dlib_resnet, and perhaps dlib_views, sface and both."""
         return (*self._encodings, DLIB_AND_SFACE) if SFACE in self._encodings else (*self._encodings,)
 
     @property
     def encodings(self) -> Encodings:
-        """dlib's, shape (n, 128)."""
+        """dlib_resnet's encodings, shape (n, 128)."""
         return self._encodings[DLIB_RESNET]
 
     def require(self, embedder: str) -> None:
-        """BadEncodings if it lacks an embedder's encodings."""
+        """Raise BadEncodings if it does not hold the encodings of `embedder`."""
         if embedder not in self.embedders:
             raise BadEncodings(
                 f"encodings: must hold those of {embedder} for every photo, "
@@ -114,7 +136,13 @@ class Gallery:
             )
 
     def of(self, embedder: str) -> Encodings:
-        """An embedder's encodings, shape (n, 128), or (n, 256) of `both`; BadEncodings if it has none."""
+        """The encodings of one embedder, shape (n, 128), or (n, 256) for `both`.
+
+        Raises BadEncodings if it does not hold them.
+
+        >>> Gallery(np.zeros((2, 128)), ["anna", "bob"]).of("dlib_resnet").shape
+        (2, 128)
+        """
         self.require(embedder)
         if embedder != DLIB_AND_SFACE:
             return self._encodings[embedder]
@@ -123,10 +151,14 @@ class Gallery:
         return joined
 
     def fingerprint_of(self, embedder: str) -> str | None:
-        """Which network made an embedder's encodings; None of dlib's if that was not noted.
+        """The fingerprint of the network that made an embedder's encodings.
 
-        Of the others it is then the bare name, which fits no network: what has no fingerprint is
-        taken for dlib's, and these must not be.
+        If none was recorded, it is None for dlib_resnet, and the embedder's bare name for the others.
+        The bare name matches no network: encodings without a fingerprint are taken for dlib_resnet's,
+        which those of the others are not.
+
+        >>> Gallery.empty().fingerprint_of("sface")
+        'sface'
         """
         noted = self._fingerprints.get(embedder)
         if embedder == DLIB_AND_SFACE and {DLIB_RESNET, SFACE} <= self._fingerprints.keys():
@@ -136,11 +168,15 @@ class Gallery:
         return noted if noted is not None or embedder == DLIB_RESNET else embedder
 
     def plus(self, name: str, encoding: npt.ArrayLike, fingerprint: str | None = None) -> Gallery:
-        """The gallery with one encoding more, of 128 numbers for each part that `fingerprint`, its
-        embedder's, names: dlib's without it.
+        """The gallery with one more encoding.
 
-        Others' than dlib's are kept while all photos have them. ModelMismatch if the photos' were made
-        by another network.
+        The encoding has 128 numbers for each embedder that `fingerprint` names, and is dlib_resnet's
+        if there is no fingerprint. Encodings of other embedders are kept only while all photos have
+        them. Raises ModelMismatch if the gallery's encodings were made by another network, BadEncodings
+        for a wrong shape.
+
+        >>> Gallery.empty().plus("anna", np.zeros(128)).names
+        ('anna',)
         """
         row = np.asarray(encoding, dtype=np.float64)
         known = {} if fingerprint is None else split_fingerprint(fingerprint)
@@ -160,11 +196,19 @@ class Gallery:
         return Gallery(encodings, (*self._names, name), {**known, **self._fingerprints})
 
     def without(self, name: str) -> Gallery:
-        """The gallery without a person's encodings."""
+        """The gallery without the encodings of one person.
+
+        >>> Gallery(np.zeros((2, 128)), ["anna", "bob"]).without("anna").names
+        ('bob',)
+        """
         return self.rows(index for index, other in enumerate(self._names) if other != name)
 
     def rows(self, kept: Iterable[int]) -> Gallery:
-        """The gallery of these encodings only, by their numbers and in their order."""
+        """The gallery of the rows with these indices, in this order.
+
+        >>> Gallery(np.zeros((3, 128)), ["anna", "bob", "carl"]).rows([2, 0]).names
+        ('carl', 'anna')
+        """
         chosen = list(kept)
         return Gallery(
             {embedder: encodings[chosen] for embedder, encodings in self._encodings.items()},
@@ -173,7 +217,12 @@ class Gallery:
         )
 
     def dumps(self) -> bytes:
-        """The content of encodings.pickle, which the original's scripts read as well."""
+        """The gallery as the bytes of encodings.pickle, which the original's scripts can read too.
+
+        >>> import pickle
+        >>> pickle.loads(Gallery(np.zeros((1, 128)), ["anna"]).dumps())["names"]
+        ['anna']
+        """
         return encodings_file.dump_encodings(
             encodings_file.EncodingsContent(self._encodings, self._names, self._fingerprints)
         )
@@ -181,13 +230,13 @@ class Gallery:
 
 @functools.cache
 def _warn_dropped(embedder: str, in_new: bool) -> None:
-    """Once: it would be said with every photo."""
-    which = "the photos before it" if in_new else "the new one"
-    log.warning("%s's numbers are not known of %s, so they are not kept; %s", embedder, which, RUN_ENCODE)
+    """Warn once, and not again with every photo."""
+    which = "the photos before it have" if in_new else "the new photo has"
+    log.warning("%s: %s no encodings, so none are kept; %s", embedder, which, RUN_ENCODE)
 
 
 def _split_columns(rows: Encodings, made_by: Mapping[str, str]) -> dict[str, Encodings]:
-    """By embedder, 128 columns each; all dlib's where nothing is known of them."""
+    """The 128 columns of each embedder; all are dlib_resnet's if there are no fingerprints."""
     parts = [*made_by] or [DLIB_RESNET]
     if rows.ndim != 2 or rows.shape[1] != ENCODING_DIMENSIONS * len(parts):
         numbers = f"{ENCODING_DIMENSIONS * len(parts)} numbers ({', '.join(parts)})"
@@ -196,7 +245,7 @@ def _split_columns(rows: Encodings, made_by: Mapping[str, str]) -> dict[str, Enc
 
 
 def _check_rows(key: str, given: npt.ArrayLike, count: int) -> Encodings:
-    """A copy that nobody can change."""
+    """A read-only copy; BadEncodings if it is not (count, 128) finite numbers about 1."""
     encodings = np.array(given, dtype=np.float64)
     if encodings.ndim != 2 or encodings.shape[1] != ENCODING_DIMENSIONS:
         raise BadEncodings(f"{key}: must have shape (n, {ENCODING_DIMENSIONS}), got {encodings.shape}")

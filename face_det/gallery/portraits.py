@@ -1,7 +1,7 @@
-"""Photos -> encodings of the person whom each photo is about, also of the photo made worse.
+"""Encode the main face of each photo, and of degraded copies of the photo.
 
-Other than in enrolment, a photo with several faces is used: the one that is large and near the middle
-is taken to be meant. There is no focus gate. What was computed once is in the cache.
+Unlike enrolment, this uses photos with several faces: the main face is a large one near the middle.
+Blurry faces are encoded too. Results are cached.
 """
 
 from __future__ import annotations
@@ -12,37 +12,60 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 
 from face_det.engine import Engine
 from face_det.errors import DataError
 from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
+from face_det.gallery.one_face import choose_only_face, omission_reason
 from face_det.media import load_image
 from face_det.types import Face, Reason, Rgb
 
 RESULT_FORMAT = 2
-"""Counts up when an outcome comes to mean something else, so that kept ones are not used any more."""
+"""Goes up when a result changes its meaning, so that cached results are not used any more."""
 PHOTOS_PER_CHUNK = 8
-"""Photos that a thread takes at once, so that their faces share a batch."""
+"""How many photos a thread takes at once, so that their faces share a batch."""
 
 UNCHANGED_PHOTO = ""
-"""The photo as it is, among the changes."""
+"""The key of the unchanged photo, among the names of the changes."""
 
 PhotoChange = Callable[[Rgb, Face], Rgb]
-"""Makes a picture worse; the face is where the one that is meant lies."""
-
-FaceChoice = Callable[[Sequence[Face], int, int], "Face | None"]
-"""The face that is meant, of those in a picture of so many pixels' width and height."""
+"""Changes a picture, such as by blurring it; the face is the main face of the picture."""
 
 PortraitKey = tuple[Path, str]
-"""A photo, and the name of what was done to it."""
+"""The path of a photo, and the name of the change made to it."""
+
+
+class FaceChoice(str, Enum):
+    """Which face of an unchanged photo to encode. The values are part of the keys of cached results."""
+
+    MAIN = "evaluate"
+    """The one that `choose_main_face` returns."""
+    ONLY = "only_face"
+    """The only one that is large enough, as for enrolment."""
+
+    def choose(self, faces: Sequence[Face], width: int, height: int) -> Face | None:
+        """The chosen one of the faces in a photo of this size in pixels; None if there is none.
+
+        >>> FaceChoice.ONLY.choose([], 250, 250) is None
+        True
+        """
+        if self is FaceChoice.ONLY:
+            return choose_only_face(faces)
+        return choose_main_face(faces, width, height)
 
 
 def choose_main_face(faces: Sequence[Face], width: int, height: int) -> Face | None:
-    """The face that a photo of this size is about; None if no face is large enough.
+    """The main face of a photo of this size in pixels; None if no face is large enough.
 
-    The largest area less twice the squared distance between the middles of face and photo: the
-    rule by which pictures of LFW are commonly aligned.
+    It is the face with the largest value of its area minus twice the squared distance between its
+    centre and the photo's. This is how photos of Labeled Faces in the Wild are commonly aligned.
+
+    >>> from face_det.types import Box
+    >>> corner, middle = (Face(Box(x, x, x + 50, x + 50), 1.0, 0.0, None, None) for x in (0, 100))
+    >>> choose_main_face([corner, middle], 250, 250) is middle
+    True
     """
 
     def rank(face: Face) -> float:
@@ -55,27 +78,22 @@ def choose_main_face(faces: Sequence[Face], width: int, height: int) -> Face | N
     return max(usable, key=rank, default=None)
 
 
-def choose_only_face(faces: Sequence[Face], width: int, height: int) -> Face | None:
-    """The only face that is large enough, as enrolment has it; None if there are more, or none."""
-    usable = [face for face in faces if face.reason is not Reason.TOO_SMALL]
-    return usable[0] if len(usable) == 1 else None
-
-
 def encode_portraits(
     photos: Sequence[Path],
     engine: Engine,
     cache: EncodingCache,
     *,
     changes: Mapping[str, PhotoChange] | None = None,
-    choose: FaceChoice = choose_main_face,
+    choice: FaceChoice = FaceChoice.MAIN,
     jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[PortraitKey, EncodingResult]:
-    """The outcome of each photo, and of each photo after each change, by (path, name of the change).
+    """Encode each photo, and each photo after each change; results by (path, name of the change).
 
-    The plain photo is always among them; of a photo without a face, nor is one in what is made of it.
-    `jobs` threads share the engine. `on_progress` gets (photos done, photos in all). Raises what the
-    networks raise; a photo that cannot be read is an outcome.
+    The unchanged photo is always included. If it has no face, its changed copies count as having none
+    either. `choice` says which face to encode in the unchanged photo. `jobs` threads share the engine.
+    `on_progress` is called with (photos done, photos in total). Raises whatever the networks raise; a
+    photo that cannot be read is a result.
     """
     engine = Engine.sharing(engine, replace(engine.options, focus_threshold=0.0))
     changes = dict(changes or {})
@@ -94,7 +112,7 @@ def encode_portraits(
             continue
         lacking = []
         for name in (UNCHANGED_PHOTO, *changes):
-            known = cache.get(hashes[path], portrait_settings_key(engine, name, choose))
+            known = cache.get(hashes[path], portrait_settings_key(engine, name, choice))
             if known is None:
                 lacking.append(name)
             else:
@@ -103,20 +121,20 @@ def encode_portraits(
             missing.append((path, lacking))
     done = len(paths) - len(missing)
     on_progress(done, len(paths))
-    for chunk in _encode_in_threads(missing, engine, changes, choose, jobs):
-        for (path, name), outcome in chunk.items():
-            found[path, name] = outcome
-            cache.put(hashes[path], portrait_settings_key(engine, name, choose), outcome)
+    for chunk in _encode_in_threads(missing, engine, changes, choice, jobs):
+        for (path, name), result in chunk.items():
+            found[path, name] = result
+            cache.put(hashes[path], portrait_settings_key(engine, name, choice), result)
         done += len({path for path, _ in chunk})
         on_progress(done, len(paths))
     return found
 
 
-def portrait_settings_key(engine: Engine, change: str, choose: FaceChoice = choose_main_face) -> str:
-    """A key for everything an outcome depends on, besides the photo."""
+def portrait_settings_key(engine: Engine, change: str, choice: FaceChoice = FaceChoice.MAIN) -> str:
+    """A hash of everything that a result depends on, besides the photo."""
     options = engine.options
     parts = [
-        "evaluate" if choose is choose_main_face else choose.__name__,
+        choice.value,
         RESULT_FORMAT,
         options.detector,
         engine.fingerprint,
@@ -133,20 +151,20 @@ def _encode_in_threads(
     missing: Sequence[tuple[Path, list[str]]],
     engine: Engine,
     changes: Mapping[str, PhotoChange],
-    choose: FaceChoice,
+    choice: FaceChoice,
     jobs: int,
 ) -> Iterator[dict[PortraitKey, EncodingResult]]:
-    """The outcomes of a few photos at a time, in the order in which they get done."""
+    """Yield the results of a few photos at a time, as they are finished."""
     rest = iter(missing)
-    under_way: set[Future[dict[PortraitKey, EncodingResult]]] = set()
+    in_progress: set[Future[dict[PortraitKey, EncodingResult]]] = set()
     with ThreadPoolExecutor(jobs, thread_name_prefix="evaluate") as pool:
         try:
             while True:
-                while len(under_way) <= jobs and (chunk := list(itertools.islice(rest, PHOTOS_PER_CHUNK))):
-                    under_way.add(pool.submit(_encode_chunk, chunk, engine, changes, choose))
-                if not under_way:
+                while len(in_progress) <= jobs and (chunk := list(itertools.islice(rest, PHOTOS_PER_CHUNK))):
+                    in_progress.add(pool.submit(_encode_chunk, chunk, engine, changes, choice))
+                if not in_progress:
                     return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                done, in_progress = wait(in_progress, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
         finally:
@@ -157,51 +175,44 @@ def _encode_chunk(
     photos: Sequence[tuple[Path, list[str]]],
     engine: Engine,
     changes: Mapping[str, PhotoChange],
-    choose: FaceChoice,
+    choice: FaceChoice,
 ) -> dict[PortraitKey, EncodingResult]:
-    """Look at some photos as they are, then at all that is to be made of them."""
+    """Encode some photos unchanged, then all changed copies of them."""
     pictures: dict[Path, Rgb] = {}
-    outcomes: dict[PortraitKey, EncodingResult] = {}
+    results: dict[PortraitKey, EncodingResult] = {}
     for path, names in photos:
         try:
             pictures[path] = load_image(path)
         except DataError:
-            outcomes |= {(path, name): EncodingResult(None, OmissionReason.BAD_IMAGE) for name in names}
-    plain = [((path, UNCHANGED_PHOTO), rgb) for path, rgb in pictures.items()]
-    seen = _encode_pictures(plain, engine, choose)
-    worse: list[tuple[PortraitKey, Rgb]] = []
+            results |= {(path, name): EncodingResult(None, OmissionReason.BAD_IMAGE) for name in names}
+    unchanged = [((path, UNCHANGED_PHOTO), rgb) for path, rgb in pictures.items()]
+    seen = _encode_pictures(unchanged, engine, choice)
+    changed: list[tuple[PortraitKey, Rgb]] = []
     for path, names in photos:
         if path not in pictures:
             continue
-        face, outcome = seen[path, UNCHANGED_PHOTO]
+        face, result = seen[path, UNCHANGED_PHOTO]
         for name in names:
             if name == UNCHANGED_PHOTO or face is None:
-                outcomes[path, name] = outcome
+                results[path, name] = result
             else:
-                worse.append(((path, name), changes[name](pictures[path], face)))
-    return outcomes | {
-        key: outcome for key, (_, outcome) in _encode_pictures(worse, engine, choose_main_face).items()
+                changed.append(((path, name), changes[name](pictures[path], face)))
+    return results | {
+        key: result for key, (_, result) in _encode_pictures(changed, engine, FaceChoice.MAIN).items()
     }
 
 
 def _encode_pictures(
-    pictures: Sequence[tuple[PortraitKey, Rgb]], engine: Engine, choose: FaceChoice
+    pictures: Sequence[tuple[PortraitKey, Rgb]], engine: Engine, choice: FaceChoice
 ) -> dict[PortraitKey, tuple[Face | None, EncodingResult]]:
-    """The face that each picture is about, and its outcome."""
+    """The chosen face of each picture, and its result."""
     all_faces = engine.faces((rgb, None) for _, rgb in pictures)
     found = {}
     for (key, rgb), faces in zip(pictures, all_faces, strict=True):
-        face = choose(faces, rgb.shape[1], rgb.shape[0])
+        face = choice.choose(faces, rgb.shape[1], rgb.shape[0])
         if face is not None:
-            outcome = EncodingResult(face.encoding, None)
+            result = EncodingResult(face.encoding, None)
         else:
-            outcome = EncodingResult(None, _omission_reason(faces))
-        found[key] = face, outcome
+            result = EncodingResult(None, omission_reason(faces))
+        found[key] = face, result
     return found
-
-
-def _omission_reason(faces: Sequence[Face]) -> OmissionReason:
-    if not faces:
-        return OmissionReason.NO_FACE
-    small = all(face.reason is Reason.TOO_SMALL for face in faces)
-    return OmissionReason.TOO_SMALL if small else OmissionReason.SEVERAL_FACES

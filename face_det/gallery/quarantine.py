@@ -1,10 +1,12 @@
-"""Photos put aside, and back: nothing is deleted, nothing overwritten, and a kill in between loses nothing.
+"""Move photos into quarantine and back: nothing is deleted or overwritten, and a kill loses nothing.
 
-They go to dataset/.quarantine/ID/NAME/, a hidden folder, which enrolment passes over. Before each move a
-line in .quarantine/journal.jsonl says what is about to move where, and why; a line whose move did not
-happen means nothing. Where a photo lies says whence it came, so that also one without a line is put back.
+They go to dataset/.quarantine/BATCH/NAME/, a hidden folder that enrolment skips. Before each move, a line
+in .quarantine/journal.jsonl records what is about to move where, and why; a line whose move did not
+happen is ignored. The place of a photo also tells where it came from, so that it can be put back without
+a line.
 
-One of us at a time works there: whoever changes something holds the dataset's folder, which nobody deletes.
+Only one process at a time makes changes there: it holds a lock on the dataset's folder, which nobody
+deletes.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from face_det.storage import (
 
 @dataclass(frozen=True, slots=True)
 class FailedMove:
-    """A photo that could not be moved, by its place in the dataset, and why."""
+    """A photo that could not be moved, as its path in the dataset, and the error."""
 
     source: PurePosixPath
     error: CannotWrite
@@ -43,7 +45,7 @@ class FailedMove:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineResult:
-    """What put_aside did: photos that are in quarantine now, and those that could not be moved."""
+    """The photos that are in quarantine now, and those that could not be moved."""
 
     moved: tuple[QuarantinedPhoto, ...]
     failed: tuple[FailedMove, ...]
@@ -51,8 +53,8 @@ class QuarantineResult:
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What undo did: photos that are back; those whose place is taken, those that are gone, and those
-    that could not be moved."""
+    """The photos that are back; those whose place is taken by another file; those that are gone; and
+    those that could not be moved."""
 
     back: tuple[PurePosixPath, ...]
     taken: tuple[PurePosixPath, ...]
@@ -61,10 +63,13 @@ class RestoreResult:
 
 
 def quarantine_photos(dataset: Path, photos: Iterable[tuple[Path, str]]) -> QuarantineResult:
-    """Move photos of the dataset, each with why, into quarantine.
+    """Move photos of the dataset into quarantine; each comes with the reason for it.
 
-    A photo that is gone by now is passed over, and one that cannot be moved does not keep the others.
-    Raises DataError for a path that is not dataset/NAME/FILE, CannotWrite for a dataset that is not there.
+    A photo that no longer exists is skipped, and one that cannot be moved does not stop the others.
+    Raises DataError for a path that is not dataset/NAME/FILE, and CannotWrite for a missing dataset.
+
+    >>> quarantine_photos(Path("dataset"), [])
+    QuarantineResult(moved=(), failed=())
     """
     wanted = [(_path_in_dataset(dataset, path), why) for path, why in photos]
     if not wanted:
@@ -83,7 +88,7 @@ def quarantine_photos(dataset: Path, photos: Iterable[tuple[Path, str]]) -> Quar
                 quarantine_journal.append_entry(dataset / QUARANTINE_FOLDER, aside)
                 move_in(dataset / source, dataset / aside.place)
             except CannotWrite as error:
-                # Or somebody deleted it meanwhile, or it has moved and only that is not yet on disk.
+                # Otherwise somebody deleted it meanwhile, or it was moved but not yet synced to disk.
                 if entry_exists(dataset / source):
                     failed.append(FailedMove(source, error))
             if entry_exists(dataset / aside.place):
@@ -93,9 +98,12 @@ def quarantine_photos(dataset: Path, photos: Iterable[tuple[Path, str]]) -> Quar
 
 
 def list_quarantined(dataset: Path) -> list[QuarantinedPhoto]:
-    """The photos in quarantine, in the order in which they came.
+    """The photos in quarantine, oldest first.
 
-    Raises DataError for a spoilt journal, and for a quarantine that cannot be read.
+    Raises DataError for a damaged journal, or a quarantine that cannot be read.
+
+    >>> list_quarantined(Path("no such folder"))
+    []
     """
     return [
         aside for aside in quarantine_journal.list_entries(dataset) if entry_exists(dataset / aside.place)
@@ -103,10 +111,13 @@ def list_quarantined(dataset: Path) -> list[QuarantinedPhoto]:
 
 
 def restore_photos(dataset: Path, *, everything: bool = False) -> RestoreResult:
-    """Put the photos of the last move back to where they were, or those of all moves.
+    """Put the photos of the last batch back where they were, or those of all batches.
 
-    A photo whose place is taken by another stays where it is, and so does one that cannot be moved.
-    Called again after a kill, it goes on. Raises DataError as `lying` does.
+    A photo whose place is taken by another file stays in quarantine, as does one that cannot be moved.
+    After a kill, another call continues. Raises DataError as `list_quarantined` does.
+
+    >>> restore_photos(Path("no such folder")).back
+    ()
     """
     if not (dataset / QUARANTINE_FOLDER).is_dir():
         return RestoreResult((), (), ())
@@ -134,18 +145,25 @@ def restore_photos(dataset: Path, *, everything: bool = False) -> RestoreResult:
 
 
 def quarantine_mentions(dataset: Path, name: str) -> bool:
-    """Whether quarantine names a person: by a photo, by a line whose photo is gone, or by an empty folder.
+    """True if the quarantine names a person, in a photo's path, a line of the journal or an empty folder.
 
-    Raises DataError as `lying` does.
+    Raises DataError as `list_quarantined` does.
+
+    >>> quarantine_mentions(Path("no such folder"), "anna")
+    False
     """
     entries = quarantine_journal.list_entries(dataset)
     return bool(_entries_of(name, entries)) or bool(_folders_of(dataset, name))
 
 
 def delete_quarantined(dataset: Path, name: str) -> int:
-    """Delete for good what lies in quarantine of a person's folder; how many photos that were.
+    """Delete a person's photos from the quarantine for good, and return how many there were.
 
-    Raises DataError as `lying` does, CannotWrite if something has to stay; the next call goes on with it.
+    Raises DataError as `list_quarantined` does, and CannotWrite if something cannot be deleted; the next
+    call tries again.
+
+    >>> delete_quarantined(Path("no such folder"), "anna")
+    0
     """
     if not (dataset / QUARANTINE_FOLDER).is_dir():
         return 0
@@ -155,7 +173,7 @@ def delete_quarantined(dataset: Path, name: str) -> int:
         count = sum(entry_exists(dataset / aside.place) for aside in theirs)
         journal = dataset / QUARANTINE_FOLDER / JOURNAL_NAME
         if theirs and entry_exists(journal):
-            # Their name goes as well. First, since photos are found without it, should we be killed now.
+            # Their name goes too. It goes first: after a kill, photos are found without the journal.
             rest = [quarantine_journal.format_entry(aside) for aside in entries if aside not in theirs]
             replace_without_lock(journal, "".join(rest).encode())
         for folder in _folders_of(dataset, name):
@@ -171,11 +189,11 @@ def _path_in_dataset(dataset: Path, path: Path) -> PurePosixPath:
         source = PurePosixPath(path.relative_to(dataset).as_posix())
         if quarantine_journal.is_photo_path(source):
             return source
-    raise DataError(f"{path}: must be a photo in {dataset}/NAME/, is not")
+    raise DataError(f"{path}: must be a photo in {dataset}/NAME/")
 
 
 def _entries_to_restore(dataset: Path, *, everything: bool) -> list[QuarantinedPhoto]:
-    """What undo is about: all that is known of the last move of which something lies there, or of all."""
+    """The entries of the last batch that still has photos in quarantine, or of all such batches."""
     entries = quarantine_journal.list_entries(dataset)
     batches = [aside.batch for aside in entries if entry_exists(dataset / aside.place)]
     wanted = set(batches if everything else batches[-1:])
@@ -197,9 +215,9 @@ def _same_name(name: str, folder: str) -> bool:
 
 
 def _remove_empty_folders(dataset: Path) -> None:
-    """Remove folders that are empty, which also a kill may leave, and with the last photo the journal.
+    """Remove empty folders, which a kill may also leave, and the journal once the last photo is gone.
 
-    What cannot be removed stays: it is in nobody's way.
+    Whatever cannot be removed does no harm and stays.
     """
     folder = dataset / QUARANTINE_FOLDER
     with suppress(OSError, DataError):
@@ -218,33 +236,33 @@ def _remove_empty_folders(dataset: Path) -> None:
 
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What os.link answers where the file system has no hard links (FAT, some network shares)."""
+"""What os.link fails with if the file system has no hard links (FAT, some network shares)."""
 NOT_MOVED = "it is where it was"
-"""What holds of a photo that could not be moved."""
+"""The consequence that the error message for a failed move states."""
 
 
 class PlaceTaken(Exception):
-    """Another file stands where one is to be put."""
+    """Another file has taken the place of the one to be put back."""
 
 
 def entry_exists(path: Path) -> bool:
-    """Whether there is a file, or a link wherever it leads."""
+    """True if there is a file, or a link, even a broken one."""
     return os.path.lexists(path)
 
 
 def move_in(source: Path, place: Path) -> None:
-    """Rename into a folder that nobody else has: there is nothing to be overwritten. Raises CannotWrite."""
+    """Move a photo into a folder that nobody else uses, so nothing is overwritten. Raises CannotWrite."""
     with report_write_errors(source, NOT_MOVED):
         _rename(source, place)
 
 
 def move_back(source: Path, target: Path) -> None:
-    """Rename, and make the folder if it is gone; done again after a kill, it ends well.
+    """Move a photo back, creating its folder if it is gone; it may be repeated after a kill.
 
-    Raises Taken where another file stands, CannotWrite for what else is in the way.
+    Raises PlaceTaken if another file is there, and CannotWrite for any other obstacle.
     """
     if target.parent.is_symlink():
-        advice = "links are not followed; put a folder there"
+        advice = "links are not followed; replace it by a folder"
         raise CannotWrite(f"{source}: cannot be put back: {target.parent} is a link, and {advice}")
     with report_write_errors(source, NOT_MOVED):
         make_folder(target.parent)
@@ -265,7 +283,7 @@ def move_back(source: Path, target: Path) -> None:
 
 
 def _rename_over_placeholder(source: Path, target: Path) -> None:
-    """Reserve the name, then rename over what is ours: an empty file, which also a kill may leave."""
+    """Reserve the name with an empty file, which a kill may leave behind, then rename over that file."""
     with suppress(FileExistsError):
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     if target.is_symlink() or not target.is_file() or target.stat().st_size:
@@ -280,6 +298,6 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    """Whether both are names of one file, which is what a kill between link and unlink leaves."""
+    """True if both are names of one file, as a kill between link and unlink leaves them."""
     left, right = one.lstat(), other.lstat()
     return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)

@@ -1,4 +1,7 @@
-"""What was put aside: a line of JSON for each photo, written before it moves; and what lies there without."""
+"""The quarantine's journal: a line of JSON for each photo, written before the photo moves.
+
+Photos that the journal does not list are found by their place.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ from face_det.storage import copy_owner, read_if_present, report_write_errors, s
 QUARANTINE_FOLDER = ".quarantine"
 JOURNAL_NAME = "journal.jsonl"
 REASON_NOT_NOTED = "not noted"
-"""Why a photo was put aside of which the journal says nothing."""
+"""The reason given for a photo that the journal does not list."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedPhoto:
-    """A photo in quarantine: which move took it there, where it was and where it is, relative to the
-    dataset, and why."""
+    """A photo in quarantine: the batch it was moved in, its old and new path relative to the dataset,
+    and the reason for it."""
 
     batch: str
     source: PurePosixPath
@@ -31,7 +34,11 @@ class QuarantinedPhoto:
 
 
 def is_photo_path(path: PurePosixPath) -> bool:
-    """Whether that is NAME/FILE, and neither hidden."""
+    """True for a path of the form NAME/FILE, neither of them hidden.
+
+    >>> is_photo_path(PurePosixPath("anna/1.jpg")), is_photo_path(PurePosixPath("../1.jpg"))
+    (True, False)
+    """
     return (
         not path.is_absolute()
         and len(path.parts) == 2
@@ -40,17 +47,24 @@ def is_photo_path(path: PurePosixPath) -> bool:
 
 
 def quarantine_path(batch: str, source: PurePosixPath) -> PurePosixPath:
-    """Where a move takes a photo, relative to the dataset."""
+    """The path of a quarantined photo, relative to the dataset.
+
+    >>> str(quarantine_path("20260131-120000-0a1b2c3d", PurePosixPath("anna/1.jpg")))
+    '.quarantine/20260131-120000-0a1b2c3d/anna/1.jpg'
+    """
     return PurePosixPath(QUARANTINE_FOLDER, batch, *source.parts)
 
 
 def list_entries(dataset: Path) -> list[QuarantinedPhoto]:
-    """Every photo in quarantine, in the order in which they came, and what else the journal lists.
+    """Every photo in quarantine, oldest first, and whatever else the journal lists.
 
-    What the journal does not list comes first, since every line is older than its photo: the journal of
-    those was lost. Raises DataError for a spoilt journal, and for a folder that cannot be read.
+    Photos that are not listed come first: a line is written before its photo moves, so an earlier
+    journal was lost. Raises DataError for a damaged journal, or a folder that cannot be read.
+
+    >>> list_entries(Path("no such folder"))
+    []
     """
-    # In this order, since a photo that is put aside right now has its line before it comes.
+    # In this order, because a photo that is being quarantined right now gets its line before it moves.
     lying = list(_scan_photos(dataset))
     listed = read_journal(dataset / QUARANTINE_FOLDER / JOURNAL_NAME)
     known = {aside.place for aside in listed}
@@ -58,12 +72,22 @@ def list_entries(dataset: Path) -> list[QuarantinedPhoto]:
 
 
 def list_batches(dataset: Path) -> list[Path]:
-    """The folder of each move in quarantine. Raises DataError for a folder that cannot be read."""
+    """The folder of each batch in quarantine. Raises DataError for a folder that cannot be read.
+
+    >>> list_batches(Path("no such folder"))
+    []
+    """
     return _list_folders(dataset / QUARANTINE_FOLDER)
 
 
 def list_person_folders(dataset: Path) -> list[Path]:
-    """The folders of people in quarantine, one for each move, also empty ones. Raises as batches does."""
+    """The folders of people in quarantine, one for each batch, including empty ones.
+
+    Raises DataError for a folder that cannot be read.
+
+    >>> list_person_folders(Path("no such folder"))
+    []
+    """
     return [folder for batch in list_batches(dataset) for folder in _list_folders(batch)]
 
 
@@ -72,7 +96,7 @@ def _list_folders(above: Path) -> list[Path]:
 
 
 def _scan_photos(dataset: Path) -> Iterator[QuarantinedPhoto]:
-    """Where each photo lies, and what that says of it."""
+    """Find the photos by where they are."""
     for folder in list_person_folders(dataset):
         for path in _list_folder(folder):
             source = PurePosixPath(folder.name, path.name)
@@ -91,7 +115,10 @@ def _list_folder(folder: Path) -> list[Path]:
 
 
 def append_entry(folder: Path, aside: QuarantinedPhoto) -> None:
-    """A line of the journal, on disk before anything moves. A line that was cut off is closed first."""
+    """Append a line to the journal; it is on disk when this returns. A line cut short by a kill is ended first.
+
+    Raises CannotWrite if that is not possible.
+    """
     with report_write_errors(folder / JOURNAL_NAME):
         descriptor = os.open(
             folder / JOURNAL_NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
@@ -111,19 +138,30 @@ def append_entry(folder: Path, aside: QuarantinedPhoto) -> None:
 
 
 def format_entry(aside: QuarantinedPhoto) -> str:
-    """What the journal says of a photo."""
+    """The journal's line for a photo.
+
+    >>> source = PurePosixPath("anna/1.jpg")
+    >>> format_entry(QuarantinedPhoto("1", source, quarantine_path("1", source), "blurry"))
+    '{"move": "1", "from": "anna/1.jpg", "to": ".quarantine/1/anna/1.jpg", "why": "blurry"}\\n'
+    """
     values = {"move": aside.batch, "from": str(aside.source), "to": str(aside.place), "why": aside.why}
     return json.dumps(values) + "\n"
 
 
 def read_journal(path: Path) -> list[QuarantinedPhoto]:
-    """All lines of a journal; none if it is not there. DataError for one that is no journal of ours."""
+    """The entries of a journal; an empty list if there is no journal.
+
+    Raises DataError if it is not a journal of face-det.
+
+    >>> read_journal(Path("no such file"))
+    []
+    """
     found = []
     for text in (read_if_present(path, 2**30) or b"").splitlines():
         try:
             content = json.loads(text)
         except ValueError:
-            continue  # cut off: its move did not happen
+            continue  # cut short: its move did not happen
         except RecursionError as error:
             raise DataError(
                 f"{path}: must be a journal of face-det, got {text[:80]!r}; move it away"
@@ -133,7 +171,7 @@ def read_journal(path: Path) -> list[QuarantinedPhoto]:
 
 
 def _parse_entry(path: Path, content: Any) -> QuarantinedPhoto:
-    """A line's content, which must not lead anywhere else."""
+    """Check and convert the content of a line, whose paths must not lead anywhere else."""
     if isinstance(content, dict) and all(
         isinstance(content.get(key), str) for key in ("move", "from", "to", "why")
     ):

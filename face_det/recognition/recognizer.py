@@ -1,18 +1,51 @@
-"""What a Learner is told, and what it answers: plain values."""
+"""The recognizer: an engine and a model that belong together, which name the faces that are found."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from face_det.engine import Engine
+from face_det.recognition.decision import DecisionRule, decide_names
 from face_det.recognition.model import Model
+from face_det.types import Face, Match
 
 
 @dataclass(frozen=True, slots=True)
 class Recognizer:
-    """What answers: a model, if one was trained, and the engine whose encodings it takes."""
+    """An engine, the model that was trained on its encodings, and the rule for deciding on names.
+
+    It never changes: enrolment and training make a new one, which a service swaps in as a whole, so that
+    a call always sees an engine and a model that fit together.
+
+    - `model`: None if nothing was trained yet; then every face is `unrecognised`.
+    - `stale`: why the model should be trained again, if it should: it does not fit this installation, or
+      other library versions trained it.
+    """
 
     engine: Engine
     model: Model | None
     stale: str | None = None
-    """Why the model is to be trained again, if it is: it does not fit, or is of other libraries."""
+    rule: DecisionRule = DecisionRule()
+
+    def match(self, faces: Sequence[Face], frames: Sequence[Hashable]) -> list[Match]:
+        """Decide on each face who it is; faces without an encoding keep the reason why they have none.
+
+        `frames` has an entry for each face. Faces with equal entries were seen in one picture, where a
+        person is only named once (`decide_names`).
+        """
+        encoded = [index for index, face in enumerate(faces) if face.encoding is not None]
+        matches = [Match(None, None, face.reason) for face in faces]
+        if encoded:
+            decided = decide_names(
+                self.model,
+                np.array([faces[index].encoding for index in encoded]),
+                self.rule,
+                [frames[index] for index in encoded],
+                [faces[index].box for index in encoded],
+            )
+            for index, match in zip(encoded, decided, strict=True):
+                matches[index] = match
+        return matches

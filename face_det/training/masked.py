@@ -10,7 +10,7 @@ import numpy as np
 from face_det.embedders import ARCFACE_TEMPLATE, DLIB_AND_SFACE, FaceAligner, split_fingerprint
 from face_det.engine import Engine
 from face_det.errors import DataError, ModelMismatch
-from face_det.gallery import EncodingCache, Gallery, choose_only_face, encode_portraits, list_photos
+from face_det.gallery import EncodingCache, FaceChoice, Gallery, encode_portraits, list_photos
 from face_det.media import draw_mask
 from face_det.nets import Compute
 from face_det.types import Detection, Face, Rgb
@@ -62,7 +62,7 @@ def add_masked_copies(
         engine,
         cache,
         changes={MASKED_CHANGE: FaceMasker(engine.options.compute)},
-        choose=choose_only_face,
+        choice=FaceChoice.ONLY,
         jobs=jobs,
         on_progress=on_progress,
     )

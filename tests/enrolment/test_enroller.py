@@ -31,8 +31,8 @@ from face_det.errors import (
     NoFace,
     UnknownPerson,
 )
-from face_det.gallery import dataset as enrol
 from face_det.gallery import gallery, quarantine
+from face_det.gallery.dataset import list_photos
 from face_det.gallery.encoding_cache import encoding_cache_path
 from face_det.gallery.gallery import Gallery
 from face_det.media import image
@@ -94,7 +94,7 @@ def state(learner: Enroller) -> tuple[Any, ...]:
     places = learner.places
     paths = (places.encodings, places.model, places.labels)
     data = tuple(path.read_bytes() if path.exists() else None for path in paths)
-    return (*data, enrol.list_photos(places.dataset))
+    return (*data, list_photos(places.dataset))
 
 
 def likeliest(live: Recognizer, folder: Path, person: int, photo: int = 7) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from face_det.errors import BadImage, BadName, DataError, FaceDetError
 from face_det.gallery import dataset
-from face_det.gallery import dataset as enrol
+from face_det.gallery.dataset import check_person_name, list_photos, remove_person, store_photo
 
 
 def picture(kind: str, colour: int = 0) -> bytes:
@@ -33,7 +33,7 @@ def tree(folder: Path) -> list[str]:
 )
 def test_good_names(name: str) -> None:
     """Letters and digits of any script, blanks, _ - ' and full stops."""
-    assert enrol.check_person_name(name) == name
+    assert check_person_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_good_names(name: str) -> None:
 def test_bad_names(name: str, expected: str) -> None:
     """What could leave the dataset, forge a line or hide is refused, in one line that can be printed."""
     with pytest.raises(BadName, match=expected) as caught:
-        enrol.check_person_name(name)
+        check_person_name(name)
     assert str(caught.value).encode().isascii() or str(caught.value).isprintable()
 
 
 def test_names_are_composed() -> None:
     """One spelling of a name, whoever types it."""
-    assert enrol.check_person_name(unicodedata.normalize("NFD", "Zoë")) == "Zoë"
+    assert check_person_name(unicodedata.normalize("NFD", "Zoë")) == "Zoë"
 
 
 def test_photos_of_everybody(tmp_path: Path) -> None:
@@ -88,17 +88,17 @@ def test_photos_of_everybody(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "anna" / "folder.jpg").mkdir()
-    found = {name: [path.name for path in paths] for name, paths in enrol.list_photos(tmp_path).items()}
+    found = {name: [path.name for path in paths] for name, paths in list_photos(tmp_path).items()}
     assert found == {"Unknown": ["a.webp"], "anna": ["x.PNG"], "bob": ["1.jpeg", "2.JPG"]}
     assert list(found) == sorted(found)
 
 
 def test_no_dataset(tmp_path: Path) -> None:
     """No dataset is nobody; a file in its place is an error."""
-    assert enrol.list_photos(tmp_path / "no") == {}
+    assert list_photos(tmp_path / "no") == {}
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file: must be a folder that can be read"):
-        enrol.list_photos(tmp_path / "file")
+        list_photos(tmp_path / "file")
 
 
 def test_links_are_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -111,7 +111,7 @@ def test_links_are_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture
     (dataset / "anna" / "linked.jpg").symlink_to(outside / "1.jpg")
     (dataset / "bob").symlink_to(outside)
     (dataset / "circle").symlink_to(dataset)
-    found = enrol.list_photos(dataset)
+    found = list_photos(dataset)
     assert found == {"anna": [dataset / "anna" / "linked.jpg"]}
     assert caplog.text.count("links are not followed") == 2
 
@@ -122,10 +122,10 @@ def test_folders_in_two_forms_of_unicode_are_one_person(tmp_path: Path) -> None:
         folder = tmp_path / unicodedata.normalize(form, "Zoë")
         folder.mkdir()
         (folder / f"{form}.jpg").touch()
-    assert {name: len(paths) for name, paths in enrol.list_photos(tmp_path).items()} == {"Zoë": 2}
-    stored = enrol.store_photo(tmp_path, "Zoë", picture("PNG"))
+    assert {name: len(paths) for name, paths in list_photos(tmp_path).items()} == {"Zoë": 2}
+    stored = store_photo(tmp_path, "Zoë", picture("PNG"))
     assert stored.parent.name in {path.name for path in tmp_path.iterdir()}
-    assert enrol.remove_person(tmp_path, "Zoë") == 3
+    assert remove_person(tmp_path, "Zoë") == 3
     assert tree(tmp_path) == []
 
 
@@ -134,7 +134,7 @@ def test_folder_name_that_is_no_text(tmp_path: Path, caplog: pytest.LogCaptureFi
     folder = tmp_path / os.fsdecode(b"\xff")
     folder.mkdir()
     (folder / "1.jpg").touch()
-    assert enrol.list_photos(tmp_path) == {}
+    assert list_photos(tmp_path) == {}
     assert "not UTF-8" in caplog.text
 
 
@@ -153,22 +153,22 @@ def test_folder_name_that_is_no_text(tmp_path: Path, caplog: pytest.LogCaptureFi
 def test_photo_is_kept_as_it_came(tmp_path: Path, kind: str, suffix: str) -> None:
     """The original bytes, named after their content and real format; twice is once."""
     data = picture(kind)
-    stored = enrol.store_photo(tmp_path / "dataset", "anna", data)
+    stored = store_photo(tmp_path / "dataset", "anna", data)
     assert stored == tmp_path / "dataset" / "anna" / (hashlib.sha256(data).hexdigest()[:16] + suffix)
     assert stored.read_bytes() == data
     before = stored.stat()
-    assert enrol.store_photo(tmp_path / "dataset", "anna", data) == stored
+    assert store_photo(tmp_path / "dataset", "anna", data) == stored
     assert (stored.stat().st_ino, stored.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert enrol.list_photos(tmp_path / "dataset") == {"anna": [stored]}
+    assert list_photos(tmp_path / "dataset") == {"anna": [stored]}
     assert tree(tmp_path / "dataset" / "anna") == [stored.name]
 
 
 def test_half_a_photo_is_replaced(tmp_path: Path) -> None:
     """A file of that name with other content is not taken for the photo."""
     data = picture("PNG")
-    stored = enrol.store_photo(tmp_path, "anna", data)
+    stored = store_photo(tmp_path, "anna", data)
     stored.write_bytes(data[:10])
-    enrol.store_photo(tmp_path, "anna", data)
+    store_photo(tmp_path, "anna", data)
     assert stored.read_bytes() == data
 
 
@@ -176,7 +176,7 @@ def test_half_a_photo_is_replaced(tmp_path: Path) -> None:
 def test_no_picture_is_not_stored(tmp_path: Path, data: bytes) -> None:
     """Bytes of no known format are refused, and leave no folder behind."""
     with pytest.raises(BadImage, match="must be a picture"):
-        enrol.store_photo(tmp_path, "anna", data)
+        store_photo(tmp_path, "anna", data)
     assert tree(tmp_path) == []
 
 
@@ -187,15 +187,15 @@ def test_storing_does_not_leave_the_dataset(tmp_path: Path) -> None:
     outside.mkdir()
     data = picture("PNG")
     with pytest.raises(BadName):
-        enrol.store_photo(dataset, "../outside", data)
+        store_photo(dataset, "../outside", data)
     (dataset / "bob").symlink_to(outside)
     with pytest.raises(BadName, match="links are not followed"):
-        enrol.store_photo(dataset, "bob", data)
-    stored = enrol.store_photo(dataset, "anna", data)
+        store_photo(dataset, "bob", data)
+    stored = store_photo(dataset, "anna", data)
     stored.unlink()
     (outside / "precious").write_bytes(b"1")
     stored.symlink_to(outside / "precious")
-    assert not enrol.store_photo(dataset, "anna", data).is_symlink()
+    assert not store_photo(dataset, "anna", data).is_symlink()
     assert (outside / "precious").read_bytes() == b"1"
     assert tree(outside) == ["precious"]
 
@@ -204,51 +204,51 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
     """A file where the person's folder should be is an error of the data."""
     (tmp_path / "anna").touch()
     with pytest.raises((DataError, FaceDetError), match="anna"):
-        enrol.store_photo(tmp_path, "anna", picture("PNG"))
+        store_photo(tmp_path, "anna", picture("PNG"))
 
 
 def test_remove_person(tmp_path: Path) -> None:
     """The folder goes with all in it, the others stay; the count is of pictures."""
     for name in ("anna", "anna maria"):
-        enrol.store_photo(tmp_path, name, picture("PNG"))
-        enrol.store_photo(tmp_path, name, picture("JPEG"))
+        store_photo(tmp_path, name, picture("PNG"))
+        store_photo(tmp_path, name, picture("JPEG"))
     (tmp_path / "anna" / "notes.txt").touch()
     (tmp_path / "anna" / "deep").mkdir()
-    assert enrol.remove_person(tmp_path, "anna") == 2
-    assert list(enrol.list_photos(tmp_path)) == ["anna maria"]
+    assert remove_person(tmp_path, "anna") == 2
+    assert list(list_photos(tmp_path)) == ["anna maria"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["anna maria"]
-    assert enrol.remove_person(tmp_path, "anna") == 0
-    assert enrol.remove_person(tmp_path / "no", "anna") == 0
+    assert remove_person(tmp_path, "anna") == 0
+    assert remove_person(tmp_path / "no", "anna") == 0
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "../outside", "anna/..", "/"])
 def test_removing_does_not_leave_the_dataset(tmp_path: Path, name: str) -> None:
     """A name is compared with what is there, never joined to a path."""
     dataset, outside = tmp_path / "dataset", tmp_path / "outside"
-    enrol.store_photo(dataset, "anna", picture("PNG"))
-    enrol.store_photo(outside, "bob", picture("PNG"))
+    store_photo(dataset, "anna", picture("PNG"))
+    store_photo(outside, "bob", picture("PNG"))
     before = tree(tmp_path)
-    assert enrol.remove_person(dataset, name) == 0
+    assert remove_person(dataset, name) == 0
     assert tree(tmp_path) == before
 
 
 def test_removing_a_link_removes_the_link(tmp_path: Path) -> None:
     """What a link points to stays, whether the link is the person or lies in the folder."""
     dataset, outside = tmp_path / "dataset", tmp_path / "outside"
-    enrol.store_photo(outside, "bob", picture("PNG"))
-    enrol.store_photo(dataset, "anna", picture("PNG"))
+    store_photo(outside, "bob", picture("PNG"))
+    store_photo(dataset, "anna", picture("PNG"))
     (dataset / "bob").symlink_to(outside / "bob")
     (dataset / "anna" / "linked").symlink_to(outside)
     before = tree(outside)
-    assert enrol.remove_person(dataset, "bob") == 0
-    assert enrol.remove_person(dataset, "anna") == 1
+    assert remove_person(dataset, "bob") == 0
+    assert remove_person(dataset, "anna") == 1
     assert tree(outside) == before
     assert tree(dataset) == []
 
 
 def test_removal_that_was_cut_off_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The person is gone at once; what a kill left of the photos goes with the next look."""
-    enrol.store_photo(tmp_path, "anna", picture("PNG"))
+    store_photo(tmp_path, "anna", picture("PNG"))
 
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -256,16 +256,16 @@ def test_removal_that_was_cut_off_is_finished(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as patch:
         patch.setattr(dataset.shutil, "rmtree", stop)
         with pytest.raises(KeyboardInterrupt):
-            enrol.remove_person(tmp_path, "anna")
+            remove_person(tmp_path, "anna")
         assert not (tmp_path / "anna").exists()
         assert len(tree(tmp_path)) == 2
-    assert enrol.list_photos(tmp_path) == {}
+    assert list_photos(tmp_path) == {}
     assert tree(tmp_path) == []
 
 
 def test_half_written_photo_is_swept(tmp_path: Path) -> None:
     """A temporary file that a kill left in a person's folder goes with the next look."""
-    stored = enrol.store_photo(tmp_path, "anna", picture("PNG"))
+    stored = store_photo(tmp_path, "anna", picture("PNG"))
     (stored.parent / ".face_det-0123456789abcdef.tmp").write_bytes(b"half")
-    enrol.list_photos(tmp_path)
+    list_photos(tmp_path)
     assert tree(stored.parent) == [stored.name]

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from fake_engine import Act, picture
 
-from face_det.engine import engine as engine_engine
 from face_det.engine.engine import Engine, EngineOptions
 from face_det.errors import FaceDetError
 from face_det.gallery import encode, encode_pool
 from face_det.gallery.encode import EncodeReport
 from face_det.gallery.encoding_cache import EncodingCache, OmissionReason
+from face_det.gallery.one_face import result_of_faces
 from face_det.nets.compute import Compute
 from face_det.types import Box, Face, Reason
 
@@ -56,7 +56,7 @@ class Run:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs with a fake engine, here and in processes."""
     monkeypatch.setattr(encode_pool, "_start_worker", fake_engine.begin)
-    monkeypatch.setattr(engine_engine, "build_engine", fake_engine.build)
+    monkeypatch.setattr(encode, "build_engine", fake_engine.build)
     monkeypatch.setenv(fake_engine.MARKER, str(tmp_path / "marker"))
     return Run(tmp_path)
 
@@ -86,7 +86,7 @@ def test_exactly_one_face_that_is_large_enough(sizes: list[int], reason: Omissio
         Face(Box(0, 0, size, size), 1.0, 0.0, Reason.TOO_SMALL if size < 20 else None, np.full(128, size))
         for size in sizes
     ]
-    outcome = encode_pool.result_of_faces(faces)
+    outcome = result_of_faces(faces)
     assert outcome.reason is reason
     assert (outcome.encoding is None) is (reason is not None)
     assert reason is not None or outcome.encoding is not None
@@ -230,7 +230,7 @@ def test_order_does_not_depend_on_the_processes(run: Run, tmp_path: Path) -> Non
 
 def test_no_photos(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing to do needs no network."""
-    monkeypatch.setattr(engine_engine, "build_engine", None)
+    monkeypatch.setattr(encode, "build_engine", None)
     assert counts(run()) == (0, 0, 0)
     (tmp_path / "dataset" / "anna").mkdir(parents=True)
     assert counts(run()) == (0, 0, 0)
@@ -244,7 +244,7 @@ def test_picture_that_kills_its_process(run: Run, tmp_path: Path, caplog: pytest
     report = run(2)
     assert left_out(report) == {"4.png": "bad_image"}
     assert report.encoded == 9
-    assert "4.png: ended the process that encoded it, twice" in caplog.text
+    assert "4.png: killed the process that was encoding it, twice" in caplog.text
     assert multiprocessing.active_children() == []
     # It may not have been the picture's fault: the next run tries again.
     picture(tmp_path / "dataset" / "anna" / "4.png", seed=4)
@@ -275,7 +275,7 @@ def test_processes_that_cannot_start(run: Run, tmp_path: Path, monkeypatch: pyte
     """If every process dies at once, the photos are not blamed for it."""
     picture(tmp_path / "dataset" / "anna" / "1.png")
     monkeypatch.setattr(encode_pool, "_start_worker", fake_engine.begin_and_die)
-    with pytest.raises(FaceDetError, match="processes end as soon as they start"):
+    with pytest.raises(FaceDetError, match="worker processes die as soon as they start"):
         run(2)
 
 

@@ -68,9 +68,10 @@ def test_kill_loses_nothing(tmp_path: Path) -> None:
     """A process that is killed right after put has kept everything."""
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from face_det.gallery.encoding_cache import Cache, Outcome, Omission\n"
-        "cache = Cache(Path(sys.argv[1]))\n"
-        "for number in range(20): cache.put(str(number), 's', Outcome(None, Omission.NO_FACE))\n"
+        "from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason\n"
+        "cache = EncodingCache(Path(sys.argv[1]))\n"
+        "result = EncodingResult(None, OmissionReason.NO_FACE)\n"
+        "for number in range(20): cache.put(str(number), 's', result)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "c")], check=False)

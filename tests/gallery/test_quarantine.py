@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from face_det.errors import CannotWrite, DataError, FaceDetError
-from face_det.gallery import dataset as enrol
 from face_det.gallery import quarantine, quarantine_journal
+from face_det.gallery.dataset import list_photos
 from face_det.storage import files
 
 NAMES = ("Alice/1.jpg", "Alice/2.jpg", "Bob/1.jpg", "Unknown/x y.png")
@@ -53,7 +53,7 @@ def test_aside_and_back(dataset: Path) -> None:
     """Enrolment does not see what is aside; undo leaves not a trace."""
     before = state(dataset)
     assert aside(dataset, "Alice/2.jpg", "Unknown/x y.png") == ["Alice/2.jpg", "Unknown/x y.png"]
-    assert {name: len(paths) for name, paths in enrol.list_photos(dataset).items()} == {"Alice": 1, "Bob": 1}
+    assert {name: len(paths) for name, paths in list_photos(dataset).items()} == {"Alice": 1, "Bob": 1}
     assert [one.why for one in quarantine.list_quarantined(dataset)] == ["why", "why"]
     assert len(quarantine.restore_photos(dataset).back) == 2
     assert state(dataset) == before
@@ -380,7 +380,7 @@ def test_many_at_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             except FaceDetError as error:
                 errors.append(error)
 
-    monkeypatch.setattr(files, "lock_folders", counted)
+    monkeypatch.setattr(quarantine, "lock_folders", counted)
     threads = [threading.Thread(target=busy, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
@@ -395,7 +395,7 @@ CALLS = ("link", "unlink", "fsync", "mkdir", "rmdir", "replace", "open", "write"
 KILLED = """
 import os, pathlib, sys
 sys.path.insert(0, {package!r})
-from face_det.identity import quarantine
+from face_det.gallery import quarantine
 dataset = pathlib.Path({dataset!r})
 count = 0
 def dying(call):
@@ -412,9 +412,9 @@ for name in {calls!r}:
     setattr(os, name, dying(getattr(os, name)))
 {what}
 """
-ASIDE = "quarantine.put_aside(dataset, [(dataset / name, 'why') for name in {names!r}])"
-UNDO = "quarantine.undo(dataset)"
-FORGET = "quarantine.forget(dataset, 'Alice')"
+ASIDE = "quarantine.quarantine_photos(dataset, [(dataset / name, 'why') for name in {names!r}])"
+UNDO = "quarantine.restore_photos(dataset)"
+FORGET = "quarantine.delete_quarantined(dataset, 'Alice')"
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from face_det.engine import engine
 from face_det.engine.engine import Engine, EngineOptions
 from face_det.gallery import encode_pool
 from face_det.types import Box, Detection, Encodings, Rgb
@@ -93,8 +92,8 @@ def build(options: EngineOptions) -> Engine:
 
 
 def begin(options: EngineOptions, parent: Connection) -> None:
-    """Instead of encode_pool._begin, in a process of the pool."""
-    engine.build_engine = build
+    """Instead of encode_pool._start_worker, in a process of the pool."""
+    encode_pool.build_engine = build
     encode_pool._start_worker(options, parent)
 
 

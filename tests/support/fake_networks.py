@@ -12,7 +12,7 @@ import synthetic
 
 from face_det.detectors import specs
 from face_det.embedders import specs as embedders_specs
-from face_det.nets import catalogue
+from face_det.recognition import embedder_choice
 from face_det.types import Detection, Encodings, Rgb
 
 SEEDS_EACH = 8
@@ -116,4 +116,4 @@ def install(monkeypatch: pytest.MonkeyPatch, *, sface: bool = True) -> None:
         monkeypatch.setitem(specs.DETECTORS, detector, f"{__name__}:Detector")
     for embedder in ("Dlib", "Views", "Sface"):
         monkeypatch.setitem(embedders_specs.EMBEDDERS, globals()[embedder].name, f"{__name__}:{embedder}")
-    monkeypatch.setattr(catalogue, "weights_available", lambda name: sface)
+    monkeypatch.setattr(embedder_choice, "weights_available", lambda name: sface)

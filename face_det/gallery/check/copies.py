@@ -1,4 +1,4 @@
-"""Photos that say nothing new: the same file again, the same picture saved again, frames of one moment."""
+"""Find photos that add nothing: the same file again, the same picture saved again, frames of one moment."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from face_det.types import Encodings
 _Bits = npt.NDArray[np.uint8]
 
 SAME_PICTURE = 0.10
-"""Pictures that differ in a smaller share of their signs are one: saved anew at quality 50, at half the
-size or brighter, LFW's differ by .10 at most (95 in 100), any two of its photos by .15 and more."""
+"""Two photos show the same picture if at most this share of their hash bits differ. Photos of Labeled
+Faces in the Wild differ by at most 0.10 (95 in 100) when saved at quality 50, halved in size or
+brightened; any two different ones differ by 0.15 or more."""
 SAME_MOMENT = 0.5
-"""Encodings nearer than this share of the usual distance of a person's photos are of one moment: on LFW
-one pair of a person's photos in 400 is."""
+"""Two photos show the same moment if their encodings are nearer than this share of the usual distance
+between a person's photos. On Labeled Faces in the Wild, one pair in 400 of a person's photos is."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoCopy:
-    """A photo, the one to keep instead, and how alike they are: 1.0 for the same file, the share of signs
-    that agree, or by how much of the usual distance of a person's photos they are nearer."""
+    """A photo that another one makes superfluous.
+
+    `index` is the photo, `kept` the one to keep. `alike` is 1.0 for the same file, the share of equal hash
+    bits for the same picture, and otherwise 1 minus the distance of the encodings as a share of the usual
+    one. `picture` is true for the same file or picture, false for the same moment.
+    """
 
     index: int
     kept: int
@@ -41,24 +46,32 @@ def find_copies(
     *,
     usual: float,
 ) -> list[PhotoCopy]:
-    """Of the photos of one person, those that another of higher quality stands for.
+    """Find the photos of one person that a photo of higher quality makes superfluous.
 
-    hashes: of the files; signs: hex digits or None; encodings: shape (n, d), NaN for a photo without;
-    quality: shape (n,); links: which of the files are links (none, if not given); usual: the usual distance
-    of two photos of a person. A photo is held against those that are kept, so that a clip of a walk across
-    the room is not all one moment.
+    - `hashes`: a hash of each file
+    - `signs`: the difference hash of each picture in hex, or None
+    - `encodings`: shape (n, d), NaN for a photo without a face
+    - `quality`: shape (n,), from `rate_quality`
+    - `links`: true for each file that is a link; by default none is
+    - `usual`: the usual distance between two photos of a person
+
+    Photos are compared only with those that are kept, so that a clip of somebody crossing the room does
+    not count as one moment.
+
+    >>> find_copies(["a", "a"], [None, None], np.zeros((2, 128)), np.array([1.0, 2.0]), usual=0.4)
+    [PhotoCopy(index=0, kept=1, alike=1.0, picture=True)]
     """
     links = links or [False] * len(hashes)
     bits = [None if text is None else _hash_bits(text) for text in signs]
     kept: list[int] = []
     first: dict[str, int] = {}
     found: list[PhotoCopy] = []
-    # Of two equal files the link goes, which else would lead nowhere.
+    # Of two equal files, the link is the one to go: without its target it would be broken.
     for index in sorted(range(len(hashes)), key=lambda at: (-quality[at], links[at], at)):
         same = first.get(hashes[index])
         copies = [] if same is None else [PhotoCopy(index, same, 1.0, True)]
         away = pairwise_distances(encodings[[index]], encodings[kept])[0]
-        # An empty wall has the signs of any other: what counts is a picture with the same face in it.
+        # Pictures of two empty walls have equal hashes, so only pictures of the same face are compared.
         for at in np.flatnonzero(away < usual):
             copies += _compare_pair(index, kept[at], bits, float(away[at] / usual))
         if copies:

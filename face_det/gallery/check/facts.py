@@ -1,7 +1,7 @@
-"""What can be seen of a photo besides who it is: how large and sharp its face is, and its picture's signs.
+"""Measure the size and sharpness of the face in each photo, and hash the picture.
 
-Finding a face takes time, so what was found is kept in a file beside the encodings, by the photo's sha256.
-Nothing depends on the file: a damaged one is written anew.
+Finding a face takes time, so the facts are kept in a file beside the encodings, by the photo's sha256.
+Nothing depends on that file: a damaged one is rebuilt.
 """
 
 from __future__ import annotations
@@ -27,21 +27,25 @@ from face_det.types import Box, Reason, Rgb
 log = logging.getLogger(__name__)
 
 SHARPNESS_PX = 112
-"""Sharpness is measured on a face of this size, about the one that networks see, so that it means the same
-in a photo of any size."""
+"""Sharpness is measured on a face scaled to this side in pixels, about what networks see, so that it means
+the same in a photo of any size."""
 HASH_SIDE = 16
-"""The signs of a picture: of 16 x 16 places, whether it gets brighter to the right."""
+"""A difference hash has 16 x 16 bits; each says if the picture gets brighter to the right at that place."""
 
 _FORMAT = 1
 _SAVED_EVERY_S = 10.0
 _GREY = np.array([0.299, 0.587, 0.114])
-"""Rec. 601 luma."""
+"""Weights of red, green and blue in the luma of ITU-R BT.601."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """`face_px`: the shorter side of the face's box, `sharpness`: the variance of the Laplacian of the
-    face at SHARPNESS_PX; both None without a face. `signs`: those of the picture, as hex digits."""
+    """What was measured of a photo.
+
+    `face_px` is the shorter side of the face's box in pixels, and `sharpness` the variance of the
+    Laplacian of the face at SHARPNESS_PX; both are None if there is no face. `signs` is the difference
+    hash of the picture in hex.
+    """
 
     face_px: float | None
     sharpness: float | None
@@ -49,17 +53,21 @@ class PhotoFacts:
 
 
 def facts_path(encodings: Path) -> Path:
-    """The file that belongs to an encodings file: encodings.pickle -> encodings.facts.json."""
+    """The path of the facts file that belongs to an encodings file.
+
+    >>> facts_path(Path("encodings.pickle")).name
+    'encodings.facts.json'
+    """
     return encodings.with_name(f"{encodings.stem}.facts.json")
 
 
 def collect_facts(
     photos: Mapping[str, Path], engine: Engine, kept: Path, on_progress: Callable[[int, int], None]
 ) -> dict[str, PhotoFacts]:
-    """The facts of photos, sha256 -> path; one that can no longer be read is left out.
+    """The facts of photos, given as sha256 -> path; photos that can no longer be read are left out.
 
-    `kept` is the file in which facts are kept; those of other photos go. What was found until an
-    interrupt is kept too.
+    Facts are read from and saved to the file `kept`, also after an interrupt; facts of other photos are
+    removed from it. `on_progress` is called with (photos done, photos in total).
     """
     options = replace(engine.options, focus_threshold=math.inf)  # so that no face is encoded
     finder = Engine.sharing(engine, options)
@@ -84,14 +92,24 @@ def collect_facts(
 
 
 def difference_hash(rgb: Rgb) -> str:
-    """SIDE x SIDE bits as hex digits: they hardly change when a picture is scaled, saved again or lit
-    otherwise (the difference hash of N. Krawetz, "Kind of like that", 2013)."""
+    """The difference hash of a picture: HASH_SIDE x HASH_SIDE bits in hex.
+
+    It hardly changes when a picture is scaled, saved again or brightened. Source: N. Krawetz, "Kind of
+    like that", 2013.
+
+    >>> difference_hash(np.zeros((64, 64, 3), dtype=np.uint8)) == "00" * 32
+    True
+    """
     grey = resize_image(rgb, HASH_SIDE + 1, HASH_SIDE) @ _GREY
     return np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes().hex()
 
 
 def measure_sharpness(rgb: Rgb, box: Box) -> float:
-    """The variance of the Laplacian of a face, scaled to SHARPNESS_PX; 0.0 where there is nothing."""
+    """The variance of the Laplacian of the face in `box`, scaled to SHARPNESS_PX; 0.0 for an empty box.
+
+    >>> measure_sharpness(np.zeros((64, 64, 3), dtype=np.uint8), Box(0, 0, 32, 32))
+    0.0
+    """
     part = crop_box(rgb, box)
     if part is None:
         return 0.0
@@ -132,7 +150,7 @@ def read_facts(path: Path, settings: str) -> dict[str, PhotoFacts]:
             ):
                 raise TypeError("sizes and sharpness must be numbers")
     except (DataError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        log.warning("%s: cannot be used (%s); photos are looked at again", path, error)
+        log.warning("%s: cannot be used (%s); photos are measured again", path, error)
         return {}
     return rows
 
@@ -142,4 +160,4 @@ def _write_facts(path: Path, settings: str, found: Mapping[str, PhotoFacts]) -> 
     try:
         write_atomically(path, json.dumps({"settings": settings, "photos": rows}).encode())
     except FaceDetError as error:
-        log.warning("%s; going on without it", error)
+        log.warning("%s; continuing without it", error)

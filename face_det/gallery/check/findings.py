@@ -1,4 +1,4 @@
-"""What is wrong with the photos of a dataset: findings, each with how sure it is and what to do about it."""
+"""Findings about the photos of a dataset: what is wrong, how sure that is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from face_det.gallery.encoding_cache import OmissionReason
 from face_det.types import UNKNOWN, Encodings
 
 _MAX_NAMED = 6
-"""Of many photos, so many are named."""
+"""At most this many photos are named in one finding."""
 
 
 class FindingKind(str, Enum):
@@ -43,9 +43,11 @@ class FindingKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckedPhoto:
-    """A photo of a dataset: whose folder it lies in, why it has no encoding, and what is seen of it.
+    """A photo of a dataset, as far as the check needs to know it.
 
-    `closed` is why the file cannot be opened, by the system's words; `link` whether it is a link.
+    `name` is the person whose folder it is in; `omission` says why it has no encoding; `facts` describe
+    its face and picture; `closed` is the system's reason why the file cannot be opened; `link` is true
+    if it is a symbolic link.
     """
 
     name: str
@@ -59,13 +61,17 @@ class CheckedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to look at.
+    """Something about a photo or a person that the user should look at.
 
-    `path` is None where it is about a person and not a photo. `sure` is a probability for misplaced,
-    not_a_stranger, mixed and one_person; the share of pairs of photos that cannot be told apart for
-    look_alike; how alike they are for near_duplicate (check_copies.Copy); 1.0 for what is a fact.
-    `other` is whose the photo is more likely, or the second person; `related` another photo it is about.
-    `wrong` is how sure it is that the photo should go, if that is not `sure`: 0.0 where nothing says so.
+    - `path`: the photo; None if the finding is about a person.
+    - `sure`: a probability for misplaced, not_a_stranger, mixed and one_person; the share of photo pairs
+      that cannot be told apart for look_alike; the similarity for near_duplicate (PhotoCopy.alike); 1.0
+      for facts.
+    - `what`, `todo`: what was found, and what to do about it, for the user.
+    - `other`: the more likely person, or the second of two people.
+    - `related`: another photo that the finding is about.
+    - `wrong`: how sure it is that the photo should go, if that differs from `sure`; 0.0 means no reason
+      to remove it.
     """
 
     kind: FindingKind
@@ -82,18 +88,24 @@ class Finding:
 def find_problems(
     photos: Sequence[CheckedPhoto], encodings: Encodings, *, embedder: str, even_distance: float
 ) -> list[Finding]:
-    """Everything that is found, in the order of Kind, then by person and path.
+    """All findings, in the order of FindingKind, then by person and path.
 
-    `encodings` has a row for each photo without an omission, in their order, made by `embedder`;
-    `even_distance` is where two photos are as likely of one person as of two (geometry.py).
+    `encodings` has one row for each photo without an omission, in the same order, made by `embedder`.
+    At `even_distance`, two photos are equally likely to show one person or two (embedders.specs). Raises
+    ValueError if there is not one row for each of those photos.
+
+    >>> photo = CheckedPhoto("anna", Path("anna/1.jpg"), "a hash", None, None)
+    >>> for finding in find_problems([photo], np.zeros((1, 128)), embedder="sface", even_distance=1.128):
+    ...     print(finding.kind.value, finding.what, sep=": ")
+    too_few: 1 usable photo; 5 are good
     """
     encoded = [photo for photo in photos if photo.omission is None]
     if len(encoded) != len(encodings):
         raise ValueError(
-            f"encodings: must be one a photo with a face, got {len(encodings)} for {len(encoded)}"
+            f"encodings: must be one for each photo with a face, got {len(encodings)} for {len(encoded)}"
         )
     expected = EXPECTED_DISTANCES[embedder]
-    # The same file twice must not vouch for itself.
+    # A second copy of a file must not vouch for the first.
     first = _first_of_each(encoded)
     rows = np.asarray(encodings)[np.array(first, dtype=np.intp)]
     crowd = PersonDistances(rows, [encoded[at].name for at in first], expected)
@@ -118,7 +130,7 @@ def find_problems(
 
 
 def _first_of_each(photos: Sequence[CheckedPhoto]) -> list[int]:
-    """Indices without the second of two equal files of a person: the one that is kept speaks for them."""
+    """The indices of the photos without a person's further copies of the same file; links count last."""
     first: dict[tuple[str, str], int] = {}
     for at in sorted(range(len(photos)), key=lambda at: photos[at].link):
         first.setdefault((photos[at].name, photos[at].sha256 or str(photos[at].path)), at)
@@ -130,7 +142,8 @@ def _misplaced(photos: Sequence[CheckedPhoto], verdict: MisplacedPhoto) -> Findi
     if verdict.likely is not None:
         what, todo = f"is likely {verdict.likely}", f"move it to {verdict.likely}/, or delete it"
     else:
-        what, todo = f"does not look like {photo.name}'s other photos", "look at it; delete it if it is not"
+        what = f"does not look like {photo.name}'s other photos"
+        todo = f"look at it, and delete it if it is not {photo.name}"
     return Finding(
         FindingKind.MISPLACED, photo.name, photo.path, verdict.probability, what, todo, other=verdict.likely
     )
@@ -143,8 +156,8 @@ def _not_a_stranger(photos: Sequence[CheckedPhoto], verdict: MisplacedPhoto) -> 
         photo.name,
         photo.path,
         verdict.probability,
-        f"lies among the strangers and is likely {verdict.likely}",
-        f"if it is {verdict.likely}, move it there: as a stranger it makes them be taken for one",
+        f"is among the strangers but is likely {verdict.likely}",
+        f"if it is {verdict.likely}, move it to {verdict.likely}/: here it makes them look like a stranger",
         other=verdict.likely,
     )
 
@@ -157,8 +170,8 @@ def _mixed(photos: Sequence[CheckedPhoto], mixed: MixedPerson) -> Finding:
         mixed.name,
         None,
         mixed.probability,
-        f"photos do not agree, as if of different people: {', '.join(shown)}",
-        "look at them, and add photos: with three that agree it can be said which are wrong",
+        f"photos do not agree, as if they showed different people: {', '.join(shown)}",
+        "look at them, and add photos: once three agree, the wrong ones can be told",
         related=paths[0],
     )
 
@@ -169,11 +182,11 @@ def _look_alike(photos: Sequence[CheckedPhoto], pair: LookAlikePair) -> Finding:
     if pair.one_person >= check_people.REPORTED_FROM:
         kind, sure = FindingKind.ONE_PERSON, pair.one_person
         what = f"is likely the same person as {other}"
-        todo = "put all photos into one folder if it is; each takes the other's faces"
+        todo = "if so, put all photos into one folder; as two, each takes the other's faces"
     else:
         kind, sure = FindingKind.LOOK_ALIKE, pair.share
-        what = f"{pair.share:.0%} of comparisons with {other} cannot be told from one person's"
-        todo = "more photos of both as the cameras see them; be slow to act on either name"
+        what = f"{pair.share:.0%} of comparisons with {other} look like one person's"
+        todo = "add photos of both as your cameras see them; be careful with either name"
     what += f" (nearest: {nearest[0].name}, {nearest[1].name})"
     return Finding(kind, one, None, sure, what, todo, other=other, related=nearest[0])
 
@@ -220,7 +233,7 @@ def _copy(photo: CheckedPhoto, kept: CheckedPhoto, copy: copies.PhotoCopy) -> Fi
 
 
 def _shared(photos: Sequence[CheckedPhoto], found: Sequence[Finding]) -> list[Finding]:
-    """One file in the folders of two people. It should go from where it is also found not to belong."""
+    """Find files that are in the folders of two people; `wrong` is set where one is also misplaced."""
     wrong = {
         one.path: one.sure for one in found if one.kind in (FindingKind.MISPLACED, FindingKind.NOT_A_STRANGER)
     }
@@ -234,7 +247,7 @@ def _shared(photos: Sequence[CheckedPhoto], found: Sequence[Finding]) -> list[Fi
             photo.name,
             photo.path,
             1.0,
-            f"lies under {other.name}, too" if other.name != UNKNOWN else "lies among the strangers, too",
+            f"is also in {other.name}/" if other.name != UNKNOWN else "is also among the strangers",
             "delete it where it does not belong",
             other=other.name,
             related=other.path,

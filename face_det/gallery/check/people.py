@@ -1,8 +1,8 @@
-"""Whose photo is it really? Photos that do not belong, strangers that are none, people who look alike.
+"""Find photos in the wrong folder, enrolled people among the strangers, and people who look alike.
 
-A photo in a person's folder may be of that person, of another who is enrolled, or of somebody else;
-Bayes' rule turns the odds of check_likeness into the probability of each. What is found out to be
-misplaced no longer counts when the others are judged, the clearest case first.
+A photo in a person's folder may show that person, somebody else who is enrolled, or a stranger. Bayes'
+rule turns the likelihood ratios of `likeness` into the probability of each. Photos are judged clearest
+case first, and a misplaced one no longer counts when the rest are judged.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from face_det.gallery.check.likeness import (
 from face_det.types import UNKNOWN, Encodings
 
 MISPLACED_PRIOR = 0.02
-"""Taken for so probable of any photo before it is looked at; half of it for "somebody else enrolled"."""
+"""The prior probability that a photo is in the wrong folder; half of it for another enrolled person."""
 ENROLLED_STRANGER_PRIOR = 0.02
-"""The same, of a photo among the strangers being of somebody enrolled."""
+"""The prior probability that a photo among the strangers shows somebody enrolled."""
 SAME_PERSON_PRIOR = 0.001
-"""The same, of two names being one person's."""
+"""The prior probability that two names belong to one person."""
 REPORTED_FROM = 0.5
-"""From this probability on something is reported."""
+"""The probability from which something is reported."""
 NAMED_FROM = 0.9
-"""From this probability on a name is told."""
+"""The probability from which a name is suggested."""
 LOOK_ALIKE_SHARE = 0.10
-"""Two people look alike if this share of their photos' distances is below the even one."""
+"""Two people look alike if this share of the distances between their photos is below the even distance."""
 
 
 @dataclass(frozen=True, slots=True)
 class MisplacedPhoto:
-    """A photo that does not belong: how probable that is, who it is more likely, how probably that."""
+    """A photo in the wrong folder: the probability of that, the more likely person, and its probability."""
 
     index: int
     probability: float
@@ -51,7 +51,8 @@ class MisplacedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class MixedPerson:
-    """A person whose photos do not agree, and nobody can say which are right; two of them as an example."""
+    """A person whose photos disagree so that nobody can tell which are right: the photos, and how probable
+    that is."""
 
     name: str
     indices: tuple[int, ...]
@@ -60,8 +61,8 @@ class MixedPerson:
 
 @dataclass(frozen=True, slots=True)
 class LookAlikePair:
-    """Two people: the share of their photos' distances that are below the even one, how probably they
-    are one person, and the two photos that are nearest."""
+    """Two people who look alike: the share of the distances between their photos that is below the even
+    distance, the probability that they are one person, and their two nearest photos."""
 
     names: tuple[str, str]
     share: float
@@ -70,7 +71,7 @@ class LookAlikePair:
 
 
 class PersonDistances:
-    """The photos of everybody enrolled, and which of them still count."""
+    """The distance of every photo to every enrolled person, counting only photos not yet found misplaced."""
 
     def __init__(self, encodings: Encodings, names: Sequence[str], expected: ExpectedDistances) -> None:
         self.encodings = np.asarray(encodings, dtype=np.float64)
@@ -80,7 +81,7 @@ class PersonDistances:
         self.counts_still = self.number >= 0
         self.away = np.full((len(self.names), len(self.people)), np.nan)
         self.log_ratios = np.zeros_like(self.away)
-        """Of each photo and person: the log of the odds that it is that person."""
+        """The log-likelihood ratio of each photo showing each person, shape (photos, people)."""
         for person in range(len(self.people)):
             self.away[:, person] = median_distances(self.encodings, self.members(person))
         self.likeness = self._fitted(expected)
@@ -88,11 +89,11 @@ class PersonDistances:
             self._weigh(person)
 
     def members(self, person: int) -> npt.NDArray[np.intp]:
-        """Indices of the photos of a person that count."""
+        """The indices of the photos of a person that count."""
         return np.flatnonzero((self.number == person) & self.counts_still)
 
     def leave(self, index: int) -> None:
-        """Count a photo no longer."""
+        """Stop counting a photo."""
         self.counts_still[index] = False
         self._measure(int(self.number[index]))
 
@@ -122,9 +123,10 @@ class PersonDistances:
 
 
 def find_misplaced(crowd: PersonDistances) -> tuple[list[MisplacedPhoto], list[MixedPerson]]:
-    """Photos that are not their person's; a person with fewer than three photos is not judged by them.
+    """Find photos in the wrong folder, and people whose photos disagree.
 
-    Photos that no name is found for only count as misplaced while more of the person's photos agree.
+    People with fewer than three photos are not judged. A photo that matches nobody counts as misplaced
+    only if most of the person's photos agree.
     """
     flagged: list[int] = []
     while True:
@@ -135,7 +137,7 @@ def find_misplaced(crowd: PersonDistances) -> tuple[list[MisplacedPhoto], list[M
             break
         crowd.leave(worst)
         flagged.append(worst)
-    for index in reversed(flagged):  # whom others of the misplaced ones had put in a bad light
+    for index in reversed(flagged):  # other misplaced photos may have made it look wrong
         if _misplaced_log_odds(crowd)[index] < _logit(REPORTED_FROM):
             crowd.come_back(index)
     flagged = [index for index in flagged if not crowd.counts_still[index]]
@@ -151,7 +153,7 @@ def find_misplaced(crowd: PersonDistances) -> tuple[list[MisplacedPhoto], list[M
 
 
 def find_enrolled_strangers(crowd: PersonDistances) -> list[MisplacedPhoto]:
-    """Photos among the strangers that are likely of somebody enrolled."""
+    """Find photos among the strangers that likely show somebody enrolled."""
     if not crowd.people:
         return []
     strangers = np.flatnonzero(crowd.number < 0)
@@ -166,7 +168,7 @@ def find_enrolled_strangers(crowd: PersonDistances) -> list[MisplacedPhoto]:
 
 
 def find_look_alikes(crowd: PersonDistances, even_distance: float) -> list[LookAlikePair]:
-    """Pairs of people whose photos lie near each other, the nearest pair first."""
+    """Find pairs of people whose photos are near each other, nearest pair first."""
     found = []
     members = [crowd.members(person) for person in range(len(crowd.people))]
     for one, other in combinations(range(len(crowd.people)), 2):
@@ -184,7 +186,7 @@ def find_look_alikes(crowd: PersonDistances, even_distance: float) -> list[LookA
 
 
 def _misplaced_log_odds(crowd: PersonDistances) -> Floats:
-    """The log of the odds that a photo is misplaced; -inf where that is not judged."""
+    """The log-odds that each photo is misplaced; -inf for photos that are not judged."""
     enrolled = crowd.number >= 0
     found = np.full(len(crowd.number), -np.inf)
     own, another, nobody = _log_posteriors(crowd)
@@ -196,7 +198,8 @@ def _misplaced_log_odds(crowd: PersonDistances) -> Floats:
 
 
 def _log_posteriors(crowd: PersonDistances) -> tuple[Floats, Floats, float]:
-    """Logs of prior times likelihood, of the enrolled photos: its person; each other one; nobody enrolled."""
+    """The logs of prior times likelihood for each enrolled photo: of its person, of each other person, and
+    of a stranger."""
     enrolled = np.flatnonzero(crowd.number >= 0)
     ratios = crowd.log_ratios[enrolled]
     rows, numbers = np.arange(len(enrolled)), crowd.number[enrolled]
@@ -220,7 +223,7 @@ def _describe_misplaced(crowd: PersonDistances, flagged: list[int]) -> list[Misp
 
 
 def _find_mixed(crowd: PersonDistances, verdicts: list[MisplacedPhoto]) -> list[MixedPerson]:
-    """People of whom no majority agrees, and those with two photos of which that is likely."""
+    """Find people whose photos have no majority that agrees, and people whose two photos likely differ."""
     found = []
     odds = _pair_log_odds(crowd)
     for person, name in enumerate(crowd.people):
@@ -237,7 +240,7 @@ def _find_mixed(crowd: PersonDistances, verdicts: list[MisplacedPhoto]) -> list[
 
 
 def _pair_log_odds(crowd: PersonDistances) -> Floats:
-    """The log of the odds that a photo and its person's others are not of one person, by them alone."""
+    """The log-odds that a photo and the person's other photos show different people."""
     found = np.full(len(crowd.number), -np.inf)
     enrolled = np.flatnonzero(crowd.number >= 0)
     ratios = crowd.log_ratios[enrolled, crowd.number[enrolled]]
@@ -246,7 +249,7 @@ def _pair_log_odds(crowd: PersonDistances) -> Floats:
 
 
 def _softmax(logs: Floats) -> Floats:
-    """Rows of logs as probabilities that sum to 1."""
+    """Turn rows of log weights into probabilities that sum to 1."""
     scaled = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
 
