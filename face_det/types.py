@@ -1,7 +1,7 @@
-"""The nouns: Box, Detection, Face, Match; and what a detector, embedder and classifier must do.
+"""The nouns (Box, Detection, Face, Match), and what a detector, an embedder and a classifier must do.
 
-One spelling of an image: RGB uint8, shape (H, W, 3), upright. One of a box: float pixels of the
-full image, xyxy. Everything here is frozen; nothing returned is changed later.
+An image is always RGB uint8 of shape (H, W, 3), upright. A box is always in float pixels of the full
+image, as (xmin, ymin, xmax, ymax). Everything here is frozen: what was returned is never changed later.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Rgb = npt.NDArray[np.uint8]
 """An image: RGB uint8, shape (H, W, 3)."""
 
 Encodings = npt.NDArray[np.float64]
-"""Encodings: float64, shape (n, 128), or (n, 256) of both embedders together."""
+"""Encodings: float64, shape (n, dimensions): 128 for one embedder, 256 for two together."""
 
 Chip = Any
-"""An aligned face: whatever the embedder that made it reads."""
+"""An aligned face, in whatever form its embedder reads."""
 
 UNKNOWN = "Unknown"
-"""The class, and the dataset folder, of strangers."""
+"""The class of strangers, and the name of their dataset folder."""
 
 
 class Reason(str, Enum):
-    """Why a face is not named; the values are part of the RPC contract."""
+    """Why a face has no name; the values are part of the RPC contract."""
 
     BAD_IMAGE = "bad_image"
     BAD_ROI = "bad_roi"
@@ -41,7 +41,13 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in float pixels of the full image: xmin <= xmax, ymin <= ymax."""
+    """A rectangle in float pixels of the full image: xmin <= xmax, ymin <= ymax.
+
+    >>> Box(10, 20, 40, 60).width
+    30
+    >>> Box(10, 20, 40, 60).clipped(width=30, height=30)
+    Box(xmin=10, ymin=20, xmax=30, ymax=30)
+    """
 
     xmin: float
     ymin: float
@@ -59,11 +65,11 @@ class Box:
         return self.ymax - self.ymin
 
     def shifted(self, dx: float, dy: float) -> Box:
-        """The same box, moved by (dx, dy) pixels."""
+        """Return the box moved by (dx, dy) pixels."""
         return Box(self.xmin + dx, self.ymin + dy, self.xmax + dx, self.ymax + dy)
 
     def clipped(self, width: float, height: float) -> Box:
-        """The part inside an image of that size; may be empty."""
+        """Return the part inside an image of that size in pixels; it may be empty."""
         return Box(
             min(max(self.xmin, 0.0), width),
             min(max(self.ymin, 0.0), height),
@@ -74,8 +80,12 @@ class Box:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Detection:
-    """Where a detector sees a face: box in pixels of the image it was given, its confidence,
-    and, from detectors that have them, five landmarks (eyes, nose, mouth corners; shape (5, 2))."""
+    """Where a detector sees a face.
+
+    `box` is in pixels of the image that the detector was given; `score` is its confidence, higher is
+    surer. `landmarks` are the eyes, the nose tip and the mouth corners in pixels, shape (5, 2); None if
+    the detector gives none.
+    """
 
     box: Box
     score: float
@@ -84,7 +94,11 @@ class Detection:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Face:
-    """A face found in an image. `reason` says why it was not encoded; else `encoding` is set."""
+    """A face found in an image.
+
+    `score` is the detector's confidence, `focus` the variance of the Laplacian within the box. Either
+    `encoding` is set, shape (dimensions,), or `reason` says why the face was not encoded.
+    """
 
     box: Box
     score: float
@@ -94,19 +108,19 @@ class Face:
 
 
 class Outcome(str, Enum):
-    """What a decision comes to."""
+    """The result of a decision."""
 
     KNOWN = "known"
     """Somebody enrolled."""
     UNCERTAIN = "uncertain"
-    """Perhaps somebody enrolled: `candidates` says who."""
+    """Possibly somebody enrolled; `candidates` says who."""
     UNKNOWN = "unknown"
     """Nobody enrolled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody whom a face may belong to."""
+    """A person to whom a face may belong, with a probability in 0..1."""
 
     name: str
     probability: float
@@ -116,7 +130,7 @@ class Candidate:
 class Match:
     """The decision about one face: a name, or None and the reason; probability in 0..1.
 
-    `outcome` is None for a face that nobody decided about; `candidates` come likeliest first.
+    `outcome` is None if no decision was made about the face; `candidates` come likeliest first.
     """
 
     name: str | None
@@ -127,25 +141,30 @@ class Match:
 
 
 def join_runtimes(*names: str) -> str:
-    """What runs several networks, each once, of what runs each: onnxruntime+native."""
+    """Name the runtimes of several networks together, each once.
+
+    >>> join_runtimes("onnxruntime", "native", "onnxruntime")
+    'onnxruntime+native'
+    """
     return "+".join(dict.fromkeys("+".join(names).split("+")))
 
 
 class Detector(Protocol):
     """Finds faces. `runtime` names what runs it: dlib, onnxruntime, openvino bf16, ...
 
-    Built from `compute` and `min_face_px`: it may leave out faces narrower or lower than that.
+    A detector is built from `compute` and `min_face_px`, and may skip faces narrower or lower than that.
     """
 
     runtime: str
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
-        """Faces of one image, best first; boxes lie within the image. `upsample` doublings first."""
+        """Find the faces of one image, doubled in size `upsample` times first; best first, boxes clipped
+        to the image."""
         ...
 
 
 class Embedder(Protocol):
-    """Turns a face into an encoding, in two steps so that all faces of a call share one batch."""
+    """Turns a face into an encoding, in two steps, so that all faces of a call share one batch."""
 
     name: str
     runtime: str
@@ -153,26 +172,26 @@ class Embedder(Protocol):
     fingerprint: str
 
     def align(self, rgb: Rgb, detection: Detection) -> Chip:
-        """The face cut out and turned upright, as `embed` wants it; whatever its box, never an error."""
+        """Cut out a face and turn it upright, as `embed` expects it; never fails, whatever the box."""
         ...
 
     def embed(self, chips: Sequence[Chip], jitters: int = 1) -> Encodings:
-        """Encodings of aligned faces, shape (len(chips), dimensions); `jitters` re-samples each."""
+        """Encode aligned faces, shape (len(chips), dimensions); each is the mean over `jitters` samples."""
         ...
 
 
 @runtime_checkable
 class CompositeEmbedder(Protocol):
-    """An embedder that is made of others, `parts`."""
+    """An embedder that joins the encodings of others, `parts`."""
 
     parts: Sequence[Embedder]
 
 
 class Classifier(Protocol):
-    """scikit-learn's contract, so that the original's pickles fit it as they are."""
+    """A classifier as scikit-learn defines it, so that the original's pickles fit as they are."""
 
     classes_: npt.NDArray[Any]
 
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
-        """Probabilities, shape (n, len(classes_)); each row sums to 1."""
+        """Return probabilities, shape (n, len(classes_)), for encodings (n, dimensions); rows sum to 1."""
         ...

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from face_det.boxes import non_maximum_suppression
+from face_det.boxes import non_maximum_suppression, pairwise_enclosed_share
 from face_det.detectors.mmod_pyramid import CENTRE_PX, STRIDE_PX, TiledPyramid
 from face_det.nets import Float32Array
 
@@ -56,7 +56,7 @@ def decode_boxes(scores: Float32Array, on: TiledPyramid) -> CandidateBoxes:
 
 def suppress_overlapping_boxes(found: CandidateBoxes) -> CandidateBoxes:
     """Those that no better one overlaps, of those that are kept themselves."""
-    return found.only(non_maximum_suppression(found.boxes, _overlaps, MAX_OVERLAP))
+    return found.only(non_maximum_suppression(found.boxes, pairwise_enclosed_share, MAX_OVERLAP))
 
 
 def halve_boxes(boxes: Ints, doublings: int) -> Ints:
@@ -106,16 +106,3 @@ def nearest_levels(x: Ints, y: Ints, on: TiledPyramid) -> Ints:
 def _round_half_up(values: npt.NDArray[np.float64]) -> Ints:
     """To the nearest whole number, halves upwards."""
     return np.floor(values + 0.5).astype(np.int64)
-
-
-def _overlaps(one: Ints, others: Ints) -> npt.NDArray[np.float64]:
-    """Pixels in both boxes, by pixels of the smallest box around both."""
-    inner = _area(np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:]))
-    outer = _area(np.minimum(one[:2], others[:, :2]), np.maximum(one[2:], others[:, 2:]))
-    return inner / outer
-
-
-def _area(low: Ints, high: Ints) -> Ints:
-    size = np.maximum(high - low + 1, 0)
-    area: Ints = size[:, 0] * size[:, 1]
-    return area

@@ -1,4 +1,4 @@
-"""Pictures out: boxes and names drawn over a picture, and saving it."""
+"""Draw boxes and names on a picture, and save it."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from face_det.errors import BadImage
+from face_det.errors import BadImage, CannotWrite
 from face_det.media.transform import pixel_region
 from face_det.types import Box, Rgb
 
 _Colour = tuple[int, int, int]
 _Rect = tuple[int, int, int, int]
-"""Left, top, right, bottom in whole pixels; right and bottom are outside."""
+"""Left, top, right, bottom in whole pixels; right and bottom are exclusive."""
 
-_KNOWN_COLOUR: _Colour = (0, 120, 50)  # white on both has a contrast above 4.5, WCAG's "AA"
+_KNOWN_COLOUR: _Colour = (0, 120, 50)  # white text on either has a contrast above 4.5 (WCAG AA)
 _UNKNOWN_COLOUR: _Colour = (190, 30, 30)
 _WHITE: _Colour = (255, 255, 255)
-_MIN_LETTER_PX = 10  # pixels; below it DejaVu Sans is a guess
-_MAX_LETTERS = 200  # characters; more fit no picture
+_MIN_LETTER_PX = 10  # pixels; DejaVu Sans is unreadable below it
+_MAX_LETTERS = 200  # characters; no picture has room for more
 _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 
 @dataclass(frozen=True, slots=True)
 class _LabelTag:
-    """A label with its place: where the plate lies, what stands on it, and in which letters."""
+    """A label: its background plate, and its text and font."""
 
     plate: _Rect
     text: str
@@ -41,11 +41,15 @@ class _LabelTag:
 
 
 def annotate_faces(rgb: Rgb, labels: Sequence[tuple[Box, str, bool]]) -> Rgb:
-    """A copy of a picture with a box and a label around each face: (box, text, known).
+    """Draw a box and a label around each face, in a copy of the picture.
 
-    Known faces are green, others red. Lines and letters grow with the picture; labels stay inside it,
-    off each other and off other faces as far as there is room. A box outside the picture is left out,
-    an empty text gives a box only.
+    Each label is (box, text, known): known faces are green, others red. Lines and letters grow with the
+    picture. Labels stay inside it, and clear of each other and of other faces if there is room. Boxes
+    outside the picture are skipped; an empty text gives a box without a label.
+
+    >>> drawn = annotate_faces(np.zeros((240, 320, 3), np.uint8), [(Box(100, 80, 180, 180), "bob", True)])
+    >>> drawn[80, 140].tolist()
+    [0, 120, 50]
     """
     height, width = rgb.shape[:2]
     placed = [(pixel_region(box, width, height), _one_line(text), known) for box, text, known in labels]
@@ -67,16 +71,21 @@ def annotate_faces(rgb: Rgb, labels: Sequence[tuple[Box, str, bool]]) -> Rgb:
 
 
 def save_image(rgb: Rgb, path: str | os.PathLike[str]) -> None:
-    """Save a picture as JPEG or PNG, by the suffix; the file appears whole or not at all.
+    """Save a picture as JPEG or PNG, depending on the suffix; the file appears whole or not at all.
 
-    Raises BadImage for another suffix, or where it cannot be written.
+    Raises BadImage for any other suffix, CannotWrite if the file cannot be written.
+
+    >>> save_image(np.zeros((8, 8, 3), np.uint8), "face.bmp")
+    Traceback (most recent call last):
+    ...
+    face_det.errors.BadImage: face.bmp: must end in .jpg, .jpeg, .png, got '.bmp'
     """
     target = Path(path)
     kind = _SUFFIXES.get(target.suffix.lower())
     if kind is None:
         raise BadImage(f"{target}: must end in {', '.join(_SUFFIXES)}, got {target.suffix!r}")
     part = target.with_name(f".{secrets.token_hex(8)}.part")
-    options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {}  # thin coloured lines stay sharp
+    options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {}  # keeps thin coloured lines sharp
     try:
         try:
             with part.open("xb") as file:
@@ -87,16 +96,16 @@ def save_image(rgb: Rgb, path: str | os.PathLike[str]) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise BadImage(f"{target}: must be a place to write to, got {error.strerror or error}") from error
+        raise CannotWrite(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
 def _one_line(text: str) -> str:
-    """The text without what no font can show: line ends, control characters, lone surrogates."""
+    """Remove what no font can show: line breaks, control characters, lone surrogates."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text[:_MAX_LETTERS]).split())
 
 
 def _draw_box(canvas: ImageDraw.ImageDraw, rect: _Rect, colour: _Colour, line: int) -> None:
-    """A frame in the colour with a white one within, so that it shows on any ground."""
+    """Draw a coloured frame with a white one inside it, so that it shows on any background."""
     left, top, right, bottom = rect
     canvas.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=line)
     if min(right - left, bottom - top) > 6 * line:
@@ -114,9 +123,9 @@ def _draw_tag(canvas: ImageDraw.ImageDraw, tag: _LabelTag, colour: _Colour) -> N
 def _place_tag(
     rect: _Rect, text: str, size: tuple[int, int], others: Sequence[_Rect], taken: Sequence[_Rect]
 ) -> _LabelTag:
-    """The largest label that hides no other face and no other label, else the one that hides least.
+    """Choose the largest label that hides no other face or label, or else the one that hides least.
 
-    `others` are the other faces, `taken` the labels that already stand.
+    `others` are the other faces, `taken` the plates of the labels placed so far.
     """
     around = [_grown_rect(other) for other in others]
 
@@ -124,7 +133,7 @@ def _place_tag(
         return _covered_area(plate, others) + 4.0 * _covered_area(plate, taken)
 
     def cost(plate: _Rect) -> float:
-        # Its own face rather than another's; and not so near to another that it seems to be its name.
+        # Better over its own face than another's, and not so close to another that it seems to name it.
         return hidden(plate) + 0.5 * _covered_area(plate, [rect]) + 0.2 * _covered_area(plate, around)
 
     tags: list[_LabelTag] = []
@@ -143,14 +152,14 @@ def _place_tag(
 
 
 def _letter_sizes(rect: _Rect, size: tuple[int, int]) -> list[int]:
-    """Sizes to try, in pixels: as fits picture and face, then smaller, for a crowd."""
+    """List letter sizes in pixels to try: one that suits picture and face, then smaller ones for crowds."""
     picture, face = min(size), rect[3] - rect[1]
     fitting = min(picture / 28, max(picture / 42, face / 4))
     return sorted({max(_MIN_LETTER_PX, round(fitting * share)) for share in (1.0, 0.8, 0.6)}, reverse=True)
 
 
 def _candidate_plates(rect: _Rect, wide: int, high: int, size: tuple[int, int]) -> Iterator[_Rect]:
-    """Where a label may lie, best first: above, below, beside, inside; always within the picture."""
+    """Yield places for a label, best first: above, below, beside, inside; always within the picture."""
     left, top, right, bottom = rect
     middle = (left + right - wide) // 2
     for x, y in (
@@ -164,7 +173,7 @@ def _candidate_plates(rect: _Rect, wide: int, high: int, size: tuple[int, int]) 
 
 
 def _covered_area(plate: _Rect, rects: Sequence[_Rect]) -> int:
-    """The area of some rectangles that a plate covers, in pixels."""
+    """Return the area in pixels that a plate covers of some rectangles."""
     left, top, right, bottom = plate
     return sum(
         max(0, min(right, rect[2]) - max(left, rect[0])) * max(0, min(bottom, rect[3]) - max(top, rect[1]))
@@ -173,14 +182,14 @@ def _covered_area(plate: _Rect, rects: Sequence[_Rect]) -> int:
 
 
 def _grown_rect(rect: _Rect) -> _Rect:
-    """A face's box with the hair and chin that detectors leave out."""
+    """Enlarge a face's box by the hair and chin that detectors leave out."""
     left, top, right, bottom = rect
     wide, high = (right - left) // 4, (bottom - top) // 4
     return left - wide, top - high, right + wide, bottom + high
 
 
 def _shorten_text(text: str, font: ImageFont.FreeTypeFont, wide: int) -> str:
-    """The text, or as much of its start as fits with an ellipsis."""
+    """Return the text, or as much of its start as fits with an ellipsis, in `wide` pixels."""
     if font.getlength(text) <= wide:
         return text
     kept = bisect.bisect_right(
@@ -190,7 +199,7 @@ def _shorten_text(text: str, font: ImageFont.FreeTypeFont, wide: int) -> str:
 
 
 def _load_font(letters: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which has accents, Greek and Cyrillic, out of matplotlib, which is not imported."""
+    """Load DejaVu Sans (accents, Greek, Cyrillic) from matplotlib's files without importing matplotlib."""
     package = importlib.util.find_spec("matplotlib")
     for folder in (package.submodule_search_locations or ()) if package else ():
         path = Path(folder, "mpl-data/fonts/ttf/DejaVuSans.ttf")

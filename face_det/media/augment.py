@@ -1,4 +1,4 @@
-"""A mask over mouth and nose, drawn onto a face."""
+"""Make pictures worse in ways that occur in practice: small, blurred, compressed, dark, or masked faces."""
 
 from __future__ import annotations
 
@@ -12,13 +12,26 @@ from face_det.media.transform import resize_image
 from face_det.types import Box, Rgb
 
 LandmarkPoints = npt.NDArray[np.floating]
+"""Landmarks in pixels of the picture, shape (5, 2): eyes, nose tip, mouth corners."""
+
+Degradation = Callable[[Rgb, Box], Rgb]
+"""Takes a picture and the box of the face in question, and returns a new picture."""
+
+BLUR_SHARE = 1 / 25
+"""Standard deviation of the blur as a share of the face's width: 4 px for a face of 100 px."""
+EXPOSURE_SHARE = 1 / 16
+"""Four stops less light, with the camera's noise left as it is."""
+NOISE_SIGMA = 3.0
+"""Standard deviation of the camera's noise, in grey levels."""
+NOISE_SEED = 1234
+JPEG_QUALITY = 20
 
 MASK_COLOUR = np.array([165.0, 200.0, 220.0])
-"""The colour of a surgical mask in good light."""
+"""The RGB colour of a surgical mask in good light."""
 
 MASK_OUTLINE = np.array(
     [
-        # across (distances of the eyes, from the middle of the face), down (eyes to mouth)
+        # across (in eye distances from the middle of the face), down (in distances from eyes to mouth)
         (-1.02, 0.42),
         (-0.45, 0.36),
         (-0.16, 0.24),
@@ -35,23 +48,74 @@ MASK_OUTLINE = np.array(
     ]
 )
 MASK_NOSE_POINTS = (2, 3)
-"""Points of the outline that lie on the nose, and follow it when the head turns."""
+"""The outline's points on the nose, which follow it when the head turns."""
 MASK_PLEATS = (0.75, 1.0, 1.25)
+"""Heights of the mask's pleats, in distances from eyes to mouth."""
 _FRACTIONAL_BITS = 4
-"""Fractional bits of the points drawn, so that small masks are not rounded to whole pixels."""
+"""Fractional bits of drawn points, so that small masks are not rounded to whole pixels."""
+
+
+def shrink_to_face_width(rgb: Rgb, box: Box, width_px: float) -> Rgb:
+    """Shrink the whole picture until the face is `width_px` wide; never enlarges it.
+
+    >>> shrink_to_face_width(np.zeros((80, 100, 3), np.uint8), Box(0, 0, 40, 40), width_px=20).shape
+    (40, 50, 3)
+    """
+    factor = width_px / max(box.width, 1.0)
+    if factor >= 1:
+        return np.array(rgb)
+    size = (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor)))
+    return resize_image(rgb, *size)
+
+
+def blur_image(rgb: Rgb, box: Box) -> Rgb:
+    """Blur the picture like one out of focus, in proportion to the face's width."""
+    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), max(0.5, box.width * BLUR_SHARE)))
+
+
+def compress_image(rgb: Rgb, box: Box) -> Rgb:
+    """Compress the picture as a JPEG of quality 20, and decode it again."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+
+
+def darken_image(rgb: Rgb, box: Box) -> Rgb:
+    """Darken the picture to a sixteenth of its light, at a display gamma of 2.2, with reproducible noise."""
+    noise = np.random.default_rng(NOISE_SEED).normal(0, NOISE_SIGMA, rgb.shape)
+    dark = 255 * (rgb / 255.0) * EXPOSURE_SHARE ** (1 / 2.2) + noise
+    return np.asarray(np.clip(np.rint(dark), 0, 255), dtype=np.uint8)
+
+
+def _shrinking_to(width_px: int) -> Degradation:
+    return lambda rgb, box: shrink_to_face_width(rgb, box, width_px)
+
+
+DEGRADATIONS: dict[str, Degradation] = {
+    **{f"{width} px": _shrinking_to(width) for width in (60, 40, 30, 20)},
+    "blurred": blur_image,
+    "JPEG 20": compress_image,
+    "dark": darken_image,
+}
+"""Degradations by their names in the evaluation report."""
 
 
 def draw_mask(rgb: Rgb, points: LandmarkPoints) -> Rgb:
-    """A copy of a picture with a mask on one face.
+    """Draw a face mask over the mouth and nose of one face, in a copy of the picture.
 
-    `points` are of shape (5, 2): the eyes, the nose's tip and the mouth's corners, each left one of
-    the picture first.
+    `points` (5, 2) are landmarks in pixels: the eyes, the nose tip and the mouth corners, the one further
+    left in the picture first.
+
+    >>> points = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
+    >>> drawn = draw_mask(np.zeros((120, 100, 3), np.uint8), points)
+    >>> bool(drawn[70, 50].any()), bool(drawn[20, 50].any())
+    (True, False)
     """
     points = np.asarray(points, np.float64)
     eyes, nose = points[:2], points[2]
     across, middle = eyes[1] - eyes[0], eyes.mean(axis=0)
     down = points[3:].mean(axis=0) - middle
-    # How far the head is turned: the nose leaves the middle, and the outline goes the other way.
+    # How far the head is turned: as the nose leaves the middle, the outline moves the other way.
     turned = float(np.clip((nose - middle) @ across / (across @ across), -0.5, 0.5))
     places = MASK_OUTLINE.copy()
     places[:, 0] -= 0.8 * turned
@@ -81,7 +145,7 @@ def draw_mask(rgb: Rgb, points: LandmarkPoints) -> Rgb:
 
 
 def _face_brightness(rgb: Rgb, nose: LandmarkPoints) -> float:
-    """How well the face is lit, 0.15..1, by the pixels about the nose."""
+    """Estimate how well the face is lit, 0.15..1, from the pixels around the nose."""
     x, y = (int(value) for value in nose)
     around = rgb[max(y - 8, 0) : max(y + 8, 1), max(x - 8, 0) : max(x + 8, 1)]
     return float(np.clip(around.mean() / 150 if around.size else 1.0, 0.15, 1.0))
@@ -89,56 +153,3 @@ def _face_brightness(rgb: Rgb, nose: LandmarkPoints) -> float:
 
 def _to_fixed_point(points: LandmarkPoints) -> npt.NDArray[np.int32]:
     return np.asarray(np.rint(points * 2**_FRACTIONAL_BITS), np.int32)
-
-
-BLUR_SHARE = 1 / 25
-"""Standard deviation of the blur, in widths of the face: 4 px on a face of 100."""
-EXPOSURE_SHARE = 1 / 16
-"""Four stops less light, of which the camera leaves the noise."""
-NOISE_SIGMA = 3.0
-NOISE_SEED = 1234
-JPEG_QUALITY = 20
-
-Degradation = Callable[[Rgb, Box], Rgb]
-"""Takes a picture and the box of the face that matters, and returns a new picture."""
-
-
-def shrink_to_face_width(rgb: Rgb, box: Box, width_px: float) -> Rgb:
-    """The whole picture so small that the face is `width_px` wide; as it is if the face is no wider."""
-    factor = width_px / max(box.width, 1.0)
-    if factor >= 1:
-        return np.array(rgb)
-    size = (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor)))
-    return resize_image(rgb, *size)
-
-
-def blur_image(rgb: Rgb, box: Box) -> Rgb:
-    """Out of focus, in proportion to the face."""
-    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), max(0.5, box.width * BLUR_SHARE)))
-
-
-def compress_image(rgb: Rgb, box: Box) -> Rgb:
-    """Stored as JPEG of quality 20."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
-
-
-def darken_image(rgb: Rgb, box: Box) -> Rgb:
-    """A sixteenth of the light, by a display gamma of 2.2, with noise that is always the same."""
-    noise = np.random.default_rng(NOISE_SEED).normal(0, NOISE_SIGMA, rgb.shape)
-    dark = 255 * (rgb / 255.0) * EXPOSURE_SHARE ** (1 / 2.2) + noise
-    return np.asarray(np.clip(np.rint(dark), 0, 255), dtype=np.uint8)
-
-
-def _shrinking_to(width_px: int) -> Degradation:
-    return lambda rgb, box: shrink_to_face_width(rgb, box, width_px)
-
-
-DEGRADATIONS: dict[str, Degradation] = {
-    **{f"{width} px": _shrinking_to(width) for width in (60, 40, 30, 20)},
-    "blurred": blur_image,
-    "JPEG 20": compress_image,
-    "dark": darken_image,
-}
-"""By the name in the report."""

@@ -1,14 +1,14 @@
-"""The bytes of a picture -> its pixels, or BadImage; nothing in the bytes can do worse.
+"""Decode the bytes of a picture to pixels, or raise BadImage; no input can do worse.
 
-Pillow decodes, from an explicit list of raster formats, told apart by their first bytes. Its own
-defaults are a viewer's; a recogniser needs it stricter in three ways:
+Pillow decodes an explicit list of raster formats, recognised by their first bytes. Its defaults suit an
+image viewer. Face recognition needs it stricter in three ways:
 
-- the size is checked in the header, before memory is taken, against a limit of the caller's;
-- a picture that is cut short is refused, never filled up with grey, even where another package
-  has set the process-wide `ImageFile.LOAD_TRUNCATED_IMAGES`;
+- the size in the header is checked against the caller's limit before memory is allocated;
+- a truncated picture is refused, never padded with grey, even if another package has set the
+  process-wide `ImageFile.LOAD_TRUNCATED_IMAGES`;
 - 16-bit grey is scaled to 8 bits, where Pillow would clip it to white.
 
-Nothing process-wide is switched back and forth, so any number of threads may decode at once.
+No process-wide setting is toggled, so any number of threads may decode at once.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ _BITS_PER_SAMPLE = 258
 _STRICT_CODEC = "face_det_strict"
 _FILTERS_LOCK = threading.Lock()
 
-# All that Pillow is known to raise over damaged bytes. A list, because a decoder must not hide
-# KeyboardInterrupt, and because a name missing here should be noticed.
+# Everything that Pillow is known to raise for damaged bytes. It is a list because a decoder must not hide
+# KeyboardInterrupt, and because an exception missing here should be noticed.
 _DAMAGE_ERRORS = (
     OSError,
     SyntaxError,
@@ -67,14 +67,14 @@ _DAMAGE_ERRORS = (
 
 
 class _JpegWithoutFakeEnd(JpegImagePlugin.JpegImageFile):
-    """JPEG, and the first picture of an MPO, without Pillow's made-up end marker at the end of the bytes."""
+    """JPEG, or the first picture of an MPO, without the end marker that Pillow adds to truncated data."""
 
     def load_read(self, read_bytes: int) -> bytes:
         assert self.fp is not None
         return self.fp.read(read_bytes)
 
 
-# Not the PPMs of decimal text (P1 to P3): slow to read, and 12 may be what was left of 127.
+# Plain-text PPMs (P1 to P3) are left out: slow to read, and a final 12 may be a truncated 127.
 _FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
     (re.compile(rb"\xff\xd8\xff"), _JpegWithoutFakeEnd),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile),
@@ -87,9 +87,9 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile.ImageF
 
 
 class _StrictDecoder(ImageFile.PyDecoder):
-    """Runs the decoder that a picture asks for, and raises where Pillow may be told to look away.
+    """Runs a picture's own decoder, and raises errors that Pillow can be set to ignore.
 
-    Args: the name of that decoder, its arguments, and what Pillow adds to them.
+    The arguments are the name of that decoder, its arguments, and what Pillow adds to them.
     """
 
     def init(self, args: tuple[Any, ...]) -> None:
@@ -109,7 +109,7 @@ class _StrictDecoder(ImageFile.PyDecoder):
 
     def decode(self, buffer: Any) -> tuple[int, int]:
         consumed, code = self._inner.decode(buffer)
-        if consumed < 0:  # it wants no more: done, or failed
+        if consumed < 0:  # it needs no more input: it is done, or has failed
             if code < 0:
                 raise OSError(f"decoder error {code}")
             self._finished = True
@@ -122,10 +122,13 @@ class _StrictDecoder(ImageFile.PyDecoder):
 
 
 def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
-    """Decode a picture, upright by its EXIF, as RGB uint8 of shape (H, W, 3), writable.
+    """Decode a picture to writable RGB uint8 of shape (H, W, 3), turned upright by its EXIF.
 
-    Alpha is dropped, 16 bits are scaled to 8, of several frames the first is taken. `place` is what
-    an error calls the picture. Raises BadImage.
+    Alpha is dropped, 16 bits are scaled to 8, and only the first of several frames is read. `place`
+    names the picture in errors. Raises BadImage.
+
+    >>> decode_image(b"P5 2 1 255 " + bytes([0, 9]), "test.pgm", max_pixels=100).tolist()
+    [[[0, 0, 0], [9, 9, 9]]]
     """
     _silence_pillow()
     try:
@@ -133,15 +136,17 @@ def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
         _decode_strictly(picture)
         return _turn_upright(_to_rgb(picture, place), _orientation(picture))
     except Image.DecompressionBombError as error:
-        raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, asks for more inside") from error
+        raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, but holds more inside") from error
     except _DAMAGE_ERRORS as error:
         _require_no_interrupt(error)
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise BadImage(f"{place}: must be a whole picture, got a damaged or cut one ({said})") from error
+        raise BadImage(
+            f"{place}: must be a whole picture, got a damaged or truncated one ({said})"
+        ) from error
 
 
 def _require_no_interrupt(error: BaseException) -> None:
-    """Raise the Ctrl-C behind an error: what is cut short by one also ends before the picture does."""
+    """Raise the Ctrl-C behind an error, if any: an interrupted decoder also ends before the picture does."""
     cause = error.__context__
     while cause is not None:
         if not isinstance(cause, Exception):
@@ -150,23 +155,23 @@ def _require_no_interrupt(error: BaseException) -> None:
 
 
 def _silence_pillow() -> None:
-    """Keep Pillow's remarks on odd metadata off stderr: what matters here is raised, not warned of.
+    """Keep Pillow's warnings about odd metadata off stderr; what matters here is raised.
 
-    Not by warnings.catch_warnings, which on leaving may put back what another thread had.
+    Not with warnings.catch_warnings, which on exit may restore another thread's filters.
     """
     with _FILTERS_LOCK:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _read_header(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFile:
-    """Read the header: the right plug-in, and a size within the limit; no pixel is decoded.
+    """Find the right plug-in and check the size in the header; no pixel is decoded.
 
-    The plug-in is called by hand since Image.open has a limit on pixels of its own, process-wide.
+    The plug-in is called directly because Image.open has a process-wide pixel limit of its own.
     """
     opener = next((opener for magic, opener in _FORMATS if magic.match(data)), None)
     if opener is None:
         raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got {_describe_bytes(data)}")
-    if opener is WebPImagePlugin.WebPImageFile:  # it takes memory for the picture as it is opened
+    if opener is WebPImagePlugin.WebPImageFile:  # it allocates the picture as soon as it is opened
         _check_size(_webp_size(data), place, max_pixels)
     if opener is _JpegWithoutFakeEnd and (fault := jpeg_markers.find_marker_fault(data)) is not None:
         raise OSError(fault)
@@ -176,7 +181,7 @@ def _read_header(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFil
 
 
 def _describe_bytes(data: bytes) -> str:
-    """What bytes look like that are no picture; none of them are shown, they may be secret."""
+    """Say what bytes that are not a picture look like, without showing any: they may be secret."""
     if data[4:8] == b"ftyp":
         return "HEIC, AVIF or a video: save it as JPEG first"
     head = codecs.getincrementaldecoder("utf-8")("replace").decode(data[:256])
@@ -192,7 +197,7 @@ def _check_size(size: tuple[int, int], place: str, max_pixels: int) -> None:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from a WebP header (RFC 9649, sections 2.5 to 2.7 and 3.4)."""
+    """Read width and height from a WebP header (RFC 9649, sections 2.5 to 2.7 and 3.4)."""
     kind = data[12:16]
     if kind == b"VP8X":
         return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
@@ -203,9 +208,9 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _decode_strictly(picture: ImageFile.ImageFile) -> None:
-    """Decode the pixels, with each of Pillow's decoders run by ours.
+    """Decode the pixels, running each of Pillow's decoders inside ours.
 
-    libtiff, and WebP, which shows no tiles before it is loaded, report errors without being asked.
+    libtiff, and WebP, which has no tiles until it is loaded, report errors anyway.
     """
     Image.register_decoder(_STRICT_CODEC, _StrictDecoder)
     if not any(tile.codec_name == "libtiff" for tile in picture.tile):
@@ -217,19 +222,19 @@ def _decode_strictly(picture: ImageFile.ImageFile) -> None:
 
 
 def _to_rgb(picture: ImageFile.ImageFile, place: str) -> Rgb:
-    """The decoded pixels as RGB; for 8-bit pictures just what Image.convert("RGB") gives."""
+    """Convert the decoded picture to RGB; for 8-bit pictures exactly as Image.convert("RGB") does."""
     mode = picture.mode
     if mode.startswith("I;16") or (mode == "I" and picture.format in ("PNG", "PPM")):
         return _from_16_bits(picture)
     if mode in ("I", "F"):
         raise BadImage(f"{place}: must have 8 or 16 bits a channel, got 32 bits or signed numbers")
-    if mode in ("RGBa", "La"):  # colours that were multiplied by alpha
+    if mode in ("RGBa", "La"):  # colours premultiplied by alpha
         return np.array(picture.convert(mode.upper()).convert("RGB"))
     return np.array(picture if mode == "RGB" else picture.convert("RGB"))
 
 
 def _from_16_bits(picture: ImageFile.ImageFile) -> Rgb:
-    """The high byte, which is what Pillow itself takes of 16-bit colours."""
+    """Take the high byte, as Pillow itself does for 16-bit colours."""
     unused = 0
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         unused = max(0, 16 - picture.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0])  # 12-bit TIFFs come unscaled
@@ -238,15 +243,15 @@ def _from_16_bits(picture: ImageFile.ImageFile) -> Rgb:
 
 
 def _orientation(picture: ImageFile.ImageFile) -> int:
-    """EXIF orientation, 1..8; 1 if there is none or the EXIF block is broken. TIFFs come turned."""
+    """Return the EXIF orientation, 1..8; 1 if there is none or the EXIF is broken. TIFFs come turned."""
     try:
         return int(picture.getexif().get(_ORIENTATION, 1))
     except _DAMAGE_ERRORS:
-        return 1  # odd metadata must not spoil good pixels
+        return 1  # broken metadata must not spoil good pixels
 
 
 def _turn_upright(rgb: Rgb, orientation: int) -> Rgb:
-    """The picture turned and mirrored upright, by EXIF 2.32's table of tag 0x0112."""
+    """Turn and mirror the picture upright, by the table for tag 0x0112 in EXIF 2.32."""
     if orientation in (5, 6, 7, 8):
         rgb = rgb.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

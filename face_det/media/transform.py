@@ -1,4 +1,4 @@
-"""Pictures in another size, and squares of them turned upright."""
+"""Resize, crop, warp and measure pictures. All are RGB uint8 of shape (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -14,54 +14,30 @@ from PIL import Image
 from face_det.types import Box, Rgb
 
 AffineMatrix = npt.NDArray[np.float64]
-"""(2, 3): from pixels (x, y, 1) of one picture to those of another."""
+"""An affine map of shape (2, 3), from pixels (x, y, 1) of one picture to those of another."""
 
+WARP_BORDER_PX = 3
+"""Pixels cut off on every side before anything else."""
 
-def resize_image(rgb: Rgb, width: int, height: int) -> Rgb:
-    """The picture in another size: pixels averaged where it becomes smaller, else interpolated."""
-    smaller = width * height < rgb.shape[0] * rgb.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(rgb, (width, height), interpolation=way), np.uint8)
+MAX_WARP_SHIFT = 0.02
+"""The largest shift down and across, in either direction, as a share of the side."""
 
+MAX_WARP_DEGREES = 3.0
+"""The largest rotation in either direction."""
 
-def warp_to_square(rgb: Rgb, matrix: AffineMatrix, side: int) -> Rgb:
-    """A square of that side, whose pixels are interpolated between the nearest four of the picture;
-    black where it lies outside. `matrix` leads from the picture to the square."""
-    return np.asarray(cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
-
-
-def cut_square(rgb: Rgb, left: float, top: float, width: float, side: int) -> tuple[Rgb, AffineMatrix]:
-    """A square part of the picture, of any width and place, as a square of `side` pixels, and the
-    matrix from there back to the picture. Black outside; averaged, not only interpolated, where many
-    pixels become one."""
-    step = max(int(width / side), 1)
-    # Only what is seen is looked at: a part may be far larger than the picture.
-    edges = np.array([left, top, left + width, top + width])
-    x, y, right, bottom = np.clip([*np.floor(edges[:2]), *np.ceil(edges[2:])], 0, [*rgb.shape[1::-1]] * 2)
-    seen = rgb[int(y) : int(bottom), int(x) : int(right)]
-    columns, rows = seen.shape[1] // step, seen.shape[0] // step
-    if not (columns and rows):
-        return np.zeros((side, side, 3), np.uint8), _placement(left, top, width / side)
-    if step > 1:
-        seen = resize_image(seen[: rows * step, : columns * step], columns, rows)
-    back = _placement(left, top, width / side)
-    # From the square to the picture, and on to what is seen of it.
-    there = back.copy()
-    there[:, 2] = (back[:, 2] - [x, y] + 0.5) / step - 0.5
-    there[:, :2] /= step
-    drawn = cv2.warpAffine(seen, there, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return np.asarray(drawn, np.uint8), back
-
-
-def _placement(left: float, top: float, scale: float) -> AffineMatrix:
-    return np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])
+WARP_ZOOM = (0.97, 1.0)
+"""The range of the share of the new side that the old side fills."""
 
 
 def pixel_region(box: Box, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """The whole pixels of a box within an image of that size: (left, top, right, bottom).
+    """Return the pixels (left, top, right, bottom) that a box covers in an image of that size.
 
     Each edge loses its fraction, as in `img[int(ymin):int(ymax), int(xmin):int(xmax)]`, and is then
-    clipped to the image. None where nothing is left, or an edge is no finite number.
+    clipped to the image; right and bottom are exclusive. None if nothing is left, or if an edge is not
+    finite.
+
+    >>> pixel_region(Box(-3.5, 1.9, 4.7, 99.0), width=10, height=8)
+    (0, 1, 4, 8)
     """
     edges = (box.xmin, box.ymin, box.xmax, box.ymax)
     if not all(math.isfinite(edge) for edge in edges):
@@ -73,7 +49,13 @@ def pixel_region(box: Box, width: int, height: int) -> tuple[int, int, int, int]
 
 
 def crop_box(rgb: Rgb, box: Box) -> Rgb | None:
-    """The part of an image in a box, as a view; None where `region` is. Its origin is region()[:2]."""
+    """Return the part of an image inside a box, as a view of shape (h, w, 3).
+
+    Its top left corner is `pixel_region(...)[:2]`. None if the box covers no pixel.
+
+    >>> crop_box(np.zeros((8, 10, 3), np.uint8), Box(2, 1, 5, 3)).shape
+    (2, 3, 3)
+    """
     part = pixel_region(box, rgb.shape[1], rgb.shape[0])
     if part is None:
         return None
@@ -82,10 +64,14 @@ def crop_box(rgb: Rgb, box: Box) -> Rgb | None:
 
 
 def measure_focus(rgb: Rgb, box: Box) -> float:
-    """Sharpness of the part of an image in a box: the variance of its Laplacian; 0.0 for no part.
+    """Measure the sharpness of the part of an image inside a box: the variance of its Laplacian.
 
-    The measure LAP4 of Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (2000);
-    it grows with contrast and with the size of the picture, so thresholds depend on the camera.
+    This is the measure LAP4 of Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy"
+    (2000). It grows with contrast and with the size of the picture, so thresholds depend on the camera.
+    0.0 if the box covers no pixel.
+
+    >>> measure_focus(np.full((8, 8, 3), 128, np.uint8), Box(0, 0, 8, 8))
+    0.0
     """
     part = crop_box(rgb, box)
     if part is None:
@@ -93,37 +79,74 @@ def measure_focus(rgb: Rgb, box: Box) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
 
 
-def make_thumbnail(rgb: Rgb, side_px: int) -> bytes:
-    """A JPEG whose longer side is at most so long."""
-    picture = Image.fromarray(rgb)
-    picture.thumbnail((side_px, side_px))
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=85)
-    return data.getvalue()
+def resize_image(rgb: Rgb, width: int, height: int) -> Rgb:
+    """Resize a picture to `width` x `height`: averages pixels to shrink it, interpolates to enlarge it.
+
+    >>> resize_image(np.zeros((8, 10, 3), np.uint8), width=5, height=4).shape
+    (4, 5, 3)
+    """
+    smaller = width * height < rgb.shape[0] * rgb.shape[1]
+    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=way), np.uint8)
 
 
-WARP_BORDER_PX = 3
-"""Left out all around, before anything else."""
+def warp_to_square(rgb: Rgb, matrix: AffineMatrix, side: int) -> Rgb:
+    """Warp a picture to a square of `side` pixels, with bilinear interpolation; black outside the picture.
 
-MAX_WARP_SHIFT = 0.02
-"""In parts of the side, down and across, either way."""
+    `matrix` maps the picture to the square.
 
-MAX_WARP_DEGREES = 3.0
-"""Either way."""
+    >>> warp_to_square(np.full((4, 4, 3), 9, np.uint8), np.eye(2, 3), side=2).tolist()
+    [[[9, 9, 9], [9, 9, 9]], [[9, 9, 9], [9, 9, 9]]]
+    """
+    return np.asarray(cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
 
-WARP_ZOOM = (0.97, 1.0)
-"""The part of the new picture's side that the old one's fills."""
+
+def cut_square(rgb: Rgb, left: float, top: float, width: float, side: int) -> tuple[Rgb, AffineMatrix]:
+    """Cut a square out of a picture and resize it to `side` pixels.
+
+    The square may have any width and position, in pixels of the picture; it is black outside the
+    picture. Where several pixels become one they are averaged, not just interpolated. Returns the square
+    and the matrix that maps its pixels back to the picture.
+
+    >>> picture, back = cut_square(np.full((8, 8, 3), 9, np.uint8), left=2, top=2, width=4, side=2)
+    >>> picture.shape, back.tolist()
+    ((2, 2, 3), [[2.0, 0.0, 2.5], [0.0, 2.0, 2.5]])
+    """
+    step = max(int(width / side), 1)
+    # Only the visible part is touched, because the square may be far larger than the picture.
+    edges = np.array([left, top, left + width, top + width])
+    x, y, right, bottom = np.clip([*np.floor(edges[:2]), *np.ceil(edges[2:])], 0, [*rgb.shape[1::-1]] * 2)
+    seen = rgb[int(y) : int(bottom), int(x) : int(right)]
+    columns, rows = seen.shape[1] // step, seen.shape[0] // step
+    if not (columns and rows):
+        return np.zeros((side, side, 3), np.uint8), _placement(left, top, width / side)
+    if step > 1:
+        seen = resize_image(seen[: rows * step, : columns * step], columns, rows)
+    back = _placement(left, top, width / side)
+    # From the square to the picture, and on to its visible part.
+    there = back.copy()
+    there[:, 2] = (back[:, 2] - [x, y] + 0.5) / step - 0.5
+    there[:, :2] /= step
+    drawn = cv2.warpAffine(seen, there, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return np.asarray(drawn, np.uint8), back
 
 
 def random_warps(rgb: Rgb, count: int, rng: np.random.Generator) -> Iterator[Rgb]:
-    """`count` changed copies of a square picture, in its size; black where they lie outside it."""
+    """Yield `count` copies of a square picture, each randomly shifted, turned, zoomed and perhaps mirrored.
+
+    They have the picture's size, and are black outside it.
+
+    >>> rng = np.random.default_rng(0)
+    >>> [copy.shape for copy in random_warps(np.zeros((150, 150, 3), np.uint8), 2, rng)]
+    [(150, 150, 3), (150, 150, 3)]
+    """
     height, width = rgb.shape[:2]
     side = min(height, width) - 2 * WARP_BORDER_PX
     for _ in range(count):
         shift = rng.uniform(-MAX_WARP_SHIFT, MAX_WARP_SHIFT, 2) * side
         turn, zoom = rng.uniform(-MAX_WARP_DEGREES, MAX_WARP_DEGREES), rng.uniform(*WARP_ZOOM)
         middle = np.array([(width - 1) / 2, (height - 1) / 2])
-        # From the new picture's pixels to the old one's; mirrored, columns are counted from the right.
+        # From the new picture's pixels to the old one's; to mirror, columns count from the right.
         matrix = cv2.getRotationMatrix2D(middle.tolist(), turn, side / zoom / min(height, width))
         matrix[:, 2] += shift
         if rng.random() < 0.5:
@@ -131,3 +154,20 @@ def random_warps(rgb: Rgb, count: int, rng: np.random.Generator) -> Iterator[Rgb
             matrix[:, 0] *= -1
         changed = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         yield np.asarray(changed, np.uint8)
+
+
+def make_thumbnail(rgb: Rgb, side_px: int) -> bytes:
+    """Encode a picture as a JPEG whose longer side has at most `side_px` pixels.
+
+    >>> make_thumbnail(np.zeros((80, 100, 3), np.uint8), side_px=50)[:3]
+    b'\\xff\\xd8\\xff'
+    """
+    picture = Image.fromarray(rgb)
+    picture.thumbnail((side_px, side_px))
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=85)
+    return data.getvalue()
+
+
+def _placement(left: float, top: float, scale: float) -> AffineMatrix:
+    return np.array([[scale, 0, left + scale / 2 - 0.5], [0, scale, top + scale / 2 - 0.5]])

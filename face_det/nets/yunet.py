@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from face_det.boxes import non_maximum_suppression
+from face_det.boxes import box_area, non_maximum_suppression, pairwise_intersection, pairwise_iou
 from face_det.nets import model_cache
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
 from face_det.nets.network import Float32Array
@@ -122,7 +122,7 @@ def merge_faces(parts: Sequence[YunetFaces]) -> YunetFaces:
 
 def suppress_overlapping_faces(found: YunetFaces) -> YunetFaces:
     """Those that no better one overlaps, of those that are kept themselves."""
-    return found.only(non_maximum_suppression(found.boxes, _overlaps, MAX_IOU))
+    return found.only(non_maximum_suppression(found.boxes, pairwise_iou, MAX_IOU))
 
 
 def drop_covered_faces(found: YunetFaces, others: YunetFaces) -> YunetFaces:
@@ -131,25 +131,8 @@ def drop_covered_faces(found: YunetFaces, others: YunetFaces) -> YunetFaces:
         number
         for number, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True))
         if not (
-            _shared(box, others.boxes)[others.scores > score] >= MIN_COVERED_SHARE * _area(box[:2], box[2:])
+            pairwise_intersection(box, others.boxes)[others.scores > score]
+            >= MIN_COVERED_SHARE * box_area(box)
         ).any()
     ]
     return found.only(np.array(kept, np.int64))
-
-
-def _overlaps(one: Float32Array, others: Float32Array) -> Float32Array:
-    """Pixels in both boxes, by pixels in either."""
-    both = _shared(one, others)
-    either = _area(one[:2], one[2:]) + _area(others[:, :2], others[:, 2:]) - both
-    shares: Float32Array = both / np.maximum(either, np.finfo(np.float32).tiny)
-    return shares
-
-
-def _shared(one: Float32Array, others: Float32Array) -> Float32Array:
-    return _area(np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:]))
-
-
-def _area(low: Float32Array, high: Float32Array) -> Float32Array:
-    size = np.maximum(high - low, 0)
-    area: Float32Array = size[..., 0] * size[..., 1]
-    return area

@@ -1,6 +1,6 @@
-"""Strangers for dataset/Unknown: photos of Labeled Faces in the Wild, downloaded by scikit-learn.
+"""Fill dataset/Unknown with strangers: photos of Labeled Faces in the Wild (LFW), via scikit-learn.
 
-LFW: Huang et al., "Labeled Faces in the Wild", University of Massachusetts (2007); for research.
+LFW: Huang et al., "Labeled Faces in the Wild", University of Massachusetts (2007); for research only.
 """
 
 from __future__ import annotations
@@ -28,20 +28,24 @@ from face_det.sources.lfw_copy import LfwPhoto
 from face_det.storage import make_folder, recover_folder, write_atomically
 
 STALLED_TIMEOUT_S = 20.0
-"""A server that says nothing for so long is taken for unreachable."""
+"""A server that is silent for this long counts as unreachable."""
 _RETRIES = 1
 _SKLEARN_COPIES = (("lfw", "lfw.tgz"), ("lfw_funneled", "lfw-funneled.tgz"))
-"""What scikit-learn keeps in lfw_home: the folder, and the archive until that is unpacked. The photos
-as they were taken come first: they are what a camera sees; the funneled ones are turned upright."""
+"""What scikit-learn keeps in lfw_home: each folder, and its archive until that is unpacked. The original
+photos come first, because they look like a camera's; the funneled ones are aligned."""
 _IMPOSSIBLE_PHOTO_COUNT = 10**6
 _DOWNLOAD_ADVICE = (
-    "check the network and its proxy, or name a copy that is at hand: --from lfw/ or --from lfw.tgz"
+    "check the network and its proxy, or use a copy on this machine: --from lfw/ or --from lfw.tgz"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """What was written and what lay there before; photos that cannot be read, and names passed over."""
+    """The result of a fetch.
+
+    `written` are new photos, `there` those that were there before. `unreadable` says which photos could
+    not be read and why. `enrolled` are the names skipped because they are enrolled.
+    """
 
     written: tuple[Path, ...]
     there: tuple[Path, ...]
@@ -50,7 +54,7 @@ class FetchResult:
 
 
 def lfw_home(data_home: Path | None) -> Path:
-    """The folder that scikit-learn keeps LFW in, which may not be there yet. Raises DataError."""
+    """Return scikit-learn's folder for LFW, which may not exist yet. Raises DataError."""
     try:
         return Path(get_data_home(data_home)) / "lfw_home"
     except OSError as error:
@@ -58,22 +62,22 @@ def lfw_home(data_home: Path | None) -> Path:
 
 
 def download_lfw(data_home: Path | None) -> Path:
-    """LFW on this machine, downloaded if it is not there: a folder or an archive, as lfw_copy reads.
+    """Return the path of a copy of LFW, a folder or an archive, downloading it first if necessary.
 
-    Raises TryAgain if it cannot be had, FaceDetError if there is no room for it. scikit-learn checks
-    the sha256 of what it downloads and unpacks it. It loads no picture: all of them in colour, as the
-    floats it makes of them, would take 10 GB, so the files themselves are taken.
+    Raises TryAgain if it cannot be downloaded, FaceDetError if there is no room for it. scikit-learn
+    checks the sha256 of the archive and unpacks it. It is kept from loading any picture: all of them,
+    as floats in colour, would take 10 GB. The files themselves are used instead.
     """
     place = lfw_home(data_home)
     for folder, archive in _SKLEARN_COPIES:
         if (place / folder).is_dir():
-            # Both: it was interrupted while it unpacked, and the folder lacks some.
+            # If both exist, unpacking was interrupted and the folder is incomplete.
             return place / archive if (place / archive).is_file() else place / folder
     with (
         _report_download_errors(place),
         _socket_timeout(),
         suppress(ValueError),
-    ):  # there is nobody with so many photos
+    ):  # nobody has that many photos
         fetch_lfw_people(
             data_home=data_home,
             funneled=False,
@@ -84,7 +88,7 @@ def download_lfw(data_home: Path | None) -> Path:
             n_retries=_RETRIES,
         )
     if not (place / _SKLEARN_COPIES[0][0]).is_dir():
-        raise FaceDetError(f"{place / _SKLEARN_COPIES[0][0]}: must be there now, is not; {_DOWNLOAD_ADVICE}")
+        raise FaceDetError(f"{place / _SKLEARN_COPIES[0][0]}: was not downloaded; {_DOWNLOAD_ADVICE}")
     return place / _SKLEARN_COPIES[0][0]
 
 
@@ -98,13 +102,13 @@ def fetch_strangers(
     enrolled: Iterable[str] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FetchResult:
-    """Put `count` photos of a copy of LFW into `output`, of as many people as there are.
+    """Put `count` photos from a copy of LFW into the folder `output`, of as many people as possible.
 
-    Which ones depends on `seed` alone, and asking for more adds to those asked for before. Nobody is
-    taken whose name is in `enrolled`. A photo whose file is there already is left as it is. With
-    `ratio` other than 1 pictures are scaled and saved as JPEG; else the files are kept as they are.
-    Raises DataError for what is no copy, FaceDetError if a file cannot be written; each file is
-    written whole or not at all.
+    The choice depends on `seed` alone, and a larger count adds to the photos of a smaller one. People
+    named in `enrolled` are skipped. Photos that are already there are left alone. With a `ratio` other
+    than 1, pictures are scaled by it and saved as JPEG; otherwise the files are copied as they are.
+    `on_progress` gets the number done and the total. Raises DataError if `copy` is not a copy of LFW,
+    FaceDetError if a file cannot be written; each file appears whole or not at all.
     """
     known = {_fold_name(name) for name in enrolled}
     found = lfw_copy.list_lfw_photos(copy)
@@ -131,9 +135,9 @@ def fetch_strangers(
 
 
 def _order_by_seed(entries: Iterable[LfwPhoto], seed: int) -> list[LfwPhoto]:
-    """Everybody's first photo, then everybody's second, ...; people in an order that the seed makes.
+    """List everyone's first photo, then everyone's second, and so on, with people shuffled by the seed.
 
-    By hashes, so that the order is the same wherever, and nobody moves because somebody is left out.
+    People are sorted by hashes, so the order is the same everywhere, and skipping one moves no other.
     """
     people: dict[str, list[LfwPhoto]] = defaultdict(list)
     for entry in entries:
@@ -146,7 +150,7 @@ def _order_by_seed(entries: Iterable[LfwPhoto], seed: int) -> list[LfwPhoto]:
 def _write_photo(output: Path, entry: LfwPhoto, data: bytes | BadImage, ratio: float) -> Path:
     if isinstance(data, BadImage):
         raise data
-    rgb = load_image(data)  # also of a file that is kept as it is: a damaged one is of no use
+    rgb = load_image(data)  # even if the file is copied as it is, because a damaged one is useless
     if ratio == 1.0:
         path = output / f"{entry.stem}{entry.suffix}"
         write_atomically(path, data)
@@ -166,19 +170,19 @@ def _make_output_folder(folder: Path) -> None:
 
 
 def _fold_name(name: str) -> str:
-    """A name as it is compared: without case, accents, underscores, dots and hyphens."""
+    """Fold a name for comparison: without case, accents, underscores, dots and hyphens."""
     plain = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
     return re.sub(r"[\s_.'-]+", " ", plain.casefold()).strip()
 
 
 @contextmanager
 def _socket_timeout() -> Iterator[None]:
-    """urllib waits for ever unless it is told otherwise, and only this way can it be told."""
+    """Set a timeout for sockets; scikit-learn offers no other way, and urllib would wait forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALLED_TIMEOUT_S)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of each attempt; the last one's error is what we tell
+            warnings.simplefilter("ignore")  # one for each attempt; the last one's error is reported
             yield
     finally:
         socket.setdefaulttimeout(before)
@@ -191,11 +195,11 @@ def _report_download_errors(place: Path) -> Iterator[None]:
     except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
         raise TryAgain(f"LFW: cannot be downloaded ({_error_text(error)}); {_DOWNLOAD_ADVICE}") from error
     except OSError as error:
-        if error.errno is None:  # another sha256
+        if error.errno is None:  # the sha256 differs
             raise TryAgain(f"LFW: cannot be downloaded ({_error_text(error)}); {_DOWNLOAD_ADVICE}") from error
         raise FaceDetError(f"{place}: cannot be written: {error.strerror}; {_DOWNLOAD_ADVICE}") from error
     except EOFError as error:
-        raise FaceDetError(f"{place}: its archive is damaged; delete it, and try again") from error
+        raise FaceDetError(f"{place}: its archive is damaged; delete it and try again") from error
 
 
 def _error_text(error: BaseException) -> str:

@@ -1,8 +1,8 @@
-"""A copy of Labeled Faces in the Wild: which photos it holds, and their bytes.
+"""List and read the photos in a copy of Labeled Faces in the Wild (LFW).
 
-A copy is a folder NAME/NAME_0001.jpg (also one or two levels down, as archives unpack), a folder of
-files NAME_0001.jpg, or a tar archive of either. Nothing is ever unpacked: of an archive only regular
-members are read, into memory, and what is written from them gets a name of ours.
+A copy is a folder with NAME/NAME_0001.jpg (possibly one or two levels down, as archives unpack), a folder
+of files NAME_0001.jpg, or a tar archive of either. Archives are never unpacked: only regular members are
+read, into memory, and what is written from them gets a file name of our own.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from face_det.media import read_image_bytes
 
 LFW_SUFFIXES = (".jpg", ".jpeg", ".png")
 MAX_LFW_PHOTO_BYTES = 20_000_000
-"""A larger member of an archive is no photo of LFW: those have some 10,000 bytes."""
+"""A larger member of an archive is not a photo of LFW; those have about 10,000 bytes."""
 EXPECTED_LFW_COPY = "a folder NAME/NAME_0001.jpg, a folder of NAME_0001.jpg, or lfw.tgz"
 
 _MAX_DEPTH = 3
-"""Levels of folders that are looked into."""
+"""Levels of folders that are searched."""
 _NUMBERED = re.compile(r"(.+)_\d+")
 _UNSAFE_CHARACTERS = re.compile(r"[^\w .'-]")
 _MAX_STEM_LENGTH = 120
@@ -34,7 +34,7 @@ _MAX_STEM_LENGTH = 120
 
 @dataclass(frozen=True, slots=True)
 class LfwPhoto:
-    """A photo in a copy: whose it is, the name a file of it gets, and where it is found in the copy."""
+    """A photo in a copy: whose it is, the name of the file made from it, and its path in the copy."""
 
     person: str
     stem: str
@@ -43,9 +43,16 @@ class LfwPhoto:
 
 
 def list_lfw_photos(copy: Path) -> list[LfwPhoto]:
-    """The photos of a copy, sorted; one that lies there twice counts once. Raises DataError."""
+    """List the photos in a copy, sorted; one that is there twice counts once. Raises DataError.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Path(folder, "Ada_Lovelace_0001.jpg").touch()
+    ...     list_lfw_photos(Path(folder))
+    [LfwPhoto(person='Ada_Lovelace', stem='Ada_Lovelace_0001', suffix='.jpg', place='Ada_Lovelace_0001.jpg')]
+    """
     if not copy.exists():
-        raise DataError(f"{copy}: must be {EXPECTED_LFW_COPY}, is not there")
+        raise DataError(f"{copy}: must be {EXPECTED_LFW_COPY}, but does not exist")
     places = sorted(_list_folder(copy) if copy.is_dir() else _list_archive(copy))
     paths = [PurePosixPath(place) for place in places]
     by_folder = len({path.parent.name for path in paths}) > 1
@@ -59,7 +66,7 @@ def list_lfw_photos(copy: Path) -> list[LfwPhoto]:
 
 
 def read_lfw_photos(copy: Path, chosen: Iterable[LfwPhoto]) -> Iterator[tuple[LfwPhoto, bytes | BadImage]]:
-    """The bytes of some photos, or why one cannot be read, in the order that is quickest."""
+    """Yield each chosen photo with its bytes, or the reason it cannot be read, in the fastest order."""
     if copy.is_dir():
         for entry in chosen:
             try:
@@ -129,5 +136,5 @@ def _open_archive(path: Path) -> Iterator[tarfile.TarFile]:
     except (tarfile.TarError, zlib.error, LZMAError, EOFError, OSError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{path}: must be {EXPECTED_LFW_COPY}, got a damaged archive or none ({said})"
+            f"{path}: must be {EXPECTED_LFW_COPY}, got a damaged archive or something else ({said})"
         ) from error

@@ -1,4 +1,7 @@
-"""What storage.py is made of: locks on folders, temporary files, reading and renaming one file."""
+"""One file at a time: locks on folders, temporary files, renaming into place, reading.
+
+`storage.transaction` builds changes of several files from these parts.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ from filelock import FileLock
 from face_det.errors import CannotWrite, DataError
 
 RESERVED_PREFIX = ".face_det-"
+"""Files whose names start like this belong to this room."""
 TEMPORARY_NAME = re.compile(re.escape(RESERVED_PREFIX) + r"[0-9a-f]{16}\.tmp")
 FLOCK_UNSUPPORTED = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-"""What flock on a folder answers where the file system cannot do it (NFS, SMB)."""
+"""What flock on a folder fails with where the file system doesn't support it (NFS, SMB)."""
 
 _ADVICE = (
     ({errno.ENOSPC, errno.EDQUOT, errno.EFBIG}, "make room on that disk and try again"),
@@ -30,10 +34,16 @@ _ADVICE = (
 
 @contextmanager
 def lock_folders(folders: Iterable[Path], *, shared: bool = False) -> Iterator[None]:
-    """A flock on each folder, always in the same order, so that two holders cannot block each other.
+    """Hold a flock on each folder for the length of a `with` block; several readers may share one.
 
-    A folder needs no lock file for that, and a reader no right to write. Where the file system
-    cannot do it, a lock file in the folder stands in.
+    Folders are locked in sorted order, so two holders cannot deadlock. Locking a folder needs no lock
+    file, and readers need no right to write. Where the file system has no flock for folders, a lock
+    file in the folder stands in. Raises CannotWrite if a folder cannot be opened.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, lock_folders([Path(folder)]):
+    ...     Path(folder, "notes").write_text("only we are writing here")
+    24
     """
     with ExitStack() as stack:
         for folder in sorted(set(folders)):
@@ -46,7 +56,7 @@ def lock_folders(folders: Iterable[Path], *, shared: bool = False) -> Iterator[N
 
 
 def lock_descriptor(descriptor: int, *, shared: bool = False) -> bool:
-    """Wait for a flock, held until the descriptor is closed; False where the file system has none."""
+    """Wait for a flock that lasts until the descriptor is closed; False if the file system has none."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     except OSError as error:
@@ -57,7 +67,10 @@ def lock_descriptor(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def replace_without_lock(path: Path, data: bytes) -> None:
-    """Write beside `path` and rename over it; the caller holds the folder."""
+    """Write a temporary file beside `path` and rename it over `path`; the caller has locked the folder.
+
+    Raises CannotWrite; the old file is then untouched.
+    """
     temporary = write_temporary(path, data)
     try:
         with report_write_errors(path):
@@ -69,9 +82,10 @@ def replace_without_lock(path: Path, data: bytes) -> None:
 
 
 def write_temporary(target: Path, data: bytes) -> Path:
-    """The content in a temporary file beside `target`, on disk, with the target's mode and owner.
+    """Write and fsync a temporary file beside `target`, with the target's mode and owner.
 
-    For a target that is not there yet, the file is its owner's only. Raises CannotWrite.
+    If there is no target yet, only its owner may read the file (0600). Returns the temporary file's
+    path. Raises CannotWrite.
     """
     temporary = target.with_name(f"{RESERVED_PREFIX}{secrets.token_hex(8)}.tmp")
     with report_write_errors(target):
@@ -90,9 +104,9 @@ def write_temporary(target: Path, data: bytes) -> Path:
 
 
 def require_regular_file(path: Path) -> None:
-    """Raise CannotWrite if something else stands where a file is to be replaced or deleted.
+    """Raise CannotWrite if `path` exists and is not a regular file, before it is replaced or deleted.
 
-    A folder cannot be; a pipe or a device could, and whoever reads it would wait for ever.
+    A folder can't be replaced. A pipe or a device could, but its readers would then wait forever.
     """
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "a device or a pipe"
@@ -107,18 +121,24 @@ def _inherit_mode_and_owner(descriptor: int, target: Path) -> None:
 
 
 def copy_owner(descriptor: int, owner: os.stat_result) -> None:
-    """Give what is open to the owner of something else, if we may.
+    """Give an open file or folder the owner and group in `owner`, if this process may.
 
-    Root who works for the daemon's user must not take its files and folders away from it.
+    When root works for the daemon's user, it must not take files and folders away from that user.
     """
     with suppress(PermissionError):
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def read_if_present(path: Path, max_bytes: int) -> bytes | None:
-    """The content, or None if the file is not there. Raises DataError as storage.read_all does."""
+    """Read one regular file without taking a lock; None if it does not exist.
+
+    Raises DataError if it cannot be read, is not a regular file, or is larger than `max_bytes`.
+
+    >>> read_if_present(Path("no such file"), 100) is None
+    True
+    """
     try:
-        # Not blocking: a named pipe would keep us waiting for its writer.
+        # O_NONBLOCK, because opening a named pipe would otherwise wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
@@ -134,7 +154,7 @@ def read_if_present(path: Path, max_bytes: int) -> bytes | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk, so that a rename outlives a power cut."""
+    """Flush the folder's entries to disk, so that a rename survives a power cut. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -143,27 +163,35 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it that are missing: what is made is its owner's only (0700).
+    """Make a folder and its missing parents, readable by their owner only (0700), and fsync them.
 
-    The owner is that of the folder it lies in, if we may give it away. On disk when this returns.
+    Each new folder gets the owner of the folder that it is made in, if this process may give it away.
     Raises OSError.
     """
     missing = [folder, *folder.parents]
     for path in reversed([path for path in missing if not path.is_dir()]):
         path.mkdir(mode=0o700, exist_ok=True)
-        # Not through a link that somebody may have put there meanwhile.
+        # O_NOFOLLOW, because somebody may have put a link there in the meantime.
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             copy_owner(descriptor, path.parent.stat())
         finally:
             os.close(descriptor)
-        with suppress(PermissionError):  # a folder that may be written and not read
+        with suppress(PermissionError):  # a folder that we may write to but not read
             sync_folder(path.parent)
 
 
 @contextmanager
-def report_write_errors(path: Path, outcome: str = "what was there before still is") -> Iterator[None]:
-    """An OSError as a CannotWrite of one line: which file, what holds now, and what to do."""
+def report_write_errors(path: Path, outcome: str = "nothing was changed") -> Iterator[None]:
+    """Turn an OSError in a `with` block into a CannotWrite that says which file, what holds now
+    (`outcome`), and what to do.
+
+    >>> with report_write_errors(Path("model.pickle")):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    ...
+    face_det.errors.CannotWrite: model.pickle: cannot be written: No space left on device; nothing was changed; make room on that disk and try again
+    """  # noqa: E501
     try:
         yield
     except OSError as error:

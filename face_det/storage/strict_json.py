@@ -1,7 +1,6 @@
-"""JSON that a person has written: what is wrong with it is said with its place.
+"""JSON that a person has written: faults are reported with their place.
 
-The standard parser keeps the last of two equal keys and lets the first vanish without a word; here
-each such pair is a fault.
+The standard parser silently keeps the last of two equal keys. Here every repeated key is a fault.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 
 class JsonObject(dict[str, Any]):
-    """A JSON object that remembers which of its keys stood there more than once."""
+    """A JSON object that remembers which of its keys were repeated (`repeated`, sorted)."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -22,9 +21,16 @@ class JsonObject(dict[str, Any]):
 
 
 def parse_json(data: bytes) -> Any:
-    """The value that JSON text in UTF-8 stands for, objects as `Object`.
+    """Parse JSON text in UTF-8, with or without a byte order mark; objects become `JsonObject`.
 
-    Raises ValueError with one line that starts with the place, where there is one.
+    Raises ValueError with a one-line message that starts with the place, if there is one.
+
+    >>> parse_json(b'{"port": 4242}')
+    {'port': 4242}
+    >>> parse_json(b'{"port": }')
+    Traceback (most recent call last):
+    ...
+    ValueError: line 1, column 10: must be JSON: Expecting value
     """
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=JsonObject)
@@ -34,12 +40,12 @@ def parse_json(data: bytes) -> Any:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(f"line {line}: must be UTF-8, got byte 0x{data[error.start]:02x}") from error
     except (ValueError, RecursionError) as error:
-        # A number of thousands of digits, or thousands of brackets within each other.
+        # A number with thousands of digits, or brackets nested thousands deep.
         raise ValueError(f"must be JSON of a sensible size: {error}") from error
 
 
 def read_json(path: Path) -> Any:
-    """`parse` for a file; ValueError also if it cannot be read."""
+    """Read a file with `parse_json`. Raises ValueError also if the file cannot be read."""
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -49,7 +55,11 @@ def read_json(path: Path) -> Any:
 
 
 def repeated_keys(value: object, place: str = "") -> Iterator[str]:
-    """The place of every key that stands in its object more than once: `faceDetServer.minProba`."""
+    """Yield the place of every key that is repeated in its object; `place` is put before each.
+
+    >>> list(repeated_keys(parse_json(b'{"server": {"port": 1, "port": 2}}')))
+    ['server.port']
+    """
     if isinstance(value, JsonObject):
         yield from (f"{place}{format_json_key(key)}" for key in value.repeated)
         for key, inner in value.items():
@@ -60,7 +70,11 @@ def repeated_keys(value: object, place: str = "") -> Iterator[str]:
 
 
 def abbreviate_json(value: object, longest: int = 60) -> str:
-    """A value as JSON spells it, cut to a length that fits on a line."""
+    """Write a value as JSON on one printable line of at most `longest` characters.
+
+    >>> abbreviate_json(["a", 1, None], longest=10)
+    '["a", 1...'
+    """
     text = json.dumps(value, ensure_ascii=False)
     if not text.isprintable():
         text = json.dumps(value)
@@ -68,5 +82,9 @@ def abbreviate_json(value: object, longest: int = 60) -> str:
 
 
 def format_json_key(key: str) -> str:
-    """A key as a message names it: bare where that is short and printable."""
+    """Write a key for a message: bare if it is short and printable, else as abbreviated JSON.
+
+    >>> format_json_key("port"), format_json_key("a" + chr(10) + "b")
+    ('port', '"a\\\\nb"')
+    """
     return key if key.isprintable() and len(key) <= 60 else abbreviate_json(key)

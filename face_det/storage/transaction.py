@@ -1,19 +1,19 @@
-"""Files that are replaced whole: the old content or the new, never half, also under kill -9.
+"""Replace files whole: readers find the old content or the new, never a mixture, even after kill -9.
 
-One file: write a temporary file beside it, fsync, rename over it, fsync the folder.
+One file: write a temporary file beside it, fsync it, rename it over the target, fsync the folder.
 
-Several files, which may lie in several folders: a write-ahead journal.
-1. Every new content goes to a temporary file beside its target.
-2. Each folder gets a journal that names all folders and what is to become of their files.
-3. The change counts once **every** folder holds its journal: then the renames and deletions follow.
-4. The journals go.
-Whoever finds a journal (`recover`) looks into the folders it names. If all hold that journal, the
-change is carried on from step 3, which may be done twice; if one does not, either nothing has been
-renamed yet or everything has, so the journal and the temporary files are swept. Journals name
-folders relative to their own, so that a tree may be moved or mounted elsewhere in between.
+Several files, possibly in several folders: a write-ahead journal.
+1. Each new content goes to a temporary file beside its target.
+2. Each folder gets a journal that lists every folder and what is to happen to the files in it.
+3. The change is committed once **every** folder holds its journal. Then come the renames and deletions.
+4. The journals are removed.
+Whoever finds a journal (`recover_folder`) looks into the folders that it lists. If all of them hold the
+same journal, the change is rolled forward from step 3, which is safe to repeat. If one does not, either
+nothing has been renamed yet or everything has, so the journal and the temporary files are removed.
+Journals name folders relative to their own, so a tree may be moved or mounted elsewhere in between.
 
-Readers and writers hold a flock on the folders while they work: a matter of milliseconds, and
-`read_all` sees one state of all its files. `locked` is another lock, for read-change-write.
+Readers and writers hold a flock on the folders while they work, which takes milliseconds, so `read_files`
+sees all its files in one state. `lock_for_update` is a separate lock, for read-modify-write.
 """
 
 from __future__ import annotations
@@ -30,16 +30,26 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from face_det.errors import Busy, DataError
-from face_det.storage import files as atomic
+from face_det.storage.files import (
+    RESERVED_PREFIX,
+    TEMPORARY_NAME,
+    lock_folders,
+    read_if_present,
+    replace_without_lock,
+    report_write_errors,
+    require_regular_file,
+    sync_folder,
+    write_temporary,
+)
 
-TRANSACTION_JOURNAL = atomic.RESERVED_PREFIX + "journal.json"
-_UNFINISHED = "the rest of the change is carried on by the next command that reads it"
+TRANSACTION_JOURNAL = RESERVED_PREFIX + "journal.json"
+_UNFINISHED = "the next command that reads these files will finish the change"
 
 
 @dataclass(frozen=True, slots=True)
 class _TransactionJournal:
-    """A change of several files: for each folder, file name -> the temporary file that is to
-    replace it, or None: to be deleted."""
+    """A change of several files. For each folder it maps a file name to the temporary file that will
+    replace it, or to None if it will be deleted."""
 
     id: str
     folders: dict[Path, dict[str, str | None]]
@@ -47,15 +57,25 @@ class _TransactionJournal:
 
 @contextmanager
 def lock_for_update(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
-    """Keep other processes and threads from changing `path` between a read and a write of ours.
+    """Keep other processes and threads from changing `path` between our read and our write.
 
-    Readers are not held up. Not re-entrant. Raises Busy after `timeout_s`.
+    Readers are not blocked. The lock is not re-entrant. Raises Busy after `timeout_s` seconds, and
+    CannotWrite if the lock file cannot be made.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     counter = Path(folder, "counter")
+    ...     with lock_for_update(counter):
+    ...         before = read_files([counter])[counter] or b"0"
+    ...         write_atomically(counter, b"%d" % (int(before) + 1))
+    ...     counter.read_bytes()
+    b'1'
     """
     path = Path(os.path.realpath(path))
-    # Whoever may enter the folder may take the lock: a file that root made must not shut the
-    # daemon's user out. There is nothing secret in it.
+    # Anyone who may enter the folder may take the lock: a lock file that root made must not shut out the
+    # daemon's user. There is nothing secret in it.
     lock = FileLock(path.with_name(f".{path.name}.lock"), mode=0o666)
-    with atomic.report_write_errors(path):
+    with report_write_errors(path):
         try:
             lock.acquire(timeout=timeout_s)
         except Timeout as error:
@@ -69,30 +89,46 @@ def lock_for_update(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace one file, or make it. It keeps its mode and owner; a new one is its owner's only (0600).
+    """Replace a file as a whole, or create it.
 
-    Raises FaceDetError if the disk is full or the folder refuses; the old file is then untouched.
+    An existing file keeps its mode and owner; a new one is readable by its owner only (0600). Raises
+    CannotWrite if the disk is full or the folder is not writable; the old file is then untouched.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder, "labels"), b"bob")
+    ...     Path(folder, "labels").read_bytes()
+    b'bob'
     """
     path = Path(os.path.realpath(path))
-    with atomic.lock_folders([path.parent]):
-        atomic.replace_without_lock(path, data)
+    with lock_folders([path.parent]):
+        replace_without_lock(path, data)
 
 
 def replace_files(files: Mapping[Path, bytes | None]) -> None:
-    """Replace all these files, or none of them; None deletes one. Raises as write_atomically does."""
+    """Replace all of these files or none of them; None deletes a file. Raises what write_atomically raises.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     model, labels = Path(folder, "model"), Path(folder, "labels")
+    ...     replace_files({model: b"weights", labels: b"bob"})
+    ...     replace_files({model: b"newer weights", labels: None})
+    ...     model.read_bytes(), labels.exists()
+    (b'newer weights', False)
+    """
     real = {Path(os.path.realpath(path)): data for path, data in files.items()}
     journal = _TransactionJournal(secrets.token_hex(8), {path.parent: {} for path in sorted(real)})
     with _lock_recovered(list(journal.folders)):
         try:
             for path, data in real.items():
-                # Now, because once the change counts there is no way back.
-                atomic.require_regular_file(path)
-                temporary = None if data is None else atomic.write_temporary(path, data).name
+                # Checked now, because there is no way back once the change is committed.
+                require_regular_file(path)
+                temporary = None if data is None else write_temporary(path, data).name
                 journal.folders[path.parent][path.name] = temporary
             for folder in journal.folders:
-                atomic.sync_folder(folder)
+                sync_folder(folder)
             for folder in journal.folders:
-                atomic.replace_without_lock(folder / TRANSACTION_JOURNAL, _journal_as_json(journal, folder))
+                replace_without_lock(folder / TRANSACTION_JOURNAL, _journal_as_json(journal, folder))
         except BaseException:
             _roll_back(journal)
             raise
@@ -100,41 +136,56 @@ def replace_files(files: Mapping[Path, bytes | None]) -> None:
 
 
 def read_files(paths: Iterable[Path], *, max_bytes: int = 2**40) -> dict[Path, bytes | None]:
-    """One state of several files, after `recover`; None for a file that is not there.
+    """Read several files in one consistent state, recovering their folders first.
 
-    Raises DataError for a file that cannot be read, is no regular file, or is larger than max_bytes.
+    A file that does not exist maps to None. Raises DataError for a file that cannot be read, is not a
+    regular file, or is larger than `max_bytes`.
+
+    >>> read_files([Path("no such file")])
+    {PosixPath('no such file'): None}
     """
     real = {path: Path(os.path.realpath(path)) for path in paths}
     folders = {path.parent for path in real.values() if path.parent.is_dir()}
     with _lock_recovered(sorted(folders), shared=True):
-        return {path: atomic.read_if_present(place, max_bytes) for path, place in real.items()}
+        return {path: read_if_present(place, max_bytes) for path, place in real.items()}
 
 
-def recover_folder(directory: Path) -> None:
-    """Carry on a change of several files that was cut off, and sweep temporary files left behind."""
-    directory = Path(os.path.realpath(directory))
-    while _leftovers(directory):
-        journal = _read_journal(directory)
-        group = {directory} if journal is None else {directory, *journal.folders}
-        with atomic.lock_folders(group):
-            journal = _read_journal(directory)
+def recover_folder(folder: Path) -> None:
+    """Finish a change of several files that was cut off, and remove temporary files left behind.
+
+    Nothing happens if the folder does not exist or holds no leftovers. Raises DataError for a journal
+    that is not ours, or if a folder that it names is missing.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Path(folder, ".face_det-0123456789abcdef.tmp").touch()
+    ...     recover_folder(Path(folder))
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    folder = Path(os.path.realpath(folder))
+    while _leftovers(folder):
+        journal = _read_journal(folder)
+        group = {folder} if journal is None else {folder, *journal.folders}
+        with lock_folders(group):
+            journal = _read_journal(folder)
             if journal is not None and not group.issuperset(journal.folders):
-                continue  # somebody was quicker, and cut off in his turn
+                continue  # another process recovered it first, and was itself cut off
             if journal is not None and _is_committed(journal):
                 _roll_forward(journal)
-            for name in _leftovers(directory):
-                with suppress(OSError):  # a reader that may not write here leaves them lying
-                    (directory / name).unlink(missing_ok=True)
+            for name in _leftovers(folder):
+                with suppress(OSError):  # a reader without write permission leaves them there
+                    (folder / name).unlink(missing_ok=True)
         return
 
 
 @contextmanager
 def _lock_recovered(folders: list[Path], *, shared: bool = False) -> Iterator[None]:
-    """Hold folders in which no change is cut off."""
+    """Recover the folders, then hold locks on them while no cut-off change is left in any of them."""
     while True:
         for folder in folders:
             recover_folder(folder)
-        with atomic.lock_folders(folders, shared=shared):
+        with lock_folders(folders, shared=shared):
             journals = [_read_journal(folder) for folder in folders]
             if not any(journal is not None and _is_committed(journal) for journal in journals):
                 yield
@@ -142,50 +193,50 @@ def _lock_recovered(folders: list[Path], *, shared: bool = False) -> Iterator[No
 
 
 def _is_committed(journal: _TransactionJournal) -> bool:
-    """Whether every folder holds the journal: past step 2, and not yet at step 4."""
+    """True if every folder holds the journal: step 2 is done and step 4 has not begun."""
     return all(_read_journal(folder) == journal for folder in journal.folders)
 
 
 def _roll_forward(journal: _TransactionJournal) -> None:
-    """Steps 3 and 4. A temporary file that is gone has been renamed by an earlier attempt."""
+    """Do steps 3 and 4. A temporary file that is missing was renamed by an earlier attempt."""
     for folder, changes in journal.folders.items():
-        with atomic.report_write_errors(folder, _UNFINISHED):
+        with report_write_errors(folder, _UNFINISHED):
             for name, temporary in changes.items():
                 if temporary is None:
                     (folder / name).unlink(missing_ok=True)
                 else:
                     with suppress(FileNotFoundError):
                         (folder / temporary).replace(folder / name)
-            atomic.sync_folder(folder)
+            sync_folder(folder)
     for folder in journal.folders:
-        with atomic.report_write_errors(folder, _UNFINISHED):
+        with report_write_errors(folder, _UNFINISHED):
             (folder / TRANSACTION_JOURNAL).unlink(missing_ok=True)
-            atomic.sync_folder(folder)
+            sync_folder(folder)
 
 
 def _roll_back(journal: _TransactionJournal) -> None:
-    """Steps 1 and 2 undone. The journals go first: without all of them nothing is carried on."""
+    """Undo steps 1 and 2. The journals go first: a change that lacks one is never rolled forward."""
     for folder in journal.folders:
-        with atomic.report_write_errors(folder):
-            # On a file system that is read-only, to remove what is not there is an error, too.
+        with report_write_errors(folder):
+            # On a read-only file system, removing even a missing file is an error.
             if os.path.lexists(folder / TRANSACTION_JOURNAL):
                 (folder / TRANSACTION_JOURNAL).unlink(missing_ok=True)
     for folder, changes in journal.folders.items():
         for temporary in changes.values():
             if temporary is not None:
-                with suppress(OSError):  # the next change sweeps it
+                with suppress(OSError):  # the next change removes it
                     (folder / temporary).unlink(missing_ok=True)
 
 
 def _leftovers(folder: Path) -> list[str]:
-    """Temporary files and the journal. The journal last: while it lies there, what it names can be found."""
+    """List temporary files, then the journal. It goes last: as long as it exists, the rest can be found."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise DataError(f"{folder}: must be a folder that can be read, got {error.strerror}") from error
-    found = [name for name in names if atomic.TEMPORARY_NAME.fullmatch(name)]
+    found = [name for name in names if TEMPORARY_NAME.fullmatch(name)]
     return [*found, TRANSACTION_JOURNAL] if TRANSACTION_JOURNAL in names else found
 
 
@@ -195,9 +246,9 @@ def _journal_as_json(journal: _TransactionJournal, folder: Path) -> bytes:
 
 
 def _read_journal(folder: Path) -> _TransactionJournal | None:
-    """The folder's journal, if there is one. It may only name plain files of folders that are there."""
+    """Read the folder's journal, if there is one. It may only name plain files in existing folders."""
     place = folder / TRANSACTION_JOURNAL
-    data = atomic.read_if_present(place, 2**20)
+    data = read_if_present(place, 2**20)
     if data is None:
         return None
     try:
@@ -212,12 +263,12 @@ def _read_journal(folder: Path) -> _TransactionJournal | None:
         there = {other: other.is_dir() for other in folders}
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:200]
-        raise DataError(f"{place}: must name folders, got one that is none: {why}; move it away") from error
+        raise DataError(f"{place}: names something that is not a folder: {why}; move it away") from error
     for other in folders:
         if not there[other]:
             raise DataError(
-                f"{place}: a change of several files was cut off, and the folder {_printable_path(other)} "
-                "is not there; put it back, or remove the journal and train again"
+                f"{place}: a change of several files was cut off, and the folder {_printable_path(other)} is "
+                "not there; put it back, or remove the journal and train again"
             )
     return _TransactionJournal(content["id"], folders)
 
@@ -230,10 +281,7 @@ def _is_journal(content: Any) -> bool:
         isinstance(changes, dict)
         and all(
             _is_plain_name(name)
-            and (
-                temporary is None
-                or (isinstance(temporary, str) and atomic.TEMPORARY_NAME.fullmatch(temporary))
-            )
+            and (temporary is None or (isinstance(temporary, str) and TEMPORARY_NAME.fullmatch(temporary)))
             for name, temporary in changes.items()
         )
         for changes in folders
@@ -241,7 +289,7 @@ def _is_journal(content: Any) -> bool:
 
 
 def _is_plain_name(name: str) -> bool:
-    """Whether that can be a file of the folder itself."""
+    """True if the name can only be a file in the folder itself."""
     return Path(name).name == name and name not in ("", "..") and "\0" not in name and name.isprintable()
 
 

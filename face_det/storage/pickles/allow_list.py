@@ -1,4 +1,4 @@
-"""The allow-list of safe_pickle: what a name in a pickle may become, and with which arguments."""
+"""The allow-list: what a name in a pickle may become, and with which arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from face_det.storage.pickles.values import (
 )
 
 ALLOWED_CLASSES: dict[str, str] = {
-    # name in the file: where the class lives today
+    # name in the file: the module that has the class today
     "face_det.classifiers.knn.KnnClassifier": "face_det.classifiers.knn",
     "face_det.classifiers.linear_svm.LinearSvmClassifier": "face_det.classifiers.linear_svm",
     "face_det.classifiers.nearest.NearestClassifier": "face_det.classifiers.nearest",
@@ -41,7 +41,7 @@ ALLOWED_CLASSES: dict[str, str] = {
     "sklearn.preprocessing._label.LabelEncoder": "sklearn.preprocessing._label",
     "xgboost.core.Booster": "xgboost.core",
     "xgboost.sklearn.XGBClassifier": "xgboost.sklearn",
-    # as scikit-learn before 0.22 and xgboost before 1.6 spelt them
+    # names used by scikit-learn before 0.22 and xgboost before 1.6
     "sklearn.svm.classes.SVC": "sklearn.svm._classes",
     "sklearn.svm.classes.LinearSVC": "sklearn.svm._classes",
     "sklearn.neighbors.classification.KNeighborsClassifier": "sklearn.neighbors._classification",
@@ -49,23 +49,27 @@ ALLOWED_CLASSES: dict[str, str] = {
     "sklearn.preprocessing.label.LabelEncoder": "sklearn.preprocessing._label",
     "xgboost.compat.XGBoostLabelEncoder": "sklearn.preprocessing._label:LabelEncoder",
 }
-"""`module`, or `module:Class` where the class has another name now."""
+"""The value is `module`, or `module:Class` if the class has another name today."""
 
 SEARCH_TREES = re.compile(
     r"sklearn\.(?:neighbors\._?(?:kd|ball)_tree\.(?:KDTree|BallTree|KDTree64|BallTree64|newObj)"
     r"|(?:neighbors|metrics)\._?dist_metrics\.(?:\w+Distance(?:64)?|newObj))"
 )
-"""A search tree is indices into memory that nothing checks: it is dropped, and grown from its points."""
+"""Search trees hold unchecked indices into memory, so they are dropped and rebuilt from their points."""
 
 PLACEHOLDERS = {"numpy.ndarray", "__builtin__.object", "builtins.object"}
-"""Names that only stand as an argument of another."""
+"""Names that may only appear as an argument of another."""
 
 RECONSTRUCTORS = {"copyreg._reconstructor", "copy_reg._reconstructor"}
-"""How protocols 0 and 1 spell a new instance."""
+"""How protocols 0 and 1 write a new instance."""
 
 
 def is_allowed(named: GlobalName) -> bool:
-    """Whether the name is on the list. A dot in the name, an attribute of a class, never is."""
+    """Return True if the name is on the list. A name with a dot, an attribute of a class, never is.
+
+    >>> is_allowed(GlobalName("sklearn.svm._classes", "SVC")), is_allowed(GlobalName("posix", "system"))
+    (True, False)
+    """
     text = str(named)
     if "." in named.name:
         return False
@@ -74,7 +78,7 @@ def is_allowed(named: GlobalName) -> bool:
 
 
 def call_function(named: GlobalName, arguments: Any) -> object:
-    """What the named function makes of the arguments; UnpicklingError if they are not what it takes."""
+    """Call the named function. Raises UnpicklingError if the arguments are not what it takes."""
     text = str(named)
     if not isinstance(arguments, tuple):
         raise wrong_type_error("arguments", arguments)
@@ -83,7 +87,7 @@ def call_function(named: GlobalName, arguments: Any) -> object:
     if text in RECONSTRUCTORS:
         kind, base, state = arguments
         if not isinstance(kind, GlobalName) or str(base) not in PLACEHOLDERS or state is not None:
-            raise pickle.UnpicklingError("an instance made from another class than object")
+            raise pickle.UnpicklingError("an instance whose base class is not object")
         return new_instance(kind, ())
     if text not in ALLOWED_FUNCTIONS:
         raise pickle.UnpicklingError(f"a call of {text}, which is a class")
@@ -91,7 +95,7 @@ def call_function(named: GlobalName, arguments: Any) -> object:
 
 
 def new_instance(named: GlobalName, arguments: Any) -> object:
-    """An instance of a listed class, not initialised: its state follows."""
+    """Make an instance of an allowed class without initialising it; its state follows."""
     text = str(named)
     if arguments != () or text not in ALLOWED_CLASSES:
         raise pickle.UnpicklingError(f"an instance of {text} made from arguments")
@@ -101,7 +105,7 @@ def new_instance(named: GlobalName, arguments: Any) -> object:
 
 
 def restore_state(target: Any, state: Any) -> None:
-    """Give a new instance its state; UnpicklingError for anything that is no instance of the list."""
+    """Set the state of a new instance. Raises UnpicklingError if its class is not allowed."""
     kind = type(target)
     if kind is Discarded:
         return

@@ -28,9 +28,9 @@ from face_det.storage.pickles import allow_list
 from face_det.storage.pickles.values import GlobalName, hashable_key
 
 MAX_PICKLE_BYTES = 512 * 2**20
-"""About 450,000 encodings."""
+"""Room for about 450,000 encodings."""
 MAX_PICKLE_STEPS = 20_000_000
-"""A file of encodings needs some fifteen steps for each."""
+"""A file of encodings needs about fifteen steps for each encoding."""
 
 _REFUSED_OPCODES = {
     pickle.PERSID: "a persistent id",
@@ -59,15 +59,23 @@ _DAMAGE_ERRORS = (
     ValueError,
     struct.error,
 )
-"""What reading nonsense ends in; xgboost's error is a ValueError."""
+"""What reading a damaged pickle may raise; xgboost's own error is a ValueError."""
 
 
 def parse_pickle(data: bytes, place: str) -> object:
-    """The object in a pickle; `place` names it in messages.
+    """Load an object from the bytes of a pickle; `place` names it in messages.
 
-    Raises UnsafePickle for a pickle that names something off the list, which has then not run,
-    and for bytes that are no whole pickle.
-    """
+    Raises UnsafePickle, before anything is run, if the pickle names something that is not on the
+    allow-list, and if the bytes are not a whole pickle.
+
+    >>> import pickle
+    >>> parse_pickle(pickle.dumps({"names": ["bob"]}), "labels.pickle")
+    {'names': ['bob']}
+    >>> parse_pickle(pickle.dumps(print), "labels.pickle")
+    Traceback (most recent call last):
+    ...
+    face_det.errors.UnsafePickle: labels.pickle: names builtins.print, which is not on the list of allowed classes; none of it was run
+    """  # noqa: E501
     if not data:
         raise UnsafePickle(f"{place}: must be a pickle, got an empty file; restore it or make it again")
     if len(data) > MAX_PICKLE_BYTES:
@@ -77,7 +85,7 @@ def parse_pickle(data: bytes, place: str) -> object:
     except _DAMAGE_ERRORS as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UnsafePickle(
-            f"{place}: must be a whole pickle, got one that is damaged or something else ({what}); "
+            f"{place}: must be a whole pickle, got a damaged one or something else ({what}); "
             "restore it or make it again"
         ) from error
     if isinstance(value, GlobalName):
@@ -86,8 +94,10 @@ def parse_pickle(data: bytes, place: str) -> object:
 
 
 def load_pickle(path: Path) -> object:
-    """The object in a file, after storage.recover. Raises as loads does, DataError for a file that
-    cannot be read, and FileNotFoundError."""
+    """Load an object from a file, after recovering its folder.
+
+    Raises what `parse_pickle` raises, DataError for a file that cannot be read, and FileNotFoundError.
+    """
     data = transaction.read_files([path], max_bytes=MAX_PICKLE_BYTES)[path]
     if data is None:
         raise FileNotFoundError(path)
@@ -95,7 +105,11 @@ def load_pickle(path: Path) -> object:
 
 
 def dump_pickle(value: object) -> bytes:
-    """A pickle that `loads` reads; UnsafePickle if it would not, so that no such file is written."""
+    """Pickle a value. Raises UnsafePickle if `parse_pickle` would not load it back.
+
+    >>> parse_pickle(dump_pickle([1, 2]), "numbers.pickle")
+    [1, 2]
+    """
     data = pickle.dumps(value, protocol=4)
     parse_pickle(data, f"pickle of {type(value).__name__}")
     return data
@@ -104,14 +118,14 @@ def dump_pickle(value: object) -> bytes:
 def _refuse_opcode(what: str) -> Callable[[_SafeUnpickler], None]:
     def step(self: _SafeUnpickler) -> None:
         raise UnsafePickle(
-            f"{self.place}: asks for {what}, which arrays and estimators do not need; nothing of it has run"
+            f"{self.place}: uses {what}, which arrays and estimators do not need; none of it was run"
         )
 
     return step
 
 
 class _OpcodeTable(dict[int, Callable[["_SafeUnpickler"], None]]):
-    """The opcode table of one load; it counts, because a short file can be a long program."""
+    """The opcodes of one load. It counts the steps, because a short file can be a long program."""
 
     def __init__(self) -> None:
         super().__init__(_SafeUnpickler.dispatch)
@@ -124,11 +138,11 @@ class _OpcodeTable(dict[int, Callable[["_SafeUnpickler"], None]]):
         return super().__getitem__(key)
 
     def __missing__(self, key: int) -> Callable[[_SafeUnpickler], None]:
-        raise pickle.UnpicklingError(f"{bytes([key])!r} is no step of a pickle")
+        raise pickle.UnpicklingError(f"{bytes([key])!r} is not a pickle opcode")
 
 
 class _SafeUnpickler(pickle._Unpickler):
-    """Reads one pickle. Each method stands for one opcode, as in the class it is made from."""
+    """Reads one pickle. Each method handles one opcode, as in the class that it extends."""
 
     stack: list[Any]
     pop_mark: Callable[[], list[Any]]
@@ -136,20 +150,20 @@ class _SafeUnpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, data: bytes, place: str) -> None:
-        # Python 2 wrote arrays as text; latin-1 gives the bytes back.
+        # Python 2 wrote arrays as text; latin-1 restores their bytes.
         super().__init__(io.BytesIO(data), encoding="latin1")
         self._size = len(data)
         self.place = place
         vars(self)["dispatch"] = _OpcodeTable()
 
     def find_class(self, module: str, name: str) -> Any:
-        """The name itself, if it is on the list; UnsafePickle else."""
+        """Return the name itself if it is on the allow-list; raise UnsafePickle otherwise."""
         named = GlobalName(module, name)
         if not allow_list.is_allowed(named):
             shown = str(named) if str(named).isprintable() else ascii(str(named))
             raise UnsafePickle(
                 f"{self.place}: names {shown[:200]}, which is not on the list of allowed classes; "
-                "nothing of it has run"
+                "none of it was run"
             )
         return named
 

@@ -1,19 +1,19 @@
-"""State of estimators as older libraries pickled it -> what the installed ones expect.
+"""Convert the pickled state of estimators from older libraries to what the installed ones expect.
 
-The original's model files were written by scikit-learn 0.19 to 0.24 and xgboost 0.8 to 1.5. What
-has changed since, and what is done about it:
+The original's model files were written by scikit-learn 0.19 to 0.24 and xgboost 0.8 to 1.5. What has
+changed since then, and what it is converted to:
 
 | class | then | now |
 |---|---|---|
 | SVC | `probA_`, `probB_`, and before 0.22 `n_support_`, in the state | `_probA`, `_probB`, `_n_support` |
-| SVC | gamma="auto_deprecated", no `break_ties` (before 0.22) | "auto", which it meant; False |
+| SVC | gamma="auto_deprecated", no `break_ties` (before 0.22) | "auto", its meaning then; False |
 | SVC | no `_effective_probability` (before 1.9) | what `probability` says |
-| all | no `n_features_in_` (before 0.24) | the width of what was learnt |
-| KNeighborsClassifier | its search tree | grown again, see pickle_rules.OPAQUE |
+| all | no `n_features_in_` (before 0.24) | the width of the training data |
+| KNeighborsClassifier | its search tree | rebuilt, see allow_list.SEARCH_TREES |
 | XGBClassifier | fewer parameters | the missing ones at their defaults |
-| Booster | formats that its library reads no more, or believes blindly | classifiers.xgb_pickles |
+| Booster | formats that today's xgboost does not read, or does not check | see xgboost_compat |
 
-Predictions stay those of the library that trained.
+Predictions stay those of the library that trained the model.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SVC_KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 
 def restore_estimator(instance: Any, state: Any) -> None:
-    """Give an instance of a listed class its state; UnpicklingError if it cannot be one."""
+    """Set the state of a new instance of an allowed class. Raises UnpicklingError if it is invalid."""
     kind = type(instance)
     if not isinstance(state, dict) or any(not isinstance(key, str) or key.startswith("__") for key in state):
-        raise pickle.UnpicklingError(f"state of {kind.__name__} that is no table of attributes")
+        raise pickle.UnpicklingError(f"state of {kind.__name__} that is not a table of attributes")
     state = dict(state)
     if kind.__module__.startswith("sklearn.") and hasattr(kind, "__setstate__"):
         state["_sklearn_version"] = _installed_version(state.get("_sklearn_version"))
@@ -54,9 +54,9 @@ def restore_estimator(instance: Any, state: Any) -> None:
 
 
 def _installed_version(written: object) -> str:
-    """The version that scikit-learn is to find in the state: its own, because we did what is needed.
+    """Return the version that scikit-learn should find in the state: its own.
 
-    Else it warns, on stderr.
+    The state has been converted, and any other version would make scikit-learn warn on stderr.
     """
     import sklearn
 
@@ -85,7 +85,7 @@ def _update_svc(state: EstimatorState) -> None:
 
 
 def _check_svc_shapes(state: EstimatorState) -> None:
-    """Refuse arrays that do not go together: libsvm, in C, believes them all."""
+    """Refuse arrays that do not fit together: libsvm, in C, checks none of them."""
     (vectors, width), classes = np.shape(state["support_vectors_"]), np.size(state["classes_"])
     pairs = classes * (classes - 1) // 2
     counts = np.asarray(state["_n_support"])
@@ -98,13 +98,13 @@ def _check_svc_shapes(state: EstimatorState) -> None:
     wrong = [name for name, shape in shapes.items() if np.shape(state[name]) != shape]
     wrong += [name for name in ("_probA", "_probB") if np.shape(state[name]) not in ((0,), (pairs,))]
     wrong += ["n_features_in_"] if state["n_features_in_"] != width else []
-    # Any other kernel reads what support_ points at, wherever that is.
+    # Any other kernel reads whatever memory support_ points to.
     wrong += ["kernel"] if state.get("kernel") not in SVC_KERNELS or state.get("_sparse") else []
     numbers = ("support_vectors_", "_dual_coef_", "_intercept_", "_probA", "_probB", "_gamma")
     wrong += [name for name in numbers if not np.isfinite(np.asarray(state[name], np.float64)).all()]
     if wrong or counts.min(initial=0) < 0 or counts.sum() != vectors:
         parts = ", ".join(wrong) or "_n_support"
-        raise pickle.UnpicklingError(f"an SVC whose parts do not go together: {parts}")
+        raise pickle.UnpicklingError(f"an SVC whose parts do not fit together: {parts}")
 
 
 def _update_linear_svc(state: EstimatorState) -> None:

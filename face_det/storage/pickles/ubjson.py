@@ -1,6 +1,6 @@
-"""Universal Binary JSON (ubjson.org, draft 12), as xgboost writes it. Only reading.
+"""Read Universal Binary JSON (ubjson.org, draft 12), as xgboost writes it.
 
-Typed arrays become numpy arrays. Nothing is believed: a length is at most what is left.
+Typed arrays become numpy arrays. The input is not trusted: no length may exceed the bytes that are left.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ _CONSTANTS: dict[bytes, Any] = {b"Z": None, b"T": True, b"F": False}
 
 
 def parse_ubjson(data: bytes) -> Any:
-    """The value in the bytes; ValueError if they are no UBJSON, RecursionError if it is nested deeply."""
+    """Parse UBJSON. Raises ValueError if the bytes are something else, RecursionError if nested too deeply.
+
+    >>> parse_ubjson(b"{i" + bytes([1]) + b"ai" + bytes([7]) + b"}")
+    {'a': 7}
+    """
     return _UbjsonReader(data).value()
 
 
@@ -32,7 +36,7 @@ class _UbjsonReader:
         self._at = 0
 
     def value(self) -> Any:
-        """The next value, which its marker announces."""
+        """Read the next value, marker first."""
         return self._after(self._take(1))
 
     def _after(self, marker: bytes) -> Any:
@@ -46,7 +50,7 @@ class _UbjsonReader:
             return _CONSTANTS[marker]
         if marker in _NUMBER_TYPES:
             return self._numbers(_NUMBER_TYPES[marker], 1)[0].item()
-        raise ValueError(f"{marker!r} at {self._at - 1} is no marker of UBJSON")
+        raise ValueError(f"{marker!r} at {self._at - 1} is not a UBJSON marker")
 
     def _object(self) -> dict[str, Any]:
         found = {}
@@ -79,7 +83,7 @@ class _UbjsonReader:
     def _length(self) -> int:
         marker = self._take(1)
         if marker not in (b"i", b"U", b"I", b"l", b"L"):
-            raise ValueError(f"{marker!r} at {self._at - 1} is no length")
+            raise ValueError(f"{marker!r} at {self._at - 1} is not a length")
         length = int(self._numbers(_NUMBER_TYPES[marker], 1)[0])
         if not 0 <= length <= len(self._data) - self._at:
             raise ValueError(f"a length of {length}, with {len(self._data) - self._at} bytes left")
@@ -94,6 +98,6 @@ class _UbjsonReader:
     def _take(self, size: int) -> bytes:
         taken = self._data[self._at : self._at + size]
         if len(taken) < size:
-            raise ValueError("the end comes too soon")
+            raise ValueError("the data ends too soon")
         self._at += size
         return taken

@@ -1,7 +1,7 @@
-"""How safe_pickle makes arrays, numbers and Python's own kinds of data, from arguments that it checks.
+"""Make arrays, numbers and Python's built-in types from arguments in a pickle, after checking them.
 
-A wrong argument is an UnpicklingError. Nothing here can take more memory than the file has bytes,
-but for a small factor, nor have numpy look where the file points.
+A wrong argument is an UnpicklingError. Nothing here takes much more memory than the file has bytes, or
+makes numpy follow a pointer from the file.
 """
 
 from __future__ import annotations
@@ -17,35 +17,38 @@ from typing import Any
 import numpy as np
 
 PLAIN_DTYPE = re.compile(r"[<>|=]?(?:[biufc?]\d{0,2}|[SU]\d*|O8?)")
-"""Booleans, numbers, text, objects."""
+"""Element types of arrays: booleans, numbers, text, objects."""
 
 STRUCTURED_DTYPE = re.compile(r"[<>|=]?V\d+")
-"""The type of a search tree's nodes. Its state could place fields at any address: it is dropped."""
+"""The element type of a search tree's nodes. Dropped: its state could put fields at any address."""
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalName:
-    """A name in a pickle, not what it names."""
+    """A name in a pickle, not the object that it names."""
 
     module: str
     name: str
 
     def __str__(self) -> str:
-        """As it is written in Python."""
+        """The dotted name, as Python writes it."""
         return f"{self.module}.{self.name}"
 
 
 class Discarded:
-    """Something whose content is not kept."""
+    """Stands in for something whose content is thrown away."""
 
 
 def wrong_type_error(what: str, value: object) -> pickle.UnpicklingError:
-    """The error for a value of the wrong kind."""
+    """Return the error for a value of the wrong type; `what` says what was expected."""
     return pickle.UnpicklingError(f"{what} that cannot be {type(value).__name__}")
 
 
 def hashable_key(value: Any) -> Any:
-    """A key of a dictionary or set, if hashing it takes no time: nested tuples can take for ever."""
+    """Return the key of a dictionary or set if it is quick to hash; nested tuples can take forever.
+
+    Raises UnpicklingError otherwise.
+    """
     if isinstance(value, (str, bytes, int, float, complex, np.generic, type(None))):
         return value
     if type(value) is tuple and all(isinstance(item, (str, bytes, int, float)) for item in value):
@@ -63,9 +66,9 @@ def _new_array(kind: object, shape: object, typecode: object) -> object:
 
 
 def restore_array(array: np.ndarray[Any, Any], state: Any) -> None:
-    """Give an array its state, if the content is as long as shape and type say.
+    """Set the state of a new array, if the content is as long as its shape and type say.
 
-    The state is (version, shape, dtype, Fortran order, content).
+    The state is (version, shape, dtype, Fortran order, content). Raises UnpicklingError.
     """
     if not isinstance(state, tuple) or len(state) not in (4, 5) or array.size or array.base is not None:
         raise wrong_type_error("array's state", state)
@@ -100,12 +103,12 @@ def _dtype(spec: object, align: object = False, copy: object = True) -> object:
         return Discarded()
     if not isinstance(spec, str) or not PLAIN_DTYPE.fullmatch(spec):
         raise pickle.UnpicklingError(f"an array of {str(spec)[:40]!r}: must be numbers, text or objects")
-    # A copy, because its byte order may follow as state.
+    # A copy, because state with its byte order may follow.
     return np.dtype(np.dtype(spec), copy=True)
 
 
 def restore_dtype(dtype: np.dtype[Any], state: Any) -> None:
-    """Only the byte order is taken from the file; the rest follows from the type."""
+    """Set the byte order of a dtype, the only part of its state that does not follow from its name."""
     if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "="):
         raise wrong_type_error("type's state", state)
     if any(part is not None for part in state[2:5]):
@@ -133,11 +136,11 @@ def _from_buffer(content: object, dtype: object, shape: object, order: object) -
     return np.frombuffer(content, dtype).reshape(shape, order=order)  # type: ignore[call-overload]
 
 
-# ---- Python's own
+# ---- Python's built-in types
 
 
 def _encode(text: object, codec: object) -> bytes:
-    """Protocol 2's spelling of bytes."""
+    """Make bytes, as protocol 2 writes them."""
     if not isinstance(text, str) or codec not in ("latin1", "latin-1"):
         raise wrong_type_error("bytes", text)
     return text.encode("latin1")

@@ -1,6 +1,6 @@
-"""The binary model of xgboost 0.8 to 1.2, in the words of the JSON that later versions write.
+"""Read the binary models of xgboost 0.8 to 1.2 into the JSON layout of later versions.
 
-Current versions have dropped the reader. The layout is that of the C++ structures then
+Current versions can no longer read them. The layout is that of the C++ structures of the time
 (LearnerModelParam, GBTreeModelParam, RegTree), little-endian.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 SERIALISED_MARKER = b"CONFIG-offset:"
-"""xgboost 1.0 to 1.2 put this, and the length of the model, before it; its settings follow it."""
+"""xgboost 1.0 to 1.2 write this and the model's length before the model, and its settings after."""
 
 _LEARNER = np.dtype(
     {
@@ -31,11 +31,11 @@ _STATISTICS = np.dtype(
     [("loss_change", "<f4"), ("sum_hessian", "<f4"), ("base_weight", "<f4"), ("leaf_children", "<i4")]
 )
 _FEATURE_MASK = np.uint32(2**31 - 1)
-"""Of a split's feature; the bit above says where missing values go."""
+"""Selects a split's feature; the bit above says where missing values go."""
 
 
 class _StructReader:
-    """Takes structures off the front of some bytes."""
+    """Reads structures one after another."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -44,17 +44,17 @@ class _StructReader:
     def take(self, dtype: Any, count: int) -> np.ndarray[Any, Any]:
         size = np.dtype(dtype).itemsize * count
         if count < 0 or self._at + size > len(self._data):
-            raise ValueError("an xgboost model that is cut off, or none of 0.8 to 1.2")
+            raise ValueError("an xgboost model that is cut short, or not written by 0.8 to 1.2")
         self._at += size
         return np.frombuffer(self._data, dtype, count, self._at - size)
 
     def text(self) -> str:
-        """The next text: its length in eight bytes, then itself."""
+        """Read a string: its length in eight bytes, then its characters."""
         return bytes(self.take(np.uint8, int(self.take("<u8", 1)[0]))).decode("ascii")
 
 
 def parse_binary_model(handle: bytes) -> dict[str, Any]:
-    """The model in a Booster's pickled handle, not checked; ValueError if there is none."""
+    """Read the model in a Booster's pickled handle, unchecked. Raises ValueError if there is none."""
     if handle.startswith(SERIALISED_MARKER):
         handle = handle[len(SERIALISED_MARKER) + 8 :]
     reader = _StructReader(handle.removeprefix(b"binf"))
@@ -62,7 +62,7 @@ def parse_binary_model(handle: bytes) -> dict[str, Any]:
     objective, booster = reader.text(), reader.text()
     base_score = float(learner["base_score"])
     if objective == "binary:logistic" and not learner["major_version"]:
-        # Before 1.0 it was not the probability, but what the trees add to.
+        # Before 1.0 this was the margin that the trees add to, not the probability.
         base_score = 1 / (1 + math.exp(-base_score))
     trees = [_read_tree(reader) for _ in range(reader.take(_FOREST, 1)[0]["num_trees"])]
     groups = reader.take("<i4", len(trees))
