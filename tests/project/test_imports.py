@@ -12,25 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
-PACKAGE = Path(__file__).parents[2] / "face_det"
-
-# Ground first: a room imports only from the lines above its own. Rooms on one line don't know each other.
-ORDER = [
-    {"errors", "types"},
-    {"boxes", "registry", "media", "storage"},
-    {"nets", "rpc", "sources"},
-    {"detectors", "embedders"},
-    {"classifiers", "face_recognition"},
-    {"engine", "config"},
-    {"recognition", "gallery"},
-    {"training", "systemd"},
-    {"enrolment", "evaluation"},
-    {"service"},
-    {"daemon", "doctor"},
-    {"cli"},
-]
-RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+from house import PACKAGE, RANK
 
 LARGEST_SHARE = 0.15
 """The share of the package's lines that one room may hold."""
