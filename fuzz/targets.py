@@ -430,7 +430,7 @@ def facts() -> Prepared:
         for sha256, one in read_facts(path, "s").items():
             assert isinstance(sha256, str)
             assert one.face_px is None or isinstance(one.face_px, (int, float))
-            bytes.fromhex(one.signs)
+            bytes.fromhex(one.picture_hash)
 
     content = {"settings": "s", "photos": {"ab": [30.5, 100.0, "00" * 32], "cd": [None, None, "ff" * 32]}}
     words = [b"null", b"true", b"1e999", b"NaN", b'""', b"{}", b"[]", b"[" * 2000, b"9" * 5000]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -44,16 +42,16 @@ Check = Callable[[], Iterator[CheckResult]]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def command(config_source: ConfigSource, require_daemon: bool, as_json: bool) -> None:
     """Run the command; raise Unhealthy (exit 69) if anything is broken."""
-    findings: list[CheckResult] = []
-    for finding in _examine(config_source, require_daemon):
-        findings.append(finding)
+    results: list[CheckResult] = []
+    for result in _examine(config_source, require_daemon):
+        results.append(result)
         if not as_json:
-            _print_result(finding)
+            _print_result(result)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
-    broken = sum(finding.state is CheckState.NOT_OK for finding in findings)
+        click.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
+    broken = sum(result.state is CheckState.NOT_OK for result in results)
     if broken:
-        raise Unhealthy(f"{broken} of {len(findings)} checks are not ok; each one says what to do")
+        raise Unhealthy(f"{broken} of {len(results)} checks are not ok; each one says what to do")
 
 
 def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[CheckResult]:
@@ -117,6 +115,8 @@ def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
 
     A daemon that is not running is no fault, but one that holds its lock and is silent is.
     """
+    from face_det.rpc import is_endpoint_held, parse_endpoint
+
     place = config.zerorpc_pipe
     start = time.perf_counter()
     try:
@@ -128,7 +128,7 @@ def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
         )
         return
     except Unreachable as error:
-        if _lock_is_held(place):
+        if is_endpoint_held(parse_endpoint(place)):
             advice = "it holds its lock but does not answer: check its log, then restart it"
             yield CheckResult("daemon", CheckState.NOT_OK, str(error), advice)
         else:
@@ -156,24 +156,8 @@ def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
         yield CheckResult("daemon", CheckState.OK, text)
 
 
-def _lock_is_held(place: str) -> bool:
-    from face_det.rpc import parse_endpoint
-
-    path = parse_endpoint(place).path
-    if path is None:
-        return False
-    try:
-        with Path(f"{path}.lock").open("rb") as marker:
-            fcntl.flock(marker, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _print_result(finding: CheckResult) -> None:
-    state = click.style(f"{finding.state.value:8}", fg=COLOURS[finding.state])
-    click.echo(f"{state}{finding.check}: {finding.text}")
-    if finding.advice:
-        click.echo(f"{'':8}-> {finding.advice}")
+def _print_result(result: CheckResult) -> None:
+    state = click.style(f"{result.state.value:8}", fg=COLOURS[result.state])
+    click.echo(f"{state}{result.check}: {result.text}")
+    if result.advice:
+        click.echo(f"{'':8}-> {result.advice}")

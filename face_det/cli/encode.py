@@ -15,19 +15,10 @@ from face_det.cli.connect import ConfigSource, config_option
 from face_det.config import CHOICES
 from face_det.detectors import DETECTORS
 from face_det.engine import EngineOptions
-from face_det.enrolment import list_lost_people
-from face_det.errors import DataError
-from face_det.gallery import (
-    EncodeReport,
-    EncodingCache,
-    OmissionReason,
-    encode_dataset,
-    encoding_cache_path,
-    list_photos,
-)
+from face_det.enrolment import update_encodings
+from face_det.gallery import EncodeReport, OmissionReason
 from face_det.rpc import command_caller
 from face_det.service import build_enrolment_options, open_audit_log
-from face_det.storage import lock_for_update, make_folder, report_write_errors, write_atomically
 
 ADVICE = {
     OmissionReason.NO_FACE: "no face detected",
@@ -93,7 +84,7 @@ def command(
     target = (encodings or config.encodings_path).absolute()
     count = _Progress()
     try:
-        with open_audit_log(config, target).recorded(command_caller(), "encode") as counts:
+        with open_audit_log(config.audit_path, target).recorded(command_caller(), "encode") as counts:
             report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), count)
             counts |= {"encoded": report.encoded, "reused": report.reused}
     except KeyboardInterrupt:
@@ -109,49 +100,17 @@ def command(
 
 
 def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, count: _Progress) -> EncodeReport:
-    """Encode and write; raise DataError and write nothing if no photo can be used."""
-    if not dataset.is_dir():
-        raise DataError(
-            f"{dataset}: must be a folder with a folder of photos for each person, got no such folder"
-        )
-    with report_write_errors(target.parent, "it must be a folder to write to"):
-        make_folder(target.parent)
-    with EncodingCache(encoding_cache_path(target)) as cache, progress.show_progress() as tell:
+    with progress.show_progress() as show:
 
         def on_progress(done: int, total: int) -> None:
             count.done, count.total = done, total
-            tell("encoding", done, total)
+            show("encoding", done, total)
 
-        before = _dataset_state(dataset)
-        report = encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
-        with lock_for_update(target):
-            if _dataset_state(dataset) != before:
-                # Photos were added or removed meanwhile. Encode again; with the cache that takes seconds.
-                report = encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)
-            if not report.gallery.names:
-                raise DataError(_nothing_encoded_message(dataset, target, report))
-            gone = list_lost_people(report.gallery.people, target)
-            if gone:
-                click.echo(
-                    f"no longer in {target}, having no photo in {dataset}: {', '.join(gone)}", err=True
-                )
-            write_atomically(target, report.gallery.dumps())
-    return report
-
-
-def _dataset_state(dataset: Path) -> list[tuple[Path, int, int]]:
-    """Return path, size and time of each photo, which tell if the dataset has changed."""
-    paths = [path for paths in list_photos(dataset).values() for path in paths]
-    return [(path, path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths if path.exists()]
-
-
-def _nothing_encoded_message(dataset: Path, target: Path, report: EncodeReport) -> str:
-    kept = f"; {target} is unchanged" if target.exists() else ""
-    if not report.left_out:
-        return f"{dataset}: must hold a folder of photos for each person, got none{kept}"
-    reasons = ", ".join(f"{item.path.name}: {item.reason.value}" for item in report.left_out[:3])
-    more = ", ..." if len(report.left_out) > 3 else ""
-    return f"{dataset}: must hold photos of one face each, got none that can be used ({reasons}{more}){kept}"
+        update = update_encodings(dataset, target, options, jobs=jobs, on_progress=on_progress)
+    if update.lost_people:
+        names = ", ".join(update.lost_people)
+        click.echo(f"no longer in {target}, being without a photo in {dataset}: {names}", err=True)
+    return update.report
 
 
 def format_report(report: EncodeReport, target: Path) -> str:

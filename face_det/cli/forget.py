@@ -104,14 +104,15 @@ def _forgetter(config: Config, remote: str | None, keys: Path | None) -> Iterato
 
 
 def _in_files(config: Config) -> Forget:
-    from face_det.service import build_learner
+    from face_det.service import build_enroller
 
-    learner, log = build_learner(config), open_audit_log(config)
+    enroller = build_enroller(config)
+    log = open_audit_log(config.audit_path, config.encodings_path)
 
     def forget(name: str) -> dict[str, Any]:
         with log.recorded(command_caller(), "forget", name) as counts:
-            found = learner.forget(name)
-            counts |= {"images": found.images, "encodings": found.encodings}
-        return {"name": name, "images": found.images, "encodings": found.encodings}
+            forgotten = enroller.forget(name)
+            counts |= {"images": forgotten.images, "encodings": forgotten.encodings}
+        return {"name": name, "images": forgotten.images, "encodings": forgotten.encodings}
 
     return forget

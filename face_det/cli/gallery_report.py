@@ -1,4 +1,4 @@
-"""What `face-det gallery check` prints: findings as text and as plain values."""
+"""The report of `face-det gallery check`, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from face_det.gallery import QUARANTINE_FOLDER, CheckedPhoto, Finding, FindingKi
 
 _HEADINGS = {
     FindingKind.MISPLACED: "Photos that do not belong",
-    FindingKind.NOT_A_STRANGER: "Strangers who are none",
+    FindingKind.NOT_A_STRANGER: "Enrolled people among the strangers",
     FindingKind.MIXED: "People whose photos do not agree",
-    FindingKind.ONE_PERSON: "Two names of one person",
+    FindingKind.ONE_PERSON: "One person under two names",
     FindingKind.LOOK_ALIKE: "People who look alike",
     FindingKind.UNREADABLE: "Photos that cannot be read",
-    FindingKind.DUPLICATE: "The same file twice",
+    FindingKind.DUPLICATE: "Further copies of a file",
     FindingKind.SHARED: "The same file under two names",
     FindingKind.NEAR_DUPLICATE: "Photos that add nothing",
     FindingKind.NO_FACE: "No face",
@@ -28,7 +28,7 @@ _HEADINGS = {
 
 
 def format_findings(dataset: Path, photos: Sequence[CheckedPhoto], found: Sequence[Finding]) -> str:
-    """The findings under headings, and a line that counts them."""
+    """The findings under headings, and a line with the totals."""
     lines = []
     for kind in FindingKind:
         of_kind = [finding for finding in found if finding.kind is kind]
@@ -52,16 +52,19 @@ def format_quarantine(
     chosen: Mapping[Path, Finding],
     left: Mapping[Path, str],
     *,
-    aside: bool,
+    quarantine: bool,
     dry_run: bool,
 ) -> str:
-    """What was put aside, or would be: `photos` are those of `chosen` that were; why those `left` are not."""
-    if not aside:
-        return f"--quarantine would put {len(chosen)} of them aside" if chosen else "nothing to put aside"
-    verb = "would be put aside" if dry_run else "put aside"
+    """What was quarantined, or would be.
+
+    `photos` are those of `chosen` that were moved, and `left` those that were not, each with the reason.
+    """
+    if not quarantine:
+        return f"--quarantine would move {len(chosen)} of them" if chosen else "nothing to quarantine"
+    verb = "would be quarantined" if dry_run else "quarantined"
     lines = [f"{verb}: {path.relative_to(dataset)} ({chosen[path].kind.value})" for path in photos]
-    lines += [f"not put aside: {why}" for why in left.values()]
-    lines.append(f"{len(photos)} photos {verb}, into {dataset / QUARANTINE_FOLDER}")
+    lines += [f"not quarantined: {why}" for why in left.values()]
+    lines.append(f"{len(photos)} photos {verb}, in {dataset / QUARANTINE_FOLDER}")
     if photos and not dry_run:
         lines.append("next: face-det encode, then face-det train; face-det gallery undo puts them back")
     return "\n".join(map(make_printable, lines))
@@ -75,7 +78,7 @@ def findings_as_json(
     left: Mapping[Path, str],
     dry_run: bool,
 ) -> dict[str, Any]:
-    """The same as plain values."""
+    """The report in JSON's terms: the findings, the photos that were moved, and those that were not."""
     return {
         "dataset": str(dataset),
         "photos": len(photos),

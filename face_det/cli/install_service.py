@@ -15,6 +15,7 @@ from face_det.systemd import (
     STATE_FOLDER,
     FileStep,
     Step,
+    list_unit_conflicts,
     path_in_root,
     plan_installation,
     plan_removal,
@@ -52,17 +53,17 @@ def command(dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
 
 
 def _print_step(step: Step) -> None:
-    click.echo(step.told())
+    click.echo(step.describe())
     if isinstance(step, FileStep):
         click.echo("".join(f"    {line}\n" if line else "\n" for line in step.content.splitlines()), nl=False)
 
 
 def _run_step(step: Step, root: Path) -> None:
     try:
-        changed = step.do(root)
+        changed = step.apply(root)
     except OSError as error:
-        raise FaceDetError(f"{step.told()}: cannot be done: {error.strerror or error}") from error
-    click.echo(f"{'done     ' if changed else 'unchanged'} {step.told()}")
+        raise FaceDetError(f"{step.describe()}: cannot be done: {error.strerror or error}") from error
+    click.echo(f"{'done     ' if changed else 'unchanged'} {step.describe()}")
 
 
 def _next_steps(root: Path) -> list[str]:
@@ -89,20 +90,5 @@ def _config_warnings(root: Path) -> list[str]:
         config = load_config(path_in_root(root, CONFIG_FILE), {})
     except ConfigError as error:
         return [f"warning: {fault}; the service will not start" for fault in error.faults]
-    loosen = "docs/how-to/service.md shows how to allow it"
-    doubts = []
-    if config.zerorpc_pipe.startswith("tcp:"):
-        doubts.append(
-            f"warning: zerorpcPipe is {config.zerorpc_pipe}, but the unit has no network access; {loosen}"
-        )
-    elif not config.zerorpc_pipe.startswith(f"ipc:///run/{SERVICE_NAME}/"):
-        doubts.append(
-            f"warning: zerorpcPipe must be in /run/{SERVICE_NAME}, got {config.zerorpc_pipe}; {loosen}"
-        )
-    places = (config.model_path, config.label_path, config.encodings_path, config.dataset_path)
-    doubts += [
-        f"warning: {path} cannot be written by the unit, only {STATE_FOLDER} can; {loosen}"
-        for path in places
-        if root == Path("/") and not path.is_relative_to(STATE_FOLDER)
-    ]
-    return doubts
+    written = (config.model_path, config.label_path, config.encodings_path, config.dataset_path)
+    return [f"warning: {conflict}" for conflict in list_unit_conflicts(root, config.zerorpc_pipe, written)]

@@ -96,7 +96,10 @@ def command(
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; the classifiers are as they were", err=True)
         context.exit(130)
-    with open_audit_log(config, source).recorded(command_caller(), "train"), _lock_if_writable(source):
+    with (
+        open_audit_log(config.audit_path, source).recorded(command_caller(), "train"),
+        _lock_if_writable(source),
+    ):
         changed = _has_changed(gallery, source)
         in_use = None if output or asked else config.model_path
         stand_in = fit_stand_in(result, gallery, targets, in_use, config.false_accept_rate)

@@ -91,14 +91,14 @@ class Config(BaseModel):
         0,
         10**5,
         "Pixels. Faces that are narrower or shorter count as too small. From 41 on (81 without upsampling), "
-        "`cnn` skips faces it could not report anyway, which saves work; such a face may then go undetected.",
+        "`cnn` skips faces it could not report anyway, which saves work; they may be answered `no_face`.",
     )
     num_face_img_upsample: int = _integer(
         1,
         0,
         4,
-        "How often an image is doubled in size before detection. Each doubling finds faces half the size, at "
-        "4 times the cost.",
+        "How many times an image is doubled in size before detection. Each doubling finds faces half the "
+        "size, at 4 times the cost.",
     )
     face_det_model: str = _choice("cnn", "The face detector.")
     embedder: str = _choice(
@@ -208,7 +208,7 @@ class Config(BaseModel):
         600,
         1,
         86_400,
-        "Seconds. A thread that takes longer over one image counts as hung, and the watchdog restarts it.",
+        "Seconds. A thread that takes longer over one image counts as hung, and the daemon is restarted.",
     )
     log_level: str = _choice("info", "The least severe messages that the daemon logs.")
     comment: str = _field("", "text", "A note to the reader, otherwise ignored.")

@@ -48,23 +48,22 @@ SHUTTING_DOWN = "shutting down; try again"
 
 def run_daemon(
     load: ConfigLoader,
-    assemble: ServiceBuilder,
+    build_service: ServiceBuilder,
     environ: Mapping[str, str],
     *,
     call_limit_s: float | None = None,
 ) -> bool:
     """Serve until SIGTERM or SIGINT; return False if a thread that would not end is left behind.
 
-    Raises ConfigError, AlreadyRunning and whatever `assemble` raises before anything is served.
+    Raises ConfigError, AlreadyRunning and whatever `build_service` raises before anything is served.
     """
     config = load()
     logs.configure_logging(config.log_level)
     place = parse_endpoint(config.zerorpc_pipe)
-    protection = create_authenticator(place, config.keys_path, insecure=config.insecure_tcp)
+    authenticator = create_authenticator(place, config.keys_path, insecure=config.insecure_tcp)
     with hold_endpoint(place):
         limit_s = config.stuck_after if call_limit_s is None else call_limit_s
-        daemon = _Daemon(config, load, assemble, Notifier(environ), limit_s)
-        daemon.guard = protection
+        daemon = _Daemon(config, load, build_service, Notifier(environ), authenticator, limit_s)
         return daemon.serve(place)
 
 
@@ -75,21 +74,22 @@ class _Daemon:
         self,
         config: Config,
         load: ConfigLoader,
-        assemble: ServiceBuilder,
+        build_service: ServiceBuilder,
         notifier: Notifier,
+        authenticator: Authenticator | None,
         call_limit_s: float,
     ) -> None:
         self._config = config
         self._load_config = load
-        self.guard: Authenticator | None = None
-        self._assemble = assemble
+        self._authenticator = authenticator
+        self._build_service = build_service
         self._notifier = notifier
         self._call_limit_s = call_limit_s
         self._workers = Workers(config.workers, config.queue_size)
         self._learner = Workers(1, config.queue_size, name="learner")
         self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
         self._pools = (self._workers, self._learner, self._quick)
-        self._rpc: DaemonMethods | None = None
+        self._methods: DaemonMethods | None = None
         self._stopping = Event()
         self._hurry = Event()
         self._crashed = False
@@ -101,11 +101,11 @@ class _Daemon:
         gevent.signal_handler(signal.SIGHUP, self._reload)
         for pool in self._pools:
             pool.start()
-        service = self._build()
+        service = self._build_interruptibly()
         if service is None:
             log.info("stopped while loading")
             return False
-        self._rpc = DaemonMethods(
+        self._methods = DaemonMethods(
             self._config,
             service,
             workers=self._workers,
@@ -113,39 +113,39 @@ class _Daemon:
             quick=self._quick,
             notifier=self._notifier,
             load=self._load,
-            assemble=self._assemble,
+            build_service=self._build_service,
             call_limit_s=self._call_limit_s,
         )
         server = RpcServer(
-            Dispatcher(SERVER_NAME, self._rpc.methods()),
+            Dispatcher(SERVER_NAME, self._methods.methods()),
             heartbeat_s=self._config.zerorpc_heart_beat / 1000,
             max_message_bytes=self._config.max_file_bytes + REQUEST_BYTES,
-            guard=self.guard,
+            authenticator=self._authenticator,
         )
         bind_endpoint(place, server.bind)
         server.start(self._crash)
-        summary = self._rpc.summary()
+        summary = self._methods.describe()
         log.info("%s (pid %d)", summary, os.getpid())
         if service.status()["model"] is None:
             log.warning("no model is trained yet: every face is answered `unrecognised` until one is")
         self._notifier.ready(summary)
-        watches = [gevent.spawn(self._watch), gevent.spawn(self._rpc.look_after_model)]
+        watches = [gevent.spawn(self._watch), gevent.spawn(self._methods.watch_model)]
         self._stopping.wait()
         gevent.killall(watches)
-        return self._end(server, self._rpc.config.shutdown_timeout)
+        return self._end(server, self._methods.config.shutdown_timeout)
 
     def _load(self) -> Config:
         """Read the clients' keys and then the configuration: a removed key must lose access in any case."""
-        if self.guard is not None:
-            self.guard.reload()
+        if self._authenticator is not None:
+            self._authenticator.reload()
         return self._load_config()
 
-    def _build(self) -> Service | None:
+    def _build_interruptibly(self) -> Service | None:
         """Build the service on a thread, so that signals are still handled.
 
-        Return None if one asked to stop.
+        Returns None if one asked to stop.
         """
-        building = gevent.spawn(self._outcome_of_assembling)
+        building = gevent.spawn(self._try_to_build)
         gevent.wait([building, self._stopping], count=1)
         if not building.ready():
             return None
@@ -155,13 +155,15 @@ class _Daemon:
             raise error
         return service
 
-    def _outcome_of_assembling(self) -> tuple[Service | None, FaceDetError | None]:
+    def _try_to_build(self) -> tuple[Service | None, FaceDetError | None]:
         """Return the service or the error: if a greenlet raises, gevent prints a traceback."""
         try:
-            assembled = self._quick.submit(lambda: self._assemble(self._config, None), limit_s=float("inf"))
+            service = self._quick.submit(
+                lambda: self._build_service(self._config, None), limit_s=float("inf")
+            )
         except FaceDetError as error:
             return None, error
-        return assembled, None
+        return service, None
 
     def _end(self, server: RpcServer, timeout_s: float) -> bool:
         """Let running calls finish, refuse new ones and deliver the replies.
@@ -220,5 +222,5 @@ class _Daemon:
         self._stopping.set()
 
     def _reload(self) -> None:
-        if self._rpc is not None and not self._stopping.is_set():
-            self._rpc.reload_on_signal()
+        if self._methods is not None and not self._stopping.is_set():
+            self._methods.reload_on_signal()

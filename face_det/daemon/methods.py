@@ -73,7 +73,7 @@ class DaemonMethods:
         quick: Workers,
         notifier: Notifier,
         load: ConfigLoader,
-        assemble: ServiceBuilder,
+        build_service: ServiceBuilder,
         call_limit_s: float = CALL_LIMIT_S,
     ) -> None:
         self._started_with = config
@@ -84,9 +84,9 @@ class DaemonMethods:
         self._quick = quick
         self._notifier = notifier
         self._load = load
-        self._assemble = assemble
+        self._build_service = build_service
         self._call_limit_s = call_limit_s
-        self._audit = open_audit_log(config)
+        self._audit = open_audit_log(config.audit_path, config.encodings_path)
         self._started = time.monotonic()
 
     @property
@@ -137,7 +137,7 @@ class DaemonMethods:
     def people(self) -> Any:
         """List everybody enrolled, with the number of images."""
         with logs.log_call(log, "people", logging.DEBUG) as notes:
-            return self._swiftly(lambda: self._service.people(), notes)
+            return self._run_quickly(lambda: self._service.people(), notes)
 
     def forget(self, name: Any) -> Any:
         """Remove a person's images and encodings and unlearn them."""
@@ -152,12 +152,12 @@ class DaemonMethods:
     def reload(self) -> Any:
         """Read configuration and model again, as SIGHUP does; reject them if they do not fit."""
         with logs.log_call(log, "reload") as notes:
-            return self._learn("reload", lambda: self._replace(notes), notes)
+            return self._learn("reload", lambda: self._reload(notes), notes)
 
     def status(self) -> Any:
         """Return version, uptime, model, networks, counters, queue depth and call times."""
         with logs.log_call(log, "status", logging.DEBUG) as notes:
-            fields = self._swiftly(lambda: self._service.status(), notes)
+            fields = self._run_quickly(lambda: self._service.status(), notes)
         ours, learning = self._workers.status(), self._learner.status()
         both = {name: count + learning["counters"][name] for name, count in ours["counters"].items()}
         return {
@@ -182,23 +182,23 @@ class DaemonMethods:
         except Exception:
             log.exception("reload failed, the old configuration and model stay in use")
 
-    def look_after_model(self) -> None:
+    def watch_model(self) -> None:
         """Check for ever if the model is stale, and retrain it if the configuration says so."""
         tried = None
         CURRENT_CALLER.set(Caller("daemon"))
         while True:
             try:
-                stale = self._swiftly(lambda: self._service.status(), {}).get("stale")
+                stale = self._run_quickly(lambda: self._service.status(), {}).get("stale")
                 if stale is not None and stale != tried and self._config.auto_retrain:
                     tried = stale
-                    with logs.log_call(log, "mend") as notes:
-                        run = lambda: self._service.mend(notes)  # noqa: E731 - it runs now
+                    with logs.log_call(log, "retrain") as notes:
+                        run = lambda: self._service.retrain_stale(notes)  # noqa: E731 - it runs now
                         self._learn("train", run, notes, TRAINING_LIMIT_S)
             except FaceDetError as error:
                 log.error("cannot retrain the model: %s", error)
             gevent.sleep(MODEL_CHECK_S)
 
-    def summary(self) -> str:
+    def describe(self) -> str:
         """Describe in one line what is served."""
         model = self._service.status().get("model")
         known = f"{model['classifier']}, {len(model['classes'])} classes" if model else "no model trained yet"
@@ -211,26 +211,27 @@ class DaemonMethods:
         recorded = audit_call(self._audit, action, run, notes, name)
         return self._learner.submit(recorded, limit_s=limit_s or self._call_limit_s, notes=notes)
 
-    def _swiftly(self, run: Callable[[], T], notes: Notes) -> T:
+    def _run_quickly(self, run: Callable[[], T], notes: Notes) -> T:
         return self._quick.submit(run, limit_s=self._call_limit_s, notes=notes)
 
-    def _replace(self, notes: Notes) -> dict[str, Any]:
+    def _reload(self, notes: Notes) -> dict[str, Any]:
         """Switch to the new configuration if it and the model on disk are usable."""
         self._notifier.reloading()
         try:
-            return self._replaced(notes)
+            return self._switch_over(notes)
         finally:
-            self._notifier.ready(self.summary())
+            self._notifier.ready(self.describe())
 
-    def _replaced(self, notes: Notes) -> dict[str, Any]:
+    def _switch_over(self, notes: Notes) -> dict[str, Any]:
         config = self._load()
         changed = [key for key, value in vars(config).items() if value != getattr(self._config, key)]
         restart = [key for key in RESTART_KEYS if getattr(config, key) != getattr(self._started_with, key)]
         if changed:
-            self._service = self._assemble(config, self._service)
+            self._service = self._build_service(config, self._service)
             self._config = config
-            if open_audit_log(config).path != self._audit.path:
-                self._audit = open_audit_log(config)
+            audit = open_audit_log(config.audit_path, config.encodings_path)
+            if audit.path != self._audit.path:
+                self._audit = audit
             logs.set_log_level(config.log_level)
             fields = {"model": self._service.status()["model"]}
         else:

@@ -51,10 +51,10 @@ class Enroller:
     Callers must make sure that only one call runs at a time.
     """
 
-    def __init__(self, places: Paths, engines: Engines, wanted: ModelOptions | None = None) -> None:
-        self.places = places
+    def __init__(self, paths: Paths, engines: Engines, options: ModelOptions | None = None) -> None:
+        self.paths = paths
         self.engines = engines
-        self._wanted = wanted or ModelOptions()
+        self._options = options or ModelOptions()
 
     def load(self) -> Recognizer:
         """The recognizer for the files on disk; its model is None if nothing was trained yet.
@@ -63,28 +63,31 @@ class Enroller:
         `auto_retrain`, the recognizer has no model instead, and `stale` says why; `retrain_stale` fixes it.
         """
         return retrain.load_or_mark_stale(
-            lambda: self._live(self.model()), self._unfit, self._wanted.auto_retrain
+            lambda: self._make_recognizer(self.model()),
+            self._recognizer_without_model,
+            auto_retrain=self._options.auto_retrain,
         )
 
-    def mend(self, on_progress: Callable[[str, int, int], None]) -> Recognizer:
+    def retrain_stale(self, on_progress: Callable[[str, int, int], None]) -> Recognizer:
         """Train again, so that the files fit this installation, without losing anybody.
 
         If the encodings fit, it trains on them, in seconds; otherwise it encodes the dataset again. Raises
         DataError if the dataset lacks photos of somebody.
         """
-        with lock_for_update(self.places.encodings):
+        with lock_for_update(self.paths.encodings):
             gallery = retrain.load_gallery_if_usable(
-                self.places.encodings, self._wanted.embedder, self.engines
+                self.paths.encodings, self._options.embedder, self.engines
             )
             if gallery is not None:
                 current = retrain.load_model_if_usable(self.model)
-                return self._save(gallery, current, choose_training_embedder(gallery, self._wanted.embedder))
+                return self._save(gallery, current, choose_training_embedder(gallery, self._options.embedder))
         return self.train(
             kind=None, embedder=None, thorough=False, on_progress=on_progress, lose_nobody=True
-        ).live
+        ).recognizer
 
-    def _unfit(self) -> Engine:
-        return self.engines.of(choose_recognition_embedder(self._wanted.embedder, None))
+    def _recognizer_without_model(self) -> Recognizer:
+        embedder = choose_recognition_embedder(self._options.embedder, None)
+        return Recognizer(self.engines.of(embedder), None, rule=self._options.rule)
 
     def enrol(self, name: str, data: bytes, rgb: Rgb) -> EnrolResult:
         """Store a picture of one face as a photo of `name`, and train on it.
@@ -92,22 +95,22 @@ class Enroller:
         `data` are the bytes of the picture, `rgb` its pixels. Raises NoFace, SeveralFaces or BadName.
         """
         name = check_person_name(name)
-        with lock_for_update(self.places.encodings):
-            gallery, current = Gallery.load(self.places.encodings), self.model()
-            embedder = self._embedder(current, gallery)
+        with lock_for_update(self.paths.encodings):
+            gallery, current = Gallery.load(self.paths.encodings), self.model()
+            embedder = self._choose_embedder(current, gallery)
             if gallery.names:
                 gallery.require(configurable_embedder(embedder))
-            safeguards.require_encodings(gallery, _known_labels(current), self.places.encodings)
-            engine = self._enrolling(gallery)
+            safeguards.require_encodings(gallery, _known_labels(current), self.paths.encodings)
+            engine = self._enrolment_engine(gallery)
             face = find_one_face(engine, rgb)
-            safeguards.warn_if_dataset_missing(self.places.dataset, len(gallery.names))
+            safeguards.warn_if_dataset_missing(self.paths.dataset, len(gallery.names))
             assert face.encoding is not None
             if not _holds_encoding(gallery, name, face.encoding):
                 gallery = gallery.plus(name, face.encoding, engine.fingerprint)
-            with safeguards.storing_photo(self.places.dataset, name, data) as photo:
-                live = self._save(gallery, current, embedder)
-        images = len(list_photos(self.places.dataset).get(name, []))
-        return EnrolResult(live, name, photo, images, face)
+            with safeguards.storing_photo(self.paths.dataset, name, data) as photo:
+                recognizer = self._save(gallery, current, embedder)
+        images = len(list_photos(self.paths.dataset).get(name, []))
+        return EnrolResult(recognizer, name, photo, images, face)
 
     def forget(self, name: str) -> ForgetResult:
         """Remove a person's encodings and photos, and every other trace (see forget.py).
@@ -116,21 +119,21 @@ class Enroller:
         After a kill or an error, another call continues. Raises UnknownPerson if there is no such person.
         """
         name = unicodedata.normalize("NFC", name)
-        places = self.places
-        with lock_for_update(places.encodings):
-            gallery, current = Gallery.load(places.encodings), self.model()
-            safeguards.require_dataset(places.dataset, len(gallery.names))
+        paths = self.paths
+        with lock_for_update(paths.encodings):
+            gallery, current = Gallery.load(paths.encodings), self.model()
+            safeguards.require_dataset(paths.dataset, len(gallery.names))
             known = gallery.names.count(name)
-            somewhere = has_person_folder(places.dataset, name) or quarantine_mentions(places.dataset, name)
+            somewhere = has_person_folder(paths.dataset, name) or quarantine_mentions(paths.dataset, name)
             if not somewhere and not known and name not in _known_labels(current):
                 raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
-            safeguards.require_encodings(gallery, _known_labels(current) - {name}, places.encodings)
+            safeguards.require_encodings(gallery, _known_labels(current) - {name}, paths.encodings)
             gallery = gallery.without(name)
-            embedder = self._embedder(current, gallery)
-            forgetting.remove_traces(places, name)
-            live = self._save(gallery, current, embedder, forgetting.find_other_models(places))
-            removed = forgetting.remove_person_photos(places, name)
-        return ForgetResult(live, removed, known)
+            embedder = self._choose_embedder(current, gallery)
+            forgetting.remove_traces(paths, name)
+            recognizer = self._save(gallery, current, embedder, forgetting.find_other_models(paths))
+            removed = forgetting.remove_person_photos(paths, name)
+        return ForgetResult(recognizer, removed, known)
 
     def train(
         self,
@@ -147,47 +150,48 @@ class Enroller:
         have photos. Raises BadRequest for an embedder that the configuration rules out, TooFewPeople for a
         dataset without usable photos, and DataError if the dataset lacks known people.
         """
-        chosen = self._checked(embedder)
-        with lock_for_update(self.places.encodings):
-            report = self._encoded(chosen, on_progress)
-            people, places = report.gallery.people, self.places
+        chosen = self._check_embedder(embedder)
+        with lock_for_update(self.paths.encodings):
+            report = self._encode_dataset(chosen, on_progress)
+            people, paths = report.gallery.people, self.paths
             known = _known_labels(retrain.load_model_if_usable(self.model))
             safeguards.require_most_people(
-                places.dataset, people, places.encodings, known, everybody=lose_nobody
+                paths.dataset, people, paths.encodings, known, everybody=lose_nobody
             )
             result = train_classifiers(
                 report.gallery,
-                [self._kind_for(kind)],
+                [self._choose_kind(kind)],
                 embedder=chosen,
-                false_accept_rate=self._wanted.false_accept_rate,
+                false_accept_rate=self._options.false_accept_rate,
                 jobs=1,
                 thorough=thorough,
                 on_progress=on_progress,
             )
-            live = self._live(result.models[0])
-            self._write(report.gallery, live.model)
-        return RetrainResult(live, report, result)
+            recognizer = self._make_recognizer(result.models[0])
+            self._write(report.gallery, recognizer.model)
+        return RetrainResult(recognizer, report, result)
 
-    def _checked(self, embedder: str | None) -> str:
-        wanted = self._wanted.embedder
-        if embedder in (None, AUTO_EMBEDDER, wanted):
-            return wanted
-        menu = [AUTO_EMBEDDER, *(CONFIGURABLE_EMBEDDERS if wanted == AUTO_EMBEDDER else [wanted])]
-        if embedder not in menu:
-            rule = "" if wanted == AUTO_EMBEDDER else ", as embedder in config.json says"
+    def _check_embedder(self, embedder: str | None) -> str:
+        configured = self._options.embedder
+        if embedder in (None, AUTO_EMBEDDER, configured):
+            return configured
+        free = configured == AUTO_EMBEDDER
+        choices = [AUTO_EMBEDDER, *(CONFIGURABLE_EMBEDDERS if free else [configured])]
+        if embedder not in choices:
+            why = "" if free else ", as embedder in config.json says"
             raise BadRequest(
-                f"options.embedder: must be one of {', '.join(menu)}{rule}, got {embedder!r:.40}"
+                f"options.embedder: must be one of {', '.join(choices)}{why}, got {embedder!r:.40}"
             )
         return str(embedder)
 
-    def _encoded(self, embedder: str, on_progress: Callable[[str, int, int], None]) -> EncodeReport:
+    def _encode_dataset(self, embedder: str, on_progress: Callable[[str, int, int], None]) -> EncodeReport:
         # Encode with all embedders, so that the next training may choose another one.
         engine = self.engines.of(
-            choose_enrolment_embedder(self._wanted.embedder if embedder == DLIB_RESNET else embedder)
+            choose_enrolment_embedder(self._options.embedder if embedder == DLIB_RESNET else embedder)
         )
-        with EncodingCache(self.places.cache) as cache:
+        with EncodingCache(self.paths.cache) as cache:
             report = encode_dataset(
-                self.places.dataset,
+                self.paths.dataset,
                 cache,
                 engine.options,
                 jobs=1,
@@ -197,75 +201,73 @@ class Enroller:
         if not report.gallery.names:
             # An empty dataset would wipe out the existing encodings.
             raise TooFewPeople(
-                f"{self.places.dataset}: must hold photos of people in folders with their names, "
+                f"{self.paths.dataset}: must hold photos of people in folders with their names, "
                 "got no usable photo; nothing was changed"
             )
         return report
 
-    def _kind_for(self, kind: str | None) -> str:
+    def _choose_kind(self, kind: str | None) -> str:
         if kind is not None and kind != AUTO_EMBEDDER:
             return kind
-        return (
-            self._wanted.kind
-            if self._wanted.kind != AUTO_EMBEDDER
-            else _classifier_kind(retrain.load_model_if_usable(self.model))
-        )
+        if self._options.kind != AUTO_EMBEDDER:
+            return self._options.kind
+        return _classifier_kind(retrain.load_model_if_usable(self.model))
 
     def model(self) -> Model | None:
         """The model on disk; None if nothing was trained yet. Raises ModelMissing if only its labels are."""
         try:
-            return load_model(self.places.model, self.places.labels)
+            return load_model(self.paths.model, self.paths.labels)
         except ModelMissing:
-            if self.places.model.exists():
+            if self.paths.model.exists():
                 # A model without labels is damage, not a fresh start.
                 raise
             return None
 
-    def _live(self, current: Model | None) -> Recognizer:
+    def _make_recognizer(self, current: Model | None) -> Recognizer:
         """The recognizer for a model. Engines needed for neither recognition nor enrolment are released."""
-        name = choose_recognition_embedder(self._wanted.embedder, current, self.places.model)
-        engine = self.engines.of(name)
+        embedder = choose_recognition_embedder(self._options.embedder, current, self.paths.model)
+        engine = self.engines.of(embedder)
         if current is not None:
             current.require_fingerprint(engine.fingerprint)
-        self.engines.keep_only(name, *JOINED_EMBEDDERS)
-        return Recognizer(engine, current)
+        self.engines.keep_only(embedder, *JOINED_EMBEDDERS)
+        return Recognizer(engine, current, rule=self._options.rule)
 
-    def _embedder(self, current: Model | None, gallery: Gallery) -> str:
+    def _choose_embedder(self, current: Model | None, gallery: Gallery) -> str:
         """The embedder to train on: the model's, or for a first model the best one that all photos have."""
         if current is None and gallery.names:
-            return choose_training_embedder(gallery, self._wanted.embedder)
-        return choose_recognition_embedder(self._wanted.embedder, current, self.places.model)
+            return choose_training_embedder(gallery, self._options.embedder)
+        return choose_recognition_embedder(self._options.embedder, current, self.paths.model)
 
-    def _enrolling(self, gallery: Gallery) -> Engine:
+    def _enrolment_engine(self, gallery: Gallery) -> Engine:
         """The engine to enrol with; it computes only the encodings that the other photos have too."""
         kept = gallery.embedders if gallery.names else None
-        engine = self.engines.of(choose_enrolment_embedder(self._wanted.embedder, kept))
+        engine = self.engines.of(choose_enrolment_embedder(self._options.embedder, kept))
         # The user chose this photo, so the focus gate must not reject it.
         return Engine.sharing(engine, replace(engine.options, focus_threshold=0.0))
 
     def _save(
         self, gallery: Gallery, current: Model | None, embedder: str, stale: Iterable[Path] = ()
     ) -> Recognizer:
-        swapped = None
+        model = None
         if gallery.names:
-            swapped = refit_model(
+            model = refit_model(
                 current,
                 gallery,
-                kind=self._wanted.kind if self._wanted.kind != AUTO_EMBEDDER else _classifier_kind(current),
+                kind=self._options.kind if self._options.kind != AUTO_EMBEDDER else _classifier_kind(current),
                 embedder=embedder,
-                false_accept_rate=self._wanted.false_accept_rate,
+                false_accept_rate=self._options.false_accept_rate,
             )
-        live = self._live(swapped)
-        self._write(gallery, swapped, stale)
-        return live
+        recognizer = self._make_recognizer(model)
+        self._write(gallery, model, stale)
+        return recognizer
 
-    def _write(self, gallery: Gallery, swapped: Model | None, stale: Iterable[Path] = ()) -> None:
+    def _write(self, gallery: Gallery, model: Model | None, stale: Iterable[Path] = ()) -> None:
         """Write all files or none, and delete the stale ones."""
         files: dict[Path, bytes | None] = dict.fromkeys(stale)
-        files[self.places.encodings] = gallery.dumps()
-        classifier, labels = (None, None) if swapped is None else dump_model(swapped)
-        files[self.places.model] = classifier
-        files[self.places.labels] = labels
+        files[self.paths.encodings] = gallery.dumps()
+        classifier, labels = (None, None) if model is None else dump_model(model)
+        files[self.paths.model] = classifier
+        files[self.paths.labels] = labels
         replace_files(files)
 
 

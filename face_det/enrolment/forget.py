@@ -29,54 +29,54 @@ _COPY_MARKS = ("~", ".bak", ".old", ".orig", ".save", ".backup", ".copy", ".tmp"
 encodings.pickle.bak2, encodings.pickle-2026-01-31.old."""
 
 
-def find_other_models(places: Paths) -> Iterator[Path]:
+def find_other_models(paths: Paths) -> Iterator[Path]:
     """Yield what `face-det train` left beside the model: other classifiers, labels and pictures, which
     name everybody."""
     names = [f"{kind}{end}" for kind in CLASSIFIERS for end in ("_face_recognizer.pickle", "-cm.png")]
     for name in (*names, DEFAULT_LABELS_NAME):
-        path = places.model.parent / name
-        if path not in (places.model, places.labels, places.encodings) and path.exists():
+        path = paths.model.parent / name
+        if path not in (paths.model, paths.labels, paths.encodings) and path.exists():
             yield path
 
 
-def remove_traces(places: Paths, name: str) -> None:
+def remove_traces(paths: Paths, name: str) -> None:
     """Remove a person from caches, facts and copies, while the person's photos are still there.
 
     Raises CannotWrite if something cannot be removed, and DataError if something cannot be read.
     """
     kept = []
-    for other, photos in list_photos(places.dataset).items():
+    for other, photos in list_photos(paths.dataset).items():
         for path in photos if other != name else ():
             with suppress(DataError):
                 kept.append(read_photo(path)[0])
-    with EncodingCache(places.cache) as cache:
+    with EncodingCache(paths.cache) as cache:
         # This also covers photos that were deleted by hand or are in quarantine.
         cache.keep_only(kept, strictly=True)
     # Its rows do not say whose they are, and it is only a cache.
-    _delete_file(facts_path(places.encodings))
-    for path in _find_copies(places):
+    _delete_file(facts_path(paths.encodings))
+    for path in _find_copies(paths):
         log.warning("%s: removed, because it is a copy of a file that names the person", path)
         _delete_file(path)
 
 
-def remove_person_photos(places: Paths, name: str) -> int:
+def remove_person_photos(paths: Paths, name: str) -> int:
     """Remove a person's photos, including those in quarantine, and unfinished files; return how many photos.
 
     This comes last: until then, a repeated call still finds the person. Raises as `remove_traces` does.
     """
-    for folder in {path.parent for path in (places.encodings, places.model, places.labels)}:
+    for folder in {path.parent for path in (paths.encodings, paths.model, paths.labels)}:
         recover_folder(folder)
-    removed = delete_quarantined(places.dataset, name) + remove_person(places.dataset, name)
+    removed = delete_quarantined(paths.dataset, name) + remove_person(paths.dataset, name)
     # Somebody may have quarantined one in between.
-    return removed + delete_quarantined(places.dataset, name)
+    return removed + delete_quarantined(paths.dataset, name)
 
 
-def _find_copies(places: Paths) -> Iterator[Path]:
+def _find_copies(paths: Paths) -> Iterator[Path]:
     """Yield copies that somebody made of our files in the same folders; they may name anybody."""
-    ours = [places.encodings, places.model, places.labels, places.cache]
-    ours.append(facts_path(places.encodings))
-    for folder in sorted({path.parent for path in ours}):
-        names = [path.name for path in ours if path.parent == folder]
+    files = [paths.encodings, paths.model, paths.labels, paths.cache]
+    files.append(facts_path(paths.encodings))
+    for folder in sorted({path.parent for path in files}):
+        names = [path.name for path in files if path.parent == folder]
         for path in sorted(folder.iterdir()):
             rest = next((path.name[len(name) :] for name in names if path.name.startswith(name)), "")
             if rest.startswith(("-journal", "-wal", "-shm")) or not path.is_file():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from face_det.gallery import EncodeReport
-from face_det.recognition import AUTO_EMBEDDER, Recognizer
+from face_det.recognition import AUTO_EMBEDDER, DecisionRule, Recognizer
 from face_det.training import TrainingResult
 from face_det.types import Face
 
@@ -29,17 +29,19 @@ class Paths:
 class ModelOptions:
     """What the configuration says about the model.
 
-    - `kind`: the classifier; AUTO_EMBEDDER ("auto") keeps that of the model file.
+    - `kind`: the classifier; "auto" keeps that of the model file.
     - `embedder`: "auto" keeps the one that the model was trained on.
     - `false_accept_rate`: the share of strangers wrongly named that is accepted.
-    - `auto_retrain`: train a model again if it does not fit, instead of raising an error.
+    - `auto_retrain`: train a model again if it does not fit (`Enroller.retrain_stale`), instead of raising
+      an error.
+    - `rule`: how a recognizer decides on names.
     """
 
     kind: str = AUTO_EMBEDDER
     embedder: str = AUTO_EMBEDDER
     false_accept_rate: float = 0.002
     auto_retrain: bool = False
-    """Whether a model that does not fit is no error, because it is trained again (Learner.mend)."""
+    rule: DecisionRule = field(default_factory=DecisionRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class EnrolResult:
     """What an enrolment did: the name, the stored photo, the person's number of photos, the face; and the
     recognizer to swap in."""
 
-    live: Recognizer
+    recognizer: Recognizer
     name: str
     photo: Path
     images: int
@@ -58,7 +60,7 @@ class EnrolResult:
 class ForgetResult:
     """How many photos and encodings were removed, and the recognizer to swap in."""
 
-    live: Recognizer
+    recognizer: Recognizer
     images: int
     encodings: int
 
@@ -67,7 +69,7 @@ class ForgetResult:
 class RetrainResult:
     """What a training did, and the recognizer to swap in."""
 
-    live: Recognizer
+    recognizer: Recognizer
     report: EncodeReport
     result: TrainingResult
 

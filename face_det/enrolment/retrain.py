@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from face_det.engine import Engine, Engines
+from face_det.engine import Engines
 from face_det.errors import FaceDetError, ModelMismatch, ModelMissing, UnsafePickle
 from face_det.gallery import Gallery
 from face_det.recognition import TRAIN_ADVICE, Model, Recognizer
@@ -19,28 +20,27 @@ MODEL_MISFIT_ERRORS = (ModelMismatch, ModelMissing, UnsafePickle)
 
 
 def load_or_mark_stale(
-    load: Callable[[], Recognizer], without: Callable[[], Engine], auto_retrain: bool
+    load: Callable[[], Recognizer], without_model: Callable[[], Recognizer], *, auto_retrain: bool
 ) -> Recognizer:
     """The recognizer that `load` returns, with `stale` set if its model should be trained again.
 
-    If loading fails, raise the error; with `auto_retrain`, return a recognizer with the engine that
-    `without` returns, and no model.
+    If loading fails, raise the error; with `auto_retrain`, return the recognizer that `without_model`
+    returns instead, with the error as the reason why it is stale.
     """
     try:
-        live = load()
+        recognizer = load()
     except MODEL_MISFIT_ERRORS as error:
         if not auto_retrain:
             raise
-        log.warning("%s (autoRetrain does it)", error)
-        return Recognizer(without(), None, str(error))
-    outdated = "" if live.model is None else live.model.outdated
-    if live.model is None or not outdated:
-        return live
-    stale = (
-        f"{live.model.place}: was trained by {outdated}; it answers and is used; to renew it, {TRAIN_ADVICE}"
-    )
+        log.warning("%s (autoRetrain will do so)", error)
+        return replace(without_model(), stale=str(error))
+    model = recognizer.model
+    if model is None or not model.outdated:
+        return recognizer
+    trained_by = f"was trained by {model.outdated}"
+    stale = f"{model.place}: {trained_by}; it still works and is used; to renew it, {TRAIN_ADVICE}"
     log.warning("%s", stale)
-    return Recognizer(live.engine, live.model, stale)
+    return replace(recognizer, stale=stale)
 
 
 def load_model_if_usable(load: Callable[[], Model | None]) -> Model | None:
@@ -58,7 +58,7 @@ def load_gallery_if_usable(encodings: Path, embedder: str, engines: Engines) -> 
         if not gallery.names:
             return None
         chosen = choose_training_embedder(gallery, embedder)
-        noted = gallery.fingerprint_of(chosen)
+        recorded = gallery.fingerprint_of(chosen)
     except FaceDetError:
         return None
-    return gallery if noted in (None, engines.of(chosen).fingerprint) else None
+    return gallery if recorded in (None, engines.of(chosen).fingerprint) else None

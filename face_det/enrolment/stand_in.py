@@ -1,4 +1,4 @@
-"""`face-det train`: encodings.pickle -> classifiers, their labels, and how good they are."""
+"""The stand-in: a `nearest` model in place of a classifier that needs more photos than there are."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def fit_stand_in(
     in_use: Path | None,
     false_accept_rate: float,
 ) -> tuple[Path, Model] | None:
-    """`nearest` for modelPath, while the kind that belongs there has too few photos of somebody.
+    """Fit a `nearest` model for the daemon's model file if the classifier for that file lacks photos.
 
-    So the first photos of a family are recognised; `in_use` is None where something else was asked for.
+    This way people are recognised from their first photos on. `targets` maps each classifier kind to its
+    file, and `in_use` is the daemon's model file, or None if the user asked for something else. Returns the
+    file and the model, or None if no stand-in is needed.
     """
     kind = next((kind for kind, path in targets.items() if path == in_use), None)
     if in_use is None or kind is None or kind == NEAREST_RECIPE:
@@ -31,12 +33,16 @@ def fit_stand_in(
     few = any(n < photos_needed(kind) for name, n in result.photos.items() if name != UNKNOWN)
     if not few and kind not in {skip.kind for skip in result.skipped}:
         return None
-    made = embedder_from_fingerprint(result.models[0].card.fingerprint)
-    fitted = refit_model(None, gallery, kind=kind, embedder=made, false_accept_rate=false_accept_rate)
+    embedder = embedder_from_fingerprint(result.models[0].card.fingerprint)
+    fitted = refit_model(None, gallery, kind=kind, embedder=embedder, false_accept_rate=false_accept_rate)
     return None if fitted is None else (in_use, fitted)
 
 
 def photos_needed(kind: str) -> int:
-    """Photos that each person must have for a classifier of that kind to be better than `nearest`."""
+    """The photos that each person needs before a classifier of that kind is better than `nearest`.
+
+    >>> photos_needed("nearest")
+    1
+    """
     recipe: Recipe = create_by_name(CLASSIFIERS, kind)
     return min(recipe.photos_each, MIN_PHOTOS_TO_HOLD_OUT)

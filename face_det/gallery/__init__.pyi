@@ -1,13 +1,13 @@
-from .check.facts import collect_facts as collect_facts
 from .check.facts import facts_path as facts_path
 from .check.facts import read_facts as read_facts
 from .check.findings import CheckedPhoto as CheckedPhoto
 from .check.findings import Finding as Finding
 from .check.findings import FindingKind as FindingKind
-from .check.findings import find_problems as find_problems
 from .check.run import QUARANTINED_FROM as QUARANTINED_FROM
-from .check.run import choose_for_quarantine as choose_for_quarantine
-from .check.run import find_link_targets as find_link_targets
+from .check.run import DatasetCheck as DatasetCheck
+from .check.run import check_dataset as check_dataset
+from .check.run import plan_quarantine as plan_quarantine
+from .check.run import select_findings as select_findings
 from .dataset import check_person_name as check_person_name
 from .dataset import has_person_folder as has_person_folder
 from .dataset import list_photos as list_photos

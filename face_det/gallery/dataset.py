@@ -93,9 +93,9 @@ def has_person_folder(dataset: Path, name: str) -> bool:
     >>> has_person_folder(Path("no such folder"), "anna")
     False
     """
-    wanted = unicodedata.normalize("NFC", name)
+    composed = unicodedata.normalize("NFC", name)
     return any(
-        _name_of(entry) == wanted and not entry.name.startswith(".") and entry.is_dir()
+        _name_of(entry) == composed and not entry.name.startswith(".") and entry.is_dir()
         for entry in _entries(dataset)
     )
 
@@ -110,7 +110,7 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store_photo(Path(folder), "anna", b"BM, as a bitmap begins").name
-    '4b1f2c81d6e95c5e.bmp'
+    'b2d291741c11c2dd.bmp'
     """
     name = check_person_name(name)
     suffix = next((suffix for magic, suffix in _FORMATS if magic.match(data)), None)
@@ -144,10 +144,10 @@ def remove_person(dataset: Path, name: str) -> int:
     >>> remove_person(Path("no such folder"), "anna")
     0
     """
-    wanted = unicodedata.normalize("NFC", name)
+    composed = unicodedata.normalize("NFC", name)
     count = 0
     for entry in _entries(dataset):
-        if entry.name.startswith(".") or _name_of(entry) != wanted:
+        if entry.name.startswith(".") or _name_of(entry) != composed:
             continue
         try:
             if entry.is_symlink():

@@ -84,21 +84,21 @@ def encode_dataset(
     engine = build_engine(options) if engine is None else Engine.sharing(engine, options)
     settings = _settings_key(options, engine.fingerprint)
     hashes = {photo: _hash_photo(photo.path) for photo in photos}
-    outcomes = {sha256: known for sha256 in set(hashes.values()) if (known := cache.get(sha256, settings))}
-    outcomes[""] = EncodingResult(None, OmissionReason.BAD_IMAGE)
-    new = {sha256: photo.path for photo, sha256 in reversed(hashes.items()) if sha256 not in outcomes}
-    done = sum(sha256 in outcomes for sha256 in hashes.values())
+    results = {sha256: known for sha256 in set(hashes.values()) if (known := cache.get(sha256, settings))}
+    results[""] = EncodingResult(None, OmissionReason.BAD_IMAGE)
+    new = {sha256: photo.path for photo, sha256 in reversed(hashes.items()) if sha256 not in results}
+    done = sum(sha256 in results for sha256 in hashes.values())
     on_progress(done, len(photos))
     weights = Counter(hashes.values())
     with contextlib.closing(_encode_new(new, options, jobs, engine)) as computed:
-        for asked, read, outcome in computed:
-            outcomes[asked] = outcome
+        for listed, read, result in computed:
+            results[listed] = result
             if read is not None:
-                cache.put(read, settings, outcome)
-            done += weights[asked]
+                cache.put(read, settings, result)
+            done += weights[listed]
             on_progress(done, len(photos))
     cache.keep_only(hashes.values())
-    found = {photo: outcomes[hashes[photo]] for photo in photos}
+    found = {photo: results[hashes[photo]] for photo in photos}
     return _make_report(photos, found, _computed_paths(new, hashes), engine.fingerprint)
 
 
@@ -116,7 +116,7 @@ def _encode_new(
 
 
 def _settings_key(options: EngineOptions, fingerprint: str) -> str:
-    """A key for everything an outcome depends on, besides the photo."""
+    """A hash of everything that a result depends on, besides the photo."""
     parts = [
         RESULT_FORMAT,
         options.detector,
@@ -145,7 +145,7 @@ def _computed_paths(new: dict[str, Path], hashes: dict[_DatasetPhoto, str]) -> s
 
 def _make_report(
     photos: Iterable[_DatasetPhoto],
-    outcomes: dict[_DatasetPhoto, EncodingResult],
+    results: dict[_DatasetPhoto, EncodingResult],
     computed: set[Path],
     fingerprint: str,
 ) -> EncodeReport:
@@ -153,14 +153,14 @@ def _make_report(
     tallies: dict[str, Counter[str]] = {}
     for photo in photos:
         tally = tallies.setdefault(photo.name, Counter())
-        outcome = outcomes[photo]
-        if outcome.encoding is None:
-            assert outcome.reason is not None
-            left_out.append(OmittedPhoto(photo.path, outcome.reason, photo.name))
+        result = results[photo]
+        if result.encoding is None:
+            assert result.reason is not None
+            left_out.append(OmittedPhoto(photo.path, result.reason, photo.name))
             tally["left_out"] += 1
         else:
             names.append(photo.name)
-            encodings.append(outcome.encoding)
+            encodings.append(result.encoding)
             tally["encoded" if photo.path in computed else "reused"] += 1
     return EncodeReport(
         Gallery.from_rows(encodings, names, fingerprint),

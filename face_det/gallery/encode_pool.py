@@ -33,7 +33,7 @@ HashedPhoto = tuple[str, Path]
 HashedResult = tuple["str | None", EncodingResult]
 """The sha256 of the bytes that were read, or None if the result must not be cached; and the result."""
 
-_UNDER_WAY = 2
+_PER_PROCESS = 2
 """Photos handed out per process: one in progress, one waiting."""
 
 _FAULTS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
@@ -67,20 +67,20 @@ def encode_in_processes(
     finished = False
     while not finished:
         with _Pool(options, jobs) as pool:
-            under_way: dict[Future[HashedResult], HashedPhoto] = {}
+            in_progress: dict[Future[HashedResult], HashedPhoto] = {}
             suspects: list[HashedPhoto] = []
             while not suspects:
-                while len(under_way) < jobs * _UNDER_WAY and (task := next(tasks, None)) is not None:
-                    under_way[pool.submit(task[1])] = task
-                if not under_way:
+                while len(in_progress) < jobs * _PER_PROCESS and (task := next(tasks, None)) is not None:
+                    in_progress[pool.submit(task[1])] = task
+                if not in_progress:
                     finished = True
                     break
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                done, _ = wait(in_progress, return_when=FIRST_COMPLETED)
                 # In a broken pool, everything in progress ends at once.
                 if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                    done, _ = wait(under_way)
+                    done, _ = wait(in_progress)
                 for future in done:
-                    task = under_way.pop(future)
+                    task = in_progress.pop(future)
                     if isinstance(future.exception(), BrokenProcessPool):
                         suspects.append(task)
                     else:
@@ -109,9 +109,9 @@ class _Pool:
     def __init__(self, options: EngineOptions, jobs: int) -> None:
         context = multiprocessing.get_context("spawn")
         # Nothing is ever written: the workers read its end once every copy of our side is closed.
-        self._theirs, self._ours = context.Pipe(duplex=False)
+        self._worker_end, self._our_end = context.Pipe(duplex=False)
         self._executor = ProcessPoolExecutor(
-            jobs, mp_context=context, initializer=_start_worker, initargs=(options, self._theirs)
+            jobs, mp_context=context, initializer=_start_worker, initargs=(options, self._worker_end)
         )
 
     def __enter__(self) -> _Pool:
@@ -122,8 +122,8 @@ class _Pool:
         for process in list((self._executor._processes or {}).values()):
             process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
-        self._ours.close()
-        self._theirs.close()
+        self._our_end.close()
+        self._worker_end.close()
 
     def submit(self, path: Path | None) -> Future[HashedResult]:
         """Encode a photo in a worker; None just waits until a worker is ready."""

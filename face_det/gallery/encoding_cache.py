@@ -110,8 +110,8 @@ class EncodingCache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._told = False
-        self._kept = True
+        self._warned = False
+        self._on_disk = True
         self._connection = self._open()
 
     def __enter__(self) -> EncodingCache:
@@ -131,15 +131,15 @@ class EncodingCache:
     def get(self, sha256: str, settings: str) -> EncodingResult | None:
         """The result for a photo with these settings; None if it is not in the cache."""
         query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
-        row = self._try(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
+        row = self._run(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
         return None if row is None else _result_of_row(*row)
 
-    def put(self, sha256: str, settings: str, outcome: EncodingResult) -> None:
+    def put(self, sha256: str, settings: str, result: EncodingResult) -> None:
         """Store the result for a photo; it is on disk when this returns."""
-        encoding = None if outcome.encoding is None else np.asarray(outcome.encoding, "<f8").tobytes()
-        reason = None if outcome.reason is None else outcome.reason.value
+        encoding = None if result.encoding is None else np.asarray(result.encoding, "<f8").tobytes()
+        reason = None if result.reason is None else result.reason.value
         row = (sha256, settings, reason, encoding)
-        self._try(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
+        self._run(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
 
     def keep_only(self, hashes: Iterable[str], *, strictly: bool = False) -> None:
         """Delete everything about photos other than these, leaving no trace.
@@ -158,15 +158,15 @@ class EncodingCache:
                 self._connection.execute("VACUUM")
             # Nobody can tell whose rows a damaged file holds.
             _damaged_path(self.path).unlink(missing_ok=True)
-            if strictly and not self._kept and self.path.exists():
+            if strictly and not self._on_disk and self.path.exists():
                 raise sqlite3.OperationalError("the file cannot be used")
         except (sqlite3.Error, OSError) as error:
             if self._connection.in_transaction:
                 self._connection.rollback()
             if strictly:
-                advice = "free disk space and make it writable, or delete it, then try again"
+                advice = "make room on that disk and make it writable, or delete it, then try again"
                 raise CannotWrite(f"{self.path}: cannot be cleaned: {error}; {advice}") from error
-            self._tell(error)
+            self._warn_once(error)
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -180,7 +180,7 @@ class EncodingCache:
                 return self._connect()
         except (OSError, sqlite3.Error) as error:
             log.warning("%s: cannot be used (%s); what is encoded now is not kept", self.path, error)
-            self._kept = False
+            self._on_disk = False
             memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             memory.execute(_SCHEMA)
             return memory
@@ -196,9 +196,9 @@ class EncodingCache:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
             columns = [row[1] for row in connection.execute("PRAGMA table_info(photos)")]
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if columns != _COLUMNS or verdict != "ok":
-                raise sqlite3.DatabaseError(verdict if columns == _COLUMNS else "unexpected columns")
+            (status,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if columns != _COLUMNS or status != "ok":
+                raise sqlite3.DatabaseError(status if columns == _COLUMNS else "unexpected columns")
         except BaseException:
             connection.close()
             raise
@@ -209,19 +209,19 @@ class EncodingCache:
         for suffix in ("-journal", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
-    def _try(self, action: Callable[[], _T]) -> _T | None:
+    def _run(self, action: Callable[[], _T]) -> _T | None:
         """What the action returns; if the file fails, log it and return None."""
         try:
             return action()
         except sqlite3.Error as error:
-            self._tell(error)
+            self._warn_once(error)
             return None
 
-    def _tell(self, error: Exception) -> None:
+    def _warn_once(self, error: Exception) -> None:
         """Log the error once, and not again with every photo."""
-        if not self._told:
+        if not self._warned:
             log.warning("%s: %s; going on without it", self.path, error)
-        self._told = True
+        self._warned = True
 
 
 def _damaged_path(path: Path) -> Path:

@@ -150,14 +150,14 @@ def _read_row(place: str, row: object) -> Encodings:
 
 def _read_fingerprints(path: Path, content: dict[Any, Any]) -> dict[str, str]:
     """The recorded fingerprints, without those of unknown embedders. The original's files have none."""
-    noted = content.get(FINGERPRINTS_KEY, {})
-    if not isinstance(noted, dict):
+    recorded = content.get(FINGERPRINTS_KEY, {})
+    if not isinstance(recorded, dict):
         raise BadEncodings(
-            f"{path}: {FINGERPRINTS_KEY}: must be a table, got {type(noted).__name__}; {RUN_ENCODE}"
+            f"{path}: {FINGERPRINTS_KEY}: must be a table, got {type(recorded).__name__}; {RUN_ENCODE}"
         )
-    for embedder, text in noted.items():
+    for embedder, text in recorded.items():
         others = {*ENCODINGS_KEYS, DLIB_AND_SFACE} - {embedder}
         if not isinstance(text, str) or not text or text.partition(":")[0] in others:
             place = f"{path}: {FINGERPRINTS_KEY}[{embedder!r:.40}]"
             raise BadEncodings(f"{place}: must be its network's, got {text!r:.60}; {RUN_ENCODE}")
-    return {embedder: noted[embedder] for embedder in ENCODINGS_KEYS if embedder in noted}
+    return {embedder: recorded[embedder] for embedder in ENCODINGS_KEYS if embedder in recorded}

@@ -160,12 +160,12 @@ class Gallery:
         >>> Gallery.empty().fingerprint_of("sface")
         'sface'
         """
-        noted = self._fingerprints.get(embedder)
+        recorded = self._fingerprints.get(embedder)
         if embedder == DLIB_AND_SFACE and {DLIB_RESNET, SFACE} <= self._fingerprints.keys():
-            noted = join_fingerprints(
+            recorded = join_fingerprints(
                 DLIB_AND_SFACE, self._fingerprints[DLIB_RESNET], self._fingerprints[SFACE]
             )
-        return noted if noted is not None or embedder == DLIB_RESNET else embedder
+        return recorded if recorded is not None or embedder == DLIB_RESNET else embedder
 
     def plus(self, name: str, encoding: npt.ArrayLike, fingerprint: str | None = None) -> Gallery:
         """The gallery with one more encoding.

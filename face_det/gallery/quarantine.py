@@ -34,6 +34,15 @@ from face_det.storage import (
     sync_folder,
 )
 
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What os.link fails with if the file system has no hard links (FAT, some network shares)."""
+NOT_MOVED = "it is where it was"
+"""The consequence that the error message for a failed move states."""
+
+
+class PlaceTaken(Exception):
+    """Another file has taken the place of the one to be put back."""
+
 
 @dataclass(frozen=True, slots=True)
 class FailedMove:
@@ -71,28 +80,28 @@ def quarantine_photos(dataset: Path, photos: Iterable[tuple[Path, str]]) -> Quar
     >>> quarantine_photos(Path("dataset"), [])
     QuarantineResult(moved=(), failed=())
     """
-    wanted = [(_path_in_dataset(dataset, path), why) for path, why in photos]
-    if not wanted:
+    chosen = [(_path_in_dataset(dataset, path), why) for path, why in photos]
+    if not chosen:
         return QuarantineResult((), ())
     batch = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     moved: list[QuarantinedPhoto] = []
     failed: list[FailedMove] = []
     with lock_folders([dataset]):
-        for source, why in wanted:
+        for source, why in chosen:
             if not entry_exists(dataset / source):
                 continue
-            aside = QuarantinedPhoto(batch, source, quarantine_journal.quarantine_path(batch, source), why)
+            entry = QuarantinedPhoto(batch, source, quarantine_journal.quarantine_path(batch, source), why)
             try:
                 with report_write_errors(dataset / source, NOT_MOVED):
-                    make_folder((dataset / aside.place).parent)
-                quarantine_journal.append_entry(dataset / QUARANTINE_FOLDER, aside)
-                move_in(dataset / source, dataset / aside.place)
+                    make_folder((dataset / entry.place).parent)
+                quarantine_journal.append_entry(dataset / QUARANTINE_FOLDER, entry)
+                move_in(dataset / source, dataset / entry.place)
             except CannotWrite as error:
                 # Otherwise somebody deleted it meanwhile, or it was moved but not yet synced to disk.
                 if entry_exists(dataset / source):
                     failed.append(FailedMove(source, error))
-            if entry_exists(dataset / aside.place):
-                moved.append(aside)
+            if entry_exists(dataset / entry.place):
+                moved.append(entry)
         _remove_empty_folders(dataset)
     return QuarantineResult(tuple(moved), tuple(failed))
 
@@ -106,7 +115,7 @@ def list_quarantined(dataset: Path) -> list[QuarantinedPhoto]:
     []
     """
     return [
-        aside for aside in quarantine_journal.list_entries(dataset) if entry_exists(dataset / aside.place)
+        entry for entry in quarantine_journal.list_entries(dataset) if entry_exists(dataset / entry.place)
     ]
 
 
@@ -124,22 +133,22 @@ def restore_photos(dataset: Path, *, everything: bool = False) -> RestoreResult:
     back, taken, gone = [], [], []
     failed = []
     with lock_folders([dataset]):
-        for aside in _entries_to_restore(dataset, everything=everything):
-            source, place = dataset / aside.source, dataset / aside.place
+        for entry in _entries_to_restore(dataset, everything=everything):
+            source, place = dataset / entry.source, dataset / entry.place
             if entry_exists(place):
                 try:
                     move_back(place, source)
                 except PlaceTaken:
-                    taken.append(aside.source)
+                    taken.append(entry.source)
                     continue
                 except CannotWrite as error:
                     if entry_exists(place):
-                        failed.append(FailedMove(aside.source, error))
+                        failed.append(FailedMove(entry.source, error))
                         continue
                 if entry_exists(source):
-                    back.append(aside.source)
+                    back.append(entry.source)
             if not entry_exists(source):
-                gone.append(aside.source)
+                gone.append(entry.source)
         _remove_empty_folders(dataset)
     return RestoreResult(tuple(back), tuple(taken), tuple(gone), tuple(failed))
 
@@ -169,12 +178,12 @@ def delete_quarantined(dataset: Path, name: str) -> int:
         return 0
     with lock_folders([dataset]):
         entries = quarantine_journal.list_entries(dataset)
-        theirs = set(_entries_of(name, entries))
-        count = sum(entry_exists(dataset / aside.place) for aside in theirs)
+        matching = set(_entries_of(name, entries))
+        count = sum(entry_exists(dataset / entry.place) for entry in matching)
         journal = dataset / QUARANTINE_FOLDER / JOURNAL_NAME
-        if theirs and entry_exists(journal):
+        if matching and entry_exists(journal):
             # Their name goes too. It goes first: after a kill, photos are found without the journal.
-            rest = [quarantine_journal.format_entry(aside) for aside in entries if aside not in theirs]
+            rest = [quarantine_journal.format_entry(entry) for entry in entries if entry not in matching]
             replace_without_lock(journal, "".join(rest).encode())
         for folder in _folders_of(dataset, name):
             shutil.rmtree(folder, ignore_errors=True)  # it does not follow links
@@ -195,13 +204,13 @@ def _path_in_dataset(dataset: Path, path: Path) -> PurePosixPath:
 def _entries_to_restore(dataset: Path, *, everything: bool) -> list[QuarantinedPhoto]:
     """The entries of the last batch that still has photos in quarantine, or of all such batches."""
     entries = quarantine_journal.list_entries(dataset)
-    batches = [aside.batch for aside in entries if entry_exists(dataset / aside.place)]
-    wanted = set(batches if everything else batches[-1:])
-    return [aside for aside in entries if aside.batch in wanted]
+    batches = [entry.batch for entry in entries if entry_exists(dataset / entry.place)]
+    chosen = set(batches if everything else batches[-1:])
+    return [entry for entry in entries if entry.batch in chosen]
 
 
 def _entries_of(name: str, entries: Sequence[QuarantinedPhoto]) -> list[QuarantinedPhoto]:
-    return [aside for aside in entries if _same_name(name, aside.source.parts[0])]
+    return [entry for entry in entries if _same_name(name, entry.source.parts[0])]
 
 
 def _folders_of(dataset: Path, name: str) -> list[Path]:
@@ -233,16 +242,6 @@ def _remove_empty_folders(dataset: Path) -> None:
         if {entry.name for entry in folder.iterdir()} <= {JOURNAL_NAME}:
             (folder / JOURNAL_NAME).unlink(missing_ok=True)
             folder.rmdir()
-
-
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What os.link fails with if the file system has no hard links (FAT, some network shares)."""
-NOT_MOVED = "it is where it was"
-"""The consequence that the error message for a failed move states."""
-
-
-class PlaceTaken(Exception):
-    """Another file has taken the place of the one to be put back."""
 
 
 def entry_exists(path: Path) -> bool:

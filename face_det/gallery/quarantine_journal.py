@@ -65,10 +65,10 @@ def list_entries(dataset: Path) -> list[QuarantinedPhoto]:
     []
     """
     # In this order, because a photo that is being quarantined right now gets its line before it moves.
-    lying = list(_scan_photos(dataset))
+    present = list(_scan_photos(dataset))
     listed = read_journal(dataset / QUARANTINE_FOLDER / JOURNAL_NAME)
-    known = {aside.place for aside in listed}
-    return [aside for aside in lying if aside.place not in known] + listed
+    known = {entry.place for entry in listed}
+    return [entry for entry in present if entry.place not in known] + listed
 
 
 def list_batches(dataset: Path) -> list[Path]:
@@ -114,10 +114,10 @@ def _list_folder(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: must be a folder that can be read, got {error.strerror}") from error
 
 
-def append_entry(folder: Path, aside: QuarantinedPhoto) -> None:
-    """Append a line to the journal; it is on disk when this returns. A line cut short by a kill is ended first.
+def append_entry(folder: Path, entry: QuarantinedPhoto) -> None:
+    """Append a line to the journal; it is on disk when this returns.
 
-    Raises CannotWrite if that is not possible.
+    A line that a kill cut short is ended first. Raises CannotWrite if the line cannot be written.
     """
     with report_write_errors(folder / JOURNAL_NAME):
         descriptor = os.open(
@@ -127,9 +127,9 @@ def append_entry(folder: Path, aside: QuarantinedPhoto) -> None:
             size = os.fstat(descriptor).st_size
             if not size:
                 copy_owner(descriptor, folder.stat())
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            whole = (b"\n" if torn else b"") + format_entry(aside).encode()
-            if os.write(descriptor, whole) < len(whole):
+            cut_short = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            line = (b"\n" if cut_short else b"") + format_entry(entry).encode()
+            if os.write(descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
@@ -137,14 +137,14 @@ def append_entry(folder: Path, aside: QuarantinedPhoto) -> None:
         sync_folder(folder)
 
 
-def format_entry(aside: QuarantinedPhoto) -> str:
+def format_entry(entry: QuarantinedPhoto) -> str:
     """The journal's line for a photo.
 
     >>> source = PurePosixPath("anna/1.jpg")
     >>> format_entry(QuarantinedPhoto("1", source, quarantine_path("1", source), "blurry"))
     '{"move": "1", "from": "anna/1.jpg", "to": ".quarantine/1/anna/1.jpg", "why": "blurry"}\\n'
     """
-    values = {"move": aside.batch, "from": str(aside.source), "to": str(aside.place), "why": aside.why}
+    values = {"move": entry.batch, "from": str(entry.source), "to": str(entry.place), "why": entry.why}
     return json.dumps(values) + "\n"
 
 
@@ -175,14 +175,14 @@ def _parse_entry(path: Path, content: Any) -> QuarantinedPhoto:
     if isinstance(content, dict) and all(
         isinstance(content.get(key), str) for key in ("move", "from", "to", "why")
     ):
-        aside = QuarantinedPhoto(
+        entry = QuarantinedPhoto(
             content["move"], PurePosixPath(content["from"]), PurePosixPath(content["to"]), content["why"]
         )
-        plain = aside.batch not in ("", ".", "..") and "/" not in aside.batch
+        plain = entry.batch not in ("", ".", "..") and "/" not in entry.batch
         if (
             plain
-            and is_photo_path(aside.source)
-            and aside.place == quarantine_path(aside.batch, aside.source)
+            and is_photo_path(entry.source)
+            and entry.place == quarantine_path(entry.batch, entry.source)
         ):
-            return aside
+            return entry
     raise DataError(f"{path}: must be a journal of face-det, got {str(content)[:80]!r}; move it away")

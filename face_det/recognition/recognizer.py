@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,13 +28,18 @@ class Recognizer:
     engine: Engine
     model: Model | None
     stale: str | None = None
-    rule: DecisionRule = DecisionRule()
+    rule: DecisionRule = field(default_factory=DecisionRule)
 
     def match(self, faces: Sequence[Face], frames: Sequence[Hashable]) -> list[Match]:
         """Decide on each face who it is; faces without an encoding keep the reason why they have none.
 
         `frames` has an entry for each face. Faces with equal entries were seen in one picture, where a
         person is only named once (`decide_names`).
+
+        >>> from face_det.types import Box, Reason
+        >>> small = Face(Box(0, 0, 9, 9), 1.0, 0.0, Reason.TOO_SMALL, None)
+        >>> Recognizer(engine=None, model=None).match([small], [0])[0].reason.value
+        'too_small'
         """
         encoded = [index for index, face in enumerate(faces) if face.encoding is not None]
         matches = [Match(None, None, face.reason) for face in faces]

@@ -11,6 +11,7 @@ from .client import Client as Client
 from .dispatch import Dispatcher as Dispatcher
 from .endpoint import bind_endpoint as bind_endpoint
 from .endpoint import hold_endpoint as hold_endpoint
+from .endpoint import is_endpoint_held as is_endpoint_held
 from .keys import authorise_client as authorise_client
 from .keys import create_server_keys as create_server_keys
 from .keys import generate_key_pair as generate_key_pair

@@ -14,8 +14,25 @@ _LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
 """How ZeroMQ writes the peer of a Unix socket: user, group and process."""
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who made a request, and how it came in.
+
+    `door` is `rpc`, `signal`, `command`, or `daemon` for what the daemon does by itself. `uid` is the
+    user id of a local caller; `peer` and `key` are the address and the name of the key of one over tcp.
+    """
+
+    door: str
+    uid: int | None = None
+    peer: str | None = None
+    key: str | None = None
+
+
 CURRENT_CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 """Set by the server in the greenlet of each call; every greenlet has its own context."""
+
+CURRENT_CLIENT: ContextVar[Hashable] = ContextVar("client", default=None)
+"""The connection for which a greenlet submits jobs; connections take turns."""
 
 
 def identify_caller(frame: zmq.Frame) -> Caller:
@@ -27,31 +44,17 @@ def identify_caller(frame: zmq.Frame) -> Caller:
     return Caller("rpc", peer=address or None, key=_frame_property(frame, "User-Id") or None)
 
 
+def command_caller() -> Caller:
+    """Return the user of this process as the caller of a command.
+
+    >>> command_caller().door
+    'command'
+    """
+    return Caller("command", uid=os.getuid())
+
+
 def _frame_property(frame: zmq.Frame, name: str) -> str | None:
     try:
         return str(frame.get(name))
     except zmq.ZMQError:
         return None
-
-
-CURRENT_CLIENT: ContextVar[Hashable] = ContextVar("client", default=None)
-"""The client for whom a greenlet submits jobs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who made a request, and how it came in.
-
-    `door` is `rpc`, `signal`, `command`, or `daemon` for what the daemon does by itself. `uid` is the
-    user id of a local caller; `peer` and `key` are the address and key of one over tcp.
-    """
-
-    door: str
-    uid: int | None = None
-    peer: str | None = None
-    key: str | None = None
-
-
-def command_caller() -> Caller:
-    """Return the user of this process as the caller of a command."""
-    return Caller("command", uid=os.getuid())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import ipaddress
 import os
 import socket
@@ -39,7 +40,7 @@ def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
     folder = endpoint.path.parent
     if not folder.is_dir():
         raise endpoint_error(f"must be in a folder that exists, got {endpoint.path}; make {folder} first")
-    marker = Path(f"{endpoint.path}.lock")
+    marker = _lock_file(endpoint.path)
     lock = filelock.FileLock(marker, timeout=0)
     try:
         lock.acquire()
@@ -59,6 +60,20 @@ def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
         lock.release()
 
 
+def is_endpoint_held(endpoint: Endpoint) -> bool:
+    """Return True if a live daemon holds the lock of a Unix socket; a tcp port has no lock."""
+    if endpoint.path is None:
+        return False
+    try:
+        with _lock_file(endpoint.path).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def bind_endpoint(endpoint: Endpoint, listen: Callable[[str], None]) -> None:
     """Call `listen` with the address in the form that zmq expects, and translate its errors."""
     old = os.umask(SOCKET_UMASK)
@@ -70,6 +85,10 @@ def bind_endpoint(endpoint: Endpoint, listen: Callable[[str], None]) -> None:
         raise endpoint_error(f"cannot listen on {endpoint.text}: {error.strerror}") from error
     finally:
         os.umask(old)
+
+
+def _lock_file(path: Path) -> Path:
+    return Path(f"{path}.lock")
 
 
 def _remove_leftovers(endpoint: Endpoint, path: Path) -> None:
@@ -117,7 +136,7 @@ def _pid_in(marker: Path) -> str:
 def is_reachable_from_outside(endpoint: Endpoint) -> bool:
     """Return True if other machines could connect: tcp on any address but a loopback one.
 
-    >>> is_reachable_from_outside(parse_endpoint("tcp://127.0.0.1:4242"))
+    >>> is_reachable_from_outside(Endpoint("tcp://127.0.0.1:4242", host="127.0.0.1", port=4242))
     False
     """
     if endpoint.path is not None:

@@ -68,7 +68,7 @@ class RpcServer:
         *,
         heartbeat_s: float,
         max_message_bytes: int,
-        guard: Authenticator | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
         self._dispatch = dispatch
         self._heartbeat_s = heartbeat_s
@@ -89,9 +89,9 @@ class RpcServer:
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        self._guard = guard
-        if guard is not None:
-            guard.protect(self._context, self._socket)
+        self._authenticator = authenticator
+        if authenticator is not None:
+            authenticator.protect(self._context, self._socket)
 
     def bind(self, address: str) -> None:
         """Listen on a zmq address; raise zmq.ZMQError if that is not possible."""
@@ -105,8 +105,8 @@ class RpcServer:
             log.critical("can no longer serve", exc_info=task.exc_info)
             on_crash()
 
-        guarding = (self._guard.answer,) if self._guard is not None else ()
-        for loop in (self._receive, self._beat, *guarding):
+        authenticating = (self._authenticator.answer,) if self._authenticator is not None else ()
+        for loop in (self._receive, self._beat, *authenticating):
             self._tasks.spawn(loop).link_exception(crashed)
 
     @property
@@ -127,8 +127,8 @@ class RpcServer:
     def close(self, linger_s: float) -> None:
         """Deliver outstanding replies within `linger_s` seconds and close."""
         self._tasks.kill()
-        if self._guard is not None:
-            self._guard.close()
+        if self._authenticator is not None:
+            self._authenticator.close()
         self._socket.close(linger=int(linger_s * 1000))
         self._context.term()
 
@@ -136,7 +136,7 @@ class RpcServer:
         while True:
             parts = self._socket.recv_multipart(copy=False)
             # Treat a message from a client that has lost its authorisation as empty.
-            admitted = self._guard is None or self._guard.admits(parts[-1])
+            admitted = self._authenticator is None or self._authenticator.admits(parts[-1])
             try:
                 message = messages.unpack_message([part.bytes for part in parts] if admitted else [])
             except MalformedMessage as fault:

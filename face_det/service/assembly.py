@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 from face_det.config import Config
 from face_det.engine import Engine, EngineOptions, Engines, build_isolated_engine
@@ -15,8 +14,6 @@ from face_det.recognition import (
     choose_enrolment_embedder,
     choose_recognition_embedder,
 )
-from face_det.service import audit
-from face_det.service.audit import AuditLog
 from face_det.service.service import Limits, Service
 
 
@@ -25,7 +22,7 @@ def build_recognition_options(config: Config) -> EngineOptions:
 
     Raises whatever reading the model raises.
     """
-    found = build_learner(config).model()
+    found = build_enroller(config).model()
     return _build_options(config, choose_recognition_embedder(config.embedder, found, config.model_path))
 
 
@@ -71,7 +68,6 @@ def decision_rule(config: Config) -> DecisionRule:
 def service_limits(config: Config) -> Limits:
     """Return the limits on what callers may ask for."""
     return Limits(
-        rule=decision_rule(config),
         max_images=config.max_images,
         max_pixels=config.max_pixels,
         max_bytes=config.max_file_bytes,
@@ -80,15 +76,19 @@ def service_limits(config: Config) -> Limits:
     )
 
 
-def build_learner(config: Config, predecessor: Service | None = None) -> Enroller:
+def build_enroller(config: Config, predecessor: Service | None = None) -> Enroller:
     """Build the learner, which writes all data files. Nothing is loaded yet."""
     shared = Engines(_build_options(config, AUTO_EMBEDDER), _engine_builder(config))
     if predecessor is not None and predecessor.engines.options == shared.options:
         shared = predecessor.engines
-    wanted = ModelOptions(
-        config.classifier, config.embedder, config.false_accept_rate, auto_retrain=config.auto_retrain
+    options = ModelOptions(
+        config.classifier,
+        config.embedder,
+        config.false_accept_rate,
+        auto_retrain=config.auto_retrain,
+        rule=decision_rule(config),
     )
-    return Enroller(data_paths(config), shared, wanted)
+    return Enroller(data_paths(config), shared, options)
 
 
 def _engine_builder(config: Config) -> Callable[[EngineOptions], Engine] | None:
@@ -107,9 +107,4 @@ def build_service(config: Config, predecessor: Service | None = None) -> Service
 
     Raises ModelMismatch if the files on disk do not fit. Having no model at all is fine.
     """
-    return Service(build_learner(config, predecessor), service_limits(config))
-
-
-def open_audit_log(config: Config, encodings: Path | None = None) -> AuditLog:
-    """Open the configured audit log, else the one beside `encodings`, or beside the configured encodings."""
-    return AuditLog(config.audit_path or audit.default_audit_path(encodings or config.encodings_path))
+    return Service(build_enroller(config, predecessor), service_limits(config))

@@ -39,6 +39,7 @@ from face_det.storage import (
 )
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 BEGUN = "begun"
 DONE = "done"
@@ -46,6 +47,9 @@ FAILED = "InternalError"
 MAX_BYTES = 2**30
 _KEY_BYTES = 32
 MAX_KEY_BYTES = 2**16
+
+AUDITED_COUNTS = ("images", "encodings", "encoded", "reused")
+"""The counts of a call that also go into the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +88,18 @@ class AuditLog:
         self._key: bytes | None = None
 
     @contextmanager
-    def recorded(self, who: Caller, action: str, name: object = None) -> Iterator[dict[str, int]]:
+    def recorded(self, caller: Caller, action: str, name: object = None) -> Iterator[dict[str, int]]:
         """Record that an action begins and how it ends; the counts come from the dict that this yields."""
         counts: dict[str, int] = {}
         number = secrets.token_hex(4)
-        self._note(who, action, BEGUN, number, name, None)
+        self._note(caller, action, BEGUN, number, name, None)
         try:
             yield counts
         except BaseException as error:
             outcome = type(error).__name__ if isinstance(error, (FaceDetError, KeyboardInterrupt)) else FAILED
-            self._note(who, action, outcome, number, name, None)
+            self._note(caller, action, outcome, number, name, None)
             raise
-        self._note(who, action, DONE, number, name, counts)
+        self._note(caller, action, DONE, number, name, counts)
 
     def person(self, name: str) -> str:
         """Return the keyed hash of a name; raise FaceDetError if the key can be neither read nor created."""
@@ -117,7 +121,7 @@ class AuditLog:
 
     def _note(
         self,
-        who: Caller,
+        caller: Caller,
         action: str,
         outcome: str,
         number: str,
@@ -128,13 +132,33 @@ class AuditLog:
             person = self.person(name) if isinstance(name, str) else None
             at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
             entry = AuditEntry(
-                at, number, action, outcome, **asdict(who), person=person, counts=counts or None
+                at, number, action, outcome, **asdict(caller), person=person, counts=counts or None
             )
             values = {key: value for key, value in asdict(entry).items() if value is not None}
             _append_line(self.path, json.dumps(values).encode() + b"\n")
         except FaceDetError as error:
             self.failed += 1
             log.error("the audit log lacks a line (%s %s): %s", action, outcome, error)
+
+
+def open_audit_log(path: Path | None, encodings: Path) -> AuditLog:
+    """Open the audit log at `path` or, if that is None, the one beside the encodings file."""
+    return AuditLog(path or default_audit_path(encodings))
+
+
+def audit_call(
+    log: AuditLog, action: str, run: Callable[[], T], notes: Mapping[str, Any], name: object = None
+) -> Callable[[], T]:
+    """Wrap `run` so that the audit log gets a line before and after it, on behalf of the current caller."""
+    caller = CURRENT_CALLER.get() or Caller("rpc")
+
+    def recorded() -> T:
+        with log.recorded(caller, action, name) as counts:
+            done = run()
+            counts.update({key: notes[key] for key in AUDITED_COUNTS if key in notes})
+        return done
+
+    return recorded
 
 
 def _append_line(path: Path, line: bytes) -> None:
@@ -178,25 +202,3 @@ def _load_key(path: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise DataError(f"{path}: must be a key of {_KEY_BYTES} bytes, got {len(key)}; restore or delete it")
     return key
-
-
-T = TypeVar("T")
-
-
-AUDITED_COUNTS = ("images", "encodings", "encoded", "reused")
-"""The counts of a call that also go into the audit log."""
-
-
-def audit_call(
-    log: AuditLog, action: str, run: Callable[[], T], notes: Mapping[str, Any], name: object = None
-) -> Callable[[], T]:
-    """Wrap `run` so that the audit log gets a line before and after it, on behalf of the current caller."""
-    who = CURRENT_CALLER.get() or Caller("rpc")
-
-    def recorded() -> T:
-        with log.recorded(who, action, name) as counts:
-            done = run()
-            counts.update({key: notes[key] for key in AUDITED_COUNTS if key in notes})
-        return done
-
-    return recorded

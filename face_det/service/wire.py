@@ -54,7 +54,7 @@ def parse_images(images: object, max_images: int) -> list[ImageRequest]:
     Box(xmin=1.0, ymin=2.0, xmax=30.0, ymax=40.0)
     """
     if not isinstance(images, (list, tuple)):
-        raise BadRequest(f"images: must be a list, got {_shown(images)}")
+        raise BadRequest(f"images: must be a list, got {_format_value(images)}")
     if len(images) > max_images:
         raise BadRequest(
             f"images: must hold at most {max_images} (maxImages), got {len(images)}; send several calls"
@@ -62,14 +62,44 @@ def parse_images(images: object, max_images: int) -> list[ImageRequest]:
     return [_parse_image(entry, f"images[{index}]") for index, entry in enumerate(images)]
 
 
+def require_picture(image: object) -> str | bytes:
+    """Return `image` if it is a path or the bytes of an image file; raise BadRequest otherwise."""
+    if isinstance(image, (str, bytes)):
+        return image
+    raise BadRequest(f"image: must be a path or the bytes of a picture, got {type(image).__name__}")
+
+
+def require_text(value: object, place: str) -> str:
+    """Return `value` if it is text; raise BadRequest with its place otherwise."""
+    if not isinstance(value, str):
+        raise BadRequest(f"{place}: must be text, got {type(value).__name__}")
+    return value
+
+
+def require_options(given: object, *, known: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the options of a verb (None: no options); raise BadRequest for an unknown one.
+
+    >>> require_options(None, known=("quick",))
+    {}
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise BadRequest(f"options: must be an object, got {type(given).__name__}")
+    for key in given:
+        if key not in known:
+            raise BadRequest(f"options.{key}: unknown; must be one of: {', '.join(known) or 'none'}")
+    return given
+
+
 def _parse_image(entry: object, place: str) -> ImageRequest:
     entry = _require_object(entry, place)
     path = _require_member(entry, "image", place)
     if not isinstance(path, str):
-        raise BadRequest(f"{place}.image: must be a path, got {_shown(path)}")
+        raise BadRequest(f"{place}.image: must be a path, got {_format_value(path)}")
     labels = _require_member(entry, "labels", place)
     if not isinstance(labels, (list, tuple)):
-        raise BadRequest(f"{place}.labels: must be a list, got {_shown(labels)}")
+        raise BadRequest(f"{place}.labels: must be a list, got {_format_value(labels)}")
     persons = []
     for index, label in enumerate(labels):
         here = f"{place}.labels[{index}]"
@@ -100,7 +130,7 @@ def _parse_box(value: object, place: str) -> Box | None:
     for edge in EDGES:
         number = _require_member(value, edge, place)
         if isinstance(number, bool) or not isinstance(number, (int, float)):
-            raise BadRequest(f"{place}.{edge}: must be a number, got {_shown(number)}")
+            raise BadRequest(f"{place}.{edge}: must be a number, got {_format_value(number)}")
         # An int may be too large for a float; treat it as infinite.
         edges[edge] = float(number) if abs(number) < 1e15 else math.inf
     if not all(math.isfinite(number) for number in edges.values()):
@@ -110,7 +140,7 @@ def _parse_box(value: object, place: str) -> Box | None:
 
 def _require_object(value: object, place: str) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
-        raise BadRequest(f"{place}: must be an object, got {_shown(value)}")
+        raise BadRequest(f"{place}: must be an object, got {_format_value(value)}")
     return value
 
 
@@ -121,7 +151,7 @@ def _require_member(value: Mapping[Any, Any], key: str, place: str) -> object:
     return member
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     """Format a value for an error message: short and on one line."""
     if isinstance(value, (dict, list, tuple, bytes)):
         return f"{type(value).__name__} of {len(value)}"
@@ -198,33 +228,3 @@ def _to_json_value(value: Any) -> Any:
 
 def _to_json_key(key: Any) -> str:
     return key if isinstance(key, str) else str(_to_json_value(key))
-
-
-def require_picture(image: object) -> str | bytes:
-    """Return `image` if it is a path or the bytes of an image file; raise BadRequest otherwise."""
-    if isinstance(image, (str, bytes)):
-        return image
-    raise BadRequest(f"image: must be a path or the bytes of a picture, got {type(image).__name__}")
-
-
-def require_text(value: object, place: str) -> str:
-    """Return `value` if it is text; raise BadRequest with its place otherwise."""
-    if not isinstance(value, str):
-        raise BadRequest(f"{place}: must be text, got {type(value).__name__}")
-    return value
-
-
-def require_options(given: object, *, known: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return the options of a verb (None: no options); raise BadRequest for an unknown one.
-
-    >>> require_options(None, known=("quick",))
-    {}
-    """
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise BadRequest(f"options: must be an object, got {type(given).__name__}")
-    for key in given:
-        if key not in known:
-            raise BadRequest(f"options.{key}: unknown; must be one of: {', '.join(known) or 'none'}")
-    return given

@@ -62,7 +62,7 @@ def plan_installation(root: Path) -> list[Step]:
         FileStep(SYSUSERS_FILE, SYSUSERS_CONTENT),
         _user_step(root),
         FolderStep(CONFIG_FILE.parent, 0o755),
-        FileStep(CONFIG_FILE, CONFIG_CONTENT, 0o640, Owner("root", SERVICE_NAME), kept=True),
+        FileStep(CONFIG_FILE, CONFIG_CONTENT, 0o640, Owner("root", SERVICE_NAME), keep_existing=True),
         FolderStep(STATE_FOLDER, 0o700, ours),
         FolderStep(STATE_FOLDER / "dataset", 0o700, ours),
         FileStep(UNIT_FILE, render_unit()),
@@ -113,6 +113,26 @@ def render_unit() -> str:
     return text.replace(
         "ProtectHome=yes\n", f"# Only this installation is visible in them.\nProtectHome=tmpfs\n{lines}"
     )
+
+
+def list_unit_conflicts(root: Path, endpoint: str, written: Iterable[Path]) -> list[str]:
+    """Say which settings the unit at `root` does not allow: an endpoint, and the paths that are written.
+
+    >>> list_unit_conflicts(Path("/"), "ipc:///run/face-detect/s", [STATE_FOLDER / "encodings.pickle"])
+    []
+    """
+    advice = "docs/how-to/service.md shows how to allow it"
+    conflicts = []
+    if endpoint.startswith("tcp:"):
+        conflicts.append(f"zerorpcPipe is {endpoint}, but the unit has no network access; {advice}")
+    elif not endpoint.startswith(f"ipc:///run/{SERVICE_NAME}/"):
+        conflicts.append(f"zerorpcPipe must be in /run/{SERVICE_NAME}, got {endpoint}; {advice}")
+    conflicts += [
+        f"the unit can write only to {STATE_FOLDER}, not to {path}; {advice}"
+        for path in written
+        if root == Path("/") and not path.is_relative_to(STATE_FOLDER)
+    ]
+    return conflicts
 
 
 def _is_hidden(path: Path) -> bool:

@@ -15,11 +15,11 @@ from face_det.errors import FaceDetError
 class Step(Protocol):
     """One change below a root folder; doing it again changes nothing."""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe in one line what the step does."""
         ...
 
-    def do(self, root: Path) -> bool:
+    def apply(self, root: Path) -> bool:
         """Make the change; return False if there was nothing to do. Raises OSError or FaceDetError."""
         ...
 
@@ -31,7 +31,7 @@ class Owner:
     user: str = "root"
     group: str = "root"
 
-    def own(self, path: Path, root: Path) -> None:
+    def apply_to(self, path: Path, root: Path) -> None:
         """Set the ownership. Without root, ownership is left unchanged, for staging into a folder."""
         if os.geteuid() == 0:
             os.chown(path, _require_id(root, "passwd", self.user), _require_id(root, "group", self.group))
@@ -45,45 +45,45 @@ class FolderStep:
     mode: int
     owner: Owner = Owner()
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the path, its mode and owner."""
         return f"folder {self.path} ({self.mode:04o}, {self.owner.user}:{self.owner.group})"
 
-    def do(self, root: Path) -> bool:
+    def apply(self, root: Path) -> bool:
         """Create the folder, or correct its mode and owner."""
         place = path_in_root(root, self.path)
         missing = not place.is_dir()
         place.mkdir(parents=True, exist_ok=True)
         place.chmod(self.mode)
-        self.owner.own(place, root)
+        self.owner.apply_to(place, root)
         return missing
 
 
 @dataclass(frozen=True)
 class FileStep:
-    """Write a text file. One that is `kept` is never overwritten once it exists."""
+    """Write a text file. One with `keep_existing` is never overwritten once it exists."""
 
     path: Path
     content: str
     mode: int = 0o644
     owner: Owner = Owner()
-    kept: bool = False
+    keep_existing: bool = False
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the path, its mode and owner."""
-        keep = ", kept if it exists" if self.kept else ""
+        keep = ", kept if it exists" if self.keep_existing else ""
         return f"file {self.path} ({self.mode:04o}, {self.owner.user}:{self.owner.group}{keep})"
 
-    def do(self, root: Path) -> bool:
+    def apply(self, root: Path) -> bool:
         """Write the file under a temporary name and move it into place."""
         place = path_in_root(root, self.path)
-        if place.is_file() and (self.kept or place.read_text("utf-8") == self.content):
+        if place.is_file() and (self.keep_existing or place.read_text("utf-8") == self.content):
             return False
         place.parent.mkdir(parents=True, exist_ok=True)
         fresh = place.with_name(f".{place.name}.new")
         fresh.write_text(self.content, "utf-8")
         fresh.chmod(self.mode)
-        self.owner.own(fresh, root)
+        self.owner.apply_to(fresh, root)
         fresh.replace(place)
         return True
 
@@ -94,11 +94,11 @@ class RemovalStep:
 
     path: Path
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the path."""
         return f"remove {self.path}"
 
-    def do(self, root: Path) -> bool:
+    def apply(self, root: Path) -> bool:
         """Remove the path and everything in it."""
         place = path_in_root(root, self.path)
         if place.is_dir() and not place.is_symlink():
@@ -115,11 +115,11 @@ class CommandStep:
 
     argv: tuple[str, ...]
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the command line."""
         return f"run {' '.join(self.argv)}"
 
-    def do(self, root: Path) -> bool:
+    def apply(self, root: Path) -> bool:
         """Run the command; raise FaceDetError with the last line of its output if it fails."""
         done = subprocess.run(self.argv, capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -15,7 +15,6 @@ from PIL import Image
 
 from face_det.cli import gallery
 from face_det.errors import CannotWrite, DataError
-from face_det.gallery import encoding_cache
 from face_det.gallery.check import facts
 from face_det.gallery.check import run as check_run
 from face_det.gallery.check.findings import Finding, FindingKind
@@ -152,8 +151,8 @@ def test_what_cannot_be_put_aside_is_told(dataset: Path, monkeypatch: pytest.Mon
     refusing(monkeypatch, "replace", "z-biden.jpg", "broken.jpg")
     result = run("check", "-j1", "--quarantine")
     assert "Photos that do not belong" in result.stdout
-    assert "put aside: Obama/z-again.jpg (duplicate)" in result.stdout
-    assert f"not put aside: {dataset}/Obama/z-biden.jpg: cannot be written: Operation not" in result.stdout
+    assert "quarantined: Obama/z-again.jpg (duplicate)" in result.stdout
+    assert f"not quarantined: {dataset}/Obama/z-biden.jpg: cannot be written: Operation not" in result.stdout
     assert isinstance(result.exception, CannotWrite)
     assert "2 photos could not be moved; the first: " in str(result.exception)
     assert sorted(path.name for path in dataset.glob("*/z-*")) == ["z-biden.jpg", "z-half.jpg"]
@@ -192,7 +191,7 @@ def test_what_cannot_be_opened_stays(dataset: Path, monkeypatch: pytest.MonkeyPa
             raise PermissionError(errno.EACCES, "Permission denied")
         return opened(path, *rest, **options)
 
-    monkeypatch.setattr(encoding_cache.atomic.os, "open", refusing_one)
+    monkeypatch.setattr(os, "open", refusing_one)
     report = found("--kind", "unreadable", "--quarantine")
     told = {Path(one["path"]).name: (one["what"], one["removable"]) for one in report["findings"]}
     assert told == {

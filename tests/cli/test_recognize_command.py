@@ -64,7 +64,7 @@ def test_bad_pictures_do_not_spoil_the_others(trained, photos):
     done = run("recognize", "missing.jpg", "text.jpg", photos["obama3"], "--json", cwd=trained)
     assert done.returncode == 65
     missing, text, good = json.loads(done.stdout)
-    assert "no such file" in missing["error"]
+    assert "file not found" in missing["error"]
     assert "got text" in text["error"]
     assert good["faces"][0]["face"] == "Obama"
     assert done.stderr == "face-det: 2 of 3 pictures could not be read; the table says why\n"
@@ -111,7 +111,7 @@ def test_keys_are_for_a_daemon(trained, photos):
 def test_strangers_are_not_drawn_as_people(monkeypatch, tmp_path, photos):
     """Green is for those who are known."""
     drawn = []
-    monkeypatch.setattr(recognize.draw, "annotate", lambda rgb, labels: drawn.extend(labels) or rgb)
+    monkeypatch.setattr(recognize, "annotate_faces", lambda rgb, labels: drawn.extend(labels) or rgb)
     box = {"xmin": 1, "ymin": 1, "xmax": 9, "ymax": 9}
     faces = [{"face": name, "faceBox": box, "faceProba": 0.9} for name in ("Anna", "Unknown", None)]
     recognize._annotate(photos["obama3"].read_bytes(), faces, tmp_path / "x.jpg")
@@ -134,7 +134,7 @@ def test_a_folder_stands_for_its_pictures(trained, photos):
     """A folder is searched; an empty one is bad data."""
     (trained / "a" / "b").mkdir(parents=True)
     empty = run("recognize", "a", cwd=trained)
-    assert (empty.returncode, empty.stderr) == (65, "face-det: a: must hold pictures, got none\n")
+    assert (empty.returncode, empty.stderr) == (65, "face-det: a: must hold images, got none\n")
     (trained / "a" / "b" / "one.JPG").write_bytes(photos["obama3"].read_bytes())
     done = run("recognize", "a", "--json", cwd=trained)
     assert [Path(answer["image"]).name for answer in json.loads(done.stdout)] == ["one.JPG"]
@@ -213,7 +213,7 @@ def test_interrupted(trained, photos):
         job.send_signal(signal.SIGINT)
         _, stderr = job.communicate(timeout=60)
     assert job.returncode == 130
-    assert stderr.strip() == "face-det: interrupted; what was done is kept"
+    assert stderr.strip() == "face-det: interrupted; finished work is kept"
 
 
 def test_an_uncertain_face_says_who_it_may_be():

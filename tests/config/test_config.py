@@ -248,7 +248,7 @@ def test_no_number_is_no_number(write: Any, word: str) -> None:
         ("[" * 100_000, "config.json: must be JSON of a sensible size: "),
         ("[]", 'config.json: must be {"faceDetServer": {...}}, got []'),
         ("null", 'config.json: must be {"faceDetServer": {...}}, got null'),
-        ("{}", "config.json: faceDetServer: must be there, with the settings in it"),
+        ("{}", "config.json: faceDetServer: missing; put the settings in it"),
         ('{"faceDetServer": 3}', "config.json: faceDetServer: must be an object, got 3"),
     ],
 )
@@ -262,8 +262,8 @@ def test_repeated_keys_are_faults(write: Any) -> None:
     """Of two equal keys one would be lost silently."""
     text = '{"faceDetServer": {"minFace": 3, "minFace": 4}, "objDetServer": {"a": [{"b": 1, "b": 2}]}}'
     assert faults(write(text)) == (
-        "config.json: faceDetServer.minFace: must be there once, is there twice",
-        "config.json: objDetServer.a[0].b: must be there once, is there twice",
+        "config.json: faceDetServer.minFace: appears twice; keep one",
+        "config.json: objDetServer.a[0].b: appears twice; keep one",
     )
 
 
@@ -273,7 +273,7 @@ def test_keys_outside_the_section(write: Any) -> None:
         "config.json: faceDetSever: unknown key; did you mean faceDetServer?",
         "config.json: minProba: must be inside faceDetServer",
         "config.json: other: unknown key",
-        "config.json: faceDetServer: must be there, with the settings in it",
+        "config.json: faceDetServer: missing; put the settings in it",
     )
 
 

@@ -67,7 +67,7 @@ def test_an_unexpected_error_is_told_in_a_line_and_logged_in_full(launch, call):
     with pytest.raises(zerorpc.RemoteError) as caught:
         call(daemon, "detect_faces", [{"fail": ["ZeroDivisionError", "private matters"]}])
     assert caught.value.name == "InternalError"
-    assert caught.value.msg == "ZeroDivisionError inside the daemon; its log says more"
+    assert caught.value.msg == "ZeroDivisionError inside the daemon; see its log"
     assert caught.value.traceback is None
     (record,) = [line for line in daemon.log().splitlines() if "private matters" in line]
     assert "Traceback" in record

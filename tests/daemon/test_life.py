@@ -77,7 +77,7 @@ def test_a_reply_is_delivered_to_a_slow_caller(launch, gate):
         caller.send_signal(signal.SIGSTOP)
         gate.open()
         daemon.signal(signal.SIGTERM)
-        daemon.until_logged("delivering what is still on its way")
+        daemon.until_logged("delivering the last replies")
         caller.send_signal(signal.SIGCONT)
         assert int(caller.stdout.read()) == len(json.dumps(steps))
     assert daemon.ended() == 0
@@ -92,7 +92,7 @@ def test_a_stop_waits_no_longer_than_it_may(launch, call, gate):
     with pytest.raises(zerorpc.RemoteError, match="Busy: shutting down; try again"):
         first.get(timeout=60)
     assert daemon.ended() == 0
-    assert "cutting off 1 calls" in daemon.log()
+    assert "aborting 1 calls" in daemon.log()
     assert not daemon.socket_path.exists()
 
 
@@ -151,7 +151,7 @@ def test_what_a_reload_cannot_change_is_named(launch, call):
     daemon = launch()
     daemon.configure(zerorpcPipe=f"ipc://{daemon.folder}/other", workers=3)
     assert call(daemon, "reload")["restart_needed"] == ["zerorpc_pipe", "workers"]
-    assert "these settings change only with a restart: zerorpc_pipe, workers" in daemon.log()
+    assert "these settings take effect only after a restart: zerorpc_pipe, workers" in daemon.log()
     assert call(daemon, "status")["endpoint"] == daemon.endpoint
     assert not (daemon.folder / "other").exists()
 

@@ -85,7 +85,7 @@ def test_a_thread_is_stuck_after_its_jobs_limit(workers):
     barrier = threading.Event()
     job = gevent.spawn(workers.submit, barrier.wait, limit_s=0)
     eventually(workers.stuck)
-    assert workers.stuck().startswith("worker-0 has been at one call for ")
+    assert workers.stuck().startswith("worker-0 has been busy with one call for ")
     barrier.set()
     job.get(timeout=60)
     assert workers.stuck() is None
@@ -262,5 +262,5 @@ def test_an_idle_thread_says_that_it_is_there(workers, monkeypatch):
     with workers._ready:
         # Without this lock it never wakes up.
         eventually(workers.stuck, "silence")
-        assert "worker-0 is idle, and has given no sign for" in workers.stuck()
+        assert "worker-0 is idle and has given no sign of life for" in workers.stuck()
     eventually(lambda: workers.stuck() is None, "a sign again")

@@ -84,7 +84,7 @@ def test_what_is_broken_ends_with_69(folder):
     assert "did you mean minFace?" in broken[0]["text"]
     assert all(finding["advice"] for finding in broken)
     assert "known answer hog" in [finding["check"] for finding in findings]
-    assert done.stderr == f"face-det: 2 of {len(findings)} checks are not ok; each says what to do\n"
+    assert done.stderr == f"face-det: 2 of {len(findings)} checks are not ok; each one says what to do\n"
 
 
 def test_processor(tmp_path):
@@ -152,8 +152,8 @@ def test_kernels_that_compute_wrongly_are_a_warning(monkeypatch):
 
 def test_advice_stands_under_what_is_well(monkeypatch, folder):
     """Without kernels the doctor ends well, and its page still says how to have them."""
-    without = "import sys; from face_det.nets import kernels; kernels._library = lambda: None; "
-    code = f"{without}from face_det.doors import cli; sys.argv[1:] = ['doctor']; sys.exit(cli.main())"
+    without = "import sys; from face_det.nets.winograd import kernels; kernels._library = lambda: None; "
+    code = f"{without}from face_det.cli import run_cli; sys.argv[1:] = ['doctor']; sys.exit(run_cli())"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
     )

@@ -52,25 +52,27 @@ def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
     gallery._warn_dropped.cache_clear()
 
 
-def learner(folder: Path, embedder: str = "auto", kind: str = "nearest") -> Enroller:
+def enroller(
+    folder: Path, embedder: str = "auto", kind: str = "nearest", rule: DecisionRule | None = None
+) -> Enroller:
     encodings = folder / "encodings.pickle"
-    places = Paths(
+    paths = Paths(
         folder / "dataset",
         encodings,
         folder / "m.pickle",
         folder / "l.pickle",
         encoding_cache_path(encodings),
     )
-    return Enroller(places, Engines(OPTIONS), ModelOptions(kind, embedder))
+    return Enroller(paths, Engines(OPTIONS), ModelOptions(kind, embedder, rule=rule or DecisionRule()))
 
 
-def enrolled(learner: Enroller, person: int, photo: int = 0) -> EnrolResult:
-    data = fake_networks.picture(learner.places.dataset.parent, person, photo).read_bytes()
-    return learner.enrol(f"p{person}", data, image.load_image(data))
+def enrolled(enroller: Enroller, person: int, photo: int = 0) -> EnrolResult:
+    data = fake_networks.picture(enroller.paths.dataset.parent, person, photo).read_bytes()
+    return enroller.enrol(f"p{person}", data, image.load_image(data))
 
 
-def trained(learner: Enroller, embedder: str | None = None) -> RetrainResult:
-    return learner.train(kind=None, embedder=embedder, thorough=False, on_progress=lambda *_: None)
+def trained(enroller: Enroller, embedder: str | None = None) -> RetrainResult:
+    return enroller.train(kind=None, embedder=embedder, thorough=False, on_progress=lambda *_: None)
 
 
 def dataset(folder: Path, people: int = 3, each: int = 3) -> None:
@@ -89,43 +91,43 @@ def originals(folder: Path, people: int = 2, each: int = 3) -> Gallery:
     return made
 
 
-def state(learner: Enroller) -> tuple[Any, ...]:
+def state(enroller: Enroller) -> tuple[Any, ...]:
     """The three files, and the photos there are."""
-    places = learner.places
-    paths = (places.encodings, places.model, places.labels)
-    data = tuple(path.read_bytes() if path.exists() else None for path in paths)
-    return (*data, list_photos(places.dataset))
+    paths = enroller.paths
+    files = (paths.encodings, paths.model, paths.labels)
+    data = tuple(path.read_bytes() if path.exists() else None for path in files)
+    return (*data, list_photos(paths.dataset))
 
 
-def likeliest(live: Recognizer, folder: Path, person: int, photo: int = 7) -> str:
+def likeliest(recognizer: Recognizer, folder: Path, person: int, photo: int = 7) -> str:
     """Whom what answers takes another photo of a person for."""
-    assert live.model is not None
+    assert recognizer.model is not None
     rgb = image.load_image(fake_networks.picture(folder, person, photo))
-    ((face,),) = live.engine.faces([(rgb, None)])
+    ((face,),) = recognizer.engine.faces([(rgb, None)])
     assert face.encoding is not None
-    return live.model.labels[int(live.model.proba(face.encoding[np.newaxis]).argmax())]
+    return recognizer.model.labels[int(recognizer.model.proba(face.encoding[np.newaxis]).argmax())]
 
 
 def test_the_first_photo_ever(tmp_path: Path) -> None:
     """From nothing: both embedders' numbers are kept, and the model's network answers."""
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     assert mine.load().model is None
-    live = enrolled(mine, 0).live
-    made = Gallery.load(mine.places.encodings)
+    recognizer = enrolled(mine, 0).recognizer
+    made = Gallery.load(mine.paths.encodings)
     assert made.fingerprint_of("both") == BOTH
     assert np.array_equal(made.of("dlib_resnet"), fake_networks.dlib_numbers(0))
     assert np.array_equal(made.of("sface"), fake_networks.sface_numbers(0))
-    assert live.model is not None
-    assert live.model.card.fingerprint == live.engine.fingerprint
-    assert likeliest(live, tmp_path, 0) == "p0"
+    assert recognizer.model is not None
+    assert recognizer.model.card.fingerprint == recognizer.engine.fingerprint
+    assert likeliest(recognizer, tmp_path, 0) == "p0"
     for person in (0, 1, 1):
-        live = enrolled(mine, person, photo=1).live
-    assert Gallery.load(mine.places.encodings).names == ("p0", "p0", "p1"), "twice the same counts once"
-    assert [likeliest(live, tmp_path, person) for person in (0, 1)] == ["p0", "p1"]
-    again = learner(tmp_path).load()
-    assert again.engine.fingerprint == live.engine.fingerprint
+        recognizer = enrolled(mine, person, photo=1).recognizer
+    assert Gallery.load(mine.paths.encodings).names == ("p0", "p0", "p1"), "twice the same counts once"
+    assert [likeliest(recognizer, tmp_path, person) for person in (0, 1)] == ["p0", "p1"]
+    again = enroller(tmp_path).load()
+    assert again.engine.fingerprint == recognizer.engine.fingerprint
     assert likeliest(again, tmp_path, 1) == "p1"
-    assert loaded.count("detector") == 2, "one each learner"
+    assert loaded.count("detector") == 2, "one each enroller"
 
 
 def test_without_sface_installed(
@@ -133,27 +135,27 @@ def test_without_sface_installed(
 ) -> None:
     """dlib's numbers alone, which is said once; nothing else is loaded."""
     fake_networks.install(monkeypatch, sface=False)
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     with caplog.at_level(logging.WARNING):
         mine.load()
         for photo in range(2):
-            live = enrolled(mine, 0, photo).live
+            recognizer = enrolled(mine, 0, photo).recognizer
     assert set(loaded) == {"detector", "dlib_resnet", "dlib_views"}
     assert loaded.count("dlib_resnet") == 1
     assert len(caplog.messages) == 1
-    assert live.engine.fingerprint == Views.fingerprint
-    assert Gallery.load(mine.places.encodings).embedders == ("dlib_resnet", "dlib_views")
+    assert recognizer.engine.fingerprint == Views.fingerprint
+    assert Gallery.load(mine.paths.encodings).embedders == ("dlib_resnet", "dlib_views")
 
 
 def test_dlib_alone_if_asked_for(tmp_path: Path) -> None:
     """Then nothing of sface is computed."""
-    mine = learner(tmp_path, embedder="dlib_resnet")
+    mine = enroller(tmp_path, embedder="dlib_resnet")
     mine.load()
     enrolled(mine, 0)
     dataset(tmp_path)
     trained(mine)
     assert set(loaded) == {"detector", "dlib_resnet", "dlib_views"}
-    made = Gallery.load(mine.places.encodings)
+    made = Gallery.load(mine.paths.encodings)
     assert made.embedders == ("dlib_resnet", "dlib_views")
     assert np.array_equal(made.of("dlib_views"), made.encodings * 0.99)
 
@@ -161,44 +163,44 @@ def test_dlib_alone_if_asked_for(tmp_path: Path) -> None:
 def test_enrolling_into_the_originals_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It stays dlib's, sface is not even loaded, and what the original reads of it is complete."""
     old = originals(tmp_path)
-    mine = learner(tmp_path)
-    live = enrolled(mine, 2).live
-    made = Gallery.load(mine.places.encodings)
+    mine = enroller(tmp_path)
+    recognizer = enrolled(mine, 2).recognizer
+    made = Gallery.load(mine.paths.encodings)
     assert made.names == (*old.names, "p2")
     assert np.array_equal(made.encodings[:-1], old.encodings)
     assert made.embedders == ("dlib_resnet",)
     assert made.fingerprint_of("dlib_resnet") == Dlib.fingerprint
     assert set(loaded) == {"detector", "dlib_resnet"}
-    assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+    assert [likeliest(recognizer, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
     assert not caplog.messages
     dataset(tmp_path)
     trained(mine)
-    assert Gallery.load(mine.places.encodings).embedders[-1] == "both", "from the photos all is computed"
+    assert Gallery.load(mine.paths.encodings).embedders[-1] == "both", "from the photos all is computed"
 
 
 def test_the_originals_files_end_to_end(tmp_path: Path) -> None:
     """Model, labels and encodings as its scripts wrote them: dlib answers, enrolment goes on from there."""
     stored = json.loads((Path(__file__).parents[1] / "support/data/original_files.json").read_text("utf-8"))
     packed = stored["scikit-learn 0.20.4, xgboost 0.90"]
-    mine = learner(tmp_path, kind="auto")
-    places = mine.places
-    written = {places.encodings: packed["encodings"], places.labels: packed["labels"]}
-    written[places.model] = packed["models"]["rbf"]
+    mine = enroller(tmp_path, kind="auto")
+    paths = mine.paths
+    written = {paths.encodings: packed["encodings"], paths.labels: packed["labels"]}
+    written[paths.model] = packed["models"]["rbf"]
     for path, text in written.items():
         path.write_bytes(zlib.decompress(base64.b64decode(text)))
-    live = mine.load()
-    assert live.engine.options.embedder == "dlib_resnet"
-    assert live.model is not None
-    assert (live.model.card.kind, live.model.card.fingerprint) == ("original", None)
+    recognizer = mine.load()
+    assert recognizer.engine.options.embedder == "dlib_resnet"
+    assert recognizer.model is not None
+    assert (recognizer.model.card.kind, recognizer.model.card.fingerprint) == ("original", None)
     with pytest.raises(ModelMismatch, match=r"must be trained on encodings of sface .*got dlib_resnet"):
-        learner(tmp_path, embedder="sface").load()
-    live = enrolled(mine, 0).live
-    assert live.model is not None
-    assert live.model.recipe == "svm"
-    assert live.model.card.fingerprint == Dlib.fingerprint
-    assert set(Gallery.load(places.encodings).people) == {"Unknown", "anna", "bob", "p0"}
+        enroller(tmp_path, embedder="sface").load()
+    recognizer = enrolled(mine, 0).recognizer
+    assert recognizer.model is not None
+    assert recognizer.model.recipe == "svm"
+    assert recognizer.model.card.fingerprint == Dlib.fingerprint
+    assert set(Gallery.load(paths.encodings).people) == {"Unknown", "anna", "bob", "p0"}
     assert set(loaded) == {"detector", "dlib_resnet"}
-    assert likeliest(live, tmp_path, 0) == "p0"
+    assert likeliest(recognizer, tmp_path, 0) == "p0"
 
 
 @pytest.mark.parametrize("made", ["dlib_resnet", "sface"])
@@ -206,37 +208,37 @@ def test_the_originals_files_end_to_end(tmp_path: Path) -> None:
 def test_a_model_is_only_asked_about_its_own_encodings(tmp_path: Path, made: str, wanted: str) -> None:
     """Another embedder in the configuration than the model's is refused, with what to do."""
     dataset(tmp_path)
-    trained(learner(tmp_path), made)
-    again = learner(tmp_path, embedder=wanted)
+    trained(enroller(tmp_path), made)
+    again = enroller(tmp_path, embedder=wanted)
     if made == wanted:
-        live = again.load()
-        assert configurable_embedder(live.engine.options.embedder) == made
-        assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+        recognizer = again.load()
+        assert configurable_embedder(recognizer.engine.options.embedder) == made
+        assert [likeliest(recognizer, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
         return
     before = state(again)
     for attempt in (again.load, lambda: enrolled(again, 5), lambda: again.forget("p1")):
         with pytest.raises(ModelMismatch, match=f"of {wanted} .*got {made}; run 'face-det train', or set"):
             attempt()
     assert state(again) == before
-    assert configurable_embedder(trained(again).live.engine.options.embedder) == wanted, (
+    assert configurable_embedder(trained(again).recognizer.engine.options.embedder) == wanted, (
         "which train puts right"
     )
-    assert learner(tmp_path, embedder=wanted).load().model is not None
+    assert enroller(tmp_path, embedder=wanted).load().model is not None
 
 
 def test_other_weights_of_the_same_embedder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fingerprint holds more than the name: a model of older weights is refused too."""
     dataset(tmp_path)
-    trained(learner(tmp_path), "sface")
+    trained(enroller(tmp_path), "sface")
     monkeypatch.setattr(Sface, "fingerprint", "sface:3:fake")
     with pytest.raises(ModelMismatch, match=r"encodings of sface:3:fake, got sface:2:fake"):
-        learner(tmp_path).load()
+        enroller(tmp_path).load()
 
 
 def test_sface_model_and_a_file_without_its_numbers(tmp_path: Path) -> None:
     """As after the original's script wrote encodings.pickle anew: refused before anything is stored."""
     dataset(tmp_path)
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     trained(mine, "sface")
     originals(tmp_path)
     before = state(mine)
@@ -250,21 +252,21 @@ def test_sface_model_and_a_file_without_its_numbers(tmp_path: Path) -> None:
 def test_training_by_another_embedder_swaps_the_engine(tmp_path: Path) -> None:
     """Each training's engine comes with its model, all on one detector; what is out of use is let go."""
     dataset(tmp_path)
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     mine.load()
     for embedder in ("dlib_resnet", "sface", "sface", "dlib_resnet"):
-        live = trained(mine, embedder).live
+        recognizer = trained(mine, embedder).recognizer
         used = "dlib_views" if embedder == "dlib_resnet" else embedder
-        assert live.engine.options.embedder == used
-        assert live.model is not None
-        assert live.model.card.fingerprint == live.engine.fingerprint
-        assert [likeliest(live, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
+        assert recognizer.engine.options.embedder == used
+        assert recognizer.model is not None
+        assert recognizer.model.card.fingerprint == recognizer.engine.fingerprint
+        assert [likeliest(recognizer, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
         assert sorted(mine.engines._loaded) == sorted({used, "all"})
-        assert learner(tmp_path).load().engine.options.embedder == used
-    made = Gallery.load(mine.places.encodings)
+        assert enroller(tmp_path).load().engine.options.embedder == used
+    made = Gallery.load(mine.paths.encodings)
     assert made.fingerprint_of("both") == BOTH, "what was not learnt by is kept as well"
-    live = enrolled(mine, 4).live
-    assert live.engine.options.embedder == "dlib_views", "as the model there is"
+    recognizer = enrolled(mine, 4).recognizer
+    assert recognizer.engine.options.embedder == "dlib_views", "as the model there is"
 
 
 def test_embedder_that_the_configuration_rules_out(tmp_path: Path) -> None:
@@ -273,49 +275,49 @@ def test_embedder_that_the_configuration_rules_out(tmp_path: Path) -> None:
     with pytest.raises(
         BadRequest, match=r"options.embedder: must be one of auto, sface, as embedder in config"
     ):
-        trained(learner(tmp_path, embedder="sface"), "dlib_resnet")
+        trained(enroller(tmp_path, embedder="sface"), "dlib_resnet")
     with pytest.raises(BadRequest, match="must be one of auto, dlib_resnet, sface, both, got 'arcface'"):
-        trained(learner(tmp_path), "arcface")
+        trained(enroller(tmp_path), "arcface")
     assert not (tmp_path / "encodings.pickle").exists()
 
 
 def test_forget_keeps_the_others_numbers(tmp_path: Path) -> None:
     """Both halves of a person go, and the last one leaves nothing to answer by."""
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     for person in (0, 1):
         enrolled(mine, person)
-    live = mine.forget("p0").live
-    made = Gallery.load(mine.places.encodings)
+    recognizer = mine.forget("p0").recognizer
+    made = Gallery.load(mine.paths.encodings)
     assert np.array_equal(made.of("sface"), fake_networks.sface_numbers(1))
-    assert likeliest(live, tmp_path, 1) == "p1"
-    assert mine.forget("p1").live.model is None
-    assert not mine.places.model.exists()
+    assert likeliest(recognizer, tmp_path, 1) == "p1"
+    assert mine.forget("p1").recognizer.model is None
+    assert not mine.paths.model.exists()
     with pytest.raises(UnknownPerson):
         mine.forget("p1")
-    assert enrolled(mine, 0).live.model is not None, "and from the start again"
+    assert enrolled(mine, 0).recognizer.model is not None, "and from the start again"
 
 
 @pytest.mark.parametrize("whose", ["ours", "the original's"])
 def test_a_model_that_is_all_there_is_of_people_is_kept(tmp_path: Path, whose: str) -> None:
     """Without encodings nothing is learnt that would take the model's place: no newcomer, no fewer people."""
-    mine = learner(tmp_path, kind="auto")
-    places = mine.places
+    mine = enroller(tmp_path, kind="auto")
+    paths = mine.paths
     if whose == "ours":
         for person in range(3):
             enrolled(mine, person)
-        shutil.rmtree(places.dataset / "p2")
-        shutil.rmtree(places.dataset / "p1")
+        shutil.rmtree(paths.dataset / "p2")
+        shutil.rmtree(paths.dataset / "p1")
         known = {"p0", "p1", "p2", "Unknown"}
     else:
         stored = json.loads(
             (Path(__file__).parents[1] / "support/data/original_files.json").read_text("utf-8")
         )
         packed = stored["scikit-learn 0.20.4, xgboost 0.90"]
-        places.labels.write_bytes(zlib.decompress(base64.b64decode(packed["labels"])))
-        places.model.write_bytes(zlib.decompress(base64.b64decode(packed["models"]["rbf"])))
-        fake_networks.picture(places.dataset / "p0", 0)
+        paths.labels.write_bytes(zlib.decompress(base64.b64decode(packed["labels"])))
+        paths.model.write_bytes(zlib.decompress(base64.b64decode(packed["models"]["rbf"])))
+        fake_networks.picture(paths.dataset / "p0", 0)
         known = {"anna", "bob", "Unknown"}
-    places.encodings.unlink(missing_ok=True)
+    paths.encodings.unlink(missing_ok=True)
     before = state(mine)
     with pytest.raises(DataError, match=r"encodings.pickle: must hold the encodings of those whom the model"):
         enrolled(mine, 5)
@@ -324,34 +326,34 @@ def test_a_model_that_is_all_there_is_of_people_is_kept(tmp_path: Path, whose: s
     with pytest.raises(DataError, match=r"2 of \d have none; is it mounted"):
         trained(mine)
     assert state(mine) == before
-    live = mine.load()
-    assert live.model is not None
-    assert {*live.model.labels} == known
+    recognizer = mine.load()
+    assert recognizer.model is not None
+    assert {*recognizer.model.labels} == known
 
 
 def test_who_is_only_in_the_model_can_be_forgotten(tmp_path: Path) -> None:
     """people() lists them: then they can go. The others stay, by their encodings."""
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     for person in range(3):
         enrolled(mine, person)
-    places = mine.places
-    places.encodings.write_bytes(Gallery.load(places.encodings).without("p1").dumps())
-    shutil.rmtree(places.dataset / "p1")
+    paths = mine.paths
+    paths.encodings.write_bytes(Gallery.load(paths.encodings).without("p1").dumps())
+    shutil.rmtree(paths.dataset / "p1")
     forgotten = mine.forget("p1")
     assert (forgotten.images, forgotten.encodings) == (0, 0)
-    assert forgotten.live.model is not None
-    assert {*forgotten.live.model.labels} == {"p0", "p2", "Unknown"}
+    assert forgotten.recognizer.model is not None
+    assert {*forgotten.recognizer.model.labels} == {"p0", "p2", "Unknown"}
     with pytest.raises(UnknownPerson):
         mine.forget("p1")
 
 
 def test_forget_reaches_into_quarantine(tmp_path: Path) -> None:
     """A photo that was put aside is a photo all the same: no file of the dataset names the person."""
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     photo = enrolled(mine, 0).photo
-    quarantine.quarantine_photos(mine.places.dataset, [(photo, "looks like somebody else")])
+    quarantine.quarantine_photos(mine.paths.dataset, [(photo, "looks like somebody else")])
     assert mine.forget("p0").images == 1
-    left = [path for path in mine.places.dataset.rglob("*") if path.is_file()]
+    left = [path for path in mine.paths.dataset.rglob("*") if path.is_file()]
     assert not [path for path in left if "p0" in str(path) or b"p0" in path.read_bytes()]
     with pytest.raises(UnknownPerson):
         mine.forget("p0")
@@ -359,7 +361,7 @@ def test_forget_reaches_into_quarantine(tmp_path: Path) -> None:
 
 def test_a_photo_of_nobody_leaves_no_trace(tmp_path: Path) -> None:
     """Nothing is stored or learnt."""
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     data = fake_networks.picture(tmp_path, 0, faces=0).read_bytes()
     with pytest.raises(NoFace):
         mine.enrol("p0", data, image.load_image(data))
@@ -374,7 +376,7 @@ def ask(service: Service, path: Path) -> Mapping[str, Any]:
 
 
 def service(folder: Path) -> Service:
-    return Service(learner(folder), Limits(rule=DecisionRule(0.5, "proba")))
+    return Service(enroller(folder, rule=DecisionRule(0.5, "proba")), Limits())
 
 
 def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +387,7 @@ def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch
     photo = fake_networks.picture(tmp_path, 1, 7)
     assert ask(mine, photo)["face"] == "p1"
     seen: list[tuple[Any, Any]] = []
-    real_faces, real_matches = Engine.faces, Service._matches
+    real_faces, real_match = Engine.faces, Recognizer.match
 
     def faces(self: Engine, *arguments: Any, **options: Any) -> Any:
         found = real_faces(self, *arguments, **options)
@@ -393,12 +395,13 @@ def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch
         mine.train({"embedder": "sface"})
         return found
 
-    def matches(self: Service, asked: Any, found: Any, *rest: Any) -> Any:
-        seen.append((asked.card.fingerprint, found[0].encoding))
-        return real_matches(self, asked, found, *rest)
+    def match(self: Recognizer, found: Any, *rest: Any) -> Any:
+        assert self.model is not None
+        seen.append((self.model.card.fingerprint, found[0].encoding))
+        return real_match(self, found, *rest)
 
     monkeypatch.setattr(Engine, "faces", faces)
-    monkeypatch.setattr(Service, "_matches", matches)
+    monkeypatch.setattr(Recognizer, "match", match)
     assert mine.status()["embedder"] == "dlib_resnet"
     assert ask(mine, photo)["face"] == "p1"
     assert mine.status()["embedder"] == "sface"
@@ -413,7 +416,7 @@ def test_reload_takes_the_engine_of_the_model_on_disk(tmp_path: Path) -> None:
     dataset(tmp_path)
     mine = service(tmp_path)
     mine.train({"embedder": "dlib_resnet"})
-    trained(learner(tmp_path), "sface")
+    trained(enroller(tmp_path), "sface")
     count = loaded.count("detector")
     assert mine.status()["embedder"] == "dlib_resnet"
     mine.reload()

@@ -1,4 +1,4 @@
-"""A learner on fake networks, in a state folder, and disks that are full or may not be written to."""
+"""A enroller on fake networks, in a state folder, and disks that are full or may not be written to."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def _networks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def learner() -> Callable[..., Enroller]:
-    """learner(folder): who writes the files in that folder."""
+def enroller() -> Callable[..., Enroller]:
+    """enroller(folder): who writes the files in that folder."""
 
     def make(folder: Path, kind: str = "nearest", **wanted: object) -> Enroller:
         encodings = folder / "encodings.pickle"
-        places = Paths(
+        paths = Paths(
             folder / "dataset",
             encodings,
             folder / "m.pickle",
             folder / "l.pickle",
             encoding_cache_path(encodings),
         )
-        return Enroller(places, Engines(OPTIONS), ModelOptions(kind, **wanted))  # type: ignore[arg-type]
+        return Enroller(paths, Engines(OPTIONS), ModelOptions(kind, **wanted))  # type: ignore[arg-type]
 
     return make
 

@@ -14,8 +14,8 @@ import pytest
 from face_det.cli import encode as cli_encode
 from face_det.enrolment.enroller import Enroller
 from face_det.errors import Busy, CannotWrite, DataError, TooFewPeople
-from face_det.gallery import dataset as enrol
 from face_det.gallery import encode
+from face_det.gallery.dataset import remove_person
 from face_det.gallery.encoding_cache import EncodingCache
 from face_det.gallery.gallery import Gallery
 from face_det.media import image
@@ -35,8 +35,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def trained(learner: Enroller) -> None:
-    learner.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
+def trained(enroller: Enroller) -> None:
+    enroller.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
 
 
 def fill(folder: Path) -> Path:
@@ -50,12 +50,12 @@ def fill(folder: Path) -> Path:
 
 @pytest.mark.parametrize("verb", ["add_face", "train", "forget", "encode"])
 def test_disk_full(
-    verb: str, disk: Callable[[str], Path], learner: Make, people: Callable[..., None], tmp_path: Path
+    verb: str, disk: Callable[[str], Path], enroller: Make, people: Callable[..., None], tmp_path: Path
 ) -> None:
     """A real file system without room: nothing changes, and with room the same call succeeds."""
     folder = disk("size=2m")
     people(folder, "Ann", "Bob")
-    mine = learner(folder)
+    mine = enroller(folder)
     trained(mine)
     before = contents(folder)
     new = fake_networks.picture(tmp_path, 2).read_bytes()
@@ -66,7 +66,7 @@ def test_disk_full(
         "add_face": lambda: mine.enrol("Cid", new, image.load_image(new)),
         "train": lambda: trained(mine),
         "forget": lambda: mine.forget("Bob"),
-        "encode": lambda: transaction.write_atomically(mine.places.encodings, encoded(mine).dumps()),
+        "encode": lambda: transaction.write_atomically(mine.paths.encodings, encoded(mine).dumps()),
     }
     filler = fill(folder)
     with pytest.raises(CannotWrite, match=FULL if verb != "forget" else "make room on that disk"):
@@ -78,14 +78,14 @@ def test_disk_full(
     filler.unlink()
     steps[verb]()
     expected = {"forget": ("Ann",)}.get(verb, ("Ann", "Bob", "Cid"))
-    assert Gallery.load(mine.places.encodings).people == expected
+    assert Gallery.load(mine.paths.encodings).people == expected
 
 
-def encoded(learner: Enroller) -> Gallery:
-    engine = learner.engines.of("both")
-    with EncodingCache(learner.places.cache) as cache:
+def encoded(enroller: Enroller) -> Gallery:
+    engine = enroller.engines.of("both")
+    with EncodingCache(enroller.paths.cache) as cache:
         return encode.encode_dataset(
-            learner.places.dataset,
+            enroller.paths.dataset,
             cache,
             engine.options,
             jobs=1,
@@ -95,12 +95,12 @@ def encoded(learner: Enroller) -> Gallery:
 
 
 def test_read_only_state_folder(
-    disk: Callable[[str], Path], learner: Make, people: Callable[..., None]
+    disk: Callable[[str], Path], enroller: Make, people: Callable[..., None]
 ) -> None:
     """The model is served all the same; what would change it is refused with what to do."""
     folder = disk("size=2m")
     people(folder, "Ann", "Bob")
-    mine = learner(folder)
+    mine = enroller(folder)
     trained(mine)
     before = contents(folder)
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
@@ -123,13 +123,13 @@ def test_several_files_on_a_disk_that_may_only_be_read(disk: Callable[[str], Pat
         transaction.replace_files({folder / "a": b"1", folder / "b": None})
 
 
-def test_dataset_gone(tmp_path: Path, learner: Make, people: Callable[..., None]) -> None:
+def test_dataset_gone(tmp_path: Path, enroller: Make, people: Callable[..., None]) -> None:
     """Unmounted: train and forget refuse, enrolled people stay known; mounted again, both work."""
     people(tmp_path, "Ann", "Bob", "Cid")
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     trained(mine)
-    before = mine.places.encodings.read_bytes()
-    dataset, away = mine.places.dataset, tmp_path / "away"
+    before = mine.paths.encodings.read_bytes()
+    dataset, away = mine.paths.dataset, tmp_path / "away"
     dataset.rename(away)
     for empty in (False, True):
         if empty:
@@ -139,53 +139,53 @@ def test_dataset_gone(tmp_path: Path, learner: Make, people: Callable[..., None]
         with pytest.raises(DataError, match=r"is not there or empty; mount it.*nothing was changed"):
             mine.forget("Bob")
         assert mine.load().model is not None
-        assert mine.places.encodings.read_bytes() == before
+        assert mine.paths.encodings.read_bytes() == before
     data = fake_networks.picture(tmp_path, 3).read_bytes()
     mine.enrol("Dee", data, image.load_image(data))
-    before = mine.places.encodings.read_bytes()
+    before = mine.paths.encodings.read_bytes()
     with pytest.raises(DataError, match="3 of 4 have none; is it mounted"):
         trained(mine)
-    assert mine.places.encodings.read_bytes() == before, "one newcomer does not outweigh the others"
+    assert mine.paths.encodings.read_bytes() == before, "one newcomer does not outweigh the others"
     (dataset / "Dee").rename(away / "Dee")
     dataset.rmdir()
     away.rename(dataset)
     trained(mine)
     assert mine.forget("Bob").images == 3
-    assert Gallery.load(mine.places.encodings).people == ("Ann", "Cid", "Dee")
+    assert Gallery.load(mine.paths.encodings).people == ("Ann", "Cid", "Dee")
 
 
 def test_encode_says_who_is_gone(
-    tmp_path: Path, learner: Make, people: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, enroller: Make, people: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The command does what it is told, of a dataset that is there; the daemon may train after it."""
     people(tmp_path, "Ann", "Bob", "Cid")
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     trained(mine)
     for name in ("Bob", "Cid"):
-        enrol.remove_person(mine.places.dataset, name)
+        remove_person(mine.paths.dataset, name)
     with pytest.raises(DataError, match=r"2 of 3 have none; is it mounted.*run face-det encode"):
         trained(mine)
     options = mine.engines.of("both").options
-    cli_encode._encode(mine.places.dataset, mine.places.encodings, options, 1, cli_encode._Progress())
-    assert "without a photo" in capsys.readouterr().err.split("Bob, Cid")[0]
-    assert Gallery.load(mine.places.encodings).people == ("Ann",)
+    cli_encode._encode(mine.paths.dataset, mine.paths.encodings, options, 1, cli_encode._Progress())
+    assert "having no photo" in capsys.readouterr().err.split("Bob, Cid")[0]
+    assert Gallery.load(mine.paths.encodings).people == ("Ann",)
     trained(mine)
 
 
 def test_lock_held_by_another_process(
-    tmp_path: Path, learner: Make, people: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, enroller: Make, people: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Busy, with the file's name, and nothing changed; once it lets go, the call succeeds."""
     people(tmp_path, "Ann", "Bob")
-    mine = learner(tmp_path)
+    mine = enroller(tmp_path)
     trained(mine)
     before = contents(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from face_det.identity import storage\n"
-        "with storage.locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from face_det.storage import lock_for_update\n"
+        "with lock_for_update(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     monkeypatch.setitem(transaction.lock_for_update.__wrapped__.__kwdefaults__, "timeout_s", 0.1)
-    command = [sys.executable, "-c", code, str(mine.places.encodings)]
+    command = [sys.executable, "-c", code, str(mine.paths.encodings)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
@@ -197,12 +197,12 @@ def test_lock_held_by_another_process(
 
 
 def test_disk_full_after_the_photo(
-    disk: Callable[[str], Path], learner: Make, people: Callable[..., None], tmp_path: Path
+    disk: Callable[[str], Path], enroller: Make, people: Callable[..., None], tmp_path: Path
 ) -> None:
     """Room for the photo and not for the encodings: the photo goes again, it was not learnt."""
     folder = disk("size=2m")
     people(folder, "Ann", "Bob")
-    mine = learner(folder)
+    mine = enroller(folder)
     trained(mine)
     before = contents(folder)
     filler = fill(folder)
@@ -213,4 +213,4 @@ def test_disk_full_after_the_photo(
         mine.enrol("Cid", data, image.load_image(data))
     filler.unlink()
     assert contents(folder) == before
-    assert not (mine.places.dataset / "Cid").exists()
+    assert not (mine.paths.dataset / "Cid").exists()

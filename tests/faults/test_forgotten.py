@@ -57,13 +57,13 @@ def known(person: int, photos: int = 3) -> list[np.ndarray]:
 
 
 @pytest.fixture
-def state(tmp_path: Path, learner: Callable[..., Enroller], people: Callable[..., None]) -> Enroller:
+def state(tmp_path: Path, enroller: Callable[..., Enroller], people: Callable[..., None]) -> Enroller:
     """Everything that can lie there of Ann (0), of NAME (1) and of somebody else (2)."""
     folder = tmp_path / "state"
     people(folder, "Ann", NAME, "Bob", each=4)
-    mine: Enroller = learner(folder)
+    mine: Enroller = enroller(folder)
     mine.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
-    trained = ["train", "-e", str(mine.places.encodings), "-o", str(folder), "--quick", "-j", "1"]
+    trained = ["train", "-e", str(mine.paths.encodings), "-o", str(folder), "--quick", "-j", "1"]
     with pytest.raises(SystemExit) as ended:
         main.run_cli([*trained, "-c", "nearest", "-c", "svm", "-c", "xgb"])
     assert ended.value.code == 0
@@ -77,22 +77,22 @@ def state(tmp_path: Path, learner: Callable[..., Enroller], people: Callable[...
         "l.pickle.2026-01-31.old",
         "encodings.cache.sqlite.damaged",
     ):
-        shutil.copy2(mine.places.encodings, folder / name)
+        shutil.copy2(mine.paths.encodings, folder / name)
     rows = {hashlib.sha256(photo.read_bytes()).hexdigest(): [50, 9, "00"] for photo in folder.rglob("*.png")}
     facts = json.dumps({"settings": "x", "photos": rows})
     (folder / "encodings.facts.json").write_text(facts)
     # What a kill leaves: of one file, and of somebody who was being removed.
-    (folder / ".face_det-0123456789abcdef.tmp").write_bytes(mine.places.encodings.read_bytes())
+    (folder / ".face_det-0123456789abcdef.tmp").write_bytes(mine.paths.encodings.read_bytes())
     (folder / "dataset" / NAME / ".face_det-0123456789abcdef.tmp").write_bytes(photo.name.encode())
     return mine
 
 
 def test_no_trace_is_left(state: Enroller) -> None:
     """Not of the name, the photos, their hashes or their numbers, in no file and no file's name."""
-    folder = state.places.dataset.parent
+    folder = state.paths.dataset.parent
     photos = [path.read_bytes() for path in sorted((folder / "dataset").rglob("1-*.png"))]
     assert len(photos) == 4
-    with_numbers = state.places.cache.read_bytes()
+    with_numbers = state.paths.cache.read_bytes()
     assert known(1)[0].ravel()[:8].tobytes() in with_numbers
     found = {hit.split(":")[0] for hit in traces(folder, NAME, photos, known(1))}
     assert {
@@ -114,6 +114,6 @@ def test_no_trace_is_left(state: Enroller) -> None:
     others = [path.read_bytes() for path in sorted((folder / "dataset").rglob("0-*.png"))]
     left = {hit.split(":")[0] for hit in traces(folder, "Ann", others, known(0))}
     assert {"encodings.pickle", "encodings.cache.sqlite", "m.pickle", "l.pickle"} <= left
-    assert Gallery.load(state.places.encodings).people == ("Ann", "Bob")
+    assert Gallery.load(state.paths.encodings).people == ("Ann", "Bob")
     with pytest.raises(UnknownPerson):
         state.forget(NAME)

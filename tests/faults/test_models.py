@@ -19,34 +19,34 @@ Make = Callable[..., Enroller]
 PACKAGE = Path(model.__file__).parents[1]
 
 
-def trained(learner: Enroller) -> None:
-    learner.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
+def trained(enroller: Enroller) -> None:
+    enroller.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
 
 
 @pytest.fixture
-def mine(tmp_path: Path, learner: Make, people: Callable[..., None]) -> Enroller:
+def mine(tmp_path: Path, enroller: Make, people: Callable[..., None]) -> Enroller:
     people(tmp_path, "Ann", "Bob", "Cid")
-    made: Enroller = learner(tmp_path)
+    made: Enroller = enroller(tmp_path)
     trained(made)
     return made
 
 
 @pytest.mark.parametrize("fault", ["gone", "unfit", "other"])
 def test_model_file_changed_while_serving(
-    fault: str, mine: Enroller, learner: Make, caplog: pytest.LogCaptureFixture
+    fault: str, mine: Enroller, enroller: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The old one stays in use, one line of the log and status() say so; put back, all is well."""
     service = Service(mine, Limits())
     before = service.status()
     assert before["model_file"] == {"state": "in_use", "text": ""}
-    path = mine.places.model
+    path = mine.paths.model
     good = path.read_bytes()
     if fault == "gone":
         path.unlink()
     if fault == "unfit":
         path.write_bytes(good[: len(good) // 2])
     if fault == "other":
-        learner(path.parent).forget("Bob")
+        enroller(path.parent).forget("Bob")
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             status = service.status()
@@ -66,12 +66,12 @@ def test_model_file_changed_while_serving(
 
 def rewritten(mine: Enroller, **changes: object) -> None:
     """The model's file with another card."""
-    loaded = model_file.load_model(mine.places.model, mine.places.labels)
+    loaded = model_file.load_model(mine.paths.model, mine.paths.labels)
     card = getattr(loaded.classifier, model_file.CARD_ATTRIBUTE)
     card.update(changes)
     for key in [key for key, value in changes.items() if value is None]:
         del card[key]
-    mine.places.model.write_bytes(model_file.dump_model(loaded)[0])
+    mine.paths.model.write_bytes(model_file.dump_model(loaded)[0])
 
 
 def test_cards_say_what_trained_them(mine: Enroller) -> None:
@@ -84,7 +84,7 @@ def test_cards_say_what_trained_them(mine: Enroller) -> None:
     older = mine.load()
     assert older.model is not None
     assert (older.model.card.versions, older.stale) == ({}, None)
-    good = mine.places.model.read_bytes()
+    good = mine.paths.model.read_bytes()
     for wrong, expected in (
         ({"format": "99"}, r"must be of format 1 or older.*run 'face-det train'"),
         ({"format": "?"}, "must be of format 1 or older"),
@@ -93,7 +93,7 @@ def test_cards_say_what_trained_them(mine: Enroller) -> None:
         rewritten(mine, versions=wrong)
         with pytest.raises(ModelMismatch, match=expected):
             mine.load()
-        mine.places.model.write_bytes(good)
+        mine.paths.model.write_bytes(good)
 
 
 def test_an_estimator_of_another_version_is_used(mine: Enroller, caplog: pytest.LogCaptureFixture) -> None:
@@ -102,8 +102,8 @@ def test_an_estimator_of_another_version_is_used(mine: Enroller, caplog: pytest.
         mine, versions={**library_versions.installed_versions(), "scikit-learn": "0.1", "xgboost": "0.1"}
     )
     with caplog.at_level(logging.WARNING):
-        live = mine.load()
-    assert live.model is not None
+        recognizer = mine.load()
+    assert recognizer.model is not None
     assert len(caplog.messages) == 1
     assert "was trained by scikit-learn 0.1, here" in caplog.messages[0]
     assert "run 'face-det train'" in caplog.messages[0]
@@ -111,46 +111,46 @@ def test_an_estimator_of_another_version_is_used(mine: Enroller, caplog: pytest.
 
 
 @pytest.mark.parametrize("fault", ["outdated", "damaged", "other weights"])
-def test_mended(fault: str, mine: Enroller, learner: Make, tmp_path: Path) -> None:
+def test_mended(fault: str, mine: Enroller, enroller: Make, tmp_path: Path) -> None:
     """autoRetrain: without, an error or a remark; with, trained again and everybody is kept."""
     if fault == "outdated":
         rewritten(mine, versions={**library_versions.installed_versions(), "scikit-learn": "0.1"})
     if fault == "damaged":
-        mine.places.model.write_bytes(b"\x80\x04N.")
+        mine.paths.model.write_bytes(b"\x80\x04N.")
     if fault == "other weights":
         loaded = mine.model()
         assert loaded is not None
         rewritten(mine, fingerprint="sface:1:older")
-        made = Gallery.load(mine.places.encodings)
+        made = Gallery.load(mine.paths.encodings)
         older = {"dlib_resnet": "dlib_resnet:0:older", "sface": "sface:1:older"}
         encodings = {name: made.of(name) for name in older}
-        mine.places.encodings.write_bytes(Gallery(encodings, made.names, older).dumps())
+        mine.paths.encodings.write_bytes(Gallery(encodings, made.names, older).dumps())
     if fault != "outdated":
         with pytest.raises((ModelMismatch, UnsafePickle)):
-            learner(tmp_path).load()
-    service = Service(learner(tmp_path, auto_retrain=True), Limits())
+            enroller(tmp_path).load()
+    service = Service(enroller(tmp_path, auto_retrain=True), Limits())
     assert service.status()["stale"]
     assert service.status()["trained"] == (fault == "outdated"), "what still loads is served meanwhile"
-    service.mend()
+    service.retrain_stale()
     status = service.status()
     assert status["stale"] is None
     assert set(status["model"]["classes"]) >= {"Ann", "Bob", "Cid"}
-    assert learner(tmp_path).load().stale is None
+    assert enroller(tmp_path).load().stale is None
 
 
-def test_nobody_is_lost_by_mending(mine: Enroller, learner: Make, tmp_path: Path) -> None:
+def test_nobody_is_lost_by_mending(mine: Enroller, enroller: Make, tmp_path: Path) -> None:
     """Encodings of other weights, and somebody without photos: it refuses, nothing changes."""
-    made = Gallery.load(mine.places.encodings)
+    made = Gallery.load(mine.paths.encodings)
     older = {"dlib_resnet": "dlib_resnet:0:older"}
-    mine.places.encodings.write_bytes(Gallery(made.encodings, made.names, older).dumps())
+    mine.paths.encodings.write_bytes(Gallery(made.encodings, made.names, older).dumps())
     rewritten(mine, fingerprint="dlib_resnet:0:older")
-    for photo in (mine.places.dataset / "Cid").iterdir():
+    for photo in (mine.paths.dataset / "Cid").iterdir():
         photo.unlink()
-    before = mine.places.encodings.read_bytes()
-    service = Service(learner(tmp_path, auto_retrain=True), Limits())
+    before = mine.paths.encodings.read_bytes()
+    service = Service(enroller(tmp_path, auto_retrain=True), Limits())
     with pytest.raises(DataError, match="1 of 3 have none"):
-        service.mend()
-    assert mine.places.encodings.read_bytes() == before
+        service.retrain_stale()
+    assert mine.paths.encodings.read_bytes() == before
 
 
 def test_no_wall_clock_decides_anything() -> None:

@@ -20,7 +20,7 @@ from face_det.embedders.specs import (
 from face_det.gallery.check import copies, facts
 from face_det.gallery.check.facts import PhotoFacts
 from face_det.gallery.check.findings import CheckedPhoto, Finding, FindingKind, find_problems
-from face_det.gallery.check.likeness import LikelihoodModel, fit_likelihood
+from face_det.gallery.check.likelihood import LikelihoodModel, fit_likelihood
 from face_det.gallery.encoding_cache import OmissionReason
 from face_det.media import transform
 from face_det.types import UNKNOWN, Encodings

@@ -51,4 +51,4 @@ def test_damaged_messages(launch, call, free_port, tcp):
     grown = psutil.Process(daemon.process.pid).memory_info().rss - before
     assert grown < CAP_MB * 2**20
     assert daemon.process.poll() is None
-    assert "no longer able to serve" not in daemon.log()
+    assert "can no longer serve" not in daemon.log()

@@ -20,5 +20,5 @@ def test_a_loop_that_ends_is_reported(monkeypatch, caplog, loop):
     crashed = Event()
     server.start(crashed.set)
     assert crashed.wait(60)
-    assert "no longer able to serve" in caplog.text
+    assert "can no longer serve" in caplog.text
     server.close(0)

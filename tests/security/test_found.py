@@ -61,7 +61,7 @@ def test_a_request_within_itself(where: str) -> None:
             wire.parse_images([image], 1)
             assert len(wire.render_reply([image], {})) > depth
             continue
-        with pytest.raises(BadRequest, match=r"images\[1\]: must be nested 64 deep at the most, is deeper"):
+        with pytest.raises(BadRequest, match=r"images\[1\]: must be nested at most 64 deep"):
             wire.parse_images([{"image": "b.jpg", "labels": []}, image], 2)
 
 

@@ -113,16 +113,17 @@ def test_an_audit_log_that_cannot_be_written(launch, call, folder, what):
     daemon = launch(auditPath=str(place))
     assert call(daemon, "train" if what != "bad key" else "add_face", *(["Zoe", b""] * (what == "bad key")))
     assert call(daemon, "status")["audit"] == {"path": str(place), "failed": 2}
-    assert daemon.log().count("ERROR face_det.service.audit the audit log misses a line (") == 2
+    assert daemon.log().count("ERROR face_det.service.audit the audit log lacks a line (") == 2
 
 
 def test_many_writers_one_line_each(tmp_path):
     """Processes that write at once neither mix nor lose lines, and make one key."""
     code = (
-        "import sys; from pathlib import Path; from face_det.service.audit import Audit, Who\n"
-        "log = Audit(Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path; from face_det.rpc import Caller; "
+        "from face_det.service.audit import AuditLog\n"
+        "log = AuditLog(Path(sys.argv[1]))\n"
         "for number in range(50):\n"
-        "    with log.recorded(Who('command', uid=int(sys.argv[2])), 'enrol', 'Zoe'): pass\n"
+        "    with log.recorded(Caller('command', uid=int(sys.argv[2])), 'enrol', 'Zoe'): pass\n"
         "assert not log.failed"
     )
     path = tmp_path / "new" / "audit.jsonl"
@@ -144,8 +145,9 @@ def test_half_a_line_of_another_writer_is_not_cut_off(tmp_path):
         fcntl.flock(other, fcntl.LOCK_EX)
         other.write(entry[:30])
         code = (
-            "import sys; from pathlib import Path; from face_det.service.audit import Audit, Who\n"
-            "with Audit(Path(sys.argv[1])).recorded(Who('command'), 'train'): pass\n"
+            "import sys; from pathlib import Path; from face_det.rpc import Caller; "
+            "from face_det.service.audit import AuditLog\n"
+            "with AuditLog(Path(sys.argv[1])).recorded(Caller('command'), 'train'): pass\n"
         )
         writer = subprocess.Popen([sys.executable, "-c", code, path])
         eventually(lambda: waits(writer) or writer.poll() is not None, "the writer to wait")

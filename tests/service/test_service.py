@@ -26,6 +26,7 @@ from face_det.errors import (
     UnknownPerson,
 )
 from face_det.service import assembly
+from face_det.service import service as service_module
 from face_det.service.service import Service
 
 WHOLE = {"xmin": 0, "ymin": 0, "xmax": 5000, "ymax": 5000}
@@ -130,7 +131,7 @@ def test_each_embedder_answers_for_its_own_model(
 def test_train_without_photos_changes_nothing(service: Service, photos: Mapping[str, Path]) -> None:
     """An empty dataset is an error that keeps what there is, not an order to forget everybody."""
     service.add_face("Obama", str(photos["obama"]))
-    dataset = Path(service._learner.places.dataset)
+    dataset = Path(service._enroller.paths.dataset)
     shutil.rmtree(dataset)
     with pytest.raises(DataError, match="must"):
         service.train(None)
@@ -197,13 +198,13 @@ def test_a_picture_is_read_once(
 ) -> None:
     """However many persons, labels and entries name it, a picture is decoded once a call."""
     loaded: list[str] = []
-    real = service.pictures.load
+    real = service_module.load_image
 
     def counted(source: Any, **limits: Any) -> Any:
         loaded.append(str(source))
         return real(source, **limits)
 
-    monkeypatch.setattr(service.pictures, "load", counted)
+    monkeypatch.setattr(service_module, "load_image", counted)
     person = {"name": "person", "box": WHOLE}
     path = str(photos["biden"])
     images = [

@@ -115,8 +115,8 @@ def test_nobody_who_is_enrolled(tmp_path: Path, folder: str) -> None:
     (tmp_path / "dataset" / folder).mkdir(parents=True)
     result = run("--from", copy, "-n", 9)
     assert result.exit_code == 0, result.output
-    assert "passed over, since enrolled: Bob_Baker" in result.stdout
-    assert "9 were asked for; the copy has only 7" in result.stdout
+    assert "skipped, because enrolled: Bob_Baker" in result.stdout
+    assert "9 requested, but the copy has only 7" in result.stdout
     assert not [name for name in names(tmp_path / "dataset" / "Unknown") if name.startswith("Bob")]
 
 
@@ -134,7 +134,7 @@ def test_damaged_photos_are_passed_over(tmp_path: Path) -> None:
     copy = folders(tmp_path / "lfw")
     (copy / "Ed_Eve" / "Ed_Eve_0001.jpg").write_bytes(picture(4)[:300])
     result = run("--from", copy, "-n", 5)
-    assert "passed over: Ed_Eve/Ed_Eve_0001.jpg" in result.stderr
+    assert "skipped: Ed_Eve/Ed_Eve_0001.jpg" in result.stderr
     assert len(names(tmp_path / "dataset" / "Unknown")) == 5
     assert "Ed_Eve_0001.jpg" not in names(tmp_path / "dataset" / "Unknown")
 
@@ -264,14 +264,14 @@ def test_interrupted_leaves_whole_files_only(tmp_path: Path) -> None:
     copy = folders(tmp_path / "lfw", {f"Person_{number}": 1 for number in range(400)})
     code = (
         "import os, signal\n"
-        "from face_det.identity import atomic\n"
-        "from face_det.cli.main import main\n"
+        "from face_det.storage import files\n"
+        "from face_det.cli.main import run_cli\n"
         "put, count = os.fsync, iter(range(10**6))\n"
         "def fsync(descriptor):\n"
         "    if next(count) == 41: os.kill(os.getpid(), signal.SIGINT)\n"
         "    put(descriptor)\n"
         "os.fsync = fsync\n"
-        f"main(['fetch-lfw', '--from', {str(copy)!r}, '-n', '400'])\n"
+        f"run_cli(['fetch-lfw', '--from', {str(copy)!r}, '-n', '400'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130, done.stderr

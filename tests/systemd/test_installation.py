@@ -144,7 +144,9 @@ def test_an_installation_that_the_user_cannot_read_is_refused(tmp_path, monkeypa
     (closed / "bin/face-det").touch(0o755)
     closed.chmod(0o700)
     monkeypatch.setattr(installation.sysconfig, "get_path", lambda name: str(closed / "bin"))
-    with pytest.raises(FaceDetError, match=f"{closed}: must be open to all, .* got mode 0700"):
+    with pytest.raises(
+        FaceDetError, match=f"{closed}: must be readable by the service's user face-detect, got mode 0700"
+    ):
         installation.render_unit()
 
 
@@ -152,8 +154,8 @@ def test_an_installation_that_the_user_cannot_read_is_refused(tmp_path, monkeypa
 def test_without_root_it_says_so():
     """Exit 2, and nothing done."""
     code = (
-        "import os; from face_det.cli.main import main; from face_det.doors.commands import install_service;"
-        "os.setuid(65534); main(['install-service'])"
+        "import os; from face_det.cli.main import run_cli; from face_det.cli import install_service;"
+        "os.setuid(65534); run_cli(['install-service'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2

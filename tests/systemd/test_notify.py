@@ -50,7 +50,7 @@ def test_the_watchdog_is_pinged_until_a_worker_is_stuck(launch, call, gate):
     assert "no more notifications" not in daemon.log()
     stuck = gevent.spawn(call, daemon, "add_face", list(gate.steps), b"")
     gate.begun()
-    daemon.until_logged("has been at one call for")
+    daemon.until_logged("has been busy with one call for")
     _drain(daemon)
     gevent.sleep(1)
     assert _drain(daemon) == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from face_det.gallery.check.likeness import Floats, pairwise_distances
+from face_det.gallery.check.likelihood import Floats, pairwise_distances
 from face_det.types import Encodings
 
 _Bits = npt.NDArray[np.uint8]
@@ -39,7 +39,7 @@ class PhotoCopy:
 
 def find_copies(
     hashes: Sequence[str],
-    signs: Sequence[str | None],
+    picture_hashes: Sequence[str | None],
     encodings: Encodings,
     quality: Floats,
     links: Sequence[bool] | None = None,
@@ -49,7 +49,7 @@ def find_copies(
     """Find the photos of one person that a photo of higher quality makes superfluous.
 
     - `hashes`: a hash of each file
-    - `signs`: the difference hash of each picture in hex, or None
+    - `picture_hashes`: the difference hash of each picture in hex, or None
     - `encodings`: shape (n, d), NaN for a photo without a face
     - `quality`: shape (n,), from `rate_quality`
     - `links`: true for each file that is a link; by default none is
@@ -62,7 +62,7 @@ def find_copies(
     [PhotoCopy(index=0, kept=1, alike=1.0, picture=True)]
     """
     links = links or [False] * len(hashes)
-    bits = [None if text is None else _hash_bits(text) for text in signs]
+    bits = [None if text is None else _hash_bits(text) for text in picture_hashes]
     kept: list[int] = []
     first: dict[str, int] = {}
     found: list[PhotoCopy] = []

@@ -43,13 +43,13 @@ class PhotoFacts:
     """What was measured of a photo.
 
     `face_px` is the shorter side of the face's box in pixels, and `sharpness` the variance of the
-    Laplacian of the face at SHARPNESS_PX; both are None if there is no face. `signs` is the difference
-    hash of the picture in hex.
+    Laplacian of the face at SHARPNESS_PX; both are None if there is no face. `picture_hash` is the
+    difference hash of the picture in hex.
     """
 
     face_px: float | None
     sharpness: float | None
-    signs: str
+    picture_hash: str
 
 
 def facts_path(encodings: Path) -> Path:
@@ -143,8 +143,8 @@ def read_facts(path: Path, settings: str) -> dict[str, PhotoFacts]:
             return {}
         rows = {sha256: PhotoFacts(*row) for sha256, row in content["photos"].items()}
         for facts in rows.values():
-            if len(bytes.fromhex(facts.signs)) * 8 != HASH_SIDE * HASH_SIDE:
-                raise ValueError(f"signs must be {HASH_SIDE * HASH_SIDE} bits")
+            if len(bytes.fromhex(facts.picture_hash)) * 8 != HASH_SIDE * HASH_SIDE:
+                raise ValueError(f"hashes must be {HASH_SIDE * HASH_SIDE} bits")
             if not all(
                 type(number) in (int, float, type(None)) for number in (facts.face_px, facts.sharpness)
             ):
@@ -156,7 +156,7 @@ def read_facts(path: Path, settings: str) -> dict[str, PhotoFacts]:
 
 
 def _write_facts(path: Path, settings: str, found: Mapping[str, PhotoFacts]) -> None:
-    rows = {sha256: [facts.face_px, facts.sharpness, facts.signs] for sha256, facts in found.items()}
+    rows = {sha256: [facts.face_px, facts.sharpness, facts.picture_hash] for sha256, facts in found.items()}
     try:
         write_atomically(path, json.dumps({"settings": settings, "photos": rows}).encode())
     except FaceDetError as error:

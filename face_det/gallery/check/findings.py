@@ -108,16 +108,18 @@ def find_problems(
     # A second copy of a file must not vouch for the first.
     first = _first_of_each(encoded)
     rows = np.asarray(encodings)[np.array(first, dtype=np.intp)]
-    crowd = PersonDistances(rows, [encoded[at].name for at in first], expected)
+    distances = PersonDistances(rows, [encoded[at].name for at in first], expected)
     seen = [encoded[at] for at in first]
-    verdicts, mixed = check_people.find_misplaced(crowd)
-    found = [_misplaced(seen, verdict) for verdict in verdicts]
-    found += [_not_a_stranger(seen, verdict) for verdict in check_people.find_enrolled_strangers(crowd)]
-    found += [_mixed(seen, person) for person in mixed]
-    found += [_look_alike(seen, pair) for pair in check_people.find_look_alikes(crowd, even_distance)]
-    found += _copies(photos, encodings, expected.same.middle)
-    found += _shared(photos, found)
-    found += _poor(photos)
+    misplaced, mixed = check_people.find_misplaced(distances)
+    found = [_misplaced_finding(seen, one) for one in misplaced]
+    found += [_stranger_finding(seen, one) for one in check_people.find_enrolled_strangers(distances)]
+    found += [_mixed_finding(seen, person) for person in mixed]
+    found += [
+        _look_alike_finding(seen, pair) for pair in check_people.find_look_alikes(distances, even_distance)
+    ]
+    found += _copy_findings(photos, encodings, expected.same.middle)
+    found += _shared_findings(photos, found)
+    found += _poor_findings(photos)
     useless = {
         finding.path for finding in found if finding.kind in (FindingKind.MISPLACED, FindingKind.DUPLICATE)
     }
@@ -137,32 +139,38 @@ def _first_of_each(photos: Sequence[CheckedPhoto]) -> list[int]:
     return sorted(first.values())
 
 
-def _misplaced(photos: Sequence[CheckedPhoto], verdict: MisplacedPhoto) -> Finding:
-    photo = photos[verdict.index]
-    if verdict.likely is not None:
-        what, todo = f"is likely {verdict.likely}", f"move it to {verdict.likely}/, or delete it"
+def _misplaced_finding(photos: Sequence[CheckedPhoto], misplaced: MisplacedPhoto) -> Finding:
+    photo = photos[misplaced.index]
+    if misplaced.likely is not None:
+        what, todo = f"is likely {misplaced.likely}", f"move it to {misplaced.likely}/, or delete it"
     else:
         what = f"does not look like {photo.name}'s other photos"
         todo = f"look at it, and delete it if it is not {photo.name}"
     return Finding(
-        FindingKind.MISPLACED, photo.name, photo.path, verdict.probability, what, todo, other=verdict.likely
+        FindingKind.MISPLACED,
+        photo.name,
+        photo.path,
+        misplaced.probability,
+        what,
+        todo,
+        other=misplaced.likely,
     )
 
 
-def _not_a_stranger(photos: Sequence[CheckedPhoto], verdict: MisplacedPhoto) -> Finding:
-    photo = photos[verdict.index]
+def _stranger_finding(photos: Sequence[CheckedPhoto], misplaced: MisplacedPhoto) -> Finding:
+    photo = photos[misplaced.index]
     return Finding(
         FindingKind.NOT_A_STRANGER,
         photo.name,
         photo.path,
-        verdict.probability,
-        f"is among the strangers but is likely {verdict.likely}",
-        f"if it is {verdict.likely}, move it to {verdict.likely}/: here it makes them look like a stranger",
-        other=verdict.likely,
+        misplaced.probability,
+        f"is among the strangers but is likely {misplaced.likely}",
+        f"if it is {misplaced.likely}, move it there: here it makes them look like a stranger",
+        other=misplaced.likely,
     )
 
 
-def _mixed(photos: Sequence[CheckedPhoto], mixed: MixedPerson) -> Finding:
+def _mixed_finding(photos: Sequence[CheckedPhoto], mixed: MixedPerson) -> Finding:
     paths = [photos[index].path for index in mixed.indices]
     shown = [path.name for path in paths[:_MAX_NAMED]] + ["..."] * (len(paths) > _MAX_NAMED)
     return Finding(
@@ -171,12 +179,12 @@ def _mixed(photos: Sequence[CheckedPhoto], mixed: MixedPerson) -> Finding:
         None,
         mixed.probability,
         f"photos do not agree, as if they showed different people: {', '.join(shown)}",
-        "look at them, and add photos: once three agree, the wrong ones can be told",
+        "look at them, and add photos: once three agree, the wrong ones show up",
         related=paths[0],
     )
 
 
-def _look_alike(photos: Sequence[CheckedPhoto], pair: LookAlikePair) -> Finding:
+def _look_alike_finding(photos: Sequence[CheckedPhoto], pair: LookAlikePair) -> Finding:
     one, other = pair.names
     nearest = [photos[index].path for index in pair.nearest]
     if pair.one_person >= check_people.REPORTED_FROM:
@@ -191,7 +199,7 @@ def _look_alike(photos: Sequence[CheckedPhoto], pair: LookAlikePair) -> Finding:
     return Finding(kind, one, None, sure, what, todo, other=other, related=nearest[0])
 
 
-def _copies(photos: Sequence[CheckedPhoto], encodings: Encodings, usual: float) -> list[Finding]:
+def _copy_findings(photos: Sequence[CheckedPhoto], encodings: Encodings, usual: float) -> list[Finding]:
     rows = np.full((len(photos), np.asarray(encodings).shape[1]), np.nan)
     rows[[at for at, photo in enumerate(photos) if photo.omission is None]] = encodings
     found = []
@@ -201,38 +209,32 @@ def _copies(photos: Sequence[CheckedPhoto], encodings: Encodings, usual: float) 
         facts = [photo.facts for photo in own]
         found_here = copies.find_copies(
             [photo.sha256 or str(photo.path) for photo in own],
-            [None if one is None else one.signs for one in facts],
+            [None if one is None else one.picture_hash for one in facts],
             rows[at],
             np.array([0.0 if one is None else check_photos.rate_quality(one) for one in facts]),
             [photo.link for photo in own],
             usual=usual,
         )
         for copy in found_here:
-            found.append(_copy(own[copy.index], own[copy.kept], copy))
+            found.append(_copy_finding(own[copy.index], own[copy.kept], copy))
     return found
 
 
-def _copy(photo: CheckedPhoto, kept: CheckedPhoto, copy: copies.PhotoCopy) -> Finding:
+def _copy_finding(photo: CheckedPhoto, kept: CheckedPhoto, copy: copies.PhotoCopy) -> Finding:
     if photo.sha256 == kept.sha256:
-        kind, what, todo = (
-            FindingKind.DUPLICATE,
-            "is the same file as",
-            "delete one: it counts twice in training",
-        )
+        kind, what = FindingKind.DUPLICATE, "is the same file as"
+        todo = "delete one: it counts twice in training"
     elif copy.picture:
         kind, what, todo = FindingKind.NEAR_DUPLICATE, "is the same picture as", "keep the better one"
     else:
-        kind, what, todo = (
-            FindingKind.NEAR_DUPLICATE,
-            "is of the same moment as",
-            "other days and light say more",
-        )
+        kind, what = FindingKind.NEAR_DUPLICATE, "shows the same moment as"
+        todo = "photos from other days and in other light help more"
     return Finding(
         kind, photo.name, photo.path, copy.alike, f"{what} {kept.path.name}", todo, related=kept.path
     )
 
 
-def _shared(photos: Sequence[CheckedPhoto], found: Sequence[Finding]) -> list[Finding]:
+def _shared_findings(photos: Sequence[CheckedPhoto], found: Sequence[Finding]) -> list[Finding]:
     """Find files that are in the folders of two people; `wrong` is set where one is also misplaced."""
     wrong = {
         one.path: one.sure for one in found if one.kind in (FindingKind.MISPLACED, FindingKind.NOT_A_STRANGER)
@@ -261,7 +263,7 @@ def _shared(photos: Sequence[CheckedPhoto], found: Sequence[Finding]) -> list[Fi
     ]
 
 
-def _poor(photos: Sequence[CheckedPhoto]) -> list[Finding]:
+def _poor_findings(photos: Sequence[CheckedPhoto]) -> list[Finding]:
     seen = [(photo.closed, photo.omission, photo.facts) for photo in photos]
     return [
         Finding(

@@ -25,7 +25,7 @@ _OMISSION_TEXTS = {
     OmissionReason.BAD_IMAGE: (
         "unreadable",
         "cannot be read as a picture",
-        "save it anew as JPEG, or delete it",
+        "save it as JPEG again, or delete it",
     ),
     OmissionReason.NO_FACE: ("no_face", "has no face that the detector finds", "take another photo"),
     OmissionReason.SEVERAL_FACES: ("several_faces", "has more than one face", "crop it to one person"),
@@ -99,7 +99,7 @@ def describe_too_few(name: str, usable: int) -> tuple[str, str] | None:
 def rate_quality(facts: PhotoFacts) -> float:
     """The quality of a photo, for choosing which copy to keep: larger and sharper faces rate higher.
 
-    >>> rate_quality(PhotoFacts(face_px=100.0, sharpness=25.0, signs=""))
+    >>> rate_quality(PhotoFacts(face_px=100.0, sharpness=25.0, picture_hash=""))
     500.0
     """
     if facts.face_px is None or facts.sharpness is None:

@@ -188,7 +188,7 @@ def test_threads_that_hang_are_noticed_while_nobody_calls(with_settings):
     main = service.outside(before)
     others = [int(task.name) for task in Path(f"/proc/{main}/task").iterdir() if task.name != str(main)]
     with _halted(others):
-        service.until_said("the watchdog gets no more notifications", cursor)
+        service.until_said("no longer notifying the watchdog", cursor)
         _is_replaced(service, before, cursor)
 
 
@@ -202,7 +202,7 @@ def test_a_call_that_never_ends_is_noticed(with_settings):
         "while True: daemon.recognize(picture)"
     )
     with service.calling(code), _halted([_busiest(tasks)]):
-        service.until_said("has been at one call for", cursor)
+        service.until_said("has been busy with one call for", cursor)
         assert service.ask("daemon.status()", check=False).ok
         _is_replaced(service, before, cursor)
 

@@ -46,9 +46,9 @@ class LikelihoodModel:
             np.asarray(counts) < FEW_DISTANCES, FEW_WIDENING * self.same.width, self.same.width
         )
         other_width = self.other.width
-        held = np.clip(distances, self.same.middle, self.other.middle)
-        same = ((held - self.same.middle) / same_width) ** 2
-        other = ((held - self.other.middle) / other_width) ** 2
+        clipped = np.clip(distances, self.same.middle, self.other.middle)
+        same = ((clipped - self.same.middle) / same_width) ** 2
+        other = ((clipped - self.other.middle) / other_width) ** 2
         ratio = np.log(other_width / same_width) + (other - same) / 2
         return np.asarray(np.where(np.isnan(distances), 0.0, ratio))
 
