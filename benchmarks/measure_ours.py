@@ -15,7 +15,6 @@ from face_det.detectors import DETECTORS
 from face_det.embedders import EMBEDDERS
 from face_det.media import load_image
 from face_det.nets import Compute, Session
-from face_det.registry import create_by_name
 from face_det.types import Box, Detection
 
 Run = tuple[str, tuple[int, ...], float]
@@ -116,11 +115,11 @@ TASKS = {
 
 
 def _detector(spec: dict[str, Any]) -> Any:
-    return create_by_name(DETECTORS, "cnn", compute=Compute(**spec["settings"]))
+    return DETECTORS.create("cnn", compute=Compute(**spec["settings"]))
 
 
 def _embedder(spec: dict[str, Any]) -> Any:
-    return create_by_name(EMBEDDERS, "dlib_resnet", compute=Compute(**spec["settings"]))
+    return EMBEDDERS.create("dlib_resnet", compute=Compute(**spec["settings"]))
 
 
 def _config(spec: dict[str, Any]) -> Any:

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.classifiers import CLASSIFIERS, split_folds
-from face_det.registry import create_by_name
 
 SHARES = (0.23, 0.2, 0.16, 0.12)
 """Of the family's four in all photos; the rest is Unknown's."""
@@ -58,7 +57,7 @@ def original(
 
 def ours(spec: dict[str, Any], X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[float, dict[str, Any], Fit]:
     """The same of this project's search."""
-    recipe = create_by_name(CLASSIFIERS, spec["kind"])
+    recipe = CLASSIFIERS.create(spec["kind"])
     start = time.perf_counter()
     _, params, _ = recipe.search(X, y, jobs=spec["jobs"], thorough=True, on_progress=lambda done, total: None)
     took = time.perf_counter() - start

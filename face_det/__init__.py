@@ -1,7 +1,11 @@
 """Local face detection and recognition: an engine, a decision and a daemon.
 
-The names below are the public surface; each is imported when it is first asked for, so that
-`import face_det` costs nothing and needs no network.
+The names below are the public API. Each is imported when it is first used, so `import face_det` is
+instant and loads no network.
+
+>>> import face_det
+>>> face_det.Box(10, 20, 40, 60).height
+40
 """
 
 from __future__ import annotations
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# The official builds of ONNX Runtime send usage data to their maker, from the moment they are
-# imported. Nothing here sends anything anywhere, so that is off before anybody can import them.
+# The official builds of ONNX Runtime send usage data to Microsoft as soon as they are imported. This
+# project sends nothing to anyone, so that is switched off before anything can import them.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [

@@ -1,13 +1,13 @@
-"""The functions of the face_recognition package, on this project's networks.
+"""The functions of the face_recognition package, running on this project's networks.
 
-Programs written for that package change one line:
+A program written for that package changes one line:
 
     from face_det import face_recognition
 
-Names, parameters, defaults, results and kinds of errors are those of face_recognition 1.3.0: a face
-is (top, right, bottom, left) in whole pixels within the image, an image is uint8, RGB (H, W, 3) or
-grey (H, W). Three things are better: images may be slices of others (`frame[:, :, ::-1]`), any
-function may be called from several threads, and a network is loaded when it is first needed.
+Names, parameters, defaults, results and error types are those of face_recognition 1.3.0. A face is
+(top, right, bottom, left) in whole pixels within the image; an image is uint8, RGB (H, W, 3) or grey
+(H, W). Three things are better: images may be slices of others (`frame[:, :, ::-1]`), functions may be
+called from several threads, and a network is loaded when it is first needed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LARGE: dict[str, Sequence[int]] = {
     "nose_tip": range(31, 36),
     "left_eye": range(36, 42),
     "right_eye": range(42, 48),
-    # Each lip's outer edge, then back along its inner one.
+    # Each lip's outer edge, then back along its inner edge.
     "top_lip": (*range(48, 55), *range(64, 59, -1)),
     "bottom_lip": (*range(54, 60), 48, 60, *range(67, 63, -1)),
 }
@@ -61,19 +61,23 @@ _loading = threading.Lock()
 
 
 def load_image_file(file: str | os.PathLike[str] | IO[bytes], mode: str = "RGB") -> npt.NDArray[Any]:
-    """The pixels of a picture, a path or an open file: (H, W, 3) for "RGB", (H, W) for "L".
+    """Load the pixels of a picture from a path or an open file: (H, W, 3) for "RGB", (H, W) for "L".
 
-    It is not turned upright, and what is missing of a truncated one is grey. Raises what Pillow
-    raises: FileNotFoundError, UnidentifiedImageError, ValueError for an unknown mode.
+    The picture is not turned upright, and the missing part of a truncated one is grey. Raises what
+    Pillow raises: FileNotFoundError, UnidentifiedImageError, ValueError for an unknown mode.
+
+    >>> import io
+    >>> load_image_file(io.BytesIO(b"P6 1 1 255 " + bytes([255, 0, 0])), mode="L").tolist()
+    [[76]]
     """
     return load_as_stored(file, mode)
 
 
 def face_locations(img: Rgb, number_of_times_to_upsample: int = 1, model: str = "hog") -> list[Location]:
-    """The faces of an image, best first. `model` "cnn" finds more of them; anything else is "hog".
+    """Find the faces of an image, best first. `model` "cnn" finds more of them; anything else is "hog".
 
-    Each doubling finds faces of half the size. Raises RuntimeError for another kind of image, and
-    TypeError for what is no image, or a number of doublings that is not 0, 1, 2, ...
+    Each upsampling doubles the image, and finds faces of half the size. Raises RuntimeError for an
+    unsupported kind of image, and TypeError if `img` is not an array or the number is not 0, 1, 2, ...
     """
     if model == "cnn":
         return _cnn_locations(_coloured(img), number_of_times_to_upsample)
@@ -83,10 +87,10 @@ def face_locations(img: Rgb, number_of_times_to_upsample: int = 1, model: str = 
 def batch_face_locations(
     images: list[Rgb], number_of_times_to_upsample: int = 1, batch_size: int = 128
 ) -> list[list[Location]]:
-    """The faces of each image of a list, by the model "cnn".
+    """Find the faces of each image in a list with the model "cnn".
 
-    The images have to be of one size, else RuntimeError; otherwise as face_locations. `batch_size`
-    bounded the memory of a graphics card, and makes no difference here.
+    Raises RuntimeError if the images differ in size, and otherwise what `face_locations` raises.
+    `batch_size` limits graphics memory in the original, and makes no difference here.
     """
     if not isinstance(images, list):
         raise TypeError(f"images must be a list, got {type(images).__name__}")
@@ -100,10 +104,10 @@ def batch_face_locations(
 def face_landmarks(
     face_image: Rgb, face_locations: Sequence[Sequence[int]] | None = None, model: str = "large"
 ) -> list[dict[str, list[tuple[int, int]]]]:
-    """Points (x, y) of each face's features, of the faces given or of those that "hog" finds.
+    """Find the points (x, y) of each face's features, for the given faces or for those that "hog" finds.
 
-    `model` is "large" (68 points, nine features) or "small" (5 points: eyes and tip of the nose),
-    else ValueError. The large model was trained on photos for non-commercial use only.
+    `model` is "large" (68 points, nine features) or "small" (5 points: eyes and nose tip). Raises
+    ValueError for any other. The large model was trained on photos for non-commercial use only.
     """
     if model not in _FEATURES:
         raise ValueError("Invalid landmarks model type. Supported models are ['small', 'large'].")
@@ -122,11 +126,12 @@ def face_encodings(
     num_jitters: int = 1,
     model: str = "small",
 ) -> list[npt.NDArray[np.float64]]:
-    """The encoding (128,) of each face, of the faces given or of those that "hog" finds.
+    """Encode faces, shape (128,) each: the given faces, or those that "hog" finds.
 
-    More `num_jitters` average that many re-samples of the face, and take as many times longer.
-    `model` says which landmarks turn the face upright: "small", anything else is the large one.
-    Raises TypeError for a face in a grey image or jitters that are no whole number.
+    With `num_jitters` above 1, each encoding is the mean over that many random variations of the face,
+    and takes that many times longer. `model` says which landmarks turn the face upright: "small", or
+    else the large ones. Raises TypeError for a face in a grey image, or if `num_jitters` is not an
+    integer.
     """
     from face_det.embedders import cut_chip
 
@@ -135,7 +140,7 @@ def face_encodings(
         return []
     if face_image.ndim != 3:
         raise TypeError(f"face_image must be RGB, shape (H, W, 3), got shape {face_image.shape}")
-    # The chip is cut out of whole rows of pixels.
+    # Cutting out a chip needs contiguous rows of pixels.
     rgb = np.ascontiguousarray(face_image)
     chips = [cut_chip(rgb, face) for face in found]
     return [encoding.copy() for encoding in _embedder().embed(chips, max(operator.index(num_jitters), 1))]
@@ -144,7 +149,11 @@ def face_encodings(
 def face_distance(
     face_encodings: Sequence[npt.NDArray[np.float64]], face_to_compare: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """The Euclidean distance of each encoding to one; shape (n,). Empty for no encodings."""
+    """Return the Euclidean distance of each encoding (128,) to one; shape (n,), empty for no encodings.
+
+    >>> face_distance([np.zeros(128), np.full(128, 0.1)], np.zeros(128)).round(3).tolist()
+    [0.0, 1.131]
+    """
     if len(face_encodings) == 0:
         return np.empty(0)
     distances: npt.NDArray[np.float64] = np.linalg.norm(face_encodings - face_to_compare, axis=1)
@@ -156,12 +165,16 @@ def compare_faces(
     face_encoding_to_check: npt.NDArray[np.float64],
     tolerance: float = 0.6,
 ) -> list[np.bool_]:
-    """Whether each known encoding is at most `tolerance` away from one: True for the same person."""
+    """Say for each known encoding whether it is within `tolerance` of one: True for the same person.
+
+    >>> [bool(same) for same in compare_faces([np.zeros(128), np.full(128, 0.1)], np.zeros(128))]
+    [True, False]
+    """
     return list(face_distance(known_face_encodings, face_encoding_to_check) <= tolerance)
 
 
 def _landmarks(image: Rgb, locations: Sequence[Sequence[int]] | None, model: str) -> list[Any]:
-    """dlib's landmarks of each face; a face that sticks out of the image is taken as it is."""
+    """Find dlib's landmarks for each face; a face may extend beyond the image."""
     from face_det.embedders import detect_landmarks5, detect_landmarks68
 
     if locations is None:
@@ -184,7 +197,7 @@ def _location(found: Detection) -> Location:
 
 
 def _coloured(image: Any) -> Rgb:
-    """An image, grey or not, in three channels."""
+    """Return the image with three channels, converting grey."""
     if not isinstance(image, np.ndarray):
         raise TypeError(f"an image must be a numpy array, got {type(image).__name__}")
     grey, rgb = image.ndim == 2, image.ndim == 3 and image.shape[2] == 3

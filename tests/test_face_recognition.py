@@ -19,7 +19,6 @@ import pytest
 from PIL import ImageFile
 
 from face_det import face_recognition as ours
-from face_det import registry
 from face_det.embedders import alignment
 from face_det.face_recognition import (
     __all__,
@@ -34,7 +33,7 @@ from face_det.face_recognition import (
     load_image_file,
 )
 from face_det.nets.catalogue import weights_path
-from face_det.registry import create_by_name
+from face_det.registry import Menu
 from face_det.types import Rgb
 
 real = pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
@@ -64,7 +63,7 @@ def grey(rgb: Rgb) -> Rgb:
 
 
 def at_the_edge(photos: Mapping[str, Path], corner: str = "top left") -> tuple[Rgb, Location]:
-    """A picture cut so close that the face's box sticks out of it, and that box as HOG gives it."""
+    """An image cut so close that the face's box sticks out of it, and that box as HOG gives it."""
     rgb = small(photos["obama"], 300)
     top, right, bottom, left = real.face_locations(rgb)[0]
     parts = {"top left": rgb[top:, left:], "bottom right": rgb[: bottom - 8, : right - 8]}
@@ -89,7 +88,7 @@ def assert_same_encodings(got: list[Any], expected: list[Any]) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_signatures(name: str) -> None:
-    """Parameters, their order and their defaults, so that every call of the package's is one of ours."""
+    """Parameters, their order and their defaults match, so every call of the package's is one of ours."""
 
     def parameters(module: Any) -> list[tuple[str, Any, Any]]:
         found = inspect.signature(getattr(module, name)).parameters.values()
@@ -113,7 +112,7 @@ def test_hog_locations(photos: Mapping[str, Path], name: str) -> None:
 
 @pytest.mark.parametrize(("name", "upsample"), [("biden", 0), ("t1", 0), ("hanks", 1), ("nobody", 0)])
 def test_cnn_locations(photos: Mapping[str, Path], name: str, upsample: int) -> None:
-    """The same for the network, whose boxes are trimmed to the image too."""
+    """The network's boxes match too; they are trimmed to the image."""
     rgb = small(photos[name], 180)
     for image in (rgb, grey(rgb)):
         got = face_locations(image, upsample, model="cnn")
@@ -131,7 +130,7 @@ def test_boxes_at_the_edge_are_trimmed(photos: Mapping[str, Path], corner: str) 
 
 
 def test_batches(photos: Mapping[str, Path]) -> None:
-    """A list of lists, in order; images of two sizes are refused as they are there."""
+    """A list of lists, in order; images of two sizes are rejected as they are there."""
     image = small(photos["obama"], 160)
     images = [image, grey(image[:, ::-1])]
     got = batch_face_locations(images, 1, batch_size=2)
@@ -144,7 +143,7 @@ def test_batches(photos: Mapping[str, Path]) -> None:
 
 @pytest.mark.parametrize("model", ["large", "small"])
 def test_landmarks(photos: Mapping[str, Path], model: str) -> None:
-    """The same features with the same points, for faces found and faces given, in colour and grey."""
+    """The same features with the same points, for faces found and given, in colour and grey."""
     rgb = small(photos["t1"], 640)
     known = real.face_locations(rgb, 1)
     assert len(known) > 1
@@ -158,7 +157,7 @@ def test_landmarks(photos: Mapping[str, Path], model: str) -> None:
 
 
 def test_landmarks_of_a_face_at_the_edge(photos: Mapping[str, Path]) -> None:
-    """Faces that are found keep the part of their box outside the image; the landmarks depend on it."""
+    """Found faces keep the part of their box outside the image, on which the landmarks depend."""
     image, whole = at_the_edge(photos)
     got = face_landmarks(image)
     assert got == real.face_landmarks(image) == face_landmarks(image, [whole])
@@ -181,14 +180,14 @@ def test_encodings(photos: Mapping[str, Path], model: str) -> None:
 
 
 def test_odd_boxes(photos: Mapping[str, Path]) -> None:
-    """Boxes outside, inside out or of one pixel are encoded, as they are there."""
+    """Boxes outside, inverted or of one pixel are encoded, as they are there."""
     rgb = small(photos["obama"])
     boxes = [(-500, 900, 900, -500), (200, 10, 10, 200), (2000, 2100, 2100, 2000), (50, 50, 50, 50)]
     assert_same_encodings(face_encodings(rgb, boxes), real.face_encodings(rgb, boxes))
 
 
 def test_jitters(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In a new process, the same re-samples: face after face, the same average."""
+    """In a new process, the same resamples give face after face the same average."""
     rgb = small(photos["t1"], 640)
     known = real.face_locations(rgb, 1)[:2]
     np.save(tmp_path / "rgb.npy", rgb)
@@ -207,14 +206,14 @@ np.save("out.npy", face_recognition.face_encodings(np.load("rgb.npy"), {known}, 
 
 @pytest.mark.parametrize("jitters", [-1, 0, 1, True, np.int64(1)])
 def test_no_jitters(photos: Mapping[str, Path], jitters: int) -> None:
-    """One or less is the face as it is."""
+    """One jitter or fewer leaves the face as it is."""
     rgb = small(photos["obama"])
     known = real.face_locations(rgb)
     assert_same_encodings(face_encodings(rgb, known, jitters), real.face_encodings(rgb, known, jitters))
 
 
 def test_slices_of_images_are_images(photos: Mapping[str, Path]) -> None:
-    """A part of a frame, or a frame with its colours reversed, needs no copy before it is encoded."""
+    """A slice of a frame, or a frame with its colours reversed, needs no copy before it is encoded."""
     rgb = small(photos["obama"])
     known = real.face_locations(rgb)
     assert_same_encodings(
@@ -224,7 +223,7 @@ def test_slices_of_images_are_images(photos: Mapping[str, Path]) -> None:
 
 
 def test_distances(photos: Mapping[str, Path]) -> None:
-    """An array of distances, a list of truth values; empty for nobody."""
+    """An array of distances and a list of booleans; both empty for nobody."""
     people = [face_encodings(small(photos[name], 400))[0] for name in ("obama", "obama2", "biden")]
     for known in (people, tuple(people), np.array(people), []):
         got, expected = face_distance(known, people[0]), real.face_distance(known, people[0])
@@ -238,7 +237,7 @@ def test_distances(photos: Mapping[str, Path]) -> None:
 
 
 def test_loading_pictures(photos: Mapping[str, Path], tmp_path: Path) -> None:
-    """Paths and open files, colour and grey; EXIF is left alone, and a grey picture gets colours."""
+    """Paths and open files, colour and grey; EXIF is ignored, and a grey image becomes RGB."""
     turned = tmp_path / "turned.jpg"
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
@@ -254,7 +253,7 @@ def test_loading_pictures(photos: Mapping[str, Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_truncated_pictures(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """What is missing of a picture is filled up, also where the reference was never imported."""
+    """The missing part of an image is filled in, also where the reference was never imported."""
     whole = io.BytesIO()
     PIL.Image.fromarray(small(photos["obama"])).save(whole, kind)
     cut = whole.getvalue()[: len(whole.getvalue()) * 2 // 3]
@@ -298,7 +297,7 @@ WRONG: dict[str, Callable[[Any, Rgb], Any]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_errors(photos: Mapping[str, Path], wrong: str) -> None:
-    """What is refused there is refused here, by the same kind of error."""
+    """What is rejected there is rejected here, with the same kind of error."""
     rgb = small(photos["obama"])
     with pytest.raises(Exception) as expected:  # noqa: PT011 - whichever the reference raises
         WRONG[wrong](real, rgb)
@@ -311,13 +310,13 @@ def test_errors(photos: Mapping[str, Path], wrong: str) -> None:
 
 @pytest.mark.parametrize("call", ["face_locations", "face_landmarks", "face_encodings"])
 def test_no_face_is_an_empty_list(photos: Mapping[str, Path], call: str) -> None:
-    """Nobody there is no error, whatever else is asked for."""
+    """An image of nobody is not an error, whatever else is asked for."""
     assert getattr(ours, call)(small(photos["nobody"])) == []
     assert face_encodings(grey(small(photos["nobody"]))) == []
 
 
 def test_nothing_is_loaded_on_import() -> None:
-    """Importing takes no network and no dlib."""
+    """Importing loads no network and no dlib."""
     code = """
 import sys
 from face_det import face_recognition
@@ -330,7 +329,7 @@ print([name for name in ("dlib", "onnxruntime", "cv2", "face_recognition_models"
 def test_the_large_model_is_loaded_only_if_asked_for(
     photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its weights are not free for every use: what does not need them does not touch them."""
+    """The large model's weights are not free for every use, so only what needs them loads them."""
     loaded: list[str] = []
     load = alignment.load_landmark_predictor
 
@@ -349,12 +348,12 @@ def test_the_large_model_is_loaded_only_if_asked_for(
 
 
 def test_threads_share_one_network(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever comes first loads it, once, and all get the right answer."""
+    """The first caller loads the network, once, and all get the right answer."""
     loads: list[str] = []
-    create = create_by_name
+    create = Menu.create
     together = threading.Barrier(4)
 
-    def recorded(menu: dict[str, str], name: str, **options: Any) -> Any:
+    def recorded(menu: Menu[Any], name: str, **options: Any) -> Any:
         loads.append(name)
         return create(menu, name, **options)
 
@@ -362,7 +361,7 @@ def test_threads_share_one_network(photos: Mapping[str, Path], monkeypatch: pyte
         together.wait()
         return face_locations(rgb)
 
-    monkeypatch.setattr(registry, "create_by_name", recorded)
+    monkeypatch.setattr(Menu, "create", recorded)
     _load_detector.cache_clear()
     images = [small(photos[name], 400) for name in ("obama", "biden", "t1", "nobody")]
     with ThreadPoolExecutor(len(images)) as pool:

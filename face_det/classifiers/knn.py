@@ -18,10 +18,8 @@ from face_det.classifiers.gate import (
     probability_at_distance,
 )
 from face_det.classifiers.recipe import GatedRecipe
-from face_det.embedders import DISTANCE_THRESHOLDS
+from face_det.embedders import DLIB_DISTANCES
 from face_det.types import Encodings
-
-DLIB_DISTANCES = DISTANCE_THRESHOLDS["dlib_resnet"]
 
 PYZM_PARAMS: Mapping[str, Any] = {"n_neighbors": None, "weights": "distance", "gate": "nearest"}
 """As pyzm does it: the root of n neighbours, near ones count for more, the nearest must pass the gate."""

@@ -19,10 +19,8 @@ from face_det.classifiers.gate import (
     sort_by_person,
 )
 from face_det.classifiers.recipe import GatedRecipe
-from face_det.embedders import DISTANCE_THRESHOLDS
+from face_det.embedders import DLIB_DISTANCES
 from face_det.types import Encodings
-
-DLIB_DISTANCES = DISTANCE_THRESHOLDS["dlib_resnet"]
 
 LINEAR_SVM_CANDIDATES = [{"C": C} for C in (1.0, 10.0, 0.1, 100.0)]
 

@@ -18,10 +18,8 @@ from face_det.classifiers.gate import (
 )
 from face_det.classifiers.nn_index import NearestNeighbourIndex
 from face_det.classifiers.recipe import UnsearchedRecipe, require_enough_photos
-from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.types import Classifier, Encodings
-
-DLIB_DISTANCES = DISTANCE_THRESHOLDS["dlib_resnet"]
 
 
 class NearestClassifier(OpenSetClassifier):

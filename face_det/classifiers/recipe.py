@@ -16,7 +16,7 @@ from face_det.classifiers.halving import (
     log_loss,
     search_by_halving,
 )
-from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.errors import TooFewPeople
 from face_det.types import Classifier, Encodings
 
@@ -50,7 +50,7 @@ class GatedRecipe(ABC):
     defaults: Mapping[str, Any]
     candidates: Sequence[Mapping[str, Any]]
 
-    def __init__(self, geometry: DistanceThresholds = DISTANCE_THRESHOLDS["dlib_resnet"]) -> None:
+    def __init__(self, geometry: DistanceThresholds = DLIB_DISTANCES) -> None:
         self._distances: Mapping[str, Any] = {
             "even_distance": geometry.even_distance,
             "gate_distance": geometry.gate_distance,

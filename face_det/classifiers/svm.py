@@ -23,7 +23,7 @@ from face_det.classifiers.halving import (
     search_by_halving,
 )
 from face_det.classifiers.recipe import require_enough_photos
-from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.types import Classifier, Encodings
 
 C_VALUES = [10.0, 1.0, 100.0, 0.1, 0.01, 0.001]
@@ -61,7 +61,7 @@ class SvmRecipe:
     photos_each = 5
     defaults: Mapping[str, Any] = {"kernel": "rbf", "C": 10.0, "gamma": 1.0}
 
-    def __init__(self, geometry: DistanceThresholds = DISTANCE_THRESHOLDS["dlib_resnet"]) -> None:
+    def __init__(self, geometry: DistanceThresholds = DLIB_DISTANCES) -> None:
         """The machines find their own distances: `geometry` is what every recipe takes."""
 
     def search(

@@ -18,7 +18,7 @@ from face_det.classifiers.bursts import find_bursts_and_inliers, group_means, me
 from face_det.classifiers.folds import Targets
 from face_det.classifiers.gate import STRANGER, OpenSetClassifier
 from face_det.classifiers.recipe import UnsearchedRecipe, require_enough_photos
-from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.types import Classifier, Encodings
 
 EVEN_PROBABILITY, TEMPLATE_GATE_PROBABILITY = 0.5, 0.9
@@ -161,7 +161,7 @@ class TemplateRecipe(UnsearchedRecipe):
 
     def __init__(
         self,
-        geometry: DistanceThresholds = DISTANCE_THRESHOLDS["dlib_resnet"],
+        geometry: DistanceThresholds = DLIB_DISTANCES,
         strangers: int | None = None,
         mean_face: Encodings | None = None,
     ) -> None:

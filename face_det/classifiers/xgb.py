@@ -18,7 +18,7 @@ from face_det.classifiers.halving import (
     search_by_halving,
 )
 from face_det.classifiers.recipe import require_enough_photos
-from face_det.embedders import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.types import Classifier, Encodings
 
 SEARCH_SPACE = {
@@ -56,7 +56,7 @@ class XgbRecipe:
         **QUICK_PACE,
     }
 
-    def __init__(self, geometry: DistanceThresholds = DISTANCE_THRESHOLDS["dlib_resnet"]) -> None:
+    def __init__(self, geometry: DistanceThresholds = DLIB_DISTANCES) -> None:
         """Trees find their own distances: `geometry` is what every recipe takes."""
 
     def search(

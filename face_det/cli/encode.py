@@ -12,7 +12,7 @@ import click
 
 from face_det.cli import progress
 from face_det.cli.connect import ConfigSource, config_option
-from face_det.config import CHOICES
+from face_det.config import list_choices
 from face_det.detectors import DETECTORS
 from face_det.engine import EngineOptions
 from face_det.enrolment import update_encodings
@@ -46,7 +46,7 @@ class _Progress:
 )
 @click.option(
     "--embedder",
-    type=click.Choice([*CHOICES["embedder"]]),
+    type=click.Choice(list_choices("embedder")),
     help="dlib_resnet makes only its encodings, any other also sface's; default: embedder.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Number of processes; default: one per core.")

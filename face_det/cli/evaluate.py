@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from face_det.classifiers import CLASSIFIERS
 from face_det.cli import progress, terminal
 from face_det.cli.connect import ConfigSource, config_option
-from face_det.config import CHOICES, Config
+from face_det.config import Config, list_choices
 from face_det.engine import build_engine
 from face_det.errors import DataError
 from face_det.evaluation import (
@@ -80,7 +80,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
     "--photos", type=NumberList(), default=(), help="Repeat it with so many photos enrolled, as in 1,3,5."
 )
 @click.option("-c", "--classifier", type=click.Choice([*CLASSIFIERS]), help="Default: classifier.")
-@click.option("--embedder", type=click.Choice([*CHOICES["embedder"]]), help="Default: embedder.")
+@click.option("--embedder", type=click.Choice(list_choices("embedder")), help="Default: embedder.")
 @click.option("--compare", is_flag=True, help="Put other systems' rules beside ours, on the same encodings.")
 @click.option(
     "--degrade", is_flag=True, help="Repeat it with faces small, blurred, compressed, dark, masked."

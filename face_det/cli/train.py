@@ -13,7 +13,7 @@ import click
 from face_det.classifiers import CLASSIFIERS
 from face_det.cli import progress
 from face_det.cli.connect import ConfigSource, config_option
-from face_det.config import CHOICES, Config
+from face_det.config import Config, list_choices
 from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, configurable_embedder, embedder_from_fingerprint
 from face_det.engine import build_engine
 from face_det.enrolment import DEFAULT_LABELS_NAME, FIRST_CLASSIFIER, fit_stand_in, photos_needed
@@ -48,7 +48,7 @@ ALL = "all"
 )
 @click.option(
     "--embedder",
-    type=click.Choice([*CHOICES["embedder"]]),
+    type=click.Choice(list_choices("embedder")),
     help="Whose encodings to learn by; auto: those that decide best; default: embedder.",
 )
 @click.option(

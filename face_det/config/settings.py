@@ -5,7 +5,7 @@ docs/reference/config.md is generated from this module. config/load.py reads the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,33 @@ from pydantic.alias_generators import to_camel, to_snake
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.detectors import DETECTORS
-from face_det.embedders import CONFIGURABLE_EMBEDDERS, JITTERS
+from face_det.embedders import JITTERS, configurable_embedders
 from face_det.errors import ConfigError
 from face_det.nets import DEVICES, PRECISIONS, RUNTIMES, Compute
 from face_det.rpc import MAX_SOCKET_PATH, parse_endpoint
 
-CHOICES: dict[str, Iterable[str]] = {
-    "faceDetModel": DETECTORS,
-    "embedder": ("auto", *CONFIGURABLE_EMBEDDERS),
-    "jitter": JITTERS,
-    "runtime": RUNTIMES,
-    "precision": PRECISIONS,
-    "device": DEVICES,
-    "classifier": ("auto", *CLASSIFIERS),
-    "decision": ("auto", "proba"),
-    "isolation": ("none", "process"),
-    "logLevel": ("debug", "info", "warning", "error"),
+_CHOICES: dict[str, Callable[[], Iterable[str]]] = {
+    "faceDetModel": lambda: DETECTORS,
+    "embedder": lambda: ("auto", *configurable_embedders()),
+    "jitter": lambda: JITTERS,
+    "runtime": lambda: RUNTIMES,
+    "precision": lambda: PRECISIONS,
+    "device": lambda: DEVICES,
+    "classifier": lambda: ("auto", *CLASSIFIERS),
+    "decision": lambda: ("auto", "proba"),
+    "isolation": lambda: ("none", "process"),
+    "logLevel": lambda: ("debug", "info", "warning", "error"),
 }
-"""The keys whose value must be one of a fixed list, and that list."""
+"""The keys whose value must be one of a list. Menus are read anew each time, since entries can be added."""
+
+
+def list_choices(key: str) -> list[str]:
+    """Return the names that the value of a key may have; none if the key takes other values.
+
+    >>> list_choices("isolation")
+    ['none', 'process']
+    """
+    return list(_CHOICES[key]()) if key in _CHOICES else []
 
 
 def _field(default: Any, expected: str, about: str, **limits: Any) -> Any:
@@ -225,10 +234,10 @@ class Config(BaseModel):
     def _roots_are_absolute(cls, value: object, info: ValidationInfo) -> object:
         return tuple(_absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
 
-    @field_validator(*map(to_snake, CHOICES))
+    @field_validator(*map(to_snake, _CHOICES))
     @classmethod
     def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
-        if value not in CHOICES[to_camel(info.field_name or "")]:
+        if value not in list_choices(to_camel(info.field_name or "")):
             raise ValueError("not on the menu")
         return value
 
@@ -282,8 +291,7 @@ def describe_expected_value(key: str) -> str:
     >>> describe_expected_value("decision")
     'one of auto, proba'
     """
-    if key in CHOICES:
-        names = list(CHOICES[key])
+    if names := list_choices(key):
         return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
     extra = CONFIG_KEYS[key].json_schema_extra
     return str(extra["expected"]) if isinstance(extra, dict) else ""

@@ -1,4 +1,4 @@
-"""dlib's CNN detector run by dlib itself: the reference, slow, and it holds the interpreter lock."""
+"""dlib's CNN detector run by dlib itself: the reference. It is slow and holds the interpreter lock."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from face_det.nets import DEFAULT_COMPUTE, Compute, weights_path
 from face_det.types import Detection, Rgb
 
 MIN_SIDE_PX = 24
-"""Below this side, after doublings, dlib's network reads and writes outside its memory (seen to end
-the process at 1 to 5 px); no face is that small."""
+"""Below this side, after doubling, dlib's network reads and writes outside its memory; at 1 to 5 px it
+was seen to crash the process. No face is that small."""
 
 
 class CnnDlibDetector:
-    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "cnn").
+    """Finds the boxes of face_recognition.face_locations(rgb, upsample, "cnn").
 
-    Raises ConfigError for a runtime, precision or device that dlib is not. It has its own count of
-    threads, and computes faces of all sizes whatever `min_face_px`.
+    Raises ConfigError for a runtime, precision or device that dlib does not have. dlib sets its own number
+    of threads, and computes faces of all sizes whatever `min_face_px` is.
     """
 
     runtime = "dlib"
@@ -33,7 +33,7 @@ class CnnDlibDetector:
         self._lock = threading.Lock()
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
-        """Faces of one image, best first; `score` is the network's confidence, 0 and up."""
+        """Detect the faces of one image, best first; `score` is the network's confidence, 0 or more."""
         if min(rgb.shape[:2]) << upsample < MIN_SIDE_PX:
             return []
         with self._lock:
@@ -46,7 +46,7 @@ def _unsupported_options(compute: Compute) -> list[str]:
     asked = (
         ("runtime", compute.runtime, ("auto",)),
         ("precision", compute.precision, ("fp32",)),
-        # A dlib built for CUDA uses it, asked or not.
+        # A dlib built for CUDA always uses it.
         ("device", compute.device, ("cpu", device)),
     )
     return [

@@ -1,4 +1,4 @@
-"""dlib's rectangles as our detections, trimmed to the image as face_recognition trims them."""
+"""Converts dlib's rectangles to detections, trimmed to the image as face_recognition trims them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from face_det.types import Box, Detection, Rgb
 
 
 def rect_edges(rect: Any) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of a dlib rectangle, in whole pixels."""
+    """Return left, top, right and bottom of a dlib rectangle, in whole pixels.
+
+    >>> import dlib
+    >>> rect_edges(dlib.rectangle(1, 2, 30, 40))
+    (1, 2, 30, 40)
+    """
     return rect.left(), rect.top(), rect.right(), rect.bottom()
 
 
 def detection_from_edges(rgb: Rgb, sides: Sequence[int], score: float) -> Detection:
-    """Left, top, right, bottom (pixels, may stick out) as a Detection within the image.
+    """Make a Detection of left, top, right and bottom in pixels, trimmed to the image.
 
-    They are dlib's own integers, kept as face_recognition.face_locations gives them.
+    The numbers are dlib's own integers, as face_recognition.face_locations returns them.
+
+    >>> import numpy as np
+    >>> detection_from_edges(np.zeros((50, 60, 3), np.uint8), (-4, 10, 20, 70), 0.9).box
+    Box(xmin=0.0, ymin=10.0, xmax=20.0, ymax=50.0)
     """
     left, top, right, bottom = sides
     height, width = rgb.shape[:2]

@@ -1,4 +1,4 @@
-"""dlib's HOG detector: frontal faces of 80 px and more (40 with one doubling), fast on any CPU."""
+"""dlib's HOG detector: frontal faces of 80 px or more (40 px with one doubling), fast on any CPU."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from face_det.types import Detection, Rgb
 
 
 class HogDetector:
-    """Boxes equal those of face_recognition.face_locations(rgb, upsample, "hog").
+    """Finds the boxes of face_recognition.face_locations(rgb, upsample, "hog").
 
-    It is no network: dlib runs it on one core, whatever `compute` says of networks. Faces of all
-    sizes are found, whatever `min_face_px`.
+    This is not a neural network: dlib runs it on one core, whatever `compute` says. It finds faces of all
+    sizes, whatever `min_face_px` is.
     """
 
     runtime = "dlib"
@@ -28,13 +28,14 @@ class HogDetector:
         self._lock = threading.Lock()
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
-        """Faces of one image, best first; `score` is the detector's confidence, 0 and up."""
+        """Detect the faces of one image, best first; `score` is the detector's confidence, 0 or more."""
         return [
             detection_from_edges(rgb, rect_edges(rect), score) for rect, score in self._run(rgb, upsample)
         ]
 
     def untrimmed(self, rgb: Rgb, upsample: int = 0) -> list[tuple[int, int, int, int]]:
-        """The same faces as left, top, right, bottom in whole pixels; they may stick out of the image."""
+        """Detect the same faces as left, top, right, bottom in whole pixels, which may stick out of the
+        image."""
         return [rect_edges(rect) for rect, _ in self._run(rgb, upsample)]
 
     def _run(self, rgb: Rgb, upsample: int) -> Iterable[tuple[Any, float]]:

@@ -1,4 +1,4 @@
-"""From the scores of dlib's CNN detector to boxes, as dlib reads them."""
+"""Decodes the scores of dlib's CNN detector into boxes, as dlib does."""
 
 from __future__ import annotations
 
@@ -14,53 +14,56 @@ from face_det.detectors.mmod_pyramid import CENTRE_PX, STRIDE_PX, TiledPyramid
 from face_det.nets import Float32Array
 
 BOX_SPAN_PX = 79.0
-"""From the first to the last pixel of a face's box, on its level of the pyramid."""
+"""Distance from the first to the last pixel of a face's box, on its pyramid level."""
 
 MAX_OVERLAP = 0.3382761351109955
-"""From here on two boxes are one face: pixels in both, by pixels of the box around both."""
+"""Boxes that overlap more than this are one face: pixels in both, divided by the box around both."""
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CandidateBoxes:
-    """Places with a score above zero, best first: boxes (n, 4) as left, top, right, bottom in whole
-    pixels of the image on the sheet, the last pixel included; scores (n,); levels (n,)."""
+    """Boxes with a score above zero, best first, as parallel arrays.
+
+    `boxes` (n, 4) are left, top, right, bottom in whole pixels of the image on the pyramid, including the
+    last pixel; `scores` (n,); `levels` (n,) are the pyramid levels, the full size first.
+    """
 
     boxes: Ints
     scores: Float32Array
     levels: Ints
 
     def only(self, which: npt.NDArray[Any]) -> CandidateBoxes:
-        """Some of them."""
+        """Select boxes by a mask or by indices."""
         return CandidateBoxes(self.boxes[which], self.scores[which], self.levels[which])
 
 
-def decode_boxes(scores: Float32Array, on: TiledPyramid) -> CandidateBoxes:
-    """All boxes that the scores of a sheet stand for, before doubles are dropped."""
+def decode_boxes(scores: Float32Array, pyramid: TiledPyramid) -> CandidateBoxes:
+    """Decode the scores of a pyramid into boxes, before duplicates are dropped."""
     rows, columns = np.nonzero(scores > 0)
     found = scores[rows, columns]
-    # Stable: dlib keeps equal scores in the order of the sheet.
+    # Stable: dlib keeps equal scores in pyramid order.
     order = np.argsort(-found, kind="stable")
     x, y = columns[order] * STRIDE_PX + CENTRE_PX, rows[order] * STRIDE_PX + CENTRE_PX
-    levels = nearest_levels(x, y, on)
+    levels = nearest_levels(x, y, pyramid)
     x, y = (
-        x - np.array([level.left for level in on.levels])[levels],
-        y - np.array([level.top for level in on.levels])[levels],
+        x - np.array([level.left for level in pyramid.levels])[levels],
+        y - np.array([level.top for level in pyramid.levels])[levels],
     )
     boxes = np.stack([x, y, x, y], axis=1) + BOX_SPAN_PX / 2 * np.array([-1, -1, 1, 1])
-    for up in range(1, len(on.levels)):
+    for up in range(1, len(pyramid.levels)):
         boxes[levels >= up] = boxes[levels >= up] * 1.2 + 0.3
     return CandidateBoxes(_round_half_up(boxes), found[order], levels)
 
 
 def suppress_overlapping_boxes(found: CandidateBoxes) -> CandidateBoxes:
-    """Those that no better one overlaps, of those that are kept themselves."""
+    """Drop each box that overlaps a better one that is itself kept."""
     return found.only(non_maximum_suppression(found.boxes, pairwise_enclosed_share, MAX_OVERLAP))
 
 
 def halve_boxes(boxes: Ints, doublings: int) -> Ints:
-    """The same boxes in the image before it was doubled in size that many times."""
+    """Convert boxes to pixels of the image before it was doubled `doublings` times."""
     small = boxes.astype(np.float64)
     for _ in range(doublings):
         small = small / 2 - np.array([1.25, 0.75, 1.25, 0.75])
@@ -68,8 +71,13 @@ def halve_boxes(boxes: Ints, doublings: int) -> Ints:
 
 
 def first_level(min_face_px: float, doublings: int) -> int:
-    """The first level of the pyramid that can hold a face of that size (in pixels of the image
-    before it was doubled): on those below it, even the largest box falls short."""
+    """Return the first pyramid level that can hold a face of `min_face_px`, in pixels before any doubling.
+
+    On the levels before it, even the largest box is smaller.
+
+    >>> first_level(40, doublings=0), first_level(160, doublings=1)
+    (0, 8)
+    """
     level = 0
     # Rounding the edges can lengthen a box by less than a pixel, and once more after halving.
     while (BOX_SPAN_PX * 1.2**level + 1) / 2**doublings + 1 <= min_face_px:
@@ -78,9 +86,12 @@ def first_level(min_face_px: float, doublings: int) -> int:
 
 
 def undisturbed_level(first: int) -> int:
-    """The first level on which no box can be a double of a box on a level below `first`.
+    """Return the first level on which no box can be a duplicate of a box on a level before `first`.
 
-    Two boxes overlap the most when one lies within the other; then it is their areas' ratio.
+    Two boxes overlap most when one lies within the other; the overlap is then the ratio of their areas.
+
+    >>> undisturbed_level(3)
+    6
     """
     largest = BOX_SPAN_PX * 1.2 ** (first - 1) + 2
     level = first
@@ -89,11 +100,11 @@ def undisturbed_level(first: int) -> int:
     return level
 
 
-def nearest_levels(x: Ints, y: Ints, on: TiledPyramid) -> Ints:
-    """The level nearest to each point of the sheet; the first, where two are as near."""
+def nearest_levels(x: Ints, y: Ints, pyramid: TiledPyramid) -> Ints:
+    """Find the level nearest to each point of the pyramid; the first one in a tie."""
     found = np.zeros(len(x), np.int64)
     shortest = np.full(len(x), math.inf)
-    for number, level in enumerate(on.levels):
+    for number, level in enumerate(pyramid.levels):
         across = np.maximum(np.maximum(level.left - x, x - level.right + 1), 0)
         along = np.maximum(np.maximum(level.top - y, y - level.bottom + 1), 0)
         distance = across**2 + along**2
@@ -104,5 +115,5 @@ def nearest_levels(x: Ints, y: Ints, on: TiledPyramid) -> Ints:
 
 
 def _round_half_up(values: npt.NDArray[np.float64]) -> Ints:
-    """To the nearest whole number, halves upwards."""
+    """Round to the nearest integer, halves upwards."""
     return np.floor(values + 0.5).astype(np.int64)

@@ -1,13 +1,13 @@
-"""The image pyramid of dlib's CNN detector, laid out on one sheet as dlib lays it out.
+"""Lays out the image pyramid of dlib's CNN detector as dlib does, in one large image.
 
-Each level is 5/6 of the one before. The levels stand below each other at the left of the sheet, and
-from where two fit side by side, from the bottom up at its right; zeros fill the rest. The network
-looks at the whole sheet, so a score depends on where on the sheet a level lies, and on its
-neighbours: levels computed one by one give other faces than dlib's.
+Each level is 5/6 of the one before. The levels stand below each other at the left and, from where two
+fit side by side, from the bottom up at the right; the rest is zeros. The network sees the tiled pyramid
+as a whole, so a score depends on where a level lies and on its neighbours: levels computed one by one
+would give other faces than dlib's.
 
-The sheet is worked on in windows, some at a time, so that memory grows with the picture's pixels alone
-and not with the sheet's, which are four times as many floats; a window carries all pixels that its
-scores depend on, so that no score changes.
+The pyramid is processed in windows, a few at a time, so that memory grows only with the image's pixels
+and not with the pyramid's floats, of which there are four times as many. A window includes all pixels
+that its scores depend on, so no score changes.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ from face_det.nets import Float32Array
 from face_det.types import Rgb
 
 GAP_PX = 10
-"""Between levels."""
+"""Gap between levels."""
 
 MARGIN_PX = 11
-"""Around the sheet."""
+"""Margin around the pyramid."""
 
 MIN_LEVEL_PX = 5
-"""The pyramid ends above this height."""
+"""No level is lower than this."""
 
 STRIDE_PX = 8
-"""Between two scores."""
+"""Pixels between two scores."""
 
 NEAR_PX = 29
-"""What one score sees of the sheet if the later layers saw a single place of the earlier ones."""
+"""Pixels that one score would see if the later layers saw a single position of the earlier ones."""
 
 HALO_SCORES = 10
-"""Scores that the later layers (5x5, 5x5, 5x5, 9x9) look around a score."""
+"""How many neighbouring scores the later layers (5x5, 5x5, 5x5, 9x9) see around a score."""
 
 CENTRE_PX = 14
-"""Where the first score looks at, down and across."""
+"""The centre of the first score's view, down and across."""
 
 REACH_PX = 136
-"""Farther from a score than this there is nothing that it sees: 94 px down and across."""
+"""No score sees anything farther away than this: it sees 94 px down and across."""
 
 WINDOW_PIXELS = 4_000_000
 """Pixels of a window: a frame of 1280x720 in one go, in 100 MB of the network's memory."""
 
 BATCH_PIXELS = 24_000_000
-"""Pixels of windows that are drawn together, in 288 MB: each batch resizes the picture anew, which takes
-a fiftieth of the network's time."""
+"""Pixels of windows that are drawn together, in 288 MB. Each batch resizes the image again, which takes 2 %
+of the network's time."""
 
 MAX_RESIZE_COLUMNS = 65_000
-"""Columns that dlib's resize can be trusted with."""
+"""The widest image that dlib's resize handles correctly."""
 
 PIXEL_MEANS = np.array([122.782, 117.001, 104.298], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A rectangle of whole pixels or scores; bottom and right lie outside."""
+    """A rectangle of whole pixels or scores; bottom and right are exclusive."""
 
     top: int
     left: int
@@ -70,18 +70,18 @@ class Area:
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """Number of columns."""
         return self.right - self.left
 
 
 @dataclass(frozen=True, slots=True)
 class TiledPyramid:
-    """Where each level lies, the image itself first; the sheet's size in pixels."""
+    """Where each level lies, the image itself first, and the size of the whole in pixels."""
 
     levels: tuple[Area, ...]
     height: int
@@ -89,13 +89,18 @@ class TiledPyramid:
 
     @property
     def scores(self) -> Area:
-        """All scores of the sheet; empty if it is smaller than what one score sees."""
+        """The area of all scores; empty if the pyramid is smaller than what one score sees."""
         rows, columns = ((side - NEAR_PX) // STRIDE_PX + 1 for side in (self.height, self.width))
         return Area(0, 0, max(rows, 0), max(columns, 0))
 
 
 def tile_pyramid(height: int, width: int) -> TiledPyramid:
-    """The layout for an image of that size, equal to that of dlib's create_tiled_pyramid."""
+    """Lay out the pyramid for an image of that size, as dlib's create_tiled_pyramid does.
+
+    >>> pyramid = tile_pyramid(480, 640)
+    >>> pyramid.height, pyramid.width, pyramid.levels[1]
+    (1782, 662, Area(top=501, left=11, bottom=901, right=544))
+    """
     sizes: list[tuple[int, int]] = []
     rows, columns = height, width
     while not sizes or (rows >= MIN_LEVEL_PX and columns > 0):
@@ -110,7 +115,7 @@ def tile_pyramid(height: int, width: int) -> TiledPyramid:
         top += rows + GAP_PX
     lowest, right = bottom, MARGIN_PX + width
     for rows, columns in sizes[first:]:
-        # dlib leaves a level out, and all after it, rather than lay it over the image.
+        # dlib drops a level, and all after it, rather than lay it over the image.
         if lowest - rows < MARGIN_PX + height:
             break
         levels.append(Area(lowest - rows, right - columns, lowest, right))
@@ -119,8 +124,11 @@ def tile_pyramid(height: int, width: int) -> TiledPyramid:
 
 
 def _left_column_length(sizes: Sequence[tuple[int, int]]) -> int:
-    """How many levels stand at the left: up to where the next fits beside the one before it, and
-    at least half of what would stand below the image does."""
+    """Count the levels at the left.
+
+    The right column begins where the next level fits beside the one before it, once at least half of what
+    would stand below the image does.
+    """
     height, width = sizes[0]
     total = sum(rows + GAP_PX for rows, _ in sizes) - 2 * GAP_PX
     used = before = 0
@@ -133,7 +141,11 @@ def _left_column_length(sizes: Sequence[tuple[int, int]]) -> int:
 
 
 def split_into_windows(scores: Area) -> list[Area]:
-    """The scores in parts of a size that fits the memory, each halved along its longer side."""
+    """Split scores into windows that fit the memory, halving the longer side each time.
+
+    >>> split_into_windows(Area(0, 0, 400, 200))
+    [Area(top=0, left=0, bottom=200, right=200), Area(top=200, left=0, bottom=400, right=200)]
+    """
     if scores.height <= 0 or scores.width <= 0:
         return []
     if scores.height * scores.width * STRIDE_PX**2 <= WINDOW_PIXELS:
@@ -153,17 +165,17 @@ def split_into_windows(scores: Area) -> list[Area]:
     return [window for half in halves for window in split_into_windows(half)]
 
 
-def areas_from_level(on: TiledPyramid, first: int) -> list[Area]:
-    """The scores that may belong to faces on level `first` and smaller ones: the left column's, over
-    the whole width of the sheet, and those beside it.
+def areas_from_level(pyramid: TiledPyramid, first: int) -> list[Area]:
+    """Return the areas of scores that may belong to faces on level `first` or smaller ones.
 
-    A score above zero sees pixels of some level, so it lies within REACH_PX of the level it belongs
-    to; farther away from all of them the sheet is blank.
+    These are the left column's, over the whole width of the pyramid, and those beside it. A score above zero
+    sees pixels of some level, so it lies within REACH_PX of the level it belongs to; farther away from all of
+    these levels there is nothing.
     """
-    whole = on.scores
-    left = [level for level in on.levels[first:] if level.left == MARGIN_PX]
-    right = [level for level in on.levels[first:] if level.left > MARGIN_PX]
-    top = _score_at(min((level.top for level in left), default=on.height) - REACH_PX, whole.bottom)
+    whole = pyramid.scores
+    left = [level for level in pyramid.levels[first:] if level.left == MARGIN_PX]
+    right = [level for level in pyramid.levels[first:] if level.left > MARGIN_PX]
+    top = _score_at(min((level.top for level in left), default=pyramid.height) - REACH_PX, whole.bottom)
     areas = [Area(top, 0, whole.bottom, whole.right)]
     if right:
         beside = _score_at(min(level.top for level in right) - REACH_PX, top)
@@ -179,27 +191,32 @@ def areas_from_level(on: TiledPyramid, first: int) -> list[Area]:
 
 
 def _score_at(pixel: int, last: int) -> int:
-    """The first score whose centre lies at a pixel or behind it."""
+    """Return the first score whose centre lies at or after a pixel."""
     return min(max((pixel - CENTRE_PX) // STRIDE_PX, 0), last)
 
 
-def receptive_field(scores: Area, on: TiledPyramid) -> Area:
-    """All pixels of the sheet that these scores depend on, from a multiple of the stride on."""
+def receptive_field(scores: Area, pyramid: TiledPyramid) -> Area:
+    """Return all pixels that these scores depend on; the area starts at a multiple of the stride.
+
+    >>> receptive_field(Area(0, 0, 1, 1), tile_pyramid(480, 640))
+    Area(top=0, left=0, bottom=109, right=109)
+    """
     after = NEAR_PX - STRIDE_PX
     return Area(
         max(scores.top - HALO_SCORES, 0) * STRIDE_PX,
         max(scores.left - HALO_SCORES, 0) * STRIDE_PX,
-        min((scores.bottom + HALO_SCORES) * STRIDE_PX + after, on.height),
-        min((scores.right + HALO_SCORES) * STRIDE_PX + after, on.width),
+        min((scores.bottom + HALO_SCORES) * STRIDE_PX + after, pyramid.height),
+        min((scores.right + HALO_SCORES) * STRIDE_PX + after, pyramid.width),
     )
 
 
-def batch_windows(areas: Iterable[Area], on: TiledPyramid) -> Iterator[list[tuple[Area, Area]]]:
-    """All windows of some areas, with their pixels, in parts of BATCH_PX at most, or of one window."""
+def batch_windows(areas: Iterable[Area], pyramid: TiledPyramid) -> Iterator[list[tuple[Area, Area]]]:
+    """Group the windows of some areas, with their pixels, into batches of BATCH_PIXELS, or of a single
+    window."""
     batch: list[tuple[Area, Area]] = []
     size = 0
     for window in (window for area in areas for window in split_into_windows(area)):
-        part = receptive_field(window, on)
+        part = receptive_field(window, pyramid)
         size += part.height * part.width
         if batch and size > BATCH_PIXELS:
             yield batch
@@ -209,15 +226,17 @@ def batch_windows(areas: Iterable[Area], on: TiledPyramid) -> Iterator[list[tupl
         yield batch
 
 
-def draw_parts(rgb: Rgb, on: TiledPyramid, parts: Sequence[Area]) -> list[Float32Array]:
-    """Parts of the sheet with the pyramid of `rgb` on it, each (1, 3, height, width), less the MEANS.
+def draw_parts(rgb: Rgb, pyramid: TiledPyramid, parts: Sequence[Area]) -> list[Float32Array]:
+    """Draw parts of the pyramid of `rgb`, each (1, 3, height, width), minus the PIXEL_MEANS.
 
-    Each level is a bilinear resize of the float level before it, corners on corners; done by dlib,
-    so that it rounds as dlib does.
+    Each level is a bilinear resize of the float level before it, with aligned corners. dlib does the
+    resizing, so that rounding is dlib's.
     """
     drawn = [np.zeros((1, 3, part.height, part.width), np.float32) for part in parts]
     seen = [
-        number for number, level in enumerate(on.levels) if any(_intersect(level, part) for part in parts)
+        number
+        for number, level in enumerate(pyramid.levels)
+        if any(_intersect(level, part) for part in parts)
     ]
     for channel, mean in enumerate(PIXEL_MEANS):
         plane: Any = rgb[:, :, channel]
@@ -225,7 +244,7 @@ def draw_parts(rgb: Rgb, on: TiledPyramid, parts: Sequence[Area]) -> list[Float3
             if number == 1:
                 plane = plane.astype(np.float32)
                 plane -= mean
-            level = on.levels[number]
+            level = pyramid.levels[number]
             if number:
                 plane = resize_like_dlib(plane, level.height, level.width)
             for part, target in zip(parts, drawn, strict=True):
@@ -234,15 +253,18 @@ def draw_parts(rgb: Rgb, on: TiledPyramid, parts: Sequence[Area]) -> list[Float3
     return drawn
 
 
-def resize_like_dlib(picture: Any, height: int, width: int) -> Any:
-    """dlib's bilinear resize of a grey or an RGB picture.
+def resize_like_dlib(image: Any, height: int, width: int) -> Any:
+    """Resize a grey or RGB image bilinearly, with dlib.
 
-    It walks along a row in float32: from some 78,000 columns on that lags, and dlib writes behind the end
-    of its memory. Down a column it walks in float64, so what is wide is laid on its side.
+    dlib steps along a row in float32; from about 78,000 columns on this lags, and dlib writes past the end of
+    its memory. It steps down a column in float64, so a wide image is transposed first.
+
+    >>> resize_like_dlib(np.zeros((4, 6), np.uint8), 8, 12).shape
+    (8, 12)
     """
-    if max(picture.shape[1], width) <= MAX_RESIZE_COLUMNS:
-        return dlib.resize_image(picture, height, width)
-    lying = np.ascontiguousarray(picture.swapaxes(0, 1))
+    if max(image.shape[1], width) <= MAX_RESIZE_COLUMNS:
+        return dlib.resize_image(image, height, width)
+    lying = np.ascontiguousarray(image.swapaxes(0, 1))
     return np.ascontiguousarray(dlib.resize_image(lying, width, height).swapaxes(0, 1))
 
 
@@ -256,7 +278,7 @@ def _intersect(one: Area, other: Area) -> bool:
 
 
 def _copy_overlap(plane: Any, level: Area, part: Area, target: Float32Array, mean: float) -> None:
-    """What of a level lies in a part of the sheet, less the mean."""
+    """Copy the part of a level that lies in a part of the pyramid, minus the mean."""
     top, bottom = max(level.top, part.top), min(level.bottom, part.bottom)
     left, right = max(level.left, part.left), min(level.right, part.right)
     place = target[top - part.top : bottom - part.top, left - part.left : right - part.left]

@@ -1,14 +1,13 @@
-"""The menus: what a name in the configuration stands for.
-
-A new detector, embedder, jitter or classifier is one file and one line here. Nothing is imported until
-it is asked for, so that a command loads only what it uses.
-"""
+"""The menu of detectors. A new one is a file in this folder and a line here."""
 
 from __future__ import annotations
 
-DETECTORS: dict[str, str] = {
-    "cnn": "face_det.detectors.cnn:CnnDetector",
-    "cnn_dlib": "face_det.detectors.cnn_dlib:CnnDlibDetector",
-    "hog": "face_det.detectors.hog:HogDetector",
-    "yunet": "face_det.detectors.yunet:YunetDetector",
-}
+from face_det.registry import Menu, Spec
+
+DETECTORS = Menu(
+    Spec("cnn", "face_det.detectors.cnn:CnnDetector"),
+    Spec("cnn_dlib", "face_det.detectors.cnn_dlib:CnnDlibDetector"),
+    Spec("hog", "face_det.detectors.hog:HogDetector"),
+    Spec("yunet", "face_det.detectors.yunet:YunetDetector"),
+)
+"""faceDetModel; a detector is created with `compute` and `min_face_px`."""

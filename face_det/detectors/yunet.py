@@ -1,4 +1,4 @@
-"""YuNet: small and fast, with the five landmarks that SFace is aligned by."""
+"""YuNet: a small, fast detector with the five landmarks that SFace's alignment uses."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from face_det.nets import (
 from face_det.types import Box, Detection, Rgb
 
 MIN_SCORE = 0.7
-"""Of 500 photos of LFW no face in the middle is missed, at .6 none either; but in a film of people
-who walk past a camera, backs of heads reach .6 to .7. Faces of 20 px, half of them, begin here."""
+"""In 500 photos of LFW no central face scores lower, and at 0.6 none is found in addition; but in a film
+of people who walk past a camera, backs of heads score 0.6 to 0.7. Half of all faces of 20 px reach 0.7."""
 
 MAX_PIXELS = 1920 * 1080
-"""Of a picture before it is doubled; a larger one is made smaller, as by Frigate."""
+"""The largest image before doubling; larger ones are scaled down, as Frigate does."""
 
 MAX_DOUBLED_PIXELS = 4 * MAX_PIXELS
-"""And after: 300 MB and a third of a second."""
+"""The largest image after doubling: it takes 300 MB and a third of a second."""
 
 MAX_SIDE_PX = 8192
 
 LARGE_FACE_PX = 480
-"""Faces of more than this it begins to miss: at 640 px one in twenty, at 800 px one in ten. They are
-looked for in the picture at half its size, and so on."""
+"""YuNet starts to miss larger faces: one in twenty at 640 px, one in ten at 800 px. They are searched
+for in the image at half its size, a quarter, and so on."""
 
 
 class YunetDetector:
-    """Boxes, landmarks and scores are those of cv2.FaceDetectorYN, in fp32, for faces up to LARGE_PX.
+    """Boxes, landmarks and scores are those of cv2.FaceDetectorYN, in fp32, for faces up to LARGE_FACE_PX.
 
-    Faces of all sizes are found, whatever `min_face_px`. `detect` may be called from several threads.
+    Faces of all sizes are found, whatever `min_face_px` is. `detect` may be called from several threads.
     """
 
     def __init__(self, compute: Compute = DEFAULT_COMPUTE, min_face_px: float = 0) -> None:
@@ -47,7 +47,7 @@ class YunetDetector:
         self.runtime = self._network.runtime
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
-        """Faces of one image, best first; `score` is the network's confidence, LEAST_SCORE to 1."""
+        """Detect the faces of one image, best first; `score` is the network's confidence, MIN_SCORE to 1."""
         height, width = rgb.shape[:2]
         levels = []
         for number, level in enumerate(_pyramid_levels(rgb, upsample)):
@@ -57,20 +57,26 @@ class YunetDetector:
             levels.append(found.scaled(width / level.shape[1], height / level.shape[0]))
         found = levels.pop()
         while levels:
-            # What looks like a face in parts of a large one is none.
+            # What looks like a face within a large face is none.
             found = suppress_overlapping_faces(merge_faces([drop_covered_faces(levels.pop(), found), found]))
         return [*_detections(found, width, height)]
 
 
 def scale_factor(width: int, height: int, upsample: int) -> float:
-    """How many times as wide and high a picture is looked at."""
+    """Return the factor by which an image is resized before detection.
+
+    >>> scale_factor(640, 480, upsample=1)
+    2.0
+    >>> scale_factor(3840, 2160, upsample=0)
+    0.5
+    """
     doubled = 2.0 ** max(upsample, 0)
     most = min(MAX_PIXELS * doubled**2, MAX_DOUBLED_PIXELS)
     return min(doubled, math.sqrt(most / (width * height)), MAX_SIDE_PX / max(width, height))
 
 
 def _pyramid_levels(rgb: Rgb, upsample: int) -> Iterator[Rgb]:
-    """The picture as it is looked at; then at half that size, as long as a large face may be in it."""
+    """Yield the resized image, then halve it for as long as it may hold a face too large to be found."""
     height, width = rgb.shape[:2]
     times = scale_factor(width, height, upsample)
     while True:

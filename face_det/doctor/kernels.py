@@ -6,7 +6,13 @@ import platform
 from collections.abc import Iterator
 
 from face_det.doctor.checks import CheckResult, CheckState
-from face_det.nets import DEFAULT_COMPUTE, Compute
+from face_det.nets import (
+    DEFAULT_COMPUTE,
+    UNSUPPORTED_PROCESSOR,
+    Compute,
+    load_checked_kernels,
+    load_kernels,
+)
 
 VECTORS = {16: "AVX-512", 8: "AVX2"}
 """The vector extension, by the number of floats in a vector."""
@@ -22,22 +28,22 @@ def check_kernels(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckResult]:
     Having none is no fault, since ONNX Runtime does the same work, only slower. Kernels that compute
     wrongly are a warning: nothing uses them, but the machine itself may be faulty.
     """
-    from face_det.nets import UNSUPPORTED_PROCESSOR, load_checked_kernels, load_kernels
-
     loaded, found = load_kernels(), load_checked_kernels()
-    if not isinstance(found, str):
+    if found.kernels is not None:
         used = "used for dlib's networks"
         if not compute.native:
             used = f"not used with {compute.runtime}, {compute.precision}, {compute.device}"
-        yield CheckResult("kernels", CheckState.OK, f"{VECTORS[found.lanes]}, with correct results; {used}")
-    elif not isinstance(loaded, str):
-        yield CheckResult("kernels", CheckState.WARNING, f"not used: {found}", REINSTALL_ADVICE)
+        yield CheckResult(
+            "kernels", CheckState.OK, f"{VECTORS[found.kernels.lanes]}, with correct results; {used}"
+        )
+    elif loaded.kernels is not None:
+        yield CheckResult("kernels", CheckState.WARNING, f"not used: {found.reason}", REINSTALL_ADVICE)
     elif platform.machine() != "x86_64":
         yield CheckResult(
             "kernels", CheckState.OK, f"none for {platform.machine()}: ONNX Runtime does their work"
         )
     else:
-        text = f"none: {loaded}; ONNX Runtime does their work"
+        text = f"none: {loaded.reason}; ONNX Runtime does their work"
         yield CheckResult(
-            "kernels", CheckState.OK, text, "" if loaded is UNSUPPORTED_PROCESSOR else BUILD_ADVICE
+            "kernels", CheckState.OK, text, "" if loaded.reason == UNSUPPORTED_PROCESSOR else BUILD_ADVICE
         )

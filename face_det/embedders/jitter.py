@@ -1,4 +1,4 @@
-"""Re-samples of a face's chip, whose encodings are averaged: small shifts, turns, zooms, mirrored or not."""
+"""Resamples a face with small shifts, rotations, zooms and mirroring; the encodings are averaged."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from face_det.media import random_warps
 from face_det.types import Encodings, Rgb
 
 SAMPLES_AT_ONCE = 32
-"""Re-samples in memory at once."""
+"""Samples in memory at once."""
 
 
 class DlibJitter:
-    """dlib's own, from its one stream of random numbers: a process that has drawn none yet gets
-    those of face_recognition, and later ones others."""
+    """dlib's own samples, from its single stream of random numbers.
+
+    A process that has drawn none yet gets the samples of face_recognition; later ones differ.
+    """
 
     def resampled(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         """`count` changed copies."""
@@ -27,7 +29,7 @@ class DlibJitter:
 
 
 class FastJitter:
-    """As large as dlib's, at a fraction of the time; the same for the same chip, always."""
+    """Samples as varied as dlib's, at a fraction of the time, and always the same for the same chip."""
 
     def resampled(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         """`count` changed copies."""
@@ -37,9 +39,16 @@ class FastJitter:
 def sum_sample_encodings(
     faces: Sequence[Iterable[Rgb]], encode: Callable[[Sequence[Rgb]], Encodings], size: int, dimensions: int
 ) -> Encodings:
-    """The sum of the encodings of each face's samples, shape (len(faces), dimensions).
+    """Sum the encodings of each face's samples; shape (len(faces), dimensions).
 
-    `size` samples are encoded at once, and only so many are in memory.
+    `size` samples are encoded at once, and no more of them are in memory. Faces share these batches.
+
+    >>> def encode(samples):
+    ...     return np.array([[sample.sum(), 1.0] for sample in samples])
+    >>> ones, twos = np.ones((2, 2)), np.full((2, 2), 2)
+    >>> sum_sample_encodings([[ones, ones], [twos]], encode, size=2, dimensions=2)
+    array([[8., 2.],
+           [8., 1.]])
     """
     sums = np.zeros((len(faces), dimensions))
     samples = ((face, sample) for face, several in enumerate(faces) for sample in several)

@@ -1,4 +1,4 @@
-"""Several embedders beside each other, on one detection."""
+"""Joins several embedders: their encodings side by side, from one detection."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from face_det.types import Detection, Embedder, Encodings, Rgb, join_runtimes
 
 
 def join_fingerprints(name: str, *parts: str) -> str:
-    """The fingerprint of an embedder that is made of those with these."""
+    """Make the fingerprint of a joined embedder of the fingerprints of its parts.
+
+    >>> join_fingerprints("both", "dlib_resnet:1", "sface:2")
+    'both:dlib_resnet:1+sface:2'
+    """
     return f"{name}:{'+'.join(parts)}"
 
 
 class JoinedEmbedder:
-    """The numbers of each, one after the other; the chip is all of their chips."""
+    """Concatenates its parts' encodings; a chip is the tuple of the parts' chips."""
 
     def __init__(self, name: str, embedders: Sequence[Embedder]) -> None:
         self.name = name
@@ -26,11 +30,11 @@ class JoinedEmbedder:
         self.runtime = join_runtimes(*(embedder.runtime for embedder in embedders))
 
     def align(self, rgb: Rgb, detection: Detection) -> tuple[Any, ...]:
-        """The face's chips, one of each."""
+        """Align the face for each part."""
         return tuple(part.align(rgb, detection) for part in self.parts)
 
     def embed(self, chips: Sequence[tuple[Any, ...]], jitters: int = 1) -> Encodings:
-        """Encodings of faces' chips, shape (len(chips), dimensions); `jitters` as each embedder has them."""
+        """Encode chips; shape (len(chips), dimensions). `jitters` means what it means to each part."""
         return np.hstack(
             [part.embed([each[at] for each in chips], jitters) for at, part in enumerate(self.parts)]
         )

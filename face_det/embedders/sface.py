@@ -1,12 +1,12 @@
-"""SFace's embedder: 128-d encodings of length 1, those of cv2.FaceRecognizerSF."""
+"""The SFace embedder: 128-d encodings of length 1, those of cv2.FaceRecognizerSF."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from face_det.embedders import specs
 from face_det.embedders.alignment import FaceAligner
 from face_det.embedders.jitter import sum_sample_encodings
+from face_det.embedders.specs import JITTERS
 from face_det.media import warp_to_square
 from face_det.nets import (
     DEFAULT_COMPUTE,
@@ -18,15 +18,14 @@ from face_det.nets import (
     Sface,
     scale_to_unit_length,
 )
-from face_det.registry import create_by_name
 from face_det.types import Detection, Encodings, Rgb
 
 
 class SfaceEmbedder:
-    """Five points turn the face upright into a 112 px chip; the network makes 128 numbers of it.
+    """Five landmarks align the face in a chip of 112 px, which the network encodes as 128 numbers.
 
-    Encodings are compared by their angle, so all have the length 1. The fingerprint is that of every
-    runtime, precision, jitter and detector; its last part names the alignment (see upright).
+    Encodings are compared by their angle, so each has length 1. The fingerprint is the same for every
+    runtime, precision, jitter and detector; its last part names the alignment.
     """
 
     name = "sface"
@@ -35,22 +34,22 @@ class SfaceEmbedder:
     def __init__(self, compute: Compute = DEFAULT_COMPUTE, jitter: str = "dlib") -> None:
         self.fingerprint = f"{self.name}:{WEIGHTS_CATALOGUE['sface'].sha256[:12]}:yunet4-{SFACE_CHIP_PX}"
         self._upright = FaceAligner(compute)
-        self._jitter = create_by_name(specs.JITTERS, jitter)
+        self._jitter = JITTERS.create(jitter)
         self._network = Sface(compute)
         self.runtime = self._network.runtime
 
     def align(self, rgb: Rgb, detection: Detection) -> Rgb:
-        """The face as an upright chip, shape (112, 112, 3), whatever its box.
+        """Align a face as an upright chip, shape (112, 112, 3), whatever its box.
 
-        By the detection's landmarks where it has them: OpenCV's alignCrop.
+        If the detection has landmarks, this equals OpenCV's alignCrop.
         """
         return warp_to_square(rgb, self._upright.matrix(rgb, detection), SFACE_CHIP_PX)
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
-        """Encodings of chips, shape (len(chips), 128).
+        """Encode chips; shape (len(chips), 128).
 
-        More `jitters` average the chip, its mirror image, then re-samples, so many in all: the second
-        gains most of what there is to gain. Samples of several faces share a batch.
+        With more `jitters`, this many samples are averaged: the chip, its mirror image, then resamples. The
+        second one brings most of the gain. Samples of several faces share a batch.
         """
         if jitters <= 1:
             return self._network.encode(chips)

@@ -1,76 +1,43 @@
-"""Which network made an encoding: fingerprints, "NAME:..." of one embedder.
+"""The menu of embedders. A new one is a file in this folder and a spec here.
 
-That of joined embedders is made of theirs: "both:dlib_resnet:...+sface:...".
+Several embedders can be joined: their encodings stand side by side. An encoding's fingerprint names the
+embedder and its weights, "NAME:..."; that of a joined embedder contains those of its parts, as in
+"both:dlib_resnet:...+sface:...". Encodings with different fingerprints are never compared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from face_det.registry import Menu, Spec
+
 DLIB_RESNET = "dlib_resnet"
 DLIB_VIEWS = "dlib_views"
-"""dlib's network, a mean of several views of each face."""
+"""The mean of dlib_resnet's encodings over several views of each face."""
 SFACE = "sface"
 DLIB_AND_SFACE = "both"
-"""dlib's numbers, then sface's."""
+"""dlib_resnet's numbers, then sface's."""
 ALL_EMBEDDERS = "all"
+"""Every embedder on the menu, side by side: photos are enrolled with all of them."""
 ALL_DLIB_EMBEDDERS = "all_dlib"
-"""What photos are enrolled with: all there are, or all of dlib's network."""
-
-
-def embedder_from_fingerprint(fingerprint: str | None) -> str:
-    """The name of the embedder; dlib's where nothing was noted, as in the original's files."""
-    return DLIB_RESNET if fingerprint is None else fingerprint.partition(":")[0]
-
-
-def configurable_embedder(embedder: str) -> str:
-    """The name by which a user asks for an embedder: those of dlib's network are dlib_resnet."""
-    return DLIB_RESNET if embedder == DLIB_VIEWS else embedder
-
-
-def split_fingerprint(fingerprint: str) -> dict[str, str]:
-    """The fingerprint of each embedder that has a part in it, by its name and in their order.
-
-    What names none of ours is taken for dlib's.
-    """
-    name, _, inside = fingerprint.partition(":")
-    each = inside.split("+") if name in JOINED_EMBEDDERS else [fingerprint]
-    # The names as they are here: a pickle that holds a text twice is another than one of equal texts.
-    return {
-        next((one for one in (DLIB_VIEWS, SFACE) if part.startswith(f"{one}:")), DLIB_RESNET): part
-        for part in each
-    }
+"""dlib_resnet and dlib_views: photos are enrolled with these where only dlib is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class DistanceThresholds:
     """Euclidean distances between encodings.
 
-    even_distance: at which two photos are as likely of one person as of two.
-    gate_distance: up to which a photo may count as a person's at all, where naming a stranger is
-    worse than naming nobody.
+    At `even_distance`, two photos are as likely to show one person as two. Up to `gate_distance`, a photo
+    may count as a person's at all, where naming a stranger is worse than naming nobody.
     """
 
     even_distance: float
     gate_distance: float
 
 
-DISTANCE_THRESHOLDS = {
-    # dlib's own; the stricter one is Ringface's: 2 of 10,000 pairs of strangers in LFW lie nearer.
-    "dlib_resnet": DistanceThresholds(0.6, 0.5),
-    # Where the same parts of the pairs lie nearer: the mean of several views lies nearer to others.
-    "dlib_views": DistanceThresholds(0.56, 0.46),
-    # OpenCV's, a cosine of .363 (1 of 1,000 pairs); where 2 of 10,000 lie nearer.
-    "sface": DistanceThresholds(1.128, 1.08),
-    # Where the same parts of the pairs lie nearer. Neither half is weighed: halving or doubling
-    # dlib's separates them no better.
-    "both": DistanceThresholds(1.3, 1.25),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class DistanceSpread:
-    """A normal distribution of distances."""
+    """A normal distribution of distances: its mean and its standard deviation."""
 
     middle: float
     width: float
@@ -78,40 +45,176 @@ class DistanceSpread:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedDistances:
-    """Distances from a photo to its own person, and to another, before the dataset is looked at."""
+    """Distances from a photo to its own person and to other people, before a dataset is looked at."""
 
     same: DistanceSpread
     other: DistanceSpread
 
 
-EXPECTED_DISTANCES = {
-    # On LFW: 40 people with 9 to 14 photos, each against four others of the person. The middle is the
-    # median, the width that of the normal distribution with the same 99th percentile, as the tail is
-    # heavier than a normal one's; of other people, median and 1.4826 MAD.
-    "dlib_resnet": ExpectedDistances(DistanceSpread(0.444, 0.078), DistanceSpread(0.829, 0.099)),
-    "sface": ExpectedDistances(DistanceSpread(0.820, 0.123), DistanceSpread(1.346, 0.056)),
-    "both": ExpectedDistances(DistanceSpread(0.934, 0.143), DistanceSpread(1.586, 0.077)),
-}
+@dataclass(frozen=True, slots=True)
+class EmbedderSpec(Spec):
+    """An embedder, with everything that the rest of the program knows about it.
+
+    `configured_as` is the name by which users ask for it; None if they cannot. A joined embedder has
+    `parts`, the embedders whose encodings stand side by side. Any other has an `encodings_key`, its key in
+    encodings.pickle, and perhaps a `base`, the embedder whose networks it uses. An embedder that a classifier
+    can learn from has `thresholds`; one by which `face-det gallery check` may compare photos has
+    `expected_distances`.
+    """
+
+    configured_as: str | None = None
+    base: str | None = None
+    parts: tuple[str, ...] = ()
+    encodings_key: str | None = None
+    thresholds: DistanceThresholds | None = None
+    expected_distances: ExpectedDistances | None = None
 
 
-ENCODINGS_KEYS = {DLIB_RESNET: "encodings", DLIB_VIEWS: "views", SFACE: "sface"}
-"""Under which key an embedder's numbers lie."""
+_JOINED = "face_det.embedders.joined:JoinedEmbedder"
+
+# The expected distances were measured on LFW: 40 people with 9 to 14 photos, each photo against four others
+# of the person. The middle is the median; the width is that of the normal distribution with the same 99th
+# percentile, because the tail is heavier than a normal one's. For other people: the median and 1.4826 MAD.
+EMBEDDERS = Menu(
+    EmbedderSpec(
+        DLIB_RESNET,
+        "face_det.embedders.dlib_resnet:DlibResnetEmbedder",
+        configured_as=DLIB_RESNET,
+        encodings_key="encodings",
+        # dlib's own; the stricter one is Ringface's: 2 of 10,000 pairs of strangers in LFW are nearer.
+        thresholds=DistanceThresholds(0.6, 0.5),
+        expected_distances=ExpectedDistances(DistanceSpread(0.444, 0.078), DistanceSpread(0.829, 0.099)),
+    ),
+    EmbedderSpec(
+        DLIB_VIEWS,
+        "face_det.embedders.dlib_views:DlibViewsEmbedder",
+        # Wherever dlib_resnet is configured, decisions rest on the views if all photos have them.
+        configured_as=DLIB_RESNET,
+        base=DLIB_RESNET,
+        encodings_key="views",
+        # The distances below which the same shares of the pairs lie: the means of views are nearer to others.
+        thresholds=DistanceThresholds(0.56, 0.46),
+    ),
+    EmbedderSpec(
+        SFACE,
+        "face_det.embedders.sface:SfaceEmbedder",
+        configured_as=SFACE,
+        encodings_key="sface",
+        # OpenCV's, a cosine of 0.363 (1 of 1,000 pairs); the distance below which 2 of 10,000 lie.
+        thresholds=DistanceThresholds(1.128, 1.08),
+        expected_distances=ExpectedDistances(DistanceSpread(0.820, 0.123), DistanceSpread(1.346, 0.056)),
+    ),
+    EmbedderSpec(
+        DLIB_AND_SFACE,
+        _JOINED,
+        configured_as=DLIB_AND_SFACE,
+        parts=(DLIB_RESNET, SFACE),
+        # The distances below which the same shares of the pairs lie. Neither half is weighted: halving or
+        # doubling dlib's separates the pairs no better.
+        thresholds=DistanceThresholds(1.3, 1.25),
+        expected_distances=ExpectedDistances(DistanceSpread(0.934, 0.143), DistanceSpread(1.586, 0.077)),
+    ),
+    EmbedderSpec(ALL_EMBEDDERS, _JOINED),
+    EmbedderSpec(ALL_DLIB_EMBEDDERS, _JOINED, parts=(DLIB_RESNET, DLIB_VIEWS)),
+)
+"""All embedders, single and joined. A single one is created with `compute`, `jitter` and perhaps `base`."""
+
+JITTERS = Menu(
+    Spec("dlib", "face_det.embedders.jitter:DlibJitter"),
+    Spec("fast", "face_det.embedders.jitter:FastJitter"),
+)
 
 
-EMBEDDERS: dict[str, str] = {
-    "dlib_resnet": "face_det.embedders.dlib_resnet:DlibResnetEmbedder",
-    "dlib_views": "face_det.embedders.dlib_views:DlibViewsEmbedder",
-    "sface": "face_det.embedders.sface:SfaceEmbedder",
-}
-JOINED_EMBEDDERS: dict[str, tuple[str, ...]] = {
-    "both": ("dlib_resnet", "sface"),
-    "all": ("dlib_resnet", "dlib_views", "sface"),
-    "all_dlib": ("dlib_resnet", "dlib_views"),
-}
-"""Embedders that are several beside each other; photos are enrolled with all there are, or all of dlib's."""
-CONFIGURABLE_EMBEDDERS = ("dlib_resnet", "sface", "both")
-"""Embedders by the name that a user gives them: dlib_resnet decides by dlib_views where it can."""
-JITTERS: dict[str, str] = {
-    "dlib": "face_det.embedders.jitter:DlibJitter",
-    "fast": "face_det.embedders.jitter:FastJitter",
-}
+def encodings_keys() -> dict[str, str]:
+    """Map each single embedder to its key in encodings.pickle, in the order of the menu.
+
+    >>> encodings_keys()
+    {'dlib_resnet': 'encodings', 'dlib_views': 'views', 'sface': 'sface'}
+    """
+    return {spec.name: spec.encodings_key for spec in EMBEDDERS.values() if spec.encodings_key is not None}
+
+
+def joined_embedders() -> dict[str, tuple[str, ...]]:
+    """Map each joined embedder to its parts, in the order of their encodings.
+
+    >>> joined_embedders()["both"]
+    ('dlib_resnet', 'sface')
+    """
+    everything = {ALL_EMBEDDERS: tuple(encodings_keys())}
+    return {
+        spec.name: everything.get(spec.name, spec.parts)
+        for spec in EMBEDDERS.values()
+        if spec.encodings_key is None
+    }
+
+
+def configurable_embedders() -> tuple[str, ...]:
+    """Return the embedders that users can ask for.
+
+    >>> configurable_embedders()
+    ('dlib_resnet', 'sface', 'both')
+    """
+    return tuple(spec.name for spec in EMBEDDERS.values() if spec.configured_as == spec.name)
+
+
+def configurable_embedder(embedder: str) -> str:
+    """Return the name by which users ask for an embedder; unknown names are returned unchanged.
+
+    >>> configurable_embedder("dlib_views")
+    'dlib_resnet'
+    """
+    spec = EMBEDDERS.get(embedder)
+    return embedder if spec is None or spec.configured_as is None else spec.configured_as
+
+
+def distance_thresholds(embedder: str) -> DistanceThresholds:
+    """Return an embedder's distance thresholds; KeyError if it has none.
+
+    >>> distance_thresholds("sface").even_distance
+    1.128
+    """
+    thresholds = EMBEDDERS[embedder].thresholds
+    if thresholds is None:
+        raise KeyError(embedder)
+    return thresholds
+
+
+DLIB_DISTANCES = distance_thresholds(DLIB_RESNET)
+"""What classifiers assume unless they are told otherwise."""
+
+
+def expected_distances(embedder: str) -> ExpectedDistances:
+    """Return the distances expected between an embedder's encodings; KeyError if they are not known.
+
+    >>> expected_distances("sface").same.middle
+    0.82
+    """
+    distances = EMBEDDERS[embedder].expected_distances
+    if distances is None:
+        raise KeyError(embedder)
+    return distances
+
+
+def embedder_from_fingerprint(fingerprint: str | None) -> str:
+    """Return the embedder's name; without a fingerprint, as in the original's files, it is dlib_resnet.
+
+    >>> embedder_from_fingerprint("sface:0123:yunet4-112"), embedder_from_fingerprint(None)
+    ('sface', 'dlib_resnet')
+    """
+    return DLIB_RESNET if fingerprint is None else fingerprint.partition(":")[0]
+
+
+def split_fingerprint(fingerprint: str) -> dict[str, str]:
+    """Map each part of an embedder to its fingerprint, in the order of their encodings.
+
+    A fingerprint of no known embedder is taken for dlib_resnet's.
+
+    >>> split_fingerprint("both:dlib_resnet:1+sface:2")
+    {'dlib_resnet': 'dlib_resnet:1', 'sface': 'sface:2'}
+    """
+    name, _, inside = fingerprint.partition(":")
+    parts = inside.split("+") if name in joined_embedders() else [fingerprint]
+    # The keys are the menu's own strings: a pickle with two equal strings differs from one with the same
+    # string twice.
+    names = encodings_keys()
+    return {next((one for one in names if part.startswith(f"{one}:")), DLIB_RESNET): part for part in parts}

@@ -1,4 +1,4 @@
-"""What a call may still use: time, and its turn among others; and whether anybody waits for it."""
+"""The time that a call may still use, and when it lets other calls go first."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from collections.abc import Callable
 
 
 class Budget:
-    """Counts from when it is made: `seconds` until the call must be answered.
+    """A deadline that counts from the moment it is made: the call must be answered within `seconds`.
 
-    `give_way` lets others have their turn; it is called between views, when little is held.
-    One thread computes, another may cancel.
+    `give_way` lets other calls run first; it is called between views, when little memory is held. One
+    thread computes, and another may cancel.
+
+    >>> budget = Budget(60)
+    >>> budget.over
+    False
+    >>> budget.cancel()
+    >>> budget.over
+    True
     """
 
     def __init__(
@@ -27,14 +34,14 @@ class Budget:
         self.give_way = give_way
 
     def left(self) -> float:
-        """Seconds, infinity without a deadline; zero or less when it is over."""
+        """Seconds left: infinity without a deadline, zero or less once time is up."""
         return -math.inf if self._cancelled else self._deadline - self._clock()
 
     def cancel(self) -> None:
-        """Nobody waits for the answer any longer: what computes stops at the next view."""
+        """Give up: nobody is waiting for the answer, so the computation stops at the next view."""
         self._cancelled = True
 
     @property
     def over(self) -> bool:
-        """Whether to stop and answer with what there is."""
+        """True once it is time to stop and answer with the results so far."""
         return self.left() <= 0

@@ -1,4 +1,5 @@
-"""From pixels to encodings: detect, gate (size, focus), align, embed in batches."""
+"""From pixels to encodings: detects faces, rejects small and blurry ones, aligns and encodes the rest in
+batches."""
 
 from __future__ import annotations
 
@@ -6,31 +7,36 @@ import itertools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from face_det.detectors import DETECTORS
 from face_det.embedders import create_embedder
 from face_det.engine.budget import Budget
+from face_det.errors import BadImage
 from face_det.media import crop_box, measure_focus, pixel_region
 from face_det.nets import DEFAULT_COMPUTE, Compute, trim_heap
-from face_det.registry import create_by_name
 from face_det.types import Box, Chip, Detection, Detector, Embedder, Face, Reason, Rgb, join_runtimes
 
 View = tuple[Rgb, "Box | None"]
-"""What to look at: an image, or the part of it in a box."""
+"""An image, and the box to search for faces, in its pixels; None is the whole image."""
 
 LARGE_VIEW_PIXELS = 300_000
-"""Of a view: from here on, what the C library keeps of a call's memory is worth giving back."""
+"""After a call with a view this large, it is worth returning the memory that the C library keeps."""
 
 FACES_PER_BATCH = 64
-"""Faces embedded at once. Chips wait for a full batch, so this also bounds the memory of a call."""
+"""Faces encoded at once. Chips wait for a full batch, so this also bounds the memory of a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What an engine is built from: plain values, so that worker processes can build their own."""
+    """What an engine is built from: plain values, so that worker processes can build their own.
+
+    `upsample` is the number of doublings before detection. A face is rejected if a side of its box is
+    shorter than `min_face_px` pixels, or if its sharpness, the variance of the Laplacian, is below
+    `focus_threshold`.
+    """
 
     detector: str = "cnn"
     embedder: str = "dlib_resnet"
@@ -42,7 +48,15 @@ class EngineOptions:
     compute: Compute = DEFAULT_COMPUTE
 
     def can_share(self, other: EngineOptions) -> bool:
-        """Whether the networks of `other` answer the same, and see all faces that are wanted."""
+        """Tell whether an engine with these options can use the networks loaded for `other`.
+
+        They must compute the same encodings, and must not skip faces that are wanted here.
+
+        >>> EngineOptions(upsample=2).can_share(EngineOptions(upsample=0))
+        True
+        >>> EngineOptions(min_face_px=10).can_share(EngineOptions(min_face_px=40))
+        False
+        """
         same = replace(
             other,
             upsample=self.upsample,
@@ -54,17 +68,78 @@ class EngineOptions:
         return self == same and self.min_face_px >= other.min_face_px
 
 
-@dataclass(slots=True)
-class Timings:
-    """Seconds spent by one call, filled in by Engine.faces."""
+@dataclass(frozen=True, slots=True)
+class EngineResult:
+    """The faces of each view, best first, and the seconds spent on detecting and encoding them.
 
-    detect_s: float = 0.0
-    embed_s: float = 0.0
+    `crashed` are the indices of views given up because they crashed one process after another; there are
+    none where the networks run in this process.
+    """
+
+    faces: list[tuple[Face, ...]]
+    detect_s: float
+    embed_s: float
+    crashed: frozenset[int] = frozenset()
+
+    def raise_if_crashed(self) -> None:
+        """Raise BadImage if a view was given up."""
+        if self.crashed:
+            raise BadImage("image: crashed the process that looked at it, twice")
+
+
+class FaceEngine(Protocol):
+    """What an engine can do, wherever its networks run. Several threads may call it at once."""
+
+    options: EngineOptions
+
+    @property
+    def fingerprint(self) -> str:
+        """The embedder, its weights and its alignment. Never mix encodings with different fingerprints."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """The runtimes of the detector and the embedder, such as `onnxruntime+native` or `dlib`."""
+        ...
+
+    def run(self, views: Iterable[View], budget: Budget | None = None) -> EngineResult:
+        """Find and encode the faces of each view.
+
+        The views are taken one by one and released, so a long call holds one image at a time. A view whose
+        box has no pixel inside the image has no faces. Boxes of faces are in pixels of the full image. Faces
+        that are rejected have a reason and no encoding.
+
+        Once `budget` is over, no more faces are encoded; their reason is TIMEOUT. It is up to whoever
+        yields the views to stop then.
+        """
+        ...
+
+    def faces(self, views: Iterable[View], *, budget: Budget | None = None) -> list[tuple[Face, ...]]:
+        """Return only the faces that `run` finds; BadImage if a view was given up."""
+        ...
+
+    def with_options(self, options: EngineOptions) -> FaceEngine:
+        """Return an engine with other limits on the same networks, which are not loaded again.
+
+        Raises ValueError if these options need other networks, or ones that do not skip as many faces.
+        """
+        ...
+
+    def with_embedder(self, name: str) -> FaceEngine:
+        """Return an engine with another embedder and the same detector.
+
+        Networks that both embedders need are shared, others are loaded. Raises as `build_engine` does.
+        """
+        ...
+
+    def isolation(self) -> dict[str, Any] | None:
+        """Report the processes that the engine runs in, for a status; None if it runs in this one."""
+        ...
 
 
 @dataclass(slots=True)
 class _PendingFaces:
-    """Faces that wait for their encoding: where each belongs, and its chip."""
+    """Faces that wait for their encodings: for each, its view and its position there, and its chip."""
 
     places: list[tuple[int, int]] = field(default_factory=list)
     chips: list[Chip] = field(default_factory=list)
@@ -73,82 +148,61 @@ class _PendingFaces:
 def build_engine(options: EngineOptions) -> Engine:
     """Load the networks that the options name.
 
-    WeightsError if one is missing or damaged; ConfigError for options that do not go together, or
-    that this machine or its packages cannot do.
+    Raises WeightsError if one is missing or damaged, and ConfigError for options that contradict each
+    other or that this machine or its packages do not support.
     """
-    detector: Detector = create_by_name(
-        DETECTORS, options.detector, compute=options.compute, min_face_px=options.min_face_px
+    detector: Detector = DETECTORS.create(
+        options.detector, compute=options.compute, min_face_px=options.min_face_px
     )
     return Engine(detector, create_embedder(options.embedder, options.compute, options.jitter), options)
 
 
 class Engine:
-    """One detector and one embedder; `faces` may be called from several threads."""
+    """A FaceEngine with its networks in this process: one detector and one embedder."""
 
     def __init__(self, detector: Detector, embedder: Embedder, options: EngineOptions) -> None:
         self._detector = detector
         self._embedder = embedder
         self.options = options
 
-    @staticmethod
-    def sharing(other: Engine, options: EngineOptions) -> Engine:
-        """An engine with other gates on the same networks, which are loaded once.
-
-        ValueError if these networks are others, or may not have seen faces that are to be found.
-        """
-        if not options.can_share(other.options):
-            raise ValueError(f"options must share the networks of {other.options}, got {options}")
-        return other._gated(options)
+    def with_options(self, options: EngineOptions) -> Engine:
+        """Return an engine with other limits on the same networks; see FaceEngine."""
+        require_shared_networks(options, self.options)
+        return Engine(self._detector, self._embedder, options)
 
     def with_embedder(self, name: str) -> Engine:
-        """The engine with another embedder on the same detector; networks that both embedders have are
-        shared, others loaded. Raises as `build` does."""
+        """Return an engine with another embedder and the same detector; see FaceEngine."""
         options = replace(self.options, embedder=name)
         if options == self.options:
             return self
-        made = create_embedder(name, options.compute, options.jitter, self._embedder)
-        return Engine(self._detector, made, options)
-
-    def _gated(self, options: EngineOptions) -> Engine:
-        return Engine(self._detector, self._embedder, options)
+        embedder = create_embedder(name, options.compute, options.jitter, self._embedder)
+        return Engine(self._detector, embedder, options)
 
     def isolation(self) -> dict[str, Any] | None:
-        """The processes that it runs in, for status(); None: it runs in this one."""
+        """Return None: the networks run in this process."""
         return None
 
     @property
     def fingerprint(self) -> str:
-        """What encodings depend on (embedder, weights, alignment): never mix two of them."""
+        """The embedder, its weights and its alignment. Never mix encodings with different fingerprints."""
         return self._embedder.fingerprint
 
     @property
     def runtime(self) -> str:
-        """What runs the detector and the embedder, as in `onnxruntime+native` or `dlib`."""
+        """The runtimes of the detector and the embedder, such as `onnxruntime+native` or `dlib`."""
         return join_runtimes(self._detector.runtime, self._embedder.runtime)
 
-    def faces(
-        self,
-        views: Iterable[View],
-        timings: Timings | None = None,
-        *,
-        budget: Budget | None = None,
-        broken: set[int] | None = None,
-    ) -> list[tuple[Face, ...]]:
-        """Faces of each view (an image, or the part of it in a box), best first, encoded.
+    def faces(self, views: Iterable[View], *, budget: Budget | None = None) -> list[tuple[Face, ...]]:
+        """Return only the faces that `run` finds."""
+        return self.run(views, budget).faces
 
-        The views are taken one by one and let go, so a long call holds one image at a time. A
-        view whose box has no pixel inside the image yields no face. Boxes of faces are in pixels
-        of the full image. Faces that a gate turns away keep their reason and have no encoding.
-
-        Once `budget` is over, faces are not encoded any more and have TIMEOUT for a reason; to end the
-        views then is for who makes them. Where an engine runs in a process of its own, `broken` gains
-        the index of each view that ended the process twice, and without `broken` that is BadImage.
-        """
-        timings = timings if timings is not None else Timings()
+    def run(self, views: Iterable[View], budget: Budget | None = None) -> EngineResult:
+        """Find and encode the faces of each view; see FaceEngine."""
         budget = budget if budget is not None else Budget()
         batch = max(1, FACES_PER_BATCH // self.options.jitters)
         found: list[list[Face]] = []
         pending = _PendingFaces()
+        detect_s = embed_s = 0.0
         large = False
         for rgb, box in views:
             index = len(found)
@@ -156,25 +210,26 @@ class Engine:
             part, (dx, dy) = crop_view(rgb, box)
             large = large or (part is not None and part.shape[0] * part.shape[1] >= LARGE_VIEW_PIXELS)
             detections = [] if part is None else self._detector.detect(part, self.options.upsample)
-            timings.detect_s += time.perf_counter() - start
+            detect_s += time.perf_counter() - start
             found.append([])
             for detection in detections:
                 assert part is not None
-                face = self._gate(part, detection)
+                face = self._assess(part, detection)
                 if face.reason is None:
                     pending.places.append((index, len(found[index])))
                     pending.chips.append(self._embedder.align(part, detection))
                 found[index].append(replace(face, box=face.box.shifted(dx, dy)))
-            # Whoever makes the views may wait for its turn before the next one: keep no picture.
+            # The iterator may wait for its turn before it yields the next view: keep no image meanwhile.
             del rgb, part
             if len(pending.chips) >= batch:
-                self._embed(pending, found, timings, budget, batch)
-        self._embed(pending, found, timings, budget, batch)
+                embed_s += self._embed(pending, found, budget, batch)
+        embed_s += self._embed(pending, found, budget, batch)
         if large:
             trim_heap()
-        return [tuple(faces) for faces in found]
+        return EngineResult([tuple(faces) for faces in found], detect_s, embed_s)
 
-    def _gate(self, part: Rgb, detection: Detection) -> Face:
+    def _assess(self, part: Rgb, detection: Detection) -> Face:
+        """Measure a detection's size and sharpness; a face that fails has a reason."""
         box = detection.box
         sharpness = measure_focus(part, box)
         reason = None
@@ -184,11 +239,11 @@ class Engine:
             reason = Reason.TOO_BLURRY
         return Face(box, detection.score, sharpness, reason, None)
 
-    def _embed(
-        self, pending: _PendingFaces, found: list[list[Face]], timings: Timings, budget: Budget, size: int
-    ) -> None:
-        """Encode what is pending, `size` faces at once. Those that were found in time always get one such
-        batch; after it, time may be up for the rest."""
+    def _embed(self, pending: _PendingFaces, found: list[list[Face]], budget: Budget, size: int) -> float:
+        """Encode the pending faces, `size` at once, and return the seconds it took.
+
+        Faces that were found in time always get one such batch; after it, the others may time out.
+        """
         start = time.perf_counter()
         places, chips = iter(pending.places), iter(pending.chips)
         while batch := list(itertools.islice(chips, size)):
@@ -201,11 +256,24 @@ class Engine:
             found[view][position] = replace(found[view][position], reason=Reason.TIMEOUT)
         pending.places.clear()
         pending.chips.clear()
-        timings.embed_s += time.perf_counter() - start
+        return time.perf_counter() - start
+
+
+def require_shared_networks(options: EngineOptions, loaded: EngineOptions) -> None:
+    """Raise ValueError unless an engine with `options` can use the networks loaded for `loaded`."""
+    if not options.can_share(loaded):
+        raise ValueError(f"options must share the networks of {loaded}, got {options}")
 
 
 def crop_view(rgb: Rgb, box: Box | None) -> tuple[Rgb | None, tuple[int, int]]:
-    """The pixels a view looks at, contiguous, and where their top left lies in the image."""
+    """Cut out the pixels of a view, contiguous, and return them with the image coordinates of their corner.
+
+    The pixels are None if the box has none inside the image.
+
+    >>> part, corner = crop_view(np.zeros((480, 640, 3), np.uint8), Box(600, 20, 700, 70))
+    >>> part.shape, corner
+    ((50, 40, 3), (600, 20))
+    """
     if box is None:
         return rgb, (0, 0)
     height, width = rgb.shape[:2]

@@ -1,38 +1,33 @@
-"""Which embedder answers and which enrols; and the engines that have them, on one detector.
-
-What answers computes only what its model takes. What enrols computes all encodings that there are,
-so that the next training may choose among them.
-"""
+"""One detector with several embedders: an engine for each embedder, sharing all networks they can."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from face_det.embedders import DLIB_RESNET, DLIB_VIEWS, JOINED_EMBEDDERS
-from face_det.engine.engine import Engine, EngineOptions, build_engine
+from face_det.embedders import DLIB_RESNET, EMBEDDERS, joined_embedders
+from face_det.engine.engine import EngineOptions, FaceEngine, build_engine
 
 
 class Engines:
     """One detector, and an engine for each embedder that was asked for. One caller at a time.
 
-    The embedder in `options` does not count. `build` makes the first one, instead of engine.build.
+    The embedder in `options` does not matter. `build` makes the first engine, instead of build_engine.
     """
 
     def __init__(
-        self, options: EngineOptions, build: Callable[[EngineOptions], Engine] | None = None
+        self, options: EngineOptions, build: Callable[[EngineOptions], FaceEngine] | None = None
     ) -> None:
         self._build = build
         self.options = replace(options, embedder=DLIB_RESNET)
-        self._loaded: dict[str, Engine] = {}
+        self._loaded: dict[str, FaceEngine] = {}
 
-    def of(self, embedder: str) -> Engine:
-        """The engine with that embedder, loaded if need be; raises what engine.build raises."""
+    def of(self, embedder: str) -> FaceEngine:
+        """Return the engine with that embedder, loading it if need be; raises as `build_engine` does."""
         if embedder not in self._loaded:
-            # The engine with most of the networks: they are not loaded again.
-            other = max(
-                self._loaded, key=lambda name: len(_networks_of(name) & _networks_of(embedder)), default=None
-            )
+            # Start from the engine that shares most networks: these are not loaded again.
+            wanted = _networks_of(embedder)
+            other = max(self._loaded, key=lambda name: len(_networks_of(name) & wanted), default=None)
             self._loaded[embedder] = (
                 (self._build or build_engine)(replace(self.options, embedder=embedder))
                 if other is None
@@ -41,11 +36,11 @@ class Engines:
         return self._loaded[embedder]
 
     def keep_only(self, *embedders: str) -> None:
-        """Let go of the engines with other embedders."""
+        """Release the engines with other embedders."""
         self._loaded = {name: engine for name, engine in self._loaded.items() if name in embedders}
 
 
 def _networks_of(embedder: str) -> set[str]:
-    """Whose networks an embedder has; the views are of dlib's."""
-    parts = {*JOINED_EMBEDDERS.get(embedder, (embedder,))}
-    return parts | {DLIB_RESNET} if DLIB_VIEWS in parts else parts
+    """Return the embedders whose networks an embedder needs."""
+    parts = {*joined_embedders().get(embedder, (embedder,))}
+    return parts | {spec.base for part in parts if (spec := EMBEDDERS.get(part)) and spec.base is not None}

@@ -1,6 +1,7 @@
-"""An engine whose work is done by processes, so that a crash in native code ends none but one of them.
+"""An engine whose networks run in processes of their own, so that a crash in native code ends only one of
+them.
 
-If a process dies over a view, another has a try; the view that has made two crash is given up.
+If a process crashes on a view, another one tries it; a view that has crashed two is given up.
 """
 
 from __future__ import annotations
@@ -13,9 +14,15 @@ from typing import Any
 import numpy as np
 
 from face_det.engine.budget import Budget
-from face_det.engine.engine import Engine, EngineOptions, Timings, View, crop_view
+from face_det.engine.engine import (
+    EngineOptions,
+    EngineResult,
+    FaceEngine,
+    View,
+    crop_view,
+    require_shared_networks,
+)
 from face_det.engine.process_pool import BUILD_ENGINE, ProcessDied, ProcessPool
-from face_det.errors import BadImage
 from face_det.types import Box, Face, Reason
 
 log = logging.getLogger(__name__)
@@ -23,54 +30,59 @@ log = logging.getLogger(__name__)
 
 def build_isolated_engine(
     options: EngineOptions, size: int, memory_mb: int, made_by: str = BUILD_ENGINE
-) -> Engine:
-    """An engine in `size` processes, which are replaced beyond `memory_mb` (0: never); raises as
-    engine.build does. `made_by` builds it there."""
+) -> IsolatedEngine:
+    """Build an engine in `size` processes, each replaced once it holds more than `memory_mb` (0: never).
+
+    `made_by` names the function, `module:function`, that builds the engine there. Raises as
+    `build_engine` does.
+    """
     return IsolatedEngine(ProcessPool(options, size, memory_mb, made_by), options)
 
 
-class IsolatedEngine(Engine):
-    """An engine whose networks are in the processes of a pool; raises as `build` does."""
+class IsolatedEngine:
+    """A FaceEngine whose networks run in the processes of a pool; raises as `build_isolated_engine` does."""
 
     def __init__(
         self, pool: ProcessPool, options: EngineOptions, networks: dict[str, Any] | None = None
     ) -> None:
         self._pool = pool
         self.options = options
-        self._networks = pool.loaded(options) if networks is None else networks
+        self._networks = pool.load_networks(options) if networks is None else networks
 
-    def _gated(self, options: EngineOptions) -> Engine:
+    def with_options(self, options: EngineOptions) -> IsolatedEngine:
+        """Return an engine with other limits, in the same processes; see FaceEngine."""
+        require_shared_networks(options, self.options)
         return IsolatedEngine(self._pool, options, self._networks)
 
-    def with_embedder(self, name: str) -> Engine:
-        """The engine with another embedder, in the same processes."""
+    def with_embedder(self, name: str) -> FaceEngine:
+        """Return an engine with another embedder, in the same processes."""
         return IsolatedEngine(self._pool, replace(self.options, embedder=name))
 
     def isolation(self) -> dict[str, Any] | None:
-        """The processes."""
+        """Report the processes, and how many crashed or were replaced."""
         return self._pool.status()
 
     @property
     def fingerprint(self) -> str:
-        """What encodings depend on."""
+        """The fingerprint of the encodings; see FaceEngine."""
         return str(self._networks["fingerprint"])
 
     @property
     def runtime(self) -> str:
-        """What runs the networks."""
+        """The runtimes of the networks; see FaceEngine."""
         return str(self._networks["runtime"])
 
-    def faces(
-        self,
-        views: Iterable[View],
-        timings: Timings | None = None,
-        *,
-        budget: Budget | None = None,
-        broken: set[int] | None = None,
-    ) -> list[tuple[Face, ...]]:
-        """As Engine.faces; each view is looked at, and its faces encoded, by itself."""
-        timings = timings if timings is not None else Timings()
+    def faces(self, views: Iterable[View], *, budget: Budget | None = None) -> list[tuple[Face, ...]]:
+        """Return only the faces that `run` finds; BadImage if a view was given up."""
+        result = self.run(views, budget)
+        result.raise_if_crashed()
+        return result.faces
+
+    def run(self, views: Iterable[View], budget: Budget | None = None) -> EngineResult:
+        """Find and encode the faces of each view; see FaceEngine. Each view is processed by itself."""
         found: list[tuple[Face, ...]] = []
+        crashed: set[int] = set()
+        detect_s = embed_s = 0.0
         for rgb, box in views:
             part, (dx, dy) = crop_view(rgb, box)
             found.append(())
@@ -78,19 +90,17 @@ class IsolatedEngine(Engine):
             if part is None:
                 continue
             try:
-                answer = self._pool.look(self.options, part)
-            except ProcessDied as error:
-                log.error("a view of %d x %d pixels has ended two processes: bad_image", *part.shape[1::-1])
-                if broken is None:
-                    raise BadImage("image: ended the process that looked at it, twice") from error
-                broken.add(len(found) - 1)
+                answer = self._pool.run(self.options, part)
+            except ProcessDied:
+                log.error("a view of %d x %d pixels has crashed two processes: bad_image", *part.shape[1::-1])
+                crashed.add(len(found) - 1)
                 continue
             finally:
                 del part
-            timings.detect_s += answer["detect_s"]
-            timings.embed_s += answer["embed_s"]
+            detect_s += answer["detect_s"]
+            embed_s += answer["embed_s"]
             found[-1] = tuple(_face_from_fields(fields, dx, dy) for fields in answer["faces"])
-        return found
+        return EngineResult(found, detect_s, embed_s, frozenset(crashed))
 
 
 def _face_from_fields(fields: dict[str, Any], dx: int, dy: int) -> Face:

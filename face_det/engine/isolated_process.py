@@ -1,9 +1,9 @@
-"""A process that looks at pictures for the daemon: `main`, with a socket's number for its argument.
+"""A process that finds faces for the daemon; `main` takes the number of a socket as its argument.
 
-On the socket come pickles, which are ours: first a Start, then for each view its options, shape and
-pixels. What goes back is plain data (msgpack): who has made native code here run astray must not
-get further by a pickle. The process ends with the daemon, however that ends; signals from a
-terminal or a service manager are the daemon's business.
+The socket carries pickles from the daemon, which is trusted: first a StartRequest, then a ViewRequest and
+the pixels of each view. The answers are plain data (msgpack): whoever takes over this process through
+native code must not reach the daemon through a pickle. The process ends with the daemon, however that
+ends; signals from a terminal or a service manager are the daemon's business.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import numpy as np
 
-from face_det.engine.engine import Engine, EngineOptions, Timings
+from face_det.engine.engine import EngineOptions, FaceEngine
 from face_det.engine.engines import Engines
 from face_det.errors import FaceDetError
-from face_det.types import Face
+from face_det.types import Face, Rgb
 
 NETWORK_ERRORS = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
-"""What a network may raise over a picture that decodes."""
+"""What a network may raise for an image that can be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What to build engines of and by (`module:function`), where modules lie, what to load at once."""
+    """How to start: the options, the function `module:function` that builds an engine, the module search
+    path, and the embedders to load at once."""
 
     options: EngineOptions
     build: str
@@ -43,32 +44,32 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
-    """Look at a view of this shape, whose pixels come next; without a shape, only load the networks."""
+    """Process a view of this shape, whose pixels follow. Without a shape, only load the networks."""
 
     options: EngineOptions
     shape: tuple[int, ...] | None
 
 
 def serve_requests(parent: Connection) -> None:
-    """Answer until the daemon closes its end."""
+    """Answer requests until the daemon closes its end."""
     start: StartRequest = parent.recv()
     sys.path[:] = start.path
     module, _, name = start.build.partition(":")
-    build: Callable[[EngineOptions], Engine] = getattr(importlib.import_module(module), name)
+    build: Callable[[EngineOptions], FaceEngine] = getattr(importlib.import_module(module), name)
     engines = Engines(start.options, build)
     for embedder in start.embedders:
         engines.of(embedder)
     parent.send_bytes(msgpack.packb({"ready": True}))
     while True:
-        look: ViewRequest = parent.recv()
-        pixels = np.frombuffer(parent.recv_bytes(), np.uint8) if look.shape is not None else None
+        request: ViewRequest = parent.recv()
+        pixels = np.frombuffer(parent.recv_bytes(), np.uint8) if request.shape is not None else None
         try:
-            engine = engines.of(look.options.embedder)
-            if pixels is None or look.shape is None:
+            engine = engines.of(request.options.embedder)
+            if pixels is None or request.shape is None:
                 answer: dict[str, Any] = {"fingerprint": engine.fingerprint, "runtime": engine.runtime}
             else:
-                # `of` takes the options it was made with; the gates are those of the call.
-                answer = _encode_view(Engine.sharing(engine, look.options), pixels.reshape(look.shape))
+                # Engines keeps the options of the start; the limits are those of the call.
+                answer = _encode_view(engine.with_options(request.options), pixels.reshape(request.shape))
         except FaceDetError as error:
             answer = {"error": type(error).__name__, "message": str(error)}
         except NETWORK_ERRORS as error:
@@ -77,13 +78,13 @@ def serve_requests(parent: Connection) -> None:
         del pixels
 
 
-def _encode_view(engine: Engine, rgb: Any) -> dict[str, Any]:
-    timings = Timings()
-    (faces,) = engine.faces([(rgb, None)], timings)
+def _encode_view(engine: FaceEngine, rgb: Rgb) -> dict[str, Any]:
+    result = engine.run([(rgb, None)])
+    (faces,) = result.faces
     return {
         "faces": [_face_as_fields(face) for face in faces],
-        "detect_s": timings.detect_s,
-        "embed_s": timings.embed_s,
+        "detect_s": result.detect_s,
+        "embed_s": result.embed_s,
     }
 
 
@@ -98,12 +99,12 @@ def _face_as_fields(face: Face) -> dict[str, Any]:
 
 
 def _rss_mb() -> float:
-    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - a Path would be slower than the reading
+    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - a Path would take longer than the read
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _exit_with_parent(descriptor: int) -> None:
-    """End as soon as the daemon's end is closed, in the middle of a picture too."""
+    """Exit as soon as the daemon's end is closed, even in the middle of an image."""
     poll = select.poll()
     poll.register(descriptor, select.POLLRDHUP)
     poll.poll()
@@ -111,7 +112,7 @@ def _exit_with_parent(descriptor: int) -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the process."""
     faulthandler.enable()
     descriptor = int(sys.argv[1])
     threading.Thread(target=_exit_with_parent, args=(descriptor,), daemon=True).start()
@@ -120,7 +121,7 @@ def main() -> None:
     except (EOFError, ConnectionError):
         return
     except FaceDetError as error:
-        # Said in words to the one who reads, before the end: this is no crash.
+        # Tell the daemon why before exiting: this is not a crash.
         Connection(os.dup(descriptor)).send_bytes(
             msgpack.packb({"error": type(error).__name__, "message": str(error)})
         )

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from face_det.embedders import CONFIGURABLE_EMBEDDERS, DLIB_RESNET, JOINED_EMBEDDERS, configurable_embedder
-from face_det.engine import Engine, Engines
+from face_det.embedders import DLIB_RESNET, configurable_embedder, configurable_embedders, joined_embedders
+from face_det.engine import Engines, FaceEngine
 from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
 from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult
@@ -176,7 +176,7 @@ class Enroller:
         if embedder in (None, AUTO_EMBEDDER, configured):
             return configured
         free = configured == AUTO_EMBEDDER
-        choices = [AUTO_EMBEDDER, *(CONFIGURABLE_EMBEDDERS if free else [configured])]
+        choices = [AUTO_EMBEDDER, *(configurable_embedders() if free else [configured])]
         if embedder not in choices:
             why = "" if free else ", as embedder in config.json says"
             raise BadRequest(
@@ -229,7 +229,7 @@ class Enroller:
         engine = self.engines.of(embedder)
         if current is not None:
             current.require_fingerprint(engine.fingerprint)
-        self.engines.keep_only(embedder, *JOINED_EMBEDDERS)
+        self.engines.keep_only(embedder, *joined_embedders())
         return Recognizer(engine, current, rule=self._options.rule)
 
     def _choose_embedder(self, current: Model | None, gallery: Gallery) -> str:
@@ -238,12 +238,12 @@ class Enroller:
             return choose_training_embedder(gallery, self._options.embedder)
         return choose_recognition_embedder(self._options.embedder, current, self.paths.model)
 
-    def _enrolment_engine(self, gallery: Gallery) -> Engine:
+    def _enrolment_engine(self, gallery: Gallery) -> FaceEngine:
         """The engine to enrol with; it computes only the encodings that the other photos have too."""
         kept = gallery.embedders if gallery.names else None
         engine = self.engines.of(choose_enrolment_embedder(self._options.embedder, kept))
         # The user chose this photo, so the focus gate must not reject it.
-        return Engine.sharing(engine, replace(engine.options, focus_threshold=0.0))
+        return engine.with_options(replace(engine.options, focus_threshold=0.0))
 
     def _save(
         self, gallery: Gallery, current: Model | None, embedder: str, stale: Iterable[Path] = ()

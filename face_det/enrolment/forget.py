@@ -55,7 +55,7 @@ def remove_traces(paths: Paths, name: str) -> None:
     # Its rows do not say whose they are, and it is only a cache.
     _delete_file(facts_path(paths.encodings))
     for path in _find_copies(paths):
-        log.warning("%s: removed, because it is a copy of a file that names the person", path)
+        log.warning("%s: removed: this copy of one of our files may name the person", path)
         _delete_file(path)
 
 

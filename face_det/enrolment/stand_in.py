@@ -9,7 +9,6 @@ from face_det.classifiers import CLASSIFIERS, Recipe
 from face_det.embedders import embedder_from_fingerprint
 from face_det.gallery import Gallery
 from face_det.recognition import Model
-from face_det.registry import create_by_name
 from face_det.training import MIN_PHOTOS_TO_HOLD_OUT, NEAREST_RECIPE, TrainingResult, refit_model
 from face_det.types import UNKNOWN
 
@@ -44,5 +43,5 @@ def photos_needed(kind: str) -> int:
     >>> photos_needed("nearest")
     1
     """
-    recipe: Recipe = create_by_name(CLASSIFIERS, kind)
+    recipe: Recipe = CLASSIFIERS.create(kind)
     return min(recipe.photos_each, MIN_PHOTOS_TO_HOLD_OUT)

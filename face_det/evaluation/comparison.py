@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from face_det.embedders import DISTANCE_THRESHOLDS
+from face_det.embedders import distance_thresholds
 from face_det.evaluation import baselines
 from face_det.evaluation.metrics import (
     OpenSetCounts,
@@ -58,7 +58,7 @@ def compare_with_baselines(
     given: EncodedSplit, ours: Predictions, embedder: str
 ) -> Iterator[BaselineComparison]:
     """A line for each rule of `rivals.RULES`, on the encodings that ours was trained and asked with."""
-    known = baselines.prepare_baseline_gallery(given.enrolled, given.names, DISTANCE_THRESHOLDS[embedder])
+    known = baselines.prepare_baseline_gallery(given.enrolled, given.names, distance_thresholds(embedder))
     here = _table(given, ours).strangers_named
     best = _at_most(given, ours, here)
     for name, rule in baselines.BASELINE_RULES.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from face_det.embedders import DLIB_RESNET, configurable_embedder, embedder_from_fingerprint
-from face_det.engine import Engine
+from face_det.engine import FaceEngine
 from face_det.evaluation import comparison, metrics, pairs
 from face_det.evaluation.comparison import BaselineComparison
 from face_det.evaluation.metrics import OpenSetCounts, PersonResult, Predictions, ReliabilityDiagram
@@ -98,7 +98,7 @@ class Evaluation:
 
 def evaluate_split(
     split: DatasetSplit,
-    engine: Engine,
+    engine: FaceEngine,
     cache: EncodingCache,
     settings: RecognitionSettings,
     wishes: ExtraMeasurements,
@@ -158,7 +158,7 @@ def evaluate_outcomes(
 
 def _encoded(
     split: DatasetSplit,
-    engine: Engine,
+    engine: FaceEngine,
     cache: EncodingCache,
     wishes: ExtraMeasurements,
     jobs: int,

@@ -10,10 +10,10 @@ import numpy as np
 
 from face_det.classifiers import burst_distance, in_same_burst
 from face_det.embedders import (
-    DISTANCE_THRESHOLDS,
     DLIB_AND_SFACE,
     DLIB_RESNET,
     SFACE,
+    distance_thresholds,
     embedder_from_fingerprint,
     split_fingerprint,
 )
@@ -152,7 +152,7 @@ def count_same_burst_photos(given: EncodedSplit, embedder: str) -> int:
     """How many photos tested are so near to an enrolled one of the same person that the two are likely of
     one moment: frames of one visit, in which nobody turns or the light changes. They prove little."""
     part = given.of(embedder)
-    near = burst_distance(part.enrolled, DISTANCE_THRESHOLDS[embedder])
+    near = burst_distance(part.enrolled, distance_thresholds(embedder))
     known = np.flatnonzero([name is not None for name in part.truth])
     whose = np.array([part.truth[row] for row in known], dtype=str)
     seen = in_same_burst(part.asked[known], whose, part.enrolled, np.array(part.names), near)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from face_det.engine import Engine, EngineOptions, build_engine
+from face_det.engine import EngineOptions, FaceEngine, build_engine
 from face_det.errors import DataError
 from face_det.gallery import encode_pool
 from face_det.gallery.dataset import list_photos
@@ -68,7 +68,7 @@ def encode_dataset(
     *,
     jobs: int,
     on_progress: Callable[[int, int], None],
-    engine: Engine | None = None,
+    engine: FaceEngine | None = None,
 ) -> EncodeReport:
     """Encode every photo that shows exactly one face, unless its encoding is in the cache.
 
@@ -81,7 +81,7 @@ def encode_dataset(
     if not photos:
         return _make_report([], {}, set(), "")
     options = replace(options, focus_threshold=0.0)
-    engine = build_engine(options) if engine is None else Engine.sharing(engine, options)
+    engine = build_engine(options) if engine is None else engine.with_options(options)
     settings = _settings_key(options, engine.fingerprint)
     hashes = {photo: _hash_photo(photo.path) for photo in photos}
     results = {sha256: known for sha256 in set(hashes.values()) if (known := cache.get(sha256, settings))}
@@ -103,7 +103,7 @@ def encode_dataset(
 
 
 def _encode_new(
-    new: dict[str, Path], options: EngineOptions, jobs: int, engine: Engine
+    new: dict[str, Path], options: EngineOptions, jobs: int, engine: FaceEngine
 ) -> Generator[tuple[str, str | None, EncodingResult], None, None]:
     """Yield (listed sha256, sha256 of the bytes read, result) for each new photo as it is finished."""
     tasks = sorted(new.items(), key=lambda item: item[1])

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from face_det.engine import Engine, EngineOptions, build_engine
+from face_det.engine import EngineOptions, FaceEngine, build_engine
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason, read_photo
 from face_det.gallery.one_face import result_of_faces
@@ -40,7 +40,7 @@ _FAULTS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, V
 """What a network may raise for a picture that decodes."""
 
 
-def encode_photo(engine: Engine, path: Path) -> HashedResult:
+def encode_photo(engine: FaceEngine, path: Path) -> HashedResult:
     """Encode one photo. A photo that cannot be used is a result, not an error."""
     sha256 = None
     try:
@@ -146,7 +146,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_engines: list[Engine] = []
+_engines: list[FaceEngine] = []
 """The engine of a worker process."""
 
 

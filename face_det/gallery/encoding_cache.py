@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from face_det.embedders import encodings_keys
 from face_det.errors import CannotWrite, DataError
 from face_det.storage import read_if_present
 
@@ -34,8 +35,8 @@ _T = TypeVar("_T")
 
 MAX_PHOTO_BYTES = 100_000_000
 """The largest photo that is read; a larger file is not a photo."""
-_SIZES = tuple(128 * 8 * count for count in (1, 2, 3))
-"""Sizes of an encoding in bytes: of one embedder, or of two or three joined."""
+_EMBEDDER_BYTES = 128 * 8
+"""The size of one embedder's encoding. Those of several embedders are stored side by side."""
 _BUSY_S = 30.0
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS photos (
@@ -230,7 +231,8 @@ def _damaged_path(path: Path) -> Path:
 
 def _result_of_row(reason: object, encoding: object) -> EncodingResult | None:
     """A row as an EncodingResult; None if it is not one of ours."""
-    if isinstance(encoding, bytes) and len(encoding) in _SIZES:
+    parts, rest = divmod(len(encoding), _EMBEDDER_BYTES) if isinstance(encoding, bytes) else (0, 0)
+    if isinstance(encoding, bytes) and rest == 0 and 1 <= parts <= len(encodings_keys()):
         array = np.frombuffer(encoding, "<f8").astype(np.float64)
         return EncodingResult(array, None) if np.isfinite(array).all() else None
     known = encoding is None and reason in {omission.value for omission in OmissionReason}

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, ENCODINGS_KEYS
+from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, encodings_keys
 from face_det.errors import BadEncodings
 from face_det.gallery.dataset import is_utf8
 from face_det.storage import load_pickle
@@ -70,15 +70,16 @@ def read_encodings(path: Path) -> EncodingsContent | None:
         content = load_pickle(path)
     except FileNotFoundError:
         return None
-    if not isinstance(content, dict) or not {ENCODINGS_KEYS[DLIB_RESNET], NAMES_KEY} <= content.keys():
-        keys = f" with {sorted(map(str, content))[:5]}" if isinstance(content, dict) else ""
-        raise BadEncodings(f"{path}: must hold {EXPECTED_CONTENT}, got {type(content).__name__}{keys}")
+    keys = encodings_keys()
+    if not isinstance(content, dict) or not {keys[DLIB_RESNET], NAMES_KEY} <= content.keys():
+        found = f" with {sorted(map(str, content))[:5]}" if isinstance(content, dict) else ""
+        raise BadEncodings(f"{path}: must hold {EXPECTED_CONTENT}, got {type(content).__name__}{found}")
     names = [
         _check_name(path, index, name) for index, name in enumerate(_list_items(path, content, NAMES_KEY))
     ]
-    encodings = {DLIB_RESNET: _read_rows(path, content, ENCODINGS_KEYS[DLIB_RESNET])}
+    encodings = {DLIB_RESNET: _read_rows(path, content, keys[DLIB_RESNET])}
     made_by = _read_fingerprints(path, content)
-    for embedder, key in ENCODINGS_KEYS.items():
+    for embedder, key in keys.items():
         if embedder == DLIB_RESNET or key not in content:
             continue
         items = _list_items(path, content, key)
@@ -101,13 +102,12 @@ def dump_encodings(content: EncodingsContent) -> bytes:
     >>> pickle.loads(dump_encodings(content))["names"]
     ['anna']
     """
+    keys = encodings_keys()
     table: dict[str, Any] = {
-        ENCODINGS_KEYS[DLIB_RESNET]: list(content.encodings[DLIB_RESNET]),
+        keys[DLIB_RESNET]: list(content.encodings[DLIB_RESNET]),
         NAMES_KEY: list(content.names),
     }
-    table |= {
-        ENCODINGS_KEYS[one]: list(rows) for one, rows in content.encodings.items() if one != DLIB_RESNET
-    }
+    table |= {keys[one]: list(rows) for one, rows in content.encodings.items() if one != DLIB_RESNET}
     if content.fingerprints:
         table[FINGERPRINTS_KEY] = dict(sorted(content.fingerprints.items()))
     before, function, after = pickle.dumps(table, protocol=3).partition(b"\n_reconstruct\n")
@@ -156,8 +156,8 @@ def _read_fingerprints(path: Path, content: dict[Any, Any]) -> dict[str, str]:
             f"{path}: {FINGERPRINTS_KEY}: must be a table, got {type(recorded).__name__}; {RUN_ENCODE}"
         )
     for embedder, text in recorded.items():
-        others = {*ENCODINGS_KEYS, DLIB_AND_SFACE} - {embedder}
+        others = {*encodings_keys(), DLIB_AND_SFACE} - {embedder}
         if not isinstance(text, str) or not text or text.partition(":")[0] in others:
             place = f"{path}: {FINGERPRINTS_KEY}[{embedder!r:.40}]"
             raise BadEncodings(f"{place}: must be its network's, got {text!r:.60}; {RUN_ENCODE}")
-    return {embedder: recorded[embedder] for embedder in ENCODINGS_KEYS if embedder in recorded}
+    return {embedder: recorded[embedder] for embedder in encodings_keys() if embedder in recorded}

@@ -17,9 +17,8 @@ import numpy.typing as npt
 from face_det.embedders import (
     DLIB_AND_SFACE,
     DLIB_RESNET,
-    DLIB_VIEWS,
-    ENCODINGS_KEYS,
     SFACE,
+    encodings_keys,
     join_fingerprints,
     split_fingerprint,
 )
@@ -54,14 +53,14 @@ class Gallery:
         made_by: Mapping[str, str] | None = None,
     ) -> None:
         given = encodings if isinstance(encodings, Mapping) else {DLIB_RESNET: encodings}
-        if DLIB_RESNET not in given or not given.keys() <= ENCODINGS_KEYS.keys():
-            others = f"{DLIB_VIEWS} and {SFACE}"
+        keys = encodings_keys()
+        if DLIB_RESNET not in given or not given.keys() <= keys.keys():
+            others = " and ".join(name for name in keys if name != DLIB_RESNET)
             raise BadEncodings(
                 f"encodings: must be those of {DLIB_RESNET}, and perhaps {others}, got {[*given]}"
             )
-        ordered = [name for name in ENCODINGS_KEYS if name in given]
         self._encodings = {
-            name: _check_rows(ENCODINGS_KEYS[name], given[name], len(names)) for name in ordered
+            name: _check_rows(key, given[name], len(names)) for name, key in keys.items() if name in given
         }
         self._names = tuple(names)
         self._fingerprints = {name: text for name, text in (made_by or {}).items() if name in given}

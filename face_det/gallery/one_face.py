@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from face_det.engine import Engine
+from face_det.engine import FaceEngine
 from face_det.errors import NoFace, SeveralFaces
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason
 from face_det.types import Face, Reason, Rgb
@@ -44,7 +44,7 @@ def result_of_faces(faces: Sequence[Face]) -> EncodingResult:
     return EncodingResult(face.encoding, None)
 
 
-def find_one_face(engine: Engine, rgb: Rgb) -> Face:
+def find_one_face(engine: FaceEngine, rgb: Rgb) -> Face:
     """The only face in a picture of shape (height, width, 3), encoded by an engine without a focus gate.
 
     Raises NoFace or SeveralFaces, with advice for whoever took the picture.

@@ -15,7 +15,7 @@ from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
-from face_det.engine import Engine
+from face_det.engine import FaceEngine
 from face_det.errors import DataError
 from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
 from face_det.gallery.one_face import choose_only_face, omission_reason
@@ -80,7 +80,7 @@ def choose_main_face(faces: Sequence[Face], width: int, height: int) -> Face | N
 
 def encode_portraits(
     photos: Sequence[Path],
-    engine: Engine,
+    engine: FaceEngine,
     cache: EncodingCache,
     *,
     changes: Mapping[str, PhotoChange] | None = None,
@@ -95,7 +95,7 @@ def encode_portraits(
     `on_progress` is called with (photos done, photos in total). Raises whatever the networks raise; a
     photo that cannot be read is a result.
     """
-    engine = Engine.sharing(engine, replace(engine.options, focus_threshold=0.0))
+    engine = engine.with_options(replace(engine.options, focus_threshold=0.0))
     changes = dict(changes or {})
     paths = list(dict.fromkeys(photos))
     found: dict[PortraitKey, EncodingResult] = {}
@@ -130,7 +130,7 @@ def encode_portraits(
     return found
 
 
-def portrait_settings_key(engine: Engine, change: str, choice: FaceChoice = FaceChoice.MAIN) -> str:
+def portrait_settings_key(engine: FaceEngine, change: str, choice: FaceChoice = FaceChoice.MAIN) -> str:
     """A hash of everything that a result depends on, besides the photo."""
     options = engine.options
     parts = [
@@ -149,7 +149,7 @@ def portrait_settings_key(engine: Engine, change: str, choice: FaceChoice = Face
 
 def _encode_in_threads(
     missing: Sequence[tuple[Path, list[str]]],
-    engine: Engine,
+    engine: FaceEngine,
     changes: Mapping[str, PhotoChange],
     choice: FaceChoice,
     jobs: int,
@@ -173,7 +173,7 @@ def _encode_in_threads(
 
 def _encode_chunk(
     photos: Sequence[tuple[Path, list[str]]],
-    engine: Engine,
+    engine: FaceEngine,
     changes: Mapping[str, PhotoChange],
     choice: FaceChoice,
 ) -> dict[PortraitKey, EncodingResult]:
@@ -203,7 +203,7 @@ def _encode_chunk(
 
 
 def _encode_pictures(
-    pictures: Sequence[tuple[PortraitKey, Rgb]], engine: Engine, choice: FaceChoice
+    pictures: Sequence[tuple[PortraitKey, Rgb]], engine: FaceEngine, choice: FaceChoice
 ) -> dict[PortraitKey, tuple[Face | None, EncodingResult]]:
     """The chosen face of each picture, and its result."""
     all_faces = engine.faces((rgb, None) for _, rgb in pictures)

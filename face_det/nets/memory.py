@@ -1,4 +1,4 @@
-"""Memory that is free, but kept for later by the C library."""
+"""Returns freed memory that the C library has kept for later use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ _MALLOC_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def trim_heap() -> None:
-    """Return it to the system; half a millisecond, but what is taken again is filled with zeros anew.
+    """Return freed memory to the system.
 
-    glibc keeps holes of every size in its heap when pictures of every size were there: twice the
-    memory after a thousand. Other libraries do not, or do as they like.
+    After images of every size, glibc's heap is full of holes of every size: after a thousand images it
+    holds twice the memory. The call takes half a millisecond, and memory that is taken again has to be
+    filled with zeros first. C libraries without `malloc_trim` manage on their own.
+
+    >>> trim_heap()
     """
     if _MALLOC_TRIM is not None:
         _MALLOC_TRIM(0)

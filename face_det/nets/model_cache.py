@@ -1,8 +1,8 @@
-"""ONNX models made from others' weights, kept in the user's cache folder between starts.
+"""Builds ONNX models from published weights and caches them in the user's cache folder.
 
-A file is named by the weights' sha256 and the builder's version and begins with the sha256 of the
-model behind it, so a file that was cut short or changed is noticed and made again. The folder only
-saves time: if it cannot be read or written, the model is built in memory.
+A file is named after the weights' sha256 and the builder's version, and starts with the sha256 of the
+model it holds, so a truncated or changed file is noticed and built again. The cache only saves time: if
+the folder cannot be read or written, the model is built in memory.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import platformdirs
 from face_det.nets import catalogue
 
 BUILDER_VERSION = 4
-"""To be raised with every change to what dlib_graphs or blocks builds."""
+"""Raise this with every change to what onnx_export or opencv_zoo builds."""
 
 STEM, HEAD = "stem", "head"
-"""What stands before and behind the part of one of dlib's networks that native_session computes."""
+"""The parts before and after the part of one of dlib's networks that native_session computes."""
 
 MAGIC = b"face_det model 1\n"
 
@@ -28,16 +28,19 @@ _log = logging.getLogger(__name__)
 
 
 def load_onnx_model(name: str, folder: Path | None = None, part: str = "") -> bytes:
-    """The ONNX model of catalogue entry `name` (mmod, resnet, sface or yunet), from the cache or built now.
+    """Return the ONNX model of catalogue entry `name` (mmod, resnet, sface or yunet), cached or newly built.
 
-    `part` is all of it, STEM or HEAD. `folder` is the cache, by default the user's. Raises WeightsError if
-    the weights are missing, damaged or another network's.
+    `part` is "" for the whole network, STEM or HEAD. `folder` is the cache folder, by default the user's.
+    Raises WeightsError if the weights are missing, damaged or another network's.
     """
     return _load_or_build(name, catalogue.verify_weights(name), folder, part)
 
 
 def load_stem_and_head(name: str) -> tuple[Path, bytes, bytes]:
-    """The weights' file, which is compared once, and the models of STEM and HEAD. Raises as `load`."""
+    """Return the path of the weights file, verified once, and the models of STEM and HEAD.
+
+    Raises WeightsError as `load_onnx_model` does.
+    """
     weights = catalogue.verify_weights(name)
     stem, head = (_load_or_build(name, weights, None, part) for part in (STEM, HEAD))
     return weights, stem, head
@@ -55,8 +58,8 @@ def _load_or_build(name: str, weights: Path, folder: Path | None, part: str) -> 
 
 
 def build_onnx_model(name: str, weights: Path, part: str = "") -> bytes:
-    """The ONNX model of the weights in a file, without the cache. Raises WeightsError."""
-    # onnx takes a third of a second to import, which a start with a full cache need not pay.
+    """Build the ONNX model from a weights file, without the cache. Raises WeightsError."""
+    # Importing onnx takes a third of a second, which a start with a warm cache can save.
     from face_det.nets import opencv_zoo
     from face_det.nets.dlib import onnx_export
     from face_det.nets.dlib import weights as dlib_weights
@@ -78,7 +81,7 @@ def build_onnx_model(name: str, weights: Path, part: str = "") -> bytes:
 
 
 def _read_cached(path: Path) -> bytes | None:
-    """The model in a cache file, None if there is none or it is damaged."""
+    """Read the model from a cache file; None if there is none or it is damaged."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -91,12 +94,12 @@ def _read_cached(path: Path) -> bytes | None:
 
 
 def _write_cached(path: Path, model: bytes) -> None:
-    """Put a model into the cache, whole or not at all; without one, the next start builds it again."""
+    """Write a model into the cache atomically. If that fails, the next start builds it again."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own for each process: two that start at once write the same bytes, and the
-        # last to finish stays.
+        # Each process writes a file of its own: two that start at once write the same bytes, and the
+        # last one to finish stays.
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
             file.write(MAGIC + hashlib.sha256(model).digest())

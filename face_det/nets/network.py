@@ -1,4 +1,4 @@
-"""A network as plain data: its layers with their weights, innermost first."""
+"""A neural network as plain data: its layers and their weights, innermost first."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 Float32Array = npt.NDArray[np.float32]
 Pair = tuple[int, int]
-"""(vertical, horizontal)."""
+"""Vertical, horizontal."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Conv:
-    """A convolution: filters [out, in, height, width] and bias [out]."""
+    """A convolution with filters (out, in, height, width) and bias (out,)."""
 
     filters: Float32Array
     bias: Float32Array
@@ -24,7 +24,7 @@ class Conv:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Affine:
-    """y = gamma * x + beta, for each channel."""
+    """y = gamma * x + beta, channel by channel."""
 
     gamma: Float32Array
     beta: Float32Array
@@ -37,7 +37,7 @@ class Relu:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The maximum ("max") or average ("avg") of a window; window (0, 0) is the whole map."""
+    """The maximum ("max") or average ("avg") of a window. The window (0, 0) is the whole map."""
 
     kind: str
     window: Pair
@@ -47,28 +47,28 @@ class Pool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Dense:
-    """A matrix product; weights [in, out]."""
+    """A matrix product with weights (in, out)."""
 
     weights: Float32Array
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """Remembers what passes here, under a number."""
+    """Stores the current map under a number."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Goes on with what tag `number` remembers."""
+    """Continues with the map that tag `number` stored."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class AddPrev:
-    """Adds what tag `number` remembers; the smaller of the two is filled up with zeros."""
+    """Adds the map that tag `number` stored; the smaller of the two is padded with zeros."""
 
     number: int
 
@@ -78,8 +78,8 @@ Layer = Conv | Affine | Relu | Pool | Dense | Tag | Skip | AddPrev
 
 @dataclass(frozen=True, slots=True)
 class MmodOptions:
-    """What the detector was trained for: the window (height, width) in pixels, and from which
-    overlap, or which part covered, two boxes count as one."""
+    """What dlib's detector was trained for: the window (height, width) in pixels, and the overlap, or covered
+    share, from which two boxes count as one."""
 
     window: Pair
     overlap: float
@@ -88,8 +88,11 @@ class MmodOptions:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Network:
-    """Layers, innermost first. The input is (RGB - means) / 256, `side` its (rows, columns) or None
-    for any; `mmod` is None for a network without boxes; `place` is where it was read."""
+    """Layers, innermost first.
+
+    The input is (RGB - means) / 256. `side` is its (rows, columns), or None for any size; `mmod` is None for
+    a network without boxes; `place` tells where it was read from.
+    """
 
     layers: tuple[Layer, ...]
     means: tuple[float, float, float]

@@ -1,8 +1,8 @@
-"""The networks of the OpenCV Zoo, whose files hold weights in blocks of int8, as plain fp32 models.
+"""Builds plain fp32 models from the OpenCV Zoo's networks, whose files hold weights in blocks of int8.
 
-Only the weights are quantised: each is made of whole numbers, and of a scale and a zero point for each
-block of them. Here they become the float32 numbers that they stand for; normalisations are folded
-into the convolutions around them. All of it is exact but for the rounding of float32.
+Only the weights are quantised: each block has its integers, a scale and a zero point. Here they
+become the float32 numbers that they stand for, and normalisations are folded into the neighbouring
+convolutions. Everything is exact up to the rounding of float32.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from face_det.errors import WeightsError
 from face_det.nets.dlib.onnx_export import IR_VERSION, OPSET
 
 STRIDES_PX = (8, 16, 32)
-"""Between the places that the detector looks at, on its three maps."""
+"""Pixels between neighbouring cells of the detector's three output maps."""
 
 OUTPUT_PARTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
-"""What the detector says of each place, and in how many numbers."""
+"""The detector's outputs for each cell, and how many numbers each has."""
 
 Array = npt.NDArray[Any]
 
 
 def build_sface(path: Path) -> bytes:
-    """SFace: `chips` (n, 112, 112, 3) uint8 RGB to `encodings` (n, 128) float32, of any length.
+    """Build SFace: `chips` (n, 112, 112, 3) uint8 RGB to `encodings` (n, 128) float32, of any length.
 
     Raises WeightsError for a file that holds something else.
     """
@@ -38,10 +38,11 @@ def build_sface(path: Path) -> bytes:
 
 
 def build_yunet(path: Path) -> bytes:
-    """YuNet: `pixels` (n, rows, columns, 3) uint8 RGB, both sides multiples of 32, to what its three
-    maps say, as `cls_8` (n, places, 1), `obj_8`, `bbox_8` (.., 4), `kps_8` (.., 10), `cls_16`, ...
+    """Build YuNet: `pixels` (n, rows, columns, 3) uint8 RGB, both sides multiples of 32, to its three maps.
 
-    Raises WeightsError for a file that holds something else.
+    The outputs are `cls_8` (n, cells, 1), `obj_8` (n, cells, 1), `bbox_8` (n, cells, 4), `kps_8`
+    (n, cells, 10), then the same for strides 16 and 32. Raises WeightsError for a file that holds something
+    else.
     """
     return _build_model(path, _yunet_graph)
 
@@ -49,14 +50,14 @@ def build_yunet(path: Path) -> bytes:
 def _build_model(path: Path, build: Callable[[_QuantisedGraph], onnx.GraphProto]) -> bytes:
     try:
         data = path.read_bytes()
-        # Read by the checker first: what it cannot read, it says in an error of its own.
+        # The checker reads it first, because it raises errors of its own for what it cannot read.
         onnx.checker.check_model(data)
         graph = build(_QuantisedGraph(onnx.load_from_string(data).graph))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model, full_check=True)
     except (
-        DecodeError,  # of two readers the checker's takes more than the other
+        DecodeError,  # the checker's reader accepts more than the other one
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
         LookupError,
@@ -82,7 +83,7 @@ def _sface_graph(graph: _QuantisedGraph) -> onnx.GraphProto:
 
 def _yunet_graph(graph: _QuantisedGraph) -> onnx.GraphProto:
     first = graph.consumer("input")
-    # It was trained on BGR.
+    # The network was trained on BGR.
     graph.known[first.input[1]] = graph.known[first.input[1]][:, ::-1]
     graph.takes_pixels("input", "pixels", ["n", "rows", "columns", 3])
     outputs: dict[str, list[int | str]] = {}
@@ -91,7 +92,7 @@ def _yunet_graph(graph: _QuantisedGraph) -> onnx.GraphProto:
             outputs[f"{part}_{stride}"] = ["n", f"places_{stride}", numbers]
     for node in graph.nodes:
         if node.op_type == "Reshape":
-            # As many pictures as there are, where it said one.
+            # The file fixes the batch size at one; allow any.
             shape = graph.known[node.input[1]]
             graph.known[node.input[1]] = np.array([0, -1, shape[-1]], np.int64)
     return graph.finished(outputs)
@@ -121,21 +122,22 @@ class _QuantisedGraph:
                 self.nodes.append(node)
 
     def consumer(self, value: str) -> onnx.NodeProto:
-        """The one node that reads a value; ValueError if there are others."""
+        """Return the only node that reads a value; ValueError if there is not exactly one."""
         (found,) = (node for node in self.nodes if value in node.input)
         return found
 
     def producer(self, value: str) -> onnx.NodeProto:
-        """The node that gives a value."""
+        """Return the node that computes a value."""
         (found,) = (node for node in self.nodes if value in node.output)
         return found
 
     def rename(self, old: str, new: str) -> None:
-        """Give a node's output another name."""
+        """Rename a node's output."""
         self.producer(old).output[0] = new
 
     def fold_normalisations(self) -> None:
-        """Each batch normalisation into the convolution or matrix before it, or the matrix behind it."""
+        """Fold each batch normalisation into the convolution or matrix before it, or into the matrix after
+        it."""
         for node in [node for node in self.nodes if node.op_type == "BatchNormalization"]:
             gamma, beta, mean, variance = (self.known[name].astype(np.float64) for name in node.input[1:])
             factor = gamma / np.sqrt(variance + _attribute(node, "epsilon"))
@@ -158,7 +160,7 @@ class _QuantisedGraph:
         self._set(node, scaled, bias * factor + offset)
 
     def _fold_ahead(self, node: onnx.NodeProto, factor: Array, offset: Array) -> None:
-        """W(fx + o) + b = (Wf)x + (Wo + b), where each f and o is of a channel, which is a run of x."""
+        """W(fx + o) + b = (Wf)x + (Wo + b). Each f and o belongs to a channel, which is a run of x."""
         if node.op_type != "Gemm" or _attribute(node, "transB") != 1:
             raise ValueError(f"a normalisation before {node.op_type}")
         weights = self.known[node.input[1]].astype(np.float64)
@@ -173,11 +175,11 @@ class _QuantisedGraph:
         node.input.extend(names)
 
     def split_slopes(self) -> None:
-        """Each PRelu, x or ax where x < 0, as ax + relu((1 - a)x), or as ax + (1 - a)relu(x) where an a
-        is above 1, by convolutions of one pixel and one channel.
+        """Replace each PRelu by convolutions of one pixel and one channel.
 
-        ONNX Runtime computes those in the layout, and in the pass, of the convolutions around them; of
-        20 ms for a face, PRelu alone took 13.
+        PRelu is x, or ax where x < 0. That is ax + relu((1 - a)x), or ax + (1 - a)relu(x) where some a is
+        above 1. ONNX Runtime computes these in the layout and in the pass of the convolutions around them;
+        PRelu alone took 13 of the 20 ms that a face takes.
         """
         nodes, self.nodes = self.nodes, []
         for node in nodes:
@@ -202,7 +204,7 @@ class _QuantisedGraph:
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
 
     def takes_pixels(self, old: str, new: str, shape: list[int | str]) -> None:
-        """Pictures of uint8, channels last, instead of float32, channels first."""
+        """Take images as uint8 with channels last, instead of float32 with channels first."""
         self.given = [helper.make_tensor_value_info(new, TensorProto.UINT8, shape)]
         self.nodes[:0] = [
             helper.make_node("Cast", [new], [f"{old}_floats"], to=TensorProto.FLOAT),
@@ -210,7 +212,7 @@ class _QuantisedGraph:
         ]
 
     def finished(self, outputs: dict[str, list[int | str]]) -> onnx.GraphProto:
-        """The whole, with these outputs and only such constants as are used."""
+        """Assemble the graph with these outputs and only the constants that are used."""
         used = dict.fromkeys(name for node in self.nodes for name in node.input)
         weights = [
             numpy_helper.from_array(np.ascontiguousarray(self.known[name]), name)
@@ -224,7 +226,7 @@ class _QuantisedGraph:
 
 
 def _dequantise(node: onnx.NodeProto, inputs: Iterable[Array]) -> Array:
-    """scale * (q - zero), one scale and zero for each block along an axis."""
+    """Compute scale * (q - zero), with one scale and zero point for each block along an axis."""
     quantised, scale, zero = inputs
     axis, block = _attribute(node, "axis"), _attribute(node, "block_size")
     length = quantised.shape[axis]

@@ -12,25 +12,25 @@ from face_det.nets.sessions.session import Session
 from face_det.types import Encodings, Rgb
 
 SFACE_BATCH = 4
-"""Chips at once: from 8 on the maps leave the processor's cache, and each chip takes a tenth longer."""
+"""Chips per run. From 8 on, the maps no longer fit the processor's cache, and each chip takes 10 % longer."""
 
 SFACE_CHIP_PX = 112
 SFACE_DIMENSIONS = 128
 
 
 class Sface:
-    """The network behind cv2.FaceRecognizerSF; `encode` may be called from several threads."""
+    """The network behind cv2.FaceRecognizerSF. `encode` may be called from several threads."""
 
     def __init__(self, compute: Compute = DEFAULT_COMPUTE) -> None:
         self._session = Session(model_cache.load_onnx_model("sface"), compute)
 
     @property
     def runtime(self) -> str:
-        """What runs it."""
+        """The name of what runs the network."""
         return self._session.name
 
     def encode(self, chips: Sequence[Rgb]) -> Encodings:
-        """Encodings (n, 128) of length 1, of chips of shape (112, 112, 3)."""
+        """Compute the encodings (n, 128), each of length 1, of chips of shape (112, 112, 3)."""
         encodings = np.empty((len(chips), SFACE_DIMENSIONS))
         for start in range(0, len(chips), SFACE_BATCH):
             batch = np.stack(chips[start : start + SFACE_BATCH])
@@ -39,6 +39,10 @@ class Sface:
 
 
 def scale_to_unit_length(encodings: Encodings) -> Encodings:
-    """The same directions, of length 1."""
+    """Scale each row of `encodings`, shape (n, d), to length 1.
+
+    >>> scale_to_unit_length(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]])
+    """
     scaled: Encodings = encodings / np.linalg.norm(encodings, axis=1, keepdims=True)
     return scaled

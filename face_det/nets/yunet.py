@@ -1,5 +1,7 @@
-"""YuNet: pictures in, boxes with five landmarks out. Decoding as in Wu, Peng and Yu, "YuNet: A Tiny
-Millisecond-level Face Detector" (2023)."""
+"""YuNet: images in, boxes with five landmarks out.
+
+Decoding follows Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector" (2023).
+"""
 
 from __future__ import annotations
 
@@ -17,33 +19,36 @@ from face_det.nets.sessions.session import Session
 from face_det.types import Rgb
 
 STRIDES_PX = (8, 16, 32)
-"""Between the places that it looks at, on its three maps."""
+"""Pixels between neighbouring cells of the network's three output maps."""
 
 SIDE_MULTIPLE_PX = 32
-"""Its pictures have sides that this divides."""
+"""The sides of an input image are multiples of this."""
 
 MAX_IOU = 0.3
-"""From here on two boxes are one face: pixels in both, by pixels in either."""
+"""Two boxes with a higher intersection over union are one face."""
 
 MIN_COVERED_SHARE = 0.8
-"""From this part of a box on, it lies within another."""
+"""A box that overlaps another one by this share of its own area lies within the other."""
 
 MAX_RAW_DETECTIONS = 5000
-"""Of the best scores; the rest is not looked at."""
+"""Only this many of the best raw detections are considered."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class YunetFaces:
-    """Faces of one picture, best first: boxes (n, 4) as left, top, right, bottom in pixels, which
-    may stick out; landmarks (n, 5, 2): the eyes, the nose's tip, the corners of the mouth, each pair
-    from left to right as seen; scores (n,) in 0..1."""
+    """The faces of one image, best first, as parallel arrays.
+
+    `boxes` (n, 4) are left, top, right, bottom in pixels and may stick out of the image; `landmarks`
+    (n, 5, 2) are the eyes, the tip of the nose and the corners of the mouth, each pair from left to
+    right as seen; `scores` (n,) lie in 0..1.
+    """
 
     boxes: Float32Array
     landmarks: Float32Array
     scores: Float32Array
 
     def only(self, which: npt.NDArray[np.int64]) -> YunetFaces:
-        """Some of them."""
+        """Select faces by their indices."""
         return YunetFaces(self.boxes[which], self.landmarks[which], self.scores[which])
 
     @property
@@ -53,7 +58,7 @@ class YunetFaces:
         return longer
 
     def scaled(self, across: float, down: float) -> YunetFaces:
-        """The same in the picture at another size; (0, 0) is the middle of its first pixel."""
+        """Convert to the same image at another size; (0, 0) is the centre of its first pixel."""
         factors = np.array([across, down], np.float32)
         offset = np.asarray((factors - 1) / 2, np.float32)
         boxes: Float32Array = self.boxes * np.tile(factors, 2) + np.tile(offset, 2)
@@ -61,7 +66,7 @@ class YunetFaces:
 
 
 class Yunet:
-    """The network behind cv2.FaceDetectorYN; `faces` may be called from several threads."""
+    """The network behind cv2.FaceDetectorYN. `faces` may be called from several threads."""
 
     def __init__(self, compute: Compute = DEFAULT_COMPUTE) -> None:
         self._session = Session(model_cache.load_onnx_model("yunet"), compute)
@@ -69,39 +74,42 @@ class Yunet:
 
     @property
     def runtime(self) -> str:
-        """What runs it."""
+        """The name of what runs the network."""
         return self._session.name
 
-    def faces(self, pictures: Sequence[Rgb], least_score: float) -> list[YunetFaces]:
-        """Faces of each picture with such a score; the pictures have one size.
+    def faces(self, images: Sequence[Rgb], min_score: float) -> list[YunetFaces]:
+        """Detect the faces of each image that score at least `min_score`; all images must have one size.
 
-        They are filled up with black at the right and below, as OpenCV does.
+        The images are padded with black at the right and at the bottom, as OpenCV does.
         """
-        if not pictures:
+        if not images:
             return []
-        height, width = pictures[0].shape[:2]
+        height, width = images[0].shape[:2]
         rows, columns = height + -height % SIDE_MULTIPLE_PX, width + -width % SIDE_MULTIPLE_PX
-        pixels = np.zeros((len(pictures), rows, columns, 3), np.uint8)
-        for filled, picture in zip(pixels, pictures, strict=True):
-            filled[:height, :width] = picture
+        pixels = np.zeros((len(images), rows, columns, 3), np.uint8)
+        for filled, image in zip(pixels, images, strict=True):
+            filled[:height, :width] = image
         outputs = dict(zip(self._names, self._session.run({"pixels": pixels}), strict=True))
         return [
             suppress_overlapping_faces(
-                decode_faces({name: value[at] for name, value in outputs.items()}, columns, least_score)
+                decode_faces({name: value[at] for name, value in outputs.items()}, columns, min_score)
             )
-            for at in range(len(pictures))
+            for at in range(len(images))
         ]
 
 
-def decode_faces(outputs: Mapping[str, Float32Array], columns: int, least_score: float) -> YunetFaces:
-    """What the maps say of one picture of so many columns, best first, before doubles are dropped."""
+def decode_faces(outputs: Mapping[str, Float32Array], columns: int, min_score: float) -> YunetFaces:
+    """Decode the output maps of one image into raw detections, best first, before duplicates are dropped.
+
+    `columns` is the width of the padded image in pixels.
+    """
     parts = []
     for stride in STRIDES_PX:
         classes, objects, boxes, points = (
             outputs[f"{part}_{stride}"] for part in ("cls", "obj", "bbox", "kps")
         )
         scores = np.sqrt(np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1))
-        places = np.flatnonzero(scores >= least_score)
+        places = np.flatnonzero(scores >= min_score)
         rows, across = np.divmod(places, columns // stride)
         corners = np.stack([across, rows], axis=1).astype(np.float32)
         middle = (corners + boxes[places, :2]) * stride
@@ -113,7 +121,7 @@ def decode_faces(outputs: Mapping[str, Float32Array], columns: int, least_score:
 
 
 def merge_faces(parts: Sequence[YunetFaces]) -> YunetFaces:
-    """All of several, best first."""
+    """Merge several sets of faces into one, best first."""
     boxes, landmarks, scores = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("boxes", "landmarks", "scores")
     )
@@ -121,12 +129,12 @@ def merge_faces(parts: Sequence[YunetFaces]) -> YunetFaces:
 
 
 def suppress_overlapping_faces(found: YunetFaces) -> YunetFaces:
-    """Those that no better one overlaps, of those that are kept themselves."""
+    """Drop each face that overlaps a better one that is itself kept."""
     return found.only(non_maximum_suppression(found.boxes, pairwise_iou, MAX_IOU))
 
 
 def drop_covered_faces(found: YunetFaces, others: YunetFaces) -> YunetFaces:
-    """Those that do not lie within a box of `others` with a better score."""
+    """Drop each face that lies within a box of `others` with a better score."""
     kept = [
         number
         for number, (box, score) in enumerate(zip(found.boxes, found.scores, strict=True))

@@ -13,12 +13,12 @@ from collections.abc import Collection
 from face_det.embedders import (
     ALL_DLIB_EMBEDDERS,
     ALL_EMBEDDERS,
-    CONFIGURABLE_EMBEDDERS,
     DLIB_RESNET,
-    JOINED_EMBEDDERS,
     SFACE,
     configurable_embedder,
+    configurable_embedders,
     embedder_from_fingerprint,
+    joined_embedders,
 )
 from face_det.errors import ModelMismatch
 from face_det.nets import WEIGHTS_CATALOGUE, weights_available
@@ -38,8 +38,8 @@ def choose_recognition_embedder(wanted: str, model: Model | None, place: object 
     if model is None:
         return wanted if wanted != AUTO_EMBEDDER else SFACE if weights_available(SFACE) else DLIB_RESNET
     made = embedder_from_fingerprint(model.card.fingerprint)
-    if configurable_embedder(made) not in CONFIGURABLE_EMBEDDERS:
-        menu = ", ".join(CONFIGURABLE_EMBEDDERS)
+    if configurable_embedder(made) not in configurable_embedders():
+        menu = ", ".join(configurable_embedders())
         raise ModelMismatch(
             f"{place}: must be trained on encodings of one of {menu}, got {made}; run 'face-det train'"
         )
@@ -62,8 +62,8 @@ def choose_enrolment_embedder(wanted: str, kept: Collection[str] | None = None) 
     if wanted == AUTO_EMBEDDER and (kept is None or SFACE in kept) and not weights_available(SFACE):
         _warn_sface_missing()
         most = ALL_DLIB_EMBEDDERS
-    parts = tuple(part for part in JOINED_EMBEDDERS[most] if kept is None or part in kept)
-    return next((name for name, joined in JOINED_EMBEDDERS.items() if joined == parts), DLIB_RESNET)
+    parts = tuple(part for part in joined_embedders()[most] if kept is None or part in kept)
+    return next((name for name, joined in joined_embedders().items() if joined == parts), DLIB_RESNET)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from face_det.engine import Engine
+from face_det.engine import FaceEngine
 from face_det.recognition.decision import DecisionRule, decide_names
 from face_det.recognition.model import Model
 from face_det.types import Face, Match
@@ -25,7 +25,7 @@ class Recognizer:
       other library versions trained it.
     """
 
-    engine: Engine
+    engine: FaceEngine
     model: Model | None
     stale: str | None = None
     rule: DecisionRule = field(default_factory=DecisionRule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from face_det.config import Config
-from face_det.engine import Engine, EngineOptions, Engines, build_isolated_engine
+from face_det.engine import EngineOptions, Engines, FaceEngine, build_isolated_engine
 from face_det.enrolment import Enroller, ModelOptions, Paths
 from face_det.gallery import encoding_cache_path
 from face_det.recognition import (
@@ -91,12 +91,12 @@ def build_enroller(config: Config, predecessor: Service | None = None) -> Enroll
     return Enroller(data_paths(config), shared, options)
 
 
-def _engine_builder(config: Config) -> Callable[[EngineOptions], Engine] | None:
+def _engine_builder(config: Config) -> Callable[[EngineOptions], FaceEngine] | None:
     """Return how engines are built if their networks run in separate processes, else None."""
     if config.isolation == "none":
         return None
 
-    def build(options: EngineOptions) -> Engine:
+    def build(options: EngineOptions) -> FaceEngine:
         return build_isolated_engine(options, config.workers, config.worker_memory)
 
     return build

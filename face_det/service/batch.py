@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from face_det.engine import Budget, View
 from face_det.errors import BadImage
@@ -57,7 +57,9 @@ class Batch:
             self._paths[place[0]] for place, faces in zip(self._places, found, strict=True) for _ in faces
         ]
 
-    def answer(self, found: Sequence[tuple[Face, ...]], matches: Sequence[Match], broken: set[int]) -> None:
+    def answer(
+        self, found: Sequence[tuple[Face, ...]], matches: Sequence[Match], broken: Collection[int]
+    ) -> None:
         """Record what the engine found in each view and the match for each face."""
         following = iter(matches)
         for index, (place, faces) in enumerate(zip(self._places, found, strict=True)):

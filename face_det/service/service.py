@@ -12,7 +12,7 @@ from typing import Any
 
 from face_det import __version__
 from face_det.embedders import configurable_embedder
-from face_det.engine import Budget, Engines, Timings
+from face_det.engine import Budget, Engines
 from face_det.enrolment import Enroller, require_model, retraining_as_json
 from face_det.errors import CannotWrite
 from face_det.gallery import list_photos
@@ -73,11 +73,11 @@ class Service:
         start = time.perf_counter()
         budget = budget if budget is not None else Budget()
         requests = wire.parse_images(images, self._limits.max_images)
-        batch, timings, recognizer, broken = Batch(requests), Timings(), self._recognizer, set[int]()
-        views = batch.views(self._load, budget)
-        found = recognizer.engine.faces(views, timings, budget=budget, broken=broken)
-        flat = [face for faces in found for face in faces]
-        batch.answer(found, self._match(recognizer, flat, batch.frames(found)), broken)
+        batch, recognizer = Batch(requests), self._recognizer
+        result = recognizer.engine.run(batch.views(self._load, budget), budget)
+        flat = [face for faces in result.faces for face in faces]
+        matches = self._match(recognizer, flat, batch.frames(result.faces))
+        batch.answer(result.faces, matches, result.crashed)
         with self._counting:
             self._counters["timeout"] += batch.late
         assert isinstance(images, (list, tuple))
@@ -87,9 +87,9 @@ class Service:
             images=len(requests),
             persons=len(batch.answers),
             faces=len(flat),
-            detect_ms=timings.detect_s * 1000,
+            detect_ms=result.detect_s * 1000,
             **({"timeout": batch.late} if batch.late else {}),
-            embed_ms=timings.embed_s * 1000,
+            embed_ms=result.embed_s * 1000,
             compute_ms=(time.perf_counter() - start) * 1000,
         )
         return reply
@@ -102,11 +102,11 @@ class Service:
         Raises BadImage if it cannot be read.
         """
         wire.require_options(options, known=())
-        timings, recognizer = Timings(), self._recognizer
-        (faces,) = recognizer.engine.faces([(self._load(wire.require_picture(image)), None)], timings)
-        self._note(
-            notes, faces=len(faces), detect_ms=timings.detect_s * 1000, embed_ms=timings.embed_s * 1000
-        )
+        recognizer = self._recognizer
+        result = recognizer.engine.run([(self._load(wire.require_picture(image)), None)])
+        result.raise_if_crashed()
+        (faces,) = result.faces
+        self._note(notes, faces=len(faces), detect_ms=result.detect_s * 1000, embed_ms=result.embed_s * 1000)
         matches = self._match(recognizer, list(faces), [0] * len(faces))
         return [wire.face_as_json(face, match) for face, match in zip(faces, matches, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Where pictures come from besides callers: public datasets."""
+"""Pictures from public datasets."""
 
 import lazy_loader
 

@@ -43,7 +43,7 @@ _DOWNLOAD_ADVICE = (
 class FetchResult:
     """The result of a fetch.
 
-    `written` are new photos, `there` those that were there before. `unreadable` says which photos could
+    `written` are the new photos, `there` those that were there before. `unreadable` says which photos could
     not be read and why. `enrolled` are the names skipped because they are enrolled.
     """
 
@@ -73,11 +73,8 @@ def download_lfw(data_home: Path | None) -> Path:
         if (place / folder).is_dir():
             # If both exist, unpacking was interrupted and the folder is incomplete.
             return place / archive if (place / archive).is_file() else place / folder
-    with (
-        _report_download_errors(place),
-        _socket_timeout(),
-        suppress(ValueError),
-    ):  # nobody has that many photos
+    # scikit-learn raises ValueError once it has unpacked the archive, because nobody has that many photos.
+    with _report_download_errors(place), _socket_timeout(), suppress(ValueError):
         fetch_lfw_people(
             data_home=data_home,
             funneled=False,
@@ -112,26 +109,26 @@ def fetch_strangers(
     """
     known = {_fold_name(name) for name in enrolled}
     found = lfw_copy.list_lfw_photos(copy)
-    passed_over = sorted({entry.person for entry in found if _fold_name(entry.person) in known})
+    skipped = sorted({entry.person for entry in found if _fold_name(entry.person) in known})
     waiting = _order_by_seed((entry for entry in found if _fold_name(entry.person) not in known), seed)
     _make_output_folder(output)
-    lying = {
+    present = {
         path.stem: path for path in sorted(output.iterdir()) if path.suffix.lower() in lfw_copy.LFW_SUFFIXES
     }
     written: list[Path] = []
-    there: list[Path] = []
+    existing: list[Path] = []
     unreadable: list[str] = []
-    while waiting and (missing := count - len(written) - len(there)) > 0:
+    while waiting and (missing := count - len(written) - len(existing)) > 0:
         chosen, waiting = waiting[:missing], waiting[missing:]
-        there += [lying[entry.stem] for entry in chosen if entry.stem in lying]
-        new = [entry for entry in chosen if entry.stem not in lying]
+        existing += [present[entry.stem] for entry in chosen if entry.stem in present]
+        new = [entry for entry in chosen if entry.stem not in present]
         for entry, data in lfw_copy.read_lfw_photos(copy, new):
             try:
                 written.append(_write_photo(output, entry, data, ratio))
             except BadImage as error:
                 unreadable.append(f"{entry.place}: {error}")
-            on_progress(len(written) + len(there), count)
-    return FetchResult(tuple(written), tuple(there), tuple(unreadable), tuple(passed_over))
+            on_progress(len(written) + len(existing), count)
+    return FetchResult(tuple(written), tuple(existing), tuple(unreadable), tuple(skipped))
 
 
 def _order_by_seed(entries: Iterable[LfwPhoto], seed: int) -> list[LfwPhoto]:

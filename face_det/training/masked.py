@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from face_det.embedders import ARCFACE_TEMPLATE, DLIB_AND_SFACE, FaceAligner, split_fingerprint
-from face_det.engine import Engine
+from face_det.engine import FaceEngine
 from face_det.errors import DataError, ModelMismatch
 from face_det.gallery import EncodingCache, FaceChoice, Gallery, encode_portraits, list_photos
 from face_det.media import draw_mask
@@ -39,7 +39,7 @@ class FaceMasker:
 def add_masked_copies(
     gallery: Gallery,
     dataset: Path,
-    engine: Engine,
+    engine: FaceEngine,
     cache: EncodingCache,
     *,
     jobs: int,

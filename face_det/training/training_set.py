@@ -20,10 +20,9 @@ from face_det.classifiers import (
     burst_distance,
     in_same_burst,
 )
-from face_det.embedders import DISTANCE_THRESHOLDS
+from face_det.embedders import distance_thresholds
 from face_det.gallery import Gallery
 from face_det.recognition import Model, ModelCard, Verifier, assemble_model, installed_versions
-from face_det.registry import create_by_name
 from face_det.training import calibration
 from face_det.training.background import load_mean_face
 from face_det.types import UNKNOWN, Classifier, Encodings
@@ -56,15 +55,15 @@ class TrainingSet:
 
     def again(self, asked: RowIndices, learnt: RowIndices) -> npt.NDArray[np.bool_]:
         """Which of these photos are of a moment of which the same person's are learnt."""
-        near = burst_distance(self.X, DISTANCE_THRESHOLDS[self.embedder])
+        near = burst_distance(self.X, distance_thresholds(self.embedder))
         return in_same_burst(self.X[asked], self.y[asked], self.X[learnt], self.y[learnt], near)
 
     def recipe(self, name: str) -> Recipe:
         """A recipe of the menu for these encodings."""
-        options: dict[str, Any] = {"geometry": DISTANCE_THRESHOLDS[self.embedder]}
+        options: dict[str, Any] = {"geometry": distance_thresholds(self.embedder)}
         if name == TEMPLATE_RECIPE:
             options |= {"strangers": self.strangers, "mean_face": load_mean_face(self.embedder)}
-        recipe: Recipe = create_by_name(CLASSIFIERS, name, **options)
+        recipe: Recipe = CLASSIFIERS.create(name, **options)
         return recipe
 
     def card(self, kind: str, recipe: str, params: Mapping[str, Any]) -> ModelCard:

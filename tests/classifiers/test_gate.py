@@ -12,7 +12,7 @@ from face_det.classifiers.gate import STRANGER, probability_at_distance
 from face_det.classifiers.knn import PYZM_PARAMS, WEB_APP_PARAMS, KnnClassifier, KnnRecipe
 from face_det.classifiers.linear_svm import LinearSvmClassifier, LinearSvmRecipe
 from face_det.classifiers.nearest import NearestClassifier, NearestRecipe
-from face_det.embedders.specs import DISTANCE_THRESHOLDS
+from face_det.embedders.specs import EMBEDDERS, distance_thresholds
 from face_det.storage.pickles import loader
 
 
@@ -23,7 +23,7 @@ def along(*distances: float) -> np.ndarray:
 
 def test_probability_at_the_two_distances() -> None:
     """Even odds and the gate, for every embedder; nearer is likelier."""
-    for geometry in DISTANCE_THRESHOLDS.values():
+    for geometry in filter(None, (spec.thresholds for spec in EMBEDDERS.values())):
         even, gate = geometry.even_distance, geometry.gate_distance
         p = probability_at_distance([even, gate, 0.0, 100.0], even, gate)
         assert p == pytest.approx([0.5, 0.9, 1.0, 0.0], abs=0.01)
@@ -70,8 +70,8 @@ def test_distances_are_the_embedders(recipe: type) -> None:
     """The same photos, twice as far apart, with twice the distances: the same probabilities."""
     X, y = numbered({"Alice": 6, "Bob": 6})
     asked = np.vstack([photos("Alice", 4, seed=5), photos("Unknown", 4, seed=5)])
-    near = recipe(DISTANCE_THRESHOLDS["dlib_resnet"])
-    far = recipe(type(DISTANCE_THRESHOLDS["dlib_resnet"])(1.2, 1.0))
+    near = recipe(distance_thresholds("dlib_resnet"))
+    far = recipe(type(distance_thresholds("dlib_resnet"))(1.2, 1.0))
     params = {**near.defaults, "C": 100.0} if near.name == "linear_svm" else near.defaults
     wide = {**params, "C": 25.0} if near.name == "linear_svm" else params
     expected = near.refit(X, y, params).predict_proba(asked)

@@ -9,7 +9,7 @@ from synthetic import numbered, photos
 from face_det.classifiers.bursts import cluster_bursts, normalise_encodings
 from face_det.classifiers.gate import STRANGER
 from face_det.classifiers.template import TemplateClassifier, TemplateRecipe, score_to_similarity
-from face_det.embedders.specs import DISTANCE_THRESHOLDS
+from face_det.embedders.specs import distance_thresholds
 
 
 def test_a_burst_counts_as_one_photo() -> None:
@@ -54,7 +54,7 @@ def test_strangers_have_no_template() -> None:
 
 def test_the_geometry_is_the_probability_before_a_calibration() -> None:
     """At the even distance 0.5, at the gate 0.9, whatever the length of the encodings."""
-    geometry = DISTANCE_THRESHOLDS["sface"]
+    geometry = distance_thresholds("sface")
     classifier = TemplateRecipe(geometry).refit(np.eye(1, 128), np.zeros(1, int), {})
     for distance, expected in ((geometry.even_distance, 0.5), (geometry.gate_distance, 0.9)):
         cosine = 1 - distance**2 / 2

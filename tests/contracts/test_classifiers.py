@@ -10,7 +10,6 @@ from face_det.classifiers import specs
 from face_det.classifiers.gate import STRANGER
 from face_det.classifiers.recipe import Recipe
 from face_det.errors import TooFewPeople
-from face_det.registry import create_by_name
 from face_det.storage.pickles import loader
 from face_det.types import Classifier
 
@@ -20,7 +19,7 @@ FAMILY = {"Alice": 12, "Bob": 12, "Carol": 12, "Unknown": 24}
 @pytest.fixture(params=sorted(specs.CLASSIFIERS), scope="module")
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     """Each entry of the menu."""
-    return create_by_name(specs.CLASSIFIERS, request.param)
+    return specs.CLASSIFIERS.create(request.param)
 
 
 def search(recipe: Recipe, counts: dict[str, int], jobs: int = 1) -> tuple[Classifier, dict, float | None]:
@@ -36,7 +35,7 @@ def found(recipe: Recipe) -> tuple[Classifier, dict, float | None]:
 
 def test_is_named_as_on_the_menu(recipe: Recipe) -> None:
     """The card of a model names the recipe; the registry must find it by that name."""
-    assert specs.CLASSIFIERS[recipe.name].endswith(f":{type(recipe).__name__}")
+    assert specs.CLASSIFIERS[recipe.name].target.endswith(f":{type(recipe).__name__}")
 
 
 def test_probabilities_are_rows_of_one(found: tuple[Classifier, dict, float | None]) -> None:

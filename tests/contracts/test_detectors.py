@@ -13,14 +13,13 @@ import pytest
 from face_det.detectors import specs
 from face_det.errors import ConfigError
 from face_det.nets.compute import Compute
-from face_det.registry import create_by_name
 from face_det.types import Box, Detection, Detector, Rgb
 
 
 @pytest.fixture(params=sorted(specs.DETECTORS), scope="module")
 def detector(request: pytest.FixtureRequest) -> Detector:
-    """Each entry of the menu."""
-    return create_by_name(specs.DETECTORS, request.param, compute=Compute(threads=1), min_face_px=0)
+    """Each detector on the menu."""
+    return specs.DETECTORS.create(request.param, compute=Compute(threads=1), min_face_px=0)
 
 
 def small(path: Path, width: int = 600) -> Rgb:
@@ -30,7 +29,7 @@ def small(path: Path, width: int = 600) -> Rgb:
 
 
 def test_finds_the_face(detector: Detector, photos: Mapping[str, Path]) -> None:
-    """A portrait has one face, in the upper middle and inside the picture."""
+    """A portrait has one face, in the upper middle and inside the image."""
     rgb = small(photos["obama"])
     (found,) = detector.detect(rgb, 0)
     height, width = rgb.shape[:2]
@@ -41,7 +40,7 @@ def test_finds_the_face(detector: Detector, photos: Mapping[str, Path]) -> None:
 
 
 def test_best_first(detector: Detector, photos: Mapping[str, Path]) -> None:
-    """Several faces come in falling order of confidence, all inside the picture."""
+    """Several faces come in falling order of confidence, all inside the image."""
     rgb = small(photos["t1"], 1000)
     found = detector.detect(rgb, 0)
     assert len(found) >= 5
@@ -52,12 +51,12 @@ def test_best_first(detector: Detector, photos: Mapping[str, Path]) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 300), (300, 7), (79, 81)])
 def test_nothing_to_see(detector: Detector, shape: tuple[int, int]) -> None:
-    """A blank picture of any shape has no face, and is no error."""
+    """A blank image of any shape has no face, and is not an error."""
     assert detector.detect(np.full((*shape, 3), 128, np.uint8), 1) == []
 
 
 def test_upsampling_finds_smaller_faces(detector: Detector, photos: Mapping[str, Path]) -> None:
-    """A doubling never finds less in a picture of small faces, and its boxes stay in the picture."""
+    """Doubling never finds less in an image of small faces, and its boxes stay in the image."""
     rgb = small(photos["t1"], 480)
     once = detector.detect(rgb, 1)
     assert len(once) >= len(detector.detect(rgb, 0))
@@ -66,13 +65,15 @@ def test_upsampling_finds_smaller_faces(detector: Detector, photos: Mapping[str,
 
 
 def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[str, Path]) -> None:
-    """Whatever it saves a detector: faces that reach it are there as they were, in their order."""
+    """Whatever work it saves, the faces that reach the minimum size are the same, in the same order."""
     rgb = small(photos["t1"], 900)
-    name = next(name for name, target in specs.DETECTORS.items() if target.endswith(type(detector).__name__))
+    name = next(
+        spec.name for spec in specs.DETECTORS.values() if spec.target.endswith(type(detector).__name__)
+    )
     everybody = detector.detect(rgb, 0)
     sizes = sorted(min(found.box.width, found.box.height) for found in everybody)
     least = sizes[len(sizes) // 2]
-    choosy: Detector = create_by_name(specs.DETECTORS, name, min_face_px=least)
+    choosy: Detector = specs.DETECTORS.create(name, min_face_px=least)
 
     def large(found: list[Detection]) -> list[Box]:
         return [one.box for one in found if min(one.box.width, one.box.height) >= least]
@@ -90,9 +91,9 @@ def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[s
     ],
 )
 def test_what_a_detector_cannot_run_on_is_refused(name: str, key: str, compute: Compute) -> None:
-    """Never silently something else; a detector that is no network is not concerned."""
+    """It never silently uses something else; a detector that is not a network is not affected."""
     try:
-        detector = create_by_name(specs.DETECTORS, name, compute=compute)
+        detector = specs.DETECTORS.create(name, compute=compute)
     except ConfigError as error:
         (fault,) = error.faults
         assert fault.startswith(f"{key}: ")
@@ -104,7 +105,7 @@ def test_what_a_detector_cannot_run_on_is_refused(name: str, key: str, compute: 
 
 
 def test_picture_is_not_touched(detector: Detector, photos: Mapping[str, Path]) -> None:
-    """Detection reads its picture, and a read-only one will do."""
+    """Detection does not change its image, which may be read-only."""
     rgb = small(photos["biden"])
     before = rgb.copy()
     rgb.setflags(write=False)

@@ -9,23 +9,22 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from face_det.detectors import specs as detectors_specs
-from face_det.embedders import create, specs
+from face_det.detectors import DETECTORS
+from face_det.embedders import EMBEDDERS, JITTERS, create, joined_embedders
 from face_det.nets.compute import Compute
-from face_det.registry import create_by_name
 from face_det.types import CompositeEmbedder, Detection, Embedder, Rgb
 
 
-@pytest.fixture(params=sorted([*specs.EMBEDDERS, *specs.JOINED_EMBEDDERS]), scope="module")
+@pytest.fixture(params=sorted(EMBEDDERS), scope="module")
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    """Each entry of the menu, and those that are joined of them."""
+    """Each embedder on the menu, single or joined."""
     return create.create_embedder(request.param, Compute(threads=1), "dlib")
 
 
 @pytest.fixture(scope="module")
 def chips(embedder: Embedder, photos: Mapping[str, Path]) -> dict[str, Rgb]:
     """One aligned face of each photo."""
-    detector = create_by_name(detectors_specs.DETECTORS, "hog")
+    detector = DETECTORS.create("hog")
     aligned = {}
     for name in ("obama", "obama2", "biden"):
         rgb = np.array(PIL.Image.open(photos[name]).convert("RGB"))
@@ -35,7 +34,7 @@ def chips(embedder: Embedder, photos: Mapping[str, Path]) -> dict[str, Rgb]:
 
 
 def test_shapes(embedder: Embedder, chips: dict[str, Rgb]) -> None:
-    """One row of float64 per chip; none for none."""
+    """One row of float64 per chip, and none for no chips."""
     encodings = embedder.embed(list(chips.values()))
     assert encodings.shape == (3, embedder.dimensions)
     assert encodings.dtype == np.float64
@@ -50,14 +49,14 @@ def test_a_batch_is_its_faces(embedder: Embedder, chips: dict[str, Rgb]) -> None
 
 
 def test_same_person_is_nearer(embedder: Embedder, chips: dict[str, Rgb]) -> None:
-    """Two photos of one person lie nearer than photos of two."""
+    """Two photos of one person are nearer to each other than photos of two people."""
     obama, obama2, biden = embedder.embed([chips["obama"], chips["obama2"], chips["biden"]])
     assert np.linalg.norm(obama - obama2) < 0.8 * np.linalg.norm(obama - biden)
 
 
-@pytest.mark.parametrize("jitter", sorted(specs.JITTERS))
+@pytest.mark.parametrize("jitter", sorted(JITTERS))
 def test_jitter_stays_near(embedder: Embedder, chips: dict[str, Rgb], jitter: str) -> None:
-    """Re-sampling moves an encoding a little, not away, and is no other encoding's fingerprint."""
+    """Resampling moves an encoding a little, not away, and does not change the fingerprint."""
     jittering = create.create_embedder(embedder.name, Compute(threads=1), jitter)
     plain, jittered = embedder.embed([chips["obama"]])[0], jittering.embed([chips["obama"]], 5)[0]
     assert 0 < np.linalg.norm(plain - jittered) < 0.3
@@ -70,13 +69,13 @@ def test_fingerprint_names_the_embedder(embedder: Embedder) -> None:
 
 
 def test_joined_are_their_parts(chips: dict[str, Rgb], embedder: Embedder) -> None:
-    """Each part is what its embedder alone makes, and no network is loaded for it that is there."""
-    if not isinstance(embedder, CompositeEmbedder) or embedder.name not in specs.JOINED_EMBEDDERS:
+    """Each part equals what its embedder makes alone, and networks that are loaded are not loaded again."""
+    if not isinstance(embedder, CompositeEmbedder) or embedder.name not in joined_embedders():
         assert create.create_embedder(embedder.name, Compute(threads=1), "dlib", embedder) is embedder
         return
     encodings = embedder.embed(list(chips.values()))
     start = 0
-    for at, name in enumerate(specs.JOINED_EMBEDDERS[embedder.name]):
+    for at, name in enumerate(joined_embedders()[embedder.name]):
         part = create.create_embedder(name, Compute(threads=1), "dlib", embedder)
         assert part is embedder.parts[at]
         alone = part.embed([chip[at] for chip in chips.values()])

@@ -29,13 +29,13 @@ fr = pytest.importorskip("face_recognition", reason="the reference is installed 
 
 @pytest.fixture(scope="module")
 def detector() -> CnnDetector:
-    """Without gates."""
+    """The detector without a minimum size."""
     return CnnDetector()
 
 
 @pytest.fixture(scope="module")
 def reference() -> CnnDlibDetector:
-    """dlib's own, for the scores, which face_recognition does not tell."""
+    """dlib's own detector, for the scores, which face_recognition does not return."""
     return CnnDlibDetector()
 
 
@@ -45,7 +45,7 @@ def resized(path: Path, width: int, height: int, mode: str = "RGB") -> Rgb:
 
 @functools.cache
 def dlibs(path: Path, width: int, height: int, upsample: int) -> list[tuple[int, int, int, int]]:
-    """face_recognition's boxes, which take it longest, once."""
+    """face_recognition's boxes, computed once because they take longest."""
     boxes: list[tuple[int, int, int, int]] = fr.face_locations(resized(path, width, height), upsample, "cnn")
     return boxes
 
@@ -87,31 +87,31 @@ SIZES = [
 def test_boxes_are_those_of_face_recognition(
     detector: CnnDetector, photos: Mapping[str, Path], name: str, width: int, height: int, upsample: int
 ) -> None:
-    """Equal as integers, in the same order: odd sizes, tiny, tall, wide, with and without doubling."""
+    """Boxes equal as integers, in the same order: odd sizes, tiny, tall, wide, with and without doubling."""
     rgb = resized(photos[name], width, height)
     assert css(detector.detect(rgb, upsample)) == dlibs(photos[name], width, height, upsample)
 
 
 @pytest.fixture(scope="module", params=["native", "onnxruntime"])
 def named(request: pytest.FixtureRequest) -> CnnDetector:
-    """With the runtime that is named; the other tests take what `auto` finds here."""
-    why = convolution.load_checked_kernels()
-    if request.param == "native" and isinstance(why, str):
-        pytest.skip(f"no kernels: {why}")
+    """A detector on a named runtime; the other tests use what `auto` finds here."""
+    found = convolution.load_checked_kernels()
+    if request.param == "native" and found.kernels is None:
+        pytest.skip(f"no kernels: {found.reason}")
     detector = CnnDetector(Compute(request.param))
     assert detector.runtime == {"native": "onnxruntime+native"}.get(request.param, request.param)
     return detector
 
 
 SOME = [*SIZES[1:7:2], *SIZES[8:17:2], SIZES[19]]
-"""Of every kind."""
+"""Some sizes of every kind."""
 
 
 @pytest.mark.parametrize(("name", "width", "height", "upsample"), SOME)
 def test_with_kernels_and_without(
     named: CnnDetector, photos: Mapping[str, Path], name: str, width: int, height: int, upsample: int
 ) -> None:
-    """Boxes of both runtimes are those of face_recognition."""
+    """Both runtimes give face_recognition's boxes."""
     rgb = resized(photos[name], width, height)
     assert css(named.detect(rgb, upsample)) == dlibs(photos[name], width, height, upsample)
 
@@ -122,7 +122,7 @@ def test_with_kernels_and_without(
 def test_greyscale_is_rgb_of_three_equal_channels(
     detector: CnnDetector, photos: Mapping[str, Path], name: str, width: int, height: int, upsample: int
 ) -> None:
-    """The boxes are those that dlib finds in the greyscale picture itself."""
+    """The boxes are those that dlib finds in the greyscale image itself."""
     rgb = resized(photos[name], width, height, "L")
     found = css(detector.detect(rgb, upsample))
     assert found
@@ -141,7 +141,7 @@ def test_scores_are_dlibs(
     height: int,
     upsample: int,
 ) -> None:
-    """Within 1e-3; seen: 1e-5."""
+    """Scores agree within 1e-3; seen: 1e-5."""
     rgb = resized(photos[name], width, height)
     found, expected = detector.detect(rgb, upsample), reference.detect(rgb, upsample)
     assert found
@@ -150,20 +150,20 @@ def test_scores_are_dlibs(
 
 @pytest.mark.parametrize(("width", "height", "upsample"), [(300, 200, 0), (90, 70, 1), (25, 60, 0)])
 def test_noise(detector: CnnDetector, width: int, height: int, upsample: int) -> None:
-    """Noise has the faces that dlib sees in it."""
+    """In noise it finds the faces that dlib finds there."""
     rgb = noise(width, height)
     assert css(detector.detect(rgb, upsample)) == fr.face_locations(rgb, upsample, "cnn")
 
 
 @pytest.mark.parametrize("upsample", [0, 1, 2])
 def test_specks_have_no_faces(detector: CnnDetector, upsample: int) -> None:
-    """Down to one pixel; where dlib raises errors, or reads outside its memory."""
+    """Down to one pixel, where dlib raises errors or reads outside its memory."""
     for width, height in ((1, 1), (5, 5), (8, 8), (3, 40), (40, 3), (20, 6), (1, 200), (200, 1)):
         assert detector.detect(noise(width, height), upsample) == []
 
 
 def test_faces_in_noise(detector: CnnDetector, photos: Mapping[str, Path]) -> None:
-    """Faces of several sizes pasted over noise and over each other, some sticking out."""
+    """Faces of several sizes are pasted over noise and over each other, some sticking out."""
     rgb = noise(331, 277)
     for name, side, top, left in (("obama", 150, 20, 10), ("biden", 210, 90, 150), ("obama2", 70, 0, 200)):
         face = resized(photos[name], side, side)
@@ -177,7 +177,7 @@ def test_faces_in_noise(detector: CnnDetector, photos: Mapping[str, Path]) -> No
 def test_a_view_that_is_read_only_and_has_gaps_will_do(
     detector: CnnDetector, photos: Mapping[str, Path]
 ) -> None:
-    """A part of a picture gives what its copy gives, doubled or not."""
+    """A slice of an image gives what its copy gives, doubled or not."""
     rgb = resized(photos["t1"], 900, 612)
     part = rgb[10:400, 30:700]
     part.setflags(write=False)
@@ -190,7 +190,7 @@ def test_a_view_that_is_read_only_and_has_gaps_will_do(
 def test_windows_change_nothing(
     detector: CnnDetector, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sheet that is worked on in many parts has the scores of one that is not."""
+    """A pyramid that is processed in many windows has the scores of one that is not."""
     rgb = resized(photos["t1"], 900, 612)
     expected = detector.detect(rgb)
     monkeypatch.setattr(mmod_pyramid, "WINDOW_PIXELS", 30_000)
@@ -206,7 +206,7 @@ def test_windows_change_nothing(
 
 @pytest.mark.parametrize(("width", "height", "upsample"), [(41_000, 12, 1), (60_000, 20, 1), (80_000, 12, 0)])
 def test_a_very_wide_picture_spoils_no_memory(width: int, height: int, upsample: int) -> None:
-    """Nothing is written behind what was allocated; glibc looks after that where it has its own checks."""
+    """Nothing is written past what was allocated; glibc's own checks would notice."""
     script = (
         "import numpy; from face_det.detectors.cnn import CnnDetector\n"
         f"CnnDetector().detect(numpy.full(({height}, {width}, 3), 80, numpy.uint8), {upsample})"
@@ -233,14 +233,14 @@ class Counting:
 
 
 def with_least_size(min_face_px: float, detector: CnnDetector) -> tuple[CnnDetector, Counting]:
-    """A detector that wants faces of that size and counts its work."""
+    """A detector with that minimum size, which counts its work."""
     choosy = CnnDetector(min_face_px=min_face_px)
     choosy._session = counting = Counting(detector._session)  # type: ignore[assignment]
     return choosy, counting
 
 
 def level(found: Detection, upsample: int) -> int:
-    """The level of the pyramid that a face was found on: each holds one size."""
+    """Return the pyramid level on which a face was found: each level holds one size."""
     side = max(found.box.width, found.box.height) * 2**upsample
     return max(round(math.log(side / mmod_boxes.BOX_SPAN_PX, 1.2)), 0)
 
@@ -249,8 +249,8 @@ def level(found: Detection, upsample: int) -> int:
 def test_larger_faces_are_those_of_the_full_run(
     detector: CnnDetector, photos: Mapping[str, Path], width: int, height: int, upsample: int
 ) -> None:
-    """Whatever the least size: all of the full run's faces that reach it, and all smaller ones that lie
-    on a level that was computed; in its order, with its scores, for at most half as much work again."""
+    """For any minimum size: all faces of the full run that reach it, and all smaller ones on computed
+    levels, in the same order, with the same scores, for at most half as much work again."""
     rgb = resized(photos["t1"], width, height)
     full, everything = with_least_size(0, detector)
     expected = full.detect(rgb, upsample)
@@ -279,13 +279,13 @@ def test_larger_faces_are_those_of_the_full_run(
 def test_small_least_sizes_leave_nothing_out(
     detector: CnnDetector, photos: Mapping[str, Path], least: float
 ) -> None:
-    """Below 41 px with one doubling every level can hold a face that is large enough: the full run."""
+    """Below 41 px with one doubling, every level can hold a large enough face: it is the full run."""
     rgb = resized(photos["t1"], 460, 313)
     assert css(with_least_size(least, detector)[0].detect(rgb, 1)) == css(detector.detect(rgb, 1))
 
 
 def test_blank_sheet_has_no_score_above_zero(detector: CnnDetector) -> None:
-    """What the levels that are left out leave behind: far from every level there is nothing to find."""
+    """Far from every level that is left there is nothing to find."""
     (scores,) = detector._session.run({"tile": np.zeros((1, 3, 801, 613), np.float32)})
     assert scores.max() < -0.1
 
@@ -308,7 +308,7 @@ def test_more_threads_change_nothing(detector: CnnDetector, photos: Mapping[str,
 
 
 def test_others_run_meanwhile(detector: CnnDetector) -> None:
-    """Another thread gets on while the network computes: a daemon's heartbeats are not lost."""
+    """Another thread runs while the network computes, so a daemon's heartbeats are not lost."""
     steps = 0
     during = 0
     stop = threading.Event()

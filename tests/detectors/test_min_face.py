@@ -20,7 +20,7 @@ ALL = EngineOptions(min_face_px=0, focus_threshold=0)
 
 @pytest.fixture(scope="module")
 def full() -> Engine:
-    """Every face of every size."""
+    """An engine for faces of every size."""
     return build_engine(ALL)
 
 
@@ -37,7 +37,7 @@ def side(face: Face) -> float:
 def test_large_enough_faces_are_those_of_the_full_run(
     full: Engine, photos: Mapping[str, Path], width: int
 ) -> None:
-    """Boxes, order, scores and encodings; what else is there is too small, and in the full run as well."""
+    """Boxes, order, scores and encodings; any other face is too small, and in the full run as well."""
     rgb = scaled(photos["t1"], width)
     (everybody,) = full.faces([(rgb, None)])
     sides = sorted(map(side, everybody))
@@ -62,7 +62,7 @@ def test_large_enough_faces_are_those_of_the_full_run(
 
 
 def test_a_small_face_on_a_computed_level_is_too_small(full: Engine, photos: Mapping[str, Path]) -> None:
-    """And one on a level that was not computed is no face at all."""
+    """A face on a level that was not computed is not found at all."""
     rgb = scaled(photos["obama"], 200)
     ((face,),) = full.faces([(rgb, None)])
     (found,) = build_engine(replace(ALL, min_face_px=side(face) + 1)).faces([(rgb, None)])
@@ -71,7 +71,7 @@ def test_a_small_face_on_a_computed_level_is_too_small(full: Engine, photos: Map
 
 
 def test_networks_are_shared_by_those_that_may(photos: Mapping[str, Path]) -> None:
-    """Other gates, doublings, jitters, threads; not by one that wants smaller faces or other answers."""
+    """Other limits, doublings, jitters and threads share; wanting smaller faces or other answers does not."""
     engine = build_engine(replace(ALL, detector="hog", min_face_px=30))
     options = engine.options
     for change in (
@@ -80,7 +80,7 @@ def test_networks_are_shared_by_those_that_may(photos: Mapping[str, Path]) -> No
         {"min_face_px": 90.0, "upsample": 0, "jitters": 3},
         {"compute": Compute(threads=2)},
     ):
-        shared = Engine.sharing(engine, replace(options, **change))
+        shared = engine.with_options(replace(options, **change))
         assert shared.options == replace(options, **change)
         assert shared._detector is engine._detector
     for change in (
@@ -90,11 +90,11 @@ def test_networks_are_shared_by_those_that_may(photos: Mapping[str, Path]) -> No
         {"compute": Compute(precision="bf16")},
     ):
         with pytest.raises(ValueError, match="must share the networks"):
-            Engine.sharing(engine, replace(options, **change))
+            engine.with_options(replace(options, **change))
 
 
 def test_options_travel_to_other_processes() -> None:
-    """They are equal after a pickle, and hash alike."""
+    """Options are equal after pickling, and have the same hash."""
     options = EngineOptions(jitter="fast", compute=Compute("openvino", "bf16", threads=3))
     assert pickle.loads(pickle.dumps(options)) == options
     assert hash(pickle.loads(pickle.dumps(options))) == hash(options)

@@ -1,4 +1,4 @@
-"""The sheet of dlib's pyramid: where levels lie, and that its parts add up to the whole."""
+"""dlib's tiled pyramid: where levels lie, and that its parts add up to the whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIDES = st.integers(1, 700)
 
 
 def covered(sheet: TiledPyramid, areas: list[Area]) -> np.ndarray:
-    """How often each score is computed."""
+    """Count how often each score is computed."""
     count = np.zeros((sheet.scores.height, sheet.scores.width), int)
     for area in areas:
         count[area.top : area.bottom, area.left : area.right] += 1
@@ -27,7 +27,8 @@ def covered(sheet: TiledPyramid, areas: list[Area]) -> np.ndarray:
 @settings(deadline=None)
 @given(SIDES, SIDES)
 def test_levels_lie_apart_on_the_sheet(height: int, width: int) -> None:
-    """Each 5/6 of the one before, inside the margin; only a level beside the image may come close."""
+    """Each level is 5/6 of the one before, inside the margin; only a level beside the image may come
+    close."""
     sheet = mmod_pyramid.tile_pyramid(height, width)
     taken = np.zeros((sheet.height, sheet.width), bool)
     for before, level in zip(sheet.levels, sheet.levels[1:], strict=False):
@@ -46,7 +47,7 @@ def test_levels_lie_apart_on_the_sheet(height: int, width: int) -> None:
 @settings(deadline=None)
 @given(SIDES, SIDES, st.sampled_from([5_000, 60_000, 10**9]))
 def test_windows_cover_each_score_once(height: int, width: int, limit: int) -> None:
-    """However small the windows; and each carries the pixels around its scores."""
+    """Windows cover each score once, however small they are; each includes the pixels around its scores."""
     sheet = mmod_pyramid.tile_pyramid(height, width)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mmod_pyramid, "WINDOW_PIXELS", limit)
@@ -65,7 +66,7 @@ def test_windows_cover_each_score_once(height: int, width: int, limit: int) -> N
 @given(SIDES, SIDES, st.integers(1, 12))
 @example(height=840, width=1402, first=22)  # a score 104 px off its level, between the columns
 def test_larger_faces_need_no_other_scores(height: int, width: int, first: int) -> None:
-    """What is left out lies on larger levels, or so far from its level that it sees none at all."""
+    """A score that is left out lies on larger levels, or so far from its level that it sees nothing of it."""
     sheet = mmod_pyramid.tile_pyramid(height, width)
     areas = mmod_pyramid.areas_from_level(sheet, first)
     count = covered(sheet, areas)
@@ -88,14 +89,14 @@ def test_larger_faces_need_no_other_scores(height: int, width: int, first: int) 
     [(0, 0, 0), (20, 1, 0), (80.9, 0, 0), (81, 0, 1), (40.9, 1, 0), (41, 1, 1), (160, 0, 4), (1e4, 0, 27)],
 )
 def test_first_level_that_can_hold_a_face(min_face_px: float, doublings: int, level: int) -> None:
-    """The window of 80 px grows by 1.2 a level; rounding is given a pixel, twice."""
+    """The window of 80 px grows by 1.2 per level; rounding is allowed a pixel, twice."""
     assert mmod_boxes.first_level(min_face_px, doublings) == level
 
 
 @settings(deadline=None)
 @given(st.integers(0, 24), st.integers(1, 24), st.floats(0, 1), st.floats(0, 1))
 def test_undisturbed_boxes_are_no_doubles(level: int, first: int, x: float, y: float) -> None:
-    """A box of a level below `first`, wherever it lies, is no double of an undisturbed level's."""
+    """A box of a level before `first`, wherever it lies, never duplicates an undisturbed level's."""
     small = mmod_boxes.BOX_SPAN_PX * 1.2 ** min(level, first - 1)
     large = mmod_boxes.BOX_SPAN_PX * 1.2 ** mmod_boxes.undisturbed_level(first)
     corner = np.array([x, y]) * (large - small)
@@ -115,8 +116,8 @@ def kept(*boxes: tuple[int, int, int, int]) -> int:
 
 
 def test_doubles_are_told_by_the_box_around_both() -> None:
-    """Pixels are counted with the last one; of two that overlap across a corner the union is less
-    than the box around them, so they may overlap more."""
+    """The last pixel counts; of two boxes that overlap at a corner the union is less than the box around
+    them, so they may overlap more."""
     whole = (0, 0, 99, 99)
     assert kept(whole, (50, 0, 149, 99)) == 2  # 50 of 150
     assert kept(whole, (49, 0, 148, 99)) == 1  # 51 of 149
@@ -125,7 +126,7 @@ def test_doubles_are_told_by_the_box_around_both() -> None:
 
 
 def test_a_dropped_box_drops_no_other() -> None:
-    """Of three in a row, where each is a double of the next, the middle one goes if it is not the best."""
+    """Of three in a row, where each duplicates the next, the middle one goes if it is not the best."""
     first, middle, last = (0, 0, 99, 99), (45, 0, 144, 99), (90, 0, 189, 99)
     assert kept(first, middle, last) == 2
     assert kept(middle, first, last) == 1
@@ -134,7 +135,7 @@ def test_a_dropped_box_drops_no_other() -> None:
 @settings(deadline=None)
 @given(SIDES, SIDES, st.sampled_from([1, 100_000, 10**9]))
 def test_batches_hold_every_window_once(height: int, width: int, limit: int) -> None:
-    """In their order, with their pixels, and no more at a time than wanted, but for a single one."""
+    """Windows come in order with their pixels, and no more at a time than wanted, except a single one."""
     sheet = mmod_pyramid.tile_pyramid(height, width)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mmod_pyramid, "WINDOW_PIXELS", 30_000)
@@ -150,7 +151,7 @@ def test_batches_hold_every_window_once(height: int, width: int, limit: int) -> 
 
 
 def test_parts_drawn_alone_are_those_drawn_together() -> None:
-    """Whatever levels are in them."""
+    """Parts of the pyramid equal the whole, whatever levels are in them."""
     rgb = np.random.default_rng(0).integers(0, 256, (230, 310, 3), np.uint8)
     sheet = mmod_pyramid.tile_pyramid(230, 310)
     whole = Area(0, 0, sheet.height, sheet.width)
@@ -166,7 +167,7 @@ def test_parts_drawn_alone_are_those_drawn_together() -> None:
 
 
 def bilinear(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Corners on corners, in float64."""
+    """Resizing aligns corners, in float64."""
     y, x = np.linspace(0, picture.shape[0] - 1, height), np.linspace(0, picture.shape[1] - 1, width)
     top, left = (
         np.minimum(at.astype(int), side - 2) for at, side in ((y, picture.shape[0]), (x, picture.shape[1]))
@@ -181,7 +182,7 @@ def bilinear(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("rows", "columns"), [(9, 400), (9, 66_000), (5, 150_000), (66_000, 9)])
 def test_resizing_what_is_wide(rows: int, columns: int) -> None:
-    """Right to its last column, whichever way it is laid; dlib's own would write behind its memory."""
+    """Resizing is right to the last column, in both directions; dlib's own would write past its memory."""
     plane = np.random.default_rng(0).random((rows, columns), np.float32) * 255
     smaller = mmod_pyramid.resize_like_dlib(plane, 5 * rows // 6, 5 * columns // 6)
     assert smaller.dtype == np.float32
@@ -198,7 +199,7 @@ class Blank:
     name = "blank"
 
     def run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Scores below every threshold."""
+        """Return scores below every threshold."""
         rows, columns = (
             (side - mmod_pyramid.NEAR_PX) // mmod_pyramid.STRIDE_PX + 1 for side in feeds["tile"].shape[2:]
         )
@@ -206,7 +207,7 @@ class Blank:
 
 
 def test_memory_for_a_large_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some 8 bytes for each of its pixels, and a batch of windows; the sheet itself would be 46."""
+    """About 8 bytes for each pixel, and a batch of windows; the pyramid itself would take 46."""
     monkeypatch.setattr(mmod_pyramid, "BATCH_PIXELS", 4_000_000)
     detector = CnnDetector()
     monkeypatch.setattr(detector, "_session", Blank())

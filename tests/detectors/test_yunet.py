@@ -1,4 +1,4 @@
-"""YuNet outside OpenCV: its own faces, in pictures of any size."""
+"""YuNet outside OpenCV finds the same faces, in images of any size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from face_det.nets.yunet import Yunet
 from face_det.types import Box, Detection, Rgb
 
 FACES = {"t1": 900, "grace_hopper": 512, "astronaut": 400, "obama": 333, "biden": 640}
-"""Photos, and the width that they are looked at in."""
+"""Photos, and the width at which they are searched."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def scaled(path: Path, width: int) -> Rgb:
 
 
 def numbers(found: Detection) -> list[float]:
-    """Box, landmarks and score in one row."""
+    """Return box, landmarks and score in one row."""
     assert found.landmarks is not None
     box = found.box
     return [box.xmin, box.ymin, box.xmax, box.ymax, *found.landmarks.ravel().tolist(), found.score]
@@ -41,7 +41,7 @@ def numbers(found: Detection) -> list[float]:
 def test_faces_are_those_of_opencv(
     detector: YunetDetector, photos: Mapping[str, Path], name: str, width: int
 ) -> None:
-    """Boxes and landmarks within 0.01 px, scores within 1e-5, whatever the rest by 32."""
+    """Boxes and landmarks agree within 0.01 px, scores within 1e-5, whatever the remainder by 32."""
     rgb = scaled(photos[name], width)
     height = rgb.shape[0]
     theirs = cv2.FaceDetectorYN.create(str(weights_path("yunet")), "", (width, height), MIN_SCORE, 0.3)
@@ -57,7 +57,7 @@ def test_faces_are_those_of_opencv(
 
 
 def test_landmarks_go_from_left_to_right(detector: YunetDetector, photos: Mapping[str, Path]) -> None:
-    """Eyes above the nose, the nose above the mouth, the left-most of each pair first."""
+    """Eyes are above the nose, the nose above the mouth, the left one of each pair first."""
     for found in detector.detect(scaled(photos["t1"], 900)):
         assert found.landmarks is not None
         assert found.landmarks.shape == (5, 2)
@@ -69,7 +69,7 @@ def test_landmarks_go_from_left_to_right(detector: YunetDetector, photos: Mappin
 
 
 def test_a_batch_is_its_pictures(photos: Mapping[str, Path]) -> None:
-    """What is seen in a picture does not depend on the others."""
+    """The faces of an image do not depend on the others in the batch."""
     network = Yunet()
     rgb = scaled(photos["t1"], 640)
     parts = [rgb[:200, left : left + 250] for left in (0, 130, 260, 390)]
@@ -86,7 +86,7 @@ def test_a_batch_is_its_pictures(photos: Mapping[str, Path]) -> None:
 def test_large_faces_are_found(
     detector: YunetDetector, photos: Mapping[str, Path], height: int, upsample: int
 ) -> None:
-    """One that fills the picture, of 600 to 1200 px, is found once, and nothing else."""
+    """A face that fills the image, of 600 to 1200 px, is found once, and nothing else."""
     rgb = scaled(photos["obama"], 400)
     (face,) = detector.detect(rgb)
     box = face.box
@@ -112,7 +112,7 @@ def test_large_faces_are_found(
 def test_no_picture_takes_all_memory(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], upsample: int, most: int
 ) -> None:
-    """The network is given so many pixels at the most; what it says is of the picture as it was."""
+    """The network gets only so many pixels; its answer is in pixels of the original image."""
     given: list[tuple[int, ...]] = []
     detector = YunetDetector()
     real = detector._network.faces
@@ -131,7 +131,7 @@ def test_no_picture_takes_all_memory(
 def test_a_large_picture_is_that_of_a_smaller_one(
     detector: YunetDetector, photos: Mapping[str, Path]
 ) -> None:
-    """Boxes and landmarks come in pixels of the picture that was handed in."""
+    """Boxes and landmarks are in pixels of the image that was passed in."""
     small, large = scaled(photos["t1"], 1200), scaled(photos["t1"], 3600)
     once, thrice = detector.detect(small), detector.detect(large)
     assert len(once) == len(thrice) >= 6
@@ -143,7 +143,7 @@ def test_a_large_picture_is_that_of_a_smaller_one(
 
 @pytest.mark.parametrize("side", range(1, 11))
 def test_tiny_pictures(detector: YunetDetector, side: int) -> None:
-    """Noise of a few pixels is no error, doubled or not."""
+    """Noise of a few pixels is not an error, doubled or not."""
     noise = np.random.default_rng(side).integers(0, 256, (side, 11 - side, 3), np.uint8)
     for upsample in (0, 2):
         for found in detector.detect(noise, upsample):

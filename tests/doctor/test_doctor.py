@@ -103,15 +103,15 @@ def test_processor(tmp_path):
 def test_kernels_that_are_there_are_named():
     """By their vectors; where others compute, it is said. Never with advice."""
     loaded = kernels.load_kernels()
-    if isinstance(loaded, str):
-        pytest.skip(loaded)
+    if loaded.kernels is None:
+        pytest.skip(loaded.reason)
     for compute, said in (
         (DEFAULT_COMPUTE, "; used for dlib"),
         (Compute("onnxruntime"), "; not used with onnxruntime"),
     ):
         (found,) = doctor_kernels.check_kernels(compute)
         assert (found.state, found.advice) == (CheckState.OK, "")
-        assert found.text.startswith(doctor_kernels.VECTORS[loaded.lanes])
+        assert found.text.startswith(doctor_kernels.VECTORS[loaded.kernels.lanes])
         assert said in found.text
 
 
@@ -131,8 +131,8 @@ def test_kernels_that_are_there_are_named():
 def test_no_kernels_is_no_fault(monkeypatch, machine, why, said, advised):
     """A compiler is advised where it would help, and only there."""
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setattr(kernels, "load_kernels", lambda: why)
-    monkeypatch.setattr(convolution, "load_checked_kernels", lambda: why)
+    for name in ("load_kernels", "load_checked_kernels"):
+        monkeypatch.setattr(doctor_kernels, name, lambda: kernels.KernelStatus(None, why))
     (found,) = doctor_kernels.check_kernels()
     assert found.state is CheckState.OK
     assert found.text.startswith(said)
@@ -141,9 +141,11 @@ def test_no_kernels_is_no_fault(monkeypatch, machine, why, said, advised):
 
 def test_kernels_that_compute_wrongly_are_a_warning(monkeypatch):
     """They are not used, so the known answers are still right; but something is the matter here."""
-    monkeypatch.setattr(kernels, "load_kernels", lambda: kernels.CompiledKernels(ctypes.CDLL(None), 8, 24))
+    loaded = kernels.KernelStatus(kernels.CompiledKernels(ctypes.CDLL(None), 8, 24))
+    for module in (kernels, doctor_kernels):
+        monkeypatch.setattr(module, "load_kernels", lambda: loaded)
     monkeypatch.setattr(convolution, "verify_kernels", lambda code: False)
-    monkeypatch.setattr(convolution, "load_checked_kernels", convolution.load_checked_kernels.__wrapped__)
+    monkeypatch.setattr(doctor_kernels, "load_checked_kernels", convolution.load_checked_kernels.__wrapped__)
     (found,) = doctor_kernels.check_kernels()
     assert found.state is CheckState.WARNING
     assert found.text.startswith("not used: they compute wrongly")

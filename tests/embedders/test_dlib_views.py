@@ -1,4 +1,4 @@
-"""Several views of a face by dlib's network: what they are, and what they are good for."""
+"""Several views of a face on dlib's network: what they are, and what they are good for."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from face_det.embedders import create as menu
 from face_det.embedders.dlib_views import VIEW_PADDINGS, VIEWS_PER_FACE, DlibViewsEmbedder
 from face_det.media import image
 from face_det.nets.compute import DEFAULT_COMPUTE
-from face_det.registry import create_by_name
 from face_det.types import Detection, Encodings, Rgb
 
 
 @pytest.fixture(scope="module")
 def views() -> DlibViewsEmbedder:
-    """On a network of its own."""
+    """The embedder with a network of its own."""
     made = menu.create_embedder("dlib_views", DEFAULT_COMPUTE, "fast")
     assert isinstance(made, DlibViewsEmbedder)
     return made
 
 
 def largest(path: Path) -> tuple[Rgb, Detection]:
-    """A photo and its surest face."""
+    """Return a photo and its most confident detection."""
     rgb = image.load_image(path)
-    return rgb, create_by_name(DETECTORS, "hog").detect(rgb, 1)[0]
+    return rgb, DETECTORS.create("hog").detect(rgb, 1)[0]
 
 
 def plain(views: DlibViewsEmbedder, chips: list[Rgb]) -> Encodings:
@@ -38,7 +37,7 @@ def plain(views: DlibViewsEmbedder, chips: list[Rgb]) -> Encodings:
 
 
 def test_the_mean_of_the_views(views: DlibViewsEmbedder, photos: Mapping[str, Path]) -> None:
-    """dlib's own chips at three paddings, each mirrored as well; of each face by itself in a batch."""
+    """dlib's own chips at three paddings, each also mirrored, for each face of a batch by itself."""
     faces = [largest(photos[name]) for name in ("obama", "biden")]
     chips = [views.align(*face) for face in faces]
     expected = []
@@ -53,7 +52,7 @@ def test_the_mean_of_the_views(views: DlibViewsEmbedder, photos: Mapping[str, Pa
 
 
 def test_with_jitters(views: DlibViewsEmbedder, photos: Mapping[str, Path]) -> None:
-    """So many re-samples are averaged with the views."""
+    """That many resamples are averaged with the views."""
     chip = views.align(*largest(photos["obama"]))
     jittered = views.parts[0].embed([chip[0]], 4)
     expected = (VIEWS_PER_FACE * views.embed([chip]) + 4 * jittered) / (VIEWS_PER_FACE + 4)
@@ -61,7 +60,7 @@ def test_with_jitters(views: DlibViewsEmbedder, photos: Mapping[str, Path]) -> N
 
 
 def test_a_mirror_image_is_the_same_face(views: DlibViewsEmbedder, photos: Mapping[str, Path]) -> None:
-    """To one view it is another photo; the views hardly see the difference."""
+    """A shifted photo is another photo to one view; the views hardly see the difference."""
     rgb, detection = largest(photos["obama"])
     chip = views.align(rgb, detection)
     turned = chip[:, :, ::-1]
@@ -71,7 +70,7 @@ def test_a_mirror_image_is_the_same_face(views: DlibViewsEmbedder, photos: Mappi
 
 
 def test_its_fingerprint_is_not_that_of_one_view(views: DlibViewsEmbedder) -> None:
-    """The same weights, another alignment: never mixed."""
+    """The weights are the same and the alignment differs: the fingerprints must not be mixed."""
     one = views.parts[0].fingerprint
     assert views.fingerprint.split(":")[1] == one.split(":")[1]
     assert views.fingerprint == f"dlib_views:{one.split(':')[1]}:landmarks5-150-0.25-0.15-0.35-mirrored"

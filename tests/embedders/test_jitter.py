@@ -1,4 +1,4 @@
-"""Re-samples: dlib's own to the last digit, or the fast ones, within dlib's own noise."""
+"""Resamples: dlib's own to the last digit, or the fast ones, within dlib's own noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from face_det.detectors.hog import HogDetector
 from face_det.embedders import specs
 from face_det.embedders.dlib_resnet import DlibResnetEmbedder
 from face_det.nets.resnet import RESNET_BATCH
-from face_det.registry import create_by_name
 from face_det.types import Encodings, Rgb
 
 
@@ -45,8 +44,8 @@ def apart(one: Encodings, other: Encodings) -> Encodings:
 
 
 def test_dlib_is_face_recognition(photos: Mapping[str, Path], tmp_path: Path) -> None:
-    """20 jitters of each of two faces, over several batches, within an L2 distance of 1e-5; each side in
-    a new process, where its stream of random numbers begins."""
+    """20 jitters of each of two faces, over several batches, agree within an L2 distance of 1e-5; each
+    side runs in a new process, where its stream of random numbers begins."""
     pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
     picture = PIL.Image.open(photos["t1"]).convert("RGB").resize((480, 327))
     np.save(tmp_path / "rgb.npy", np.array(picture))
@@ -70,7 +69,7 @@ found = face_recognition.face_encodings(rgb, places, num_jitters=20)
 
 
 def test_fast_is_as_near_to_dlib_as_dlib_to_itself(fast: DlibResnetEmbedder, chips: list[Rgb]) -> None:
-    """100 jitters: dlib's own move by .018 from run to run, and all of them .1 from the plain chip."""
+    """With 100 jitters, dlib's own move by 0.018 from run to run, and all are 0.1 from the plain chip."""
     dlib = DlibResnetEmbedder()
     first, second, ours = dlib.embed(chips, 100), dlib.embed(chips, 100), fast.embed(chips, 100)
     assert 0.005 < apart(first, second).mean() < 0.03
@@ -79,7 +78,7 @@ def test_fast_is_as_near_to_dlib_as_dlib_to_itself(fast: DlibResnetEmbedder, chi
 
 
 def test_fast_is_always_the_same(fast: DlibResnetEmbedder, chips: list[Rgb]) -> None:
-    """Whoever else is in the call, in whatever order, in another embedder; dlib's stream goes on."""
+    """Other faces in the call, their order and another embedder make no difference; dlib's stream goes on."""
     together = fast.embed(chips, 20)
     other = DlibResnetEmbedder(jitter="fast")
     for chip, encoding in zip(reversed(chips), reversed(together), strict=True):
@@ -90,9 +89,9 @@ def test_fast_is_always_the_same(fast: DlibResnetEmbedder, chips: list[Rgb]) -> 
 
 @pytest.mark.parametrize("jitter", sorted(specs.JITTERS))
 def test_resamples_are_small_changes_of_the_chip(chips: list[Rgb], jitter: str) -> None:
-    """As many as asked for, in the chip's size; each another, some mirrored, the chip untouched."""
+    """As many as asked for, in the chip's size, all different, some mirrored; the chip is not changed."""
     chip = chips[0].copy()
-    found = list(create_by_name(specs.JITTERS, jitter).resampled(chip, 45))
+    found = list(specs.JITTERS.create(jitter).resampled(chip, 45))
     assert [(sample.shape, sample.dtype) for sample in found] == [((150, 150, 3), np.uint8)] * 45
     assert len({sample.tobytes() for sample in found}) == 45
     as_is = [np.abs(chip.astype(int) - sample).mean() for sample in found]
@@ -105,7 +104,7 @@ def test_resamples_are_small_changes_of_the_chip(chips: list[Rgb], jitter: str) 
 def test_no_more_than_a_batch_is_in_memory(
     fast: DlibResnetEmbedder, chips: list[Rgb], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """500 jitters of several faces: full batches over the faces' borders, each let go."""
+    """500 jitters of several faces fill batches across faces, and each sample is released."""
     samples: list[weakref.ref[Any]] = []
     batches: list[int] = []
     most = 0

@@ -1,4 +1,4 @@
-"""SFace outside OpenCV: its own encodings; and faces that YuNet did not find itself."""
+"""SFace outside OpenCV gives the same encodings, also for faces that YuNet did not find itself."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from face_det.nets import yunet
 from face_det.nets.catalogue import weights_path
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
 from face_det.nets.sface import Sface
-from face_det.registry import create_by_name
 from face_det.types import Box, Detection, Rgb
 
 PHOTOS = {"t1": 900, "grace_hopper": 512, "astronaut": 512, "obama": 500, "obama2": 500, "biden": 700}
-"""And the width that each is looked at in."""
+"""Photos, and the width at which each is searched."""
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +43,13 @@ def pictures(photos: Mapping[str, Path]) -> dict[str, Rgb]:
 
 @pytest.fixture(scope="module")
 def seen(pictures: Mapping[str, Rgb]) -> list[tuple[Rgb, Detection]]:
-    """Each face of each picture, with its landmarks."""
+    """Return each face of each image, with its landmarks."""
     detector = YunetDetector()
     return [(rgb, found) for rgb in pictures.values() for found in detector.detect(rgb)]
 
 
 def test_encodings_are_those_of_opencv(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detection]]) -> None:
-    """Alignment and network: a cosine of 1 - 1e-5 and more."""
+    """Alignment and network together: a cosine of 1 - 1e-5 or more."""
     theirs = cv2.FaceRecognizerSF.create(str(weights_path("sface")), "")
     assert len(seen) >= 11
     ours = embedder.embed([embedder.align(rgb, found) for rgb, found in seen])
@@ -66,7 +65,7 @@ def test_encodings_are_those_of_opencv(embedder: SfaceEmbedder, seen: list[tuple
 def test_openvino_says_the_same(
     embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detection]], precision: str, cosine: float
 ) -> None:
-    """In bf16 nearly: photos of one person are at .65."""
+    """bf16 gives nearly the same; photos of one person have 0.65."""
     pytest.importorskip("openvino")
     chips = [embedder.align(rgb, found) for rgb, found in seen]
     other = Sface(Compute("openvino", precision)).encode(chips)
@@ -77,10 +76,10 @@ def test_openvino_says_the_same(
 def test_other_detectors_faces_are_aligned_alike(
     embedder: SfaceEmbedder, pictures: Mapping[str, Rgb], detector: str
 ) -> None:
-    """From their boxes alone: each face's encoding is nearest to that by YuNet's own landmarks."""
+    """Each face found by another detector is nearest to its encoding with YuNet's own landmarks."""
     rgb = pictures["t1"]
     with_landmarks = YunetDetector().detect(rgb)
-    boxes_only = create_by_name(specs.DETECTORS, detector).detect(rgb, 0)
+    boxes_only = specs.DETECTORS.create(detector).detect(rgb, 0)
     assert len(boxes_only) >= 5
     assert all(found.landmarks is None for found in boxes_only)
     expected = embedder.embed([embedder.align(rgb, found) for found in with_landmarks])
@@ -98,11 +97,11 @@ def test_other_detectors_faces_are_aligned_alike(
 def test_without_yunets_points_dlibs_will_do(
     pictures: Mapping[str, Rgb], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their corners of the eyes and base of the nose bring the face to the same place, nearly."""
+    """dlib's corners of the eyes and base of the nose bring the face to nearly the same place."""
     upright = FaceAligner()
     for name in ("obama", "biden", "grace_hopper"):
         rgb = pictures[name]
-        (found,) = create_by_name(specs.DETECTORS, "hog").detect(rgb, 0)
+        (found,) = specs.DETECTORS.create("hog").detect(rgb, 0)
         usual = upright.matrix(rgb, found)
         with monkeypatch.context() as patch:
             patch.setattr(upright, "points", lambda rgb, box: None)
@@ -113,7 +112,7 @@ def test_without_yunets_points_dlibs_will_do(
 
 
 def test_a_neighbour_is_not_taken(pictures: Mapping[str, Rgb]) -> None:
-    """Beside a face there is none, although YuNet sees the face in the surroundings."""
+    """There is no face beside a face, although YuNet sees the face in the surroundings."""
     rgb = pictures["obama"]
     (found,) = YunetDetector().detect(rgb)
     box = found.box
@@ -142,7 +141,7 @@ STRANGE = [
 @pytest.mark.parametrize("name", ["sface", "both", "dlib_views"])
 @pytest.mark.parametrize("edges", STRANGE)
 def test_no_box_is_an_error(pictures: Mapping[str, Rgb], name: str, edges: tuple[float, ...]) -> None:
-    """Outside, across the edge, a single pixel, larger than the picture; with useless landmarks, too."""
+    """Boxes outside, across the edge, of a single pixel, larger than the image, or with useless landmarks."""
     both = create.create_embedder(name, DEFAULT_COMPUTE, "dlib")
     for points in (None, np.zeros((5, 2), np.float32), np.full((5, 2), np.nan, np.float32)):
         chip = both.align(pictures["obama"], Detection(Box(*map(float, edges)), 1.0, points))
@@ -150,7 +149,7 @@ def test_no_box_is_an_error(pictures: Mapping[str, Rgb], name: str, edges: tuple
 
 
 def test_similarity_is_the_least_squares() -> None:
-    """A turned, zoomed and shifted template comes back exactly; noise is spread over all points."""
+    """A rotated, scaled and shifted template comes back exactly; noise is spread over all points."""
     turn = 0.3 * np.exp(0.7j)
     complex_points = (ARCFACE_TEMPLATE @ [1, 1j] - (20 + 7j)) / turn
     points = np.stack([complex_points.real, complex_points.imag], axis=1)
@@ -177,7 +176,7 @@ def test_similarity_is_the_least_squares() -> None:
 
 
 def test_the_second_sample_is_the_mirror(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detection]]) -> None:
-    """Two jitters are the chip and its mirror image, of length 1; more stay near, over batches' borders."""
+    """Two jitters are the chip and its mirror image, of length 1; more stay near, across batches."""
     chips = [embedder.align(rgb, found) for rgb, found in seen[:3]]
     plain, mirrored = embedder.embed(chips), embedder.embed([chip[:, ::-1] for chip in chips])
     expected = plain + mirrored
@@ -191,7 +190,7 @@ def test_the_second_sample_is_the_mirror(embedder: SfaceEmbedder, seen: list[tup
 
 
 def test_both_are_the_two(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detection]]) -> None:
-    """dlib's numbers first, then sface's; the fingerprint names both."""
+    """dlib's numbers come first, then sface's; the fingerprint names both."""
     both, dlib = create.create_embedder("both", DEFAULT_COMPUTE, "dlib"), DlibResnetEmbedder()
     some = seen[:3]
     found = both.embed([both.align(*each) for each in some])
@@ -204,13 +203,13 @@ def test_both_are_the_two(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detecti
 
 
 def test_fingerprints_do_not_change(embedder: SfaceEmbedder) -> None:
-    """They stand in files that people keep."""
+    """Fingerprints are stored in files that people keep."""
     assert embedder.fingerprint == "sface:fb143eea0783:yunet4-112"
     assert SfaceEmbedder(jitter="fast").fingerprint == embedder.fingerprint
 
 
 def test_the_best_of_overlapping_boxes_stays() -> None:
-    """Of those that overlap by more than OVERLAP; an empty box overlaps nothing."""
+    """Of those that overlap by more than MAX_IOU, one is kept; an empty box overlaps nothing."""
     boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [6, 0, 16, 10], [5, 5, 5, 5], [3, 3, 3, 3]], np.float32)
     scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32)
     found = yunet.suppress_overlapping_faces(yunet.YunetFaces(boxes, np.zeros((5, 5, 2), np.float32), scores))
@@ -218,7 +217,7 @@ def test_the_best_of_overlapping_boxes_stays() -> None:
 
 
 def test_networks_of_two_embedders_are_loaded_once() -> None:
-    """Who enrols with both beside a live sface has dlib's loaded, and nothing twice."""
+    """Enrolling with both beside a running sface loads dlib's network, and nothing twice."""
     live = build_engine(EngineOptions(detector="hog", embedder="sface"))
     both = live.with_embedder("both")
     dlib, sface = both._embedder.parts

@@ -1,4 +1,4 @@
-"""Processes of the engine die, by pictures and by hands; the daemon and the calls live on."""
+"""Engine processes die, by images and by signals; the daemon and the calls live on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def entries(*paths, box=BOX):
 
 
 def reasons(reply):
-    """What is said of each picture's person."""
+    """The reason given for each image's person."""
     return [image["labels"][0]["faceReason"] for image in json.loads(reply)]
 
 
@@ -36,7 +36,7 @@ def processes(call, daemon):
 
 
 def living(pid):
-    """Whether a process is there; a zombie is not."""
+    """Tell whether a process is alive; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -45,29 +45,29 @@ def living(pid):
 
 @pytest.fixture
 def doomed(launch):
-    """A daemon whose pictures can kill."""
+    """A daemon whose images can kill an engine process."""
     return launch(command=DOOMED, **SETTINGS)
 
 
 def test_a_picture_that_kills_is_a_bad_image(doomed, call, folder):
-    """It is tried twice, answered and logged; the rest of the batch is answered, and so is the next call."""
+    """It is tried twice, answered and logged; the rest of the batch and the next call are answered."""
     faces = [picture(folder, FACE, number) for number in range(3)]
     killer = picture(folder, CRASH)
     reply = call(doomed, "detect_faces", entries(faces[0], killer, faces[1], faces[2]))
     assert reasons(reply) == ["unrecognised", "bad_image", "unrecognised", "unrecognised"]
     assert [image["labels"][0]["id"] for image in json.loads(reply)] == [0, 1, 2, 3]
     assert processes(call, doomed)["crashed"] == 2
-    assert "a view of 64 x 64 pixels has ended two processes: bad_image" in doomed.log()
+    assert "a view of 64 x 64 pixels has crashed two processes: bad_image" in doomed.log()
     assert doomed.log().count("SIGSEGV") == 2
     assert reasons(call(doomed, "detect_faces", entries(faces[0]))) == ["unrecognised"]
-    with pytest.raises(zerorpc.RemoteError, match="BadImage: image: ended the process"):
+    with pytest.raises(zerorpc.RemoteError, match="BadImage: image: crashed the process"):
         call(doomed, "recognize", str(killer))
-    with pytest.raises(zerorpc.RemoteError, match="BadImage: image: ended the process"):
+    with pytest.raises(zerorpc.RemoteError, match="BadImage: image: crashed the process"):
         call(doomed, "add_face", "Ann", str(killer))
 
 
 def test_a_box_is_where_it_is_in_the_picture(doomed, call, folder):
-    """What travels is the part in the person's box; the answer is in pixels of the full image."""
+    """Only the part in the person's box is sent; the answer is in pixels of the full image."""
     box = {"xmin": 0, "ymin": 0, "xmax": 60, "ymax": 60}
     (image,) = json.loads(call(doomed, "detect_faces", entries(picture(folder, FACE, 7), box=box)))
     assert image["labels"][0]["faceBox"] == {"ymin": 0, "xmin": 7, "ymax": 40, "xmax": 40}
@@ -76,7 +76,7 @@ def test_a_box_is_where_it_is_in_the_picture(doomed, call, folder):
 
 
 def test_a_process_that_is_killed_loses_no_call(doomed, call, folder):
-    """kill -9 in the middle of a view: another process looks at it, and the answer comes once."""
+    """kill -9 in the middle of a view: another process takes the view over, and the answer comes once."""
     told = folder / "go"
     waiting = gevent.spawn(call, doomed, "detect_faces", entries(picture(folder, WAIT, said=str(told))))
     (pid,) = eventually(lambda: processes(call, doomed)["pids"])
@@ -90,7 +90,7 @@ def test_a_process_that_is_killed_loses_no_call(doomed, call, folder):
 
 
 def test_a_view_that_is_killed_twice_is_not_taken_for_the_reason(doomed, call, folder):
-    """kill -9 is somebody's hand: only after five is the picture a bad one."""
+    """kill -9 is somebody's doing: only after five kills is the image to blame."""
     told = folder / "go"
     for kills, reason in ((2, "unrecognised"), (5, "bad_image")):
         told.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def test_a_view_that_is_killed_twice_is_not_taken_for_the_reason(doomed, call, f
 
 
 def test_an_idle_process_that_is_killed_is_replaced_and_no_zombie(doomed, call, folder):
-    """By itself, without a call; and no picture has anything to do with it."""
+    """It is replaced without a call, and no image is blamed."""
     (pid,) = processes(call, doomed)["pids"]
     os.kill(pid, signal.SIGSEGV)
     (other,) = eventually(lambda: set(processes(call, doomed)["pids"]) - {pid})
@@ -119,7 +119,7 @@ def test_an_idle_process_that_is_killed_is_replaced_and_no_zombie(doomed, call, 
 
 
 def test_a_process_that_has_grown_is_replaced(launch, call, folder):
-    """Over workerMemory it goes, between two pictures of a call, and no answer is missing."""
+    """Beyond workerMemory it is replaced between two images of a call, and no answer is missing."""
     daemon = launch(command=DOOMED, **SETTINGS, workerMemory=150)
     pictures = [picture(folder, GROW, number) for number in range(6)]
     assert reasons(call(daemon, "detect_faces", entries(*pictures))) == ["unrecognised"] * 6
@@ -129,7 +129,7 @@ def test_a_process_that_has_grown_is_replaced(launch, call, folder):
 
 
 def test_an_error_of_the_networks_is_told_and_kills_nothing(doomed, call, folder):
-    """As without isolation: the call is an InternalError, and the process stays."""
+    """As without isolation, the call is an InternalError, and the process stays."""
     before = processes(call, doomed)
     with pytest.raises(zerorpc.RemoteError, match="InternalError: RuntimeError inside the daemon"):
         call(doomed, "detect_faces", entries(picture(folder, RAISE)))
@@ -138,7 +138,7 @@ def test_an_error_of_the_networks_is_told_and_kills_nothing(doomed, call, folder
 
 
 def test_enrolment_goes_through_the_processes(doomed, call, folder):
-    """add_face, detect_faces, forget: the networks are there and nowhere else."""
+    """add_face, detect_faces and forget use the networks in the processes."""
     assert call(doomed, "add_face", "Ann", str(picture(folder, FACE, 1)))["images"] == 1
     assert call(doomed, "add_face", "Bob", str(picture(folder, FACE, 200)))["images"] == 1
     (image,) = json.loads(call(doomed, "detect_faces", entries(picture(folder, FACE, 1))))
@@ -149,7 +149,8 @@ def test_enrolment_goes_through_the_processes(doomed, call, folder):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_processes_end_with_the_daemon(doomed, call, folder, number):
-    """However it ends, in the middle of a view too; signals to all of them do not end a call."""
+    """They end however the daemon ends, also in the middle of a view; signals sent to them do not end a
+    call."""
     (pid,) = processes(call, doomed)["pids"]
     told = folder / "go"
     waiting = gevent.spawn(call, doomed, "detect_faces", entries(picture(folder, WAIT, said=str(told))))
@@ -168,14 +169,14 @@ def test_processes_end_with_the_daemon(doomed, call, folder, number):
 
 
 def test_networks_that_are_missing_are_told_at_the_start(launch):
-    """As without isolation: the error of the process is the daemon's."""
+    """As without isolation, the process's error is the daemon's."""
     daemon = launch(command=DOOMED, ready=False, environ={"DOOMED": "r.onnx: must be there"}, **SETTINGS)
     assert daemon.ended() == 1
     assert daemon.log().splitlines()[-1].endswith("WeightsError: r.onnx: must be there")
 
 
 def test_networks_that_crash_are_told(launch):
-    """Not for ever tried: the daemon says so and ends."""
+    """The daemon does not try for ever: it reports this and exits."""
     daemon = launch(command=DOOMED, ready=False, environ={"DOOMED": "crash"}, **SETTINGS)
     assert daemon.ended() == 1
-    assert "FaceDetError: isolation: must load the networks" in daemon.log().splitlines()[-1]
+    assert "FaceDetError: isolation: loading the networks crashes" in daemon.log().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Boxes and encodings are those of the real face_recognition package."""
+"""Boxes and encodings equal those of the real face_recognition package."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def small(path: Path, width: int) -> Rgb:
 
 @pytest.fixture(scope="module", params=["hog", "cnn"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """An engine without gates, so that every face is compared."""
+    """An engine without limits, so that every face is compared."""
     return build_engine(EngineOptions(detector=request.param, min_face_px=0, focus_threshold=0))
 
 
 @pytest.mark.parametrize("name", PEOPLE)
 def test_agrees_with_face_recognition(engine: Engine, photos: Mapping[str, Path], name: str) -> None:
-    """Same faces in the same order, same boxes, encodings within 1e-6 of the reference's."""
+    """The same faces in the same order, with the same boxes; encodings within 1e-6 of the reference's."""
     rgb = small(photos[name], 640 if engine.options.detector == "hog" else 300)
     expected_boxes = fr.face_locations(rgb, engine.options.upsample, engine.options.detector)
     expected = fr.face_encodings(rgb, expected_boxes)
@@ -45,7 +45,7 @@ def test_agrees_with_face_recognition(engine: Engine, photos: Mapping[str, Path]
 
 
 def test_a_persons_box_is_a_picture_of_its_own(engine: Engine, photos: Mapping[str, Path]) -> None:
-    """Within a person's box the answer is that of the crop, moved to where the box lies."""
+    """Within a person's box, the result is that of the crop, shifted to where the box lies."""
     rgb = small(photos["t1"], 640)
     box = Box(10.9, 5.2, 400.7, 300.1)
     crop = np.ascontiguousarray(rgb[5:300, 10:400])
@@ -60,7 +60,7 @@ def test_a_persons_box_is_a_picture_of_its_own(engine: Engine, photos: Mapping[s
 
 
 def test_many_views_are_their_single_answers(engine: Engine, photos: Mapping[str, Path]) -> None:
-    """A call over many pictures gives what one call per picture gives, in order."""
+    """A call over many images gives what one call per image gives, in order."""
     views = [(small(photos[name], 240), None) for name in ("biden", "t1", "obama")]
     together = engine.faces(iter(views))
     for view, faces in zip(views, together, strict=True):

@@ -387,11 +387,11 @@ def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch
     photo = fake_networks.picture(tmp_path, 1, 7)
     assert ask(mine, photo)["face"] == "p1"
     seen: list[tuple[Any, Any]] = []
-    real_faces, real_match = Engine.faces, Recognizer.match
+    real_run, real_match = Engine.run, Recognizer.match
 
-    def faces(self: Engine, *arguments: Any, **options: Any) -> Any:
-        found = real_faces(self, *arguments, **options)
-        monkeypatch.setattr(Engine, "faces", real_faces)
+    def run(self: Engine, *arguments: Any, **options: Any) -> Any:
+        found = real_run(self, *arguments, **options)
+        monkeypatch.setattr(Engine, "run", real_run)
         mine.train({"embedder": "sface"})
         return found
 
@@ -400,7 +400,7 @@ def test_a_service_changes_engine_and_model_together(tmp_path: Path, monkeypatch
         seen.append((self.model.card.fingerprint, found[0].encoding))
         return real_match(self, found, *rest)
 
-    monkeypatch.setattr(Engine, "faces", faces)
+    monkeypatch.setattr(Engine, "run", run)
     monkeypatch.setattr(Recognizer, "match", match)
     assert mine.status()["embedder"] == "dlib_resnet"
     assert ask(mine, photo)["face"] == "p1"

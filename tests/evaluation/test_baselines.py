@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from synthetic import gallery, photos
 
-from face_det.embedders.specs import DISTANCE_THRESHOLDS, DistanceThresholds
+from face_det.embedders.specs import DistanceThresholds, distance_thresholds
 from face_det.evaluation import baselines
 from face_det.evaluation.baselines import BASELINE_RULES, BaselineGallery, prepare_baseline_gallery
 from face_det.evaluation.metrics import Predictions
@@ -134,7 +134,7 @@ def test_cosines_are_of_what_differs() -> None:
     """Encodings that all point one way are centred, those of length 1 are not."""
     apart = gallery({"Alice": 5, "Bob": 5})
     assert prepare_baseline_gallery(
-        apart.encodings, apart.names, DISTANCE_THRESHOLDS["dlib_resnet"]
+        apart.encodings, apart.names, distance_thresholds("dlib_resnet")
     ).centre.any()
     assert not couple().centre.any()
 
@@ -142,7 +142,7 @@ def test_cosines_are_of_what_differs() -> None:
 def test_the_original_needs_its_probability() -> None:
     """Three people with twelve photos each are named from .9 on; Unknown is a class like any other."""
     many = gallery({"Alice": 12, "Bob": 12, "Carol": 12, UNKNOWN: 30})
-    given = prepare_baseline_gallery(many.encodings, many.names, DISTANCE_THRESHOLDS["dlib_resnet"])
+    given = prepare_baseline_gallery(many.encodings, many.names, distance_thresholds("dlib_resnet"))
     asked = np.vstack([photos("Alice", 3, seed=9), photos(UNKNOWN, 5, seed=9)])
     answers = baselines.smart_zoneminder(given, asked)
     assert answers.likeliest[:3] == ("Alice",) * 3
@@ -155,7 +155,7 @@ def test_the_original_needs_its_probability() -> None:
 def test_every_rule_answers_for_every_face(name: str) -> None:
     """Also with one photo of some, and never with the name of Unknown."""
     many = gallery({"Alice": 3, "Bob": 1, UNKNOWN: 4})
-    given = prepare_baseline_gallery(many.encodings, many.names, DISTANCE_THRESHOLDS["dlib_resnet"])
+    given = prepare_baseline_gallery(many.encodings, many.names, distance_thresholds("dlib_resnet"))
     strangers = many.encodings[[name == UNKNOWN for name in many.names]]
     answers = BASELINE_RULES[name](given, np.vstack([photos("Alice", 4, seed=5), strangers]))
     assert len(answers.likeliest) == len(answers.score) == len(answers.named) == 8
@@ -166,5 +166,5 @@ def test_every_rule_answers_for_every_face(name: str) -> None:
 @pytest.mark.parametrize("names", [("anna", "anna"), ("anna", "ben")])
 def test_the_original_cannot_be_trained_on_so_little(names: tuple[str, ...]) -> None:
     """One class, or one photo of each: it names nobody, as before its first training."""
-    few = prepare_baseline_gallery(at(0, 90), names, DISTANCE_THRESHOLDS["dlib_resnet"])
+    few = prepare_baseline_gallery(at(0, 90), names, distance_thresholds("dlib_resnet"))
     assert said(baselines.smart_zoneminder(few, at(0, 90))) == [None, None]

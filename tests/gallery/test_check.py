@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from synthetic import photos as drawn
 
-from face_det.embedders import specs
 from face_det.embedders.specs import (
-    DISTANCE_THRESHOLDS,
-    EXPECTED_DISTANCES,
+    EMBEDDERS,
     DistanceSpread,
     ExpectedDistances,
+    configurable_embedders,
+    distance_thresholds,
+    expected_distances,
 )
 from face_det.gallery.check import copies, facts
 from face_det.gallery.check.facts import PhotoFacts
@@ -24,6 +25,16 @@ from face_det.gallery.check.likelihood import LikelihoodModel, fit_likelihood
 from face_det.gallery.encoding_cache import OmissionReason
 from face_det.media import transform
 from face_det.types import UNKNOWN, Encodings
+
+
+def expected_by_embedder() -> dict[str, ExpectedDistances]:
+    """What is expected of each embedder's distances, as far as it is known."""
+    return {
+        name: spec.expected_distances
+        for name, spec in EMBEDDERS.items()
+        if spec.expected_distances is not None
+    }
+
 
 FAMILY = ("Alice", "Bob", "Carol", "Dan")
 
@@ -49,7 +60,7 @@ class Dataset:
 
     def check(self) -> list[Finding]:
         rows = np.array(self.rows).reshape(-1, 128)
-        even = DISTANCE_THRESHOLDS["dlib_resnet"].even_distance
+        even = distance_thresholds("dlib_resnet").even_distance
         return find_problems(self.photos, rows, embedder="dlib_resnet", even_distance=even)
 
     def of(self, *kinds: FindingKind) -> list[Finding]:
@@ -193,7 +204,7 @@ def test_a_burst_does_not_make_strangers_of_other_days() -> None:
 
 def test_expectations_only_widen() -> None:
     """What is fitted never takes a person's own photos for nearer than expected, nor swaps the two."""
-    expected = EXPECTED_DISTANCES["dlib_resnet"]
+    expected = expected_distances("dlib_resnet")
     tight = fit_likelihood(np.full(500, 0.1), np.full(500, 0.2), expected)
     assert tight.same == expected.same
     assert tight.other.middle > tight.same.middle
@@ -204,7 +215,7 @@ def test_expectations_only_widen() -> None:
 
 def test_nearer_is_always_likelier() -> None:
     """The odds fall with the distance, from end to end; no distance says nothing."""
-    for expected in EXPECTED_DISTANCES.values():
+    for expected in expected_by_embedder().values():
         ratios = LikelihoodModel(expected.same, expected.other).log_ratio(np.linspace(0, 2, 100), 5)
         assert (np.diff(ratios) <= 0).all()
         assert ratios[0] > 2
@@ -214,16 +225,16 @@ def test_nearer_is_always_likelier() -> None:
 
 def test_few_distances_say_less() -> None:
     """A median of one or two is taken for less certain."""
-    likeness = LikelihoodModel(EXPECTED_DISTANCES["both"].same, EXPECTED_DISTANCES["both"].other)
+    likeness = LikelihoodModel(expected_distances("both").same, expected_distances("both").other)
     assert likeness.log_ratio(np.array([1.2]), 1)[0] > likeness.log_ratio(np.array([1.2]), 5)[0]
 
 
 def test_expected_distances_lie_around_the_even_one() -> None:
     """The figures belong to the embedders that are asked for: of dlib's, one view is looked at."""
-    assert EXPECTED_DISTANCES.keys() == set(specs.CONFIGURABLE_EMBEDDERS)
-    for name, expected in EXPECTED_DISTANCES.items():
+    assert expected_by_embedder().keys() == set(configurable_embedders())
+    for name, expected in expected_by_embedder().items():
         assert isinstance(expected, ExpectedDistances)
-        assert expected.same.middle < DISTANCE_THRESHOLDS[name].even_distance < expected.other.middle
+        assert expected.same.middle < distance_thresholds(name).even_distance < expected.other.middle
 
 
 def test_what_has_no_encoding_says_why() -> None:

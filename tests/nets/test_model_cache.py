@@ -1,4 +1,4 @@
-"""Models made from weights: kept between starts, never half, and no reason to fail."""
+"""Models built from weights: cached between starts, never half-written, never a reason to fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def model() -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A cache that is not there yet."""
+    """A cache folder that does not exist yet."""
     return tmp_path / "cache" / "face_det"
 
 
@@ -35,14 +35,14 @@ def only_file(folder: Path) -> Path:
 
 
 def test_builds_once(folder: Path, model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call builds and keeps, the next reads; building twice gives the same bytes."""
+    """The first call builds and caches, the next one reads; building twice gives the same bytes."""
     assert model_cache.load_onnx_model("mmod", folder) == model
     monkeypatch.setattr(model_cache, "build_onnx_model", never)
     assert model_cache.load_onnx_model("mmod", folder) == model
 
 
 def test_file_is_named_by_weights_and_builder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another builder reads nothing that this one wrote."""
+    """Another builder version reads nothing that this one wrote."""
     model_cache.load_onnx_model("mmod", folder)
     sha256 = hashlib.sha256(catalogue.weights_path("mmod").read_bytes()).hexdigest()
     assert only_file(folder).name == f"mmod-{sha256[:16]}-{model_cache.BUILDER_VERSION}.model"
@@ -55,8 +55,8 @@ def test_file_is_named_by_weights_and_builder(folder: Path, monkeypatch: pytest.
 def test_parts_have_names_of_their_own(
     folder: Path, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The whole, its stem and its head lie side by side; each is read again, and a damaged one is built
-    again without the others."""
+    """The whole, its stem and its head are cached side by side; each is read again, and a damaged one is
+    rebuilt without the others."""
     pieces = {
         part: model_cache.load_onnx_model(name, folder, part)
         for part in (model_cache.STEM, model_cache.HEAD, "")
@@ -80,7 +80,7 @@ def test_parts_have_names_of_their_own(
 def test_damage_is_noticed_and_repaired(
     folder: Path, model: bytes, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing but what was written is used; the next start finds it whole again."""
+    """Only intact files are used; the next start finds a whole file again."""
     model_cache.load_onnx_model("mmod", folder)
     path = only_file(folder)
     whole = path.read_bytes()
@@ -108,7 +108,7 @@ def test_damage_is_noticed_and_repaired(
 def test_a_cache_that_cannot_be_written_is_no_error(
     tmp_path: Path, model: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The model is built in memory; the log says that it could not be kept, and why."""
+    """The model is built in memory, and the log tells that it could not be cached, and why."""
     (tmp_path / "file").write_text("no folder")
     with caplog.at_level(logging.INFO):
         for folder in (tmp_path / "file" / "cache", Path("/proc/face_det")):
@@ -120,7 +120,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 def test_a_full_disk_leaves_nothing_behind(
     folder: Path, model: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the file cannot be put in place, neither it nor a part of it stays."""
+    """If the file cannot be put in place, nothing is left of it."""
 
     def full(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
@@ -141,13 +141,13 @@ def test_damaged_weights_are_refused(folder: Path, tmp_path: Path, monkeypatch: 
 
 
 def load_and_hash(folder: str, barrier: object, results: object) -> None:
-    """In a process of its own: wait for the others, load, tell the hash."""
+    """In a process of its own: wait for the others, load, report the hash."""
     barrier.wait()  # type: ignore[attr-defined]
     results.put(hashlib.sha256(model_cache.load_onnx_model("mmod", Path(folder))).hexdigest())  # type: ignore[attr-defined]
 
 
 def test_processes_that_start_at_once_do_not_collide(folder: Path, model: bytes) -> None:
-    """Each gets the whole model; one file stays, whole, and no leftovers."""
+    """Each process gets the whole model; one whole file stays, and no leftovers."""
     context = multiprocessing.get_context("spawn")
     count = 4
     barrier, results = context.Barrier(count), context.Queue()

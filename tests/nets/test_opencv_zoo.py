@@ -22,7 +22,7 @@ CHANNELS, SIDE, OUTPUTS = 6, 4, 3
 def quantised(
     rng: np.random.Generator, name: str, shape: tuple[int, int], block: int
 ) -> tuple[list[onnx.TensorProto], onnx.NodeProto]:
-    """Weights of int8 with a scale and a zero point for each block of a row; the last may be shorter."""
+    """int8 weights with a scale and a zero point for each block of a row; the last block may be shorter."""
     rows, columns = shape
     parts = -(-columns // block)
     values: dict[str, npt.NDArray[Any]] = {
@@ -35,7 +35,7 @@ def quantised(
 
 
 def small() -> onnx.ModelProto:
-    """Everything that SFace has, in small: (1, 3, 4, 4) to (1, 3)."""
+    """A small model with everything that SFace has: (1, 3, 4, 4) to (1, 3)."""
     rng = np.random.default_rng(5)
     held: list[onnx.TensorProto] = []
 
@@ -83,7 +83,7 @@ def small() -> onnx.ModelProto:
 
 
 def test_the_same_is_computed() -> None:
-    """Blocks of int8, normalisations before and behind a matrix, slopes above and below 1."""
+    """int8 blocks, normalisations before and after a matrix, slopes above and below 1."""
     model = small()
     data = np.random.default_rng(6).normal(size=(1, 3, SIDE, SIDE)).astype(np.float32)
     (expected,) = ReferenceEvaluator(model).run(None, {"data": data})
@@ -104,7 +104,8 @@ def test_the_same_is_computed() -> None:
 
 @pytest.mark.parametrize("build", [opencv_zoo.build_sface, opencv_zoo.build_yunet])
 def test_another_file_is_said(build: Any, tmp_path: Path) -> None:
-    """In one line with its place: none at all, half of one, another network's, one that lacks a weight."""
+    """The error is one line with the path: no file, half of one, another network's, one that lacks a
+    weight."""
     whole = {name: catalogue.weights_path(name).read_bytes() for name in ("sface", "yunet")}
     lacking = onnx.load_from_string(whole["sface" if build is opencv_zoo.build_sface else "yunet"])
     del lacking.graph.initializer[5:]
@@ -126,7 +127,7 @@ def test_another_file_is_said(build: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["sface", "yunet"])
 def test_building_twice_gives_the_same_bytes(name: str) -> None:
-    """Without a trace of int8, and for batches of any size."""
+    """The model has no trace of int8, and takes batches of any size."""
     path = catalogue.weights_path(name)
     first = model_cache.build_onnx_model(name, path)
     assert model_cache.build_onnx_model(name, path) == first
@@ -138,6 +139,6 @@ def test_building_twice_gives_the_same_bytes(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
-    """Only what has a builder can be built."""
+    """Only networks with a builder can be built."""
     with pytest.raises(ValueError, match="got 'landmarks5'"):
         model_cache.build_onnx_model("landmarks5", tmp_path)

@@ -25,19 +25,19 @@ PEOPLE = ("obama", "obama2", "obama3", "biden", "astronaut", "grace_hopper", "t1
 
 @pytest.fixture(scope="module")
 def resnet() -> Resnet:
-    """One thread."""
+    """The network on one thread."""
     return Resnet()
 
 
 @pytest.fixture(scope="module")
 def landmarks() -> dlib.shape_predictor:
-    """Five points, as face_recognition uses them."""
+    """The five landmarks that face_recognition uses."""
     return dlib.shape_predictor(str(weights_path("landmarks5")))
 
 
 @functools.cache
 def faces(path: Path, landmarks: dlib.shape_predictor) -> tuple[list[np.ndarray], list[Rgb]]:
-    """face_recognition's encodings of all faces of a picture, and the chips they were made from."""
+    """Return face_recognition's encodings of all faces of an image, and the chips they were made from."""
     picture = PIL.Image.open(path).convert("RGB")
     picture.thumbnail((700, 700))
     rgb = np.array(picture)
@@ -50,7 +50,8 @@ def faces(path: Path, landmarks: dlib.shape_predictor) -> tuple[list[np.ndarray]
 def test_encodings_are_those_of_face_recognition(
     resnet: Resnet, landmarks: dlib.shape_predictor, photos: Mapping[str, Path], name: str
 ) -> None:
-    """Within an L2 distance of 1e-5; seen: 2e-6. Two photos of a person differ by .3 and more."""
+    """Encodings agree within an L2 distance of 1e-5; seen: 2e-6. Two photos of a person are 0.3 apart or
+    more."""
     expected, chips = faces(photos[name], landmarks)
     assert chips
     found = resnet.encode(chips)
@@ -64,10 +65,10 @@ def test_encodings_are_those_of_face_recognition(
 def test_with_kernels_and_without(
     landmarks: dlib.shape_predictor, photos: Mapping[str, Path], runtime: str, threads: int
 ) -> None:
-    """The same of each runtime that is named, on several threads and on one."""
-    why = convolution.load_checked_kernels()
-    if runtime == "native" and isinstance(why, str):
-        pytest.skip(f"no kernels: {why}")
+    """Each named runtime gives the same, on several threads and on one."""
+    found = convolution.load_checked_kernels()
+    if runtime == "native" and found.kernels is None:
+        pytest.skip(f"no kernels: {found.reason}")
     resnet = Resnet(Compute(runtime, threads=threads))
     assert resnet.runtime == {"native": "onnxruntime+native"}.get(runtime, runtime)
     for name in ("obama2", "biden", "t1"):
@@ -78,7 +79,7 @@ def test_with_kernels_and_without(
 def test_batches_change_nothing(
     resnet: Resnet, landmarks: dlib.shape_predictor, photos: Mapping[str, Path]
 ) -> None:
-    """More chips than a batch holds, in their order, each as it is alone."""
+    """More chips than fit a batch come back in order, each as it is alone."""
     _, (first, *_) = faces(photos["obama"], landmarks)
     chips = [np.roll(first, shift, axis=1) for shift in range(RESNET_BATCH + 3)]
     together = resnet.encode(chips)
@@ -88,11 +89,11 @@ def test_batches_change_nothing(
 
 
 def test_no_chips_no_encodings(resnet: Resnet) -> None:
-    """An empty batch has the shape of one."""
+    """An empty batch has the right shape."""
     assert resnet.encode([]).shape == (0, 128)
 
 
 def test_a_chip_of_another_size_is_an_error(resnet: Resnet) -> None:
-    """Said with the shape, not computed."""
+    """A wrong shape is reported, not computed."""
     with pytest.raises(ModelError, match=r"inputs must fit the model, got chips \(1, 96, 96, 3\)"):
         resnet.encode([np.zeros((96, 96, 3), np.uint8)])

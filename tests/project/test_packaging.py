@@ -114,7 +114,7 @@ import face_det
 from face_det.nets import load_checked_kernels, load_dlib_session
 found = load_checked_kernels()
 print(face_det.__file__)
-print(found if isinstance(found, str) else "kernels")
+print("kernels" if found.kernels is not None else found.reason)
 print(load_dlib_session("mmod").name)
 """
 

@@ -1,4 +1,4 @@
-"""Small files that unpack to much: refused by their header, under a limit of memory, in an instant."""
+"""Small files that unpack to huge pictures are refused by their header, at once and under a memory limit."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import pytest
 from PIL import Image
 
 MEMORY = 200 * 2**20
-"""What a reader may take beyond its libraries."""
+"""The memory that a reader may take beyond its libraries, in bytes."""
 PROGRAM = """
 import resource, sys
 from face_det.errors import BadImage
-from face_det.media.image import load
+from face_det.media import load_image
 import numpy, PIL.Image
 with open('/proc/self/statm') as file:
     size = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + int(sys.argv[2]), size + int(sys.argv[2])))
 try:
-    print(load(sys.argv[1]).shape)
+    print(load_image(sys.argv[1]).shape)
 except BadImage as error:
     print(error)
 """
@@ -52,7 +52,7 @@ def saved(kind: str, side: int, frames: int = 1) -> bytes:
 
 
 def huge(kind: str) -> bytes:
-    """A whole file of one pixel whose header says 65,000 by 65,000, or as much as the format can."""
+    """Make a file of one pixel whose header claims 65,000 by 65,000, or as much as the format allows."""
     data = bytearray(saved(kind, 1))
     side = 65_000
     if kind == "BMP":
@@ -104,7 +104,7 @@ def loaded(data: bytes, folder: Path) -> str:
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs(bomb: str, tmp_path: Path) -> None:
-    """Under 200 MB and 5 s of a processor: refused in one line."""
+    """Each bomb is refused in one line, with less than 200 MB and 5 s of CPU time."""
     said = loaded(BOMBS[bomb](), tmp_path)
     assert said.startswith(f"{tmp_path}/bomb: must ")
     assert "\n" not in said
@@ -112,5 +112,5 @@ def test_bombs(bomb: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF"])
 def test_of_many_frames_one_is_read(kind: str, tmp_path: Path) -> None:
-    """A thousand of them would be 270 MB."""
+    """Only the first of a thousand frames is read; all would take 270 MB."""
     assert loaded(saved(kind, 300, 1000), tmp_path) == "(300, 300, 3)"

@@ -23,7 +23,7 @@ def test_facts_within_each_other(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     """Brackets by the thousand: passed over like any other damage."""
     (tmp_path / "facts.json").write_bytes(DEEP)
     assert facts.read_facts(tmp_path / "facts.json", "s") == {}
-    assert "photos are looked at again" in caplog.text
+    assert "photos are measured again" in caplog.text
 
 
 @pytest.mark.parametrize(

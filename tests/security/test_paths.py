@@ -1,4 +1,4 @@
-"""Where a caller's path may lead: allowed folders, races, and files that are none."""
+"""Where a caller's path may lead: allowed folders, races, and things that are not regular files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def colour(path: Path | str, root: Path) -> tuple[int, ...]:
-    """Of the picture at a caller's path."""
+    """Return the colour of the picture at a caller's path."""
     rgb = load_image(resolve_image_path(str(path), roots=[root]), roots=[root])
     return tuple(np.unique(rgb.reshape(-1, 3), axis=0)[0].tolist())
 
@@ -40,7 +40,7 @@ def refusal(path: Path | str, root: Path) -> str:
 
 
 def test_inside(root: Path) -> None:
-    """As it is, through .. that stays inside, through a link that does, and where the root is a link."""
+    """A path may be plain, contain .. or a link that stays inside, and the root may be a link."""
     (root / "link").symlink_to("cam")
     (root.parent / "alias").symlink_to(root)
     for path in (
@@ -58,7 +58,7 @@ def test_inside(root: Path) -> None:
     "path", ["../outside/cam/1.png", "cam/../../outside/cam/1.png", "out/cam/1.png", "1.png", "deep/1.png"]
 )
 def test_outside(root: Path, path: str) -> None:
-    """Dots, a link to a folder, to a file, and a chain of links."""
+    """Dots, links to a folder or a file, and chains of links are refused if they lead outside."""
     (root / "out").symlink_to(root.parent / "outside")
     (root / "1.png").symlink_to(root.parent / "outside/cam/1.png")
     (root / "deep").symlink_to(root / "out/cam")
@@ -66,21 +66,21 @@ def test_outside(root: Path, path: str) -> None:
 
 
 def test_a_name_that_only_begins_alike(root: Path) -> None:
-    """/allowed-too is not in /allowed."""
+    """The folder /allowed-too is not inside /allowed."""
     (root.parent / "outside").rename(root.parent / "allowed-too")
     assert "leads outside" in refusal(root.parent / "allowed-too/cam/1.png", root)
 
 
 def test_the_root_itself_and_what_is_missing(root: Path) -> None:
-    """A folder is no picture, and neither is nothing."""
+    """A folder is not a picture, and a missing file is reported as such."""
     assert "a folder" in refusal(root, root)
-    assert "no such file" in refusal(root / "cam/2.png", root)
-    assert "no folder" in refusal(root / "cam/1.png/2.png", root)
+    assert "file not found" in refusal(root / "cam/2.png", root)
+    assert "not a folder" in refusal(root / "cam/1.png/2.png", root)
 
 
 @pytest.mark.parametrize("swapped", ["cam", "cam/1.png"])
 def test_a_link_put_in_place_after_the_check(root: Path, swapped: str) -> None:
-    """The path was fine when it was resolved; a folder on it, or the file, is another's by now."""
+    """The path was fine when it was resolved, but a folder on it, or the file, has been swapped since."""
     path = resolve_image_path(str(root / "cam/1.png"), roots=[root])
     (root / swapped).rename(root / "old")
     (root / swapped).symlink_to(root.parent / "outside" / swapped)
@@ -91,7 +91,7 @@ def test_a_link_put_in_place_after_the_check(root: Path, swapped: str) -> None:
 
 
 def test_nobody_wins_the_race(root: Path) -> None:
-    """Folder and link change places all the time: the picture inside or a refusal, never the one outside."""
+    """While a folder and a link keep swapping, the picture outside is never read."""
     (root / "away").symlink_to(root.parent / "outside/cam")
     done = threading.Event()
 
@@ -120,7 +120,7 @@ def test_nobody_wins_the_race(root: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "null", "zero", "tty"])
 def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
-    """Refused at once: a pipe without a writer does not make anybody wait, a device is not opened."""
+    """Special files are refused at once: a pipe without a writer does not block, devices stay closed."""
     path = tmp_path / "x"
     if kind == "pipe":
         os.mkfifo(path)
@@ -154,7 +154,7 @@ def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_the_kernels_files(path: str, tmp_path: Path) -> None:
-    """By name, through a link, and with a link around the check by name."""
+    """Kernel files are refused by name, through a link, and through a link that evades the check by name."""
     with pytest.raises(BadImage, match="path into"):
         resolve_image_path(path)
     (tmp_path / "link").symlink_to(path)
@@ -165,7 +165,7 @@ def test_the_kernels_files(path: str, tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_kernel_is_known_by_its_disk(tmp_path: Path) -> None:
-    """A regular file with a size, on /sys: said to be what it is."""
+    """A regular file with a size, on /sys, is refused as the kernel's."""
     path = next(path for path in Path("/sys/kernel").iterdir() if path.is_file() and path.stat().st_size)
     with pytest.raises(BadImage, match="a file of the kernel's own"):
         read_image_bytes(path)

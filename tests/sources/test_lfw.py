@@ -1,4 +1,4 @@
-"""Strangers from a copy of LFW, and from scikit-learn, whose real code runs on a copy of our own."""
+"""Strangers come from a copy of LFW, or from scikit-learn, whose real code runs on a copy made here."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PEOPLE = {"Ann_Able": 3, "Bob_Baker": 1, "Cy_Cole": 2, "Dee_Dunn": 1, "Ed_Eve": 
 
 
 def picture(number: int, side: int = 50) -> bytes:
-    """A JPEG of one colour, which the number makes."""
+    """Return a JPEG of one colour that depends on the number."""
     data = io.BytesIO()
     Image.new("RGB", (side, side), (number * 20 % 256, 90, 200)).save(data, "JPEG", quality=95)
     return data.getvalue()
 
 
 def folders(place: Path, people: dict[str, int] = PEOPLE) -> Path:
-    """The copy as LFW's archives unpack: NAME/NAME_0001.jpg."""
+    """Write a copy as LFW's archives unpack: NAME/NAME_0001.jpg."""
     for number, (name, count) in enumerate(people.items()):
         (place / name).mkdir(parents=True)
         for index in range(1, count + 1):
@@ -79,7 +79,7 @@ def test_every_shape_of_copy(tmp_path: Path, shape: str) -> None:
 
 
 def test_second_photos_only_where_people_run_out(tmp_path: Path) -> None:
-    """Strangers should be many people: nobody comes twice before everybody came once."""
+    """Strangers should be many people: nobody appears twice before everybody has appeared once."""
     copy = folders(tmp_path / "lfw")
     lfw.fetch_strangers(copy, tmp_path / "out", count=7)
     assert {f"{name}_0001.jpg" for name in PEOPLE} < names(tmp_path / "out")
@@ -88,7 +88,7 @@ def test_second_photos_only_where_people_run_out(tmp_path: Path) -> None:
 
 
 def test_same_seed_same_strangers(tmp_path: Path) -> None:
-    """Asking for more adds to those before; another seed takes others."""
+    """A larger count adds to the earlier photos; another seed picks others."""
     copy = folders(tmp_path / "lfw", {f"Person_{letter}": 1 for letter in "abcdefghijkl"})
     for seed, count, place in ((1, 4, "a"), (1, 4, "b"), (1, 6, "c"), (2, 4, "d")):
         lfw.fetch_strangers(copy, tmp_path / place, count=count, seed=seed)
@@ -110,7 +110,7 @@ def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["Bob_Baker", "bob baker", "BOB.BAKER", "Bób Baker"])
 def test_nobody_who_is_enrolled(tmp_path: Path, folder: str) -> None:
-    """However the name is written."""
+    """Enrolled people are skipped however their names are written."""
     copy = folders(tmp_path / "lfw")
     (tmp_path / "dataset" / folder).mkdir(parents=True)
     result = run("--from", copy, "-n", 9)
@@ -121,7 +121,7 @@ def test_nobody_who_is_enrolled(tmp_path: Path, folder: str) -> None:
 
 
 def test_resize_scales_and_saves_as_jpeg(tmp_path: Path) -> None:
-    """-r is the original's ratio; the colours stay."""
+    """The option -r is the original's ratio; colours stay as they are."""
     copy = folders(tmp_path / "lfw", {"Ann_Able": 1, "Bob_Baker": 1})
     assert run("--from", copy, "-n", 2, "-r", 0.5, "-o", "small").exit_code == 0
     with Image.open(tmp_path / "small" / "Bob_Baker_0001.jpg") as small:
@@ -130,7 +130,7 @@ def test_resize_scales_and_saves_as_jpeg(tmp_path: Path) -> None:
 
 
 def test_damaged_photos_are_passed_over(tmp_path: Path) -> None:
-    """Another takes the place of one that is cut short, and a line says so."""
+    """A truncated photo is replaced by another, and a line says so."""
     copy = folders(tmp_path / "lfw")
     (copy / "Ed_Eve" / "Ed_Eve_0001.jpg").write_bytes(picture(4)[:300])
     result = run("--from", copy, "-n", 5)
@@ -140,7 +140,7 @@ def test_damaged_photos_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_archives_write_only_where_they_may(tmp_path: Path) -> None:
-    """Paths that lead out, links and devices in an archive come to nothing."""
+    """Paths that lead outside, links and devices in an archive are ignored."""
     path = tmp_path / "deep" / "evil.tgz"
     path.parent.mkdir()
     with tarfile.open(path, "w:gz") as file:
@@ -161,7 +161,7 @@ def test_archives_write_only_where_they_may(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["nothing", "empty", "text", "cut"])
 def test_what_is_no_copy_is_refused(tmp_path: Path, kind: str) -> None:
-    """One line, that says what is wanted."""
+    """The error is one line that says what is expected."""
     place = tmp_path / "copy"
     if kind == "empty":
         place.mkdir()
@@ -175,7 +175,7 @@ def test_what_is_no_copy_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def sklearn_home(place: Path) -> Path:
-    """What scikit-learn wants to see in its folder, so that it has nothing to download."""
+    """Put what scikit-learn expects into its folder, so that it downloads nothing."""
     home = place / "lfw_home"
     home.mkdir(parents=True)
     for name in ("pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"):
@@ -184,7 +184,7 @@ def sklearn_home(place: Path) -> Path:
 
 
 def test_scikit_learn_unpacks_and_we_take_the_files(tmp_path: Path) -> None:
-    """Its real code, on an archive that lies where it would have downloaded it to."""
+    """scikit-learn's real code unpacks an archive from where it would have downloaded it to."""
     home = sklearn_home(tmp_path / "data")
     archive(home / "lfw.tgz", folders(tmp_path / "lfw"))
     result = run("-d", tmp_path / "data", "-n", 5)
@@ -195,7 +195,7 @@ def test_scikit_learn_unpacks_and_we_take_the_files(tmp_path: Path) -> None:
 
 
 def test_an_unpacking_that_was_cut_off_is_not_taken_for_whole(tmp_path: Path) -> None:
-    """While the archive lies beside the folder, the archive is what counts."""
+    """While the archive is still beside the folder, the archive is used."""
     home = sklearn_home(tmp_path / "data")
     archive(home / "lfw.tgz", folders(tmp_path / "lfw"))
     folders(home / "lfw", {"Ann_Able": 1})
@@ -204,7 +204,7 @@ def test_an_unpacking_that_was_cut_off_is_not_taken_for_whole(tmp_path: Path) ->
 
 @pytest.mark.parametrize("folder", ["lfw", "lfw_funneled"])
 def test_what_scikit_learn_has_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
-    """No download, also of the funneled photos that the original's script left."""
+    """Nothing is downloaded if photos are there, even the funneled ones that the original's script left."""
     home = sklearn_home(tmp_path / "data")
     folders(home / folder)
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "data"))
@@ -225,7 +225,7 @@ def test_what_scikit_learn_has_is_used(tmp_path: Path, monkeypatch: pytest.Monke
 def test_every_way_to_fail_has_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, kind: type[FaceDetError], said: str
 ) -> None:
-    """No network is worth another try; a full disk is not."""
+    """A network failure may be retried; a full disk may not."""
 
     def fail(**_: object) -> None:
         raise raised
@@ -237,7 +237,7 @@ def test_every_way_to_fail_has_a_line(
 
 
 def test_without_a_network(tmp_path: Path) -> None:
-    """A proxy that nobody answers at: exit 75 and what to do, from the script too."""
+    """A proxy that does not answer gives exit code 75 and advice, from the script too."""
     script = Path(__file__).parents[2] / "scripts" / "fetch_lfw_faces.py"
     environ = {
         "https_proxy": "http://127.0.0.1:9",
@@ -260,11 +260,10 @@ def test_without_a_network(tmp_path: Path) -> None:
 
 
 def test_interrupted_leaves_whole_files_only(tmp_path: Path) -> None:
-    """Ctrl-C between and within photos: exit 130, what is there can be read, the next run goes on."""
+    """Ctrl-C exits with 130 and leaves only whole photos; the next run continues."""
     copy = folders(tmp_path / "lfw", {f"Person_{number}": 1 for number in range(400)})
     code = (
         "import os, signal\n"
-        "from face_det.storage import files\n"
         "from face_det.cli.main import run_cli\n"
         "put, count = os.fsync, iter(range(10**6))\n"
         "def fsync(descriptor):\n"

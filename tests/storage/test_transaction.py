@@ -18,7 +18,7 @@ import kill_points
 import pytest
 
 from face_det.errors import Busy, DataError, FaceDetError
-from face_det.storage import files as atomic
+from face_det.storage import files as storage_files
 from face_det.storage import transaction
 
 
@@ -39,7 +39,7 @@ def contents(folder: Path) -> list[bytes | None]:
     "write", [transaction.write_atomically, lambda path, data: transaction.replace_files({path: data})]
 )
 def test_pipes_are_not_replaced(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
-    """Nor devices: whoever reads them would wait for ever, and /dev/null would be a file."""
+    """A pipe or device is refused: its readers would wait forever, and /dev/null would become a file."""
     os.mkfifo(tmp_path / "x")
     with pytest.raises(FaceDetError, match="x: must be a file, got a device or a pipe"):
         write(tmp_path / "x", b"1")
@@ -48,14 +48,14 @@ def test_pipes_are_not_replaced(tmp_path: Path, write: Callable[[Path, bytes], N
 
 
 def test_new_file_is_its_owners_only(tmp_path: Path) -> None:
-    """Encodings tell who somebody is: nobody else may read a new file of ours."""
+    """Encodings identify people, so a new file is readable by its owner only."""
     transaction.write_atomically(tmp_path / "x", b"1")
     assert (tmp_path / "x").read_bytes() == b"1"
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600
 
 
 def test_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
-    """Who gave a file to others finds it so afterwards."""
+    """A file that was shared with others stays shared."""
     (tmp_path / "x").write_bytes(b"0")
     (tmp_path / "x").chmod(0o664)
     transaction.write_atomically(tmp_path / "x", b"1")
@@ -67,7 +67,7 @@ def test_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
-    """Root who encodes does not take the file away from the daemon's user."""
+    """When root encodes, the file still belongs to the daemon's user."""
     (tmp_path / "x").write_bytes(b"0")
     os.chown(tmp_path / "x", 12345, 23456)
     transaction.write_atomically(tmp_path / "x", b"1")
@@ -75,7 +75,7 @@ def test_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
 
 
 def test_link_stays_a_link(tmp_path: Path) -> None:
-    """A file that is a link to elsewhere is replaced there."""
+    """A linked file is replaced where it really is."""
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "x").write_bytes(b"0")
     (tmp_path / "x").symlink_to(tmp_path / "real" / "x")
@@ -85,7 +85,7 @@ def test_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_content_is_on_disk_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fsync of the file, the rename, fsync of the folder: a power cut finds the one or the other."""
+    """fsync the file, rename, fsync the folder: a power cut leaves the old file or the new one."""
     seen: list[str] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -127,17 +127,17 @@ def test_all_or_nothing_at_every_kill_point(tmp_path: Path) -> None:
 WRITER = """
 import sys, time
 from pathlib import Path
-from face_det.identity import storage
+from face_det.storage import transaction
 files = [Path(name) for name in sys.argv[1:]]
 print("ready", flush=True)
 for generation in range(10**9):
-    storage.replace_all({file: str(generation).encode() * 1000 for file in files})
+    transaction.replace_files({file: str(generation).encode() * 1000 for file in files})
     time.sleep(0.001)  # flock is not fair
 """
 
 
 def test_random_kills(tmp_path: Path) -> None:
-    """A process that replaces all the time is killed at random: what is read is of one generation."""
+    """After random kills of a busy writer, all files are of one generation."""
     chance = random.Random(7)
     for _ in range(8):
         for name in ("a", "b"):
@@ -148,14 +148,14 @@ def test_random_kills(tmp_path: Path) -> None:
         ) as writer:
             assert writer.stdout is not None
             writer.stdout.readline()
-            # Not to wait for anything: the moment of the kill is what is tried out.
+            # A random delay, because the moment of the kill is what is tested.
             time.sleep(chance.uniform(0, 0.05))
             writer.send_signal(signal.SIGKILL)
         assert len(set(contents(tmp_path))) == 1
 
 
 def test_readers_see_one_state(tmp_path: Path) -> None:
-    """While a process replaces files, another never reads the one new and the other old."""
+    """While one process replaces files, another never reads one new and one old."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     files = kill_points.files(tmp_path)
@@ -169,7 +169,7 @@ def test_readers_see_one_state(tmp_path: Path) -> None:
 
 
 def test_threads_do_not_collide(tmp_path: Path) -> None:
-    """Threads that replace the same files leave those of one of them."""
+    """When threads replace the same files, the result is one thread's."""
     files = [tmp_path / "x", tmp_path / "y"]
 
     def replace(content: bytes) -> None:
@@ -189,7 +189,7 @@ def test_threads_do_not_collide(tmp_path: Path) -> None:
 def test_full_disk_leaves_the_old_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    """No room for any of the contents or of the journals: the old files, and nothing else, are there."""
+    """If any content or journal does not fit on the disk, the old files are there and nothing else."""
     kill_points.old(tmp_path)
     fsync, calls = os.fsync, 0
 
@@ -202,7 +202,7 @@ def test_full_disk_leaves_the_old_files(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(FaceDetError, match="No space left on device; what was there before still is"):
+    with pytest.raises(FaceDetError, match="No space left on device; nothing was changed"):
         kill_points.replace(tmp_path)
     assert contents(tmp_path) == [None, b"old", b"old"]
     assert names(tmp_path / "a") == ["model"]
@@ -210,7 +210,7 @@ def test_full_disk_leaves_the_old_files(
 
 
 def test_really_full_disk(tmp_path: Path) -> None:
-    """A content that does not fit on a small file system is refused, and the old file stays."""
+    """Content that does not fit on a small file system is refused, and the old file stays."""
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, check=False
     )
@@ -231,7 +231,7 @@ def test_really_full_disk(tmp_path: Path) -> None:
 
 
 def test_folder_in_the_way(tmp_path: Path) -> None:
-    """A folder where a file should be is noticed before anything is changed, also for a deletion."""
+    """A folder in place of a file is noticed before anything is changed, even for a deletion."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "x").write_bytes(b"old")
     for data in (b"new", None):
@@ -242,7 +242,7 @@ def test_folder_in_the_way(tmp_path: Path) -> None:
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    """Writing where there is no folder is an error of ours; reading there finds nothing."""
+    """Writing into a missing folder is a FaceDetError; reading from it finds nothing."""
     with pytest.raises(FaceDetError, match="cannot be written: No such file"):
         transaction.write_atomically(tmp_path / "no" / "x", b"1")
     path = tmp_path / "no" / "x"
@@ -251,7 +251,7 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 
 def test_orphans_are_swept_and_other_files_are_not(tmp_path: Path) -> None:
-    """A temporary file that a kill left goes; what only looks like one stays."""
+    """A temporary file left by a kill is removed; one that only looks similar stays."""
     mine, others = tmp_path / ".face_det-0123456789abcdef.tmp", tmp_path / ".face_det-notes.tmp"
     for path in (mine, others):
         path.write_bytes(b"")
@@ -260,7 +260,7 @@ def test_orphans_are_swept_and_other_files_are_not(tmp_path: Path) -> None:
 
 
 def test_sweeping_waits_for_the_writer(tmp_path: Path) -> None:
-    """The temporary file of somebody who is just writing is not swept away under them."""
+    """Another writer's temporary file is not removed while it is being written."""
     temporary = tmp_path / ".face_det-0123456789abcdef.tmp"
     swept = threading.Event()
 
@@ -268,7 +268,7 @@ def test_sweeping_waits_for_the_writer(tmp_path: Path) -> None:
         transaction.recover_folder(tmp_path)
         swept.set()
 
-    with atomic.lock_folders([tmp_path]):
+    with storage_files.lock_folders([tmp_path]):
         temporary.write_bytes(b"")
         thread = threading.Thread(target=sweep)
         thread.start()
@@ -279,7 +279,7 @@ def test_sweeping_waits_for_the_writer(tmp_path: Path) -> None:
 
 
 def _cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change of three files, cut off when it just began to count."""
+    """A change of three files, cut off right after it was committed."""
     kill_points.old(tmp_path)
 
     def stop(_: Any) -> None:
@@ -301,7 +301,7 @@ def test_tree_may_be_moved_before_recovery(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_folder_lost_before_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a part of a change is out of reach, that is said, and nothing is thrown away."""
+    """If part of a change is out of reach, the error says so and nothing is thrown away."""
     _cut_off(tmp_path, monkeypatch)
     (tmp_path / "b").rename(tmp_path / "elsewhere")
     with pytest.raises(
@@ -313,7 +313,7 @@ def test_folder_lost_before_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_next_change_finishes_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change that was cut off is carried on before another begins in one of its folders."""
+    """A cut-off change is finished before another begins in one of its folders."""
     _cut_off(tmp_path, monkeypatch)
     transaction.replace_files({tmp_path / "b" / "labels": b"newer"})
     assert contents(tmp_path) == [b"new", None, b"newer"]
@@ -330,7 +330,7 @@ def test_next_change_finishes_the_one_before(tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_foreign_journal_is_not_obeyed(tmp_path: Path, journal: bytes) -> None:
-    """What is no journal of ours, or names more than files beside it, is refused by its path."""
+    """A foreign journal, or one that names files elsewhere, is refused with its path."""
     (tmp_path / transaction.TRANSACTION_JOURNAL).write_bytes(journal)
     with pytest.raises(DataError, match=r"\.face_det-journal\.json: must be a journal of face-det"):
         transaction.recover_folder(tmp_path)
@@ -350,7 +350,7 @@ def test_journal_planted_in_one_folder_does_not_reach_another(tmp_path: Path) ->
 
 
 def test_what_is_read_is_a_file_of_a_sensible_size(tmp_path: Path) -> None:
-    """A folder, a pipe without a writer, and too large a file are errors at once."""
+    """A folder, a pipe without a writer and a file that is too large fail at once."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "large").write_bytes(bytes(11))
     for name, expected in {
@@ -359,13 +359,13 @@ def test_what_is_read_is_a_file_of_a_sensible_size(tmp_path: Path) -> None:
         "large": "larger than 10 bytes",
     }.items():
         with pytest.raises(DataError, match=expected):
-            atomic.read_if_present(tmp_path / name, 10)
+            storage_files.read_if_present(tmp_path / name, 10)
 
 
 def test_locked_excludes_other_processes(tmp_path: Path) -> None:
-    """Read, change, write: who comes second waits, and is told Busy if it takes too long."""
-    code = "import sys; from pathlib import Path; from face_det.identity import storage\n"
-    code += "with storage.locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    """The second process to read, change and write waits, and gets Busy if that takes too long."""
+    code = "import sys; from pathlib import Path; from face_det.storage import transaction\n"
+    code += "with transaction.lock_for_update(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     path = tmp_path / "encodings.pickle"
     with subprocess.Popen([sys.executable, "-c", code, str(path)], **pipes) as holder:
@@ -381,7 +381,7 @@ def test_locked_excludes_other_processes(tmp_path: Path) -> None:
 
 
 def test_locked_lets_errors_of_its_body_pass(tmp_path: Path) -> None:
-    """Only trouble with the lock itself is reported as such."""
+    """Only errors of the lock itself are reported as such."""
     with pytest.raises(FileNotFoundError), transaction.lock_for_update(tmp_path / "x"):
         raise FileNotFoundError
 

@@ -1,4 +1,4 @@
-"""An engine without networks, for the daemon's processes: a picture's first pixel says what to do."""
+"""An engine without networks, for isolated processes: an image's first pixel says what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from face_det.embedders import specs
+from face_det.embedders import joined_embedders
 from face_det.engine.engine import Engine
 from face_det.errors import WeightsError
 from face_det.types import Box, Detection
@@ -21,7 +21,7 @@ FACE, CRASH, CRASH_ONCE, WAIT, GROW, RAISE = range(6)
 
 
 def picture(folder, act, number=0, said=""):
-    """A PNG that makes the engine act so, and tells it a word: of a file, perhaps."""
+    """Write a PNG that makes the engine act this way, and passes it a string, such as a file name."""
     text = np.frombuffer(said.encode().ljust(64 * 3, b"\0"), np.uint8).reshape(1, 64, 3)
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[0, 0] = (act, number % 256, number // 256)
@@ -60,11 +60,11 @@ class Embedder:
     runtime = "doomed"
 
     def __init__(self, name="dlib_resnet"):
-        parts = specs.JOINED_EMBEDDERS.get(name, (name,))
+        parts = joined_embedders().get(name, (name,))
         self.name = name
         self.dimensions = 128 * len(parts)
         each = "+".join(f"{part}:doomed" for part in parts)
-        self.fingerprint = f"{name}:{each}" if name in specs.JOINED_EMBEDDERS else each
+        self.fingerprint = f"{name}:{each}" if name in joined_embedders() else each
 
     def align(self, rgb, detection):
         return rgb
@@ -79,7 +79,7 @@ class Doomed(Engine):
 
 
 def build(options):
-    """Instead of face_det.engine.engine.build_engine."""
+    """Replaces face_det.engine.build_engine."""
     doom = os.environ.get("DOOMED")
     if doom == "crash":
         ctypes.string_at(0)
@@ -89,16 +89,15 @@ def build(options):
 
 
 def main():
-    """The real daemon and service with this engine: `doomed_engine.py CONFIG`."""
+    """Run the real daemon and service with this engine: `doomed_engine.py CONFIG`."""
     import functools
 
     from face_det.config import load
     from face_det.daemon import daemon
-    from face_det.engine import isolated
     from face_det.service import assembly
 
-    isolated.build_isolated_engine = functools.partial(
-        isolated.build_isolated_engine, made_by="doomed_engine:build"
+    assembly.build_isolated_engine = functools.partial(
+        assembly.build_isolated_engine, made_by="doomed_engine:build"
     )
     path = Path(sys.argv[1])
     if not daemon.run_daemon(lambda: load.load_config(path, os.environ), assembly.build_service, os.environ):

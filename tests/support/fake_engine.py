@@ -1,4 +1,4 @@
-"""An engine without networks, for processes too: a picture's first pixel says what to find in it."""
+"""An engine without networks, also for processes: an image's first pixel says what to find in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKER = "FAKE_ENGINE_MARKER"
 
 
 class Act(IntEnum):
-    """What happens when a picture is looked at, besides finding faces."""
+    """What happens when an image is processed, besides finding faces."""
 
     NOTHING = 0
     CRASH = 1
@@ -32,7 +32,7 @@ class Act(IntEnum):
 
 
 def picture(path: Path, faces: int = 1, size: int = 40, act: Act = Act.NOTHING, seed: int = 0) -> Path:
-    """A PNG in which `faces` faces of `size` pixels will be found."""
+    """Write a PNG in which `faces` faces of `size` pixels will be found."""
     pixels = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
     pixels[0, 0] = (faces, size, act)
     pixels[1, 0] = (seed % 256, seed // 256, 0)
@@ -42,7 +42,7 @@ def picture(path: Path, faces: int = 1, size: int = 40, act: Act = Act.NOTHING, 
 
 
 class FakeDetector:
-    """Does what the picture says."""
+    """Does what the image says."""
 
     runtime = "fake"
 
@@ -78,7 +78,7 @@ class FakeEmbedder:
         self.fingerprint = fingerprint
 
     def align(self, rgb: Rgb, detection: Detection) -> Rgb:
-        """The whole picture."""
+        """Return the whole image."""
         return rgb
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
@@ -87,16 +87,16 @@ class FakeEmbedder:
 
 
 def build(options: EngineOptions) -> Engine:
-    """Instead of face_det.engine.engine.build_engine."""
+    """Replaces face_det.engine.build_engine."""
     return Engine(FakeDetector(), FakeEmbedder(), options)
 
 
 def begin(options: EngineOptions, parent: Connection) -> None:
-    """Instead of encode_pool._start_worker, in a process of the pool."""
+    """Replaces encode_pool._start_worker, in a process of the pool."""
     encode_pool.build_engine = build
     encode_pool._start_worker(options, parent)
 
 
 def begin_and_die(options: EngineOptions, parent: Connection) -> None:
-    """A process that has not even the memory to start."""
+    """Acts as a process that lacks even the memory to start."""
     os.kill(os.getpid(), signal.SIGKILL)

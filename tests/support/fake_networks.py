@@ -1,8 +1,9 @@
-"""The menus' networks without their weights: who is in a picture is told by its first pixels."""
+"""The menus' networks without their weights: an image's first pixels say who is in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import fake_engine
@@ -10,37 +11,37 @@ import numpy as np
 import pytest
 import synthetic
 
-from face_det.detectors import specs
-from face_det.embedders import specs as embedders_specs
+from face_det.detectors import DETECTORS
+from face_det.embedders import EMBEDDERS
 from face_det.recognition import embedder_choice
 from face_det.types import Detection, Encodings, Rgb
 
 SEEDS_EACH = 8
-"""Photos of a person that differ."""
+"""How many different photos of a person there are."""
 
 loaded: list[str] = []
 """Every network that was loaded, in order."""
 
 
 def picture(folder: Path, person: int, photo: int = 0, faces: int = 1) -> Path:
-    """A photo of a person, by number."""
+    """Write a photo of a person, by number."""
     return fake_engine.picture(
         folder / f"{person}-{photo}.png", faces=faces, seed=person * SEEDS_EACH + photo
     )
 
 
 def dlib_numbers(person: int, photo: int = 0) -> Encodings:
-    """What the fake dlib_resnet makes of that photo, shape (1, 128)."""
+    """Return what the fake dlib_resnet makes of that photo, shape (1, 128)."""
     return synthetic.photos(f"person {person}", 1, photo)
 
 
 def views_numbers(person: int, photo: int = 0) -> Encodings:
-    """What the fake dlib_views makes of that photo, shape (1, 128): near dlib's."""
+    """Return what the fake dlib_views makes of that photo, shape (1, 128): near dlib's."""
     return dlib_numbers(person, photo) * 0.99
 
 
 def sface_numbers(person: int, photo: int = 0) -> Encodings:
-    """What the fake sface makes of that photo, shape (1, 128): of unit length, nothing like dlib's."""
+    """Return what the fake sface makes of that photo, shape (1, 128): of length 1, nothing like dlib's."""
     direction = np.random.default_rng([77, person]).normal(size=(1, 128))
     noise = np.random.default_rng([78, person, photo]).normal(size=(1, 128))
     drawn = direction + 0.4 * noise
@@ -48,7 +49,7 @@ def sface_numbers(person: int, photo: int = 0) -> Encodings:
 
 
 class Detector(fake_engine.FakeDetector):
-    """Loaded as often as `loaded` says."""
+    """A detector that notes in `loaded` that it was created."""
 
     def __init__(self, **_: object) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class Detector(fake_engine.FakeDetector):
 
 
 class Dlib:
-    """Instead of dlib_resnet."""
+    """Stands in for dlib_resnet."""
 
     name = "dlib_resnet"
     runtime = "fake"
@@ -80,14 +81,14 @@ class Dlib:
 
 
 class Views(Dlib):
-    """Instead of dlib_views; loads dlib_resnet unless it is given."""
+    """Stands in for dlib_views; loads dlib_resnet unless it is given."""
 
     name = "dlib_views"
     fingerprint = "dlib_views:1:fake"
 
-    def __init__(self, plain: Dlib | None = None, **_: object) -> None:
+    def __init__(self, base: Dlib | None = None, **_: object) -> None:
         super().__init__()
-        self.parts = (plain or Dlib(),)
+        self.parts = (base or Dlib(),)
 
     def numbers(self, person: int, photo: int) -> Encodings:
         """One row."""
@@ -95,7 +96,7 @@ class Views(Dlib):
 
 
 class Sface(Dlib):
-    """Instead of sface."""
+    """Stands in for sface."""
 
     name = "sface"
     fingerprint = "sface:2:fake"
@@ -110,10 +111,11 @@ BOTH = f"both:{Dlib.fingerprint}+{Sface.fingerprint}"
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *, sface: bool = True) -> None:
-    """Have the menus name these; `sface`: whether its weights are installed."""
+    """Put these networks on the menus; `sface` says whether its weights are installed."""
     loaded.clear()
-    for detector in specs.DETECTORS:
-        monkeypatch.setitem(specs.DETECTORS, detector, f"{__name__}:Detector")
-    for embedder in ("Dlib", "Views", "Sface"):
-        monkeypatch.setitem(embedders_specs.EMBEDDERS, globals()[embedder].name, f"{__name__}:{embedder}")
+    for name, detector in DETECTORS.items():
+        monkeypatch.setitem(DETECTORS, name, replace(detector, target=f"{__name__}:Detector"))
+    for fake in (Dlib, Views, Sface):
+        target = f"{__name__}:{fake.__name__}"
+        monkeypatch.setitem(EMBEDDERS, fake.name, replace(EMBEDDERS[fake.name], target=target))
     monkeypatch.setattr(embedder_choice, "weights_available", lambda name: sface)

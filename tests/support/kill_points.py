@@ -21,12 +21,12 @@ CALLS += [(Path, name) for name in ("replace", "unlink")]
 
 
 def files(folder: Path) -> list[Path]:
-    """Two files in one folder, one in another."""
+    """Return the paths of two files in one folder and one in another."""
     return [folder / "a" / "encodings", folder / "a" / "model", folder / "b" / "labels"]
 
 
 def old(folder: Path) -> None:
-    """The state before: one file is not there yet."""
+    """Write the state before, in which one file does not exist yet."""
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)
     for path in files(folder)[1:]:
@@ -34,13 +34,13 @@ def old(folder: Path) -> None:
 
 
 def replace(folder: Path) -> None:
-    """The state after: one file is gone."""
+    """Make the change, after which one file is gone."""
     encodings, model, labels = files(folder)
     transaction.replace_files({encodings: b"new", model: None, labels: b"new"})
 
 
 def count(at: int) -> Callable[[], None]:
-    """A function that kills this process when it is called for the `at`-th time."""
+    """Return a function that kills this process when it is called for the `at`-th time."""
     calls = 0
 
     def tick() -> None:
@@ -53,7 +53,7 @@ def count(at: int) -> Callable[[], None]:
 
 
 def instrument(tick: Callable[[], None]) -> None:
-    """Have `tick` called before and after each of CALLS."""
+    """Call `tick` before and after each of CALLS."""
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -69,7 +69,7 @@ def instrument(tick: Callable[[], None]) -> None:
 
 
 def main(root: Path) -> None:
-    """Try points until a child gets through alive."""
+    """Try one kill point after another, until a child survives."""
     point = 0
     while True:
         point += 1

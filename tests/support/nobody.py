@@ -1,4 +1,4 @@
-"""A user without rights of their own: nothing is denied to root, as whom tests often run."""
+"""A user without privileges: tests often run as root, to whom nothing is denied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def nobody(place: Path) -> Iterator[None]:
-    """As somebody else, if we are root, with the way to a folder of ours and into it open to them."""
+    """Become another user if we are root, with access to our folder and the way to it."""
     me = os.geteuid()
     if me == 0:
         for folder in (place, *place.parents):

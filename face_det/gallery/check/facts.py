@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from face_det.engine import Engine
+from face_det.engine import FaceEngine
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery.encoding_cache import read_photo
 from face_det.media import crop_box, load_image, measure_focus, resize_image
@@ -62,7 +62,7 @@ def facts_path(encodings: Path) -> Path:
 
 
 def collect_facts(
-    photos: Mapping[str, Path], engine: Engine, kept: Path, on_progress: Callable[[int, int], None]
+    photos: Mapping[str, Path], engine: FaceEngine, kept: Path, on_progress: Callable[[int, int], None]
 ) -> dict[str, PhotoFacts]:
     """The facts of photos, given as sha256 -> path; photos that can no longer be read are left out.
 
@@ -70,7 +70,7 @@ def collect_facts(
     removed from it. `on_progress` is called with (photos done, photos in total).
     """
     options = replace(engine.options, focus_threshold=math.inf)  # so that no face is encoded
-    finder = Engine.sharing(engine, options)
+    finder = engine.with_options(options)
     parts = [_FORMAT, options.detector, options.upsample, options.min_face_px, options.compute.precision]
     settings = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     found = {sha256: facts for sha256, facts in read_facts(kept, settings).items() if sha256 in photos}
@@ -117,7 +117,7 @@ def measure_sharpness(rgb: Rgb, box: Box) -> float:
     return measure_focus(scaled, Box(0, 0, SHARPNESS_PX, SHARPNESS_PX))
 
 
-def _measure_photo(path: Path, sha256: str, finder: Engine) -> PhotoFacts | None:
+def _measure_photo(path: Path, sha256: str, finder: FaceEngine) -> PhotoFacts | None:
     try:
         read, data = read_photo(path)
         rgb = load_image(data)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from face_det.embedders import EXPECTED_DISTANCES
+from face_det.embedders import expected_distances
 from face_det.gallery.check import copies
 from face_det.gallery.check import people as check_people
 from face_det.gallery.check import photos as check_photos
@@ -104,7 +104,7 @@ def find_problems(
         raise ValueError(
             f"encodings: must be one for each photo with a face, got {len(encodings)} for {len(encoded)}"
         )
-    expected = EXPECTED_DISTANCES[embedder]
+    expected = expected_distances(embedder)
     # A second copy of a file must not vouch for the first.
     first = _first_of_each(encoded)
     rows = np.asarray(encodings)[np.array(first, dtype=np.intp)]

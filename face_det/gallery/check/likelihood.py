@@ -59,8 +59,8 @@ def fit_likelihood(own: Floats, others: Floats, expected: ExpectedDistances) -> 
     A person's own photos are never expected to be nearer than on Labeled Faces in the Wild: with frames
     of one afternoon only, the same person in the next morning's light must not become a stranger.
 
-    >>> from face_det.embedders import EXPECTED_DISTANCES
-    >>> expected = EXPECTED_DISTANCES["sface"]
+    >>> from face_det.embedders import expected_distances
+    >>> expected = expected_distances("sface")
     >>> fit_likelihood(np.full(9, 0.1), np.full(9, np.nan), expected).same == expected.same
     True
     """

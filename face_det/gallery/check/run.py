@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_det.embedders import DISTANCE_THRESHOLDS, DLIB_AND_SFACE, DLIB_RESNET
+from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, distance_thresholds
 from face_det.engine import EngineOptions, build_engine
 from face_det.errors import DataError, TryAgain
 from face_det.gallery.check.facts import collect_facts, facts_path
@@ -96,7 +96,7 @@ def check_dataset(
         photos,
         report.gallery.of(embedder),
         embedder=embedder,
-        even_distance=DISTANCE_THRESHOLDS[embedder].even_distance,
+        even_distance=distance_thresholds(embedder).even_distance,
     )
     return DatasetCheck(photos, findings)
 

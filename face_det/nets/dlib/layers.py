@@ -1,4 +1,4 @@
-"""The layers of dlib's networks as they are run: the same sums in fewer steps, and in up to three parts."""
+"""Prepares the layers of dlib's networks: the same sums in fewer steps, and in up to three parts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from face_det.errors import WeightsError
 from face_det.nets.network import AddPrev, Affine, Conv, Layer, Network, Pool, Relu, Skip, Tag
 
 VECTOR_LANES = 16
-"""float32 numbers in a vector of AVX-512: 45 channels take as long as 48."""
+"""float32 numbers in an AVX-512 vector: 45 channels take as long as 48."""
 
 
 class LayerParts(NamedTuple):
-    """Layers before, within and behind the part that another library is better at; each may be empty."""
+    """The layers before, within and after the part that another library computes faster. Each may be
+    empty."""
 
     stem: list[Layer]
     body: list[Layer]
@@ -26,17 +27,22 @@ class LayerParts(NamedTuple):
 
 
 def fold_layers(network: Network) -> list[Layer]:
-    """Of the CNN detector for pixels less their means, of the embedder for pixels of 0..255, without
-    normalisations. Raises WeightsError if they do not fit together."""
+    """Return the layers without normalisations.
+
+    Those of the CNN detector expect pixels minus their means; those of the embedder expect pixels of 0..255.
+    Raises WeightsError if the layers do not fit together.
+    """
     if network.mmod is not None:
         return _fold_scale(_fold_affine(network), network)
     return list(_fold_normalisation(_fold_affine(network), network))
 
 
 def split_layers(layers: list[Layer], fits: Callable[[Conv], bool]) -> LayerParts:
-    """Cut where nothing is remembered for later, so that the body has most of the convolutions that `fits`
-    takes, and no other ones."""
-    # The start is one, even where a tag is missing: whoever builds the parts refuses it.
+    """Split the layers where no tagged map is needed later.
+
+    The body gets as many as possible of the convolutions that `fits` accepts, and no others.
+    """
+    # The start always counts, even where a tag is missing: building the parts reports that.
     cuts = [0, *(at for at in range(1, len(layers) + 1) if _is_self_contained(layers, at))]
     units = [layers[start:end] for start, end in itertools.pairwise(cuts)]
     start, best, most = 0, slice(0, 0), 0
@@ -47,14 +53,14 @@ def split_layers(layers: list[Layer], fits: Callable[[Conv], bool]) -> LayerPart
                 best, most = slice(start, at), convolutions
             start = at + 1
     stem, body, head = units[: best.start], units[best], units[best.stop :]
-    # A ReLU goes with the convolution before it.
+    # A ReLU belongs to the convolution before it.
     while body and all(isinstance(layer, Relu) for layer in body[0]):
         stem.append(body.pop(0))
     return LayerParts(*([layer for unit in part for layer in unit] for part in (stem, body, head)))
 
 
 def _is_self_contained(layers: list[Layer], at: int) -> bool:
-    """Whether no layer from `at` on uses what was tagged before."""
+    """Tell whether no layer from index `at` on uses a map that was tagged before."""
     tagged: set[int] = set()
     for layer in layers[at:]:
         match layer:
@@ -83,11 +89,11 @@ def _fits_body(unit: list[Layer], fits: Callable[[Conv], bool]) -> bool:
 
 
 HALVING_POOL = Pool("avg", (2, 2), (2, 2), (0, 0))
-"""The only pool within a body: the mean of 2 x 2."""
+"""The only pool that a body may contain: the mean of 2 x 2 pixels."""
 
 
 def _fold_affine(network: Network) -> list[Layer]:
-    """Each convolution together with the normalisation behind it: g * (Wx + b) + h = (gW)x + (gb + h)."""
+    """Fold each normalisation into the convolution before it: g * (Wx + b) + h = (gW)x + (gb + h)."""
     layers: list[Layer] = []
     for layer in network.layers:
         if not isinstance(layer, Affine):
@@ -112,7 +118,7 @@ def _conv(filters: npt.NDArray[np.float64], bias: npt.NDArray[np.float64], like:
 
 
 def _fold_scale(layers: list[Layer], network: Network) -> list[Layer]:
-    """The same for pixels that are not divided by 256: exact, as 256 is a power of two."""
+    """Adapt the layers to pixels not divided by 256. That is exact, because 256 is a power of two."""
     first, *others = layers
     if not isinstance(first, Conv):
         raise WeightsError(f"{network.place}: must begin with a convolution")
@@ -120,25 +126,27 @@ def _fold_scale(layers: list[Layer], network: Network) -> list[Layer]:
 
 
 def _fold_normalisation(layers: list[Layer], network: Network) -> Iterator[Layer]:
-    """The same for pixels of 0..255: the first convolution also takes (x - mean) / 256 upon itself.
+    """Adapt the layers to pixels of 0..255: the first convolution also computes (x - mean) / 256.
 
-    Only without padding, which would have to be the mean instead of zero.
+    This works only without padding, which would have to be the mean instead of zero.
     """
     first = layers[0]
     if not isinstance(first, Conv) or first.filters.shape[1] != 3 or first.padding != (0, 0):
         raise WeightsError(f"{network.place}: must begin with a convolution of 3 channels without padding")
     filters = first.filters.astype(np.float64) / 256
-    # An exact sum, so that every machine builds the same model.
+    # Summed exactly, so that every machine builds the same model.
     shifts = [math.fsum(each.ravel()) for each in filters * np.array(network.means)[:, None, None]]
     yield _conv(filters, first.bias - np.array(shifts), first)
     yield from layers[1:]
 
 
 def pad_layer_channels(layers: Iterable[Layer], extra: int = 0) -> Iterator[Layer]:
-    """The same with channels filled up to whole vectors, by filters and inputs of zeros; and a
-    convolution to one channel, which would waste the vector, in two: one filter for each column of
-    its window (outputs = columns), then a sum that moves them into place. `extra` channels of zeros come
-    in already."""
+    """Pad channels to whole vectors, with filters and inputs of zeros.
+
+    A convolution to a single channel, which would waste the vector, becomes two: one filter for each column
+    of its window (outputs = columns), then a sum that moves the columns into place. `extra` channels of zeros
+    are already in the input.
+    """
     for layer in layers:
         if not isinstance(layer, Conv):
             yield layer

@@ -1,8 +1,8 @@
-"""dlib's two face networks as ONNX models.
+"""Exports dlib's two face networks as ONNX models.
 
 The models compute what dlib computes, in shapes that a CPU runs faster: normalisations are folded
-into the convolutions before them, channels are filled up to whole vectors, and a wide convolution
-with a single output is split in two. All of it is exact but for the rounding of float32.
+into the convolutions before them, channels are padded to whole vectors, and a wide convolution with a
+single output is split in two. Everything is exact up to the rounding of float32.
 """
 
 from __future__ import annotations
@@ -21,20 +21,23 @@ from face_det.nets.winograd import convolution
 
 OPSET = 17
 IR_VERSION = 8
-"""Old enough for every ONNX Runtime that has wheels for Python 3.10."""
+"""Old enough for every version of ONNX Runtime that has wheels for Python 3.10."""
 
 MapShape = tuple[int, Pair | None]
-"""Channels and (rows, columns), None where any size will do."""
+"""Channels and (rows, columns); the latter is None where any size will do."""
 
 
 def export_detector(network: Network) -> bytes:
-    """The CNN detector: `tile` (1, 3, rows, columns) float32, pixels less their means, to `scores`
-    (1, 1, rows / 8, columns / 8). Raises WeightsError if the layers do not fit together."""
+    """Export the CNN detector: `tile` (1, 3, rows, columns) float32, pixels minus their means, to `scores`
+    (1, 1, rows / 8, columns / 8).
+
+    Raises WeightsError if the layers do not fit together.
+    """
     return _detector_model(network, dlib_layers.fold_layers(network))
 
 
 def export_embedder(network: Network) -> bytes:
-    """The embedder: `chips` (n, 150, 150, 3) uint8 RGB to `encodings` (n, 128) float32.
+    """Export the embedder: `chips` (n, 150, 150, 3) uint8 RGB to `encodings` (n, 128) float32.
 
     Raises WeightsError if the layers do not fit together.
     """
@@ -42,14 +45,15 @@ def export_embedder(network: Network) -> bytes:
 
 
 def export_stem(network: Network) -> bytes:
-    """The first part of either network, to `maps` (n, rows, columns, channels): see dlib_layers.split."""
+    """Export the first part of either network, up to `maps` (n, rows, columns, channels); see
+    `split_layers`."""
     layers = dlib_layers.split_layers(dlib_layers.fold_layers(network), convolution.suits_winograd).stem
     of = _embedder_model if network.mmod is None else _detector_model
     return of(network, layers, last=False)
 
 
 def export_head(network: Network) -> bytes:
-    """The last part, from `maps` on, with channels filled up."""
+    """Export the last part of either network, from `maps` on, whose channels are padded."""
     parts = dlib_layers.split_layers(dlib_layers.fold_layers(network), convolution.suits_winograd)
     before = _GraphBuilder(network.place, "maps", (3, network.side))
     for layer in (*parts.stem, *parts.body):
@@ -90,7 +94,7 @@ def _embedder_model(network: Network, layers: list[Layer], *, last: bool = True)
 
 
 class _GraphBuilder:
-    """Nodes so far; `value` names what the last one gives, `shape` is what it looks like."""
+    """The nodes so far. `value` names the last node's output, and `shape` is its shape."""
 
     def __init__(self, place: str, value: str, shape: MapShape) -> None:
         self.place = place
@@ -101,20 +105,20 @@ class _GraphBuilder:
         self.tags: dict[int, tuple[str, MapShape]] = {}
 
     def node(self, kind: str, *others: str, **attributes: Any) -> str:
-        """Append a node on `value` (and `others`); its output becomes `value`."""
+        """Append a node that reads `value` and `others`; its output becomes `value`."""
         output = f"{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, [self.value, *others], [output], **attributes))
         self.value = output
         return output
 
     def weight(self, array: npt.NDArray[Any]) -> str:
-        """Keep `array` in the model; its name."""
+        """Store `array` in the model and return its name."""
         name = f"w{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
     def add(self, layer: Layer) -> None:
-        """Append one layer; WeightsError if it does not fit what comes before it."""
+        """Append one layer; WeightsError if it does not fit the layers before it."""
         match layer:
             case Conv():
                 self._conv(layer)
@@ -132,7 +136,7 @@ class _GraphBuilder:
                 self._add_prev(*self._remembered(number))
 
     def model(self, given: onnx.ValueInfoProto, name: str, shape: list[int | str]) -> bytes:
-        """The whole as a serialised, checked ONNX model; the last value gets `name` and `shape`."""
+        """Serialise the checked ONNX model; its output gets `name` and `shape`."""
         self.node("Identity")
         self.nodes[-1].output[0] = name
         result = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -149,7 +153,7 @@ class _GraphBuilder:
         return serialised
 
     def maps(self, given: onnx.ValueInfoProto) -> bytes:
-        """As `model`, for a part that others follow: `maps` with the channels last."""
+        """Serialise a part that another one follows; its output is `maps`, with channels last."""
         self.node("Transpose", perm=[0, 2, 3, 1])
         return self.model(given, "maps", ["n", "map_rows", "map_columns", self.shape[0]])
 
@@ -181,7 +185,7 @@ class _GraphBuilder:
         self.shape = (outputs, (1, 1))
 
     def _add_prev(self, other: str, other_shape: MapShape) -> None:
-        """The sum of two maps; each is filled up with zeros to the larger of both, behind and below."""
+        """Add two maps, each padded with zeros at the end of every axis to the larger size of both."""
         (channels, side), (other_channels, other_side) = self.shape, other_shape
         self._check(side is not None and other_side is not None, "maps of known size in a sum", "any size")
         assert side is not None

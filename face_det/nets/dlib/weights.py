@@ -1,7 +1,7 @@
 """Reads the networks that dlib serialised (.dat), without dlib.
 
-The format has neither header nor checksum: numbers of variable length, layer after layer. So
-nothing in it is trusted: a length is held against the bytes that are left before anything is
+The format has neither a header nor a checksum: numbers of variable length, layer after layer. So
+nothing in it is trusted: a length is checked against the bytes that are left before anything is
 allocated, every name and version is checked, and no byte may be left over at the end.
 """
 
@@ -35,7 +35,10 @@ MAX_LAYERS = 1000
 
 
 def read_network(path: Path) -> Network:
-    """The network in a .dat file; WeightsError names file, byte, expectation and finding."""
+    """Read the network in a .dat file.
+
+    Raises WeightsError with the file, the byte, what was expected and what was found.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -46,7 +49,7 @@ def read_network(path: Path) -> Network:
 
 
 def parse_network(data: bytes, place: str) -> Network:
-    """The network in `data`; `place` is what errors call it. Raises WeightsError."""
+    """Parse the network in `data`; error messages call it `place`. Raises WeightsError."""
     reader = DlibStreamReader(data, place)
     reader.exactly(1, "the version of the loss layer")
     mmod = _loss(reader)
@@ -73,9 +76,10 @@ def _loss(reader: DlibStreamReader) -> MmodOptions | None:
 
 
 def _versions(reader: DlibStreamReader) -> list[int]:
-    """Version numbers of all layers, innermost first; 1 is a tag or a skip, 2 and 3 are layers.
+    """Read the version numbers of all layers and return them innermost first.
 
-    They are written outermost first and end where the length of the input's name begins.
+    1 is a tag or a skip, 2 and 3 are layers. They are written outermost first, and end where the length of
+    the input's name begins.
     """
     versions: list[int] = []
     start = reader.offset
@@ -95,8 +99,11 @@ def _input(reader: DlibStreamReader) -> tuple[tuple[float, float, float], Pair |
 
 
 def _layers(reader: DlibStreamReader, versions: list[int]) -> tuple[Layer, ...]:
-    """All layers. Tags and skips leave nothing but their version: a lone one is tag 1, a pair is
-    tag 2 and a skip back to tag 1. The next sum adds the latest tag."""
+    """Read all layers.
+
+    Tags and skips leave nothing but their version: a lone one is tag 1, a pair is tag 2 and a skip back to
+    tag 1. The next sum adds the latest tag.
+    """
     layers: list[Layer] = []
     tag = 1
     for version, run in groupby(versions):
@@ -112,7 +119,7 @@ def _layers(reader: DlibStreamReader, versions: list[int]) -> tuple[Layer, ...]:
 
 
 def _layer(reader: DlibStreamReader, version: int, tag: int, *, innermost: bool) -> Layer:
-    """One layer with its parameters, and what training left behind it (in these files, nothing)."""
+    """Read one layer with its parameters, and the training state behind it, which is empty in these files."""
     kind = reader.one_of(*_DETAILS, "add_prev_")
     layer = AddPrev(tag) if kind == "add_prev_" else _DETAILS[kind](reader, kind)
     for what in ("setup_called", "gradient_is_stale", "output_disabled"):
@@ -155,7 +162,7 @@ def _affine(reader: DlibStreamReader, kind: str) -> Affine:
 
 
 def _batch_norm(reader: DlibStreamReader, kind: str) -> Affine:
-    """A trained batch normalisation is an affine layer: its mean and variance no longer run."""
+    """Read a trained batch normalisation as an affine layer: its mean and variance are fixed."""
     start = reader.offset
     gamma, beta = _gamma_beta(reader)
     reader.tensor("means")
@@ -213,7 +220,7 @@ def _relu(reader: DlibStreamReader, kind: str) -> Relu:
 
 
 def _rates(reader: DlibStreamReader) -> None:
-    """Four numbers that steered the training: rate and decay, of weights and of biases."""
+    """Read four numbers that controlled training: the rate and decay of the weights and of the biases."""
     for what in ("the learning rate", "the weight decay", "the biases' rate", "the biases' decay"):
         reader.number(what)
 

@@ -1,4 +1,4 @@
-"""Runs ONNX models on what the configuration asks for, and never silently on something else."""
+"""The boundary between a session and the libraries that run its model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ Feeds = Mapping[str, npt.NDArray[Any]]
 
 
 class BackendError(Exception):
-    """What a library said against a model or an input, in one line; `by` is its name and version."""
+    """A library rejected a model or an input: its reason in one line. `by` is the library's name and
+    version."""
 
     def __init__(self, by: str, why: str) -> None:
         super().__init__(why)
@@ -20,10 +21,10 @@ class BackendError(Exception):
 
 
 class Backend(Protocol):
-    """One model in one library; `name` is what a status says."""
+    """One model loaded in one library. `name` is what a status reports."""
 
     name: str
 
     def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
-        """All outputs, in the model's order; Refusal for inputs that do not fit."""
+        """Compute all outputs, in the model's order; BackendError for inputs that do not fit the model."""
         ...

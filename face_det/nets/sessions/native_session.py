@@ -1,4 +1,4 @@
-"""One of dlib's networks, most of its convolutions by kernels of our own, the rest by ONNX Runtime."""
+"""Runs one of dlib's networks: most convolutions on our own kernels, the rest in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NATIVE_NAME = "onnxruntime+native"
 
 
 class NativeSession:
-    """See runtime.Library. `name` is one of dlib's networks."""
+    """A Backend for one of dlib's networks, `mmod` or `resnet`."""
 
     name = NATIVE_NAME
 
@@ -38,12 +38,12 @@ class NativeSession:
         self._executor = ThreadPoolExecutor(compute.threads - 1, "convolve") if compute.threads > 1 else None
 
     def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
-        """See runtime.Library."""
+        """Compute all outputs; see Backend."""
         (maps,) = self._stem.run(feeds)
         return self._head.run({"maps": self._through(maps)})
 
     def _through(self, maps: Float32Array) -> Float32Array:
-        """The body: several images are shared out among the threads, a single one's tiles are."""
+        """Run the body. Threads share out several images, or the tiles of a single one."""
         if self._executor is None:
             return self._body(maps)
         if len(maps) <= 1:
@@ -54,7 +54,7 @@ class NativeSession:
 
 
 class _ConvolutionStep(NamedTuple):
-    """A convolution, with what follows it: adding what a tag remembers, if the sizes are equal, and ReLU."""
+    """A convolution and what follows it: the sum with a tagged map, if the sizes are equal, and the ReLU."""
 
     convolution: winograd.CompiledConvolution
     added: int | None
@@ -62,7 +62,7 @@ class _ConvolutionStep(NamedTuple):
 
 
 class NetworkBody:
-    """Layers that `dlib_layers.split` calls the body, on maps (n, rows, columns, channels)."""
+    """The layers that `split_layers` calls the body, for maps of shape (n, rows, columns, channels)."""
 
     def __init__(self, layers: list[Layer], code: CompiledKernels) -> None:
         self._steps = _fuse_steps(layers, code)
@@ -70,7 +70,7 @@ class NetworkBody:
     def __call__(
         self, maps: Float32Array, threads: int = 1, executor: ThreadPoolExecutor | None = None
     ) -> Float32Array:
-        """What the last layer makes of the maps."""
+        """Compute the last layer's output for the given maps."""
         remembered: dict[int, Float32Array] = {}
         for step in self._steps:
             match step:
@@ -94,7 +94,7 @@ class NetworkBody:
 
 
 def _fuse_steps(layers: list[Layer], code: CompiledKernels) -> list[_ConvolutionStep | Layer]:
-    """The layers with convolutions made ready, and what can be done in the same breath put into them."""
+    """Prepare the convolutions, each fused with the sum and the ReLU that follow it."""
     rest = list(layers)
     steps: list[_ConvolutionStep | Layer] = []
 
@@ -115,7 +115,7 @@ def _fuse_steps(layers: list[Layer], code: CompiledKernels) -> list[_Convolution
 
 
 def _add_padded(one: Float32Array, other: Float32Array, relu: bool) -> Float32Array:
-    """The sum of two maps; each is filled up with zeros to the larger of both, behind and below."""
+    """Add two maps, each padded with zeros at the end of every axis to the larger size of both."""
     largest = np.maximum(one.shape, other.shape)
     total = np.zeros(largest, np.float32)
     for each in (one, other):
@@ -124,7 +124,7 @@ def _add_padded(one: Float32Array, other: Float32Array, relu: bool) -> Float32Ar
 
 
 def _average_2x2(maps: Float32Array) -> Float32Array:
-    """The means of 2 x 2."""
+    """Average each square of 2 x 2 pixels."""
     rows, columns = maps.shape[1] // 2 * 2, maps.shape[2] // 2 * 2
     whole = maps[:, :rows, :columns]
     total = whole[:, ::2, ::2] + whole[:, ::2, 1::2] + whole[:, 1::2, ::2] + whole[:, 1::2, 1::2]

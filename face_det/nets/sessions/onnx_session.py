@@ -1,4 +1,4 @@
-"""A model in ONNX Runtime, on the processor or on a graphics card. Its only importer."""
+"""Runs a model in ONNX Runtime, on the processor or a graphics card. No other module imports onnxruntime."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _ERRORS = (
     state.NotImplemented,
     state.RuntimeException,
 )
-"""What ONNX Runtime raises; they have no parent of their own."""
+"""ONNX Runtime's exceptions, which have no common base class."""
 
 _CUDA_OPTIONS = {
-    # TensorFloat-32 would round as bf16 does, nearly.
+    # TensorFloat-32 would round almost as coarsely as bf16.
     "use_tf32": "0",
-    # Pictures come in any size: a search for the fastest algorithm for each would never end.
+    # Images come in any size: searching for the fastest algorithm for each would never end.
     "cudnn_conv_algo_search": "HEURISTIC",
     "arena_extend_strategy": "kSameAsRequested",
 }
 
 
 class OnnxSession:
-    """See runtime.Library."""
+    """A Backend that runs a model in ONNX Runtime."""
 
     def __init__(self, model: bytes, compute: Compute) -> None:
         cuda = compute.device == "cuda"
@@ -51,7 +51,7 @@ class OnnxSession:
                 model,
                 _session_options(compute.threads),
                 providers=[(CUDA_PROVIDER, _CUDA_OPTIONS)] if cuda else ["CPUExecutionProvider"],
-                # Otherwise it goes on with the processor, should the card fail.
+                # Otherwise a failing card would silently be replaced by the processor.
                 enable_fallback=0,
             )
         except _ERRORS as error:
@@ -64,13 +64,13 @@ class OnnxSession:
                 ]
             )
         self._options = onnxruntime.RunOptions()
-        # Give back what a large picture needed: the next may be small, or hours away.
+        # Return what a large image needed: the next one may be small, or hours away.
         self._options.add_run_config_entry(
             "memory.enable_memory_arena_shrinkage", "cpu:0;gpu:0" if cuda else "cpu:0"
         )
 
     def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
-        """See runtime.Library."""
+        """Compute all outputs; see Backend."""
         try:
             return list(self._session.run(None, dict(feeds), self._options))
         except (*_ERRORS, ValueError) as error:
@@ -78,7 +78,7 @@ class OnnxSession:
 
 
 def _require_cuda() -> None:
-    """ConfigError if this build of ONNX Runtime has no CUDA."""
+    """Raise ConfigError if this build of ONNX Runtime has no CUDA."""
     if CUDA_PROVIDER not in onnxruntime.get_available_providers():
         raise ConfigError(
             [
@@ -86,7 +86,7 @@ def _require_cuda() -> None:
                 "python -m pip uninstall onnxruntime, then install 'onnxruntime-gpu[cuda,cudnn]'; or set cpu"
             ]
         )
-    # CUDA's own libraries, where they came as Python packages; it prints what it misses.
+    # Loads CUDA's libraries where they were installed as Python packages; it prints what is missing.
     with contextlib.redirect_stdout(sys.stderr):
         onnxruntime.preload_dlls()
 
@@ -95,9 +95,9 @@ def _session_options(threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Waiting threads that spin are slower than one thread as soon as somebody else wants the core.
+    # Threads that spin while they wait are slower than one thread once anyone else wants the core.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A plan of the memory is kept for every shape of input; pictures come in any.
+    # A memory plan would be kept for every input shape, and images come in any shape.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     return options

@@ -1,4 +1,4 @@
-"""A model in OpenVINO, in fp32 or bf16. Its only importer."""
+"""Runs a model in OpenVINO, in fp32 or bf16. No other module imports openvino."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from face_det.nets.compute import Compute
 from face_det.nets.sessions.backend import BackendError, Feeds
 
 MIN_VERSION = (2025, 0)
-"""The first whose models give memory back."""
+"""The first version whose compiled models can return memory."""
 
 _ERRORS = (RuntimeError, TypeError, ValueError)
-"""What it raises for models and inputs."""
+"""OpenVINO's exceptions for models and inputs that it rejects."""
 
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
-"""Either multiplies in bf16, as Linux spells it. Without, it would be fp32 in disguise, and slower."""
+"""CPU flags, as Linux spells them, of instructions that multiply in bf16. Without either of them, bf16
+would be fp32 in disguise, and slower."""
 
 
 class OpenvinoSession:
-    """See runtime.Library."""
+    """A Backend that runs a model in OpenVINO."""
 
     def __init__(self, model: bytes, compute: Compute) -> None:
         openvino = _import_openvino(compute)
@@ -38,7 +39,7 @@ class OpenvinoSession:
         self._settings = _settings(compute)
         try:
             self._model = self._core.read_model(model)
-            # A compiled model runs one input at a time: each caller takes one from here.
+            # A compiled model runs one input at a time, so each caller takes one from this list.
             self._idle = [self._compiled()]
         except _ERRORS as error:
             raise self._refusal(error) from error
@@ -48,21 +49,21 @@ class OpenvinoSession:
         }
 
     def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
-        """See runtime.Library."""
+        """Compute all outputs; see Backend."""
         self._check(feeds)
         try:
             compiled = self._idle.pop()
         except IndexError:
             compiled = self._compiled()
         try:
-            # A new one each time, as it keeps the last input.
+            # A new request each time, because a request keeps its last input in memory.
             request = compiled.create_infer_request()
             found = request.infer(dict(feeds), share_inputs=True)
             outputs = [found[port] for port in compiled.outputs]
         except _ERRORS as error:
             raise self._refusal(error) from error
         finally:
-            # Give back what a large picture needed: the next may be small, or hours away.
+            # Return what a large image needed: the next one may be small, or hours away.
             compiled.release_memory()
             self._idle.append(compiled)
         return outputs
@@ -71,7 +72,8 @@ class OpenvinoSession:
         return self._core.compile_model(self._model, "CPU", self._settings)
 
     def _check(self, feeds: Feeds) -> None:
-        """Refusal unless each input is there, in its type and shape: OpenVINO would take others."""
+        """Raise BackendError unless each input is there with its type and shape; OpenVINO would accept
+        others."""
         for name, (shape, dtype) in self._inputs.items():
             if name not in feeds:
                 raise BackendError(self._by, f"{name} is missing")
@@ -87,12 +89,12 @@ class OpenvinoSession:
             raise BackendError(self._by, f"{', '.join(unknown)} is no input")
 
     def _refusal(self, error: Exception) -> BackendError:
-        # Lines of where in its source come first.
+        # The first lines only say where in OpenVINO's source the error was raised.
         return BackendError(self._by, (str(error).strip().splitlines() or [type(error).__name__])[-1])
 
 
 def require_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
-    """ConfigError unless the processor computes in bf16."""
+    """Raise ConfigError unless the processor computes in bf16."""
     try:
         text = cpuinfo.read_text("utf-8", "replace")
     except OSError:
@@ -109,10 +111,10 @@ def require_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
 
 
 def _import_openvino(compute: Compute) -> ModuleType:
-    """The module openvino; ConfigError if it is missing or too old."""
+    """Import openvino; ConfigError if it is missing or too old."""
     asked = "precision: bf16" if compute.runtime == "auto" else "runtime: openvino"
     advice = f"python -m pip install 'openvino>={MIN_VERSION[0]}.{MIN_VERSION[1]}'"
-    # It tells its maker of each import, through this module, unless that is missing.
+    # OpenVINO reports each import to its maker through this module, unless it is missing.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -141,8 +143,8 @@ def _settings(compute: Compute) -> dict[str, Any]:
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": compute.threads,
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[compute.precision],
-        # Others may want the same core.
+        # Other processes may want the same core.
         "ENABLE_CPU_PINNING": False,
-        # Code is kept for so many shapes of input; pictures come in any.
+        # How many input shapes to keep code for; images come in any shape.
         "CPU_RUNTIME_CACHE_CAPACITY": 16,
     }

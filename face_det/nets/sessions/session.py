@@ -1,4 +1,4 @@
-"""Runs ONNX models on what the configuration asks for, and never silently on something else."""
+"""Runs ONNX models on the configured runtime, and never silently on another one."""
 
 from __future__ import annotations
 
@@ -10,33 +10,38 @@ import numpy.typing as npt
 from face_det.errors import ConfigError, ModelError
 from face_det.nets import memory
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
+from face_det.nets.model_cache import load_onnx_model
 from face_det.nets.sessions.backend import Backend, BackendError, Feeds
+from face_det.nets.winograd.convolution import load_checked_kernels
 
 TRIM_AFTER_BYTES = 1_000_000_000
-"""Bytes of input: a dozen frames of a camera. After each single one, a twentieth of the time went into it."""
+"""Bytes of input, about a dozen camera frames. Returning memory after every frame took a twentieth of
+the time."""
 
 
 class Session:
-    """A loaded model. `run` may be called from several threads at once; it lets go of the
-    interpreter lock, so that a daemon answers heartbeats meanwhile.
+    """A loaded model.
 
-    `name` says what runs it, as in `onnxruntime` or `openvino bf16`. Raises ConfigError for what
-    this machine or its packages cannot do, ModelError for a model that does not load.
+    `run` may be called from several threads at once. It releases the interpreter lock, so a daemon
+    goes on answering heartbeats. `name` tells what runs the model, such as `onnxruntime` or
+    `openvino bf16`. Raises ConfigError for what this machine or its packages cannot do, and ModelError
+    for a model that does not load.
     """
 
     def __init__(self, model: bytes | Backend, compute: Compute = DEFAULT_COMPUTE) -> None:
-        self._library = _load_backend(model, compute) if isinstance(model, bytes) else model
-        self.name = self._library.name
+        self._backend = _load_backend(model, compute) if isinstance(model, bytes) else model
+        self.name = self._backend.name
         self._since = 0
 
     def run(self, feeds: Feeds) -> list[npt.NDArray[np.float32]]:
-        """All outputs of the model; ModelError if an input is missing or has another shape."""
+        """Compute all outputs of the model; ModelError if an input is missing or has another shape or
+        type."""
         try:
-            outputs = self._library.run(feeds)
-        except BackendError as refusal:
+            outputs = self._backend.run(feeds)
+        except BackendError as error:
             shapes = ", ".join(f"{name} {value.shape}" for name, value in feeds.items())
-            raise ModelError(f"inputs must fit the model, got {shapes}: {refusal}") from refusal.__cause__
-        # Threads may lose a sum to each other; then it is the next run's turn.
+            raise ModelError(f"inputs must fit the model, got {shapes}: {error}") from error.__cause__
+        # Threads may overwrite each other's sums; then a later run trims the heap.
         self._since += sum(value.nbytes for value in feeds.values())
         if self._since >= TRIM_AFTER_BYTES:
             self._since = 0
@@ -45,38 +50,41 @@ class Session:
 
 
 def load_dlib_session(name: str, compute: Compute = DEFAULT_COMPUTE) -> Session:
-    """One of dlib's networks, mmod or resnet: with kernels of our own where they are wanted and there are
-    any. Raises as Session does, WeightsError if its weights are missing or damaged."""
-    from face_det.nets import model_cache
-    from face_det.nets.winograd import convolution
+    """Load one of dlib's networks, `mmod` or `resnet`.
 
+    It runs on our own compiled kernels where `compute` allows them and they were built. Raises what
+    Session raises, and WeightsError if the network's weights are missing or damaged.
+    """
     if compute.native:
-        kernels = convolution.load_checked_kernels()
-        if not isinstance(kernels, str):
+        found = load_checked_kernels()
+        if found.kernels is not None:
+            kernels = found.kernels
+            # Imports ONNX Runtime, which takes time and memory.
             from face_det.nets.sessions.native_session import NativeSession
 
             return Session(
                 _make_backend(lambda: NativeSession(name, compute, kernels), f"the parts of {name}")
             )
         if compute.runtime == "native":
-            raise ConfigError([f"runtime: native needs face_det's own kernels, but {kernels}; or set auto"])
-    return Session(model_cache.load_onnx_model(name), compute)
+            raise ConfigError(
+                [f"runtime: native needs face_det's own kernels, but {found.reason}; or set auto"]
+            )
+    return Session(load_onnx_model(name), compute)
 
 
 def _load_backend(model: bytes, compute: Compute) -> Backend:
-    # Each takes time and memory to import, and OpenVINO need not be there.
-    OnnxSession: Callable[[bytes, Compute], Backend]
+    # Each library takes time and memory to import, and OpenVINO may not be installed.
     if compute.library == "openvino":
-        pass
+        from face_det.nets.sessions.openvino_session import OpenvinoSession as Loaded
     else:
-        from face_det.nets.sessions.onnx_session import OnnxSession
-    return _make_backend(lambda: OnnxSession(model, compute), f"a model of {len(model)} bytes")
+        from face_det.nets.sessions.onnx_session import OnnxSession as Loaded  # type: ignore[assignment]
+    return _make_backend(lambda: Loaded(model, compute), f"a model of {len(model)} bytes")
 
 
 def _make_backend(make: Callable[[], Backend], what: str) -> Backend:
     try:
         return make()
-    except BackendError as refusal:
+    except BackendError as error:
         raise ModelError(
-            f"{what}: must load in {refusal.by}, got {refusal}; install face_det's requirements again"
-        ) from refusal.__cause__
+            f"{what}: must load in {error.by}, got {error}; install face_det's requirements again"
+        ) from error.__cause__

@@ -1,13 +1,14 @@
-"""Convolutions with a quarter of the multiplications, by code of our own: native/winograd.c.
+"""Convolutions with a quarter of the multiplications, computed by our own compiled code, winograd.c.
 
-Maps are arrays (n, rows, columns, channels) of float32, with channels filled up to a multiple of 16. Outputs
-come in tiles of 4 x 4. A tile of y = w * x (correlated, r taps, in one dimension) is
+Maps are arrays (n, rows, columns, channels) of float32, with channels padded to a multiple of 16. Outputs
+are computed in tiles of 4 x 4. A tile of y = w * x (a correlation with r taps, in one dimension) is
 
     y = A [(G w) . (B x)]
 
-with the matrices of Toom and Cook: x and w are polynomials, evaluated at 4 + r - 1 points (infinity is one),
-multiplied point by point, and interpolated. All is linear, so that two dimensions are done one after the
-other, and sums over channels are taken at the points: matrix products, 36 or 64 for each tile.
+with the matrices of Toom and Cook: x and w are polynomials that are evaluated at 4 + r - 1 points
+(infinity is one of them), multiplied point by point, and interpolated. Every step is linear, so two
+dimensions are computed one after the other, and sums over channels are taken at the points: these are
+matrix products, 36 or 64 for each tile.
 
 A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks (2016).
 """
@@ -26,30 +27,30 @@ import numpy.typing as npt
 
 from face_det.nets.network import Conv, Float32Array
 from face_det.nets.winograd import kernels
-from face_det.nets.winograd.kernels import CompiledKernels
+from face_det.nets.winograd.kernels import CompiledKernels, KernelStatus
 
 TILE = 4
 CHANNEL_MULTIPLE = 16
-"""Channels are filled up to a multiple of it."""
+"""Channels are padded to a multiple of this."""
 
 INTERPOLATION_POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, 0.5, -0.5)}
-"""Of filters with so many taps, but for infinity: those that keep the numbers small."""
+"""Interpolation points besides infinity, by filter size; these keep the numbers small."""
 
 
 @functools.cache
-def load_checked_kernels() -> CompiledKernels | str:
-    """This machine's kernels, or why there are none, as a clause."""
+def load_checked_kernels() -> KernelStatus:
+    """Load this machine's kernels, provided that they compute correctly."""
     found = kernels.load_kernels()
-    # Code for this very processor, by a compiler that nobody here has seen: a wrong number is a wrong name.
-    if isinstance(found, CompiledKernels) and not verify_kernels(found):
-        return "they compute wrongly; install face_det again, with another compiler"
+    # The code was compiled for this very processor by an unknown compiler: a wrong number is a wrong name.
+    if found.kernels is not None and not verify_kernels(found.kernels):
+        return KernelStatus(None, "they compute wrongly; install face_det again, with another compiler")
     return found
 
 
 def verify_kernels(code: CompiledKernels) -> bool:
-    """Whether they compute what `direct` does, on small maps of numbers with a remainder of a tile."""
+    """Check the kernels against `convolve_directly`, on small maps with incomplete tiles at the edges."""
     random = np.random.default_rng(1)
-    # Wide enough for whole registers of results with stride 2, too.
+    # Wide enough to fill whole registers with results at stride 2, too.
     maps = random.uniform(-1, 1, (2, 9, 27, CHANNEL_MULTIPLE)).astype(np.float32)
     for outputs, taps, stride, padding in ((48, 5, 1, 2), (32, 3, 1, 1), (64, 5, 2, 0), (32, 3, 2, 0)):
         filters = random.uniform(-1, 1, (outputs, CHANNEL_MULTIPLE, taps, taps)).astype(np.float32)
@@ -64,7 +65,7 @@ def verify_kernels(code: CompiledKernels) -> bool:
 
 
 def convolve_directly(layer: Conv, maps: Float32Array) -> npt.NDArray[np.float64]:
-    """The layer's maps, by the definition."""
+    """Compute a convolution by its definition, slowly."""
     stride, padding, taps = layer.stride[0], layer.padding[0], layer.filters.shape[2]
     around = np.pad(maps.astype(np.float64), [(0, 0), (padding, padding), (padding, padding), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(around, (taps, taps), axis=(1, 2))
@@ -73,17 +74,17 @@ def convolve_directly(layer: Conv, maps: Float32Array) -> npt.NDArray[np.float64
 
 
 def suits_winograd(layer: Conv) -> bool:
-    """Whether `Convolution` takes this layer, and is faster at it.
+    """Tell whether `CompiledConvolution` accepts this layer and is faster at it than ONNX Runtime.
 
-    Not with few inputs, and not with so many filters that they would have to be read from memory for
-    a handful of tiles.
+    Layers with few inputs are not faster, nor those with so many filters that they would have to be read from
+    memory for a handful of tiles.
     """
     outputs, inputs, rows, columns = layer.filters.shape
     if rows != columns or rows not in INTERPOLATION_POINTS or inputs < CHANNEL_MULTIPLE:
         return False
     if (layer.stride, layer.padding) not in (((1, 1), (rows // 2,) * 2), ((2, 2), (0, 0))):
         return False
-    # What every processor's code has groups for.
+    # The code has output groups for these on every processor.
     if padded_channels(outputs) % 48 and padded_channels(outputs) % 32:
         return False
     taps, phases = (rows, 1) if layer.stride == (1, 1) else (3, 4)
@@ -91,11 +92,17 @@ def suits_winograd(layer: Conv) -> bool:
 
 
 MAX_FILTER_NUMBERS = 2**19
-"""Numbers of a layer, at the points: what a core's own cache can hold. With more, one face takes longer."""
+"""Most transformed filter numbers of a layer: what fits a core's own cache. With more, a single face takes
+longer."""
 
 
 def winograd_matrices(points: tuple[float, ...]) -> tuple[npt.NDArray[np.float64], ...]:
-    """A (TILE, n), G (n, taps) and B (n, n) for n - 1 points and infinity."""
+    """Return the transforms A (TILE, n), G (n, taps) and B (n, n) for n - 1 points and infinity.
+
+    >>> output, filters, inputs = winograd_matrices(INTERPOLATION_POINTS[3])
+    >>> output.shape, filters.shape, inputs.shape
+    ((4, 6), (6, 3), (6, 6))
+    """
     count = len(points) + 1
     taps = count - TILE + 1
     back = np.zeros((TILE, count))
@@ -112,8 +119,8 @@ def winograd_matrices(points: tuple[float, ...]) -> tuple[npt.NDArray[np.float64
 
 
 class _CallPlan(NamedTuple):
-    """What a call is for maps of one size: the result's shape, how many pieces of work there are, which may
-    be shared out among threads, and the floats of memory that each thread needs meanwhile."""
+    """A call for maps of one size: the result's shape, the number of pieces of work, which threads may share,
+    and the floats of scratch memory that each thread needs."""
 
     layer: kernels.ConvolutionStruct
     shape: tuple[int, int, int, int]
@@ -122,7 +129,7 @@ class _CallPlan(NamedTuple):
 
 
 class CompiledConvolution:
-    """One layer that `fits`, with its filters at the points. May be called from several threads at once."""
+    """A layer that `suits_winograd`, with transformed filters. Several threads may call it at once."""
 
     def __init__(self, layer: Conv, code: CompiledKernels) -> None:
         self._code = code
@@ -134,7 +141,7 @@ class CompiledConvolution:
         more = [(0, padded_channels(channels) - channels) for channels in layer.filters.shape[:2]]
         filters = np.pad(layer.filters.astype(np.float64), [*more, (0, 0), (0, 0)])
         self._points = 0
-        # 3 x 3 with stride 2 would be four phases of 2 x 2: nothing to save.
+        # 3 x 3 with stride 2 would be four phases of 2 x 2, which saves nothing.
         self._direct = (self._window, self._stride) == (3, 2)
         packed = _group_filters(filters, self._group) if self._direct else self._at_points(filters)
         self._filters = _aligned_array(packed.shape)
@@ -143,7 +150,7 @@ class CompiledConvolution:
         self._planned = functools.lru_cache(8)(self._plan)
 
     def _at_points(self, filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Filters (outputs, inputs, r, r) at all pairs of points."""
+        """Transform filters (outputs, inputs, r, r) to all pairs of points."""
         if self._stride == 2:
             filters = _split_stride_2(filters)
         _, at, _ = winograd_matrices(INTERPOLATION_POINTS[filters.shape[2]])
@@ -154,7 +161,7 @@ class CompiledConvolution:
         return np.asarray(grouped.swapaxes(1, 2))
 
     def shape(self, maps: tuple[int, ...]) -> tuple[int, int, int, int]:
-        """Of the result, for maps of a shape."""
+        """Return the shape of the result for maps of a shape."""
         rows, columns = (
             max((side + 2 * self._padding - self._window) // self._stride + 1, 0) for side in maps[1:3]
         )
@@ -180,15 +187,18 @@ class CompiledConvolution:
         threads: int = 1,
         executor: Executor | None = None,
     ) -> Float32Array:
-        """The layer's maps for maps (n, rows, columns, inputs); `residuals`, of the result's shape, are
-        added before the ReLU. With an executor, `threads` parts are done by it and this thread."""
+        """Compute the layer for maps (n, rows, columns, inputs).
+
+        `residuals`, of the result's shape, are added before the ReLU. With an executor, the work is split
+        into `threads` parts; this thread does one of them.
+        """
         maps = _require_shape("maps", maps, (*maps.shape[:3], self.inputs))
         plan = self._planned(maps.shape, relu)
         results = _aligned_array(plan.shape)
         others = None if residuals is None else _require_shape("residuals", residuals, plan.shape)
         arrays = (maps.ctypes.data, None if others is None else others.ctypes.data, results.ctypes.data)
 
-        # A part holds what it reads and writes: should this thread's fail, others may still be at work.
+        # Each part keeps its arrays alive: if this thread fails, others may still be working.
         def part(first: int, last: int, _held: object = (maps, others, results)) -> None:
             self._code.library.face_det_convolve(
                 self._code.lanes, plan.layer, *arrays, first, last, _scratch(plan.scratch)
@@ -204,26 +214,32 @@ class CompiledConvolution:
 
 
 def padded_channels(channels: int) -> int:
-    """So many, filled up."""
+    """Round a number of channels up to a multiple of CHANNEL_MULTIPLE.
+
+    >>> padded_channels(45)
+    48
+    """
     return channels + -channels % CHANNEL_MULTIPLE
 
 
 def _require_shape(name: str, maps: Float32Array, shape: tuple[int, ...]) -> Float32Array:
-    """The maps in one piece; the code takes on trust what they look like."""
+    """Return the maps as one block of memory; the compiled code trusts their shape and type."""
     if maps.shape != shape or maps.dtype != np.float32:
         raise ValueError(f"{name} must be {shape} of float32, got {maps.shape} of {maps.dtype}")
     return np.ascontiguousarray(maps)
 
 
 def _group_filters(filters: npt.NDArray[np.float64], group: int) -> npt.NDArray[np.float64]:
-    """Filters (outputs, inputs, r, r) as [outputs / group][row][column][input][group]."""
+    """Rearrange filters (outputs, inputs, r, r) as [outputs / group][row][column][input][group]."""
     moved = filters.reshape(-1, group, *filters.shape[1:])
     return np.ascontiguousarray(moved.transpose(0, 3, 4, 2, 1))
 
 
 def _split_stride_2(filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Filters of stride 2 as filters (outputs, 4 * inputs, 3, 3) of stride 1 over even and odd rows and
-    columns: taps 0, 2, 4 see the even ones, taps 1 and 3 the odd ones."""
+    """Turn filters of stride 2 into filters (outputs, 4 * inputs, 3, 3) of stride 1.
+
+    They run over even and odd rows and columns: taps 0, 2 and 4 see the even ones, taps 1 and 3 the odd ones.
+    """
     phases = []
     for row in (0, 1):
         for column in (0, 1):
@@ -233,7 +249,8 @@ def _split_stride_2(filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
 
 
 def _aligned_array(shape: tuple[int, ...]) -> Float32Array:
-    """An array that begins where a vector may: twice as fast to read where each would lie in two lines."""
+    """Allocate an array aligned to a cache line. Vectors that straddle two lines take twice as long to
+    read."""
     room = np.empty(math.prod(shape) * 4 + 64, np.uint8)
     made: Float32Array = np.ndarray(shape, np.float32, room, -room.ctypes.data % 64)
     return made
@@ -243,7 +260,8 @@ _thread_memory = threading.local()
 
 
 def _scratch(floats: int) -> int:
-    """The address of so much memory of this thread's own, a megabyte or two; it may hold anything."""
+    """Return the address of scratch memory of this thread's own, a megabyte or two; its content is
+    arbitrary."""
     if getattr(_thread_memory, "floats", -1) < floats:
         _thread_memory.room, _thread_memory.floats = _aligned_array((floats,)), floats
         _thread_memory.address = _thread_memory.room.ctypes.data

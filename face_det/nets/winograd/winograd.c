@@ -1,5 +1,5 @@
 /* Convolutions by Winograd's minimal filtering: tiles of 4 x 4 outputs, with 6 x 6 products of each pair of
- * channels where 3 x 3 filters need 144, and 8 x 8 where 5 x 5 filters need 400. See winograd.py, which
+ * channels where 3 x 3 filters need 144, and 8 x 8 where 5 x 5 filters need 400. See convolution.py, which
  * prepares the filters and is the only caller; the sizes it gives are taken on trust.
  *
  * S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast Algorithms for

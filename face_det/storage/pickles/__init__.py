@@ -1,1 +1,1 @@
-"""Pickles that hold data and nothing else, also those of older scikit-learn and XGBoost versions."""
+"""Load pickles that hold nothing but data, including those of older scikit-learn and XGBoost versions."""

@@ -1,15 +1,15 @@
-"""Pickles that hold data and nothing else: arrays and a list of estimators, by name.
+"""Load pickles that may hold nothing but data: arrays, and estimators from an allow-list.
 
-A pickle is a program: it may name any function of any module and call it. Here it cannot:
-- A name in the file becomes a `Named`, a pair of strings. Nothing is imported because a file says so.
-- Only `pickle_rules` turns a Named into a value, with functions of ours that check what they are
-  given; it knows some forty names. Anything else is refused by name, and so are the opcodes that
-  reach further (persistent ids, the extension registry, instances by constructor, outside buffers).
-- State goes only into instances of listed classes, never into a class or a function.
-- Keys of dictionaries and sets are plain, so that hashing them ends.
-It is written in Python for that (`pickle._Unpickler`, the class that joblib builds on as well), where
-each step can be looked at. What a class does with state that is well-formed and wrong is not judged
-here: xgboost parses its own model, in C++.
+A pickle is a program: it may name any function of any module and call it. Not here:
+- A name in the file becomes a `GlobalName`, a pair of strings. The file cannot cause an import.
+- Only `allow_list` turns a GlobalName into a value, with our own functions that check their arguments.
+  It knows about forty names. Any other name is refused, and so are the opcodes that could do more
+  (persistent ids, the extension registry, instances made by a constructor, out-of-band buffers).
+- State is only ever set on instances of allowed classes, never on a class or a function.
+- Keys of dictionaries and sets are plain values, so that hashing them takes bounded time.
+It is pure Python (`pickle._Unpickler`, which joblib builds on too), so every step can be checked.
+What a class does with state that is well-formed but wrong is not checked here. `sklearn_compat` and
+`xgboost_compat` check the models that native code would trust blindly.
 """
 
 from __future__ import annotations

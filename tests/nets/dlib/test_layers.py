@@ -1,4 +1,4 @@
-"""Where dlib's networks are cut: what our kernels are good at in one piece, and nothing lost."""
+"""dlib's networks are split into a stem, a body that our kernels compute, and a head; nothing is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def whole(parts: LayerParts) -> list[Layer]:
 
 
 def same(one: list[Layer], other: list[Layer]) -> bool:
-    """The very same objects: none left out, none twice, in order."""
+    """Whether two lists hold the very same objects, in order."""
     return list(map(id, one)) == list(map(id, other))
 
 
@@ -37,7 +37,7 @@ def real(name: str) -> tuple[list[Layer], LayerParts]:
 
 
 def sizes(layers: list[Layer]) -> list[tuple[int, ...]]:
-    """Filters' shapes and strides."""
+    """The filters' shapes and strides."""
     return [(*layer.filters.shape, layer.stride[0]) for layer in layers if isinstance(layer, Conv)]
 
 
@@ -74,7 +74,7 @@ def test_the_embedders_parts() -> None:
 
 @pytest.mark.parametrize("name", ["mmod", "resnet"])
 def test_no_part_asks_for_what_another_remembers(name: str) -> None:
-    """Each part could be run alone: whole blocks, and in the body nothing that it cannot do."""
+    """Each part runs alone: whole blocks, and a body with nothing that the kernels cannot do."""
     _, parts = real(name)
     for part in parts:
         tagged = set()
@@ -89,7 +89,7 @@ def test_no_part_asks_for_what_another_remembers(name: str) -> None:
 
 
 def test_nothing_fits() -> None:
-    """All is head: one library does it, and there is no stem to wait for."""
+    """Everything is head: one library computes it, and there is no stem to wait for."""
     layers: list[Layer] = [
         conv(64),
         Relu(),
@@ -105,7 +105,7 @@ def test_nothing_fits() -> None:
 
 
 def test_everything_fits() -> None:
-    """All is body, but for a ReLU before the first convolution."""
+    """Everything is body, except a ReLU before the first convolution."""
     layers: list[Layer] = [conv(), Relu(), Tag(1), conv(), AddPrev(1), Relu(), HALVING_POOL, conv()]
     assert same(split_layers(layers, small).body, layers)
     parts = split_layers([Relu(), *layers], small)
@@ -115,7 +115,7 @@ def test_everything_fits() -> None:
 
 
 def test_the_longest_piece_is_the_body() -> None:
-    """The most convolutions, not the most layers; the first of two alike."""
+    """The body with most convolutions wins, not the one with most layers; the first one in a tie."""
     short: list[Layer] = [conv(), Relu(), Relu(), HALVING_POOL, HALVING_POOL]
     long: list[Layer] = [conv(), conv()]
     parts = split_layers([*short, conv(64), *long, conv(64), conv()], small)
@@ -126,7 +126,7 @@ def test_the_longest_piece_is_the_body() -> None:
 
 
 def test_a_block_is_not_cut() -> None:
-    """One layer that does not fit keeps all of its block out of the body, also where a tag is used twice."""
+    """A single unsuitable layer keeps its whole block out of the body, also where a tag is used twice."""
     block: list[Layer] = [Tag(1), conv(), Relu(), conv(64), AddPrev(1), Relu()]
     twice: list[Layer] = [Tag(1), conv(), AddPrev(1), conv(), conv(64), AddPrev(1)]
     for odd in (block, twice):
@@ -140,7 +140,7 @@ def test_a_block_is_not_cut() -> None:
 
 
 def test_a_pool_of_another_kind_does_not_fit() -> None:
-    """Only the mean of 2 x 2 does."""
+    """Only the mean of 2 x 2 may be part of a body."""
     for pool in (
         Pool("max", (2, 2), (2, 2), (0, 0)),
         Pool("avg", (0, 0), (1, 1), (0, 0)),
@@ -154,7 +154,7 @@ def test_a_pool_of_another_kind_does_not_fit() -> None:
 
 @pytest.mark.parametrize("use", [Skip(3), AddPrev(3)])
 def test_a_tag_that_is_missing_loses_nothing(use: Layer) -> None:
-    """What asks for it stays, so that the builder can refuse it; a tag that nobody asks for does no harm."""
+    """A layer without its tag is kept, so that the builder can reject it; an unused tag does no harm."""
     layers: list[Layer] = [conv(), use, conv(64), Tag(1), conv()]
     assert same(whole(split_layers(layers, small)), layers)
     assert same(whole(split_layers([use], small)), [use])

@@ -1,4 +1,4 @@
-"""The models made from dlib's networks."""
+"""The ONNX models made from dlib's networks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BUILT = {
 
 
 def meaning(model: bytes) -> Iterator[bytes]:
-    """Everything in a model that decides what it computes, whatever wrote it."""
+    """Return everything in a model that decides what it computes, whatever wrote it."""
     graph = onnx.load_model_from_string(model).graph
     for node in graph.node:
         attributes = sorted(
@@ -45,8 +45,8 @@ def meaning(model: bytes) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("what", BUILT[model_cache.BUILDER_VERSION])
 def test_another_model_needs_another_builder_number(what: str) -> None:
-    """The cache knows models by the builder's number: raise BUILDER when what is built changes, be it
-    because networks are cut elsewhere."""
+    """The cache identifies models by the builder's version: raise BUILDER_VERSION when what is built changes,
+    even if only because networks are split elsewhere."""
     name, _, part = what.partition(" ")
     model = model_cache.build_onnx_model(name, weights_path(name), part)
     digest = hashlib.sha256(b"".join(meaning(model))).hexdigest()
@@ -54,7 +54,7 @@ def test_another_model_needs_another_builder_number(what: str) -> None:
 
 
 def test_every_wide_layer_fills_its_vectors() -> None:
-    """45 channels became 48, and the head of one channel two convolutions of 9 and 1."""
+    """45 channels became 48, and the head of one channel became convolutions of 9 and 1."""
     graph = onnx.load_model_from_string(model_cache.build_onnx_model("mmod", weights_path("mmod"))).graph
     shapes = {weights.name: tuple(weights.dims) for weights in graph.initializer}
     filters = [shapes[node.input[1]] for node in graph.node if node.op_type == "Conv"]
@@ -62,7 +62,7 @@ def test_every_wide_layer_fills_its_vectors() -> None:
 
 
 def plain(layers: tuple[Layer, ...], tile: np.ndarray) -> np.ndarray:
-    """Layers one by one, as they stand in the file, in float64 and without any rewriting."""
+    """Compute the layers one by one, as they stand in the file, in float64 and without any rewriting."""
     x = tile.astype(np.float64)
     for layer in layers:
         if isinstance(layer, Conv):
@@ -80,7 +80,7 @@ def plain(layers: tuple[Layer, ...], tile: np.ndarray) -> np.ndarray:
 
 
 def test_rewriting_changes_nothing() -> None:
-    """Folded, filled up and split, the detector computes what its layers do one by one."""
+    """Folded, padded and split, the detector computes what its layers do one by one."""
     network: Network = dlib_weights.read_network(weights_path("mmod"))
     tile = np.random.default_rng(3).uniform(-0.5, 0.5, (3, 101, 133)).astype(np.float32)
     (scores,) = Session(onnx_export.export_detector(network)).run({"tile": tile[None] * 256})
@@ -89,7 +89,8 @@ def test_rewriting_changes_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["mmod", "resnet"])
 def test_parts_hand_each_other_maps(name: str) -> None:
-    """Images of any number, channels last: those of the stem's last layer, and for the head filled up."""
+    """Any number of images, channels last: the stem's last layer gives them, and the head takes them
+    padded."""
     network = dlib_weights.read_network(weights_path(name))
     stem = onnx.load_model_from_string(onnx_export.export_stem(network)).graph
     head = onnx.load_model_from_string(onnx_export.export_head(network)).graph

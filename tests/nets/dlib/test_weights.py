@@ -1,4 +1,4 @@
-"""The reader of dlib's files, and what becomes of files that are damaged or something else."""
+"""The reader of dlib's files, given good files, damaged ones and others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from face_det.nets.network import AddPrev, Affine, Conv, Dense, Network, Pool, S
 
 DETECTOR = weights_path("mmod").read_bytes()
 CHUNK = 64
-"""Bytes before and behind a name that are changed."""
+"""How many bytes before and after a name are changed."""
 
 
 def wrong(data: bytes) -> str:
@@ -80,17 +80,17 @@ def test_embedder_is_read_to_the_last_byte() -> None:
     ],
 )
 def test_what_is_wrong_is_said(data: bytes, message: str) -> None:
-    """Place, byte, what was expected, what was there."""
+    """The message tells the place, the byte, what was expected and what was found."""
     assert message in wrong(data)
 
 
 def test_other_files_of_the_package_are_refused() -> None:
-    """A landmark model is a dlib file too, but no network."""
+    """A landmark model is a dlib file too, but not a network."""
     assert "must be" in wrong(weights_path("landmarks5").read_bytes())
 
 
 def test_a_missing_file_and_a_folder_are_weights_errors(tmp_path: Path) -> None:
-    """The path and what the system said."""
+    """The message tells the path and what the system reported."""
     for path in (tmp_path / "none.dat", tmp_path):
         with pytest.raises(WeightsError, match=r"must be a readable file, got (No such file|Is a directory)"):
             weights.read_network(path)
@@ -104,7 +104,7 @@ def test_a_length_beyond_the_file_takes_no_memory() -> None:
 
 
 def test_an_empty_tensor_of_huge_sides_is_empty() -> None:
-    """No times 2**40 numbers are no numbers: the file is as good as before."""
+    """Zero times 2**40 numbers are no numbers: the file is as good as before."""
     at = DETECTOR.rindex(b"\x01\x02" + b"\x01\x00" * 4) + 2
     shape = b"\x01\x00" + b"\x06\x00\x00\x00\x00\x00\x01" * 3
     network = weights.parse_network(DETECTOR[:at] + shape + DETECTOR[at + 8 :], "net.dat")
@@ -112,7 +112,7 @@ def test_an_empty_tensor_of_huge_sides_is_empty() -> None:
 
 
 def test_layers_without_end_are_refused() -> None:
-    """A file of versions only does not become a list as long as the file."""
+    """A file that only has versions does not become a list as long as the file."""
     start = DETECTOR.index(b"\x01\x02\x01\x02\x01\x02")
     assert "the end of the layers' versions" in wrong(DETECTOR[:start] + b"\x01\x02" * 1_000_000)
 
@@ -126,7 +126,7 @@ def test_infinity_is_refused() -> None:
 
 
 def test_a_weight_that_is_no_number_is_refused() -> None:
-    """A NaN among the last weights, at its own byte."""
+    """A NaN among the last weights is reported at its own byte."""
     at = DETECTOR.rindex(b"con_4") + 400
     damaged = DETECTOR[:at] + b"\x00\x00\xc0\x7f" * 4 + DETECTOR[at + 16 :]
     assert "(finite numbers), got nan" in wrong(damaged)
@@ -136,18 +136,18 @@ def test_a_weight_that_is_no_number_is_refused() -> None:
 @given(end=st.integers(0, len(DETECTOR) - 1))
 @example(end=len(DETECTOR) - 1)
 def test_a_shorter_file_is_an_error(end: int) -> None:
-    """Wherever it ends."""
+    """A truncated file is rejected, wherever it ends."""
     wrong(DETECTOR[:end])
 
 
 def survive(data: bytes, build: Callable[[Network], bytes] = onnx_export.export_detector) -> None:
-    """Nothing but WeightsError, up to the finished model; a changed weight cannot be told."""
+    """Any damage leads to WeightsError or to a finished model; a changed weight cannot be detected."""
     with contextlib.suppress(WeightsError):
         build(weights.parse_network(data, "net.dat"))
 
 
 def structure(data: bytes) -> list[int]:
-    """Bytes near a name: all lengths, shapes and versions of a file are among them."""
+    """Changes near the names, where all lengths, shapes and versions are."""
     names = re.finditer(
         rb"loss_m|input_rgb|con_4|bn_con2|affine_|relu_|add_prev_|(?:max|avg)_pool|fc_2", data
     )
@@ -161,7 +161,7 @@ STRUCTURE = structure(DETECTOR)
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(STRUCTURE), st.integers(0, 255)), min_size=1, max_size=4))
 def test_changed_bytes_raise_nothing_else(changes: list[tuple[int, int]]) -> None:
-    """Where the structure is: nothing but WeightsError, no hang, no memory."""
+    """Changes in the structure lead to WeightsError, never to a hang or to exhausted memory."""
     data = bytearray(DETECTOR)
     for at, value in changes:
         data[at] = value
@@ -171,12 +171,12 @@ def test_changed_bytes_raise_nothing_else(changes: list[tuple[int, int]]) -> Non
 @settings(deadline=None, max_examples=100)
 @given(st.sampled_from(STRUCTURE), st.binary(max_size=12), st.integers(0, 12))
 def test_bytes_put_in_or_left_out_raise_nothing_else(at: int, put: bytes, leave: int) -> None:
-    """The same with everything behind the place moved."""
+    """Everything after a place is shifted."""
     survive(DETECTOR[:at] + put + DETECTOR[at + leave :])
 
 
 def test_changes_of_the_embedder_raise_nothing_else() -> None:
-    """The same for the other network, which has sums, pools and a matrix."""
+    """The other network has sums, pools and a matrix."""
     whole = weights_path("resnet").read_bytes()
     places = structure(whole)
 
@@ -191,13 +191,13 @@ def test_changes_of_the_embedder_raise_nothing_else() -> None:
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_raise_nothing_else(data: bytes) -> None:
-    """Bytes that are no network, bare and behind a true beginning."""
+    """Arbitrary bytes, alone and after a genuine beginning, are rejected."""
     survive(data)
     survive(DETECTOR[:40] + data)
 
 
 def test_layers_that_do_not_fit_are_refused() -> None:
-    """Two networks' layers in a row: their channels do not meet."""
+    """Two networks' layers in a row are rejected: their channels do not match."""
     network = weights.parse_network(DETECTOR, "net.dat")
     twice = Network(network.layers * 2, network.means, None, network.mmod, "net.dat")
     with pytest.raises(WeightsError, match=r"net\.dat: must have .* channels into a convolution"):

@@ -1,4 +1,4 @@
-"""dlib's networks in three parts, the middle one by kernels of our own: what the whole model gives."""
+"""dlib's networks in three parts, the middle one on our own kernels, give what the whole models give."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from face_det.nets.winograd import convolution
 from face_det.nets.winograd.kernels import CompiledKernels
 
 MEANS = (122.782, 117.001, 104.298)
-"""Of the detector's pixels."""
+"""The mean of the detector's pixels."""
 
 VIEWS = [("t1", 401, 273), ("obama", 97, 141), ("nobody", 160, 120), ("biden", 300, 40)]
 
 
 @pytest.fixture(scope="module")
 def code() -> CompiledKernels:
-    """Of this machine."""
+    """This machine's kernels."""
     found = convolution.load_checked_kernels()
-    if isinstance(found, str):
-        pytest.skip(f"no kernels: {found}")
-    return found
+    if found.kernels is None:
+        pytest.skip(f"no kernels: {found.reason}")
+    return found.kernels
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one thread", "two threads"])
@@ -73,7 +73,7 @@ def noise(*shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["mmod", "resnet"])
 def test_says_what_it_is(code: CompiledKernels, name: str) -> None:
-    """As a status shows it."""
+    """The session has the name that a status shows."""
     assert NativeSession(name, Compute(), code).name == "onnxruntime+native"
 
 
@@ -86,7 +86,7 @@ def test_scores_of_photos(
     width: int,
     height: int,
 ) -> None:
-    """Within 1e-4; seen: 1e-5."""
+    """The detector's scores agree within 1e-4; seen: 1e-5."""
     feeds = {"tile": tile(pixels(photos[name], width, height))}
     (expected,), (found,) = whole["mmod"].run(feeds), detector.run(feeds)
     assert found.shape == expected.shape
@@ -99,7 +99,7 @@ def test_scores_of_photos(
 def test_scores_of_noise(
     detector: NativeSession, whole: dict[str, OnnxSession], sides: tuple[int, int]
 ) -> None:
-    """From the smallest tile that has a score on: any remainder."""
+    """Sizes from the smallest image with a score on, with any remainder of a tile."""
     feeds = {"tile": tile(noise(*sides, 3))}
     (expected,), (found,) = whole["mmod"].run(feeds), detector.run(feeds)
     assert found.shape == expected.shape
@@ -110,7 +110,7 @@ def test_scores_of_noise(
 def test_encodings(
     embedder: NativeSession, whole: dict[str, OnnxSession], photos: Mapping[str, Path], count: int
 ) -> None:
-    """Of photos and of noise within an L2 distance of 5e-6; seen: 1.5e-6."""
+    """Encodings of photos and of noise agree within an L2 distance of 5e-6; seen: 1.5e-6."""
     for chips in (
         np.stack([pixels(photos[name], 150, 150) for name in list(photos)[:8]])[:count],
         noise(8, 150, 150, 3)[:count],
@@ -122,7 +122,7 @@ def test_encodings(
 
 
 def test_shorter_vectors_give_the_same(code: CompiledKernels, whole: dict[str, OnnxSession]) -> None:
-    """What a processor without AVX-512 runs."""
+    """This is what a processor without AVX-512 runs."""
     avx2 = code._replace(lanes=8)
     feeds = {"tile": tile(noise(101, 133, 3))}
     (expected,), (found,) = whole["mmod"].run(feeds), NativeSession("mmod", Compute(), avx2).run(feeds)
@@ -133,7 +133,7 @@ def test_shorter_vectors_give_the_same(code: CompiledKernels, whole: dict[str, O
 
 
 def test_callers_share_a_session(detector: NativeSession, embedder: NativeSession) -> None:
-    """At the same time, with threads of its own: each has its own answer, and keeps it."""
+    """Callers at the same time, each on several threads, get and keep their own answers."""
     tiles = [{"tile": tile(noise(60 + 8 * number, 150, 3))} for number in range(4)]
     chips = [{"chips": noise(number + 1, 150, 150, 3)} for number in range(3)]
     work = [(detector, feeds) for feeds in tiles] + [(embedder, feeds) for feeds in chips]
@@ -152,7 +152,7 @@ def conv(inputs: int, outputs: int, stride: int, seed: int) -> Conv:
 
 
 def plain(layers: list[Layer], maps: Float32Array) -> np.ndarray:
-    """Layers one by one, by their definitions."""
+    """Compute the layers one by one, by their definitions."""
     x: np.ndarray = maps.astype(np.float64)
     tags = {}
     for layer in layers:
@@ -197,8 +197,8 @@ BODIES: dict[str, list[Layer]] = {
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("sides", [(12, 12), (11, 13), (12, 9), (3, 4)])
 def test_bodies(code: CompiledKernels, name: str, sides: tuple[int, int]) -> None:
-    """Sums, skips and halves of odd and even sides, one by one or in the same breath as convolutions; what
-    comes in stays as it is."""
+    """Sums, skips and halves of odd and even sides, one by one or fused with convolutions; the input is not
+    changed."""
     maps = np.random.default_rng(5).uniform(-1, 1, (2, *sides, 32)).astype(np.float32)
     before = maps.copy()
     found = NetworkBody(BODIES[name], code)(maps)
@@ -207,6 +207,6 @@ def test_bodies(code: CompiledKernels, name: str, sides: tuple[int, int]) -> Non
 
 
 def test_what_follows_a_convolution_is_done_with_it(code: CompiledKernels) -> None:
-    """A sum and a ReLU cost no walk through memory of their own."""
+    """A sum and a ReLU take no pass through memory of their own."""
     steps = native_session._fuse_steps(BODIES["a block"], code)
     assert [type(step).__name__ for step in steps] == ["Tag", "_Step", "_Step"]

@@ -1,4 +1,4 @@
-"""OpenVINO: in fp32 dlib's own answers, in bf16 the same faces a little off. Where it is installed."""
+"""OpenVINO, where it is installed: dlib's own answers in fp32, and nearly the same faces in bf16."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def view(path: Path, side: int) -> Rgb:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Pixels in both, by pixels in either."""
+    """Intersection over union of two boxes."""
     width = max(min(one.xmax, other.xmax) - max(one.xmin, other.xmin), 0)
     height = max(min(one.ymax, other.ymax) - max(one.ymin, other.ymin), 0)
     both = width * height
@@ -66,7 +66,7 @@ def reference() -> tuple[CnnDetector, DlibResnetEmbedder]:
 
 @pytest.fixture(scope="module")
 def bf16() -> Compute:
-    """Where the processor has it."""
+    """The bf16 engine, where the processor has bf16."""
     try:
         require_bf16()
     except ConfigError as error:
@@ -75,7 +75,7 @@ def bf16() -> Compute:
 
 
 def test_fp32_is_dlib(reference: tuple[CnnDetector, DlibResnetEmbedder], photos: Mapping[str, Path]) -> None:
-    """Boxes equal as integers, in the same order, scores within 1e-3, encodings within 1e-5."""
+    """Boxes equal as integers, in the same order; scores within 1e-3, encodings within 1e-5."""
     detector, embedder = CnnDetector(FP32), DlibResnetEmbedder(FP32)
     assert (detector.runtime, embedder.runtime) == ("openvino", "openvino")
     for name, side, upsample in VIEWS:
@@ -91,8 +91,8 @@ def test_fp32_is_dlib(reference: tuple[CnnDetector, DlibResnetEmbedder], photos:
 def test_bf16_sees_the_same_faces(
     bf16: Compute, reference: tuple[CnnDetector, DlibResnetEmbedder], photos: Mapping[str, Path]
 ) -> None:
-    """No face lost or added; overlap .95 on average (seen: .68 at least); a chip's encoding .010 away
-    (seen: .015 at most), a face's, whose box may be another, .018 (.1 at most)."""
+    """No face is lost or added. Boxes overlap by 0.95 on average (seen: 0.68 or more). A chip's encoding
+    moves by 0.010 (seen: 0.015 or less), a face's, whose box may differ, by 0.018 (0.1 or less)."""
     detector, embedder = CnnDetector(bf16), DlibResnetEmbedder(bf16)
     assert (detector.runtime, embedder.runtime) == ("openvino bf16", "openvino bf16")
     overlaps, of_chips, of_faces = [], [], []
@@ -121,7 +121,7 @@ def test_bf16_sees_the_same_faces(
 
 
 def test_fingerprint_and_gates_are_those_of_fp32(bf16: Compute, photos: Mapping[str, Path]) -> None:
-    """Encodings of both may stand in one file: two photos of a person are .3 apart and more."""
+    """Encodings of both precisions may stand in one file: two photos of a person are 0.3 apart or more."""
     exact = build_engine(EngineOptions(min_face_px=0, focus_threshold=0))
     rough = build_engine(EngineOptions(min_face_px=0, focus_threshold=0, compute=bf16))
     assert rough.fingerprint == exact.fingerprint
@@ -134,7 +134,7 @@ def test_fingerprint_and_gates_are_those_of_fp32(bf16: Compute, photos: Mapping[
 
 
 def test_others_run_meanwhile() -> None:
-    """Another thread gets on while the network computes: a daemon's heartbeats are not lost."""
+    """Another thread runs while the network computes, so a daemon's heartbeats are not lost."""
     session = Session(model_cache.load_onnx_model("mmod"), FP32)
     tile = np.zeros((1, 3, 1600, 1200), np.float32)
     steps = 0
@@ -158,7 +158,7 @@ def test_others_run_meanwhile() -> None:
 
 
 def test_nothing_is_sent_to_anybody(tmp_path: Path) -> None:
-    """Left to itself, it writes down an identity and tells its maker of each import."""
+    """Left to itself, OpenVINO stores an identity and reports each import to its maker."""
     code = """
 import socket
 def resolved(*_): raise SystemExit("a name was looked up")

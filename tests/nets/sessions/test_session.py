@@ -1,4 +1,4 @@
-"""Sessions: what runs, what they refuse, and how they say so."""
+"""Sessions: which library runs a model, what they reject, and how they report it."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def doubling() -> bytes:
 
 @pytest.fixture(params=["onnxruntime", "openvino"])
 def runtime(request: pytest.FixtureRequest) -> str:
-    """Each that is installed."""
+    """Each runtime that is installed."""
     pytest.importorskip(request.param)
     name: str = request.param
     return name
 
 
 def fault(compute: Compute) -> str:
-    """The one fault of a session that is refused."""
+    """Return the only fault of a session that is rejected."""
     with pytest.raises(ConfigError) as error:
         Session(doubling(), compute)
     (only,) = error.value.faults
@@ -54,7 +54,7 @@ def fault(compute: Compute) -> str:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_runs(runtime: str, threads: int) -> None:
-    """All outputs, in the model's order."""
+    """A session computes all outputs, in the model's order."""
     session = Session(doubling(), Compute(runtime, threads=threads))
     (doubled,) = session.run({"x": np.array([[1, 2], [3, 4]], np.float32)})
     assert doubled.tolist() == [[2, 4], [6, 8]]
@@ -62,7 +62,7 @@ def test_runs(runtime: str, threads: int) -> None:
 
 
 def test_threads_share_a_session(runtime: str) -> None:
-    """Whatever runs at the same time, each caller has its own answer, and keeps it."""
+    """Each caller gets and keeps its own answer, whatever runs at the same time."""
     session = Session(doubling(), Compute(runtime))
 
     def run(number: int) -> bool:
@@ -77,7 +77,7 @@ def test_threads_share_a_session(runtime: str) -> None:
 
 @pytest.mark.parametrize("model", [b"", b"no model", doubling()[:-7]])
 def test_a_model_that_does_not_load_is_said(runtime: str, model: bytes) -> None:
-    """In one line, with the runtime's version."""
+    """The error is one line with the runtime's version."""
     with pytest.raises(ModelError, match=r"must load in (ONNX Runtime|OpenVINO) \d+\.[\d.]+, got") as error:
         Session(model, Compute(runtime))
     assert "\n" not in str(error.value)
@@ -95,7 +95,7 @@ def test_a_model_that_does_not_load_is_said(runtime: str, model: bytes) -> None:
     ],
 )
 def test_inputs_that_do_not_fit_are_said(runtime: str, feeds: dict[str, Any]) -> None:
-    """A wrong shape, type or name, in one line; the next call is right again."""
+    """A wrong shape, type or name is reported in one line, and the next call is right again."""
     session = Session(doubling(), Compute(runtime))
     with pytest.raises(ModelError, match="inputs must fit the model, got") as error:
         session.run(feeds)
@@ -133,14 +133,14 @@ def test_inputs_that_do_not_fit_are_said(runtime: str, feeds: dict[str, Any]) ->
     ],
 )
 def test_what_cannot_be_is_refused(options: dict[str, Any], faults: tuple[str, ...]) -> None:
-    """Unknown names, and what no runtime does; each fault with its key."""
+    """Unknown names, and what no runtime supports: each fault names its key."""
     with pytest.raises(ConfigError) as error:
         Compute(**options)
     assert error.value.faults == faults
 
 
 def test_auto_is_openvino_for_bf16_alone() -> None:
-    """What auto stands for; a runtime that is named is that one."""
+    """auto stands for one runtime; a named runtime is that one."""
     assert Compute().library == "onnxruntime"
     assert Compute(device="cuda").library == "onnxruntime"
     assert Compute(precision="bf16").library == "openvino"
@@ -148,7 +148,7 @@ def test_auto_is_openvino_for_bf16_alone() -> None:
 
 
 def test_cuda_that_is_not_there_is_refused() -> None:
-    """Never silently the processor: the fault says what to install."""
+    """The processor never silently takes over: the fault says what to install."""
     if onnx_session.CUDA_PROVIDER in onnx_session.onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has CUDA")
     said = fault(Compute(device="cuda"))
@@ -157,7 +157,7 @@ def test_cuda_that_is_not_there_is_refused() -> None:
 
 
 def test_cuda_that_does_not_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ONNX Runtime would go on with the processor and say nothing; as with a card whose driver is missing."""
+    """With a card whose driver is missing, ONNX Runtime would silently use the processor."""
     real = onnx_session.onnxruntime.InferenceSession
     asked: dict[str, Any] = {}
 
@@ -185,7 +185,7 @@ def test_cuda_that_does_not_start_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 def test_openvino_that_is_not_installed_is_refused(
     monkeypatch: pytest.MonkeyPatch, compute: Compute, start: str, end: str
 ) -> None:
-    """With the key that asked for it, and what to install."""
+    """The fault names the key that asked for it, and says what to install."""
     real = builtins.__import__
 
     def without_it(name: str, *args: Any) -> Any:
@@ -201,7 +201,7 @@ def test_openvino_that_is_not_installed_is_refused(
 
 
 def test_openvino_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would keep the memory of the largest picture."""
+    """An old version would keep the memory of the largest image."""
     old = type(sys)("openvino")
     old.__version__ = "2024.6.0-17404-4c0f47d2335"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "openvino", old)
@@ -220,7 +220,7 @@ def test_openvino_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_bf16_needs_a_processor_that_has_it(tmp_path: Path, flags: str | None, right: bool) -> None:
-    """Otherwise it would be fp32 in disguise: the fault names the processor."""
+    """Without bf16 instructions it would be fp32 in disguise: the fault names the processor."""
     cpuinfo = tmp_path / "cpuinfo"
     if flags is not None:
         cpuinfo.write_text(f"model name\t: Some One\nflags\t\t: {flags}\n")
@@ -233,7 +233,7 @@ def test_bf16_needs_a_processor_that_has_it(tmp_path: Path, flags: str | None, r
 
 @pytest.fixture
 def forgetful() -> Iterator[None]:
-    """What was found out about this machine's kernels is found out again, and is not kept."""
+    """Cached knowledge of this machine's kernels is cleared before and after."""
     for found in (kernels.load_kernels, convolution.load_checked_kernels):
         found.cache_clear()
     yield
@@ -256,7 +256,7 @@ LIBRARIES = {
         face_det_convolve=lambda *_: 0,
     ),
 }
-"""Why there are no kernels; what is there instead."""
+"""The reasons why there are no kernels, and the library that leads to each."""
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -264,7 +264,7 @@ LIBRARIES = {
 def test_without_kernels_auto_does_without_and_native_says_why(
     monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    """One fault in one line, with the key and what to set; the same networks, all in ONNX Runtime."""
+    """One fault in one line, with the key and what to set; auto runs the same networks in ONNX Runtime."""
     monkeypatch.setattr(kernels, "_load_library", lambda: LIBRARIES[why])
     for name in ("mmod", "resnet"):
         assert load_dlib_session(name).name == "onnxruntime"
@@ -276,10 +276,10 @@ def test_without_kernels_auto_does_without_and_native_says_why(
 
 
 def test_kernels_are_taken_where_they_are_wanted() -> None:
-    """By auto and native, in fp32; never behind the back of a runtime that is named."""
+    """auto and native use them, in fp32; a named runtime is never overridden."""
     found = convolution.load_checked_kernels()
-    if isinstance(found, str):
-        pytest.skip(f"no kernels: {found}")
+    if found.kernels is None:
+        pytest.skip(f"no kernels: {found.reason}")
     assert load_dlib_session("mmod").name == "onnxruntime+native"
     assert load_dlib_session("resnet", Compute("native", threads=2)).name == "onnxruntime+native"
     assert load_dlib_session("mmod", Compute("onnxruntime")).name == "onnxruntime"
@@ -289,7 +289,7 @@ def test_kernels_are_taken_where_they_are_wanted() -> None:
 
 
 def test_wrong_inputs_of_a_network_in_parts_are_said() -> None:
-    """As with a whole one: in one line, and the next call is right again."""
+    """Errors are one line, as with a whole network, and the next call is right again."""
     session = load_dlib_session("resnet")
     wrong: list[dict[str, Any]] = [
         {"chips": np.zeros((1, 96, 96, 3), np.uint8)},

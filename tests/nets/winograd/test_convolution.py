@@ -1,4 +1,4 @@
-"""Convolutions by kernels of our own: what the definition says, on every kind of vector that is here."""
+"""Convolutions on our own kernels give what the definition gives, on every kind of vector here."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from face_det.nets.winograd import kernels
 from face_det.nets.winograd.kernels import CompiledKernels
 
 KINDS = {"5x5": (5, 1, 2), "3x3": (3, 1, 1), "5x5 halving": (5, 2, 0), "3x3 halving": (3, 2, 0)}
-"""Taps, stride and padding of all that `fits` knows."""
+"""Taps, stride and padding of everything that `suits_winograd` accepts."""
 
 EXACT = 5e-5
-"""For results between -3 and 3. Seen: 1.5e-5."""
+"""The tolerance for results between -3 and 3. Seen: 1.5e-5."""
 
 
 @pytest.fixture(scope="module", params=sorted(kernels.OUTPUT_GROUPS))
@@ -37,18 +37,19 @@ def code(request: pytest.FixtureRequest) -> CompiledKernels:
 
 
 def of_lanes(lanes: int) -> CompiledKernels:
-    found = kernels.load_kernels()
-    if isinstance(found, str):
-        pytest.skip(f"no kernels: {found}")
+    status = kernels.load_kernels()
+    found = status.kernels
+    if found is None:
+        pytest.skip(f"no kernels: {status.reason}")
     if lanes > found.lanes:
         pytest.skip(f"this processor's vectors have {found.lanes} floats, not {lanes}")
     return found._replace(lanes=lanes)
 
 
 def widest() -> CompiledKernels:
-    """Those that are used."""
-    found = kernels.load_kernels()
-    return of_lanes(8 if isinstance(found, str) else found.lanes)
+    """The kernels that are used."""
+    found = kernels.load_kernels().kernels
+    return of_lanes(8 if found is None else found.lanes)
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
@@ -57,7 +58,7 @@ def kind(request: pytest.FixtureRequest) -> tuple[int, int, int]:
 
 
 def random_layer(kind: tuple[int, int, int], inputs: int, outputs: int, seed: int = 0) -> Conv:
-    """With results of some 0.3 for maps between -1 and 1."""
+    """Draw a layer with results of about 0.3 for maps between -1 and 1."""
     taps, stride, padding = kind
     random = np.random.default_rng(seed)
     filters = random.uniform(-1, 1, (outputs, inputs, taps, taps)) / np.sqrt(inputs * taps**2)
@@ -66,14 +67,14 @@ def random_layer(kind: tuple[int, int, int], inputs: int, outputs: int, seed: in
 
 
 def random_maps(images: int, rows: int, columns: int, inputs: int, seed: int = 0) -> Float32Array:
-    """With channels filled up: by zeros, as layers leave them."""
+    """Draw maps with channels padded with zeros, as layers leave them."""
     maps = np.zeros((images, rows, columns, winograd.padded_channels(inputs)), np.float32)
     maps[..., :inputs] = np.random.default_rng(seed).uniform(-1, 1, (images, rows, columns, inputs))
     return maps
 
 
 def expected(layer: Conv, maps: Float32Array) -> np.ndarray:
-    """By the definition, of any size; channels filled up."""
+    """Compute maps of any size by the definition; channels are padded."""
     outputs, inputs, taps, _ = layer.filters.shape
     shape = winograd.CompiledConvolution(layer, CompiledKernels(None, 8, 0)).shape(maps.shape)  # type: ignore[arg-type]
     results = np.zeros(shape)
@@ -88,7 +89,7 @@ def tiles_that_see(
     kind: tuple[int, int, int],
     at: tuple[int, int, int],
 ) -> np.ndarray:
-    """Which results may depend on a pixel: those of the tiles with the pixel in their windows."""
+    """Tell which results may depend on a pixel: those of the tiles whose windows contain it."""
     taps, stride, padding = kind
     # Of stride 2, the window has a row and a column that only the phases' filling sees.
     reach = stride * (winograd.TILE + (taps if stride == 1 else 3) - 1)
@@ -134,13 +135,13 @@ def test_matrices_make_a_tile(taps: int) -> None:
 def test_what_fits(
     shape: tuple[int, ...], stride: tuple[int, int], padding: tuple[int, int], right: bool
 ) -> None:
-    """Layers like those of the two networks; no other windows, strides, paddings and odd groups."""
+    """Layers like those of the two networks suit; other windows, strides, paddings and odd groups do not."""
     layer = Conv(np.zeros(shape, np.float32), np.zeros(shape[0], np.float32), stride, padding)
     assert winograd.suits_winograd(layer) is right
 
 
 def test_every_size(code: CompiledKernels, kind: tuple[int, int, int]) -> None:
-    """Sides of 1 to 40 against each other: smaller than a tile, with any remainder of one, with no result."""
+    """Sides of 1 to 40: smaller than a tile, with any remainder of one, without a result."""
     layer = random_layer(kind, 16, 48)
     convolution = winograd.CompiledConvolution(layer, code)
     for rows in range(1, 41):
@@ -174,8 +175,8 @@ def test_equals_the_definition(
     with_residuals: bool,
     threads: int,
 ) -> None:
-    """Any channels, images and sizes, with and without residuals, ReLU and threads. Channels that fill
-    up stay zero."""
+    """Any channels, images and sizes, with and without residuals, ReLU and threads. Padding channels stay
+    zero."""
     layer = random_layer(kind, inputs, outputs, seed=rows)
     convolution = winograd.CompiledConvolution(layer, of_lanes(lanes))
     maps = random_maps(images, rows, columns, inputs, seed=columns)
@@ -192,8 +193,8 @@ def test_equals_the_definition(
 
 
 def test_threads_change_no_bit(code: CompiledKernels, kind: tuple[int, int, int]) -> None:
-    """However many parts the tiles are shared out in, alone or beside other callers; nor do later calls
-    change what an earlier one gave."""
+    """The result does not depend on how many parts the tiles are split into, nor on other callers; later
+    calls do not change earlier results."""
     convolution = winograd.CompiledConvolution(random_layer(kind, 45, 45), code)
     pictures = [random_maps(images, 38, 41, 45, seed=images) for images in (1, 2, 3)]
     alone = [convolution(maps) for maps in pictures]
@@ -210,13 +211,13 @@ def test_threads_change_no_bit(code: CompiledKernels, kind: tuple[int, int, int]
 
 
 class Closing(Executor):
-    """Takes one part, and refuses the next."""
+    """An executor that accepts one part, and rejects the next."""
 
     def __init__(self) -> None:
         self.taken: list[Callable[[], Any]] = []
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        """The first is done after the caller has gone."""
+        """Runs the first part after the caller has left."""
         if self.taken:
             raise RuntimeError("cannot schedule new futures after shutdown")
         self.taken.append(partial(call, *args, **options))
@@ -224,8 +225,8 @@ class Closing(Executor):
 
 
 def test_a_part_that_is_late_has_its_arrays_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that fails or is interrupted leaves parts behind, which must not write where others have put
-    theirs since."""
+    """A call that fails or is interrupted leaves parts running, which must not write where other arrays have
+    been put since."""
     convolution = winograd.CompiledConvolution(random_layer(KINDS["3x3"], 16, 32), widest())
     convolution(random_maps(1, 4, 4, 16))
     made: list[weakref.ref[np.ndarray]] = []
@@ -249,20 +250,20 @@ def test_a_part_that_is_late_has_its_arrays_still(monkeypatch: pytest.MonkeyPatc
 
 
 def noted(array: np.ndarray, made: list[weakref.ref[np.ndarray]]) -> np.ndarray:
-    """The array, which `made` knows without keeping it."""
+    """Return the array, which `made` tracks without keeping it alive."""
     made.append(weakref.ref(array))
     return array
 
 
 def test_an_image_is_what_it_is_alone(code: CompiledKernels, kind: tuple[int, int, int]) -> None:
-    """To the bit: the others of a batch leave no trace."""
+    """An image's result is equal to the bit: the rest of the batch leaves no trace."""
     convolution = winograd.CompiledConvolution(random_layer(kind, 32, 64), code)
     maps = random_maps(7, 11, 14, 32)
     assert np.array_equal(convolution(maps), np.concatenate([convolution(one[None]) for one in maps]))
 
 
 def test_pieces_of_arrays_will_do(code: CompiledKernels, kind: tuple[int, int, int]) -> None:
-    """Maps and residuals with gaps, backwards, transposed or where no vector begins: as their copies."""
+    """Maps and residuals with gaps, reversed, transposed or unaligned give what their copies give."""
     convolution = winograd.CompiledConvolution(random_layer(kind, 16, 32), code)
     whole = random_maps(2, 40, 40, 32)
     flat = np.zeros(2 * 20 * 20 * 16 + 1, np.float32)
@@ -277,7 +278,7 @@ def test_pieces_of_arrays_will_do(code: CompiledKernels, kind: tuple[int, int, i
 
 
 def test_wrong_arrays_are_refused() -> None:
-    """The compiled code believes what it is told: shapes and types are checked before it."""
+    """The compiled code trusts its caller, so shapes and types are checked first."""
     convolution = winograd.CompiledConvolution(random_layer(KINDS["3x3"], 16, 32), widest())
     good, residuals = random_maps(1, 8, 8, 16), random_maps(1, 8, 8, 32)
     convolution(good, residuals)
@@ -300,8 +301,7 @@ def test_wrong_arrays_are_refused() -> None:
 
 
 def test_maps_without_a_result(code: CompiledKernels, kind: tuple[int, int, int]) -> None:
-    """No images, or a map smaller than a window that does not reach over its edges: nothing, of the right
-    shape."""
+    """No images, or a map smaller than the window: an empty result of the right shape."""
     convolution = winograd.CompiledConvolution(random_layer(kind, 16, 48), code)
     assert convolution(random_maps(0, 9, 9, 16)).shape == convolution.shape((0, 9, 9, 16))
     tiny = random_maps(2, 2, 9, 16)
@@ -314,7 +314,7 @@ def test_maps_without_a_result(code: CompiledKernels, kind: tuple[int, int, int]
 def test_a_wrong_pixel_stays_where_it_is_seen(
     code: CompiledKernels, kind: tuple[int, int, int], value: float
 ) -> None:
-    """What is no number spoils the tiles whose windows it lies in; all others are equal to the bit."""
+    """NaN spoils only the tiles whose windows contain it; all others are equal to the bit."""
     convolution = winograd.CompiledConvolution(random_layer(kind, 16, 48), code)
     maps = random_maps(3, 37, 33, 16)
     clean = convolution(maps)
@@ -330,7 +330,7 @@ def test_a_wrong_pixel_stays_where_it_is_seen(
 
 
 def test_a_wrong_residual_stays_where_it_is(code: CompiledKernels, kind: tuple[int, int, int]) -> None:
-    """In its channel of its pixel."""
+    """A NaN residual stays in its channel of its pixel."""
     convolution = winograd.CompiledConvolution(random_layer(kind, 16, 48), code)
     maps = random_maps(1, 21, 21, 16)
     residuals = np.zeros(convolution.shape(maps.shape), np.float32)
@@ -343,7 +343,7 @@ def test_a_wrong_residual_stays_where_it_is(code: CompiledKernels, kind: tuple[i
 
 
 def fenced(shape: tuple[int, ...], value: float, fences: list[np.ndarray]) -> Float32Array:
-    """An array of `value`, in the midst of 4 kB of NaN on each side, which `fences` gets."""
+    """Return an array of `value` between 4 kB of NaN on each side; `fences` gets them."""
     size, fence = int(np.prod(shape)), 1024
     room = np.full(size + 2 * fence + 16, np.nan, np.float32)
     start = fence + -(room.ctypes.data // 4) % 16
@@ -355,8 +355,8 @@ def fenced(shape: tuple[int, ...], value: float, fences: list[np.ndarray]) -> Fl
 def test_nothing_is_read_or_written_beside_the_arrays(
     code: CompiledKernels, kind: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NaN all around maps, residuals, results, scratch and filters stays, and comes into no result; nor
-    does what was in results and scratch before."""
+    """NaN around maps, residuals, results, scratch memory and filters stays there and gets into no result;
+    nor does what was in results and scratch memory before."""
     fences: list[np.ndarray] = []
     monkeypatch.setattr(winograd, "_aligned_array", lambda shape: fenced(shape, np.nan, fences))
     layer = random_layer(kind, 16, 96)
@@ -373,7 +373,7 @@ def test_nothing_is_read_or_written_beside_the_arrays(
 
 
 class Wrong:
-    """The kernels, but that one result of a call is off by a hundredth."""
+    """The kernels, except that one result of a call is off by a hundredth."""
 
     def __init__(self, code: CompiledKernels, every: int) -> None:
         self._code, self._every, self._calls = code, every, 0
@@ -391,7 +391,7 @@ class Wrong:
 
 
 def test_both_halves_agree(repository: Path) -> None:
-    """The version, and the layer's fields with their types, in order: Python and C are changed together."""
+    """The version and the layer's fields with their types, in order: Python and C are changed together."""
     source = (repository / "face_det/nets/winograd/winograd.c").read_text("utf-8")
     (version,) = re.findall(r"^#define FACE_DET_VERSION (\d+)$", source, re.M)
     assert int(version) == kernels.ABI_VERSION
@@ -406,25 +406,25 @@ def test_both_halves_agree(repository: Path) -> None:
 
 
 def test_right_code_is_right(code: CompiledKernels) -> None:
-    """For each width of vectors."""
+    """The kernels are verified for each width of vectors."""
     assert winograd.verify_kernels(code)
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 4])
 def test_one_wrong_number_is_noticed(code: CompiledKernels, every: int) -> None:
-    """In any of the layers that are tried."""
+    """A wrong number in any of the layers that are tried is noticed."""
     assert not winograd.verify_kernels(code._replace(library=Wrong(code, every)))  # type: ignore[arg-type]
 
 
 def test_code_that_does_nothing_is_noticed() -> None:
-    """Whatever stands in the memory of the results."""
+    """Kernels that write nothing are noticed, whatever is in the memory of the results."""
     idle = SimpleNamespace(face_det_convolve=lambda *_: -1)
     assert not winograd.verify_kernels(CompiledKernels(idle, 8, 24))  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def forgetful() -> Iterator[None]:
-    """What was found out about this machine is found out again, and is not kept."""
+    """Cached knowledge of this machine's kernels is cleared before and after."""
     winograd.load_checked_kernels.cache_clear()
     kernels.load_kernels.cache_clear()
     yield
@@ -434,11 +434,10 @@ def forgetful() -> Iterator[None]:
 
 @pytest.mark.usefixtures("forgetful")
 def test_a_file_that_is_no_library_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Built for another machine, cut short, or of somebody else's."""
+    """A file that was built for another machine, truncated, or is something else counts as not built."""
     monkeypatch.setattr(kernels, "__file__", str(tmp_path / "kernels.py"))
     for suffix in kernels.EXTENSION_SUFFIXES:
         (tmp_path / f"_winograd{suffix}").write_bytes(b"\x7fELF and no more")
-    assert (
-        kernels.load_kernels()
-        == "they were not built, which takes a C compiler (gcc) when face_det is installed"
+    assert kernels.load_kernels() == kernels.KernelStatus(
+        None, "they were not built, which takes a C compiler (gcc) when face_det is installed"
     )

@@ -84,7 +84,7 @@ def test_kernels_are_not_missed_and_not_walled_out(with_settings, service):
     (line,) = (line for line in doctor.splitlines() if " kernels: " in line)
     assert line.startswith("ok      kernels: none")
     built = sorted((image.REPOSITORY / "face_det/nets/winograd").glob("_winograd.*.so"))
-    if not built or isinstance(convolution.load_checked_kernels(), str):
+    if not built or convolution.load_checked_kernels().kernels is None:
         pytest.skip("no kernels are built here")
     shutil.copy(built[0], service.shared / "_winograd.so")
     lib = f"{image.VENV}/lib"

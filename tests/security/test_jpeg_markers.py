@@ -1,4 +1,4 @@
-"""JPEGs that are spoilt in the middle and whole at both ends."""
+"""JPEGs that are damaged in the middle and intact at both ends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def jpeg(**options: Any) -> bytes:
     ids=str,
 )
 def test_whole_ones(options: dict[str, Any]) -> None:
-    """Every kind, with restarts, with marks in its notes, with bytes behind its end."""
+    """Good JPEGs of every kind pass: with restarts, markers in comments, bytes after the end."""
     data = jpeg(**options)
     assert jpeg_markers.find_marker_fault(data) is None
     assert load_image(data + b"\xff\x01 more").shape == (300, 400, 3)
@@ -46,7 +46,7 @@ def test_whole_ones(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_stretch_of_noise(progressive: bool) -> None:
-    """4 kB of other bytes anywhere in the code: Pillow says nothing, here it is refused."""
+    """4 kB of foreign bytes anywhere in the data are refused, though Pillow says nothing."""
     dice, data = random.Random(1), jpeg(progressive=progressive)
     for _ in range(20):
         at = dice.randrange(2000, len(data) - 6000)
@@ -56,7 +56,7 @@ def test_a_stretch_of_noise(progressive: bool) -> None:
 
 
 def test_photos(photos: dict[str, Path]) -> None:
-    """Of real photos none is refused."""
+    """No real photo is refused."""
     for path in set(photos.values()):
         if path.read_bytes().startswith(b"\xff\xd8"):
             assert jpeg_markers.find_marker_fault(path.read_bytes()) is None, path
