@@ -1,8 +1,8 @@
-"""Makes face_det/identity/background.json out of photos: python benchmarks/background.py FOLDER.
+"""Build face_det/training/background.json from photos: python benchmarks/background.py FOLDER.
 
-FOLDER holds known/NAME/*.jpg and strangers/*.jpg, as `face-det evaluate` takes it; of them the first
-5 photos of each person are used and the first 200 strangers, which are those that an evaluation
-enrols, and never those that it asks about.
+FOLDER holds known/NAME/*.jpg and strangers/*.jpg, the layout that `face-det evaluate` reads. The first 5
+photos of each person and the first 200 strangers are used. An evaluation enrols exactly these, so the photos
+that it tests never reach the background.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from face_det.media import load_image
 from face_det.types import Face, Rgb
 
 PHOTOS, STRANGERS, REPEATS = 5, 200, 20
-TARGET = Path(__file__).parents[1] / "face_det/identity/background.json"
+TARGET = Path(__file__).parents[1] / "face_det/training/background.json"
 LEVELS = [
     *np.linspace(0, 0.95, 39),
     0.96,
@@ -38,7 +38,7 @@ LEVELS = [
 
 
 def main_face(rgb: Rgb, faces: tuple[Face, ...]) -> Face | None:
-    """The one nearest to the middle of the picture."""
+    """Return the encoded face nearest to the centre of the picture, favouring large faces."""
     middle = np.array([rgb.shape[1], rgb.shape[0]]) / 2
     encoded = [face for face in faces if face.encoding is not None]
 
@@ -51,7 +51,7 @@ def main_face(rgb: Rgb, faces: tuple[Face, ...]) -> Face | None:
 
 
 def encodings(paths: list[Path], embedder: str) -> np.ndarray:
-    """Of the main face of each photo that has one."""
+    """Encode the main face of each photo; photos without a face are left out. Shape (n, d), unit length."""
     engine = build_engine(EngineOptions(embedder=embedder, focus_threshold=0))
     found = []
     for path in paths:
@@ -65,7 +65,7 @@ def encodings(paths: list[Path], embedder: str) -> np.ndarray:
 def table(
     people: list[np.ndarray], strangers: np.ndarray, moments: int, mean_face: np.ndarray
 ) -> dict[str, object]:
-    """Quantiles with templates of so many photos, each asked about photos that are not in it."""
+    """Score quantiles for templates of `moments` photos, each compared with photos outside it."""
     genuine, impostor = [], []
     for repeat in range(REPEATS):
         rng = np.random.default_rng(repeat)
@@ -86,14 +86,14 @@ def table(
 
 
 def common(embedder: str, strangers: np.ndarray) -> np.ndarray:
-    """The mean face; of dlib's numbers nothing, which decide worse without it."""
+    """The mean face. It is zero for dlib's numbers, because dlib decides better without centring."""
     mean = strangers.mean(axis=0).round(5)
     mean[: {"dlib_resnet": 128, "dlib_views": 128, "both": 128}.get(embedder, 0)] = 0
     return mean
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure the photos and write the background file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

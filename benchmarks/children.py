@@ -1,4 +1,4 @@
-"""The processes that measure: how they are started, and what they say."""
+"""Start the measuring processes and read their findings."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LONGEST_S = 7200
 
 
 class Failed(Exception):
-    """A measurement that ended without findings; the message is the last thing it said."""
+    """A measurement ended without findings; the message is the last line it printed."""
 
 
 OUTSIDE = ("FACE_DET_", "OPENBLAS_", "GOTO_", "OMP_", "MKL_", "BLIS_")
-"""Settings of ours, and of anybody's BLAS: left alone, it takes the best that the processor has."""
+"""Variables that configure face_det or a BLAS. Without them a BLAS picks the best code for the processor."""
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 def environ(threads: int, cache: Path) -> dict[str, str]:
-    """No settings from outside, that many threads for every BLAS, and a cache of the run's own."""
+    """The environment of a measurement: no outside settings, `threads` per BLAS, a private cache."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(OUTSIDE)}
     return kept | dict.fromkeys(THREADS, str(threads)) | {"XDG_CACHE_HOME": str(cache)}
 
@@ -34,7 +34,7 @@ def environ(threads: int, cache: Path) -> dict[str, str]:
 def findings(
     python: str, script: str, spec: dict[str, Any], environ: dict[str, str], folder: Path
 ) -> Findings:
-    """What a measuring script says last. Raises Failed."""
+    """Run a measuring script and return the findings on its last line. Raises Failed."""
     spec = {**spec, "spawned": time.time()}
     said = output([python, str(HERE / script), json.dumps(spec)], environ, folder)
     try:
@@ -45,6 +45,7 @@ def findings(
 
 
 def output(command: list[str], environ: dict[str, str], folder: Path) -> str:
+    """Run a command and return its standard output. Raises Failed with its last line of stderr."""
     try:
         done = subprocess.run(
             command, env=environ, cwd=folder, capture_output=True, text=True, check=False, timeout=LONGEST_S
@@ -52,6 +53,6 @@ def output(command: list[str], environ: dict[str, str], folder: Path) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed(str(error)) from error
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["nothing was said"]
+        lines = done.stderr.strip().splitlines() or ["no message"]
         raise Failed(f"{lines[-1]} (exit {done.returncode})")
     return done.stdout

@@ -1,4 +1,4 @@
-"""From starting `face-det serve` to its word that it can answer, as systemd would hear it."""
+"""Time `face-det serve` from its start to the readiness notification that systemd would receive."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PATIENCE_S = 120
 
 
 def measure(cache: Path, settings: dict[str, Any], environ: dict[str, str]) -> float:
-    """Seconds until ready, with the graphs that lie in that cache folder, or without any.
+    """Return the seconds until the daemon is ready, using whatever model cache lies in `cache`.
 
-    Raises RuntimeError with the end of its log if it ends, or takes too long.
+    Raises RuntimeError with the last line of its log if it exits or takes too long.
     """
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
@@ -50,7 +50,7 @@ def _until_ready(channel: socket.socket, daemon: subprocess.Popen[bytes]) -> Non
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         if daemon.poll() is not None:
-            raise RuntimeError(f"ended with {daemon.returncode}")
+            raise RuntimeError(f"it exited with {daemon.returncode}")
         try:
             if b"READY=1" in channel.recv(65536).split(b"\n"):
                 return

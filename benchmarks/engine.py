@@ -1,13 +1,13 @@
-"""How fast the networks are, beside dlib's own, in one run on the same pictures.
+"""Compare the speed of the networks with dlib's own, in one run on the same pictures.
 
     python benchmarks/engine.py                             everything, dlib's wheel once (half an hour)
-    python benchmarks/engine.py --baseline ~/blas/bin/python    a second dlib, such as one built with BLAS
-    python benchmarks/engine.py --quick                     whether it runs at all
-    python benchmarks/engine.py --only 'detect-720p'        some of it: a pattern on "task contender"
+    python benchmarks/engine.py --baseline ~/blas/bin/python    add a second dlib, such as one built with BLAS
+    python benchmarks/engine.py --quick                     a smoke test
+    python benchmarks/engine.py --only 'detect-720p'        a part: a pattern on "task contender"
 
-Each measurement is a process of its own; those that are compared take turns, over several rounds.
-Progress goes to stderr; the findings, as JSON, to --output: benchmarks/results.json for a whole run,
-from which render.py makes docs/performance.md, and stdout for a part of one.
+Each measurement runs in its own process; measurements that are compared alternate over several rounds.
+Progress goes to stderr. The findings go to --output as JSON. A whole run writes benchmarks/results.json, from
+which render.py makes docs/performance.md; a partial run prints to stdout.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 class Run:
-    """One run: who takes part, what was found so far, and where it is written."""
+    """One run: its contenders, the findings so far, and where they are written."""
 
     def __init__(self, args: argparse.Namespace, scale: plan.Scale, folder: Path) -> None:
         self.args = args
@@ -71,7 +71,7 @@ class Run:
         self.load = [machine.load()]
 
     def prepare(self) -> None:
-        """Make the pictures, and ask each contender whether it is there. Raises Failed."""
+        """Make the pictures and check which contenders are available. Raises Failed."""
         _say("pictures ...")
         command = [sys.executable, HERE / "frames.py", self.folder, json.dumps(asdict(self.scale))]
         children.output(list(map(str, command)), environ(1, self.cache), self.folder)
@@ -88,7 +88,7 @@ class Run:
             self.contenders.append(replace(contender, label=_label(contender, about)))
 
     def measure(self) -> None:
-        """All rounds; the output is written after each. Raises Failed if there is nothing to do."""
+        """Measure all rounds and write the output after each one. Raises Failed if nothing matches --only."""
         schedule = list(
             plan.schedule(
                 self.tasks,
@@ -111,7 +111,7 @@ class Run:
                 results.write(self.args.output, self.content())
 
     def content(self) -> dict[str, Any]:
-        """What is known so far."""
+        """The findings so far, as JSON values."""
         return {
             "started": self.started,
             "finished": _now(),
@@ -155,7 +155,7 @@ class Run:
         return children.findings(contender.python, contender.script, spec, around, self.folder)
 
     def _peak(self) -> None:
-        """The best product of a few, once a round: the machine may be busy at times."""
+        """Measure the peak of one core once a round, because the machine may be busy at times."""
         spec = {"side": PEAK_SIDE[self.args.quick], "budget_s": max(self.scale.budget_s, 0.2), "most": 30}
         around = environ(1, self.cache)
         found = children.findings(sys.executable, "measure_peak.py", spec, around, self.folder)
@@ -176,7 +176,7 @@ class Run:
 
 
 def _label(contender: plan.Contender, about: dict[str, Any]) -> str:
-    """A name that says what it is: dlib's version, and which BLAS it was built with."""
+    """A descriptive label: dlib's version and the BLAS it was built with, or our runtimes."""
     if contender.kind == "ours":
         return f"{contender.label} ({'+'.join(dict.fromkeys(about.values()))})"
     wheel = "wheel, " if contender.name == "wheel" else ""
@@ -191,17 +191,17 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--baseline", metavar="PYTHON", help="interpreter with a second dlib to compare with")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of ours")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of face_det")
     parser.add_argument("--baseline-rounds", type=int, default=1, help="rounds in which dlib takes part")
     parser.add_argument(
-        "--full", action="store_true", help="also what takes dlib more than a minute a picture"
+        "--full", action="store_true", help="include tasks that take dlib more than a minute a picture"
     )
     parser.add_argument("--quick", action="store_true", help="small pictures, one call each: a smoke test")
     parser.add_argument("--only", metavar="PATTERN", help='regular expression on "task contender"')
-    parser.add_argument("--output", type=Path, help="where the findings go; results.json if all is measured")
+    parser.add_argument("--output", type=Path, help="file for the findings; a whole run writes results.json")
     args = parser.parse_args()
     if args.baseline and os.sep in args.baseline:
-        # Not resolved: a virtual environment's interpreter is a link, and is known by its own place.
+        # Not resolved: a virtual environment's interpreter is a symlink and depends on its own location.
         args.baseline = str(Path(args.baseline).absolute())
     if args.quick:
         args.rounds = 1

@@ -1,6 +1,6 @@
-"""The pictures that everybody is measured on: frames, chips, one face, and a call.
+"""The pictures that every contender is measured on: frames, chips, one face, and a call.
 
-Made of the photos that scripts/photos.py fetches, into a folder:
+They are made from the photos that scripts/photos.py fetches:
 
     frame-480p.png ...   six people at a table, and one in front of them
     chips.npy            upright faces, (32, 150, 150, 3)
@@ -30,7 +30,7 @@ CHIPS = 32
 
 
 def make(folder: Path, scale: dict[str, Any]) -> None:
-    """Write them; `scale` is plan.Scale as a dict."""
+    """Write the pictures into `folder`; `scale` is plan.Scale as a dict."""
     found = photo_cache.photos()
     pictures = {name: Image.open(found[name]).convert("RGB") for name in (*PEOPLE, "t1")}
     for height in {*scale["heights"], scale["call_height"]}:
@@ -44,7 +44,7 @@ def make(folder: Path, scale: dict[str, Any]) -> None:
 
 
 def _frame(pictures: dict[str, Image.Image], height: int) -> Image.Image:
-    """16:9, wide rooms and near faces."""
+    """A 16:9 frame with a room of people and one person close to the camera."""
     width = 2 * round(height * 16 / 9 / 2)
     frame = ImageOps.fit(pictures["t1"], (width, height))
     person = ImageOps.contain(pictures["obama"], (width, height))
@@ -58,7 +58,7 @@ def _chips(pictures: dict[str, Image.Image]) -> Any:
         rgb = np.array(ImageOps.contain(picture, (800, 800)))
         for top, right, bottom, left in face_locations(rgb):
             chips.append(cut_chip(rgb, detect_landmarks5(rgb, (left, top, right, bottom))))
-    # Not one face twice: the same from the other side, and a little darker each time.
+    # No chip is repeated: each face is also mirrored, and a little darker each time it is used again.
     different = [chip for face in chips for chip in (face, face[:, ::-1])]
     return np.array(
         [
@@ -69,7 +69,7 @@ def _chips(pictures: dict[str, Image.Image]) -> Any:
 
 
 def _call(folder: Path, pictures: dict[str, Image.Image], scale: dict[str, Any]) -> list[dict[str, Any]]:
-    """One person stands in each frame, each time somebody else, somewhere else."""
+    """One person stands in each frame, a different one in a different place each time."""
     width, height = scale["person"]
     images = []
     for number in range(scale["call_frames"]):

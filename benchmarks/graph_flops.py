@@ -1,4 +1,4 @@
-"""How much arithmetic a run of a network is, counted from its graph."""
+"""Count the arithmetic of one run of a network from its graph."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from onnx import numpy_helper, shape_inference
 from face_det.nets import load_onnx_model
 
 NETWORKS = {"tile": "mmod", "chips": "resnet"}
-"""Which network an input belongs to."""
+"""The network that each input name belongs to."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Floating-point operations of convolutions and matrix products, a multiplication and an
-    addition counted as two. The useful ones leave out weights of zero, which fill up vectors."""
+    """Floating-point operations of convolutions and matrix products.
+
+    A multiplication and an addition count as two. `useful_flop` leaves out the zero weights that pad vectors.
+    """
 
     flop: int
     useful_flop: int
@@ -27,17 +29,17 @@ class Work:
 
 @functools.cache
 def of_input(name: str, shape: tuple[int, ...]) -> Work:
-    """The work of one run of the network that has this input, in this shape."""
+    """Return the work of one run of the network with this input, for an input of this shape."""
     return count(load_onnx_model(NETWORKS[name]), shape)
 
 
 def count(model: bytes, shape: tuple[int, ...]) -> Work:
-    """The work of one run of a model with one input. Raises ValueError if a size cannot be told."""
+    """Return the work of one run of an ONNX model with one input. Raises ValueError if a size is unknown."""
     loaded = onnx.load_from_string(model)
     dimensions = loaded.graph.input[0].type.tensor_type.shape.dim
     for dimension, size in zip(dimensions, shape, strict=True):
         dimension.dim_value = size
-    # Those would contradict the sizes that follow from the input's.
+    # The stored sizes would contradict those inferred from the input shape.
     del loaded.graph.value_info[:]
     for output in loaded.graph.output:
         output.type.tensor_type.ClearField("shape")
@@ -53,7 +55,7 @@ def count(model: bytes, shape: tuple[int, ...]) -> Work:
             weight, output = weights[node.input[1]], sizes[node.output[0]]
             if not output or 0 in output:
                 raise ValueError(f"{node.name or node.op_type}: the size of its output is not known")
-            # Each output place takes every weight once; a channel of the output takes its own.
+            # Each output position uses the weights of its channel once.
             places = math.prod(output[:1] + output[2:]) if node.op_type == "Conv" else math.prod(output[:-1])
             flop += 2 * places * weight.size
             useful_flop += 2 * places * int(np.count_nonzero(weight))

@@ -1,10 +1,10 @@
-"""Encodings that lie as dlib's do of faces that a camera sees, drawn with a seed: no photos are needed.
+"""Random encodings distributed like dlib's encodings of faces from a camera, so that no photos are needed.
 
-The figures are those of dlib's encodings of Labeled Faces in the Wild: everybody lies 1.3 from the origin,
-in one direction; two people are 0.83 +- 0.09 apart, two photos of somebody 0.45 +- 0.08; of the variance
-between people half lies in 12 directions, of that within one, half in 20.
-What a camera adds: several frames of each visit, all but alike; some of them blurred, which makes
-everybody look like anybody; and some under a wrong name.
+The figures are those of dlib's encodings of Labeled Faces in the Wild. All faces lie around a point 1.3 from
+the origin. Two people are 0.83 +- 0.09 apart, two photos of one person 0.45 +- 0.08. Half of the variance
+between people lies in 12 directions, half of the variance within a person in 20.
+A camera adds several nearly equal frames of each visit, blurred frames, in which all people look alike, and a
+few wrong names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 DIMENSIONS = 128
 EVERYBODY = 1.3
 BETWEEN, BETWEEN_HALF = 0.24, 12
-"""Variance between people, summed over all directions, and in how many of them half of it lies."""
+"""Variance between people, summed over all directions, and the number of directions that hold half of it."""
 WITHIN, WITHIN_HALF = 0.1, 20
 
 Encodings = npt.NDArray[np.float64]
@@ -25,17 +25,17 @@ Encodings = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Visits:
-    """What a camera sees: `frames` of each visit on average, and how many in a hundred are how bad."""
+    """A camera's view: the mean number of `frames` of a visit, and the shares of imperfect frames."""
 
     frames: int = 4
     alike: float = 0.2
-    """Of the variance within a person, how much of it lies between frames of one visit."""
+    """The share of the variance within a person that lies between frames of one visit."""
     blurred: float = 0.8
     wrong_names: float = 0.06
 
 
 def _spread(rng: np.random.Generator, total: float, half: int) -> Encodings:
-    """A matrix that turns standard normal numbers into offsets of that variance."""
+    """Return a (d, d) matrix that maps standard normal rows to offsets with that total variance."""
     scale = 0.5 ** (np.arange(DIMENSIONS) / half)
     scale *= total / scale.sum()
     basis = np.linalg.qr(rng.normal(size=(DIMENSIONS, DIMENSIONS)))[0]
@@ -43,7 +43,7 @@ def _spread(rng: np.random.Generator, total: float, half: int) -> Encodings:
 
 
 class Faces:
-    """One world of faces; the same seed draws the same."""
+    """A random population of faces; the same seed draws the same population."""
 
     def __init__(self, seed: int = 1) -> None:
         self.rng = np.random.default_rng(seed)
@@ -53,15 +53,15 @@ class Faces:
         self.within = _spread(self.rng, WITHIN, WITHIN_HALF)
 
     def people(self, count: int) -> Encodings:
-        """So many people's middles."""
+        """Draw the centres of `count` people, shape (count, 128)."""
         return self.everybody + self.rng.normal(size=(count, DIMENSIONS)) @ self.between
 
     def photos(self, middles: Encodings) -> Encodings:
-        """A photo, taken on a day of its own, of each person."""
+        """Draw one photo of each person, each taken on a different day; same shape as `middles`."""
         return middles + self.rng.normal(size=middles.shape) @ self.within
 
     def frames(self, middles: Encodings, visits: Visits = Visits()) -> Encodings:
-        """A frame of each person; of those of one person that follow each other, some are of one visit."""
+        """Draw one frame for each row; consecutive rows of one person may belong to one visit."""
         count = len(middles)
         begins = np.r_[True, np.any(middles[1:] != middles[:-1], axis=1)] | (
             self.rng.random(count) < 1 / visits.frames
@@ -78,8 +78,10 @@ class Faces:
 def household(
     counts: list[int], seed: int = 1, visits: Visits = Visits()
 ) -> tuple[Encodings, npt.NDArray[np.int64]]:
-    """(X, y) of a household's camera: so many frames of each person, the last of whom is Unknown, a new
-    stranger at each visit."""
+    """Return (X, y) of a household's camera, with `counts` frames of each person.
+
+    The last person is Unknown, a new stranger at each visit.
+    """
     faces = Faces(seed)
     middles = np.repeat(faces.people(len(counts) - 1), counts[:-1], axis=0)
     strangers = np.repeat(faces.people(-(-counts[-1] // visits.frames)), visits.frames, axis=0)[: counts[-1]]

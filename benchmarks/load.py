@@ -1,9 +1,9 @@
-"""The daemon under load: answers complete and in order, times, refusals, memory, fairness; and kill -9.
+"""Test the daemon under load: complete and ordered answers, times, refusals, memory, fairness, and kill -9.
 
 python benchmarks/load.py [--quick] [--kill] [--calls N] [--output FILE]
-    without --kill: many clients at once, open-loop, below and above what the daemon can do;
-    with --kill: 16 clients, and now and then a process of the daemon is killed.
-Each writes its part of benchmarks/load.json and leaves the other's; render_load.py makes the table.
+    without --kill: many clients at once, open-loop, below and above the daemon's capacity;
+    with --kill: 16 clients, while a process of the daemon is killed every few seconds.
+Each writes its own part of benchmarks/load.json and keeps the other; render_load.py makes the tables.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SETTINGS = {
 
 
 class Daemon:
-    """`face-det serve` in a folder of its own, with its memory and its clients."""
+    """`face-det serve` in a temporary folder, with its memory use and its clients."""
 
     def __init__(self, **settings: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="fdload"))
@@ -68,23 +68,23 @@ class Daemon:
         self._own = self.client()
 
     def client(self) -> Any:
-        """zerorpc's own."""
+        """Connect zerorpc's own client."""
         client = zerorpc.Client(timeout=TIMEOUT_S, heartbeat=60)
         client.connect(self.endpoint)
         return client
 
     def status(self) -> dict[str, Any]:
-        """What the daemon says of itself."""
+        """The daemon's answer to `status`."""
         found: dict[str, Any] = self._own.status()
         return found
 
     def memory_mb(self) -> float:
-        """Of the daemon and its processes."""
+        """Resident memory of the daemon and its processes."""
         pids = [self._process.pid, *((self.status()["isolation"] or {}).get("pids", ()))]
         return sum(_rss_mb(pid) for pid in pids)
 
     def end(self) -> int:
-        """Stop it as systemd would; its exit status."""
+        """Stop the daemon as systemd would and return its exit status."""
         self._own.close()
         self._process.terminate()
         status = self._process.wait(60)
@@ -93,20 +93,20 @@ class Daemon:
 
 
 class Strays(logging.Handler):
-    """Counts replies that nobody waits for any more: a call that is answered twice would be one."""
+    """Counts replies that nobody is waiting for; a call that is answered twice leaves one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """zerorpc says so when it cannot route an event; a late heartbeat is none."""
+        """Count a log line about an event that cannot be routed, unless it is a late heartbeat."""
         line = record.getMessage()
         self.count += "unable to route" in line and "_zpc_hb" not in line
 
 
 def watched(daemon: Daemon, work: Callable[[], None]) -> dict[str, Any]:
-    """Run the work; seconds, and each second the memory and the queue's depth."""
+    """Run the work; return its duration, and the memory and queue depth sampled twice a second."""
     samples: list[tuple[float, int]] = []
 
     def sample() -> None:
@@ -132,7 +132,7 @@ def watched(daemon: Daemon, work: Callable[[], None]) -> dict[str, Any]:
 def stage(
     daemon: Daemon, name: str, run: Callable[[Calls, list[Any]], None], clients: int = CLIENTS
 ) -> dict[str, Any]:
-    """One kind of load on a daemon, and what became of every call."""
+    """Put one kind of load on a daemon and count the outcome of every call."""
     calls, made = Calls(daemon.paths), [daemon.client() for _ in range(clients)]
     calls.learn(made[0])
     watch = watched(daemon, lambda: run(calls, made))
@@ -159,7 +159,7 @@ def stage(
 
 
 def load(quick: bool, count: int) -> dict[str, Any]:
-    """Open-loop at half and at twice of what it can do; an hour's calls; fairness."""
+    """Measure full speed, then open-loop load at half and at twice that rate, then fairness."""
     stages = []
     for isolation in ("none", "process"):
         daemon = Daemon(isolation=isolation)
@@ -184,7 +184,7 @@ def load(quick: bool, count: int) -> dict[str, Any]:
 
 
 def fairness(quick: bool) -> dict[str, Any]:
-    """Single pictures of one client, alone and beside another's batches of 200; one worker."""
+    """Time one client's single pictures, alone and beside another client's batches of 200; one worker."""
     daemon = Daemon(workers=1, callTimeout=0)
     singles = 20 if quick else 200
 
@@ -211,7 +211,7 @@ def fairness(quick: bool) -> dict[str, Any]:
 
 
 def kill(quick: bool, count: int, most_s: float) -> dict[str, Any]:
-    """`count` small calls of 16 clients, or as many as there is time for; now and then a kill -9."""
+    """Make `count` small calls from 16 clients, or as many as fit in `most_s`, while processes are killed."""
     daemon, strays, dice = Daemon(isolation="process"), Strays(), random.Random(3)
     logging.getLogger("zerorpc.channel").addHandler(strays)
     killed = [0]
@@ -279,11 +279,11 @@ def _node() -> str:
 
 
 def main() -> None:
-    """Measure, write, say where."""
+    """Measure, write the findings, and print the file's name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke test")
-    parser.add_argument("--kill", action="store_true", help="kill -9 of processes along the way")
-    parser.add_argument("--calls", type=int, help="default: 3600, with --kill 100000; quick 60 and 300")
+    parser.add_argument("--kill", action="store_true", help="kill -9 the daemon's processes during the load")
+    parser.add_argument("--calls", type=int, help="default: 3600, or 100000 with --kill; quick: 60 and 300")
     parser.add_argument("--most", type=float, default=1800, help="seconds that --kill may take (%(default)s)")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Calls of a load, each of which knows what its answer must be, and who makes them."""
+"""The calls of a load test, each with its expected answer, and the clients that make them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import zerorpc
 SIDE = 96
 BOX = {"ymin": 0, "xmin": 0, "ymax": SIDE, "xmax": SIDE}
 TIMEOUT_S = 120
-"""What takes longer than this is silence: a call lost."""
+"""A call without an answer for this long counts as lost."""
 
 PERSON, NOISE, MISSING, DOG = "person", "noise", "missing", "dog"
 KINDS = (PERSON, NOISE, MISSING, DOG)
-"""A face; no face; a file that is not there; a label that is nobody's."""
+"""A face; no face; a missing file; a label that is not a person."""
 
 
 def pictures(folder: Path, photo: Path) -> dict[str, Path]:
-    """Small pictures of each kind: the head of a real photo, and noise."""
+    """Write a small picture for each kind: the head from a real photo, and noise."""
     import numpy as np
     from PIL import Image
 
@@ -37,7 +37,7 @@ def pictures(folder: Path, photo: Path) -> dict[str, Path]:
 
 
 class Calls:
-    """Makes calls, remembers what came of each, and holds every answer against the one expected."""
+    """Makes calls, records their outcomes, and compares every answer with the expected one."""
 
     def __init__(self, paths: dict[str, Path]) -> None:
         self._paths = paths
@@ -48,17 +48,17 @@ class Calls:
         self.images = 0
 
     def learn(self, client: Any) -> None:
-        """Ask for each kind once, alone: in the load it must be answered the same."""
+        """Ask for each kind once without load; under load the answer must be the same."""
         for kind in KINDS:
             (image,) = json.loads(client.detect_faces([self._image(kind, kind)]))
             label = dict(image["labels"][0])
             del label["id"]
             self._expected[kind] = label
         if self._expected[PERSON]["faces"] == [] or self._expected[NOISE]["faceReason"] != "no_face":
-            raise SystemExit(f"the pictures are not what they should be: {self._expected}")
+            raise SystemExit(f"the test pictures must show one face and none, got {self._expected}")
 
     def make(self, client: Any, name: str, kinds: Sequence[str], begun: float | None = None) -> str:
-        """One call; what became of it: `answered`, `Busy`, `wrong`, or the error that means it is lost."""
+        """Make one call and return its outcome: `answered`, `Busy`, `wrong`, or the name of the error."""
         asked = [self._image(kind, f"{name}/{index}") for index, kind in enumerate(kinds)]
         begun = time.monotonic() if begun is None else begun
         try:
@@ -79,7 +79,7 @@ class Calls:
         return {"image": str(self._paths[kind]), "labels": [{"id": label, "name": name, "box": BOX}]}
 
     def _right(self, name: str, kinds: Sequence[str], reply: Any) -> bool:
-        """Complete, in order, each with its own id, and the answers that each kind has alone."""
+        """Check that the reply is complete, in order, with its own ids and the expected answers."""
         expected = [
             {"image": str(self._paths[kind]), "labels": [{"id": f"{name}/{index}", **self._expected[kind]}]}
             for index, kind in enumerate(kinds)
@@ -95,7 +95,7 @@ def closed(
     mix: Callable[[random.Random], list[str]],
     end: Callable[[int], bool],
 ) -> None:
-    """Each client calls again as soon as it is answered, until end(calls begun)."""
+    """Closed loop: each client calls again as soon as it is answered, until end(calls begun)."""
     begun = [0]
 
     def caller(number: int, client: Any) -> None:
@@ -110,8 +110,10 @@ def closed(
 def opened(
     calls: Calls, clients: Sequence[Any], mix: Callable[[random.Random], list[str]], rate: float, count: int
 ) -> None:
-    """`count` calls at random times, `rate` a second, whether or not those before are answered. A call's
-    time counts from when it was due."""
+    """Open loop: make `count` calls at random times, `rate` a second, without waiting for earlier answers.
+
+    A call's time counts from the moment it was due.
+    """
     dice = random.Random(7)
     due, callers = time.monotonic(), []
     for number in range(count):
@@ -123,18 +125,18 @@ def opened(
 
 
 def mixed(dice: random.Random) -> list[str]:
-    """A batch as uploaders send them: mostly one picture or a few, at times twenty."""
+    """Draw a batch like an uploader's: usually one picture or a few, sometimes twenty."""
     size = dice.choices((1, 2, 5, 20), (60, 20, 15, 5))[0]
     return dice.choices(KINDS, (30, 40, 10, 20), k=size)
 
 
 def small(dice: random.Random) -> list[str]:
-    """A call that takes next to nothing, so that there can be many: half of them are nobody's labels."""
+    """Draw a cheap call, so that there can be many; half of the labels are not persons."""
     return dice.choices(KINDS, (10, 30, 10, 50), k=dice.choices((1, 3), (90, 10))[0])
 
 
 def percentiles(seconds: list[float]) -> dict[str, float | None]:
-    """p50, p95, p99 and the longest, in milliseconds."""
+    """Return p50, p95, p99 and the maximum, in milliseconds."""
     ordered = sorted(seconds)
     if not ordered:
         return dict.fromkeys(("p50_ms", "p95_ms", "p99_ms", "most_ms"))

@@ -1,12 +1,12 @@
-"""How long it takes to find one face among very many encodings, beside numpy, in one run.
+"""Time the search for one face among very many encodings, beside numpy, in one run.
 
     python benchmarks/lookup.py             a million encodings (a few minutes, 2 GB)
-    python benchmarks/lookup.py --quick     whether it runs at all
+    python benchmarks/lookup.py --quick     a smoke test
 
-One core. Each contender is a process of its own in each round; they take turns. What is found is
-compared with what measuring all distances in float64 finds. Progress goes to stderr; the findings, as
-JSON, to --output: benchmarks/lookup.json for a whole run, from which render.py makes its part of
-docs/performance.md, and stdout for another.
+Everything runs on one core. In each round each contender is its own process, and the contenders alternate.
+Results are checked against all distances in float64. Progress goes to stderr. The findings go to --output as
+JSON. A whole run writes benchmarks/lookup.json, from which render.py makes its part of docs/performance.md;
+any other run prints to stdout.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> int:
             for data in DATA:
                 for who in CONTENDERS if number % 2 else CONTENDERS[::-1]:
                     spec = {"data": data, "who": who, "count": args.count, "asked": args.asked}
-                    # Measuring all distances takes a while: once is enough.
+                    # Checking against all distances is slow: one round is enough.
                     spec["checked"] = args.checked if number == 0 else 1
                     try:
                         findings = children.findings(
@@ -89,16 +89,16 @@ def _arguments() -> argparse.Namespace:
         description=(__doc__ or "").partition("\n\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--count", type=int, default=1_000_000, help="encodings")
-    parser.add_argument("--asked", type=int, default=200, help="faces that are looked up, half of them known")
-    parser.add_argument("--checked", type=int, default=40, help="of which so many by measuring all distances")
+    parser.add_argument("--count", type=int, default=1_000_000, help="number of encodings")
+    parser.add_argument("--asked", type=int, default=200, help="faces to look up, half of them known")
+    parser.add_argument("--checked", type=int, default=40, help="look-ups checked against all distances")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="few encodings, one round: a smoke test")
-    parser.add_argument("--output", type=Path, help="where the findings go; lookup.json for a whole run")
+    parser.add_argument("--output", type=Path, help="file for the findings; a whole run writes lookup.json")
     args = parser.parse_args()
     whole = parser.parse_args([]) == args
     if args.quick:
-        # Just above one block of the look-up.
+        # Slightly more than one block of the index.
         args.count, args.rounds, args.asked, args.checked = min(args.count, 70_000), 1, 20, 10
     elif whole:
         args.output = HERE / "lookup.json"

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Describe the machine that a benchmark ran on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAGS = (
     "bf16",
     "sve",
 )
-"""What networks make use of."""
+"""Processor features that the networks can use."""
 
 PACKAGES = (
     "face_det",
@@ -41,7 +41,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """Processor, memory and system."""
+    """Return the processor, its features, the memory and the operating system."""
     cpu = _read("/proc/cpuinfo")
     flags = set((re.search(r"^(?:flags|Features)\s*: (.*)$", cpu, re.M) or ["", ""])[1].split())
     model = re.search(r"^model name\s*: (.*)$", cpu, re.M)
@@ -57,7 +57,7 @@ def describe() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Python, and the packages that matter, as far as they are there."""
+    """Return the versions of Python and of the relevant packages that are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -68,12 +68,12 @@ def versions() -> dict[str, str]:
 
 
 def load() -> float:
-    """How many processes wanted a core in the last minute."""
+    """Return the load average of the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def now() -> str:
-    """UTC, to the second."""
+    """Return the current UTC time in ISO 8601, to the second."""
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 

@@ -1,7 +1,7 @@
-"""One measurement of dlib by itself, as face_recognition uses it.
+"""Measure dlib alone, used the way face_recognition uses it.
 
-Runs in any interpreter that has dlib, numpy, pillow and face_recognition_models, so nothing of this
-project is imported.
+This runs in any interpreter with dlib, numpy, pillow and face_recognition_models, so it imports nothing from
+this project.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PADDING = 0.25
 
 
 def prepare(spec: dict[str, Any]) -> stopwatch.Prepared:
-    """What the task asks for, with its networks loaded and its pictures in memory."""
+    """Return the task's call, with its networks loaded and its pictures in memory."""
     return TASKS[spec["kind"]](spec, Path(spec["folder"]))
 
 
@@ -37,7 +37,7 @@ def about(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
 
 
 def start(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """All that the original loads as it is imported."""
+    """Load everything that the original loads when it is imported."""
     large = dlib.shape_predictor(models.pose_predictor_model_location())
     kept = (_detector(), dlib.get_frontal_face_detector(), large, _predictor(), _encoder())
     return lambda: kept, len
@@ -59,14 +59,14 @@ def jitters(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
 
 
 def face(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """What face_encodings does for one face whose place is known."""
+    """Do what face_encodings does for one face whose location is known."""
     encoder, predictor, picture = _encoder(), _predictor(), _load(folder / "face.png")
     location = json.loads((folder / "inputs.json").read_text())["face"]
     return lambda: np.array([_encode(encoder, predictor, picture, location)]), np.ndarray.tolist
 
 
 def call(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """The original's loop over a call: for each label, read the file, cut, detect, encode."""
+    """The original's loop over a call: for each label, read the file, crop, detect, encode."""
     images = json.loads((folder / "inputs.json").read_text())["call"]
     detector, encoder, predictor = _detector(), _encoder(), _predictor()
 
@@ -99,10 +99,10 @@ TASKS = {
 
 
 def _blas() -> str:
-    """The library that dlib is linked with, as far as it can be told."""
+    """Name the BLAS that dlib is linked with, if it can be identified."""
     maps = Path("/proc/self/maps")
     loaded = [line.split()[-1] for line in maps.read_text("utf-8").splitlines()] if maps.exists() else []
-    # numpy carries one of its own.
+    # numpy bundles its own BLAS.
     libraries = [path for path in loaded if "blas" in Path(path).name and "numpy" not in path]
     if not libraries:
         return "a BLAS"
@@ -132,7 +132,7 @@ def _load(path: Path) -> Any:
 
 
 def _locations(detector: Any, picture: Any, upsample: int) -> list[list[int]]:
-    """top, right, bottom, left of each face, within the picture."""
+    """Return [top, right, bottom, left] of each face, clipped to the picture."""
     height, width = picture.shape[:2]
     rects = [found.rect for found in detector(picture, upsample)]
     return [

@@ -1,4 +1,4 @@
-"""One face after the other against many encodings: argv[1] says which (JSON), findings to stdout (JSON)."""
+"""Look up single faces among many encodings. argv[1] is a JSON spec; the findings go to stdout as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Nearest = Callable[[npt.NDArray[np.float64]], int]
 
 
 def enrolled(spec: dict[str, Any]) -> tuple[Floats32, npt.NDArray[np.float64]]:
-    """(encodings, faces asked for): half of these are of people enrolled, half of strangers."""
+    """Return (enrolled encodings, probe encodings); half of the probes are strangers."""
     faces = lifelike.Faces()
     shaped = unit if spec["data"] == "sphere" else lambda some: some
     X = np.empty((spec["count"], lifelike.DIMENSIONS), dtype=np.float32)
@@ -45,38 +45,38 @@ def enrolled(spec: dict[str, Any]) -> tuple[Floats32, npt.NDArray[np.float64]]:
 
 
 def drawn(faces: lifelike.Faces, data: str, count: int) -> npt.NDArray[np.float64]:
-    """People: as dlib tells them apart, or in all directions alike, which leaves an index nothing to use."""
+    """Draw people as dlib separates them, or evenly in all directions, which no index can exploit."""
     if data == "sphere":
         return unit(faces.rng.normal(size=(count, lifelike.DIMENSIONS)))
     return faces.people(count)
 
 
 def photos(faces: lifelike.Faces, data: str, people: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A photo of each; on the sphere with a cosine to the person of about .8."""
+    """Draw one photo of each person; on the sphere its cosine to the person is about .8."""
     if data == "sphere":
         return people + 0.75 / np.sqrt(people.shape[1]) * faces.rng.normal(size=people.shape)
     return faces.photos(people)
 
 
 def unit(some: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The same directions, of length 1."""
+    """Scale each row to unit length."""
     return np.asarray(some / np.linalg.norm(some, axis=1, keepdims=True))
 
 
 def plain(X: Floats32) -> Nearest:
-    """numpy, as it is mostly done: |x|^2 - 2 q x in float32, and the least of it."""
+    """The usual numpy search: the minimum of |x|^2 - 2 q x in float32."""
     squares = np.einsum("ij,ij->i", X, X)
     return lambda asked: int((squares - 2 * (X @ asked.astype(np.float32))).argmin())
 
 
 def ours(X: Floats32) -> Nearest:
-    """This project's."""
+    """This project's nearest-neighbour index."""
     lookup = NearestNeighbourIndex().fit(X)
     return lambda asked: int(lookup.nearest(asked[None])[1][0, 0])
 
 
 def truth(X: Floats32, asked: npt.NDArray[np.float64]) -> list[int]:
-    """The nearest of each, by distances of all in float64; the first of equals."""
+    """The nearest row for each probe by all float64 distances; ties go to the first row."""
     least = np.full(len(asked), np.inf)
     rows = np.zeros(len(asked), dtype=np.intp)
     for start in range(0, len(X), 20_000):
@@ -89,7 +89,7 @@ def truth(X: Floats32, asked: npt.NDArray[np.float64]) -> list[int]:
 
 
 def main() -> None:
-    """Measure what argv[1] asks for."""
+    """Measure the spec in argv[1] and print the findings."""
     spec = json.loads(sys.argv[1])
     X, asked = enrolled(spec)
     held = resident_mb()
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def resident_mb() -> float:
-    """What this process holds, and the C library not only for later; 0 where that cannot be read."""
+    """Resident memory after freed memory has been returned to the system; 0 where it cannot be read."""
     trim_heap()
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6

@@ -1,4 +1,4 @@
-"""One measurement of face_det, in the interpreter it is installed in."""
+"""Measure face_det in the interpreter it is installed in."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from face_det.nets import Compute, Session
 from face_det.types import Box, Detection
 
 Run = tuple[str, tuple[int, ...], float]
-"""An input's name and shape, and the seconds that the network took for it."""
+"""The name and shape of an input, and the seconds the network took for it."""
 
 
 class NetworkClock:
-    """Notes each run of a network, so that its share of the time is known."""
+    """Records each run of a network, so that its share of the time is known."""
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
 
     def listen(self) -> None:
-        """Stand between every network of this process and its callers."""
+        """Wrap every network session of this process."""
         run = Session.run
 
         def noted(session: Session, feeds: Any) -> Any:
@@ -41,8 +41,8 @@ class NetworkClock:
         Session.run = noted  # type: ignore[assignment,method-assign]
 
     def findings(self) -> dict[str, Any]:
-        """For each network's input: [seconds, operations, useful operations] of each run."""
-        # It needs onnx, whose memory is nobody's: only after the memory was taken down.
+        """Return [seconds, operations, useful operations] of each run, by input name."""
+        # Imported late: onnx would count as memory of the measurement.
         import graph_flops
 
         networks: dict[str, list[list[float]]] = defaultdict(list)
@@ -53,12 +53,12 @@ class NetworkClock:
 
 
 def prepare(spec: dict[str, Any]) -> stopwatch.Prepared:
-    """What the task asks for, with its networks loaded and its pictures in memory."""
+    """Return the task's call, with its networks loaded and its pictures in memory."""
     return TASKS[spec["kind"]](spec, Path(spec["folder"]))
 
 
 def about(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """Raises if these settings are not offered here."""
+    """Name the runtimes in use. Raises if these settings are unavailable here."""
     detector, embedder = _detector(spec), _embedder(spec)
     _config(spec)
     return lambda: {"detector": detector.runtime, "embedder": embedder.runtime}, dict
@@ -87,14 +87,14 @@ def face(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
 
 
 def call(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """The whole call, files read and all."""
+    """A whole detect_faces call, including reading the files."""
     images = json.loads((folder / "inputs.json").read_text())["call"]
     service = _service(spec)
     return lambda: service.detect_faces(images), _boxes_of_call
 
 
 def memory(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """Megabytes held after each of many calls."""
+    """Megabytes held after each of many calls of recognize."""
     service, picture = _service(spec), str(folder / spec["picture"])
 
     def held() -> list[float]:
@@ -123,7 +123,7 @@ def _embedder(spec: dict[str, Any]) -> Any:
 
 
 def _config(spec: dict[str, Any]) -> Any:
-    """The defaults, but what the other side does: faces of any sharpness are encoded, by dlib's network."""
+    """The default config with the original's behaviour: dlib's networks, blurred faces included."""
     from face_det.config import load_config
 
     settings = {"focusMeasureThreshold": 0, "faceDetModel": "cnn", "embedder": "dlib_resnet"}
@@ -133,14 +133,14 @@ def _config(spec: dict[str, Any]) -> Any:
 
 
 def _service(spec: dict[str, Any]) -> Any:
-    """Nobody is enrolled; the original's loop is timed without its classifier, too."""
+    """A service with nobody enrolled, because the original's loop is also timed without its classifier."""
     from face_det.service import build_service
 
     return build_service(_config(spec))
 
 
 def _locations(found: list[Detection]) -> list[list[int]]:
-    """top, right, bottom, left of each face."""
+    """Return [top, right, bottom, left] of each face."""
     boxes = [detection.box for detection in found]
     return [[int(edge) for edge in (box.ymin, box.xmax, box.ymax, box.xmin)] for box in boxes]
 

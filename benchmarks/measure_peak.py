@@ -1,4 +1,4 @@
-"""What one core can do at most: large matrix products of float32, by numpy's BLAS on one thread."""
+"""Measure the peak of one core: large float32 matrix products with numpy's BLAS on one thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threadpoolctl
 
 
 def prepare(spec: dict[str, Any]) -> stopwatch.Prepared:
-    """One product of two square matrices; the answer is its size and the BLAS that did it."""
+    """Prepare a product of two square matrices; the answer is its operation count and the BLAS used."""
     threadpoolctl.threadpool_limits(1)
     side = spec["side"]
     random = np.random.default_rng(1)

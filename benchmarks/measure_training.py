@@ -1,4 +1,4 @@
-"""One training, timed: argv[1] says which (JSON), the findings go to stdout (JSON)."""
+"""Time one training. argv[1] is a JSON spec; the findings go to stdout as JSON."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import numpy.typing as npt
 from face_det.classifiers import CLASSIFIERS, split_folds
 
 SHARES = (0.23, 0.2, 0.16, 0.12)
-"""Of the family's four in all photos; the rest is Unknown's."""
+"""Shares of four family members among the photos; the rest are Unknown."""
 
 Fit = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
 
 
 def photos(spec: dict[str, Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """(X, y): of a file as `face-det encode` writes it, or drawn."""
+    """Return (X, y) from a file that `face-det encode` wrote, or drawn at random."""
     if spec["encodings"]:
         # The user's own file, given on the command line.
         found = pickle.loads(Path(spec["encodings"]).read_bytes())
@@ -40,7 +40,7 @@ def photos(spec: dict[str, Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 def original(
     spec: dict[str, Any], X: npt.NDArray[Any], y: npt.NDArray[Any]
 ) -> tuple[float, dict[str, Any], Fit]:
-    """(seconds, parameters, how to fit them again) of the original's search."""
+    """Run the original's search; return (seconds, best parameters, a function that fits them again)."""
     from joblib.externals.loky import get_reusable_executor
     from original_search import search
     from sklearn.base import clone
@@ -49,14 +49,14 @@ def original(
     start = time.perf_counter()
     found = search(spec["kind"], X, y, splits, spec["jobs"], spec["candidates"])
     took = time.perf_counter() - start
-    # Its processes wait for more; the time they took is counted once they have ended.
+    # Its worker processes stay alive; their time is counted only once they have exited.
     get_reusable_executor().shutdown(wait=True)
     best = found.best_estimator_.set_params(**({"probability": False} if spec["kind"] == "svm" else {}))
     return took, found.best_params_, lambda X, y: clone(best).fit(X, y)
 
 
 def ours(spec: dict[str, Any], X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[float, dict[str, Any], Fit]:
-    """The same of this project's search."""
+    """Run this project's search; returns the same as `original`."""
     recipe = CLASSIFIERS.create(spec["kind"])
     start = time.perf_counter()
     _, params, _ = recipe.search(X, y, jobs=spec["jobs"], thorough=True, on_progress=lambda done, total: None)
@@ -65,7 +65,7 @@ def ours(spec: dict[str, Any], X: npt.NDArray[Any], y: npt.NDArray[Any]) -> tupl
 
 
 def accuracy(fit: Fit, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
-    """In cross-validation with what was found, measured here and the same way for everybody."""
+    """Cross-validated accuracy of the parameters found, measured the same way for both sides."""
     right = []
     for train, test in split_folds(y):
         fitted = fit(X[train], y[train])
@@ -74,13 +74,13 @@ def accuracy(fit: Fit, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
 
 
 def processor_s() -> float:
-    """Seconds of all cores together, of this process and of those it started that have ended."""
+    """Processor seconds of this process and of its children that have exited."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def main() -> None:
-    """Measure what argv[1] asks for."""
+    """Measure the spec in argv[1] and print the findings."""
     spec = json.loads(sys.argv[1])
     X, y = photos(spec)
     before = processor_s()

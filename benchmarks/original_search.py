@@ -1,12 +1,12 @@
-"""The original's searches, written anew from what its train.py does, on the libraries installed here.
+"""The original's searches, reimplemented from the behaviour of its train.py, on the libraries installed here.
 
 - SVM: GridSearchCV over 42 candidates (6 values of C, linear and with 6 values of gamma) of
-  SVC(probability=True, class_weight="balanced"), 5 folds, the best fitted to everything again.
-- XGBoost: RandomizedSearchCV over 20 candidates out of 405, 600 rounds of .02 each, 5 folds, likewise.
+  SVC(probability=True, class_weight="balanced"), 5 folds; the best is refitted to all photos.
+- XGBoost: RandomizedSearchCV over 20 of 405 candidates, 600 rounds with learning rate .02, 5 folds; the best
+  is refitted to all photos.
 
-Two things are kinder to it than its own script: the processes share this machine's cores, however many
-there are, and XGBoost grows its trees by histograms, which it takes for granted by now; in 2019 it
-sorted all values, and took four times as long.
+Two things make this faster than its own script: the processes use all cores of this machine, and XGBoost now
+grows its trees from histograms by default. In 2019 it sorted all values, which took four times as long.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Folds = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
 def search(
     kind: str, X: npt.NDArray[Any], y: npt.NDArray[Any], splits: Folds, jobs: int, candidates: int
 ) -> Any:
-    """The fitted search; `candidates` is for XGBoost, which the original gave 20."""
-    # Of SVC: probability=True goes with scikit-learn 1.11.
+    """Return the fitted search; `candidates` is the number for XGBoost, 20 in the original."""
+    # scikit-learn 1.11 removes SVC(probability=True).
     warnings.simplefilter("ignore", FutureWarning)
     if kind == "svm":
         machine = SVC(probability=True, class_weight="balanced", random_state=SEED)

@@ -1,4 +1,4 @@
-"""What is measured, on whom, and how often."""
+"""What is measured, with which contenders, and how often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a run is."""
+    """The size of a run."""
 
     heights: tuple[int, ...] = (240, 480, 720, 1080)
     upsamples: tuple[int, ...] = (0, 1)
@@ -38,16 +38,18 @@ QUICK = Scale(
     budget_s=0.0,
     most=1,
 )
-"""Enough to see that everything runs."""
+"""A smoke test: just enough to see that everything runs."""
 
 PLAIN = "ours-1-onnxruntime"
-"""Ours by ONNX Runtime alone, on one thread: what the kernels of our own are compared with."""
+"""face_det on ONNX Runtime alone, one thread: the baseline for our own compiled kernels."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Who is measured. `kind` is "dlib" or "ours"; `settings` are our networks' options; one that is
-    optional is left out where it cannot be had."""
+    """An implementation to measure. `kind` is "dlib" or "ours", `settings` are options of our networks.
+
+    An optional contender is left out where it is unavailable.
+    """
 
     name: str
     label: str
@@ -59,13 +61,13 @@ class Contender:
 
     @property
     def script(self) -> str:
-        """The file that measures it."""
+        """The script that measures it."""
         return f"measure_{self.kind}.py"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured; `kind` is the function that does it, `fields` are its parameters."""
+    """A task to measure; `kind` names the function that runs it, `fields` are its parameters."""
 
     name: str
     kind: str
@@ -74,7 +76,7 @@ class Task:
 
 
 def contenders(scale: Scale, baseline: str | None) -> list[Contender]:
-    """dlib's wheel, a second dlib if there is one, and ours in each form that might be there."""
+    """List dlib's wheel, a second dlib if given, and face_det in each form that may be available."""
     found = [Contender("wheel", "dlib's wheel", "dlib")]
     if baseline:
         found += [
@@ -101,7 +103,7 @@ def contenders(scale: Scale, baseline: str | None) -> list[Contender]:
 
 
 def tasks(scale: Scale) -> list[Task]:
-    """Everything that is measured, quick things first."""
+    """List all tasks, quick ones first."""
     found = [
         Task(f"embed-{n}", "embed", f"encodings, {n} chip{'s' * (n > 1)} at once", {"batch": n})
         for n in scale.batches
@@ -148,7 +150,7 @@ def tasks(scale: Scale) -> list[Task]:
 
 
 def applies(task: Task, contender: Contender, full: bool) -> bool:
-    """Whether it makes sense, or takes too long: more than a minute a picture for dlib."""
+    """Decide whether a contender runs a task; dlib skips the slowest one unless `full`."""
     if task.kind in ("daemon", "memory"):
         return contender.name == "ours-1-fp32"
     if task.kind == "start":
@@ -157,7 +159,7 @@ def applies(task: Task, contender: Contender, full: bool) -> bool:
 
 
 def rounds_of(task: Task, contender: Contender, rounds: int, baseline_rounds: int) -> int:
-    """In how many rounds it takes part."""
+    """The number of rounds in which a contender runs a task."""
     if task.kind == "memory":
         return 1
     return rounds if contender.kind == "ours" else min(baseline_rounds, rounds)
@@ -172,9 +174,9 @@ def schedule(
     full: bool,
     only: str | None,
 ) -> Iterator[tuple[int, Task, Contender]]:
-    """(round, task, contender): whoever is compared runs side by side, each time in another order.
+    """Yield (round, task, contender); contenders that are compared run side by side, rotating each round.
 
-    Those with fewer rounds take part in rounds spread over the whole run.
+    Contenders with fewer rounds take part in rounds spread over the whole run.
     """
     for number in range(rounds):
         for task in all_tasks:

@@ -1,4 +1,4 @@
-"""From single findings to medians, and whether everybody found the same."""
+"""Summarise findings as medians and check that all contenders agree."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from plan import Contender, Task
 FORMAT = 1
 
 Findings = dict[str, Any]
-"""What one process found out: seconds, ready_s, peak_mb, answer, and perhaps networks."""
+"""The findings of one process: seconds, ready_s, peak_mb, answer, and sometimes networks."""
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:
-    """Median, first and third quartile (inclusive method), and of how many."""
+    """Return the median, first and third quartile (inclusive method), and the count."""
     q1, median, q3 = (
         statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
     )
@@ -26,17 +26,17 @@ def quartiles(values: Sequence[float]) -> dict[str, float]:
 
 
 class Collected:
-    """The findings of every task and contender, round after round."""
+    """The findings of every task and contender over all rounds."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[Task, str], list[Findings]] = {}
 
     def add(self, task: Task, contender: Contender, findings: Findings) -> None:
-        """One process's findings."""
+        """Add the findings of one process."""
         self._found.setdefault((task, contender.name), []).append(findings)
 
     def cases(self, tasks: list[Task], contenders: list[Contender]) -> list[dict[str, Any]]:
-        """Their summaries, in the order of tasks and contenders; the first dlib is the reference."""
+        """Summarise the findings in the order of tasks and contenders; the first dlib is the reference."""
         summaries = []
         for task in tasks:
             there = [one for one in contenders if (task, one.name) in self._found]
@@ -53,7 +53,7 @@ class Collected:
 
 
 def _summary(task: Task, found: list[Findings]) -> dict[str, Any]:
-    # A start has no calls: it is ready, and that is all.
+    # A start makes no calls; only its readiness is timed.
     pooled = [s for one in found for s in ([one["ready_s"]] if task.kind == "start" else one["seconds"])]
     summary: dict[str, Any] = {"seconds": quartiles(pooled)}
     if "ready_s" in found[0]:
@@ -73,7 +73,7 @@ def _summary(task: Task, found: list[Findings]) -> dict[str, Any]:
 
 
 def _speed(runs: list[list[float]]) -> dict[str, float]:
-    """Medians over the runs of a network: operations a second, and how many of them are useful."""
+    """Medians over the runs of a network: GFLOP a second and the useful share."""
     return {
         "gflop_s": statistics.median(flop / took for took, flop, _ in runs) / 1e9,
         "useful": statistics.median(useful / flop for _, flop, useful in runs),
@@ -82,9 +82,9 @@ def _speed(runs: list[list[float]]) -> dict[str, float]:
 
 
 def memory(held_mb: list[float]) -> dict[str, Any]:
-    """What is held in the second and in the last quarter of the calls (medians), and the difference.
+    """Compare the median memory of the second and the last quarter of the calls.
 
-    Single calls tell little: what was given back at once, and what a little later, differs each time.
+    Single calls say little, because freed memory returns to the system at varying times.
     """
     quarter = len(held_mb) // 4
     early, late = statistics.median(held_mb[quarter : 2 * quarter]), statistics.median(held_mb[-quarter:])
@@ -99,7 +99,7 @@ def memory(held_mb: list[float]) -> dict[str, Any]:
 
 
 def agreement(answer: Any, reference: Any) -> dict[str, Any]:
-    """Boxes: whether they are equal, in order. Encodings: the largest distance (L2) of any."""
+    """Compare two answers: boxes must be equal and in order; for encodings the largest L2 distance."""
     if len(answer) != len(reference):
         return {"equal": False}
     if answer and isinstance(answer[0][0], float):
@@ -108,7 +108,7 @@ def agreement(answer: Any, reference: Any) -> dict[str, Any]:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """The whole file or none of it, so that a run that is cut off leaves what there was."""
+    """Write the file atomically, so that an interrupted run keeps the previous findings."""
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps({"format": FORMAT, **content}, indent=1) + "\n", "utf-8")
     part.replace(path)

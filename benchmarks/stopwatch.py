@@ -1,4 +1,4 @@
-"""What every measuring process does alike. Standard library only: other interpreters run it too."""
+"""The shared part of every measuring process. Standard library only, because other interpreters run it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 Prepared = tuple[Callable[[], Any], Callable[[Any], Any]]
-"""What is timed, and what makes of its result something that can be compared and written down."""
+"""The call to time, and a function that turns its result into comparable JSON values."""
 
 
 def measure(call: Callable[[], Any], budget_s: float, most: int) -> tuple[list[float], Any]:
-    """Seconds of one or more calls, and the last result.
+    """Return the seconds of one or more calls, and the last result.
 
-    The first call warms up and does not count, unless it alone takes the whole budget.
+    The first call is a warm-up and does not count, unless it alone takes the whole budget.
     """
     took, result = _timed(call)
     if took >= budget_s:
@@ -35,13 +35,13 @@ def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def peak_mb() -> float:
-    """The most memory this process ever held."""
+    """Return the peak memory of this process in MB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 
 
 def main(prepare: Callable[[dict[str, Any]], Prepared], more: Callable[[], dict[str, Any]] = dict) -> None:
-    """Measure what argv[1] asks for (JSON) and print the findings (JSON); `more` adds to them."""
+    """Measure the JSON spec in argv[1] and print the findings as JSON; `more` adds to them."""
     spec = json.loads(sys.argv[1])
     call, describe = prepare(spec)
     ready_s = time.time() - spec["spawned"]

@@ -1,12 +1,12 @@
-"""How long a training takes, beside the original's searches, in one run on the same encodings and folds.
+"""Time training beside the original's searches, in one run on the same encodings and folds.
 
     python benchmarks/training.py                       everything (half an hour)
-    python benchmarks/training.py --quick               whether it runs at all
-    python benchmarks/training.py --encodings FILE      on a file of your own, as `face-det encode` writes it
+    python benchmarks/training.py --quick               a smoke test
+    python benchmarks/training.py --encodings FILE      on your own file, as `face-det encode` writes it
 
-Each training is a process of its own, with one thread for each of --jobs; ours and the original's take
-turns. Progress goes to stderr; the findings, as JSON, to --output: benchmarks/training.json for a whole
-run, from which render.py makes its part of docs/performance.md, and stdout for another.
+Each training is its own process, with one thread for each of --jobs; ours and the original's alternate.
+Progress goes to stderr. The findings go to --output as JSON. A whole run writes benchmarks/training.json,
+from which render.py makes its part of docs/performance.md; any other run prints to stdout.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from children import Failed
 
 HERE = Path(__file__).resolve().parent
 PHOTOS = 4960
-"""As many as the original's authors had, of five classes."""
+"""The number of photos that the original's authors had, in five classes."""
 MANY, CROWD = 100_000, 10_000
-"""Photos and people for the recipes that do not search."""
+"""Numbers of photos and people for the recipes that do not search."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training: of which kind, by whom, on how many photos of how many people (0: the household)."""
+    """One training: the kind, whose code, and the numbers of photos and people (0: the household)."""
 
     kind: str
     who: str
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def table(content: dict[str, Any]) -> str:
-    """A line for each search: seconds of both, the ratio, the accuracies."""
+    """Render a line for each search: the seconds of both, the ratio, the accuracies."""
     lines = []
     for kind in ("svm", "xgb"):
         mine, theirs = (case(content, kind, who) for who in ("ours", "original"))
@@ -101,12 +101,12 @@ def table(content: dict[str, Any]) -> str:
 
 
 def case(content: dict[str, Any], kind: str, who: str) -> dict[str, Any] | None:
-    """One case, None if it was not measured."""
+    """Return one case, or None if it was not measured."""
     return next((one for one in content["cases"] if (one["kind"], one["who"]) == (kind, who)), None)
 
 
 def _schedule(args: argparse.Namespace) -> list[Training]:
-    """The original once, between two rounds of ours; what takes a second at the end."""
+    """Plan the original once, between two rounds of ours, and the quick recipes at the end."""
     schedule = []
     for number in range(args.rounds):
         for kind in args.kinds:
@@ -151,18 +151,18 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("--photos", type=int, default=PHOTOS, help="encodings that are drawn")
-    parser.add_argument("--encodings", type=Path, help="a file of encodings, instead of drawn ones")
-    parser.add_argument("--jobs", type=int, default=cores, help="cores for each")
+    parser.add_argument("--photos", type=int, default=PHOTOS, help="number of random encodings")
+    parser.add_argument("--encodings", type=Path, help="a file of encodings, instead of random ones")
+    parser.add_argument("--jobs", type=int, default=cores, help="cores for each training")
     parser.add_argument(
-        "--rounds", type=int, default=2, help="rounds of ours; the original takes part in one"
+        "--rounds", type=int, default=2, help="rounds of face_det; the original takes part in one"
     )
-    parser.add_argument("--kinds", nargs="*", default=["svm", "xgb"], help="searches")
+    parser.add_argument("--kinds", nargs="*", default=["svm", "xgb"], help="classifiers to search for")
     parser.add_argument(
         "--at-once", nargs="*", default=["nearest", "template"], help="recipes that do not search"
     )
     parser.add_argument("--quick", action="store_true", help="few photos and candidates: a smoke test")
-    parser.add_argument("--output", type=Path, help="where the findings go; training.json for a whole run")
+    parser.add_argument("--output", type=Path, help="file for the findings; a whole run writes training.json")
     args = parser.parse_args()
     if args.quick:
         args.photos, args.rounds = min(args.photos, 100), 1

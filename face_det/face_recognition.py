@@ -25,7 +25,6 @@ import numpy.typing as npt
 from face_det.detectors import DETECTORS
 from face_det.embedders import EMBEDDERS
 from face_det.media import load_as_stored
-from face_det.registry import create_by_name
 from face_det.types import Detection, Rgb
 
 __all__ = [
@@ -221,9 +220,9 @@ def _embedder() -> Any:
 
 @functools.cache
 def _load_detector(name: str) -> Any:
-    return create_by_name(DETECTORS, name)
+    return DETECTORS.create(name)
 
 
 @functools.cache
 def _load_embedder() -> Any:
-    return create_by_name(EMBEDDERS, "dlib_resnet")
+    return EMBEDDERS.create("dlib_resnet")

@@ -1,4 +1,4 @@
-"""One target in this process: the limits, the two engines, and what is noted of a run."""
+"""Fuzz one target in this process: its limits, the two engines, and the record of a run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from limits import EXTRA_MEMORY_MB, INPUT_TIMEOUT_S
 from mutants import LONGEST, mutated
-from run import MEMORY_MB, PATIENCE_S
 from targets import TARGETS, Prepared
 
 
 def main(options: Any) -> int:
-    """Fuzz the target, or run it once on the file that was given."""
+    """Fuzz the target, or run it once on the file given with --input."""
     (name,) = options.targets
     if options.input:
         print("taken" if TARGETS[name]().run(options.input.read_bytes()) else "refused")
@@ -37,15 +37,15 @@ def main(options: Any) -> int:
         prepared = TARGETS[name]()
     watch = Watch(options.child, prepared)
     for seed in prepared.seeds:
-        watch.run(seed)  # libraries load what they need with the first of each kind
+        watch.run(seed)  # libraries load lazily on their first input of a kind
     watch.begin()
-    (with_atheris if options.engine == "atheris" else by_hand)(watch, prepared, options)
+    (fuzz_with_atheris if options.engine == "atheris" else fuzz_randomly)(watch, prepared, options)
     watch.end()
     return 1 if watch.found else 0
 
 
 class Watch:
-    """Runs inputs; keeps the one at work where a crash leaves it, and each that is a finding."""
+    """Runs inputs. Keeps the current input on disk, where it survives a crash, and every finding."""
 
     def __init__(self, folder: Path, prepared: Prepared) -> None:
         self.folder = folder
@@ -57,32 +57,32 @@ class Watch:
         self._before_mb = 0.0
 
     def begin(self) -> None:
-        """From here on it counts, and memory is limited."""
+        """Start counting and limit the memory."""
         self._executions = self._taken = 0
         self._start = time.monotonic()
         self._before_mb = peak_mb()
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         if "atheris" not in sys.modules:
-            limit = size + MEMORY_MB * 2**20
+            limit = size + EXTRA_MEMORY_MB * 2**20
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
     def run(self, data: bytes) -> None:
-        """One input; what it raises is noted and does not end the run."""
+        """Run one input; an exception is recorded as a finding and does not end the run."""
         os.ftruncate(self._current, 0)
         os.pwrite(self._current, data, 0)
-        faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+        faulthandler.dump_traceback_later(INPUT_TIMEOUT_S, exit=True)
         try:
             self._taken += self._run(data)
-        except Exception as error:  # noqa: BLE001 - any is a finding
+        except Exception as error:  # noqa: BLE001 - every exception is a finding
             self._keep(data, error)
         finally:
             faulthandler.cancel_dump_traceback_later()
         self._executions += 1
 
     def end(self) -> None:
-        """Note what was done."""
+        """Write the record of the run."""
         more_mb = peak_mb() - self._before_mb
-        if more_mb > MEMORY_MB:
+        if more_mb > EXTRA_MEMORY_MB:
             self.found = self.found or f"{more_mb:.0f} MB of memory"
         row = {
             "executions": self._executions,
@@ -105,12 +105,12 @@ class Watch:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def by_hand(watch: Watch, prepared: Prepared, options: Any) -> None:
-    """Mutate the seeds, and each other's mutants, until time or count is up."""
+def fuzz_randomly(watch: Watch, prepared: Prepared, options: Any) -> None:
+    """Run random mutants of the seeds until the time or the number of executions is used up."""
     rng = random.Random(options.seed)
     pool = list(prepared.seeds)
     end = time.monotonic() + options.seconds
@@ -120,8 +120,8 @@ def by_hand(watch: Watch, prepared: Prepared, options: Any) -> None:
         count += 1
 
 
-def with_atheris(watch: Watch, prepared: Prepared, options: Any) -> None:
-    """Let libFuzzer choose. It ends the process by itself, and says on stderr what was done."""
+def fuzz_with_atheris(watch: Watch, prepared: Prepared, options: Any) -> None:
+    """Let libFuzzer choose the inputs. It ends the process itself and prints its statistics to stderr."""
     import atheris
 
     corpus = options.child / "corpus"
@@ -133,7 +133,8 @@ def with_atheris(watch: Watch, prepared: Prepared, options: Any) -> None:
     dictionary.write_text("".join(f'"{line}"\n' for line in lines))
     arguments = [
         *("face_det", str(corpus), f"-dict={dictionary}", f"-seed={options.seed}", "-print_final_stats=1"),
-        *(f"-timeout={PATIENCE_S}", f"-rss_limit_mb={int(peak_mb()) + MEMORY_MB}", f"-max_len={LONGEST}"),
+        *(f"-timeout={INPUT_TIMEOUT_S}", f"-rss_limit_mb={int(peak_mb()) + EXTRA_MEMORY_MB}"),
+        f"-max_len={LONGEST}",
         f"-artifact_prefix={options.child}/atheris-",
         f"-max_total_time={max(1, int(options.seconds))}",
     ]

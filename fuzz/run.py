@@ -1,9 +1,9 @@
-"""Fuzz the readers of bytes that others wrote: `python fuzz/run.py [TARGET ...] [--seconds 60]`.
+"""Fuzz the readers of untrusted bytes: `python fuzz/run.py [TARGET ...] [--seconds 60]`.
 
-Each target runs in a process of its own, under a limit of memory. A finding is any error but ours, an
-input that takes more than 5 s, a crash, or memory beyond the limit; it is kept in fuzz/found/TARGET/, and
-`python fuzz/run.py TARGET --input FILE` shows it again. With atheris (libFuzzer) mutations are led by
-what they reach; where it is not installed, or with --engine own, they are made blindly from the seeds.
+Each target runs in its own process with a memory limit. A finding is any error that is not ours, an input
+that takes more than 5 s, a crash, or memory beyond the limit. Findings are kept in fuzz/found/TARGET/;
+`python fuzz/run.py TARGET --input FILE` reproduces one. With atheris (libFuzzer) coverage guides the
+mutations; if it is not installed, or with --engine own, the seeds are mutated at random.
 """
 
 from __future__ import annotations
@@ -18,58 +18,52 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-FOUND = HERE / "found"
-PATIENCE_S = 5
-MEMORY_MB = 1024
-"""What a target may take beyond what its libraries have taken."""
+import child
+from targets import TARGETS
+
+FOUND = Path(__file__).resolve().parent / "found"
 
 
 def main() -> int:
-    """Run the targets one after the other; the exit status is 1 if something was found."""
-    options = arguments()
-    sys.path.insert(0, str(HERE))
+    """Run the targets one after the other; the exit status is 1 if there is a finding."""
+    options = parse_arguments()
     if options.child or options.input:
-        import child
-
         return child.main(options)
-    from targets import TARGETS
-
     unknown = set(options.targets) - set(TARGETS)
     if unknown:
-        sys.exit(f"unknown target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
+        sys.exit(f"unknown target {', '.join(sorted(unknown))}; targets are {', '.join(TARGETS)}")
     engine = options.engine if options.engine != "auto" else ("atheris" if has_atheris() else "own")
     print(f"{'target':14} {'engine':8} {'executions':>11} {'per second':>11} {'MB peak':>8}  found")
-    rows = [one(name, engine, options) for name in options.targets or TARGETS]
+    rows = [fuzz_target(name, engine, options) for name in options.targets or TARGETS]
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     return int(any(row["found"] for row in rows))
 
 
-def arguments() -> Any:
-    """What the command line says."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET")
-    parser.add_argument("--seconds", type=float, default=60, help="for each target")
-    parser.add_argument("--executions", type=int, default=0, help="end a target after so many")
+    parser.add_argument("--seconds", type=float, default=60, help="time for each target")
+    parser.add_argument("--executions", type=int, default=0, help="stop a target after this many inputs")
     parser.add_argument("--engine", choices=["auto", "atheris", "own"], default="auto")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the table here, too")
+    parser.add_argument("--json", type=Path, help="also write the table to this file")
     parser.add_argument("--input", type=Path, help="run one target on this file")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def has_atheris() -> bool:
-    """Whether it can be imported by this Python."""
+    """Return True if this Python can import atheris."""
     return (
         subprocess.run([sys.executable, "-c", "import atheris"], capture_output=True, check=False).returncode
         == 0
     )
 
 
-def one(name: str, engine: str, options: Any) -> dict[str, Any]:
-    """Fuzz one target in a process of its own; its row of the table."""
+def fuzz_target(name: str, engine: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Fuzz one target in its own process and return its row of the table."""
     kept = FOUND / name
     kept.mkdir(parents=True, exist_ok=True)
     current, result = kept / ".current", kept / ".result"
@@ -92,7 +86,8 @@ def one(name: str, engine: str, options: Any) -> dict[str, Any]:
         status, said = -signal.SIGKILL, (error.stderr or b"").decode("utf-8", "replace") + "\nhangs"
     row: dict[str, Any] = {"target": name, "engine": engine, "found": ""}
     row.update(json.loads(result.read_text()) if result.exists() else {"executions": 0, "seconds": 0.0})
-    stats = dict(re.findall(r"stat::(\w+): +(\d+)", said))  # libFuzzer's own, which ends the process itself
+    # libFuzzer ends the process itself, before the record is written; it prints its own statistics.
+    stats = dict(re.findall(r"stat::(\w+): +(\d+)", said))
     if stats:
         row["executions"], row["seconds"] = int(stats["number_of_executed_units"]), options.seconds
         row["peak_mb"] = int(stats["peak_rss_mb"])

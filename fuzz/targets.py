@@ -1,7 +1,8 @@
-"""What is fuzzed: one target for each reader of bytes that somebody else wrote.
+"""The fuzz targets: one for each reader of untrusted bytes.
 
-A target is made by a function that imports what it needs, prepares seeds, and returns `run(data)`. That
-returns whether the data was taken; FaceDetError in one line is a refusal, and all else goes up: a finding.
+Each target is a function that imports what it needs, prepares seeds, and returns a Prepared. Its `run(data)`
+returns True if the data was accepted and False if it was refused with a one-line FaceDetError. Any other
+exception is a finding.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SMALL_PIXELS = 1_000_000
 
 @dataclass(frozen=True)
 class Prepared:
-    """`run(data)` -> whether it was taken; `seeds` are whole files, or nearly; `words` occur in them."""
+    """`run(data)` returns True if it was accepted; `seeds` are valid files; `words` occur in them."""
 
     run: Callable[[bytes], bool]
     seeds: Sequence[bytes]
@@ -32,7 +33,7 @@ class Prepared:
 
 
 def _refusing(read: Callable[[bytes], object], *errors: type[Exception]) -> Callable[[bytes], bool]:
-    """`read` as a run: our errors, and those named, are refusals; they must fit on a line."""
+    """Turn `read` into a run: FaceDetError and `errors` are refusals, whose messages must be one line."""
     from face_det.errors import ConfigError, FaceDetError
 
     def run(data: bytes) -> bool:
@@ -49,7 +50,7 @@ def _refusing(read: Callable[[bytes], object], *errors: type[Exception]) -> Call
 
 
 def _folder() -> Path:
-    """For readers that take a path; it goes with the process."""
+    """Return a temporary folder for readers that take a path; it is removed with the process."""
     memory = Path("/dev/shm")
     folder = tempfile.TemporaryDirectory(prefix="face_det_fuzz", dir=memory if memory.is_dir() else None)
     _KEPT.append(folder)
@@ -95,7 +96,7 @@ def _picture_seeds() -> list[bytes]:
 
 
 def picture() -> Prepared:
-    """media.image.load: every format, checksums of PNG put right so that what is behind them is reached."""
+    """media.image: every format, with PNG checksums repaired so that the code behind them is reached."""
     from face_det.media import load_image
 
     def read(data: bytes) -> None:
@@ -123,7 +124,7 @@ def _checksums_put_right(data: bytes) -> bytes:
 
 
 def weights() -> Prepared:
-    """nets.dlib_weights.parse: the detector's file, and the beginning of the embedder's."""
+    """nets.dlib_weights.parse: the detector's file and the beginning of the embedder's."""
     from face_det.nets import parse_network, weights_path
 
     files = [weights_path(name).read_bytes() for name in ("mmod", "resnet")]
@@ -142,7 +143,7 @@ def weights() -> Prepared:
 
 
 def onnx_folding() -> Prepared:
-    """nets.blocks: a model of the OpenCV Zoo folded into plain numbers."""
+    """nets.blocks: a model of the OpenCV Zoo folded into plain arrays."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
@@ -263,7 +264,7 @@ def encodings() -> Prepared:
 
 
 def model() -> Prepared:
-    """identity.model.load: a classifier beside good labels; the first byte says which of the two it is."""
+    """identity.model.load: a classifier or its labels, by the first byte; the other is valid."""
     from face_det.recognition import load_model
 
     folder = _folder()
@@ -284,7 +285,7 @@ def model() -> Prepared:
 
 
 def request() -> Prepared:
-    """wire.parse and wire.render: whatever msgpack can say."""
+    """wire.parse and wire.render: anything msgpack can express."""
     import msgpack
 
     from face_det.service import PersonAnswer, parse_images, render_reply
@@ -311,7 +312,7 @@ def request() -> Prepared:
 
 
 def message() -> Prepared:
-    """doors.messages.unpack: frames of a ROUTER socket; the first byte says at which place they are cut."""
+    """doors.messages.unpack: frames of a ROUTER socket; the first byte says where they are split."""
     import msgpack
 
     from face_det.rpc import MalformedMessage, pack_message, unpack_message
@@ -331,7 +332,7 @@ def message() -> Prepared:
 
 
 def json_text() -> Prepared:
-    """strict_json.parse, its repeated keys, and how values are shown."""
+    """strict_json.parse, its repeated keys, and how values are printed."""
     from face_det.storage import abbreviate_json, parse_json, repeated_keys
 
     def read(data: bytes) -> None:
@@ -359,7 +360,7 @@ def json_text() -> Prepared:
 
 
 def quarantine() -> Prepared:
-    """The journal of photos that were put aside."""
+    """The journal of quarantined photos."""
     from pathlib import PurePosixPath
 
     from face_det.gallery import (
@@ -390,7 +391,7 @@ def quarantine() -> Prepared:
 
 
 def journal() -> Prepared:
-    """The journal of a change of several files, by which a change that was cut off is carried on."""
+    """The journal of a transaction over several files, from which an interrupted one is completed."""
     from face_det.storage import TRANSACTION_JOURNAL, recover_folder
 
     folder = _folder()
@@ -417,7 +418,7 @@ def journal() -> Prepared:
 
 
 def facts() -> Prepared:
-    """encodings.facts.json, which is passed over with a line in the log if it is damaged."""
+    """encodings.facts.json, which is ignored with a log line if it is damaged."""
     import logging
 
     from face_det.gallery import read_facts
@@ -438,7 +439,7 @@ def facts() -> Prepared:
 
 
 def keys() -> Prepared:
-    """Files of keys: a client's and the server's."""
+    """Key files of clients and of the server."""
     from face_det.rpc import generate_key_pair, load_client_keys, load_server_keys
 
     path = _folder() / "server.json"

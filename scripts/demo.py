@@ -1,7 +1,7 @@
-"""The whole journey on real photos: encode, train, serve, and ask the daemon who is there.
+"""Try the whole pipeline on real photos: encode, train, serve, and ask the daemon who is there.
 
-Everything happens in a temporary folder; dataset/ and config.json are not touched. Ends non-zero if
-an answer is wrong or anything fails.
+Everything happens in a temporary folder; dataset/ and config.json are not touched. The exit status is
+non-zero if an answer is wrong or anything fails.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ READY_S = 120
 STOP_S = 30
 
 INTRODUCTION = """\
-Two people are known by two photos each; two strangers are in Unknown. Carphone_Man's photos, and the
-picture of him that is asked about, are frames of one clip, more than a second apart: he is easier to
-recognise than somebody on another day.
+Two people are known by two photos each; two strangers are in Unknown. The photos of Carphone_Man, including
+the one tested, are frames of one clip, more than a second apart. He is easier to recognise than somebody
+photographed on another day.
 """
 
 
 class DemoFailed(RuntimeError):
-    """What went wrong, in one line."""
+    """The demo failed; the message is one line."""
 
 
 def main() -> None:
-    """Run the demo; SystemExit with a message if it fails."""
+    """Run the demo; exits with a message if it fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begun = time.perf_counter()
-    # There will be a socket in it, whose path must be short.
+    # The folder will hold a socket, whose path must be short.
     parent = "/tmp" if len(tempfile.gettempdir()) > 60 else None
     try:
         with tempfile.TemporaryDirectory(prefix="face-det-", dir=parent) as folder:
@@ -61,7 +61,7 @@ def main() -> None:
     except (DemoFailed, photos.PhotosUnavailable) as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
-        print("demo: interrupted; the daemon is stopped, nothing is left behind", file=sys.stderr)
+        print("demo: interrupted; the daemon was stopped and nothing is left behind", file=sys.stderr)
         sys.exit(130)
     print(f"The annotated pictures are in {OUTPUT}")
     print(f"Done in {time.perf_counter() - begun:.0f} s.")
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _demonstrate(state: Path, found: dict[str, Path]) -> int:
-    """How many answers were wrong."""
+    """Run every step and return the number of wrong answers."""
     config = _prepare(state, found)
     print(INTRODUCTION, flush=True)
     _run("encode the photos", "encode", "--config", str(config))
@@ -86,8 +86,8 @@ def _demonstrate(state: Path, found: dict[str, Path]) -> int:
 
 
 def _ask(endpoint: str, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One call of detect_faces, with zerorpc's own client, as the uploader makes it."""
-    # Ctrl-C while the loop waits is no error of its own to report.
+    """Call detect_faces once with zerorpc's own client, as an uploader does."""
+    # Ctrl-C while the event loop waits needs no traceback of its own.
     gevent.get_hub().NOT_ERROR += (KeyboardInterrupt,)
     persons = sum(len(entry["labels"]) for entry in images)
     client = zerorpc.Client(timeout=60, heartbeat=60)
@@ -99,13 +99,13 @@ def _ask(endpoint: str, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
         raise DemoFailed(f"detect_faces failed: {str(error).splitlines()[-1]}") from error
     finally:
         client.close()
-    took = _step(f"ask who is in {len(images)} pictures, {persons} persons", begun)
-    _line("that is for each person", took / persons)
+    took = _step(f"identify {persons} persons in {len(images)} pictures", begun)
+    _line("per person", took / persons)
     return answers
 
 
 def _prepare(state: Path, found: dict[str, Path]) -> Path:
-    """A dataset and a config.json in the temporary folder."""
+    """Write a dataset and a config.json into the temporary folder."""
     for name, own in PEOPLE.items():
         (state / "dataset" / name).mkdir(parents=True)
         for photo in own:
@@ -114,7 +114,7 @@ def _prepare(state: Path, found: dict[str, Path]) -> Path:
     settings = {
         "modelPath": "./template_face_recognizer.pickle",
         "zerorpcPipe": f"ipc://{state}/rpc.sock",
-        # The picture of six is a soft print.
+        # The group picture is a soft print.
         "focusMeasureThreshold": 100,
         "imageRoots": [str(state)],
     }
@@ -124,7 +124,7 @@ def _prepare(state: Path, found: dict[str, Path]) -> Path:
 
 
 def _request(frames: Path, picture: Picture, source: Path) -> dict[str, Any]:
-    """An entry of the call: the photo in a camera's size, and the person boxes of an object detector."""
+    """Build one entry of the call: the photo at camera size, with an object detector's person boxes."""
     rgb = load_image(source)
     height, width = rgb.shape[:2]
     if height > FRAME_HEIGHT:
@@ -145,7 +145,7 @@ def _request(frames: Path, picture: Picture, source: Path) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Without the user's own settings for face-det."""
+    """The environment without the user's own settings for face-det."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FACE_DET_")}
 
 
@@ -156,7 +156,7 @@ def _run(about: str, *arguments: str) -> None:
     )
     if done.returncode != 0:
         raise DemoFailed(
-            f"face-det {arguments[0]} ended with {done.returncode}: {_last(done.stderr.splitlines())}"
+            f"face-det {arguments[0]} exited with {done.returncode}: {_last(done.stderr.splitlines())}"
         )
     _step(about, begun)
 
@@ -173,8 +173,8 @@ def _line(about: str, seconds: float) -> None:
 
 @contextlib.contextmanager
 def _daemon(config: Path) -> Iterator[str]:
-    """A running daemon's endpoint. It is stopped by SIGTERM whatever happens, and must end with 0."""
-    # A session of its own: Ctrl-C is for the demo, which then stops the daemon.
+    """Start a daemon and yield its endpoint; it is always stopped with SIGTERM and must exit with 0."""
+    # Its own session: Ctrl-C reaches only the demo, which then stops the daemon.
     process = subprocess.Popen(
         [*FACE_DET, "serve", "--config", str(config)],
         env=_environment(),
@@ -207,7 +207,7 @@ def _daemon(config: Path) -> Iterator[str]:
             code = process.wait()
         reader.join()
     if code != 0:
-        raise DemoFailed(f"the daemon must end with 0 on SIGTERM, ended with {code}")
+        raise DemoFailed(f"the daemon must exit with 0 on SIGTERM, got {code}")
 
 
 def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
@@ -219,11 +219,11 @@ def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> Non
 
 
 def _last(lines: list[str]) -> str:
-    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line for line in reversed(lines) if line.strip()), "no message")
 
 
 def _show(answers: list[dict[str, Any]]) -> int:
-    """Print the table, write the annotated pictures; how many answers were wrong."""
+    """Print the table, write the annotated pictures, and return the number of wrong answers."""
     table = Table("picture", "shows", "answer", "probability", "reason", "")
     wrong = 0
     OUTPUT.mkdir(exist_ok=True)

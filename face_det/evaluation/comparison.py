@@ -1,4 +1,4 @@
-"""Our decision beside others' rules: as they ship, and at the same rate of strangers named."""
+"""Compare our decision with other systems' rules, as shipped and at equal rates of strangers named."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from face_det.embedders import distance_thresholds
-from face_det.evaluation import baselines
+from face_det.evaluation.baselines import BASELINE_RULES, prepare_baseline_gallery
 from face_det.evaluation.metrics import (
     OpenSetCounts,
     Predictions,
-    count_open_set,
     find_threshold_by_named_rightly,
     find_threshold_by_strangers_named,
 )
@@ -19,60 +18,65 @@ from face_det.evaluation.open_set import EncodedSplit
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """One rule against ours.
+    """One rule compared with ours.
 
-    `table` is the rule as it ships; `ours_there` is ours with the threshold at which it names no more
-    strangers than the rule did; `ours_as_right` with the one at which it names as many people rightly as
-    the rule did, None if it never does. `theirs_here` and `ours_here` are both with the threshold at which
-    they name no more strangers than ours does as it ships. Such thresholds are known only afterwards:
-    they compare how well people are told apart, not how well a threshold is chosen.
+    `shipped` is the rule as shipped. `ours_at_its_rate` is ours at the threshold where it names no more
+    strangers than the rule; `ours_as_right` is ours at the threshold where it names as many people rightly as
+    the rule, None if there is none. `its_at_our_rate` and `ours_at_our_rate` are the rule and ours at the
+    thresholds where they name no more strangers than ours as shipped. Such thresholds are only known in
+    hindsight: they show how well people are told apart, not how well a threshold is chosen.
     """
 
     name: str
-    table: OpenSetCounts
-    ours_there: OpenSetCounts
+    shipped: OpenSetCounts
+    ours_at_its_rate: OpenSetCounts
     ours_as_right: OpenSetCounts | None
-    theirs_here: OpenSetCounts
-    ours_here: OpenSetCounts
+    its_at_our_rate: OpenSetCounts
+    ours_at_our_rate: OpenSetCounts
 
     @property
-    def ahead_there(self) -> int:
-        """Photos that ours names rightly beyond the rule's, where the rule stands; negative if fewer."""
-        return self.ours_there.right - self.table.right
+    def ahead_at_its_rate(self) -> int:
+        """How many more photos ours names rightly at the rule's rate; negative if fewer."""
+        return self.ours_at_its_rate.right - self.shipped.right
 
     @property
     def fewer_strangers(self) -> int | None:
-        """Strangers whom the rule names beyond those that ours does with as many people named rightly;
-        negative if they are fewer. None if ours never names so many."""
+        """How many more strangers the rule names when both name as many people rightly; negative if fewer.
+
+        None if ours never names so many people rightly.
+        """
         if self.ours_as_right is None:
             return None
-        return self.table.strangers_named - self.ours_as_right.strangers_named
+        return self.shipped.strangers_named - self.ours_as_right.strangers_named
 
     @property
-    def ahead_here(self) -> int:
-        """The same where ours stands."""
-        return self.ours_here.right - self.theirs_here.right
+    def ahead_at_our_rate(self) -> int:
+        """How many more photos ours names rightly at our own rate; negative if fewer."""
+        return self.ours_at_our_rate.right - self.its_at_our_rate.right
 
 
 def compare_with_baselines(
-    given: EncodedSplit, ours: Predictions, embedder: str
+    encoded: EncodedSplit, ours: Predictions, embedder: str
 ) -> Iterator[BaselineComparison]:
-    """A line for each rule of `rivals.RULES`, on the encodings that ours was trained and asked with."""
-    known = baselines.prepare_baseline_gallery(given.enrolled, given.names, distance_thresholds(embedder))
-    here = _table(given, ours).strangers_named
-    best = _at_most(given, ours, here)
-    for name, rule in baselines.BASELINE_RULES.items():
-        answers = rule(known, given.asked)
-        table = _table(given, answers)
-        there = _at_most(given, ours, table.strangers_named)
-        enough = find_threshold_by_named_rightly(given.truth, ours, table.right)
-        as_right = None if enough is None else _table(given, ours.at(enough))
-        yield BaselineComparison(name, table, there, as_right, _at_most(given, answers, here), best)
+    """Yield a comparison for each rule, on the encodings that ours was trained and tested with."""
+    gallery = prepare_baseline_gallery(encoded.enrolled, encoded.names, distance_thresholds(embedder))
+    our_strangers = encoded.count(ours).strangers_named
+    ours_at_our_rate = _count_at_rate(encoded, ours, our_strangers)
+    for name, rule in BASELINE_RULES.items():
+        predictions = rule(gallery, encoded.probes)
+        shipped = encoded.count(predictions)
+        threshold = find_threshold_by_named_rightly(encoded.truth, ours, shipped.right)
+        yield BaselineComparison(
+            name,
+            shipped,
+            ours_at_its_rate=_count_at_rate(encoded, ours, shipped.strangers_named),
+            ours_as_right=None if threshold is None else encoded.count(ours.with_threshold(threshold)),
+            its_at_our_rate=_count_at_rate(encoded, predictions, our_strangers),
+            ours_at_our_rate=ours_at_our_rate,
+        )
 
 
-def _at_most(given: EncodedSplit, answers: Predictions, strangers: int) -> OpenSetCounts:
-    return _table(given, answers.at(find_threshold_by_strangers_named(given.truth, answers, strangers)))
-
-
-def _table(given: EncodedSplit, answers: Predictions) -> OpenSetCounts:
-    return count_open_set(given.truth, answers, given.known_no_face, given.strangers_no_face)
+def _count_at_rate(encoded: EncodedSplit, predictions: Predictions, strangers: int) -> OpenSetCounts:
+    """Count at the lowest threshold that names at most that many strangers."""
+    threshold = find_threshold_by_strangers_named(encoded.truth, predictions, strangers)
+    return encoded.count(predictions.with_threshold(threshold))

@@ -1,4 +1,4 @@
-"""The whole measurement: from photos to every figure that the tables and the report show."""
+"""The whole evaluation: from photos to every figure in the tables and the report."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import numpy as np
 
 from face_det.embedders import DLIB_RESNET, configurable_embedder, embedder_from_fingerprint
 from face_det.engine import FaceEngine
-from face_det.evaluation import comparison, metrics, pairs
-from face_det.evaluation.comparison import BaselineComparison
-from face_det.evaluation.metrics import OpenSetCounts, PersonResult, Predictions, ReliabilityDiagram
+from face_det.evaluation.comparison import BaselineComparison, compare_with_baselines
+from face_det.evaluation.metrics import (
+    OpenSetCounts,
+    PersonResult,
+    Predictions,
+    ReliabilityDiagram,
+    count_per_person,
+    measure_reliability,
+)
 from face_det.evaluation.open_set import (
     EncodedSplit,
     RecognitionSettings,
@@ -20,7 +26,7 @@ from face_det.evaluation.open_set import (
     embedding_columns,
     train_and_decide,
 )
-from face_det.evaluation.pairs import VerificationResult
+from face_det.evaluation.pairs import VerificationResult, measure_verification
 from face_det.evaluation.protocol import DatasetSplit, LabelledPhoto
 from face_det.gallery import (
     UNCHANGED_PHOTO,
@@ -36,12 +42,16 @@ from face_det.training import MASKED_CHANGE, FaceMasker
 from face_det.types import UNKNOWN
 
 FALSE_ACCEPT_RATES = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
-"""Wanted rates of strangers named, to be compared with what comes of them."""
+"""Requested false accept rates, to be compared with the rates that result."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtraMeasurements:
-    """What to measure besides the table: with fewer photos a person, against rivals, on worse pictures."""
+    """What to measure besides the main table.
+
+    `photos` repeats it with that many photos enrolled per person, `compare` adds other systems' rules, and
+    `degrade` adds degraded pictures.
+    """
 
     photos: tuple[int, ...] = ()
     compare: bool = False
@@ -50,49 +60,50 @@ class ExtraMeasurements:
 
 @dataclass(frozen=True, slots=True)
 class DegradedResult:
-    """The table on pictures made worse, and the same had masked copies been trained on as well."""
+    """The counts on degraded pictures, and the same for a model also trained on masked copies."""
 
     name: str
-    table: OpenSetCounts
+    counts: OpenSetCounts
     trained_masked: OpenSetCounts
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that was found out. `model` is ours, trained on what the split enrols."""
+    """All results of an evaluation. `model` is ours, trained on the photos that the split enrols."""
 
     split: DatasetSplit
-    trial: EncodedSplit
+    encoded: EncodedSplit
     model: Model
     embedder: str
-    answers: Predictions
-    table: OpenSetCounts
+    predictions: Predictions
+    counts: OpenSetCounts
     people: list[PersonResult]
     calibration: ReliabilityDiagram
-    """Of every face that has a faceProba."""
+    """Calibration over every face that has a faceProba."""
     calibration_named: ReliabilityDiagram
-    """Of the faces that were named."""
+    """Calibration over the faces that were named."""
     verification: Mapping[str, VerificationResult]
-    """By embedder."""
+    """Verification accuracy by embedder."""
     by_rate: Mapping[float, OpenSetCounts]
-    """By falseAcceptRate; empty if the model has no threshold of its own."""
-    same_moments: int = 0
-    """Photos tested that are of a moment that is enrolled."""
+    """Counts by falseAcceptRate; empty if the model has no threshold of its own."""
+    same_burst: int = 0
+    """The number of tested photos from the same burst as an enrolled one."""
     by_photos: Mapping[int, OpenSetCounts] = field(default_factory=dict)
-    """By the number of photos of each person that are enrolled."""
-    lines: Mapping[str, Sequence[BaselineComparison]] = field(default_factory=dict)
-    """Rivals, by the embedder whose encodings all were given."""
-    rivals_ours: Mapping[str, OpenSetCounts] = field(default_factory=dict)
-    """Ours on the same encodings."""
+    """Counts by the number of photos enrolled per person."""
+    comparisons: Mapping[str, Sequence[BaselineComparison]] = field(default_factory=dict)
+    """Comparisons with other systems' rules, by the embedder whose encodings all of them used."""
+    ours_compared: Mapping[str, OpenSetCounts] = field(default_factory=dict)
+    """Our own counts on the same encodings, by embedder."""
     degraded: Sequence[DegradedResult] = ()
 
     @property
     def mistakes(self) -> Iterator[tuple[LabelledPhoto, str, float]]:
-        """Each photo that got a name that is not its own, the name, and the probability claimed."""
-        claimed = self.answers.probability if self.answers.probability is not None else self.answers.score
-        for row, photo in enumerate(self.trial.photos):
-            name = self.answers.likeliest[row]
-            if self.answers.named[row] and name is not None and name != photo.name:
+        """Yield each wrongly named photo, the name it got, and the claimed probability."""
+        predictions = self.predictions
+        claimed = predictions.score if predictions.probability is None else predictions.probability
+        for row, photo in enumerate(self.encoded.photos):
+            name = predictions.likeliest[row]
+            if predictions.named[row] and name is not None and name != photo.name:
                 yield photo, name, float(claimed[row])
 
 
@@ -101,18 +112,18 @@ def evaluate_split(
     engine: FaceEngine,
     cache: EncodingCache,
     settings: RecognitionSettings,
-    wishes: ExtraMeasurements,
+    extra: ExtraMeasurements,
     *,
     jobs: int = 1,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
-    """Encode what the cache does not know, train, ask and count.
+    """Encode the photos that are not cached, train, test, and count.
 
-    `on_progress` gets (what, done, total). Raises what encoding and training raise, and DataError
-    where nothing is left to enrol.
+    `jobs` threads encode. `on_progress` gets (what, done, total). Raises what encoding and training raise,
+    and DataError if nothing is left to enrol.
     """
-    outcomes = _encoded(split, engine, cache, wishes, jobs, on_progress)
-    return evaluate_outcomes(split, outcomes, engine.fingerprint, settings, wishes, on_progress)
+    outcomes = _encode(split, engine, cache, extra, jobs, on_progress)
+    return evaluate_outcomes(split, outcomes, engine.fingerprint, settings, extra, on_progress)
 
 
 def evaluate_outcomes(
@@ -120,47 +131,54 @@ def evaluate_outcomes(
     outcomes: Mapping[PortraitKey, EncodingResult],
     fingerprint: str,
     settings: RecognitionSettings,
-    wishes: ExtraMeasurements,
+    extra: ExtraMeasurements,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
-    """The assessment of photos that are encoded, by the embedder with that fingerprint."""
-    given = collect_encodings(split, outcomes, fingerprint)
-    model, answers = train_and_decide(given, settings, on_progress)
+    """Evaluate encoded photos; `fingerprint` is the embedder's.
+
+    `on_progress` gets (what, done, total) of the training. Raises what training raises, and DataError if
+    nothing is left to enrol.
+    """
+    encoded = collect_encodings(split, outcomes, fingerprint)
+    model, predictions = train_and_decide(encoded, settings, on_progress)
     embedder = embedder_from_fingerprint(model.card.fingerprint)
-    right = [name == truth for name, truth in zip(answers.answer, given.truth, strict=True)]
-    assert answers.probability is not None
-    found = Evaluation(
+    right = np.array(
+        [name == truth for name, truth in zip(predictions.answer, encoded.truth, strict=True)], dtype=np.bool_
+    )
+    probability, named = predictions.probability, predictions.named
+    assert probability is not None
+    no_face = {name: count for name, count in encoded.no_face.items() if name}
+    evaluation = Evaluation(
         split,
-        given,
+        encoded,
         model,
         embedder,
-        answers,
-        _table(given, answers),
-        metrics.count_per_person(given.truth, answers, {str(n): c for n, c in given.no_face.items() if n}),
-        metrics.measure_reliability(answers.probability, np.array(right, dtype=np.bool_)),
-        metrics.measure_reliability(
-            answers.probability[answers.named], np.array(right, dtype=np.bool_)[answers.named]
-        ),
-        dict(_verification(given)),
-        dict(_by_rate(given, settings, model)),
-        count_same_burst_photos(given, embedder),
+        predictions,
+        encoded.count(predictions),
+        count_per_person(encoded.truth, predictions, no_face),
+        measure_reliability(probability, right),
+        measure_reliability(probability[named], right[named]),
+        dict(_verification(encoded)),
+        dict(_by_rate(encoded, settings, model)),
+        count_same_burst_photos(encoded, embedder),
     )
     by_photos = {
-        count: _repeated(split.with_photos(count), outcomes, given, settings) for count in wishes.photos
+        photos: _count_with(split.with_photos(photos), outcomes, fingerprint, settings)
+        for photos in extra.photos
     }
-    if wishes.compare:
-        lines, tables = _compared(given, settings, embedder, answers)
-        found = replace(found, lines=lines, rivals_ours=tables)
-    if wishes.degrade:
-        found = replace(found, degraded=tuple(_degraded(split, outcomes, given, settings, model)))
-    return replace(found, by_photos=by_photos)
+    if extra.compare:
+        comparisons, counts = _compared(encoded, settings, embedder, predictions)
+        evaluation = replace(evaluation, comparisons=comparisons, ours_compared=counts)
+    if extra.degrade:
+        evaluation = replace(evaluation, degraded=tuple(_degraded(split, outcomes, encoded, settings, model)))
+    return replace(evaluation, by_photos=by_photos)
 
 
-def _encoded(
+def _encode(
     split: DatasetSplit,
     engine: FaceEngine,
     cache: EncodingCache,
-    wishes: ExtraMeasurements,
+    extra: ExtraMeasurements,
     jobs: int,
     on_progress: Callable[[str, int, int], None],
 ) -> dict[PortraitKey, EncodingResult]:
@@ -177,7 +195,7 @@ def _encoded(
         )
 
     outcomes = encode("encoding", split.photos, {})
-    if wishes.degrade:
+    if extra.degrade:
         masker = FaceMasker(engine.options.compute)
         worse = {name: _on_face(degradation) for name, degradation in DEGRADATIONS.items()}
         outcomes |= encode("worse", split.tested, {**worse, MASKED_CHANGE: masker})
@@ -189,70 +207,68 @@ def _on_face(degradation: Degradation) -> PhotoChange:
     return lambda rgb, face: degradation(rgb, face.box)
 
 
-def _table(given: EncodedSplit, answers: Predictions) -> OpenSetCounts:
-    return metrics.count_open_set(given.truth, answers, given.known_no_face, given.strangers_no_face)
-
-
 def _by_rate(
-    given: EncodedSplit, settings: RecognitionSettings, model: Model
+    encoded: EncodedSplit, settings: RecognitionSettings, model: Model
 ) -> Iterator[tuple[float, OpenSetCounts]]:
     if model.verifier is not None:
         for rate in sorted({*FALSE_ACCEPT_RATES, settings.false_accept_rate}):
-            yield rate, _table(given, train_and_decide(given, replace(settings, false_accept_rate=rate))[1])
+            _, predictions = train_and_decide(encoded, replace(settings, false_accept_rate=rate))
+            yield rate, encoded.count(predictions)
 
 
-def _repeated(
+def _count_with(
     split: DatasetSplit,
     outcomes: Mapping[PortraitKey, EncodingResult],
-    given: EncodedSplit,
+    fingerprint: str,
     settings: RecognitionSettings,
 ) -> OpenSetCounts:
-    again = collect_encodings(split, outcomes, given.fingerprint)
-    return _table(again, train_and_decide(again, settings)[1])
+    encoded = collect_encodings(split, outcomes, fingerprint)
+    _, predictions = train_and_decide(encoded, settings)
+    return encoded.count(predictions)
 
 
-def _verification(given: EncodedSplit) -> Iterator[tuple[str, VerificationResult]]:
-    """On all photos that were encoded: the more pairs the better, and nothing is trained for this."""
-    names = [*(None if name == UNKNOWN else name for name in given.names), *given.truth]
-    everything = np.vstack([given.enrolled, given.asked])
-    for embedder, part in embedding_columns(given.fingerprint).items():
-        found = pairs.measure_verification(everything[:, part], names)
+def _verification(encoded: EncodedSplit) -> Iterator[tuple[str, VerificationResult]]:
+    """Measure verification on all encoded photos; nothing is trained, so more pairs are only better."""
+    names = [*(None if name == UNKNOWN else name for name in encoded.names), *encoded.truth]
+    everything = np.vstack([encoded.enrolled, encoded.probes])
+    for embedder, part in embedding_columns(encoded.fingerprint).items():
+        found = measure_verification(everything[:, part], names)
         if found is not None:
             yield embedder, found
 
 
 def _compared(
-    given: EncodedSplit, settings: RecognitionSettings, embedder: str, answers: Predictions
+    encoded: EncodedSplit, settings: RecognitionSettings, embedder: str, predictions: Predictions
 ) -> tuple[dict[str, list[BaselineComparison]], dict[str, OpenSetCounts]]:
-    """On our embedder's encodings, and on dlib's, which most of the rules were made for."""
-    beside = {embedder: answers}
+    """Compare on our embedder's encodings, and on dlib's, which most of the rules were made for."""
+    ours = {embedder: predictions}
     if configurable_embedder(embedder) != DLIB_RESNET:
-        model, on_dlib = train_and_decide(given, replace(settings, embedder=DLIB_RESNET))
-        beside[embedder_from_fingerprint(model.card.fingerprint)] = on_dlib
-    lines, tables = {}, {}
-    for name, answered in beside.items():
-        part = given.of(name)
-        lines[name] = list(comparison.compare_with_baselines(part, answered, name))
-        tables[name] = _table(part, answered)
-    return lines, tables
+        model, on_dlib = train_and_decide(encoded, replace(settings, embedder=DLIB_RESNET))
+        ours[embedder_from_fingerprint(model.card.fingerprint)] = on_dlib
+    comparisons, counts = {}, {}
+    for name, ours_here in ours.items():
+        part = encoded.select_embedder(name)
+        comparisons[name] = list(compare_with_baselines(part, ours_here, name))
+        counts[name] = part.count(ours_here)
+    return comparisons, counts
 
 
 def _degraded(
     split: DatasetSplit,
     outcomes: Mapping[PortraitKey, EncodingResult],
-    given: EncodedSplit,
+    encoded: EncodedSplit,
     settings: RecognitionSettings,
     model: Model,
 ) -> Iterator[DegradedResult]:
-    """Enrolled as they are, tested worse; and once more with a masked copy of each photo enrolled."""
+    """Enrol photos unchanged and test degraded ones; repeat with a masked copy of each photo enrolled."""
     with_masks = collect_encodings(
-        split, outcomes, given.fingerprint, taught=(UNCHANGED_PHOTO, MASKED_CHANGE)
+        split, outcomes, encoded.fingerprint, enrolled_changes=(UNCHANGED_PHOTO, MASKED_CHANGE)
     )
     masked_model, _ = train_and_decide(with_masks, settings)
     for change in (UNCHANGED_PHOTO, *DEGRADATIONS, MASKED_CHANGE):
-        part = collect_encodings(split, outcomes, given.fingerprint, change=change)
+        part = collect_encodings(split, outcomes, encoded.fingerprint, change=change)
         yield DegradedResult(
             change or "as they are",
-            _table(part, settings.asked(model, part)),
-            _table(part, settings.asked(masked_model, part)),
+            part.count(settings.predict(model, part)),
+            part.count(settings.predict(masked_model, part)),
         )

@@ -1,4 +1,4 @@
-"""Answers about faces whose person is known, and what they come to: counts, intervals, F1, calibration."""
+"""Predictions for labelled faces, and their metrics: open-set counts, intervals, F1 and calibration."""
 
 from __future__ import annotations
 
@@ -10,34 +10,39 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+"""An array of float64 of any shape."""
 
 Z95 = 1.959963984540054
-"""Standard normal quantile of 97.5 %."""
+"""The 97.5 % quantile of the standard normal distribution."""
 RELIABILITY_BINS = 10
-"""Of the reliability diagram, equally wide."""
+"""The number of equally wide bins in the reliability diagram."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """So many of so many, with Wilson's 95 % interval."""
+    """`count` of `total`, with Wilson's 95 % confidence interval.
+
+    >>> [round(end, 3) for end in Proportion(81, 263).interval]
+    [0.255, 0.366]
+    """
 
     count: int
     total: int
 
     @property
     def value(self) -> float:
-        """The share; 0 of nothing is 0."""
+        """The proportion, 0..1; 0 if `total` is 0."""
         return self.count / self.total if self.total else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's score interval (E. B. Wilson, 1927), which also holds for shares near 0 and 1."""
+        """Wilson's score interval (E. B. Wilson, 1927), which also holds near 0 and 1."""
         if not self.total:
             return 0.0, 1.0
         n, p, z2 = self.total, self.value, Z95 * Z95
         middle = (p + z2 / (2 * n)) / (1 + z2 / n)
         half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-        # By the formula the ends are 0 and 1 here; rounding must not say otherwise.
+        # The formula gives exactly 0 and 1 here; do not let rounding change that.
         low = 0.0 if self.count == 0 else max(0.0, middle - half)
         high = 1.0 if self.count == n else min(1.0, middle + half)
         return low, high
@@ -45,14 +50,20 @@ class Proportion:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a rule says about some faces, an entry each.
+    """A rule's predictions for n faces, one entry each.
 
-    `likeliest` is the person nearest to being named, `score` how sure the rule is of that one (the
-    higher the surer), `named` whether the rule names them, `uncertain` whether it says that it might
-    be them. A rule that holds somebody for a stranger names nobody.
+    `likeliest` is the person closest to being named, `score` the rule's confidence in that person (higher is
+    surer), `named` is True if the rule gives the name, and `uncertain` if it calls the person a possibility.
+    A rule that takes somebody for a stranger names nobody.
 
-    Rules that claim probabilities have more: `likely` is that of the likeliest person; `answer` is
-    what is answered (None: a stranger), and `probability` what it is claimed to be right with.
+    Rules with probabilities have three more fields: `likely` is the probability of the likeliest person,
+    `answer` is the prediction (None for a stranger), and `probability` its claimed probability of being
+    right.
+
+    >>> nobody = np.zeros(3, dtype=bool)
+    >>> predictions = Predictions(("Ann", "Bob", "Ann"), np.array([0.9, 0.8, 0.3]), nobody, nobody)
+    >>> predictions.with_threshold(0.5).named.tolist()
+    [True, True, False]
     """
 
     likeliest: tuple[str | None, ...]
@@ -63,20 +74,20 @@ class Predictions:
     probability: Floats | None = None
     answer: tuple[str | None, ...] = ()
 
-    def at(self, threshold: float) -> Predictions:
-        """The same rule, had it named everybody with that score or more and nobody else."""
+    def with_threshold(self, threshold: float) -> Predictions:
+        """Return the predictions of the same rule with another threshold: named if score >= threshold."""
         there = np.array([name is not None for name in self.likeliest], dtype=np.bool_)
         named = (self.score >= threshold) & there
         return replace(self, named=named, uncertain=np.zeros_like(named))
 
-    def by_probability(self) -> Predictions:
-        """The same rule with the likeliest person's probability for its score."""
+    def with_probability_scores(self) -> Predictions:
+        """Return the same predictions with the likeliest person's probability as the score."""
         return self if self.likely is None else replace(self, score=self.likely)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSetCounts:
-    """The open-set table: what became of known people's photos and of strangers'."""
+    """The counts of an open-set test: the outcomes for photos of known people and of strangers."""
 
     right: int
     wrong: int
@@ -90,29 +101,29 @@ class OpenSetCounts:
 
     @property
     def known(self) -> int:
-        """Photos of people enrolled; those in which no face was found count as not named."""
+        """All photos of enrolled people, including those without a detected face."""
         return self.right + self.wrong + self.uncertain + self.unnamed + self.known_no_face
 
     @property
     def strangers(self) -> int:
-        """Photos of others."""
+        """All photos of strangers, including those without a detected face."""
         return (
             self.strangers_named + self.strangers_uncertain + self.strangers_unnamed + self.strangers_no_face
         )
 
     @property
     def f1(self) -> float:
-        """Micro F1 over the people enrolled: 2 TP / (2 TP + FP + FN).
+        """Micro F1 over the enrolled people: 2 TP / (2 TP + FP + FN).
 
-        A name given wrongly is a false positive, to a stranger as well, and a known person's photo
-        without its right name a false negative (open-set F1; Mendes Junior et al., Nearest neighbors
+        Every wrong name is a false positive, including a name given to a stranger. A photo of a known person
+        without the right name is a false negative (open-set F1; Mendes Junior et al., Nearest neighbors
         distance ratio open-set classifier, 2017).
         """
         positives = self.right + self.wrong + self.strangers_named
         return 2 * self.right / (positives + self.known) if positives + self.known else 0.0
 
-    def shares(self) -> Iterator[tuple[str, Proportion]]:
-        """The lines of the table: what, and how many of how many."""
+    def proportions(self) -> Iterator[tuple[str, Proportion]]:
+        """Yield the rows of the table: a label and its proportion."""
         yield "known, named rightly", Proportion(self.right, self.known)
         yield "known, named wrongly", Proportion(self.wrong, self.known)
         yield "known, uncertain", Proportion(self.uncertain, self.known)
@@ -125,14 +136,24 @@ class OpenSetCounts:
 
 
 def count_open_set(
-    truth: Sequence[str | None], answers: Predictions, known_no_face: int = 0, strangers_no_face: int = 0
+    truth: Sequence[str | None], predictions: Predictions, known_no_face: int = 0, strangers_no_face: int = 0
 ) -> OpenSetCounts:
-    """Count the answers; `truth` is who each face is, None a stranger. Faces not found are extra."""
+    """Count the outcomes of the predictions.
+
+    `truth` is the true name of each face, None for a stranger. Photos without a detected face are passed as
+    counts and added to the totals.
+
+    >>> nobody = np.zeros(3, dtype=bool)
+    >>> predictions = Predictions(("Ann", "Bob", "Ann"), np.array([0.9, 0.8, 0.3]), nobody, nobody)
+    >>> counts = count_open_set(["Ann", "Ann", None], predictions.with_threshold(0.5))
+    >>> counts.right, counts.wrong, counts.strangers_unnamed
+    (1, 1, 1)
+    """
     counts = dict.fromkeys(
         ("right", "wrong", "uncertain", "unnamed", "named", "stranger_uncertain", "stranger"), 0
     )
     for name, likeliest, named, uncertain in zip(
-        truth, answers.likeliest, answers.named, answers.uncertain, strict=True
+        truth, predictions.likeliest, predictions.named, predictions.uncertain, strict=True
     ):
         if name is None:
             counts["named" if named else "stranger_uncertain" if uncertain else "stranger"] += 1
@@ -155,88 +176,130 @@ def count_open_set(
 
 @dataclass(frozen=True, slots=True)
 class PersonResult:
-    """One person's line; `taken_for` is who they were wrongly named as, `lent` how often others got it."""
+    """One person's results.
+
+    `taken_for` are the wrong names given to them, `given_to_others` is how often their name went to others.
+    """
 
     name: str
-    table: OpenSetCounts
+    counts: OpenSetCounts
     taken_for: tuple[str, ...]
-    lent: int
+    given_to_others: int
 
 
 def count_per_person(
-    truth: Sequence[str | None], answers: Predictions, no_face: dict[str, int] | None = None
+    truth: Sequence[str | None], predictions: Predictions, no_face: dict[str, int] | None = None
 ) -> list[PersonResult]:
-    """A line for everybody who was tested, by name."""
+    """Return the results of each tested person, sorted by name.
+
+    `truth` is the true name of each face, None for a stranger. `no_face` counts each person's photos without
+    a detected face.
+
+    >>> nobody = np.zeros(3, dtype=bool)
+    >>> predictions = Predictions(("Ann", "Bob", "Ann"), np.array([0.9, 0.8, 0.3]), nobody, nobody)
+    >>> [ann] = count_per_person(["Ann", "Ann", None], predictions.with_threshold(0.5))
+    >>> ann.counts.right, ann.taken_for, ann.given_to_others
+    (1, ('Bob',), 0)
+    """
     truths = np.array([name or "" for name in truth], dtype=object)
     given = np.array(
-        [name if named else "" for name, named in zip(answers.likeliest, answers.named, strict=True)],
+        [name if named else "" for name, named in zip(predictions.likeliest, predictions.named, strict=True)],
         dtype=object,
     )
     no_face = no_face or {}
-    lines = []
+    results = []
     for name in sorted({name for name in truth if name} | set(no_face)):
         mine = truths == name
         rows = np.flatnonzero(mine)
         part = replace(
-            answers,
-            likeliest=tuple(answers.likeliest[row] for row in rows),
-            score=answers.score[rows],
-            named=answers.named[rows],
-            uncertain=answers.uncertain[rows],
+            predictions,
+            likeliest=tuple(predictions.likeliest[row] for row in rows),
+            score=predictions.score[rows],
+            named=predictions.named[rows],
+            uncertain=predictions.uncertain[rows],
             likely=None,
             probability=None,
             answer=(),
         )
-        table = count_open_set([name] * len(rows), part, no_face.get(name, 0))
-        mistaken = sorted({str(other) for other in given[rows] if other and other != name})
-        lines.append(PersonResult(name, table, tuple(mistaken), int(np.sum((given == name) & ~mine))))
-    return lines
+        counts = count_open_set([name] * len(rows), part, no_face.get(name, 0))
+        taken_for = sorted({str(other) for other in given[rows] if other and other != name})
+        given_to_others = int(np.sum((given == name) & ~mine))
+        results.append(PersonResult(name, counts, tuple(taken_for), given_to_others))
+    return results
 
 
-def list_thresholds(answers: Predictions) -> Floats:
-    """Every threshold that makes a difference, falling: infinity, then each score once."""
-    scores = np.unique(answers.score[np.isfinite(answers.score)])
+def list_thresholds(predictions: Predictions) -> Floats:
+    """Return every distinct threshold in falling order: infinity, then each finite score once.
+
+    >>> nobody = np.zeros(3, dtype=bool)
+    >>> predictions = Predictions(("Ann", "Bob", "Ann"), np.array([0.9, 0.8, 0.3]), nobody, nobody)
+    >>> list_thresholds(predictions).tolist()
+    [inf, 0.9, 0.8, 0.3]
+    """
+    scores = np.unique(predictions.score[np.isfinite(predictions.score)])
     return np.concatenate([[np.inf], scores[::-1]])
 
 
 def count_by_threshold(
-    truth: Sequence[str | None], answers: Predictions
+    truth: Sequence[str | None], predictions: Predictions
 ) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """(thresholds, counts): for each threshold of `thresholds` (right, wrong, strangers named)."""
-    steps = list_thresholds(answers)
+    """Count the outcomes at every threshold.
+
+    Returns the thresholds in falling order, shape (n,), and the counts of known faces named rightly, known
+    faces named wrongly, and strangers named, shape (n, 3).
+
+    >>> nobody = np.zeros(3, dtype=bool)
+    >>> predictions = Predictions(("Ann", "Bob", "Ann"), np.array([0.9, 0.8, 0.3]), nobody, nobody)
+    >>> thresholds, counts = count_by_threshold(["Ann", "Ann", None], predictions)
+    >>> counts.tolist()
+    [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    """
+    steps = list_thresholds(predictions)
     known = np.array([name is not None for name in truth])
-    same = np.array([a is not None and a == b for a, b in zip(truth, answers.likeliest, strict=True)])
-    there = np.array([name is not None for name in answers.likeliest])
+    same = np.array([a is not None and a == b for a, b in zip(truth, predictions.likeliest, strict=True)])
+    there = np.array([name is not None for name in predictions.likeliest])
     counts = []
     for kind in (known & same, known & ~same & there, ~known & there):
-        scores = np.sort(answers.score[kind.astype(bool)])
+        scores = np.sort(predictions.score[kind.astype(bool)])
         counts.append(len(scores) - np.searchsorted(scores, steps, side="left"))
     return steps, np.stack(counts, axis=1).astype(np.int64)
 
 
 def find_threshold_by_strangers_named(
-    truth: Sequence[str | None], answers: Predictions, strangers_named: int
+    truth: Sequence[str | None], predictions: Predictions, strangers_named: int
 ) -> float:
-    """The lowest threshold at which at most so many strangers get a name: the rule's best at that rate."""
-    steps, counts = count_by_threshold(truth, answers)
+    """Return the lowest threshold that names at most `strangers_named` strangers.
+
+    >>> nobody = np.zeros(3, dtype=bool)
+    >>> predictions = Predictions(("Ann", "Bob", "Ann"), np.array([0.9, 0.8, 0.3]), nobody, nobody)
+    >>> find_threshold_by_strangers_named(["Ann", "Ann", None], predictions, 0)
+    0.8
+    """
+    steps, counts = count_by_threshold(truth, predictions)
     return float(steps[np.flatnonzero(counts[:, 2] <= strangers_named)[-1]])
 
 
 def find_threshold_by_named_rightly(
-    truth: Sequence[str | None], answers: Predictions, right: int
+    truth: Sequence[str | None], predictions: Predictions, right: int
 ) -> float | None:
-    """The highest threshold at which so many are named rightly; None if there is none."""
-    steps, counts = count_by_threshold(truth, answers)
+    """Return the highest threshold that names at least `right` faces rightly, or None.
+
+    >>> nobody = np.zeros(3, dtype=bool)
+    >>> predictions = Predictions(("Ann", "Bob", "Ann"), np.array([0.9, 0.8, 0.3]), nobody, nobody)
+    >>> find_threshold_by_named_rightly(["Ann", "Ann", None], predictions, 1)
+    0.9
+    """
+    steps, counts = count_by_threshold(truth, predictions)
     enough = np.flatnonzero(counts[:, 0] >= right)
     return float(steps[enough[0]]) if len(enough) else None
 
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityDiagram:
-    """Claimed against actual: a row a bin of probability that holds answers.
+    """Claimed against actual accuracy, one entry for each non-empty bin of probability.
 
-    `ece` is the expected calibration error (Naeini et al., 2015): the mean of |actual - claimed| over the
-    answers.
+    `ece` is the expected calibration error (Naeini et al., 2015): the mean of |actual - claimed|, weighted by
+    the number of predictions.
     """
 
     claimed: Floats
@@ -245,7 +308,7 @@ class ReliabilityDiagram:
 
     @property
     def ece(self) -> float:
-        """The mean distance; 0 of no answers."""
+        """The expected calibration error, 0..1; 0 without predictions."""
         total = int(self.counts.sum())
         return float(np.sum(self.counts * np.abs(self.actual - self.claimed)) / total) if total else 0.0
 
@@ -253,7 +316,14 @@ class ReliabilityDiagram:
 def measure_reliability(
     probability: Floats, right: npt.NDArray[np.bool_], bins: int = RELIABILITY_BINS
 ) -> ReliabilityDiagram:
-    """Compare what was claimed, in 0..1, with what was right, in bins of equal width."""
+    """Compare claimed probabilities with the predictions that were right, in bins of equal width.
+
+    `probability` has shape (n,) and values in 0..1, `right` has shape (n,).
+
+    >>> diagram = measure_reliability(np.array([0.8, 0.8]), np.array([True, False]))
+    >>> diagram.actual.tolist(), round(diagram.ece, 3)
+    ([0.5], 0.3)
+    """
     place = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
     there = counts > 0

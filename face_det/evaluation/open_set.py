@@ -1,4 +1,4 @@
-"""A split with its encodings, and what our own decision says about it."""
+"""An encoded split, and our own recogniser's answers for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from face_det.classifiers import burst_distance, in_same_burst
+from face_det.classifiers import CLASSIFIERS, burst_distance, in_same_burst
 from face_det.embedders import (
     DLIB_AND_SFACE,
     DLIB_RESNET,
@@ -18,7 +18,7 @@ from face_det.embedders import (
     split_fingerprint,
 )
 from face_det.errors import DataError
-from face_det.evaluation.metrics import Predictions
+from face_det.evaluation.metrics import OpenSetCounts, Predictions, count_open_set
 from face_det.evaluation.protocol import DatasetSplit, LabelledPhoto
 from face_det.gallery import (
     UNCHANGED_PHOTO,
@@ -29,22 +29,23 @@ from face_det.gallery import (
     locate_columns,
 )
 from face_det.recognition import DecisionRule, Model, decide_names
-from face_det.training import train_classifiers
+from face_det.training import TEMPLATE_RECIPE, train_classifiers
 from face_det.types import UNKNOWN, Encodings, Match, Outcome
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedSplit:
-    """Encodings to enrol and to ask about, with their names; Unknown's are in `enrolled` too.
+    """Encodings to enrol, shape (n, d), and to test, shape (m, d), with their names.
 
-    `photos` has an entry for each row of `asked`. `no_face` counts photos tested in which no face was
-    found, by name, None for strangers; `left_out` are those not enrolled for that. `unreadable` are
-    no pictures, and in neither. `fingerprint` is the embedder's.
+    `enrolled` includes the strangers to train on, named Unknown in `names`. `photos` has an entry for each
+    row of `probes`. `no_face` counts tested photos without a detected face by name, None for strangers;
+    `left_out` are photos that were not enrolled for the same reason. `unreadable` photos are in neither.
+    `fingerprint` identifies the embedder.
     """
 
     enrolled: Encodings
     names: tuple[str, ...]
-    asked: Encodings
+    probes: Encodings
     photos: tuple[LabelledPhoto, ...]
     no_face: Mapping[str | None, int]
     left_out: tuple[LabelledPhoto, ...]
@@ -53,22 +54,26 @@ class EncodedSplit:
 
     @property
     def truth(self) -> tuple[str | None, ...]:
-        """Who is on each row of `asked`; None is a stranger."""
+        """The true name for each row of `probes`; None for a stranger."""
         return tuple(photo.name for photo in self.photos)
 
-    def of(self, embedder: str) -> EncodedSplit:
-        """The same with one embedder's encodings only."""
+    def select_embedder(self, embedder: str) -> EncodedSplit:
+        """Return the same split with only one embedder's columns."""
         part = embedding_columns(self.fingerprint)[embedder]
-        return replace(self, enrolled=self.enrolled[:, part], asked=self.asked[:, part])
+        return replace(self, enrolled=self.enrolled[:, part], probes=self.probes[:, part])
+
+    def count(self, predictions: Predictions) -> OpenSetCounts:
+        """Count the outcomes of predictions for `probes`, including tested photos without a face."""
+        return count_open_set(self.truth, predictions, self.known_no_face, self.strangers_no_face)
 
     @property
     def known_no_face(self) -> int:
-        """Photos of people enrolled without a face."""
+        """The number of tested photos of enrolled people without a detected face."""
         return sum(count for name, count in self.no_face.items() if name is not None)
 
     @property
     def strangers_no_face(self) -> int:
-        """Photos of strangers without a face."""
+        """The number of tested photos of strangers without a detected face."""
         return self.no_face.get(None, 0)
 
 
@@ -78,34 +83,34 @@ def collect_encodings(
     fingerprint: str,
     *,
     change: str = UNCHANGED_PHOTO,
-    taught: Sequence[str] = (UNCHANGED_PHOTO,),
+    enrolled_changes: Sequence[str] = (UNCHANGED_PHOTO,),
 ) -> EncodedSplit:
-    """What a split came to, with what `change` made of the photos tested.
+    """Combine a split with its encoding outcomes; tested photos are taken after `change`.
 
-    Those enrolled are plain, or each is there as often as `taught` names a change. DataError if no
-    photo to enrol has a face.
+    Each photo is enrolled once for every change in `enrolled_changes`, by default only unchanged. Raises
+    DataError if no photo to enrol has a face.
     """
     unreadable = dict.fromkeys(
         photo
         for photo in split.photos
         if outcomes[photo.path, UNCHANGED_PHOTO].reason is OmissionReason.BAD_IMAGE
     )
-    learnt = [photo for photo in (*split.enrolled, *split.strangers) if photo not in unreadable]
-    lessons = [(photo, name) for photo in learnt for name in taught]
-    found = [(photo, outcomes[photo.path, name].encoding) for photo, name in lessons]
+    to_enrol = [photo for photo in (*split.enrolled, *split.strangers) if photo not in unreadable]
+    versions = [(photo, name) for photo in to_enrol for name in enrolled_changes]
+    found = [(photo, outcomes[photo.path, name].encoding) for photo, name in versions]
     kept = [(photo.name or UNKNOWN, encoding) for photo, encoding in found if encoding is not None]
     if all(name == UNKNOWN for name, _ in kept):
         raise DataError(f"{split.enrolled[0].path.parent}: must hold photos with a face, got none to enrol")
     tested = [photo for photo in split.tested if photo not in unreadable]
-    asked = [(photo, outcomes[photo.path, change].encoding) for photo in tested]
-    seen = [(photo, encoding) for photo, encoding in asked if encoding is not None]
+    probes = [(photo, outcomes[photo.path, change].encoding) for photo in tested]
+    seen = [(photo, encoding) for photo, encoding in probes if encoding is not None]
     dimensions = len(kept[0][1])
     return EncodedSplit(
         np.array([encoding for _, encoding in kept]),
         tuple(name for name, _ in kept),
         np.array([encoding for _, encoding in seen]).reshape(-1, dimensions),
         tuple(photo for photo, _ in seen),
-        Counter(photo.name for photo, encoding in asked if encoding is None),
+        Counter(photo.name for photo, encoding in probes if encoding is None),
         tuple(photo for photo, encoding in found if encoding is None),
         tuple(unreadable),
         fingerprint,
@@ -114,30 +119,34 @@ def collect_encodings(
 
 @dataclass(frozen=True, slots=True)
 class RecognitionSettings:
-    """What our decision is trained and asked with."""
+    """The settings with which our recogniser is trained and makes decisions."""
 
     classifier: str
+    """A kind on the menu. For any other, such as `auto`, `template` is trained."""
     embedder: str
     rule: DecisionRule
     false_accept_rate: float = 0.002
     jobs: int = 1
     thorough: bool = True
 
-    def asked(self, model: Model, given: EncodedSplit) -> Predictions:
-        """What a model says about the faces of a trial."""
-        encodings = given.of(embedder_from_fingerprint(model.card.fingerprint)).asked
+    def predict(self, model: Model, encoded: EncodedSplit) -> Predictions:
+        """Return a model's predictions for the tested faces."""
+        encodings = encoded.select_embedder(embedder_from_fingerprint(model.card.fingerprint)).probes
         return predictions_from_matches(model, decide_names(model, encodings, self.rule), encodings)
 
 
 def train_and_decide(
-    given: EncodedSplit,
+    encoded: EncodedSplit,
     settings: RecognitionSettings,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> tuple[Model, Predictions]:
-    """Train as `face-det train` does and decide as the daemon does, on the encodings of a trial."""
+    """Train as `face-det train` does and decide as the daemon does, on an encoded split.
+
+    Returns the model and its predictions for the tested faces. `on_progress` gets (name, done, total).
+    """
     result = train_classifiers(
-        Gallery.from_rows(list(given.enrolled), given.names, given.fingerprint),
-        [settings.classifier],
+        Gallery.from_rows(list(encoded.enrolled), encoded.names, encoded.fingerprint),
+        [settings.classifier if settings.classifier in CLASSIFIERS else TEMPLATE_RECIPE],
         embedder=settings.embedder,
         false_accept_rate=settings.false_accept_rate,
         jobs=settings.jobs,
@@ -145,32 +154,34 @@ def train_and_decide(
         on_progress=on_progress,
     )
     model = result.models[0]
-    return model, settings.asked(model, given)
+    return model, settings.predict(model, encoded)
 
 
-def count_same_burst_photos(given: EncodedSplit, embedder: str) -> int:
-    """How many photos tested are so near to an enrolled one of the same person that the two are likely of
-    one moment: frames of one visit, in which nobody turns or the light changes. They prove little."""
-    part = given.of(embedder)
+def count_same_burst_photos(encoded: EncodedSplit, embedder: str) -> int:
+    """Count tested photos that probably come from the same burst as an enrolled photo of the person.
+
+    In frames of one visit neither the pose nor the light changes, so such photos prove little.
+    """
+    part = encoded.select_embedder(embedder)
     near = burst_distance(part.enrolled, distance_thresholds(embedder))
     known = np.flatnonzero([name is not None for name in part.truth])
-    whose = np.array([part.truth[row] for row in known], dtype=str)
-    seen = in_same_burst(part.asked[known], whose, part.enrolled, np.array(part.names), near)
+    names = np.array([part.truth[row] for row in known], dtype=str)
+    seen = in_same_burst(part.probes[known], names, part.enrolled, np.array(part.names), near)
     return int(seen.sum())
 
 
-def predictions_from_matches(model: Model, matches: Sequence[Match], asked: Encodings) -> Predictions:
-    """Matches as a rule's answers; the score is the verifier's where there is one, else the probability."""
+def predictions_from_matches(model: Model, matches: Sequence[Match], probes: Encodings) -> Predictions:
+    """Convert matches to predictions. The score is the verifier's if there is one, else the probability."""
     people = np.array([column for column, name in enumerate(model.labels) if name != UNKNOWN])
     if model.verifier is None:
-        scores = likely = model.proba(asked)[:, people]
+        scores = likely = model.proba(probes)[:, people]
     else:
-        all_scores = model.verifier.template.scores(asked)
+        all_scores = model.verifier.template.scores(probes)
         scores, likely = all_scores[:, people], model.verifier.template.likely(all_scores)[:, people]
     best = scores.argmax(axis=1)
     place = {model.labels[column]: at for at, column in enumerate(people)}
     for row, match in enumerate(matches):
-        # Somebody else than the nearest may be named: a classifier that is no template has a say.
+        # A classifier that is not a template may name somebody other than the nearest person.
         best[row] = place.get(match.name or "", best[row])
     rows = np.arange(len(matches))
     likeliest = tuple(model.labels[column] for column in people[best])
@@ -192,7 +203,11 @@ def predictions_from_matches(model: Model, matches: Sequence[Match], asked: Enco
 
 
 def embedding_columns(fingerprint: str) -> dict[str, list[int]]:
-    """Where each embedder's numbers are in rows of an embedder that is made of them, and those of `both`."""
+    """Return the columns of each embedder inside a joined embedder's encodings, and those of `both`.
+
+    >>> {name: len(columns) for name, columns in embedding_columns("all:dlib_resnet:1+sface:1").items()}
+    {'dlib_resnet': 128, 'sface': 128, 'both': 256}
+    """
     places = locate_columns(split_fingerprint(fingerprint))
     found = {name: [*range(place.start, place.stop)] for name, place in places.items()}
     return found | (

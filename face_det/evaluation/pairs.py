@@ -1,4 +1,4 @@
-"""Are two photos of one person? The accuracy on pairs, as LFW's benchmark reports it."""
+"""Verification accuracy: whether two photos show one person, as LFW's benchmark reports it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ SEED = 1234
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """Mean accuracy over folds, its 95 % interval, and on how many pairs; half of them are genuine."""
+    """The mean accuracy over folds with its 95 % interval, and the numbers of folds and pairs.
+
+    Half of the pairs are genuine.
+    """
 
     accuracy: float
     interval: tuple[float, float]
@@ -28,21 +31,26 @@ class VerificationResult:
 
 
 def measure_verification(encodings: Encodings, names: Sequence[str | None]) -> VerificationResult | None:
-    """Accuracy by the Euclidean distance: pairs of one person, all if there are as many of two, and as
-    many pairs of two people.
+    """Measure verification accuracy by Euclidean distance, on equal numbers of genuine and impostor pairs.
 
-    Folds share no person. In each the threshold is that of the best accuracy on the others (Huang et
-    al., Labeled Faces in the Wild, 2007). The interval is Student's over the folds, and no narrower than
-    Wilson's of as many independent pairs: a few folds without an error prove little. A name of None is
-    somebody who appears once. None with fewer than two people of two photos, or fewer than four people.
+    `encodings` has shape (n, d); a name of None is a stranger who appears only once. Folds share no person.
+    Each fold uses the threshold with the best accuracy on the other folds (Huang et al., Labeled Faces in the
+    Wild, 2007). The interval is Student's over the folds, but no narrower than Wilson's for as many
+    independent pairs, because a few folds without an error prove little. Returns None with fewer than two
+    people who have two photos, or fewer than four people.
+
+    >>> centres = np.repeat(np.eye(4), 3, axis=0)
+    >>> result = measure_verification(centres, [name for name in "abcd" for _ in range(3)])
+    >>> result.accuracy, result.folds, result.pairs
+    (1.0, 2, 24)
     """
     people, owner = np.unique([name or "" for name in names], return_inverse=True)
-    # Each stranger is somebody of their own.
+    # Each stranger counts as a different person.
     single = np.array([name is None for name in names])
     owner = np.where(single, len(people) + np.arange(len(owner)), owner)
     numbers, counts = np.unique(owner, return_counts=True)
     several = numbers[counts > 1]
-    # Two people in each, at least: there are no pairs of two people otherwise.
+    # At least two people in each fold; otherwise it has no impostor pairs.
     folds = min(FOLDS, len(several), len(numbers) // 2)
     if folds < 2:
         return None
@@ -64,7 +72,7 @@ def measure_verification(encodings: Encodings, names: Sequence[str | None]) -> V
 def _fold_of(
     numbers: npt.NDArray[np.intp], several: npt.NDArray[np.intp], folds: int, rng: np.random.Generator
 ) -> dict[int, int]:
-    """Each person's fold, dealt like cards: first the people with several photos, then the others."""
+    """Deal people to folds in random order: first those with several photos, then the others."""
     single = np.setdiff1d(numbers, several)
     dealt = [*rng.permutation(several), *rng.permutation(single)]
     return {int(person): index % folds for index, person in enumerate(dealt)}
@@ -73,7 +81,7 @@ def _fold_of(
 def _pairs(
     encodings: Encodings, owner: npt.NDArray[np.intp], fold_of: dict[int, int], rng: np.random.Generator
 ) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """(distance, same person, fold) of the pairs of all folds."""
+    """Return (distances, same person, fold number) of the pairs in all folds, each of shape (pairs,)."""
     place = np.array([fold_of[int(person)] for person in owner])
     found: list[tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.intp]]] = []
     for number in range(int(place.max()) + 1):
@@ -92,7 +100,7 @@ def _pairs(
 
 
 def _best_threshold(distances: Floats, same: npt.NDArray[np.bool_]) -> float:
-    """The distance up to which "one person" is right most often."""
+    """Return the distance threshold with the best accuracy."""
     order = np.argsort(distances, kind="stable")
     right = np.cumsum(np.where(same[order], 1, -1))
     best = int(right.argmax())

@@ -1,17 +1,17 @@
-"""From folders of photos to who is enrolled, which strangers are trained on, and who is tested.
+"""Split folders of photos into photos to enrol, strangers to train on, and photos to test.
 
-Three layouts are known:
+Three layouts are supported:
 
-- `known/NAME/*` beside `strangers/*`, or in the one folder in there that looks so;
-- a dataset, `NAME/*` and perhaps `Unknown/*`;
-- one of these and another held out.
+- `known/NAME/*` beside `strangers/*`, in the folder itself or in its only subfolder with that layout;
+- a dataset: `NAME/*`, and optionally `Unknown/*`;
+- one of these, with another folder held out for testing.
 
-Of one folder the first photos by name of each person are enrolled and the others tested; the first
-strangers, half of them at most, are trained on and the others tested. Of two all of the first is
-enrolled and all of the second tested; who is not in the first is a stranger. What is tested is no
-copy of a photo that is enrolled.
+With one folder, the first photos of each person (by file name) are enrolled and the rest tested. The first
+strangers, at most half of them, are used for training and the rest tested. With two folders, everything in
+the first is enrolled and everything in the second tested; people who are only in the second are strangers.
+Copies of enrolled photos are never tested.
 
-Nothing is drawn by chance but the people of `only`, if there is a seed.
+Nothing is random except the choice of people with `only` and a seed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ log = logging.getLogger(__name__)
 
 KNOWN_FOLDER, STRANGERS_FOLDER = "known", "strangers"
 DEFAULT_ENROLLED_PHOTOS = 5
-"""Photos of each person that are enrolled, unless told otherwise."""
+"""The number of photos enrolled per person by default."""
 DEFAULT_TRAINING_STRANGERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledPhoto:
-    """A photo, and who is on it; None is a stranger."""
+    """A photo and the name of the person it shows; None for a stranger."""
 
     path: Path
     name: str | None
@@ -46,7 +46,7 @@ class LabelledPhoto:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSplit:
-    """Photos to enrol, strangers' photos to train on, and photos to test; no photo is in two of them."""
+    """Photos to enrol, strangers' photos to train on, and photos to test; the three are disjoint."""
 
     enrolled: tuple[LabelledPhoto, ...]
     strangers: tuple[LabelledPhoto, ...]
@@ -54,21 +54,21 @@ class DatasetSplit:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Everybody enrolled, sorted."""
+        """The names of the enrolled people, sorted."""
         return tuple(sorted({photo.name for photo in self.enrolled if photo.name is not None}))
 
     @property
     def photos(self) -> tuple[LabelledPhoto, ...]:
-        """All of them."""
+        """All photos of the split: enrolled, strangers, tested."""
         return (*self.enrolled, *self.strangers, *self.tested)
 
     @property
     def most_enrolled(self) -> int:
-        """Photos of the person who has most of them."""
+        """The largest number of enrolled photos of any one person."""
         return max(Counter(photo.name for photo in self.enrolled).values(), default=0)
 
     def with_photos(self, count: int) -> DatasetSplit:
-        """The same tests with only the first `count` photos of each person enrolled."""
+        """Return the same split with only the first `count` photos of each person enrolled."""
         taken: dict[str | None, int] = {}
         kept = []
         for photo in self.enrolled:
@@ -83,18 +83,33 @@ def split_dataset(
     held_out: Path | None = None,
     *,
     enrol_photos: int | None = None,
+    repeat_with: Sequence[int] = (),
     strangers: int = DEFAULT_TRAINING_STRANGERS,
     only: int | None = None,
     seed: int | None = None,
 ) -> DatasetSplit:
-    """Who is enrolled and who is tested, by the layout that is there.
+    """Decide which photos are enrolled and which are tested, from the layout of the folders.
 
-    `enrol_photos` of each person are enrolled: 5 unless told otherwise, all where photos are held out.
-    `only` so many people take part: the first by name, or drawn with `seed`; the rest is left out.
-    DataError for a folder that is no dataset, or if nobody is left to enrol or to test.
+    `enrol_photos` of each person are enrolled. The default is all with a `held_out` folder, else 5, or more
+    if the evaluation is to be repeated with more: `repeat_with` lists those numbers of photos. At most
+    `strangers` photos of strangers are used for training. `only` limits the number of people: the first by
+    name, or drawn with `seed`; the others are left out.
+
+    Raises DataError if a folder is not a dataset, if nobody is left to enrol or to test, or if nobody has
+    enough photos for `repeat_with`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for number in range(7):
+    ...         photo = Path(folder, "Alice", f"{number}.jpg")
+    ...         photo.parent.mkdir(exist_ok=True)
+    ...         _ = photo.write_bytes(bytes([number]))
+    ...     split = split_dataset(Path(folder))
+    >>> [len(photos) for photos in (split.enrolled, split.tested)]
+    [5, 2]
     """
     try:
-        found = _apart(_split(folder, held_out, enrol_photos, strangers))
+        found = _apart(_split(folder, held_out, enrol_photos, repeat_with, strangers))
     except OSError as error:
         raise DataError(f"{error.filename}: must be readable, got {error.strerror}") from error
     if only is not None:
@@ -104,17 +119,28 @@ def split_dataset(
     if not found.tested:
         place = folder if held_out is None else held_out
         raise DataError(
-            f"{place}: must hold photos besides those enrolled, to be tested; got none "
+            f"{place}: must hold photos to test besides those enrolled, got none "
             f"({len(found.enrolled)} photos of {len(found.people)} people are enrolled)"
         )
+    if repeat_with and max(repeat_with) > found.most_enrolled:
+        most = found.most_enrolled
+        raise DataError(f"photos: must be at most {most}, the number enrolled, got {max(repeat_with)}")
     return found
 
 
-def _split(folder: Path, held_out: Path | None, enrol_photos: int | None, strangers: int) -> DatasetSplit:
+def _split(
+    folder: Path,
+    held_out: Path | None,
+    enrol_photos: int | None,
+    repeat_with: Sequence[int],
+    strangers: int,
+) -> DatasetSplit:
     people, unknown = _content(folder)
     if held_out is None:
+        if enrol_photos is None:
+            enrol_photos = max([DEFAULT_ENROLLED_PHOTOS, *repeat_with])
         trained = min(strangers, len(unknown) // 2)
-        enrolled, tested = _first(people, DEFAULT_ENROLLED_PHOTOS if enrol_photos is None else enrol_photos)
+        enrolled, tested = _first(people, enrol_photos)
         return DatasetSplit(enrolled, unknown[:trained], (*tested, *unknown[trained:]))
     others, more = _content(held_out)
     return DatasetSplit(
@@ -132,10 +158,10 @@ def _split(folder: Path, held_out: Path | None, enrol_photos: int | None, strang
 
 
 def _content(folder: Path) -> tuple[dict[str, list[Path]], tuple[LabelledPhoto, ...]]:
-    """Photos by person, and those of strangers, in the order of their names."""
+    """Return the photos by person, and the photos of strangers in the order of their paths."""
     if not folder.is_dir():
-        there = "is none" if folder.exists() else "is not there"
-        raise DataError(f"{folder}: must be a folder with a folder of photos for each person, {there}")
+        got = "a file" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: must be a folder with a folder of photos for each person, got {got}")
     root = _with_strangers(folder)
     if root is None:
         people = list_photos(folder)
@@ -149,7 +175,7 @@ def _content(folder: Path) -> tuple[dict[str, list[Path]], tuple[LabelledPhoto, 
 
 
 def _with_strangers(folder: Path) -> Path | None:
-    """The folder that holds `known` and `strangers`: this one, or the only one in it that does."""
+    """Find the folder with `known` and `strangers`: this one, or the only subfolder that has both."""
     if _has_both(folder):
         return folder
     inside = [entry for entry in folder.iterdir() if entry.is_dir() and _has_both(entry)]
@@ -161,7 +187,7 @@ def _has_both(folder: Path) -> bool:
 
 
 def _apart(found: DatasetSplit) -> DatasetSplit:
-    """The same without tests of what is learnt: copies of a file would only measure themselves."""
+    """Drop tested photos that copy enrolled or training photos; they would only measure themselves."""
     content = functools.cache(_content_of)
     learnt: dict[int, list[Path]] = {}
     for photo in (*found.enrolled, *found.strangers):
@@ -174,12 +200,12 @@ def _apart(found: DatasetSplit) -> DatasetSplit:
     tested = tuple(photo for photo in found.tested if not is_copy(photo.path))
     copies = len(found.tested) - len(tested)
     if copies:
-        log.warning("%d photos are copies of such as are enrolled or trained on; they are not tested", copies)
+        log.warning("%d photos are copies of enrolled or training photos; they are not tested", copies)
     return replace(found, tested=tested)
 
 
 def _size(path: Path) -> int:
-    """0 of what cannot be read, which is told when it is encoded."""
+    """The file size, or 0 if unreadable; the error is reported when the photo is encoded."""
     try:
         return path.stat().st_size if path.is_file() else 0
     except OSError:
@@ -187,7 +213,7 @@ def _size(path: Path) -> int:
 
 
 def _content_of(path: Path) -> str:
-    """Its hash; of what cannot be read, its own name."""
+    """The hash of the content, or the path if the photo cannot be read."""
     try:
         return read_photo(path)[0]
     except DataError:
@@ -197,7 +223,10 @@ def _content_of(path: Path) -> str:
 def _first(
     people: Mapping[str, Sequence[Path]], count: int
 ) -> tuple[tuple[LabelledPhoto, ...], tuple[LabelledPhoto, ...]]:
-    """(first photos of each, the others). Who has too few is enrolled with all but one, or with the one."""
+    """Split each person's photos into (the first `count`, the rest).
+
+    At least one photo is enrolled, and if possible at least one is left to test.
+    """
     enrolled: list[LabelledPhoto] = []
     tested: list[LabelledPhoto] = []
     for name, paths in people.items():
@@ -210,7 +239,7 @@ def _first(
 def _only(found: DatasetSplit, count: int, seed: int | None) -> DatasetSplit:
     people = list(found.people)
     if count > len(people):
-        raise DataError(f"people: must be at most the {len(people)} that are there, got {count}")
+        raise DataError(f"people: must be at most the {len(people)} available, got {count}")
     chosen = {None, *(people[:count] if seed is None else random.Random(seed).sample(people, count))}
     return replace(
         found,

@@ -15,7 +15,6 @@ from click.testing import CliRunner, Result
 
 from face_det.cli.evaluate import command
 from face_det.errors import CannotWrite, DataError
-from face_det.storage import transaction
 
 
 @pytest.fixture
@@ -109,9 +108,9 @@ def test_held_out_photos(dataset: Path, tmp_path: Path, photos: dict[str, Path])
     [
         (["nowhere"], "nowhere: must be a folder"),
         (["empty"], "must hold a folder of photos for each person, got none"),
-        (["dataset", "--people", "7"], "people: must be at most the 1 that are there, got 7"),
-        (["dataset", "--photos", "1,9"], "photos: must be at most 2, which is what is enrolled, got 9"),
-        (["dataset", "--html", "no/where.html"], "no/where.html: must be in a folder that is there"),
+        (["dataset", "--people", "7"], "people: must be at most the 1 available, got 7"),
+        (["dataset", "--photos", "1,9"], "photos: must be at most 2, the number enrolled, got 9"),
+        (["dataset", "--html", "no/where.html"], "no/where.html: must be in an existing folder"),
     ],
 )
 def test_bad_data(dataset: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -128,7 +127,7 @@ def test_wrong_usage(numbers: str) -> None:
     """Exit 2, and what would be right."""
     result = evaluate(".", "--photos", numbers)
     assert result.exit_code == 2
-    assert "must be numbers from 1 on, as in 1,3,5" in result.output
+    assert "must be whole numbers from 1, such as 1,3,5" in result.output
 
 
 def test_photos_within_those_enrolled(dataset: Path) -> None:
@@ -162,7 +161,7 @@ def test_figures_are_said_before_the_page_is_written(dataset: Path, monkeypatch:
     def full(*_: object) -> None:
         raise CannotWrite("page.html: cannot be written: No space left on device")
 
-    monkeypatch.setattr(transaction, "write_atomically", full)
+    monkeypatch.setattr("face_det.cli.evaluate.write_atomically", full)
     result = evaluate(str(dataset), "--json", "--embedder", "dlib_resnet", "--html", "page.html")
     assert isinstance(result.exception, CannotWrite)
     assert json.loads(result.stdout)["enrolled"] == 2
@@ -215,5 +214,5 @@ def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> 
     finally:
         process.kill()
     assert process.returncode == 130, error
-    assert error.strip() == "face-det: interrupted; what was encoded is kept for the next run"
+    assert error.strip() == "face-det: interrupted; the encodings so far are kept for the next run"
     assert out == ""

@@ -23,7 +23,7 @@ LIKELIEST = ("Alice", "Bob", "Alice", "Bob", "Bob", "Alice", "Bob", "Bob")
 
 def answers(threshold: float = 0.55) -> Predictions:
     nobody = np.zeros(len(TRUTH), dtype=bool)
-    return Predictions(LIKELIEST, np.array(SCORES), nobody, nobody).at(threshold)
+    return Predictions(LIKELIEST, np.array(SCORES), nobody, nobody).with_threshold(threshold)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_open_set_counts() -> None:
     assert (table.strangers_named, table.strangers_unnamed, table.strangers) == (1, 2, 4)
     # TP 2; FP 1 + 1; FN 7 - 2: 4 / (4 + 2 + 5).
     assert table.f1 == pytest.approx(4 / 11)
-    assert sum(share.count for _, share in table.shares()) == 11
+    assert sum(share.count for _, share in table.proportions()) == 11
 
 
 def test_uncertain_is_not_named() -> None:
@@ -66,20 +66,26 @@ def test_uncertain_is_not_named() -> None:
 def test_nobody_likely_is_never_named() -> None:
     """A rule without anybody near names nobody, however low the threshold."""
     nobody = Predictions((None,), np.array([1.0]), np.array([False]), np.array([False]))
-    assert not nobody.at(-1.0).named.any()
+    assert not nobody.with_threshold(-1.0).named.any()
 
 
 def test_per_person() -> None:
     """Who was taken for whom, and whose name others got."""
     alice, bob = count_per_person(TRUTH, answers(), {"Bob": 1})
-    assert (alice.name, alice.table.right, alice.table.known, alice.taken_for, alice.lent) == (
+    assert (alice.name, alice.counts.right, alice.counts.known, alice.taken_for, alice.given_to_others) == (
         "Alice",
         1,
         3,
         ("Bob",),
         1,
     )
-    assert (bob.name, bob.table.right, bob.table.known, bob.taken_for, bob.lent) == ("Bob", 1, 3, (), 1)
+    assert (bob.name, bob.counts.right, bob.counts.known, bob.taken_for, bob.given_to_others) == (
+        "Bob",
+        1,
+        3,
+        (),
+        1,
+    )
 
 
 def test_curve_agrees_with_counting_at_every_threshold() -> None:
@@ -103,13 +109,13 @@ def test_threshold_from_which_so_many_are_right() -> None:
     """The highest at which they are: it is the least strangers' price of them."""
     for right in range(1, 9):
         found = find_threshold_by_named_rightly(TRUTH, answers(), right)
-        counts = [count_open_set(TRUTH, answers().at(at)).right for at in np.linspace(0, 1, 101)]
+        counts = [count_open_set(TRUTH, answers().with_threshold(at)).right for at in np.linspace(0, 1, 101)]
         if max(counts) < right:
             assert found is None
             continue
         assert found is not None
-        assert count_open_set(TRUTH, answers().at(found)).right >= right
-        assert count_open_set(TRUTH, answers().at(found + 1e-9)).right < right
+        assert count_open_set(TRUTH, answers().with_threshold(found)).right >= right
+        assert count_open_set(TRUTH, answers().with_threshold(found + 1e-9)).right < right
     assert find_threshold_by_named_rightly(TRUTH, answers(), 99) is None
 
 

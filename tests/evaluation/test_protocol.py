@@ -94,7 +94,7 @@ def test_some_of_the_people(benchmark: Path) -> None:
     drawn = {split_dataset(benchmark, strangers=4, only=1, seed=seed).people for seed in range(20)}
     assert len(drawn) == 3
     assert split_dataset(benchmark, only=2, seed=7) == split_dataset(benchmark, only=2, seed=7)
-    with pytest.raises(DataError, match="people: must be at most the 3 that are there, got 4"):
+    with pytest.raises(DataError, match="people: must be at most the 3 available, got 4"):
         split_dataset(benchmark, only=4)
 
 
@@ -128,7 +128,7 @@ def test_copies_of_what_is_learnt_are_not_tested(tmp_path: Path, caplog: pytest.
         path.write_bytes(b"picture %d" % number)
     held_out = tmp_path / "held"
     shutil.copytree(dataset, held_out)
-    with pytest.raises(DataError, match="to be tested; got none"):
+    with pytest.raises(DataError, match="to test besides those enrolled, got none"):
         split_dataset(dataset, held_out)
     (held_out / "Alice" / "copy.jpg").write_bytes((dataset / "Bob" / "000.jpg").read_bytes())
     (held_out / "Alice" / "new.jpg").write_bytes(b"picture X")
@@ -161,7 +161,9 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must hold a folder of photos for each person, got none"):
         split_dataset(tmp_path)
     made(tmp_path, Alice=1)
-    with pytest.raises(DataError, match=r"to be tested; got none \(1 photos of 1 people are enrolled\)"):
+    with pytest.raises(
+        DataError, match=r"to test besides those enrolled, got none \(1 photos of 1 people are enrolled\)"
+    ):
         split_dataset(tmp_path)
     with pytest.raises(DataError, match="elsewhere: must be a folder"):
         split_dataset(tmp_path, tmp_path / "elsewhere")

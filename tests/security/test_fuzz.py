@@ -48,7 +48,7 @@ def test_smoke(target: str, tmp_path: Path) -> None:
 def test_harm_is_found(harm: str, found: str, tmp_path: Path) -> None:
     """A reader that does each kind of harm to one input in two is caught, and the input is kept."""
     (tmp_path / "fuzz").mkdir()
-    for name in ("run.py", "child.py", "mutants.py"):
+    for name in ("run.py", "child.py", "limits.py", "mutants.py"):
         (tmp_path / "fuzz" / name).write_text(RUN.with_name(name).read_text("utf-8"))
     (tmp_path / "fuzz/targets.py").write_text(
         RUN.with_name("targets.py").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The assessment as plain values, for --json."""
+"""The evaluation as JSON values, for `face-det evaluate --json`."""
 
 from __future__ import annotations
 
@@ -10,50 +10,54 @@ from face_det.evaluation.evaluate import Evaluation
 from face_det.evaluation.metrics import OpenSetCounts, Proportion, ReliabilityDiagram, count_by_threshold
 
 
-def evaluation_as_json(found: Evaluation) -> dict[str, Any]:
-    """Everything but the encodings."""
+def evaluation_as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return all results except the encodings as JSON values."""
     return {
-        "people": len(found.split.people),
-        "enrolled": len(found.split.enrolled),
-        "strangersTrained": len(found.split.strangers),
-        "notEnrolled": [str(photo.path) for photo in found.trial.left_out],
-        "unreadable": [str(photo.path) for photo in found.trial.unreadable],
-        "ofEnrolledMoments": found.same_moments,
-        "classifier": found.model.card.kind,
-        "embedder": configurable_embedder(found.embedder),
-        "openSet": _table(found.table),
+        "people": len(evaluation.split.people),
+        "enrolled": len(evaluation.split.enrolled),
+        "strangersTrained": len(evaluation.split.strangers),
+        "notEnrolled": [str(photo.path) for photo in evaluation.encoded.left_out],
+        "unreadable": [str(photo.path) for photo in evaluation.encoded.unreadable],
+        "ofEnrolledMoments": evaluation.same_burst,
+        "classifier": evaluation.model.card.kind,
+        "embedder": configurable_embedder(evaluation.embedder),
+        "openSet": _counts(evaluation.counts),
         "perPerson": {
-            person.name: {**_table(person.table), "takenFor": list(person.taken_for), "lent": person.lent}
-            for person in found.people
+            person.name: {
+                **_counts(person.counts),
+                "takenFor": list(person.taken_for),
+                "lent": person.given_to_others,
+            }
+            for person in evaluation.people
         },
-        "calibration": _calibration(found.calibration),
-        "calibrationNamed": _calibration(found.calibration_named),
+        "calibration": _calibration(evaluation.calibration),
+        "calibrationNamed": _calibration(evaluation.calibration_named),
         "verification": {
-            _key(embedder, found.verification): {
+            _key(embedder, evaluation.verification): {
                 "accuracy": one.accuracy,
                 "interval": list(one.interval),
                 "pairs": one.pairs,
                 "folds": one.folds,
             }
-            for embedder, one in found.verification.items()
+            for embedder, one in evaluation.verification.items()
         },
-        "sweep": _sweep(found),
-        "byRate": {str(rate): _table(table) for rate, table in found.by_rate.items()},
-        "byPhotos": {str(count): _table(table) for count, table in found.by_photos.items()},
-        "compare": _comparisons(found),
+        "sweep": _sweep(evaluation),
+        "byRate": {str(rate): _counts(counts) for rate, counts in evaluation.by_rate.items()},
+        "byPhotos": {str(count): _counts(counts) for count, counts in evaluation.by_photos.items()},
+        "compare": _comparisons(evaluation),
         "degraded": {
-            line.name: {"openSet": _table(line.table), "trainedMasked": _table(line.trained_masked)}
-            for line in found.degraded
+            one.name: {"openSet": _counts(one.counts), "trainedMasked": _counts(one.trained_masked)}
+            for one in evaluation.degraded
         },
         "mistakes": [
             {"photo": str(photo.path), "is": photo.name, "named": name, "faceProba": probability}
-            for photo, name, probability in found.mistakes
+            for photo, name, probability in evaluation.mistakes
         ],
     }
 
 
 def _key(embedder: str, measured: Container[str]) -> str:
-    """dlib_resnet is what decides where that is asked for."""
+    """The JSON key of an embedder; `dlib_resnet` is the form that decides, several views if measured."""
     return (
         "dlib_resnet_one_view"
         if embedder == DLIB_RESNET and DLIB_VIEWS in measured
@@ -61,41 +65,41 @@ def _key(embedder: str, measured: Container[str]) -> str:
     )
 
 
-def _comparisons(found: Evaluation) -> dict[str, Any]:
+def _comparisons(evaluation: Evaluation) -> dict[str, Any]:
     return {
         configurable_embedder(embedder): {
-            "ours": _table(found.rivals_ours[embedder]),
+            "ours": _counts(evaluation.ours_compared[embedder]),
             **{
-                line.name: {
-                    **_table(line.table),
-                    "aheadInF1": found.rivals_ours[embedder].f1 - line.table.f1,
-                    "oursAtItsRate": _table(line.ours_there),
-                    "aheadAtItsRate": line.ahead_there,
-                    "oursAsRight": None if line.ours_as_right is None else _table(line.ours_as_right),
-                    "fewerStrangersAsRight": line.fewer_strangers,
-                    "itAtOurRate": _table(line.theirs_here),
-                    "oursAtOurRate": _table(line.ours_here),
-                    "aheadAtOurRate": line.ahead_here,
+                one.name: {
+                    **_counts(one.shipped),
+                    "aheadInF1": evaluation.ours_compared[embedder].f1 - one.shipped.f1,
+                    "oursAtItsRate": _counts(one.ours_at_its_rate),
+                    "aheadAtItsRate": one.ahead_at_its_rate,
+                    "oursAsRight": None if one.ours_as_right is None else _counts(one.ours_as_right),
+                    "fewerStrangersAsRight": one.fewer_strangers,
+                    "itAtOurRate": _counts(one.its_at_our_rate),
+                    "oursAtOurRate": _counts(one.ours_at_our_rate),
+                    "aheadAtOurRate": one.ahead_at_our_rate,
                 }
-                for line in lines
+                for one in comparisons
             },
         }
-        for embedder, lines in found.lines.items()
+        for embedder, comparisons in evaluation.comparisons.items()
     }
 
 
-def _table(table: OpenSetCounts) -> dict[str, Any]:
+def _counts(counts: OpenSetCounts) -> dict[str, Any]:
     return {
-        "knownRight": _share(Proportion(table.right, table.known)),
-        "knownWrong": _share(Proportion(table.wrong, table.known)),
-        "knownUncertain": _share(Proportion(table.uncertain, table.known)),
-        "knownUnnamed": _share(Proportion(table.unnamed, table.known)),
-        "knownNoFace": _share(Proportion(table.known_no_face, table.known)),
-        "strangersNamed": _share(Proportion(table.strangers_named, table.strangers)),
-        "strangersUncertain": _share(Proportion(table.strangers_uncertain, table.strangers)),
-        "strangersUnnamed": _share(Proportion(table.strangers_unnamed, table.strangers)),
-        "strangersNoFace": _share(Proportion(table.strangers_no_face, table.strangers)),
-        "f1": table.f1,
+        "knownRight": _share(Proportion(counts.right, counts.known)),
+        "knownWrong": _share(Proportion(counts.wrong, counts.known)),
+        "knownUncertain": _share(Proportion(counts.uncertain, counts.known)),
+        "knownUnnamed": _share(Proportion(counts.unnamed, counts.known)),
+        "knownNoFace": _share(Proportion(counts.known_no_face, counts.known)),
+        "strangersNamed": _share(Proportion(counts.strangers_named, counts.strangers)),
+        "strangersUncertain": _share(Proportion(counts.strangers_uncertain, counts.strangers)),
+        "strangersUnnamed": _share(Proportion(counts.strangers_unnamed, counts.strangers)),
+        "strangersNoFace": _share(Proportion(counts.strangers_no_face, counts.strangers)),
+        "f1": counts.f1,
     }
 
 
@@ -108,17 +112,19 @@ def _share(share: Proportion) -> dict[str, Any]:
     }
 
 
-def _calibration(found: ReliabilityDiagram) -> dict[str, Any]:
+def _calibration(diagram: ReliabilityDiagram) -> dict[str, Any]:
     return {
-        "ece": found.ece,
-        "claimed": found.claimed.tolist(),
-        "right": found.actual.tolist(),
-        "answers": found.counts.tolist(),
+        "ece": diagram.ece,
+        "claimed": diagram.claimed.tolist(),
+        "right": diagram.actual.tolist(),
+        "answers": diagram.counts.tolist(),
     }
 
 
-def _sweep(found: Evaluation) -> list[dict[str, Any]]:
-    steps, counts = count_by_threshold(found.trial.truth, found.answers.by_probability())
+def _sweep(evaluation: Evaluation) -> list[dict[str, Any]]:
+    steps, counts = count_by_threshold(
+        evaluation.encoded.truth, evaluation.predictions.with_probability_scores()
+    )
     return [
         {"faceProba": step, "right": int(row[0]), "wrong": int(row[1]), "strangers": int(row[2])}
         for step, row in zip(steps[1:].tolist(), counts[1:], strict=True)

@@ -1,4 +1,4 @@
-"""The report's curves: error trade-off, sweep, score histograms and reliability, as PNG."""
+"""The report's charts as PNG: error trade-off, threshold sweep, score histograms and reliability."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ OURS_COLOUR, GENUINE_COLOUR, STRANGERS_COLOUR = "#0b6e99", "#2a7f3f", "#c2452d"
 OTHERS_COLOUR, MISTAKES_COLOUR = "#8a8a8a", "#a05a9c"
 MARKERS = "osD^v<>PX*hp"
 WORST_ERROR_RATE = 0.6
-"""The end of the axes of errors: a rule beyond it is of no use."""
+"""The end of the error axes; a rule beyond it is useless."""
 HIGHEST_PROBABILITY = 0.9999
+LEAST_PROBABILITY = 1e-6
+"""Probabilities are clipped to this before their log odds are taken."""
+LONGEST_LABEL = 24
 LEAST_SHOWN, MOST_SHOWN = 0.01, 0.999
 _PROBABILITIES = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 _TICKS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
@@ -40,9 +43,10 @@ _TICKS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 
 @dataclass(frozen=True, eq=False)
 class ScoreDistributions:
-    """How near faces come: to their own person, to the nearest other one, and strangers to anybody.
+    """Score distributions: known faces against their own person and against the nearest other, and strangers.
 
-    `threshold` is that of the decision, `label` what the axis shows; of distances, less is nearer.
+    `threshold` is the decision threshold in the same units, `label` the axis label. With `nearer_is_less` the
+    values are distances.
     """
 
     genuine: Floats
@@ -54,26 +58,30 @@ class ScoreDistributions:
 
 
 def draw_det_curve(
-    truth: Sequence[str | None], ours: Predictions, table: OpenSetCounts, others: Mapping[str, OpenSetCounts]
+    truth: Sequence[str | None],
+    ours: Predictions,
+    shipped: OpenSetCounts,
+    others: Mapping[str, OpenSetCounts],
 ) -> bytes:
-    """Known people not named rightly against strangers named, on normal quantiles, and each rule's place.
+    """Draw a DET curve: known people not named rightly against strangers named, on normal quantiles.
 
-    A rate of zero has no place on such axes: it is drawn at half a photo. What is beyond WORST is drawn
-    at the edge; the legend has its figures.
+    `shipped` marks ours as shipped, `others` the other systems' rules. A rate of zero cannot be drawn on such
+    axes and is placed at half a photo. Rates beyond the axes are drawn at the edge; the legend has the
+    figures.
     """
     figure, axes = _canvas(7.4, 5.6)
     _, counts = count_by_threshold(truth, ours)
-    low = 0.5 / max(table.strangers, 1), 0.5 / max(table.known, 1)
-    x = np.clip(counts[:, 2] / max(table.strangers, 1), low[0], WORST_ERROR_RATE)
-    y = np.clip(1 - counts[:, 0] / max(table.known, 1), low[1], WORST_ERROR_RATE)
+    low = 0.5 / max(shipped.strangers, 1), 0.5 / max(shipped.known, 1)
+    x = np.clip(counts[:, 2] / max(shipped.strangers, 1), low[0], WORST_ERROR_RATE)
+    y = np.clip(1 - counts[:, 0] / max(shipped.known, 1), low[1], WORST_ERROR_RATE)
     axes.plot(
         norm.ppf(x), norm.ppf(y), color=OURS_COLOUR, linewidth=2, label="ours, every threshold", zorder=3
     )
     for mark, (name, other) in zip(MARKERS * 3, others.items(), strict=False):
-        _place(axes, other, low, name, mark, None, 60)
-    _place(axes, table, low, "ours, as shipped", "*", OURS_COLOUR, 240)
+        _mark_rule(axes, other, low, name, mark, None, 60)
+    _mark_rule(axes, shipped, low, "ours, as shipped", "*", OURS_COLOUR, 240)
     for axis, least in ((axes.xaxis, low[0]), (axes.yaxis, low[1])):
-        _probit(axis, least)
+        _set_probit_ticks(axis, least)
     axes.set_xlabel("strangers named")
     axes.set_ylabel("known people not named rightly")
     axes.grid(color="0.9")
@@ -84,17 +92,17 @@ def draw_det_curve(
     return figure_as_png(figure)
 
 
-def _place(
+def _mark_rule(
     axes: Axes,
-    table: OpenSetCounts,
+    counts: OpenSetCounts,
     low: tuple[float, float],
     name: str,
     mark: str,
     colour: str | None,
     size: int,
 ) -> None:
-    x = table.strangers_named / max(table.strangers, 1)
-    y = 1 - table.right / max(table.known, 1)
+    x = counts.strangers_named / max(counts.strangers, 1)
+    y = 1 - counts.right / max(counts.known, 1)
     axes.scatter(
         norm.ppf(np.clip(x, low[0], WORST_ERROR_RATE)),
         norm.ppf(np.clip(y, low[1], WORST_ERROR_RATE)),
@@ -109,8 +117,8 @@ def _place(
     )
 
 
-def _probit(axis: Axis, least: float) -> None:
-    """Ticks at round rates, as far apart as their labels need, and zero at the end."""
+def _set_probit_ticks(axis: Axis, least: float) -> None:
+    """Set ticks at round rates, spaced so that their labels fit, with zero at the lower end."""
     ticks = [(least, "0")]
     for tick in _TICKS:
         if norm.ppf(tick) - norm.ppf(ticks[-1][0]) > 0.28:
@@ -119,23 +127,23 @@ def _probit(axis: Axis, least: float) -> None:
     axis.set_tick_params(labelsize=8)
 
 
-def draw_threshold_sweep(truth: Sequence[str | None], ours: Predictions, table: OpenSetCounts) -> bytes:
-    """What becomes of known people (above) and of strangers (below) as the least probability rises."""
+def draw_threshold_sweep(truth: Sequence[str | None], ours: Predictions, shipped: OpenSetCounts) -> bytes:
+    """Draw the outcomes for known people (top) and strangers (bottom) as the minimum probability rises."""
     figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.12})
     steps, counts = count_by_threshold(truth, ours)
-    # Each count holds from its own step down to the next, and the last one further still.
+    # Each count holds from its own step down to the next; the last one holds to the end.
     steps = np.clip([*steps, 0.0], 1 - HIGHEST_PROBABILITY, HIGHEST_PROBABILITY)
     counts = np.vstack([counts, counts[-1:]])
-    shares = counts / np.array([max(table.known, 1), max(table.known, 1), max(table.strangers, 1)])
+    shares = counts / np.array([max(shipped.known, 1), max(shipped.known, 1), max(shipped.strangers, 1)])
     for axes, column, name, colour in (
         (upper, 0, "known, named rightly", GENUINE_COLOUR),
         (lower, 1, "known, named wrongly", MISTAKES_COLOUR),
         (lower, 2, "strangers, named", STRANGERS_COLOUR),
     ):
         axes.step(steps, shares[:, column], color=colour, linewidth=2, label=name, where="post")
-    # The counts that are in the picture, from one end to the other.
+    # The counts within the visible range.
     first, last = np.flatnonzero(steps > MOST_SHOWN)[-1], np.flatnonzero(steps >= LEAST_SHOWN)[-1]
     usual = shares[first : last + 1]
     upper.set_ylim(max(min(float(usual[:, 0].min()) - 0.01, 0.97), -0.002), 1.002)
@@ -150,12 +158,12 @@ def draw_threshold_sweep(truth: Sequence[str | None], ours: Predictions, table: 
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
-    lower.set_xlabel("least probability (minProba)")
+    lower.set_xlabel("minimum probability (minProba)")
     return figure_as_png(figure)
 
 
 def draw_score_histograms(scores: ScoreDistributions) -> bytes:
-    """Three histograms above one another, so that none hides another; the line is the threshold."""
+    """Draw three histograms, one above the other so that none hides another, with the threshold as a line."""
     figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
     FigureCanvasAgg(figure)
     parts = (
@@ -193,15 +201,15 @@ def draw_score_histograms(scores: ScoreDistributions) -> bytes:
     return figure_as_png(figure)
 
 
-def draw_reliability_diagram(found: ReliabilityDiagram) -> bytes:
-    """What was claimed against what was right; a dot's area is the number of answers."""
+def draw_reliability_diagram(diagram: ReliabilityDiagram) -> bytes:
+    """Draw claimed against actual accuracy; the area of a dot grows with the number of predictions."""
     figure, axes = _canvas(4.8, 4.6)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
-    sizes = 20 + 400 * np.sqrt(found.counts / max(found.counts.max(initial=1), 1))
-    axes.scatter(found.claimed, found.actual, s=sizes, color=OURS_COLOUR, alpha=0.75, zorder=3)
-    low, high = np.array([Proportion(*of).interval for of in _counted(found)]).reshape(-1, 2).T
-    axes.vlines(found.claimed, low, high, color=OURS_COLOUR, linewidth=1, alpha=0.6)
-    for x, y, count in zip(found.claimed, found.actual, found.counts, strict=True):
+    sizes = 20 + 400 * np.sqrt(diagram.counts / max(diagram.counts.max(initial=1), 1))
+    axes.scatter(diagram.claimed, diagram.actual, s=sizes, color=OURS_COLOUR, alpha=0.75, zorder=3)
+    low, high = np.array([Proportion(*of).interval for of in _count_right(diagram)]).reshape(-1, 2).T
+    axes.vlines(diagram.claimed, low, high, color=OURS_COLOUR, linewidth=1, alpha=0.6)
+    for x, y, count in zip(diagram.claimed, diagram.actual, diagram.counts, strict=True):
         above = y < 0.85
         axes.annotate(
             str(count),
@@ -214,15 +222,16 @@ def draw_reliability_diagram(found: ReliabilityDiagram) -> bytes:
             color="0.3",
         )
     axes.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), xlabel="claimed (faceProba)", ylabel="right")
-    axes.set_title(f"calibration error (ECE) {found.ece:.3f}", fontsize=10, loc="left")
+    axes.set_title(f"calibration error (ECE) {diagram.ece:.3f}", fontsize=10, loc="left")
     axes.grid(color="0.92")
     return figure_as_png(figure)
 
 
-def _counted(found: ReliabilityDiagram) -> list[tuple[int, int]]:
-    """(right, answers) of each bin."""
+def _count_right(diagram: ReliabilityDiagram) -> list[tuple[int, int]]:
+    """Return (right, predictions) of each bin."""
     return [
-        (round(actual * count), int(count)) for actual, count in zip(found.actual, found.counts, strict=True)
+        (round(actual * count), int(count))
+        for actual, count in zip(diagram.actual, diagram.counts, strict=True)
     ]
 
 
@@ -234,37 +243,35 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def figure_as_png(figure: Figure) -> bytes:
-    """The picture as a PNG."""
+def figure_as_png(figure: Figure, pad_inches: float = 0.12) -> bytes:
+    """Render a figure as PNG with a margin of `pad_inches`."""
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # A name in a script that the font lacks shows as boxes; that is no reason to complain.
+        # Names in a script that the font lacks are drawn as boxes; that needs no warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(picture, format="png", bbox_inches="tight", pad_inches=0.12)
+        figure.savefig(picture, format="png", bbox_inches="tight", pad_inches=pad_inches)
     return picture.getvalue()
 
 
-LONGEST_LABEL = 24
-
-
 def shorten_label(name: str) -> str:
-    """A person's name, short enough for a chart."""
+    """Shorten a person's name so that it fits beside a chart.
+
+    >>> shorten_label("Arnold_Schwarzenegger_the_Second")
+    'Arnold Schwarzenegger t…'
+    """
     text = name.replace("_", " ")
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
 
 
-LEAST_PROBABILITY = 1e-6
+def collect_scores(evaluation: Evaluation) -> ScoreDistributions:
+    """Collect the scores of each tested face for its own person and the nearest other, and of strangers.
 
-
-def collect_scores(found: Evaluation) -> ScoreDistributions:
-    """How near each face tested comes to its own person, to the nearest other, and strangers to anybody.
-
-    The classifier's own scores where it has them, else log odds of its probabilities.
+    The scores are template distances if the model has a verifier, else log odds of its probabilities.
     """
-    matrix, labels = _score_matrix(found)
+    matrix, labels = _score_matrix(evaluation)
     people = np.array(labels)
     genuine, impostor, strangers = [], [], []
-    for row, truth in zip(matrix, found.trial.truth, strict=True):
+    for row, truth in zip(matrix, evaluation.encoded.truth, strict=True):
         if truth is None:
             strangers.append(row.max())
         else:
@@ -273,7 +280,7 @@ def collect_scores(found: Evaluation) -> ScoreDistributions:
             if not own.all():
                 impostor.append(row[~own].max())
     own, other, nobody = (np.array(kind, np.float64) for kind in (genuine, impostor, strangers))
-    verifier = found.model.verifier
+    verifier = evaluation.model.verifier
     if verifier is None:
         return ScoreDistributions(
             own, other, nobody, None, "log10 of the odds, probability / (1 - probability)"
@@ -288,19 +295,19 @@ def collect_scores(found: Evaluation) -> ScoreDistributions:
     )
 
 
-def _score_matrix(found: Evaluation) -> tuple[Floats, list[str]]:
-    """Scores by face and person, and the people."""
-    model = found.model
-    asked = found.trial.of(found.embedder).asked
+def _score_matrix(evaluation: Evaluation) -> tuple[Floats, list[str]]:
+    """Return scores of shape (faces, people), and the people's names."""
+    model = evaluation.model
+    probes = evaluation.encoded.select_embedder(evaluation.embedder).probes
     people = [column for column, name in enumerate(model.labels) if name != UNKNOWN]
     labels = [model.labels[column] for column in people]
     if model.verifier is not None:
-        return model.verifier.template.scores(asked)[:, people], labels
-    proba = np.clip(model.proba(asked)[:, people], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+        return model.verifier.template.scores(probes)[:, people], labels
+    proba = np.clip(model.proba(probes)[:, people], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     return np.log10(proba / (1 - proba)), labels
 
 
 def _scores_as_distances(scores: Floats) -> Floats:
-    """A template's score is -ln(d * d), d the distance of two vectors of length 1."""
+    """Convert template scores, -ln(d * d), to distances d between unit vectors."""
     distances: Floats = np.exp(-scores / 2)
     return distances

@@ -1,4 +1,4 @@
-"""The report's pictures of people: who was taken for whom, and how their encodings lie."""
+"""The confusion matrix: who was taken for whom."""
 
 from __future__ import annotations
 
@@ -15,31 +15,34 @@ from face_det.evaluation.report.charts import DPI, figure_as_png, shorten_label
 
 STRANGER_LABEL, NO_NAME_LABEL = "a stranger", "no name"
 MOST_PEOPLE = 60
-"""More than this do not fit a matrix that can be read: then only those with mistakes are shown."""
+"""A matrix of more people is unreadable; beyond this only those with the most mistakes are shown."""
 
 
-def draw_confusion_matrix(truth: Sequence[str | None], answers: Predictions) -> tuple[bytes, str]:
-    """(PNG, a sentence on what is left out): rows who it was, columns the name given."""
+def draw_confusion_matrix(truth: Sequence[str | None], predictions: Predictions) -> tuple[bytes, str]:
+    """Draw the confusion matrix; return (PNG, a note on people left out or "").
+
+    Rows are the true people, columns the names given.
+    """
     true = np.array([name or STRANGER_LABEL for name in truth], dtype=object)
-    said = np.array(
+    given = np.array(
         [
             str(name) if named else NO_NAME_LABEL
-            for name, named in zip(answers.likeliest, answers.named, strict=True)
+            for name, named in zip(predictions.likeliest, predictions.named, strict=True)
         ],
         dtype=object,
     )
-    people = sorted({*true, *said} - {STRANGER_LABEL, NO_NAME_LABEL})
+    people = sorted({*true, *given} - {STRANGER_LABEL, NO_NAME_LABEL})
     shown, note = people, ""
     if len(people) > MOST_PEOPLE:
-        wrong = (said != NO_NAME_LABEL) & (said != true)
-        mistakes = {name: int(np.sum(wrong & ((true == name) | (said == name)))) for name in people}
+        wrong = (given != NO_NAME_LABEL) & (given != true)
+        mistakes = {name: int(np.sum(wrong & ((true == name) | (given == name)))) for name in people}
         shown = sorted(sorted(people, key=lambda name: -mistakes[name])[:MOST_PEOPLE])
         rest = sum(mistakes[name] > 0 for name in set(people) - set(shown))
         note = f"{len(shown)} of {len(people)} people, those with the most mistakes; {rest} others have some."
     rows, columns = [*shown, STRANGER_LABEL], [*shown, NO_NAME_LABEL]
     counts = np.zeros((len(rows), len(columns)), dtype=np.int64)
     at_row, at_column = ({name: at for at, name in enumerate(names)} for names in (rows, columns))
-    for row, column in zip(true, said, strict=True):
+    for row, column in zip(true, given, strict=True):
         if row in at_row and column in at_column:
             counts[at_row[row], at_column[column]] += 1
     return figure_as_png(_draw_cells(counts, rows, columns)), note

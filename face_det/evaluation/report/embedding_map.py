@@ -1,4 +1,4 @@
-"""The report's pictures of people: who was taken for whom, and how their encodings lie."""
+"""The map of the embeddings: similar faces lie close together."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from face_det.types import UNKNOWN, Encodings
 
 MOST_MAP_POINTS = 3000
 FEWEST_MAP_POINTS = 4
-"""Fewer points than this are no map."""
-
-
+"""A map needs at least this many points."""
 SEED = 1234
 
 
 def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> bytes:
-    """The encodings on a plane, near ones near (t-SNE), coloured by person; strangers are grey.
+    """Draw encodings, shape (n, d), on a plane with t-SNE, coloured by person; return a PNG.
 
-    LEAST_NEIGHBOURS of them, at least.
+    A name of None is a stranger, drawn in grey. At least FEWEST_MAP_POINTS encodings are needed.
     """
     people = np.array([UNKNOWN if name is None else name for name in names], dtype=object)
     rows = _sample_rows(people)
@@ -55,7 +53,7 @@ def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> byt
 def _draw_labels(
     axes: Axes, places: npt.NDArray[np.float32], people: npt.NDArray[np.object_], known: list[str]
 ) -> None:
-    """Each name above its photos, moved up or down until it is off the names before it."""
+    """Write each name above its photos, moved up or down until it no longer overlaps another name."""
     height = float(np.ptp(places[:, 1])) or 1.0
     line, width = height * 0.018, float(np.ptp(places[:, 0])) * 0.0075
     taken: list[tuple[float, float, float]] = []
@@ -85,14 +83,14 @@ def _draw_labels(
 
 
 def _label_place(places: npt.NDArray[np.float32], line: float) -> npt.NDArray[np.float32]:
-    """Just above the photos that lie together; single ones far off do not count."""
+    """The place just above the main group of a person's photos, ignoring outliers."""
     x, y = np.median(places, axis=0)
     near = np.abs(places - [x, y]).max(axis=1) < 4 * line
     return np.array([x, places[near, 1].max(initial=y) + 0.8 * line], dtype=np.float32)
 
 
 def _sample_rows(people: npt.NDArray[np.object_]) -> npt.NDArray[np.intp]:
-    """At most MOST_POINTS rows, known people first."""
+    """Choose at most MOST_MAP_POINTS rows, known people first."""
     strangers = np.flatnonzero(people == UNKNOWN)
     known = np.flatnonzero(people != UNKNOWN)
     rng = np.random.default_rng(SEED)

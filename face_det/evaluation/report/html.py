@@ -1,4 +1,4 @@
-"""The assessment as one HTML file that needs nothing else: no script, no font, no network."""
+"""The evaluation as one self-contained HTML page: no script, no font, no network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from face_det.media import load_image, make_thumbnail
 from face_det.types import UNKNOWN
 
 MOST_MISTAKES_SHOWN = 40
-"""So many wrong names are shown with their photo."""
+"""The number of wrong names that are shown with their photo."""
 THUMBNAIL_PX = 112
 
 PAGE_TEMPLATE = Template("""\
@@ -68,17 +68,17 @@ class _Picture:
     width_px: int
 
 
-def render_html(found: Evaluation, place: str) -> str:
-    """The page; `place` says what was measured. Text from outside is escaped, pictures are in it."""
-    shown = list(build_tables(found))
+def render_html(evaluation: Evaluation, place: str) -> str:
+    """Render the page. `place` says what was measured; all outside text is escaped, pictures are embedded."""
+    shown = list(build_tables(evaluation))
     sections = [_table(table) for table in shown if table.title != "Named wrongly"]
     first, rest = sections[:2], sections[2:]
-    pictures = [_figure(picture) for picture in _pictures(found)]
+    pictures = [_figure(picture) for picture in _pictures(evaluation)]
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     return PAGE_TEMPLATE.substitute(
         title=escape("face-det evaluate"),
         made=escape(f"{place}, {now}"),
-        body="\n".join([*first, *_mistakes(found), *pictures, *rest]),
+        body="\n".join([*first, *_mistakes(evaluation), *pictures, *rest]),
     )
 
 
@@ -115,58 +115,58 @@ def _figure(picture: _Picture) -> str:
     )
 
 
-def _pictures(found: Evaluation) -> Iterator[_Picture]:
-    truth, answers, table = found.trial.truth, found.answers, found.table
-    others = {line.name: line.table for line in found.lines.get(found.embedder, ())}
+def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
+    truth, predictions, counts = evaluation.encoded.truth, evaluation.predictions, evaluation.counts
+    others = {one.name: one.shipped for one in evaluation.comparisons.get(evaluation.embedder, ())}
     yield _Picture(
-        "Errors against each other",
-        charts.draw_det_curve(truth, answers, table, others),
-        "Further down and to the left is better. Both axes are stretched so that small rates can be read; "
-        "what is beyond 60 % is drawn at the edge.",
+        "Error trade-off",
+        charts.draw_det_curve(truth, predictions, counts, others),
+        "Lower and further left is better. Both axes are stretched to make small rates readable; "
+        "rates beyond 60 % are drawn at the edge.",
         860,
     )
     yield _Picture(
-        "How near faces come",
-        charts.draw_score_histograms(collect_scores(found)),
-        "The further the green is from the red, the easier is the choice of a threshold.",
+        "How close the faces are",
+        charts.draw_score_histograms(collect_scores(evaluation)),
+        "The further the green is from the red, the easier it is to choose a threshold.",
         760,
     )
     yield _Picture(
-        "By the least probability",
-        charts.draw_threshold_sweep(truth, answers.by_probability(), table),
+        "By minimum probability",
+        charts.draw_threshold_sweep(truth, predictions.with_probability_scores(), counts),
         "As if faceProba alone decided.",
         820,
     )
     yield _Picture(
         "Does faceProba mean what it says?",
-        charts.draw_reliability_diagram(found.calibration),
-        "Of the faces answered with a probability, how many are right; numbers are faces. On the dashed line "
-        "it means what it says.",
+        charts.draw_reliability_diagram(evaluation.calibration),
+        "The share of answers that are right, by their probability; the numbers count faces. On the dashed "
+        "line the probability is exact.",
         480,
     )
-    matrix, note = confusion.draw_confusion_matrix(truth, answers)
+    matrix, note = confusion.draw_confusion_matrix(truth, predictions)
     yield _Picture(
         "Who was taken for whom",
         matrix,
-        f"Numbers are photos: blue is right, grey has no name, orange is wrong. {note}",
+        f"The numbers count photos: blue is right, grey is unnamed, orange is wrong. {note}",
         min(940, load_image(matrix).shape[1]),
     )
-    names = [*(None if name == UNKNOWN else name for name in found.trial.names), *truth]
-    encodings = found.trial.of(found.embedder)
+    names = [*(None if name == UNKNOWN else name for name in evaluation.encoded.names), *truth]
+    encodings = evaluation.encoded.select_embedder(evaluation.embedder)
     if len(names) < embedding_map.FEWEST_MAP_POINTS:
         return
     yield _Picture(
-        "How the encodings lie",
-        embedding_map.draw_embedding_map(np.vstack([encodings.enrolled, encodings.asked]), names),
-        "All photos on a plane (t-SNE): near ones look alike to the network. Strangers are grey. Distances "
-        "between far groups mean nothing.",
+        "Map of the encodings",
+        embedding_map.draw_embedding_map(np.vstack([encodings.enrolled, encodings.probes]), names),
+        "All photos on a plane (t-SNE): photos that are close look alike to the network. Strangers are grey. "
+        "Distances between separate groups mean nothing.",
         900,
     )
 
 
-def _mistakes(found: Evaluation) -> Iterator[str]:
-    """The photos that got a wrong name, with the name; those surest first."""
-    wrong = sorted(found.mistakes, key=lambda mistake: -mistake[2])
+def _mistakes(evaluation: Evaluation) -> Iterator[str]:
+    """Yield a section with the wrongly named photos and their names, most confident first."""
+    wrong = sorted(evaluation.mistakes, key=lambda mistake: -mistake[2])
     if not wrong:
         yield '<h2>Named wrongly</h2>\n<p class="note">Nobody was.</p>\n'
         return
@@ -178,7 +178,7 @@ def _mistakes(found: Evaluation) -> Iterator[str]:
             data = base64.b64encode(picture).decode("ascii")
             shown = f'<img src="data:image/jpeg;base64,{data}" alt="" width="{THUMBNAIL_PX}">'
         except DataError:
-            shown = ""  # it was there a minute ago; the line still says which it was
+            shown = ""  # The photo has vanished since; the text still identifies it.
         items.append(
             f"<li>{shown}{escape(who)} named <b>{escape(name)}</b>, {probability:.3f}<br>"
             f"{escape(photo.path.name)}</li>"

@@ -105,18 +105,18 @@ class Checker(HTMLParser):
 
 def test_counts_add_up(found: Evaluation) -> None:
     """All photos tested are in the table, those without a face too, and most are named rightly."""
-    assert (found.table.known, found.table.strangers) == (12, 40)
-    assert (found.table.known_no_face, found.table.strangers_no_face) == (1, 1)
-    assert found.table.right >= 10
-    assert found.table.wrong == 0
-    assert sum(person.table.known for person in found.people) == 12
+    assert (found.counts.known, found.counts.strangers) == (12, 40)
+    assert (found.counts.known_no_face, found.counts.strangers_no_face) == (1, 1)
+    assert found.counts.right >= 10
+    assert found.counts.wrong == 0
+    assert sum(person.counts.known for person in found.people) == 12
     assert found.calibration.counts.sum() == 50
     assert set(found.verification) == {"dlib_resnet"}
 
 
 def test_fewer_photos_and_other_rates(found: Evaluation) -> None:
     """The row with all photos is the table itself, and a higher rate never names fewer strangers."""
-    assert found.by_photos[5] == found.table
+    assert found.by_photos[5] == found.counts
     assert found.by_photos[1].known == 12
     strangers = [table.strangers_named for table in found.by_rate.values()]
     assert strangers == sorted(strangers)
@@ -124,18 +124,18 @@ def test_fewer_photos_and_other_rates(found: Evaluation) -> None:
 
 def test_ours_at_their_rate(found: Evaluation) -> None:
     """Ours names no more strangers than the rule it is compared with, and so does it where ours stands."""
-    (lines,) = found.lines.values()
-    for line in lines:
-        assert line.ours_there.strangers_named <= line.table.strangers_named
-        assert line.theirs_here.strangers_named <= found.table.strangers_named
-        assert line.ours_here.right >= found.table.right
-        assert line.ahead_there == line.ours_there.right - line.table.right
+    (comparisons,) = found.comparisons.values()
+    for line in comparisons:
+        assert line.ours_at_its_rate.strangers_named <= line.shipped.strangers_named
+        assert line.its_at_our_rate.strangers_named <= found.counts.strangers_named
+        assert line.ours_at_our_rate.right >= found.counts.right
+        assert line.ahead_at_its_rate == line.ours_at_its_rate.right - line.shipped.right
         if line.ours_as_right is None:
             assert line.fewer_strangers is None
         else:
-            assert line.ours_as_right.right >= line.table.right
-            assert line.fewer_strangers == line.table.strangers_named - line.ours_as_right.strangers_named
-    assert any(line.ours_as_right is not None for line in lines)
+            assert line.ours_as_right.right >= line.shipped.right
+            assert line.fewer_strangers == line.shipped.strangers_named - line.ours_as_right.strangers_named
+    assert any(line.ours_as_right is not None for line in comparisons)
 
 
 def test_views_decide_and_one_view_is_measured_too(found: Evaluation) -> None:
@@ -150,7 +150,7 @@ def test_views_decide_and_one_view_is_measured_too(found: Evaluation) -> None:
     fingerprint = "all_dlib:dlib_resnet:test+dlib_views:test"
     again = evaluate_outcomes(split, doubled, fingerprint, SETTINGS, ExtraMeasurements(compare=True))
     assert again.model.card.fingerprint == "dlib_views:test"
-    assert [*again.lines] == ["dlib_views"]
+    assert [*again.comparisons] == ["dlib_views"]
     assert again.verification["dlib_resnet"] == again.verification["dlib_views"], "a mirrored space"
     said = as_json.evaluation_as_json(again)
     assert said["embedder"] == "dlib_resnet"
@@ -164,9 +164,9 @@ def test_views_decide_and_one_view_is_measured_too(found: Evaluation) -> None:
 def test_degraded_rows(found: Evaluation) -> None:
     """The first is the table itself; where half have no face, that is counted."""
     assert [line.name for line in found.degraded] == ["as they are", *DEGRADATIONS, MASKED_CHANGE]
-    assert found.degraded[0].table == found.table
-    assert found.degraded[1].table.known == 12
-    assert found.degraded[1].table.known_no_face >= 5
+    assert found.degraded[0].counts == found.counts
+    assert found.degraded[1].counts.known == 12
+    assert found.degraded[1].counts.known_no_face >= 5
 
 
 def test_tables_are_rectangular(found: Evaluation) -> None:
@@ -180,15 +180,15 @@ def test_tables_are_rectangular(found: Evaluation) -> None:
 def test_values_are_json(found: Evaluation) -> None:
     """And say the same as the table."""
     said = json.loads(json.dumps(as_json.evaluation_as_json(found), allow_nan=False))
-    assert said["openSet"]["knownRight"]["count"] == found.table.right
+    assert said["openSet"]["knownRight"]["count"] == found.counts.right
     assert set(said["perPerson"]) == set(PEOPLE)
     compared = said["compare"]["dlib_resnet"]
     assert len(compared) == 1 + 9
-    (lines,) = found.lines.values()
+    (comparisons,) = found.comparisons.values()
     shipped, level = (table for table in build_tables(found) if "on the encodings of" in table.title)
-    for line, row, same in zip(lines, shipped.rows[1:], level.rows, strict=True):
+    for line, row, same in zip(comparisons, shipped.rows[1:], level.rows, strict=True):
         assert row[0] == same[0] == line.name
-        ahead = found.table.f1 - line.table.f1
+        ahead = found.counts.f1 - line.shipped.f1
         assert compared[line.name]["aheadInF1"] == pytest.approx(ahead)
         assert row[-1] == ("level" if abs(ahead) < 5e-4 else f"ours by {ahead:.3f}")
 
@@ -234,8 +234,8 @@ def test_a_classifier_without_a_verifier() -> None:
     split, outcomes = data()
     settings = RecognitionSettings("nearest", "dlib_resnet", DecisionRule(0.9, "proba"))
     again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", settings, ExtraMeasurements())
-    assert again.table.known == 12
-    assert "How near faces come" in html.render_html(again, "here")
+    assert again.counts.known == 12
+    assert "How close the faces are" in html.render_html(again, "here")
 
 
 def test_nobody_to_enrol() -> None:
@@ -326,8 +326,11 @@ def test_pictures_that_are_none_are_in_no_figure() -> None:
     for photo in broken:
         outcomes[photo.path, UNCHANGED_PHOTO] = EncodingResult(None, OmissionReason.BAD_IMAGE)
     again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
-    assert (again.table.known, again.table.strangers) == (before.table.known - 2, before.table.strangers - 1)
-    assert again.table.known_no_face == before.table.known_no_face
+    assert (again.counts.known, again.counts.strangers) == (
+        before.counts.known - 2,
+        before.counts.strangers - 1,
+    )
+    assert again.counts.known_no_face == before.counts.known_no_face
     assert as_json.evaluation_as_json(again)["unreadable"] == [str(photo.path) for photo in broken]
     facts = dict(next(table for table in build_tables(again) if table.title == "In short").rows)
     assert facts["cannot be read as pictures, left out"] == "5"
@@ -346,7 +349,7 @@ def test_a_small_household_without_strangers(people: int, enrolled: int) -> None
     found = evaluate_outcomes(
         few, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements((1,), compare=True, degrade=True)
     )
-    assert found.table.known == 3 * people
+    assert found.counts.known == 3 * people
     shown = {row[0]: row for row in next(build_tables(found)).rows}
     assert shown["strangers, named"] == ("strangers, named", "0 of 0", "-", "-")
     assert "<h2>Does faceProba" in html.render_html(found, "here")
@@ -369,6 +372,6 @@ def test_photos_of_a_moment_that_is_enrolled() -> None:
         assert encoding is not None
         outcomes[photo.path, UNCHANGED_PHOTO] = EncodingResult(encoding + 0.002, None)
     found = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
-    assert found.same_moments == 3
+    assert found.same_burst == 3
     facts = dict(next(table for table in build_tables(found) if table.title == "In short").rows)
-    assert facts["tested, and of a moment that is enrolled"] == "3 of 12"
+    assert facts["tested, same moment as an enrolled photo"] == "3 of 12"
