@@ -177,7 +177,7 @@ def _landmarks(image: Rgb, locations: Sequence[Sequence[int]] | None, model: str
     from face_det.embedders import detect_landmarks5, detect_landmarks68
 
     if locations is None:
-        faces = _detector("hog").untrimmed(image, 1)
+        faces = _detector("hog").detect_untrimmed(image, 1)
     else:
         faces = [(face[3], face[0], face[1], face[2]) for face in locations]
     find = detect_landmarks5 if model == "small" else detect_landmarks68

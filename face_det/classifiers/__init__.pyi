@@ -5,13 +5,13 @@ from .folds import TRAINING_SEED as TRAINING_SEED
 from .folds import RowIndices as RowIndices
 from .folds import Targets as Targets
 from .folds import split_folds as split_folds
+from .gate import GATE_PROBABILITY as GATE_PROBABILITY
 from .gate import STRANGER as STRANGER
 from .nearest import NearestClassifier as NearestClassifier
 from .nn_index import NearestNeighbourIndex as NearestNeighbourIndex
 from .recipe import Recipe as Recipe
 from .specs import CLASSIFIERS as CLASSIFIERS
 from .svm import SVM_GRID as SVM_GRID
-from .template import TEMPLATE_GATE_PROBABILITY as TEMPLATE_GATE_PROBABILITY
 from .template import TemplateClassifier as TemplateClassifier
 from .template import TemplateScores as TemplateScores
 from .template import burst_distance as burst_distance

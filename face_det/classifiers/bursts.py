@@ -1,4 +1,8 @@
-"""Which photos of a person count, and as what: frames of one moment as one, somebody else's not."""
+"""Which photos of a person count: a burst counts as one photo, and somebody else's photo not at all.
+
+A burst is a set of photos of one person that are nearly the same: frames of one visit, or copies. Unless
+said otherwise, encodings here have length 1, and distances are between encodings of length 1.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +16,34 @@ from scipy.sparse.csgraph import connected_components  # type: ignore[import-unt
 from face_det.types import Encodings
 
 MIN_BURSTS_FOR_OUTLIERS = 4
-"""So many moments tell which photo does not belong."""
+"""With fewer bursts of a person nobody can tell which photo is the wrong one."""
 
 MAX_BATCH_VALUES = 4_000_000
-"""Numbers in a batch of people who are looked at together."""
+"""How many numbers a batch of people may hold that are examined together."""
 
 MAX_PAIRWISE_PHOTOS = 1500
-"""More photos of one person than this are not compared each with each."""
+"""If a person has more photos than this, their photos are not compared with each other."""
 
 
 def normalise_encodings(encodings: Encodings) -> Encodings:
-    """Encodings of length 1; those of length 0 stay."""
+    """Scale encodings, shape (..., d), to length 1; zeros stay zeros.
+
+    >>> normalise_encodings(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
     lengths = np.linalg.norm(encodings, axis=-1, keepdims=True)
     scaled: Encodings = encodings / np.where(lengths > 0, lengths, 1.0)
     return scaled
 
 
 def mean_norm(encodings: Encodings) -> float:
-    """Of encodings: what an embedder's distances are to be divided by, where these have length 1."""
+    """Return the mean length of encodings, shape (n, d); 1 if all are zero.
+
+    Divide an embedder's distances by it to compare encodings that were scaled to length 1.
+
+    >>> mean_norm(np.array([[3.0, 4.0], [0.0, 1.0]]))
+    3.0
+    """
     return float(np.linalg.norm(encodings, axis=1).mean()) or 1.0
 
 
@@ -40,9 +54,20 @@ def find_bursts_and_inliers(
     near: float,
     far: float,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Moment and belonging of each photo. People with as many photos are looked at together, and then
-    only those one by one of whom two photos are near, or one far."""
-    moment, belongs = np.zeros(len(number), np.int64), np.ones(len(number), bool)
+    """Find the burst of each photo, and whether the photo belongs to its person.
+
+    photos, shape (n, d), are of the people in `number`, shape (n,); only the people in `enrolled` are
+    examined. Photos of a person that are nearer than `near` form a burst; `far` is as in find_inliers.
+    Returns the burst's number within its person, and True for an inlier, both of shape (n,).
+
+    People with equally many photos are examined in one batch, and then one by one only those who have two
+    photos near each other or one far from the others.
+
+    >>> photos = normalise_encodings(np.array([[1.0, 0.0], [0.99, 0.01], [0.0, 1.0]]))
+    >>> find_bursts_and_inliers(photos, np.zeros(3, int), np.array([0]), near=0.2, far=1.0)
+    (array([0, 0, 1]), array([ True,  True,  True]))
+    """
+    burst, inlier = np.zeros(len(number), np.int64), np.ones(len(number), bool)
     order = np.argsort(number, kind="stable")
     counts = np.bincount(number)
     first = np.cumsum(counts) - counts
@@ -51,69 +76,100 @@ def find_bursts_and_inliers(
         step = max(1, MAX_BATCH_VALUES // int(count * max(min(count, MAX_PAIRWISE_PHOTOS), photos.shape[1])))
         for start in range(0, len(people), step):
             rows = order[first[people[start : start + step]][:, None] + np.arange(count)]
-            moment[rows] = np.arange(count)
+            burst[rows] = np.arange(count)
             if 1 < count <= MAX_PAIRWISE_PHOTOS:
                 for mine in rows[_people_to_examine(photos[rows], near, far)]:
-                    moment[mine] = cluster_bursts(photos[mine], near)
-                    belongs[mine] = find_inliers(photos[mine], moment[mine], far)
-    return moment, belongs
+                    burst[mine] = cluster_bursts(photos[mine], near)
+                    inlier[mine] = find_inliers(photos[mine], burst[mine], far)
+    return burst, inlier
 
 
 def _people_to_examine(photos: Encodings, near: float, far: float) -> npt.NDArray[np.bool_]:
-    """Of people (m, n, d), those of whom two photos are near, or one is far from the others."""
+    """Which people have two photos near each other or one far from the rest: (people, n, d) -> (people,)."""
     cosines = photos @ photos.transpose(0, 2, 1)
     cosines[:, np.arange(photos.shape[1]), np.arange(photos.shape[1])] = -1
-    doubtful: npt.NDArray[np.bool_] = (cosines > 1 - near**2 / 2).any(axis=(1, 2))
+    examine: npt.NDArray[np.bool_] = (cosines > 1 - near**2 / 2).any(axis=(1, 2))
     if photos.shape[1] >= MIN_BURSTS_FOR_OUTLIERS:
-        doubtful |= (_distances_to_others(photos) > far).any(axis=1)
-    return doubtful
+        examine |= (_distances_to_others(photos) > far).any(axis=1)
+    return examine
 
 
 def cluster_bursts(photos: Encodings, near: float) -> npt.NDArray[np.int64]:
-    """For each photo of a person (length 1) the number of its moment, from 0; single linkage."""
+    """Number the bursts of one person's photos, shape (n, d), from 0; returns shape (n,).
+
+    This is single linkage: photos nearer than `near` are of one burst, and so is a chain of them.
+
+    >>> photos = normalise_encodings(np.array([[1.0, 0.0], [0.99, 0.14], [0.96, 0.28], [0.0, 1.0]]))
+    >>> cluster_bursts(photos, 0.2).tolist()
+    [0, 0, 0, 1]
+    """
     linked = photos @ photos.T > 1 - near**2 / 2
     return np.asarray(connected_components(csr_array(linked), directed=False)[1], np.int64)
 
 
 def in_same_burst(
-    asked: Encodings, asked_of: npt.NDArray[Any], learnt: Encodings, learnt_of: npt.NDArray[Any], near: float
+    photos: Encodings,
+    people: npt.NDArray[Any],
+    reference: Encodings,
+    reference_people: npt.NDArray[Any],
+    near: float,
 ) -> npt.NDArray[np.bool_]:
-    """Which photos are of a moment of which the same person's are learnt; `..._of` says whose each is, and
-    `near` is for encodings of length 1."""
-    asked, learnt = normalise_encodings(asked), normalise_encodings(learnt)
-    found = np.zeros(len(asked), bool)
-    for person in np.unique(asked_of):
-        mine = np.flatnonzero(asked_of == person)
-        found[mine] = (asked[mine] @ learnt[learnt_of == person].T > 1 - near**2 / 2).any(axis=1)
+    """Find photos, shape (n, d), in a burst with a reference photo, shape (m, d), of the same person.
+
+    `people`, shape (n,), and `reference_people`, shape (m,), say whose the photos are. Encodings of any
+    length are taken; `near` is a distance between encodings of length 1. Returns shape (n,).
+
+    >>> in_same_burst(np.eye(2), np.array(["Ann", "Ann"]), np.eye(1, 2), np.array(["Ann"]), near=0.2)
+    array([ True, False])
+    """
+    photos, reference = normalise_encodings(photos), normalise_encodings(reference)
+    found = np.zeros(len(photos), bool)
+    for person in np.unique(people):
+        mine = np.flatnonzero(people == person)
+        cosines = photos[mine] @ reference[reference_people == person].T
+        found[mine] = (cosines > 1 - near**2 / 2).any(axis=1)
     return found
 
 
-def find_inliers(photos: Encodings, moment: npt.NDArray[np.int64], far: float) -> npt.NDArray[np.bool_]:
-    """Which photos of a person are theirs: the farthest from the mean of the other moments goes, as
-    long as it is farther than `far` and most remain. With fewer than four moments nobody can tell."""
-    kept = np.ones(len(photos), bool)
-    allowed = int(0.3 * (moment.max() + 1)) if moment.max() >= MIN_BURSTS_FOR_OUTLIERS - 1 else 0
+def find_inliers(photos: Encodings, burst: npt.NDArray[np.int64], far: float) -> npt.NDArray[np.bool_]:
+    """Find which of one person's photos, shape (n, d), belong to that person; returns shape (n,).
+
+    The burst farthest from the mean of the others is dropped, again and again, while it is farther than `far`
+    and at most 30 % of the bursts are gone. With fewer than four bursts nobody can tell, so all stay.
+
+    >>> photos = np.vstack([np.tile([1.0, 0.0], (4, 1)), [[-1.0, 0.0]]])
+    >>> find_inliers(photos, np.arange(5), far=1.0).tolist()
+    [True, True, True, True, False]
+    """
+    inlier = np.ones(len(photos), bool)
+    allowed = int(0.3 * (burst.max() + 1)) if burst.max() >= MIN_BURSTS_FOR_OUTLIERS - 1 else 0
     for _ in range(allowed):
-        means = group_means(photos[kept], moment[kept])
+        means = group_means(photos[inlier], burst[inlier])
         distances = _distances_to_others(means[None])[0]
         worst = int(distances.argmax())
         if distances[worst] <= far:
             break
-        kept &= moment != np.unique(moment[kept])[worst]
-    return kept
+        inlier &= burst != np.unique(burst[inlier])[worst]
+    return inlier
 
 
-def group_means(rows: Encodings, number: npt.NDArray[np.int64]) -> Encodings:
-    """The mean of the rows of each number, in the order of the numbers: shape (numbers, d)."""
-    order = np.argsort(number, kind="stable")
-    first = np.flatnonzero(np.diff(number[order], prepend=-1))
-    counts = np.diff(first, append=len(number))
+def group_means(rows: Encodings, group: npt.NDArray[np.int64]) -> Encodings:
+    """Return the mean of the rows of each group, ordered by the group's number.
+
+    rows, shape (n, d), and group, shape (n,), give shape (groups, d).
+
+    >>> group_means(np.array([[1.0], [3.0], [5.0]]), np.array([7, 2, 7])).tolist()
+    [[3.0], [3.0]]
+    """
+    order = np.argsort(group, kind="stable")
+    first = np.flatnonzero(np.diff(group[order], prepend=-1))
+    counts = np.diff(first, append=len(group))
     means: Encodings = np.add.reduceat(rows[order], first, axis=0) / counts[:, None]
     return means
 
 
 def _distances_to_others(means: Encodings) -> Encodings:
-    """Of moments (people, n, d), from each to the mean of its person's others: (people, n)."""
+    """From each burst to the mean of the same person's other bursts: (people, n, d) -> (people, n)."""
     others = normalise_encodings(means.sum(axis=1, keepdims=True) - means)
     cosines = np.einsum("pnd,pnd->pn", normalise_encodings(means), others)
     distances: Encodings = np.sqrt(np.maximum(2 - 2 * cosines, 0))

@@ -1,7 +1,7 @@
-"""What the recipes share: what each must do, and fair folds.
+"""Cross-validation folds that stay fair when somebody has only one or two photos.
 
-A fold is fair here if a person with few photos neither stops the training nor weakens it for the
-others: everybody is in every training part, and whoever has one photo is in no test part.
+Fair means that a person with few photos neither stops the training nor weakens it for the others: everybody
+is in every training part, and a person with a single photo is in no test part.
 """
 
 from __future__ import annotations
@@ -11,27 +11,34 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedKFold
 
 TRAINING_SEED = 1234
-"""The original's: the same photos give the same classifier."""
+"""The original's seed: the same photos give the same classifier."""
 
 FOLDS = 5
 
 Targets = npt.NDArray[np.int64]
-"""People as numbers 0..n-1, one for each encoding."""
+"""The person of each encoding, as a number from 0 to people - 1; shape (n,)."""
 
 RowIndices = npt.NDArray[np.intp]
+"""Row numbers of an array of encodings, shape (m,)."""
 
 
 def split_folds(y: Targets, wanted: int = FOLDS) -> list[tuple[RowIndices, RowIndices]]:
-    """(training rows, test rows) of a stratified, shuffled split; at least one person has two photos.
+    """Split photos into stratified, shuffled folds.
 
-    With `wanted` photos or more of everybody it is scikit-learn's StratifiedKFold. Somebody with
-    fewer is tested in as many folds as they have photos; somebody with one only is in no test part.
+    y, shape (n,), says whose each photo is; at least one person must have two photos. Returns
+    (training rows, test rows) for each fold: `wanted` of them, or as many as the largest person has photos.
+
+    If everybody has `wanted` photos or more, this is scikit-learn's StratifiedKFold. A person with fewer is
+    tested in as many folds as they have photos; a person with one photo is never tested.
+
+    >>> [(train.tolist(), test.tolist()) for train, test in split_folds(np.array([0, 0, 1]))]
+    [([1, 2], [0]), ([0, 2], [1])]
     """
     _, inverse, photos = np.unique(y, return_inverse=True, return_counts=True)
     testable = np.flatnonzero(photos[inverse] >= 2)
     splits = min(wanted, int(photos.max()))
-    # StratifiedKFold would warn of people with fewer photos than folds: theirs are dealt here,
-    # person by person, so that no two of somebody's fall into one fold.
+    # StratifiedKFold would warn about people with fewer photos than folds. Their photos are dealt out here,
+    # person by person, so that no two of one person's fall into the same fold.
     enough = np.flatnonzero(photos[inverse] >= splits)
     fold_of = np.full(len(y), -1)
     splitter = StratifiedKFold(splits, shuffle=True, random_state=TRAINING_SEED)
@@ -45,5 +52,9 @@ def split_folds(y: Targets, wanted: int = FOLDS) -> list[tuple[RowIndices, RowIn
 
 
 def can_cross_validate(y: Targets) -> bool:
-    """Whether anybody has a second photo, to be tested with."""
+    """Return True if anybody has a second photo to be tested with.
+
+    >>> can_cross_validate(np.array([0, 1, 1])), can_cross_validate(np.array([0, 1]))
+    (True, False)
+    """
     return int(np.unique(y, return_counts=True)[1].max(initial=0)) >= 2

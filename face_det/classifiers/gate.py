@@ -1,4 +1,4 @@
-"""Distance gates: how likely it is, by distance alone, that somebody is who the classifier says."""
+"""Distance gates: from a distance alone to the probability that the classifier named the right person."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from face_det.classifiers.folds import Targets
 from face_det.types import Encodings
 
 STRANGER = -1
-"""The class of "nobody enrolled", as scikit-learn numbers outliers; it is on no label file."""
+"""The class for "nobody enrolled", numbered as scikit-learn numbers outliers; no label file lists it."""
 
 GATE_PROBABILITY = 0.9
-"""At the gate's distance; it is the default minProba."""
+"""The probability at the gate distance; it is also the default of minProba."""
 
 Probabilities = npt.NDArray[np.float64]
 StoredEncodings = npt.NDArray[np.float32]
-"""Encodings as they are kept, shape (n, d): in the precision that networks answer in."""
+"""Encodings as they are stored, shape (n, d), in the precision in which networks answer."""
 
 
 class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose last class is STRANGER, behind the people; it predicts the likeliest."""
+    """A classifier whose last class, behind the people, is STRANGER; it predicts the likeliest class."""
 
     classes_: npt.NDArray[np.int64]
 
     def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
-        """The likeliest class of each, shape (n,)."""
+        """Return the likeliest class of each encoding, shape (n, d) -> (n,)."""
         likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return likeliest
 
 
 def probability_at_distance(distance: npt.ArrayLike, even: float, gate: float) -> Probabilities:
-    """p = 1 / (1 + exp(k (distance - even))), k = ln 9 / (even - gate).
+    """Turn distances into probabilities of the same shape.
 
-    It is 0.5 at the distance `even`, at which two photos are as likely of one person as of two, and
-    0.9 at the distance `gate`: p >= 0.9 is the gate, and p also ranks what lies before and behind it.
+    p = 1 / (1 + exp(k (distance - even))) with k = ln 9 / (even - gate). It is 0.5 at the distance `even`,
+    where two photos are as likely to show one person as two, and 0.9 at the distance `gate`. So p >= 0.9
+    is the gate, and p also ranks faces on either side of it.
+
+    >>> probability_at_distance([0.5, 0.6], even=0.6, gate=0.5).round(3).tolist()
+    [0.9, 0.5]
     """
     steepness = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY)) / (even - gate)
     p: Probabilities = expit(steepness * (even - np.asarray(distance, dtype=np.float64)))
@@ -44,11 +48,14 @@ def probability_at_distance(distance: npt.ArrayLike, even: float, gate: float) -
 
 
 def append_stranger_column(votes: Probabilities, p: Probabilities) -> Probabilities:
-    """Probabilities, a column a person and one for STRANGER behind them; each row sums to 1.
+    """Scale votes by p, and give STRANGER the rest: (n, people), (n,) -> (n, people + 1).
 
-    The votes, shape (n, people), whose rows sum to 1, share p, shape (n,). What is left goes to
-    STRANGER: were it shared among the people, too, a stranger far from everybody would make one of
-    them certain; with one person enrolled, a stranger would be that person with p = 1.
+    Rows of `votes` sum to 1, and so do rows of the result. If the rest were shared among the people as well,
+    a stranger far from everybody would make one of them certain, and with one person enrolled every stranger
+    would be that person with p = 1.
+
+    >>> append_stranger_column(np.array([[0.75, 0.25]]), np.array([0.5])).tolist()
+    [[0.375, 0.125, 0.5]]
     """
     return np.column_stack([votes * p[:, None], 1 - p])
 
@@ -56,7 +63,14 @@ def append_stranger_column(votes: Probabilities, p: Probabilities) -> Probabilit
 def sort_by_person(
     X: Encodings, y: Targets
 ) -> tuple[StoredEncodings, npt.NDArray[np.intp], npt.NDArray[np.int64]]:
-    """(photos, first, people): the encodings sorted by person, the first row of each, and who they are."""
+    """Sort encodings X, shape (n, d), by their person y, shape (n,).
+
+    Returns the sorted encodings, the first row of each person, and the people.
+
+    >>> photos, first, people = sort_by_person(np.eye(3), np.array([1, 0, 1]))
+    >>> photos.tolist(), first.tolist(), people.tolist()
+    ([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], [0, 1], [0, 1])
+    """
     order = np.argsort(y, kind="stable")
     people, first = np.unique(np.asarray(y)[order], return_index=True)
     return np.asarray(X, dtype=np.float32)[order], first, people.astype(np.int64)

@@ -1,8 +1,7 @@
-"""A cross-validated search over candidates, in rounds.
+"""A cross-validated search over candidate parameters, by successive halving.
 
-Successive halving (Jamieson, Talwalkar: Non-stochastic best arm identification and hyperparameter
-optimization, 2016): what is bad is bad already with a few photos, so only the better candidates are
-tried on all of them.
+Source: Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization",
+2016. A bad candidate already shows with a few photos, so only the better ones are tried on all of them.
 """
 
 from __future__ import annotations
@@ -19,46 +18,49 @@ import numpy.typing as npt
 from face_det.classifiers.folds import FOLDS, RowIndices, Targets, split_folds
 
 PersonScores = npt.NDArray[np.float64]
-"""Answers about photos, a row each, by person, a column each: margins or probabilities."""
+"""Margins or probabilities, shape (photos, people); the largest of a row is the likeliest person."""
+
 OwnPersonMask = npt.NDArray[np.bool_]
-"""Of the same shape: whether the row's photo is of the column's person."""
+"""Shape (photos, people): True where the photo of the row shows the person of the column."""
+
 SearchProgress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HalvingRound:
-    """On how much candidates are tried, and how many of them go on into the next round."""
+    """How much data the candidates are tried on, and how many go on to the next round."""
 
     kept: int = 1
+    """Candidates that go on; the last round ignores it."""
     folds: int = FOLDS
-    """The first so many."""
+    """Only this many folds, the first ones."""
     photos: int | None = None
-    """About so many, shared out evenly among the people; None: all."""
+    """About this many photos, shared out evenly among the people; None means all of them."""
     effort: float = 1.0
-    """What part of the work, for recipes that can do with less."""
+    """The share of the full work to do, for recipes that can do less."""
 
 
 FitAndScore = Callable[[Mapping[str, Any], RowIndices, RowIndices, HalvingRound], PersonScores]
-"""answer(params, train, test, round): about the rows `test`, by what was fitted to the rows `train`. A
-column a person, the largest is the likeliest."""
+"""fit_and_score(params, train, test, round): fit to the rows `train` and return scores of the rows `test`."""
 
 LossFunction = Callable[[PersonScores, OwnPersonMask], float]
 Fold = tuple[RowIndices, RowIndices]
+"""(training rows, test rows)."""
 
 
 @dataclass(frozen=True, eq=False)
 class CandidateResult:
-    """A candidate that was tried: its accuracy, its loss, and its answers, fold after fold."""
+    """A candidate that was tried: accuracy, loss, and the scores of the tested photos, fold after fold."""
 
     params: dict[str, Any]
     accuracy: float
     loss: float
-    answers: PersonScores
+    scores: PersonScores
 
 
 def search_by_halving(
-    answer: FitAndScore,
+    fit_and_score: FitAndScore,
     loss: LossFunction,
     candidates: Sequence[Mapping[str, Any]],
     y: Targets,
@@ -67,51 +69,75 @@ def search_by_halving(
     on_progress: SearchProgress,
     rounds: Sequence[HalvingRound] = (HalvingRound(),),
 ) -> CandidateResult:
-    """The most accurate candidate of the last round; of equals the one with the least loss, then the first.
+    """Find the most accurate candidate of the last round.
 
-    Into the next round go those with the least loss: with few photos many candidates are equally
-    accurate, and the probabilities of some of them useless, which the loss tells apart.
+    Ties go to the smaller loss, then to the candidate listed first. Earlier rounds keep the candidates with
+    the smallest loss instead: with few photos many candidates are equally accurate, while the probabilities
+    of some are useless, and only the loss tells them apart. `y`, shape (n,), says whose each photo is.
 
-    Threads, not processes: libsvm and XGBoost let go of the interpreter while they work, so the
-    encodings are shared and nothing has to start up.
+    The work runs on `jobs` threads, not processes: libsvm and XGBoost release the GIL, so the encodings are
+    shared and nothing has to start up. An exception from `on_progress` ends the search.
+
+    >>> def guess(params, train, test, one):
+    ...     return np.full((len(test), 2), 0.5) + params["bias"] * np.eye(2)[y[test]]
+    >>> y = np.array([0, 0, 1, 1])
+    >>> candidates = [{"bias": -0.4}, {"bias": 0.4}]
+    >>> silent = lambda done, total: None
+    >>> found = search_by_halving(guess, log_loss, candidates, y, jobs=1, on_progress=silent)
+    >>> found.params, found.accuracy
+    ({'bias': 0.4}, 1.0)
     """
     splits = split_folds(y)
-    heats = [_folds_of_round(y, splits, one) for one in rounds]
-    numbers = [len(candidates)]
+    folds_of_rounds = [_folds_of_round(y, splits, one) for one in rounds]
+    counts = [len(candidates)]
     for one in rounds[:-1]:
-        numbers.append(min(one.kept, numbers[-1]))
-    total = sum(number * len(heat) for number, heat in zip(numbers, heats, strict=True))
+        counts.append(min(one.kept, counts[-1]))
+    total = sum(count * len(folds) for count, folds in zip(counts, folds_of_rounds, strict=True))
     done = itertools.count(1)
-    left = [dict(candidate) for candidate in candidates]
+    remaining = [dict(candidate) for candidate in candidates]
     with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="search") as pool:
 
-        def tried(one: HalvingRound, heat: Sequence[Fold]) -> Iterator[CandidateResult]:
-            own = np.concatenate([y[test] for _, test in heat])[:, None] == np.unique(y)[None, :]
-            tasks = [pool.submit(answer, params, *split, one) for params in left for split in heat]
+        def try_remaining(one: HalvingRound, folds: Sequence[Fold]) -> Iterator[CandidateResult]:
+            own = np.concatenate([y[test] for _, test in folds])[:, None] == np.unique(y)[None, :]
+            tasks = [pool.submit(fit_and_score, params, *fold, one) for params in remaining for fold in folds]
             waiting = iter(tasks)
-            for params in left:
-                columns = []
-                for _ in heat:
-                    columns.append(next(waiting).result())
+            for params in remaining:
+                scores = []
+                for _ in folds:
+                    scores.append(next(waiting).result())
                     on_progress(next(done), total)
-                yield _judge_candidate(params, np.concatenate(columns), own, loss)
+                yield _judge_candidate(params, np.concatenate(scores), own, loss)
 
         try:
             for number, one in enumerate(rounds[:-1]):
-                order = sorted(tried(one, heats[number]), key=lambda found: found.loss)
-                left = [found.params for found in order[: numbers[number + 1]]]
-            return min(tried(rounds[-1], heats[-1]), key=lambda found: (-found.accuracy, found.loss))
+                ranked = sorted(try_remaining(one, folds_of_rounds[number]), key=lambda found: found.loss)
+                remaining = [found.params for found in ranked[: counts[number + 1]]]
+            return min(
+                try_remaining(rounds[-1], folds_of_rounds[-1]),
+                key=lambda found: (-found.accuracy, found.loss),
+            )
         except BaseException:
-            # Ctrl-C, for one: what waits is not begun.
+            # After Ctrl-C, for one, candidates still in the queue must not start.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
+def log_loss(proba: PersonScores, own: OwnPersonMask) -> float:
+    """Return the mean of -ln p, p being the probability of the right person, at least 1e-12.
+
+    Both arrays have shape (photos, people).
+
+    >>> round(log_loss(np.array([[0.5, 0.5]]), np.array([[True, False]])), 4)
+    0.6931
+    """
+    return float(-np.log(np.maximum(proba[own], 1e-12)).mean())
+
+
 def _judge_candidate(
-    params: dict[str, Any], answers: PersonScores, own: OwnPersonMask, loss: LossFunction
+    params: dict[str, Any], scores: PersonScores, own: OwnPersonMask, loss: LossFunction
 ) -> CandidateResult:
-    accuracy = np.mean(own[np.arange(len(own)), answers.argmax(axis=1)])
-    return CandidateResult(params, float(accuracy), loss(answers, own), answers)
+    accuracy = np.mean(own[np.arange(len(own)), scores.argmax(axis=1)])
+    return CandidateResult(params, float(accuracy), loss(scores, own), scores)
 
 
 def _folds_of_round(y: Targets, splits: Sequence[Fold], one: HalvingRound) -> list[Fold]:
@@ -122,33 +148,33 @@ def _folds_of_round(y: Targets, splits: Sequence[Fold], one: HalvingRound) -> li
 
 
 def sample_rows_evenly(y: Targets, splits: Sequence[Fold], photos: int | None) -> RowIndices:
-    """About so many rows: equally many of everybody who has them, and out of all folds alike.
+    """Choose about `photos` rows, evenly from all people who have enough and evenly from all folds.
 
-    Of nobody fewer than there are folds, so that these stay fair; that may be more than asked for.
+    Nobody keeps fewer photos than there are folds, so that the folds stay fair; this may choose more rows
+    than asked for. None chooses all rows. Returns sorted row numbers.
+
+    >>> y = np.repeat([0, 1], 10)
+    >>> sample_rows_evenly(y, split_folds(y), 10).size
+    10
     """
     if photos is None or photos >= len(y):
         return np.arange(len(y))
     fold_of = np.full(len(y), len(splits))
     for fold, (_, test) in enumerate(splits):
         fold_of[test] = fold
-    # Of each person the first photo of each fold comes first, then the second of each, and so on.
-    of_fold = np.lexsort((fold_of, y))
+    # For each person, take the first photo of each fold, then the second of each fold, and so on.
+    by_fold = np.lexsort((fold_of, y))
     turn = np.empty(len(y), dtype=np.intp)
-    turn[of_fold] = _ranks_within_runs(y[of_fold] * (len(splits) + 1) + fold_of[of_fold])
+    turn[by_fold] = _ranks_within_runs(y[by_fold] * (len(splits) + 1) + fold_of[by_fold])
     order = np.lexsort((fold_of, turn, y))
-    place = _ranks_within_runs(y[order])
-    counts = np.bincount(place)
-    # As many of each as fit: place p takes one photo of everybody who has more than p.
+    rank = _ranks_within_runs(y[order])
+    counts = np.bincount(rank)
+    # As many of each person as fit: rank r takes one photo of everybody who has more than r.
     each = max(len(splits), int(np.searchsorted(np.cumsum(counts), photos, side="right")))
-    return np.sort(order[place < each])
+    return np.sort(order[rank < each])
 
 
 def _ranks_within_runs(keys: npt.NDArray[np.int64]) -> RowIndices:
     """0, 1, 2, ... within each run of equal keys."""
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     return np.arange(len(keys)) - np.repeat(starts, np.diff(np.r_[starts, len(keys)]))
-
-
-def log_loss(proba: PersonScores, own: OwnPersonMask) -> float:
-    """The mean surprise at whose photo it was; at most 27.6 for a photo, which is 1e-12."""
-    return float(-np.log(np.maximum(proba[own], 1e-12)).mean())

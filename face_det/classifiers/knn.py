@@ -1,4 +1,4 @@
-"""The k nearest enrolled photos vote; a distance gate says whether they may."""
+"""The k nearest enrolled photos vote, and a distance gate decides whether their vote counts."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from face_det.embedders import DLIB_DISTANCES
 from face_det.types import Encodings
 
 PYZM_PARAMS: Mapping[str, Any] = {"n_neighbors": None, "weights": "distance", "gate": "nearest"}
-"""As pyzm does it: the root of n neighbours, near ones count for more, the nearest must pass the gate."""
+"""pyzm's rule: the square root of n neighbours, weighted by closeness; the nearest must pass the gate."""
 
 WEB_APP_PARAMS: Mapping[str, Any] = {"n_neighbors": 5, "weights": "uniform", "gate": "farthest"}
-"""As tf-face-recognition does it: the share of five votes, and all five must pass."""
+"""tf-face-recognition's rule: a person's share of five votes, and all five must pass the gate."""
 
 KNN_CANDIDATES = [
     PYZM_PARAMS,
@@ -38,9 +38,9 @@ KNN_CANDIDATES = [
 class KnnClassifier(OpenSetClassifier):
     """scikit-learn's KNeighborsClassifier behind a distance gate.
 
-    The neighbours' votes share the probability that it is somebody enrolled (gate.probability of the
-    distance to the nearest neighbour, or to the farthest of the k); what is left goes to STRANGER,
-    behind the people in `classes_`. `n_neighbors` None is the root of the number of photos, rounded.
+    `gate` names the neighbour whose distance is judged, "nearest" or "farthest" of the k. The probability at
+    that distance (gate.probability_at_distance) is shared out by the neighbours' votes; the rest goes to
+    STRANGER, the last of `classes_`. If `n_neighbors` is None, k is the square root of the number of photos.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class KnnClassifier(OpenSetClassifier):
         self.gate_distance = gate_distance
 
     def fit(self, X: Encodings, y: Targets) -> KnnClassifier:
-        """Keep encodings X, shape (n, d), of people y, shape (n,)."""
+        """Store encodings X, shape (n, d), of people y, shape (n,)."""
         k = self.n_neighbors or round(math.sqrt(len(X)))
         self.neighbours_ = KNeighborsClassifier(
             n_neighbors=min(max(1, k), len(X)), algorithm="ball_tree", weights=self.weights
@@ -68,14 +68,14 @@ class KnnClassifier(OpenSetClassifier):
         return self
 
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
-        """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
+        """Return probabilities, shape (n, people + 1); rows sum to 1, and the last column is STRANGER's."""
         distances, _ = self.neighbours_.kneighbors(X, n_neighbors=1 if self.gate == "nearest" else None)
         p = probability_at_distance(distances[:, -1], self.even_distance, self.gate_distance)
         return append_stranger_column(self.neighbours_.predict_proba(X), p)
 
 
 class KnnRecipe(GatedRecipe):
-    """Which k, which votes and which neighbour's distance serve these photos best."""
+    """Searches for the best k, weighting of votes and judged neighbour."""
 
     name = "knn"
     minimum_people = 1
@@ -84,11 +84,11 @@ class KnnRecipe(GatedRecipe):
     candidates = KNN_CANDIDATES
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
-        """n_neighbors, weights and gate."""
+        """Read n_neighbors, weights and gate off a KnnClassifier."""
         if not isinstance(classifier, KnnClassifier):
             return None
-        found = classifier.get_params()
-        return {key: found[key] for key in PYZM_PARAMS}
+        params = classifier.get_params()
+        return {key: params[key] for key in PYZM_PARAMS}
 
-    def _fitted(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> KnnClassifier:
+    def _fit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> KnnClassifier:
         return KnnClassifier(**params, **self._distances).fit(X, y)

@@ -1,4 +1,4 @@
-"""The nearest enrolled photo decides. Works with one photo of one person, and with a million."""
+"""The nearest enrolled photo decides. This works with one photo of one person, and with a million photos."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ from face_det.types import Classifier, Encodings
 
 
 class NearestClassifier(OpenSetClassifier):
-    """Distance to the closest photo of the closest person, as a probability (gate.probability).
+    """The distance to the closest photo, as a probability (gate.probability_at_distance).
 
-    With dlib's distances that is 0.5 at 0.6 and 0.9 at 0.5. The closest person gets p; the rest,
-    1 - p, is the chance that it is nobody enrolled, and goes to a class of its own, STRANGER, which
-    `classes_` holds behind the people (gate.share_out says why).
+    With dlib's distances that is 0.5 at 0.6 and 0.9 at 0.5. The person of the closest photo gets p. The rest,
+    1 - p, goes to STRANGER, the last of `classes_`; gate.append_stranger_column says why.
 
-    With an `Unknown` person among the photos, STRANGER means the same as that one; who knows the
-    names (identity.model) adds the two up.
+    If the photos include a person called `Unknown`, STRANGER means the same; recognition.Model, which knows
+    the names, adds the two up.
     """
 
-    # Classifiers pickled before these could be chosen have none of their own.
+    # Classifiers pickled before these could be chosen lack them as instance attributes.
     even_distance = DLIB_DISTANCES.even_distance
     gate_distance = DLIB_DISTANCES.gate_distance
 
@@ -46,38 +45,41 @@ class NearestClassifier(OpenSetClassifier):
         self.gate_distance = gate_distance
 
     def fit(self, X: Encodings, y: Targets) -> NearestClassifier:
-        """Keep encodings X, shape (n, d), of people y, shape (n,)."""
+        """Store encodings X, shape (n, d), of people y, shape (n,)."""
         photos, self.first_photo_, people = sort_by_person(X, y)
         self.photos_: StoredEncodings = photos
         self.classes_: npt.NDArray[np.int64] = np.append(people, STRANGER)
         self.n_features_in_ = photos.shape[1]
-        self._lookup = NearestNeighbourIndex().fit(photos)
+        self._index = NearestNeighbourIndex().fit(photos)
         return self
 
-    def closest(self, X: Encodings) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-        """(which of `classes_`, distance) of the closest photo to each encoding, both of shape (n,)."""
-        distances, rows = self._photos_lookup().nearest(X)
+    def find_closest(self, X: Encodings) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """Find the closest photo to each encoding, shape (n, d).
+
+        Returns the position of its person in `classes_` and its distance, both of shape (n,).
+        """
+        distances, rows = self._photo_index().nearest(X)
         return np.searchsorted(self.first_photo_, rows[:, 0], side="right") - 1, distances[:, 0]
 
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
-        """Probabilities, shape (n, people + 1); each row sums to 1, the last column is STRANGER's."""
-        person, distances = self.closest(X)
+        """Return probabilities, shape (n, people + 1); rows sum to 1, and the last column is STRANGER's."""
+        person, distances = self.find_closest(X)
         p = probability_at_distance(distances, self.even_distance, self.gate_distance)
         proba = np.zeros((len(p), len(self.classes_)))
         proba[np.arange(len(p)), person] = p
         proba[:, -1] = 1 - p
         return proba
 
-    def _photos_lookup(self) -> NearestNeighbourIndex:
-        # Two threads that both find none make the same one twice, which does no harm.
-        if "_lookup" not in vars(self):
-            self._lookup = NearestNeighbourIndex().fit(self.photos_)
-        return self._lookup
+    def _photo_index(self) -> NearestNeighbourIndex:
+        # Two threads may both build it after unpickling; the second copy does no harm.
+        if "_index" not in vars(self):
+            self._index = NearestNeighbourIndex().fit(self.photos_)
+        return self._index
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: the lookup is made again of the photos."""
+        """Leave the index out of the pickle; it is rebuilt from the photos."""
         state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_lookup"}
+        return {name: value for name, value in state.items() if name != "_index"}
 
 
 class NearestRecipe(UnsearchedRecipe):
@@ -85,17 +87,17 @@ class NearestRecipe(UnsearchedRecipe):
 
     name = "nearest"
 
-    def __init__(self, geometry: DistanceThresholds = DLIB_DISTANCES) -> None:
-        self._geometry = geometry
+    def __init__(self, distances: DistanceThresholds = DLIB_DISTANCES) -> None:
+        self._distances = distances
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """The classifier of these photos; `params` is empty."""
+        """Fit a NearestClassifier; `params` is empty."""
         require_enough_photos(self.name, y, people=1, pairs=0)
         classifier: Classifier = NearestClassifier(
-            self._geometry.even_distance, self._geometry.gate_distance
+            self._distances.even_distance, self._distances.gate_distance
         ).fit(X, y)
         return classifier
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
-        """Nothing, for a NearestClassifier."""
+        """Return {} for a NearestClassifier, which has no parameters."""
         return {} if isinstance(classifier, NearestClassifier) else None

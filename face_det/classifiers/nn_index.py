@@ -1,13 +1,13 @@
-"""The nearest of very many encodings, exactly: a rough look at all, a close one at those that may be it.
+"""Exact nearest neighbours among very many encodings: a rough pass over all, an exact one over the few left.
 
-Of each encoding x there is a rough copy x', of whole numbers of 7 bits, and it is known how far the
-copies of a block lie from what they copy: e at most. With a rough copy q' of what is asked for, f
-away from it, the triangle inequality says
+Each stored encoding x has a rough copy x' of 7-bit integers, and for each block of encodings it is known how
+far the copies lie from their originals: e at most. For a rough copy q' of the query, f away from it, the
+triangle inequality says
 
     |d(q, x) - d(q', x')| <= e + f
 
-so that the k nearest are among those whose copy is no farther than the k-th nearest copy + 2 (e + f).
-These, some dozens of a million, are measured in float64: what is found is what measuring all finds.
+so the k nearest are among those whose copy is no farther than the k-th nearest copy + 2 (e + f). These, some
+dozens of a million, are measured in float64, so the result is what measuring all of them would give.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ from face_det.nets import MAX_MATRIX_VALUE, MAX_VECTOR_VALUE, Int8MatMul
 from face_det.types import Encodings
 
 BLOCK_ENCODINGS = 65_536
-"""Encodings copied together. What does not fill a block is looked at as it is; that takes a millisecond."""
+"""Encodings that are quantised together. An incomplete block is searched as it is, which takes 1 ms."""
 
 QUERIES_PER_PASS = 8
-"""Faces that are asked for in one pass."""
+"""Faces that one pass over the encodings searches for."""
 
 GROUP_SIZE = 64
-"""Of the rough distances of so many neighbours the smallest stands for all, where the k-th is wanted."""
+"""To bound the k-th nearest, the smallest rough distance of this many neighbours stands for all of them."""
 
 FLOAT32_EPSILON = 2.0**-23
-"""float32's."""
 
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
@@ -40,56 +39,56 @@ RowNumbers = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class _RoughDistances:
-    """Rough distances to some encodings, squared, less `own`: shape (m, n)."""
+    """Squared rough distances from m queries to n encodings, less `own`: shape (m, n)."""
 
     squares: Float32s
     own: Float64s
     """What all squares of a row lack, shape (m,): one addition instead of n."""
     within: Float64s
-    """How wrong a distance may be besides rounding, shape (m,)."""
+    """How wrong a distance may be apart from rounding, shape (m,)."""
     rounding: Float64s
     """How wrong rounding may have made a square, shape (m,)."""
 
-    def at_most(self, index: int, k: int) -> Float64s:
-        """k distances or fewer of different encodings, none of which is farther from asked[index]."""
-        squares = self.squares[index]
+    def upper_bounds(self, query: int, k: int) -> Float64s:
+        """Upper bounds of the distances of k different encodings (fewer if there are fewer)."""
+        squares = self.squares[query]
         if k == 1:
             least = squares.min(keepdims=True)
         elif len(squares) < GROUP_SIZE * k:
             least = np.partition(squares, k - 1)[:k] if k < len(squares) else squares
         else:
-            whole = squares[: len(squares) // GROUP_SIZE * GROUP_SIZE].reshape(-1, GROUP_SIZE)
-            least = np.partition(whole.min(axis=1), k - 1)[:k]
-        whole_squares = least + self.own[index] + self.rounding[index]
-        bound: Float64s = np.sqrt(np.maximum(whole_squares, 0)) + self.within[index]
-        return bound
+            groups = squares[: len(squares) // GROUP_SIZE * GROUP_SIZE].reshape(-1, GROUP_SIZE)
+            least = np.partition(groups.min(axis=1), k - 1)[:k]
+        whole_squares = least + self.own[query] + self.rounding[query]
+        bounds: Float64s = np.sqrt(np.maximum(whole_squares, 0)) + self.within[query]
+        return bounds
 
-    def no_farther(self, index: int, distance: float) -> RowNumbers:
-        """All encodings that may be as near to asked[index] as that."""
-        limit = (distance + self.within[index]) ** 2 + self.rounding[index] - self.own[index]
-        return np.flatnonzero(self.squares[index] <= limit)
+    def may_be_within(self, query: int, distance: float) -> RowNumbers:
+        """All encodings that may lie within `distance` of a query."""
+        limit = (distance + self.within[query]) ** 2 + self.rounding[query] - self.own[query]
+        return np.flatnonzero(self.squares[query] <= limit)
 
 
 class _PlainBlock:
-    """Encodings looked at as they are, in float32."""
+    """Encodings searched as they are, in float32."""
 
     def __init__(self, rows: Float32s) -> None:
         self.rows = rows
         self._squares = np.einsum("ij,ij->i", rows, rows)
         self._largest = float(self._squares.max(initial=0))
 
-    def look(self, asked: Float64s) -> _RoughDistances:
-        rounded = asked.astype(np.float32)
+    def rough_distances(self, queries: Float64s) -> _RoughDistances:
+        rounded = queries.astype(np.float32)
         squares: Float32s = rounded @ self.rows.T
         squares *= -2
         squares += self._squares
         own = (rounded.astype(np.float64) ** 2).sum(axis=1)
-        within = np.linalg.norm(asked - rounded, axis=1)
-        return _RoughDistances(squares, own, within, _rounding_error(own, self._largest, asked.shape[1]))
+        within = np.linalg.norm(queries - rounded, axis=1)
+        return _RoughDistances(squares, own, within, _rounding_error(own, self._largest, queries.shape[1]))
 
 
 class _QuantisedBlock:
-    """Encodings with rough copies, x' = centre + step * whole numbers."""
+    """Encodings with rough copies x' = centre + step * integers."""
 
     def __init__(self, rows: Float32s) -> None:
         self.rows = rows
@@ -102,11 +101,11 @@ class _QuantisedBlock:
         self._largest = float(self._squares.max())
         moved -= whole * np.float32(self._step)
         away = np.sqrt(np.einsum("ij,ij->i", moved, moved).max())
-        # Subtracting the centre rounds, too: by less than this.
+        # Subtracting the centre rounds as well, by less than this.
         self._away = float(away) + 4 * FLOAT32_EPSILON * float(np.linalg.norm(rows, axis=1).max())
 
-    def look(self, asked: Float64s) -> _RoughDistances:
-        moved = asked - self._centre
+    def rough_distances(self, queries: Float64s) -> _RoughDistances:
+        moved = queries - self._centre
         step = np.abs(moved).max(axis=1, keepdims=True) / MAX_VECTOR_VALUE
         step[step == 0] = 1.0
         whole = np.rint(moved / step)
@@ -115,7 +114,7 @@ class _QuantisedBlock:
         squares += self._squares
         own = ((whole * step) ** 2).sum(axis=1)
         within = self._away + np.linalg.norm(moved - whole * step, axis=1)
-        return _RoughDistances(squares, own, within, _rounding_error(own, self._largest, asked.shape[1]))
+        return _RoughDistances(squares, own, within, _rounding_error(own, self._largest, queries.shape[1]))
 
 
 def _rounding_error(own: Float64s, largest: float, dimensions: int) -> Float64s:
@@ -125,11 +124,16 @@ def _rounding_error(own: Float64s, largest: float, dimensions: int) -> Float64s:
 
 
 class NearestNeighbourIndex:
-    """Nearest neighbours (L2) among encodings that may be a million, and grow.
+    """Nearest neighbours (L2) among encodings that may number a million, and grow.
 
-    They are kept in float32, 4 bytes a number, with two bytes a number more for the rough copies: 810 MB
-    for a million of 128 numbers. Encodings that come as float32 are not copied again.
-    `nearest` may be called from several threads at once, while nothing is added.
+    Encodings are kept in float32, 4 bytes a number, plus two bytes a number for the rough copies: 810 MB for
+    a million of 128 numbers. Encodings that come as float32 are not copied. Several threads may call
+    `nearest` at once as long as nothing is added.
+
+    >>> index = NearestNeighbourIndex().fit([[0.0, 0.0], [3.0, 4.0]])
+    >>> distances, rows = index.nearest(np.array([[0.0, 1.0]]))
+    >>> distances.tolist(), rows.tolist()
+    ([[1.0]], [[0]])
     """
 
     def __init__(self) -> None:
@@ -137,22 +141,22 @@ class NearestNeighbourIndex:
         self._rest = _PlainBlock(np.empty((0, 0), dtype=np.float32))
 
     def __len__(self) -> int:
-        """How many encodings there are."""
+        """Return the number of encodings."""
         return len(self._blocks) * BLOCK_ENCODINGS + len(self._rest.rows)
 
     def fit(self, X: npt.ArrayLike) -> NearestNeighbourIndex:
-        """Keep encodings X, shape (n, d), instead of what there was."""
+        """Replace the contents with encodings X, shape (n, d)."""
         self._blocks = []
-        self._keep(np.ascontiguousarray(X, dtype=np.float32))
+        self._store(np.ascontiguousarray(X, dtype=np.float32))
         return self
 
     def add(self, X: npt.ArrayLike) -> NearestNeighbourIndex:
-        """Keep encodings X, shape (n, d), behind what there is."""
+        """Append encodings X, shape (n, d)."""
         more = np.asarray(X, dtype=np.float32)
-        self._keep(np.concatenate([self._rest.rows, more]) if len(self._rest.rows) else more)
+        self._store(np.concatenate([self._rest.rows, more]) if len(self._rest.rows) else more)
         return self
 
-    def _keep(self, rows: Float32s) -> None:
+    def _store(self, rows: Float32s) -> None:
         whole = len(rows) - len(rows) % BLOCK_ENCODINGS
         self._blocks += [
             _QuantisedBlock(rows[start : start + BLOCK_ENCODINGS])
@@ -160,38 +164,42 @@ class NearestNeighbourIndex:
         ]
         self._rest = _PlainBlock(rows[whole:])
 
-    def nearest(self, asked: Encodings, k: int = 1) -> tuple[Float64s, RowNumbers]:
-        """(distances, rows) of the k nearest of each of `asked`, shape (m, d); both of shape (m, k).
+    def nearest(self, queries: Encodings, k: int = 1) -> tuple[Float64s, RowNumbers]:
+        """Find the k nearest encodings to each query, shape (m, d).
 
-        The nearest first, and of equals the one that was kept first. With fewer than k encodings, all.
+        Returns distances and row numbers, both of shape (m, k), the nearest first; ties go to the encoding
+        that was stored first. With fewer than k encodings, all are returned.
         """
-        asked = np.asarray(asked, dtype=np.float64)
+        queries = np.asarray(queries, dtype=np.float64)
         k = min(k, len(self))
-        distances, rows = np.empty((len(asked), k)), np.empty((len(asked), k), dtype=np.intp)
-        for start in range(0, len(asked), QUERIES_PER_PASS) if k else ():
-            part = asked[start : start + QUERIES_PER_PASS]
-            looks = [(kept, kept.look(part)) for kept in self._kept()]
+        distances, rows = np.empty((len(queries), k)), np.empty((len(queries), k), dtype=np.intp)
+        for start in range(0, len(queries), QUERIES_PER_PASS) if k else ():
+            part = queries[start : start + QUERIES_PER_PASS]
+            rough = [(block, block.rough_distances(part)) for block in self._all_blocks()]
             for index, one in enumerate(part):
-                distances[start + index], rows[start + index] = _measure_nearest(one, index, looks, k)
+                distances[start + index], rows[start + index] = _measure_nearest(one, index, rough, k)
         return distances, rows
 
-    def _kept(self) -> list[_QuantisedBlock | _PlainBlock]:
+    def _all_blocks(self) -> list[_QuantisedBlock | _PlainBlock]:
         return [*self._blocks, self._rest] if len(self._rest.rows) else [*self._blocks]
 
 
 def _measure_nearest(
-    one: Float64s, index: int, looks: Sequence[tuple[_QuantisedBlock | _PlainBlock, _RoughDistances]], k: int
+    query: Float64s,
+    index: int,
+    rough: Sequence[tuple[_QuantisedBlock | _PlainBlock, _RoughDistances]],
+    k: int,
 ) -> tuple[Float64s, RowNumbers]:
-    """Distances and rows of the k nearest to `one`, which is number `index` of what was looked at."""
-    bounds = np.concatenate([look.at_most(index, k) for _, look in looks])
+    """Distances and rows of the k nearest to `query`, which is number `index` in the rough distances."""
+    bounds = np.concatenate([distances.upper_bounds(index, k) for _, distances in rough])
     farthest = float(np.partition(bounds, k - 1)[k - 1])
-    maybe = [look.no_farther(index, farthest) for _, look in looks]
-    close = np.concatenate(
+    maybe = [distances.may_be_within(index, farthest) for _, distances in rough]
+    measured = np.concatenate(
         [
-            np.linalg.norm(kept.rows[there] - one, axis=1)
-            for (kept, _), there in zip(looks, maybe, strict=True)
+            np.linalg.norm(block.rows[there] - query, axis=1)
+            for (block, _), there in zip(rough, maybe, strict=True)
         ]
     )
     rows = np.concatenate([there + number * BLOCK_ENCODINGS for number, there in enumerate(maybe)])
-    order = np.argsort(close, kind="stable")[:k]
-    return close[order], rows[order]
+    order = np.argsort(measured, kind="stable")[:k]
+    return measured[order], rows[order]

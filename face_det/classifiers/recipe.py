@@ -1,10 +1,13 @@
-"""What recipes have in common that find their classifier in the same way."""
+"""What a recipe must do, and the two ways in which recipes find their classifier.
+
+A recipe makes one kind of classifier: it searches for parameters, or fits with parameters that are known.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,100 +24,54 @@ from face_det.errors import TooFewPeople
 from face_det.types import Classifier, Encodings
 
 
-class UnsearchedRecipe(ABC):
-    """One candidate, so there is nothing to search for: the photos are the classifier."""
+class SearchResult(NamedTuple):
+    """The best classifier, its parameters, and their accuracy in cross-validation."""
 
-    name: str
-    minimum_people = 1
-    photos_each = 1
-    defaults: Mapping[str, Any] = {}
-
-    @abstractmethod
-    def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """See search.Recipe."""
-
-    def search(
-        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress
-    ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The classifier; no parameters and no score, since there is only one candidate."""
-        fitted = self.refit(X, y, {})
-        on_progress(1, 1)
-        return fitted, {}, None
-
-
-class GatedRecipe(ABC):
-    """A few candidates behind a distance gate; which makes the best probabilities over the folds."""
-
-    name: str
-    minimum_people: int
-    defaults: Mapping[str, Any]
-    candidates: Sequence[Mapping[str, Any]]
-
-    def __init__(self, geometry: DistanceThresholds = DLIB_DISTANCES) -> None:
-        self._distances: Mapping[str, Any] = {
-            "even_distance": geometry.even_distance,
-            "gate_distance": geometry.gate_distance,
-        }
-
-    @abstractmethod
-    def _fitted(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """The classifier of these photos, with a column for STRANGER behind the people's."""
-
-    def search(
-        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress
-    ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The candidate with the best probabilities; the default where nobody can be tested."""
-        require_enough_photos(self.name, y, people=self.minimum_people, pairs=0)
-        if not can_cross_validate(y):
-            on_progress(1, 1)
-            return self.refit(X, y, self.defaults), dict(self.defaults), None
-
-        def answer(
-            params: Mapping[str, Any], train: RowIndices, test: RowIndices, one: HalvingRound
-        ) -> PersonScores:
-            # Without STRANGER's column: all photos here are of somebody.
-            return self._fitted(X[train], y[train], params).predict_proba(X[test])[:, :-1]
-
-        candidates = [dict(candidate) for candidate in self.candidates]
-        found = search_by_halving(answer, log_loss, candidates, y, jobs=jobs, on_progress=on_progress)
-        return self.refit(X, y, found.params), found.params, found.accuracy
-
-    def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """The classifier of these photos."""
-        require_enough_photos(self.name, y, people=self.minimum_people, pairs=0)
-        return self._fitted(X, y, params)
+    classifier: Classifier
+    params: dict[str, Any]
+    accuracy: float | None
+    """None if there was nothing to search for."""
 
 
 class Recipe(Protocol):
-    """How a kind of classifier is made. One class for each, named in the registry."""
+    """How one kind of classifier is made; the menu of classifiers names one class for each kind."""
 
     name: str
     minimum_people: int
     photos_each: int
-    """Photos a person needs before the classifier dares to name them; below, `nearest` is better."""
+    """Photos that each person needs before this kind beats `nearest`."""
     defaults: Mapping[str, Any]
-    """Parameters that serve where nobody has searched for better ones."""
+    """Parameters to use when nobody has searched for better ones."""
 
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress
-    ) -> tuple[Classifier, dict[str, Any], float | None]:
-        """The best classifier, its parameters and their cross-validated accuracy (None: not searched).
+    ) -> SearchResult:
+        """Find the best classifier of encodings X, shape (n, d), of people y, shape (n,).
 
         Raises TooFewPeople if these encodings cannot train this kind.
         """
         ...
 
     def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """A classifier with parameters that are known; TooFewPeople as in `search`."""
+        """Fit a classifier with known parameters; raises TooFewPeople as `search` does."""
         ...
 
     def params_of(self, classifier: object) -> dict[str, Any] | None:
-        """The parameters of a classifier of this kind that somebody else trained; None if it is not one."""
+        """Read the parameters off a classifier trained elsewhere; None if it is not of this kind."""
         ...
 
 
 def require_enough_photos(name: str, y: Targets, *, people: int, pairs: int) -> None:
-    """TooFewPeople unless there are that many people, `pairs` of them with two photos or more."""
+    """Raise TooFewPeople unless y has enough people, and enough of them with two photos or more.
+
+    `people` is how many the recipe `name` needs, `pairs` how many of them need a second photo.
+
+    >>> require_enough_photos("svm", np.array([0, 0, 1]), people=2, pairs=1)
+    >>> require_enough_photos("svm", np.array([0, 0]), people=2, pairs=0)
+    Traceback (most recent call last):
+    face_det.errors.TooFewPeople: svm: must have photos of 2 people, got 1; add photos of strangers to \
+dataset/Unknown, or train nearest
+    """
     photos = np.unique(y, return_counts=True)[1]
     advice = "add photos of strangers to dataset/Unknown, or train nearest"
     if len(photos) < people:
@@ -125,3 +82,67 @@ def require_enough_photos(name: str, y: Targets, *, people: int, pairs: int) -> 
             f"{name}: must have two photos or more of {pairs} people to test itself on, "
             f"got them of {with_two}; {advice}"
         )
+
+
+class UnsearchedRecipe(ABC):
+    """A recipe without parameters: there is one candidate, so there is nothing to search for."""
+
+    name: str
+    minimum_people = 1
+    photos_each = 1
+    defaults: Mapping[str, Any] = {}
+
+    @abstractmethod
+    def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
+        """See Recipe.refit."""
+
+    def search(
+        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress
+    ) -> SearchResult:
+        """Fit the only candidate; it has no parameters and no accuracy."""
+        fitted = self.refit(X, y, {})
+        on_progress(1, 1)
+        return SearchResult(fitted, {}, None)
+
+
+class GatedRecipe(ABC):
+    """A recipe with a few candidates behind a distance gate; the best probabilities over the folds win."""
+
+    name: str
+    minimum_people: int
+    defaults: Mapping[str, Any]
+    candidates: Sequence[Mapping[str, Any]]
+
+    def __init__(self, distances: DistanceThresholds = DLIB_DISTANCES) -> None:
+        self._distances: Mapping[str, Any] = {
+            "even_distance": distances.even_distance,
+            "gate_distance": distances.gate_distance,
+        }
+
+    @abstractmethod
+    def _fit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
+        """Fit a classifier whose last column, behind the people, is STRANGER's."""
+
+    def search(
+        self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress
+    ) -> SearchResult:
+        """Find the candidate with the best probabilities; the defaults if nobody has a second photo."""
+        require_enough_photos(self.name, y, people=self.minimum_people, pairs=0)
+        if not can_cross_validate(y):
+            on_progress(1, 1)
+            return SearchResult(self.refit(X, y, self.defaults), dict(self.defaults), None)
+
+        def fit_and_score(
+            params: Mapping[str, Any], train: RowIndices, test: RowIndices, one: HalvingRound
+        ) -> PersonScores:
+            # Every photo here shows somebody enrolled, so STRANGER's column is dropped.
+            return self._fit(X[train], y[train], params).predict_proba(X[test])[:, :-1]
+
+        candidates = [dict(candidate) for candidate in self.candidates]
+        found = search_by_halving(fit_and_score, log_loss, candidates, y, jobs=jobs, on_progress=on_progress)
+        return SearchResult(self.refit(X, y, found.params), found.params, found.accuracy)
+
+    def refit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
+        """See Recipe.refit."""
+        require_enough_photos(self.name, y, people=self.minimum_people, pairs=0)
+        return self._fit(X, y, params)

@@ -55,7 +55,7 @@ class CnnDetector:
         if first and (found.levels[found.levels >= first] < mmod_boxes.undisturbed_level(first)).any():
             self._fill(scores, [mmod_pyramid.Area(0, 0, areas[0].top, areas[0].right)], image, pyramid)
             return mmod_boxes.decode_boxes(scores, pyramid)
-        return found.only(found.levels >= first)
+        return found.select(found.levels >= first)
 
     def _fill(
         self,

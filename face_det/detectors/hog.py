@@ -33,7 +33,7 @@ class HogDetector:
             detection_from_edges(rgb, rect_edges(rect), score) for rect, score in self._run(rgb, upsample)
         ]
 
-    def untrimmed(self, rgb: Rgb, upsample: int = 0) -> list[tuple[int, int, int, int]]:
+    def detect_untrimmed(self, rgb: Rgb, upsample: int = 0) -> list[tuple[int, int, int, int]]:
         """Detect the same faces as left, top, right, bottom in whole pixels, which may stick out of the
         image."""
         return [rect_edges(rect) for rect, _ in self._run(rgb, upsample)]

@@ -34,7 +34,7 @@ class CandidateBoxes:
     scores: Float32Array
     levels: Ints
 
-    def only(self, which: npt.NDArray[Any]) -> CandidateBoxes:
+    def select(self, which: npt.NDArray[Any]) -> CandidateBoxes:
         """Select boxes by a mask or by indices."""
         return CandidateBoxes(self.boxes[which], self.scores[which], self.levels[which])
 
@@ -59,7 +59,7 @@ def decode_boxes(scores: Float32Array, pyramid: TiledPyramid) -> CandidateBoxes:
 
 def suppress_overlapping_boxes(found: CandidateBoxes) -> CandidateBoxes:
     """Drop each box that overlaps a better one that is itself kept."""
-    return found.only(non_maximum_suppression(found.boxes, pairwise_enclosed_share, MAX_OVERLAP))
+    return found.select(non_maximum_suppression(found.boxes, pairwise_enclosed_share, MAX_OVERLAP))
 
 
 def halve_boxes(boxes: Ints, doublings: int) -> Ints:

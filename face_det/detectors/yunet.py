@@ -53,7 +53,7 @@ class YunetDetector:
         for number, level in enumerate(_pyramid_levels(rgb, upsample)):
             (found,) = self._network.faces([level], MIN_SCORE)
             if number:
-                found = found.only(np.flatnonzero(found.sides > LARGE_FACE_PX / 2))
+                found = found.select(np.flatnonzero(found.sides > LARGE_FACE_PX / 2))
             levels.append(found.scaled(width / level.shape[1], height / level.shape[0]))
         found = levels.pop()
         while levels:

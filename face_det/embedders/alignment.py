@@ -108,19 +108,19 @@ class FaceAligner:
         load_landmark_predictor("landmarks5")
         self._network = Yunet(compute)
 
-    def matrix(self, rgb: Rgb, detection: Detection) -> AffineMatrix:
+    def find_transform(self, rgb: Rgb, detection: Detection) -> AffineMatrix:
         """Return the transform (2, 3) from pixels of the image to pixels of a chip of 112 px, for any box."""
         if detection.landmarks is not None:
             found = fit_similarity(detection.landmarks, ARCFACE_TEMPLATE)
             if found is not None:
                 return found
-        points = self.points(rgb, detection.box)
+        points = self.find_landmarks(rgb, detection.box)
         found = fit_similarity(points, ARCFACE_TEMPLATE) if points is not None else None
         if found is None:
             found = fit_similarity(detect_dlib_points(rgb, detection.box), DLIB_TEMPLATE)
         return found if found is not None else _matrix_from_box(detection.box)
 
-    def points(self, rgb: Rgb, box: Box) -> Points | None:
+    def find_landmarks(self, rgb: Rgb, box: Box) -> Points | None:
         """Find YuNet's five landmarks of the face in a box, (5, 2) pixels; None if it sees no face there."""
         side = max(box.width, box.height, 1.0)
         middle = np.array([box.xmin + box.xmax, box.ymin + box.ymax]) / 2

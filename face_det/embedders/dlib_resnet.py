@@ -42,5 +42,5 @@ class DlibResnetEmbedder:
         """
         if jitters <= 1:
             return self._network.encode(chips)
-        samples = [self._jitter.resampled(chip, jitters) for chip in chips]
+        samples = [self._jitter.resample(chip, jitters) for chip in chips]
         return sum_sample_encodings(samples, self._network.encode, RESNET_BATCH, self.dimensions) / jitters

@@ -68,4 +68,4 @@ class DlibViewsEmbedder:
             yield view
             yield view[:, ::-1]
         if resampled:
-            yield from self._jitter.resampled(views[0], resampled)
+            yield from self._jitter.resample(views[0], resampled)

@@ -22,7 +22,7 @@ class DlibJitter:
     A process that has drawn none yet gets the samples of face_recognition; later ones differ.
     """
 
-    def resampled(self, chip: Rgb, count: int) -> Iterator[Rgb]:
+    def resample(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         """`count` changed copies."""
         for start in range(0, count, SAMPLES_AT_ONCE):
             yield from dlib.jitter_image(chip, min(SAMPLES_AT_ONCE, count - start))
@@ -31,7 +31,7 @@ class DlibJitter:
 class FastJitter:
     """Samples as varied as dlib's, at a fraction of the time, and always the same for the same chip."""
 
-    def resampled(self, chip: Rgb, count: int) -> Iterator[Rgb]:
+    def resample(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         """`count` changed copies."""
         return random_warps(chip, count, np.random.default_rng(zlib.crc32(chip.tobytes())))
 

@@ -33,7 +33,7 @@ class SfaceEmbedder:
 
     def __init__(self, compute: Compute = DEFAULT_COMPUTE, jitter: str = "dlib") -> None:
         self.fingerprint = f"{self.name}:{WEIGHTS_CATALOGUE['sface'].sha256[:12]}:yunet4-{SFACE_CHIP_PX}"
-        self._upright = FaceAligner(compute)
+        self._aligner = FaceAligner(compute)
         self._jitter = JITTERS.create(jitter)
         self._network = Sface(compute)
         self.runtime = self._network.runtime
@@ -43,7 +43,7 @@ class SfaceEmbedder:
 
         If the detection has landmarks, this equals OpenCV's alignCrop.
         """
-        return warp_to_square(rgb, self._upright.matrix(rgb, detection), SFACE_CHIP_PX)
+        return warp_to_square(rgb, self._aligner.find_transform(rgb, detection), SFACE_CHIP_PX)
 
     def embed(self, chips: Sequence[Rgb], jitters: int = 1) -> Encodings:
         """Encode chips; shape (len(chips), 128).
@@ -62,4 +62,4 @@ class SfaceEmbedder:
         yield chip
         yield chip[:, ::-1]
         if count > 2:
-            yield from self._jitter.resampled(chip, count - 2)
+            yield from self._jitter.resample(chip, count - 2)

@@ -177,7 +177,8 @@ def predictions_from_matches(model: Model, matches: Sequence[Match], probes: Enc
         scores = likely = model.proba(probes)[:, people]
     else:
         all_scores = model.verifier.template.scores(probes)
-        scores, likely = all_scores[:, people], model.verifier.template.likely(all_scores)[:, people]
+        proba = model.verifier.template.proba_of_scores(all_scores)
+        scores, likely = all_scores[:, people], proba[:, people]
     best = scores.argmax(axis=1)
     place = {model.labels[column]: at for at, column in enumerate(people)}
     for row, match in enumerate(matches):

@@ -47,7 +47,7 @@ class YunetFaces:
     landmarks: Float32Array
     scores: Float32Array
 
-    def only(self, which: npt.NDArray[np.int64]) -> YunetFaces:
+    def select(self, which: npt.NDArray[np.int64]) -> YunetFaces:
         """Select faces by their indices."""
         return YunetFaces(self.boxes[which], self.landmarks[which], self.scores[which])
 
@@ -117,7 +117,7 @@ def decode_faces(outputs: Mapping[str, Float32Array], columns: int, min_score: f
         landmarks = (corners[:, None] + points[places].reshape(-1, 5, 2)) * stride
         parts.append(YunetFaces(np.hstack([middle - half, middle + half]), landmarks, scores[places]))
     found = merge_faces(parts)
-    return found.only(np.arange(min(len(found.scores), MAX_RAW_DETECTIONS)))
+    return found.select(np.arange(min(len(found.scores), MAX_RAW_DETECTIONS)))
 
 
 def merge_faces(parts: Sequence[YunetFaces]) -> YunetFaces:
@@ -125,12 +125,12 @@ def merge_faces(parts: Sequence[YunetFaces]) -> YunetFaces:
     boxes, landmarks, scores = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("boxes", "landmarks", "scores")
     )
-    return YunetFaces(boxes, landmarks, scores).only(np.argsort(-scores, kind="stable"))
+    return YunetFaces(boxes, landmarks, scores).select(np.argsort(-scores, kind="stable"))
 
 
 def suppress_overlapping_faces(found: YunetFaces) -> YunetFaces:
     """Drop each face that overlaps a better one that is itself kept."""
-    return found.only(non_maximum_suppression(found.boxes, pairwise_iou, MAX_IOU))
+    return found.select(non_maximum_suppression(found.boxes, pairwise_iou, MAX_IOU))
 
 
 def drop_covered_faces(found: YunetFaces, others: YunetFaces) -> YunetFaces:
@@ -143,4 +143,4 @@ def drop_covered_faces(found: YunetFaces, others: YunetFaces) -> YunetFaces:
             >= MIN_COVERED_SHARE * box_area(box)
         ).any()
     ]
-    return found.only(np.array(kept, np.int64))
+    return found.select(np.array(kept, np.int64))

@@ -17,21 +17,24 @@ AUTO_DECISION, PROBABILITY_DECISION = "auto", "proba"
 DECISION_MODES = (AUTO_DECISION, PROBABILITY_DECISION)
 
 MIN_RATIO_TO_NEXT = 2.0
-"""Somebody is named if they are so many times as likely as the next: of twins, neither is."""
+"""Somebody is named only if at least this many times as likely as the next person: of twins, neither is."""
 
 MAX_CANDIDATES = 3
 MIN_CANDIDATE_PROBABILITY = 0.01
-"""Candidates to a face: at most so many, at least so likely."""
+"""A face gets at most this many candidates, each at least this likely."""
 
 SAME_FACE_IOU = 0.5
-"""Two boxes in one frame with that much in common (intersection over union) are one face, seen twice
-because two persons' boxes overlap."""
+"""Two boxes in one frame with this intersection over union are one face, seen twice because the boxes of
+two persons overlap."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
-    """How to decide. `auto` is the rule below where the model carries what it needs; `proba` is the
-    original's, the likeliest class from `min_proba` on, and serves all other models."""
+    """How to decide.
+
+    The mode `auto` is the rule of decide_names where the model has a verifier. `proba` is the original's
+    rule, the likeliest class if its probability is `min_proba` or more; it serves all other models.
+    """
 
     min_proba: float = 0.9
     mode: str = AUTO_DECISION
@@ -44,15 +47,19 @@ def decide_names(
     frames: Sequence[Hashable] | None = None,
     boxes: Sequence[Box] | None = None,
 ) -> list[Match]:
-    """One answer for each encoding, shape (n, d). Without a model nobody is known.
+    """Decide who each encoding shows, shape (n, d) -> n matches. Without a model nobody is known.
 
-    Known is who passes all of: the score that strangers reach at the wanted false accept rate only;
-    a calibrated probability of `min_proba`; MARGIN over the next person; and a distance to the mean
-    of their photos at which two photos would be of one person. A classifier that is no template has
-    a say too: somebody else, or nobody, is not named over its head.
+    A person is known if all of these hold: the score is one that strangers reach only at the wanted false
+    accept rate; the calibrated probability is at least `min_proba`; it is MIN_RATIO_TO_NEXT times that of the
+    next person; and the distance to the mean of their photos is one at which two photos would show one
+    person. If the classifier is no template it must agree: when it says somebody else, or nobody, the person
+    is not named.
 
-    Of the faces with the same entry in `frames`, a person is one: the likeliest is named, the others
-    are uncertain, but for those that are the same face by their `boxes`.
+    `frames` says which frame each face was seen in. A person appears once in a frame: the likeliest face is
+    named and the others become uncertain, unless by their `boxes` they are the same face.
+
+    >>> [match.outcome.value for match in decide_names(None, np.zeros((1, 128)), DecisionRule())]
+    ['uncertain']
     """
     if model is None:
         return [Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN)] * len(encodings)
@@ -74,23 +81,23 @@ def _decide_by_probability(model: Model, row: npt.NDArray[np.float64], min_proba
 def _decide_by_verifier(
     model: Model, verifier: Verifier, encodings: Encodings, min_proba: float
 ) -> list[Match]:
-    """The rule of `decide`, face by face."""
+    """The rule of `decide_names`, for each face on its own."""
     template = verifier.template
     scores = template.scores(encodings)
-    proba = template.likely(scores)
+    proba = template.proba_of_scores(scores)
     people, stranger = proba[:, :-1], proba[:, -1]
-    asked = people.argmax(axis=1)
+    proposed = people.argmax(axis=1)
     if model.classifier is not template:
-        asked = model.proba(encodings).argmax(axis=1)
-    rows, person = np.arange(len(asked)), np.minimum(asked, people.shape[1] - 1)
+        proposed = model.proba(encodings).argmax(axis=1)
+    rows, person = np.arange(len(proposed)), np.minimum(proposed, people.shape[1] - 1)
     others = people.copy()
     others[rows, person] = 0.0
     passed = (
-        (asked < people.shape[1])
+        (proposed < people.shape[1])
         & (scores[rows, person] >= verifier.threshold)
         & (people[rows, person] >= min_proba)
         & (people[rows, person] >= MIN_RATIO_TO_NEXT * others.max(axis=1))
-        & (template.distances(encodings, person) <= template.even_distance)
+        & (template.distances_to_means(encodings, person) <= template.even_distance)
     )
     unknown = ~passed & (stranger >= min_proba) & (stranger > people.max(axis=1))
     matches = []
@@ -106,7 +113,7 @@ def _decide_by_verifier(
 
 
 def _unknown_match(model: Model, stranger: float, people: npt.NDArray[np.float64]) -> Match:
-    """`Unknown` where the model knows that name; otherwise no name."""
+    """`Unknown` if the model knows that name; otherwise no name."""
     if UNKNOWN in model.labels:
         return Match(UNKNOWN, min(1.0, stranger), None, Outcome.UNKNOWN)
     return Match(None, float(people.max()), Reason.UNRECOGNISED, Outcome.UNKNOWN)
@@ -129,7 +136,7 @@ def _likeliest_candidates(labels: Sequence[str], row: npt.NDArray[np.float64]) -
 def _name_once_per_frame(
     matches: list[Match], frames: Sequence[Hashable], boxes: Sequence[Box] | None
 ) -> list[Match]:
-    """Each person once a frame."""
+    """Leave each person named once in a frame."""
     named: dict[tuple[Hashable, str], list[int]] = {}
     for index, match in enumerate(matches):
         if match.outcome is Outcome.KNOWN and match.name is not None:

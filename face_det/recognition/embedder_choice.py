@@ -1,7 +1,7 @@
-"""Which embedder answers and which enrols; and the engines that have them, on one detector.
+"""Which embedder recognises faces, and which one enrols photos.
 
-What answers computes only what its model takes. What enrols computes all encodings that there are,
-so that the next training may choose among them.
+Recognition computes only what the model takes. Enrolment computes all encodings that can be had, so that the
+next training may choose among them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,19 @@ from face_det.recognition.model import Model
 log = logging.getLogger(__name__)
 
 AUTO_EMBEDDER = "auto"
-"""An embedder's name in the configuration: what the model was trained on."""
+"""In the configuration: the embedder that the model was trained on; for a new training, the one that decides
+best of those whose encodings are there."""
 
 
 def choose_recognition_embedder(wanted: str, model: Model | None, place: object = "model") -> str:
-    """The embedder whose encodings a model takes; without one, the one to be trained on.
+    """Choose the embedder whose encodings the model takes; without a model, the one to train on.
 
-    ModelMismatch if another is asked for, or the model's is not on the menu.
+    `wanted` is the configuration's embedder and `place` the model's path, for the message. Raises
+    ModelMismatch if the configuration wants another embedder than the model's, or the model's does not exist
+    here.
+
+    >>> choose_recognition_embedder("dlib_resnet", None)
+    'dlib_resnet'
     """
     if model is None:
         return wanted if wanted != AUTO_EMBEDDER else SFACE if weights_available(SFACE) else DLIB_RESNET
@@ -53,10 +59,14 @@ def choose_recognition_embedder(wanted: str, model: Model | None, place: object 
 
 
 def choose_enrolment_embedder(wanted: str, kept: Collection[str] | None = None) -> str:
-    """The embedder that photos are enrolled with: all there are, unless dlib's alone is asked for; of
-    these, only those that are `kept`, if it is given.
+    """Choose the embedder that photos are enrolled with.
 
-    Where sface's weights are missing, and it was not asked for by name, dlib's, and that is said once.
+    It is all there are, or all of dlib's if the configuration wants dlib alone; with `kept`, only those of
+    them that are kept. If sface's weights are missing and the configuration does not name it, dlib's are
+    used, and a warning is logged once.
+
+    >>> choose_enrolment_embedder("sface"), choose_enrolment_embedder("dlib_resnet", ["dlib_resnet"])
+    ('all', 'dlib_resnet')
     """
     most = ALL_DLIB_EMBEDDERS if wanted == DLIB_RESNET else ALL_EMBEDDERS
     if wanted == AUTO_EMBEDDER and (kept is None or SFACE in kept) and not weights_available(SFACE):

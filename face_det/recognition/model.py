@@ -1,9 +1,4 @@
-"""A trained classifier and the names it knows, and how the two lie on disk.
-
-The classifier's file is the pickled estimator, the label file a LabelEncoder over the names, as the
-original's. A model of ours carries a card, as an attribute of the estimator, so that it cannot part
-from it and other readers pass over it; a classifier without one is the original's.
-"""
+"""A trained classifier with the names it knows, and what is known about it."""
 
 from __future__ import annotations
 
@@ -16,56 +11,55 @@ import numpy.typing as npt
 
 from face_det.classifiers import STRANGER
 from face_det.errors import ModelMismatch
-from face_det.recognition import library_versions
+from face_det.recognition.library_versions import version_differences
 from face_det.recognition.verifier import Verifier
 from face_det.types import UNKNOWN, Classifier, Encodings
 
 ORIGINAL_KIND = "original"
-
-
 TRAIN_ADVICE = "run 'face-det train'"
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a classifier.
+    """What is known about a classifier.
 
-    `recipe` is the kind that was asked for, `kind` the one that is there: `nearest` stands in for
-    another recipe while there are too few photos for it, and `params`, the recipe's, are then kept
-    for later. Of the original's classifiers only the recipe is known, by their class.
+    `recipe` is the kind that was asked for, `kind` the one that is there: `nearest` stands in for another
+    recipe while there are too few photos for it, and `params`, which are the recipe's, are kept for later.
+    For the original's classifiers only the recipe is known, from their class.
     """
 
     kind: str
-    """template, svm, xgb, ..., or `original` for a file without a card."""
+    """template, svm, xgb and so on, or `original` for a file without a card."""
     recipe: str
     params: Mapping[str, Any]
     classes: tuple[str, ...]
     """The names on the label file, in its order."""
     fingerprint: str | None
-    """Of the embedder whose encodings it was trained on; None if that was not noted."""
+    """The fingerprint of the embedder it was trained on; None if that was not recorded."""
     trained_at: str | None
     """UTC, ISO 8601."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Of our format and of the libraries that trained it, as in versions.here(); empty in older files."""
+    """Our format and the libraries that trained it, see installed_versions; empty in older files."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A classifier and what its answers mean; `labels` are the columns of `proba`."""
+    """A classifier and what its answers mean; `labels` name the columns of `proba`."""
 
     classifier: Classifier
     labels: tuple[str, ...]
     card: ModelCard
     fingerprint: str
-    """Of the two files: twelve hex digits, other after each training on other photos."""
+    """Twelve hex digits made from the two files; training on other photos changes it."""
     place: str = "model"
+    """The classifier's path, for messages."""
     verifier: Verifier | None = None
-    """None for the original's models, and for ours of before there was one."""
+    """None for the original's models, and for ours from before verifiers existed."""
 
     @property
     def outdated(self) -> str:
-        """Which libraries of other versions trained it; "" if none did, or if that was not noted."""
-        return library_versions.version_differences(self.card.versions, self.card.kind)
+        """How the libraries that trained it differ from those here; "" if they do not, or are unknown."""
+        return version_differences(self.card.versions, self.card.kind)
 
     @property
     def recipe(self) -> str:
@@ -73,18 +67,18 @@ class Model:
         return self.card.recipe
 
     def proba(self, encodings: Encodings) -> npt.NDArray[np.float64]:
-        """Probabilities of encodings, shape (n, 128) -> (n, len(labels)); each row sums to 1."""
+        """Return probabilities of encodings, shape (n, d) -> (n, len(labels)); each row sums to 1."""
         proba = np.zeros((len(encodings), len(self.labels)))
         if len(encodings):
             classes = np.asarray(self.classifier.classes_)
             stranger = self.labels.index(UNKNOWN) if STRANGER in classes else STRANGER
             columns = np.where(classes == STRANGER, stranger, classes)
-            # Added up, because Unknown may be somebody with photos and nobody enrolled besides.
+            # Summed, because Unknown may be both a folder with photos and the class of strangers.
             np.add.at(proba.T, columns, np.asarray(self.classifier.predict_proba(encodings)).T)
         return proba
 
     def require_fingerprint(self, embedder: str) -> None:
-        """ModelMismatch if it was trained on the encodings of another network than `embedder`."""
+        """Raise ModelMismatch if it was trained on encodings of another network than `embedder`."""
         if self.card.fingerprint not in (None, embedder):
             raise ModelMismatch(
                 f"{self.place}: must be trained on encodings of {embedder}, "

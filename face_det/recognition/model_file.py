@@ -1,8 +1,9 @@
-"""A trained classifier and the names it knows, and how the two lie on disk.
+"""How a model lies on disk: the classifier's file and the label file.
 
-The classifier's file is the pickled estimator, the label file a LabelEncoder over the names, as the
-original's. A model of ours carries a card, as an attribute of the estimator, so that it cannot part
-from it and other readers pass over it; a classifier without one is the original's.
+The classifier's file is the pickled estimator, and the label file a LabelEncoder over the names, as the
+original writes them. A model of ours also carries a card and a verifier as attributes of the estimator, so
+that they cannot be separated from it and other readers ignore them. A classifier without a card is the
+original's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sklearn.preprocessing import LabelEncoder
 
 from face_det.classifiers import STRANGER
 from face_det.errors import ModelMismatch, ModelMissing
-from face_det.recognition import library_versions
+from face_det.recognition.library_versions import MODEL_FORMAT, newer_format
 from face_det.recognition.model import ORIGINAL_KIND, TRAIN_ADVICE, Model, ModelCard
 from face_det.recognition.verifier import Verifier
 from face_det.storage import MAX_PICKLE_BYTES, dump_pickle, parse_pickle, read_files
@@ -25,44 +26,41 @@ from face_det.types import UNKNOWN, Classifier
 
 CARD_ATTRIBUTE = "face_det_card_"
 VERIFIER_ATTRIBUTE = "face_det_verifier_"
-
-
 ENCODING_LENGTHS = (128, 256)
-"""Of one embedder's encodings, and of both's."""
-
+"""The numbers in an encoding of one embedder, and of two joined."""
 
 _ESTIMATOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What an estimator of another version ends in when it is asked. xgboost's error is a ValueError."""
+"""What an estimator pickled by another version may raise. xgboost's error is a ValueError."""
 
 
 def assemble_model(classifier: Classifier, card: ModelCard, verifier: Verifier | None = None) -> Model:
-    """The model of a classifier that was just trained; card and verifier become part of it."""
+    """Make the model of a classifier that was just trained; card and verifier become attributes of it."""
     setattr(classifier, CARD_ATTRIBUTE, {**asdict(card), "classes": list(card.classes)})
     if verifier is not None:
-        setattr(classifier, VERIFIER_ATTRIBUTE, verifier.noted(classifier))
+        setattr(classifier, VERIFIER_ATTRIBUTE, verifier.as_dict(classifier))
     files = _dump_classifier(classifier, card.classes)
     labels = _labels_with_unknown(classifier, card.classes)
     return Model(classifier, labels, card, _files_fingerprint(*files), verifier=verifier)
 
 
 def dump_model(model: Model) -> tuple[bytes, bytes]:
-    """The content of the classifier's file and of the label file."""
+    """Return the contents of the classifier's file and of the label file."""
     return _dump_classifier(model.classifier, model.card.classes)
 
 
 def load_model(model_path: Path, label_path: Path) -> Model:
-    """Read a classifier and its labels, from one state of both files.
+    """Read a classifier and its labels, both files as of one moment.
 
-    Raises ModelMissing if there is no classifier; ModelMismatch if the two do not belong together or
-    cannot be used; UnsafePickle for a pickle that holds something else.
+    Raises ModelMissing if there is no classifier, ModelMismatch if the two files do not belong together or
+    cannot be used, and UnsafePickle for a pickle that holds something else.
     """
     found = read_files([model_path, label_path], max_bytes=MAX_PICKLE_BYTES)
     model_data, label_data = found[model_path], found[label_path]
     if model_data is None:
-        raise ModelMissing(f"{model_path}: must be a trained classifier, is not there; {TRAIN_ADVICE}")
+        raise ModelMissing(f"{model_path}: must be a trained classifier, file not found; {TRAIN_ADVICE}")
     if label_data is None:
         raise ModelMismatch(
-            f"{label_path}: must hold the labels of {model_path}, is not there; {TRAIN_ADVICE}"
+            f"{label_path}: must hold the labels of {model_path}, file not found; {TRAIN_ADVICE}"
         )
     classifier: Any = parse_pickle(model_data, str(model_path))
     names = _read_names(parse_pickle(label_data, str(label_path)), label_path)
@@ -95,7 +93,7 @@ def _files_fingerprint(classifier: bytes, labels: bytes) -> str:
 
 
 def _labels_with_unknown(classifier: Classifier, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, and Unknown behind them if the classifier knows strangers and the names do not."""
+    """Add Unknown behind the names if the classifier knows strangers and the names do not."""
     extra = STRANGER in np.asarray(classifier.classes_) and UNKNOWN not in names
     return (*names, UNKNOWN) if extra else names
 
@@ -111,27 +109,25 @@ def _read_names(encoder: object, path: Path) -> tuple[str, ...]:
 
 
 def _read_card(classifier: Any, path: Path, names: tuple[str, ...]) -> ModelCard:
-    noted = getattr(classifier, CARD_ATTRIBUTE, None)
-    if noted is None:
+    stored = getattr(classifier, CARD_ATTRIBUTE, None)
+    if stored is None:
         recipe = "xgb" if type(classifier).__module__.startswith("xgboost.") else "svm"
         return ModelCard(ORIGINAL_KIND, recipe, {}, names, None, None)
     known = [one.name for one in fields(ModelCard)]
-    wanted = {one.name for one in fields(ModelCard) if one.default_factory is MISSING}
-    if not isinstance(noted, dict) or not wanted <= set(noted) or not isinstance(noted["classes"], list):
+    required = {one.name for one in fields(ModelCard) if one.default_factory is MISSING}
+    if not isinstance(stored, dict) or not required <= set(stored) or not isinstance(stored["classes"], list):
         raise ModelMismatch(
-            f"{path}: must carry a card with {', '.join(sorted(wanted))}, got {noted!r:.80}; {TRAIN_ADVICE}"
+            f"{path}: must carry a card with {', '.join(sorted(required))}, got {stored!r:.80}; "
+            f"{TRAIN_ADVICE}"
         )
-    card = ModelCard(
-        **{**{key: noted[key] for key in known if key in noted}, "classes": tuple(noted["classes"])}
-    )
+    values = {key: stored[key] for key in known if key in stored}
+    card = ModelCard(**{**values, "classes": tuple(stored["classes"])})
     if not isinstance(card.versions, dict) or not all(isinstance(one, str) for one in card.versions.values()):
-        raise ModelMismatch(
-            f"{path}: must carry versions as texts, got {card.versions!r:.80}; {TRAIN_ADVICE}"
-        )
-    newer = library_versions.newer_format(card.versions)
+        raise ModelMismatch(f"{path}: must carry versions as text, got {card.versions!r:.80}; {TRAIN_ADVICE}")
+    newer = newer_format(card.versions)
     if newer is not None:
         raise ModelMismatch(
-            f"{path}: must be of format {library_versions.MODEL_FORMAT} or older, got {newer:.20}; "
+            f"{path}: must be of format {MODEL_FORMAT} or older, got {newer:.20}; "
             f"install the face_det that wrote it, or {TRAIN_ADVICE}"
         )
     return card
@@ -140,7 +136,7 @@ def _read_card(classifier: Any, path: Path, names: tuple[str, ...]) -> ModelCard
 def _require_classes(
     classifier: Any, model_path: Path, label_path: Path, card: ModelCard, names: tuple[str, ...]
 ) -> None:
-    """ModelMismatch unless the classifier's classes are the numbers of these names."""
+    """Raise ModelMismatch unless the classifier's classes are the numbers of these names."""
     if card.classes != names:
         other = sorted(set(card.classes) ^ set(names)) or list(card.classes)
         raise ModelMismatch(
@@ -158,9 +154,9 @@ def _require_classes(
 
 
 def _try_out(classifier: Any, path: Path) -> int:
-    """ModelMismatch unless one encoding gets one row of probabilities; how long encodings are.
+    """Raise ModelMismatch unless one encoding gives one row of probabilities; return an encoding's length.
 
-    An estimator that another version of its library pickled often loads, and fails when asked.
+    An estimator pickled by another version of its library often loads, and fails when it is used.
     """
     features = getattr(classifier, "n_features_in_", ENCODING_LENGTHS[0])
     if features not in ENCODING_LENGTHS:
@@ -181,11 +177,11 @@ def _try_out(classifier: Any, path: Path) -> int:
 
 
 def _read_verifier(classifier: Any, path: Path, shape: tuple[int, int]) -> Verifier | None:
-    """What decides, if it was noted; ModelMismatch if it is damaged."""
-    noted = getattr(classifier, VERIFIER_ATTRIBUTE, None)
+    """Return the verifier, or None if there is none; raise ModelMismatch if it is damaged."""
+    stored = getattr(classifier, VERIFIER_ATTRIBUTE, None)
     try:
-        return None if noted is None else Verifier.read(noted, classifier, shape)
+        return None if stored is None else Verifier.from_dict(stored, classifier, shape)
     except _ESTIMATOR_ERRORS as error:
         raise ModelMismatch(
-            f"{path}: must carry a whole rule of decision, got {error!r:.80}; {TRAIN_ADVICE}"
+            f"{path}: must carry an intact verifier, got {error!r:.80}; {TRAIN_ADVICE}"
         ) from error

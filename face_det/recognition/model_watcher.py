@@ -1,4 +1,4 @@
-"""Whether the model in use is still the one that lies on the disk."""
+"""Notices when the model files on disk are no longer the model in use."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from enum import Enum
 from pathlib import Path
 
 from face_det.errors import FaceDetError, ModelMissing
-from face_det.recognition import model_file
 from face_det.recognition.model import Model
+from face_det.recognition.model_file import load_model
 
 log = logging.getLogger(__name__)
 
 
 class ModelFileState(str, Enum):
-    """What lies at modelPath and labelPath."""
+    """What is at modelPath and labelPath."""
 
     IN_USE = "in_use"
     NONE = "none"
@@ -27,49 +27,49 @@ class ModelFileState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFileStatus:
-    """The state, and what to say about it."""
+    """The state of the two files, and a sentence about it; "" if there is nothing to say."""
 
     state: ModelFileState
     text: str = ""
 
 
 class ModelWatcher:
-    """Looks at the two files when they have changed, and tells the log of it, once. Thread-safe."""
+    """Compares the model in use with the two files on disk, and logs each change once. Thread-safe."""
 
     def __init__(self, model_path: Path, label_path: Path) -> None:
         self._paths = (model_path, label_path)
         self._lock = threading.Lock()
         self._seen: tuple[object, ...] = ()
-        self._found = ModelFileStatus(ModelFileState.IN_USE)
+        self._status = ModelFileStatus(ModelFileState.IN_USE)
 
-    def compared(self, current: Model | None) -> ModelFileStatus:
-        """The files beside the model in use; cheap while they stay as they were."""
+    def compare(self, current: Model | None) -> ModelFileStatus:
+        """Compare the files with the model in use; cheap while the files do not change."""
         with self._lock:
             seen = (None if current is None else current.fingerprint, *map(_file_signature, self._paths))
             if seen != self._seen:
-                found = self._look(current)
-                if found.text and found != self._found:
-                    log.warning("%s", found.text)
-                self._seen, self._found = seen, found
-            return self._found
+                status = self._read(current)
+                if status.text and status != self._status:
+                    log.warning("%s", status.text)
+                self._seen, self._status = seen, status
+            return self._status
 
-    def _look(self, current: Model | None) -> ModelFileStatus:
+    def _read(self, current: Model | None) -> ModelFileStatus:
         path = self._paths[0]
         try:
-            there = model_file.load_model(*self._paths)
+            on_disk = load_model(*self._paths)
         except ModelMissing:
             if current is None:
                 return ModelFileStatus(ModelFileState.NONE)
             return ModelFileStatus(
-                ModelFileState.GONE, f"{path}: is gone; the model that was loaded stays in use"
+                ModelFileState.GONE, f"{path}: file not found; the loaded model stays in use"
             )
         except FaceDetError as error:
-            return ModelFileStatus(ModelFileState.UNFIT, f"{error}; until then what was loaded stays in use")
-        if current is not None and there.fingerprint == current.fingerprint:
+            return ModelFileStatus(ModelFileState.UNFIT, f"{error}; until then the loaded model stays in use")
+        if current is not None and on_disk.fingerprint == current.fingerprint:
             return ModelFileStatus(ModelFileState.IN_USE)
-        todo = "reload (SIGHUP) takes it"
         return ModelFileStatus(
-            ModelFileState.OTHER, f"{path}: was replaced; what was loaded stays in use; {todo}"
+            ModelFileState.OTHER,
+            f"{path}: was replaced; the loaded model stays in use until a reload (SIGHUP)",
         )
 
 

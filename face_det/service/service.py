@@ -201,7 +201,7 @@ class Service:
             "uptime_s": round(time.monotonic() - self._started, 3),
             "model": _model_as_json(recognizer.model),
             "trained": recognizer.model is not None,
-            "model_file": asdict(self._on_disk.compared(recognizer.model)),
+            "model_file": asdict(self._on_disk.compare(recognizer.model)),
             "stale": recognizer.stale,
             "detector": recognizer.engine.options.detector,
             "embedder": configurable_embedder(recognizer.engine.options.embedder),

@@ -1,11 +1,12 @@
-"""From the photos at hand to a decision with a stated error rate.
+"""From the training photos to a decision with a stated error rate.
 
-From trials (identity.trials) come the threshold for a wanted false accept rate, and the calibration.
+The genuine and impostor scores (training.comparison_scores) give the threshold for a wanted false accept
+rate, and the calibration of the probabilities.
 
-The false accept rate is the part of strangers who are given anybody's name: that of their best score,
-not of one comparison. It is far smaller than 1 / trials, so the tail of these best scores is
-extended: s = -ln(d * d) falls off exponentially (seen with both embedders on LFW). With few
-impostors, what is known of strangers in general (identity.background) stands beside them.
+The false accept rate is the share of strangers who are given anybody's name, so it is about a stranger's best
+score, not about one comparison. It is far smaller than 1 / the number of impostors, so the tail of these best
+scores is extrapolated: s = -ln(d * d) falls off exponentially (seen with both embedders on LFW). With few
+impostors, the built-in background (training.background) stands beside them.
 """
 
 from __future__ import annotations
@@ -13,85 +14,88 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq, minimize  # type: ignore[import-untyped]
 from scipy.special import logsumexp  # type: ignore[import-untyped]
 
-from face_det.classifiers import TEMPLATE_GATE_PROBABILITY, Targets, TemplateClassifier, TemplateScores
+from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateClassifier, TemplateScores
 from face_det.recognition import Verifier
 from face_det.training.background import BackgroundScores, load_background
 from face_det.training.comparison_scores import ComparisonScores, FloatArray, score_comparisons
 from face_det.types import Encodings
 
 TAIL_SHARE = 0.05
-"""The part of the impostors' best scores that the tail is fitted to."""
+"""The share of the impostors' best scores that the tail is fitted to."""
 
 MIN_TAIL_PEOPLE = 8
-"""Fewer people's scores than this are no tail."""
+"""The scores of fewer people than this are not enough for a tail."""
 
 BACKGROUND_IMPOSTORS = 100
-"""As so many impostors counts what is known of strangers in general."""
+"""The built-in background counts as this many impostors."""
 
 NEAREST_PEOPLE = 20
-"""People whom a calibration looks at, for each face."""
+"""The calibration takes only this many people into account for each face."""
 
 BACKGROUND_COMPARISONS = 40
-"""Trials of either sort that the background adds to the calibration, of weight BACKGROUND in all."""
+"""Genuine and impostor scores, this many of each, that the background adds to the calibration. Together they
+weigh BACKGROUND_IMPOSTORS."""
 
 GENUINE_PER_IMPOSTOR = 4.0
-"""So many faces of people enrolled are taken to come by for each stranger's. The probabilities rest
-on it, as all do that say who somebody is; the false accept rate does not."""
+"""The prior: for each stranger's face, this many faces of people enrolled are expected. Every probability of
+who somebody is rests on such a prior; the false accept rate does not."""
 
 RULE_OF_THREE = 3.0
-"""Rule of three: so many impostors over the rate, none of them named, show it with 95 % confidence."""
+"""This many impostors divided by the rate, with none of them named, show the rate with 95 % confidence."""
 
 
 def calibrate_verifier(
     classifier: TemplateClassifier, X: Encodings, y: Targets, embedder: str, rate: float
 ) -> Verifier:
-    """What decides, for the templates of their own training photos; they are calibrated by it.
+    """Calibrate templates with their own training photos, and return what decides by them.
 
-    An embedder of which nothing is known, and without impostors, keeps the odds of its geometry.
+    X, shape (n, d), are the training photos of people y, shape (n,). `rate` is the wanted false accept rate.
+    The classifier is calibrated in place and its training state dropped. If there are no impostors and the
+    embedder has no background, the probabilities of its distances stay.
     """
-    made = score_comparisons(classifier, X, y)
-    line = calibrate_probabilities(made, embedder)
+    scores = score_comparisons(classifier, X, y)
+    line = calibrate_probabilities(scores, embedder)
     if line is not None:
         classifier.slope_, classifier.offset_ = line
-    found = threshold_for_rate(made, embedder, rate)
-    classifier.forget_photos()
-    if found is None:
-        found = (
-            np.log(TEMPLATE_GATE_PROBABILITY / (1 - TEMPLATE_GATE_PROBABILITY)) - classifier.offset_
-        ) / classifier.slope_
-    return Verifier(classifier, float(found), rate, made.identities, math.ceil(RULE_OF_THREE / rate))
+    threshold = threshold_for_rate(scores, embedder, rate)
+    classifier.drop_training_state()
+    if threshold is None:
+        odds = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY))
+        threshold = (odds - classifier.offset_) / classifier.slope_
+    needed = math.ceil(RULE_OF_THREE / rate)
+    return Verifier(classifier, float(threshold), rate, scores.impostor_people, needed)
 
 
-def threshold_for_rate(of: ComparisonScores, embedder: str, rate: float) -> float | None:
-    """The score that strangers reach with probability `rate`; None if nothing is known of strangers.
+def threshold_for_rate(scores: ComparisonScores, embedder: str, rate: float) -> float | None:
+    """Return the score that strangers reach with probability `rate`; None if nothing is known of strangers.
 
-    P(best score > s) is a mean of two: the exponential tail of these impostors, weighed by their
-    number, and the background's, weighed as BACKGROUND impostors.
+    P(best score > s) is a weighted mean of two: the exponential tail of these impostors, weighted by their
+    number, and the background's, weighted as BACKGROUND_IMPOSTORS impostors.
     """
-    known = load_background(embedder, of.moments)
-    tail = _ImpostorTail(of.best, of.weights) if of.identities > 2 * MIN_TAIL_PEOPLE else None
-    weight = of.identities / (of.identities + BACKGROUND_IMPOSTORS) if tail is not None else 0.0
-    if known is None:
+    background = load_background(embedder, scores.bursts)
+    impostors = scores.impostor_people
+    tail = _ImpostorTail(scores.best_impostor, scores.weights) if impostors > 2 * MIN_TAIL_PEOPLE else None
+    weight = impostors / (impostors + BACKGROUND_IMPOSTORS) if tail is not None else 0.0
+    if background is None:
         weight = 1.0
-    if tail is None and known is None:
+    if tail is None and background is None:
         return None
 
-    def excess(at: float) -> float:
-        beyond = weight * tail(at) if tail is not None else 0.0
-        if known is not None:
-            beyond += (1 - weight) * float(known.beyond(at, of.people))
-        return float(np.log(max(beyond, 1e-300)) - np.log(rate))
+    def excess(score: float) -> float:
+        above = weight * tail(score) if tail is not None else 0.0
+        if background is not None:
+            above += (1 - weight) * float(background.probability_above(score, scores.enrolled_people))
+        return float(np.log(max(above, 1e-300)) - np.log(rate))
 
     low, high = -2.0, 30.0
     return float(brentq(excess, low, high, xtol=1e-4)) if excess(low) > 0 > excess(high) else low
 
 
 class _ImpostorTail:
-    """P(best score > s): counted up to where the tail begins, exponential from there on."""
+    """P(best score > s): counted below the start of the tail, exponential above it."""
 
     def __init__(self, best: FloatArray, weights: FloatArray) -> None:
         part = max(TAIL_SHARE, MIN_TAIL_PEOPLE / float(weights.sum()))
@@ -100,18 +104,22 @@ class _ImpostorTail:
         self._part = float(weights[above].sum() / weights.sum())
         self._best, self._weights = best, weights / weights.sum()
 
-    def __call__(self, at: float) -> float:
-        """P(best score > at)."""
-        if at <= self._start:
-            return float(self._weights[self._best > at].sum())
-        return self._part * float(np.exp(-(at - self._start) / self._scale))
+    def __call__(self, score: float) -> float:
+        """Return P(best score > score)."""
+        if score <= self._start:
+            return float(self._weights[self._best > score].sum())
+        return self._part * float(np.exp(-(score - self._start) / self._scale))
 
 
 def fit_tail(values: FloatArray, weights: FloatArray, part: float = TAIL_SHARE) -> tuple[float, float]:
-    """Where the highest part of weighed values begins, and how far beyond it they lie in the mean.
+    """Return where the highest `part` of weighted values starts, and their mean excess over that start.
 
-    A few of the strangers may be somebody enrolled after all, and a photo somebody else's: what lies
-    five times as far as by the median is taken to lie there.
+    `values` and `weights` have shape (n,). A few of the strangers may be somebody enrolled, and a photo may
+    be somebody else's, so an excess is limited to five times what the median suggests.
+
+    >>> start, scale = fit_tail(np.linspace(0, 1, 101), np.ones(101), part=0.1)
+    >>> round(start, 2), round(scale, 2)
+    (0.89, 0.06)
     """
     order = np.argsort(-values, kind="stable")
     share = np.cumsum(weights[order]) / weights.sum()
@@ -126,26 +134,24 @@ def fit_tail(values: FloatArray, weights: FloatArray, part: float = TAIL_SHARE) 
     return start, max(float(np.average(limited, weights=mass)), 0.01)
 
 
-def calibrate_probabilities(of: ComparisonScores, embedder: str) -> tuple[float, float] | None:
-    """Slope and offset of TemplateClassifier's probabilities; None without trials.
+def calibrate_probabilities(scores: ComparisonScores, embedder: str) -> tuple[float, float] | None:
+    """Return slope and offset of TemplateClassifier's probabilities; None if there are no scores.
 
-    Found by maximum likelihood where genuine and impostor trials weigh the same in all, and both of
-    the background; then moved to HOUSEHOLD genuine ones for an impostor.
+    They are found by maximum likelihood, with the same total weight for genuine and impostor scores, and for
+    both of the background; then the offset is moved to the prior, GENUINE_PER_IMPOSTOR.
     """
-    known = load_background(embedder, of.moments)
-    parts: list[tuple[TemplateScores, npt.NDArray[np.intp], FloatArray]] = []
-    genuine, impostor = len(of.genuine), len(of.impostor)
+    background = load_background(embedder, scores.bursts)
+    parts: list[tuple[TemplateScores, RowIndices, FloatArray]] = []
+    genuine, impostor = len(scores.genuine), len(scores.impostor)
     if genuine and impostor:
-        mass = float(min(genuine, of.identities))
+        mass = float(min(genuine, scores.impostor_people))
         parts += [
-            (of.genuine, of.own, np.full(genuine, mass / genuine)),
-            (of.impostor, np.full(impostor, -1), mass * of.weights / of.weights.sum()),
+            (scores.genuine, scores.genuine_person, np.full(genuine, mass / genuine)),
+            (scores.impostor, np.full(impostor, -1), mass * scores.weights / scores.weights.sum()),
         ]
-    if known is not None:
-        own, others = (
-            known.own(BACKGROUND_COMPARISONS)[:, None],
-            known.strangers(of.people, BACKGROUND_COMPARISONS)[:, None],
-        )
+    if background is not None:
+        own = background.genuine_scores(BACKGROUND_COMPARISONS)[:, None]
+        others = background.impostor_scores(scores.enrolled_people, BACKGROUND_COMPARISONS)[:, None]
         weight = np.full(BACKGROUND_COMPARISONS, BACKGROUND_IMPOSTORS / BACKGROUND_COMPARISONS / 2)
         parts += [
             (own, np.zeros(BACKGROUND_COMPARISONS, np.intp), weight),
@@ -154,19 +160,19 @@ def calibrate_probabilities(of: ComparisonScores, embedder: str) -> tuple[float,
     if not parts:
         return None
 
-    parts = [(*_keep_nearest_people(scores, right), weights) for scores, right, weights in parts]
+    parts = [(*_keep_nearest_people(rows, right), weights) for rows, right, weights in parts]
 
     def loss(line: FloatArray) -> float:
         total = 0.0
-        for scores, right, weight in parts:
-            odds = np.exp(line[0]) * (scores - line[1])
+        for rows, right, weight in parts:
+            odds = np.exp(line[0]) * (rows - line[1])
             whole = np.logaddexp(0.0, logsumexp(odds, axis=1))
             chosen = np.where(right >= 0, odds[np.arange(len(odds)), right], 0.0)
             total += float(weight @ (whole - chosen))
         return total
 
-    steepest, between = _line_between_tails(of, known)
-    middle = float(np.median([float(np.median(scores.max(axis=1))) for scores, _, _ in parts]))
+    steepest, between = _line_between_tails(scores, background)
+    middle = float(np.median([float(np.median(rows.max(axis=1))) for rows, _, _ in parts]))
     found = minimize(loss, np.array([1.5, middle]), method="Nelder-Mead", options={"xatol": 1e-4})
     slope = float(np.exp(found.x[0]))
     prior = math.log(GENUINE_PER_IMPOSTOR)
@@ -175,10 +181,8 @@ def calibrate_probabilities(of: ComparisonScores, embedder: str) -> tuple[float,
     return steepest, prior - steepest * between
 
 
-def _keep_nearest_people(
-    scores: TemplateScores, right: npt.NDArray[np.intp]
-) -> tuple[TemplateScores, npt.NDArray[np.intp]]:
-    """The right one's score, in front, and the highest of the others'; all others are unlikely."""
+def _keep_nearest_people(scores: TemplateScores, right: RowIndices) -> tuple[TemplateScores, RowIndices]:
+    """Keep the right person's score, moved to the front, and the highest others; the rest are unlikely."""
     rows = np.flatnonzero(right >= 0)
     first = np.full((len(scores), 1), -np.inf)
     first[rows, 0] = scores[rows, right[rows]]
@@ -189,19 +193,19 @@ def _keep_nearest_people(
     return np.hstack([first, rest]), np.where(right >= 0, 0, -1)
 
 
-def _line_between_tails(of: ComparisonScores, known: BackgroundScores | None) -> tuple[float, float]:
-    """Slope and middle of the log odds between the two tails, both taken as exponential.
+def _line_between_tails(scores: ComparisonScores, background: BackgroundScores | None) -> tuple[float, float]:
+    """Slope and zero of the log odds between the two tails, both taken as exponential.
 
-    Where no genuine trial scores below an impostor, the likelihood alone would make it a step. With
-    TAIL of the impostors above u, falling off with scale v, and TAIL of the genuine below -g, with
-    scale h (their scores are turned round here, so that theirs is a highest part as well), the
-    densities are exp(-(s - u) / v) / v and exp((s + g) / h) / h: their log ratio is a line of slope
-    1 / v + 1 / h, and zero at (u / v - g / h + ln(h / v)) / slope.
+    If no genuine score is below an impostor's, the likelihood alone would make the probability a step. Say
+    TAIL_SHARE of the impostors lie above u, falling off with scale v, and TAIL_SHARE of the genuine scores
+    below -g, with scale h (genuine scores are negated here, so that theirs is an upper tail as well). Then
+    the densities are exp(-(s - u) / v) / v and exp((s + g) / h) / h, and their log ratio is a line of slope
+    1 / v + 1 / h that is zero at (u / v - g / h + ln(h / v)) / slope.
     """
-    own = of.genuine[np.arange(len(of.own)), of.own]
-    strangers = None if known is None else known.strangers(of.people, 400)
-    people = None if known is None else -known.own(400)
-    u, v = _blend_tails(of.best, of.weights, strangers)
+    own = scores.genuine[np.arange(len(scores.genuine_person)), scores.genuine_person]
+    strangers = None if background is None else background.impostor_scores(scores.enrolled_people, 400)
+    people = None if background is None else -background.genuine_scores(400)
+    u, v = _blend_tails(scores.best_impostor, scores.weights, strangers)
     g, h = _blend_tails(-own, np.ones(len(own)), people)
     slope = 1 / v + 1 / h
     return slope, (u / v - g / h + float(np.log(h / v))) / slope
@@ -210,7 +214,7 @@ def _line_between_tails(of: ComparisonScores, known: BackgroundScores | None) ->
 def _blend_tails(
     values: FloatArray, weights: FloatArray, background: FloatArray | None
 ) -> tuple[float, float]:
-    """Start and scale of a tail, from trials and background by their weights."""
+    """Start and scale of a tail, the mean of the photos' and the background's by their weights."""
     share = weights.sum() / (weights.sum() + BACKGROUND_IMPOSTORS) if weights.sum() > MIN_TAIL_PEOPLE else 0.0
     if background is None:
         share = 1.0

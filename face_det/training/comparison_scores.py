@@ -1,9 +1,9 @@
-"""Trials made of the training photos alone: what a decision with a stated error rate is learnt from.
+"""Genuine and impostor scores of the training photos, from which a stated error rate is learnt.
 
-Genuine: each photo against its own person's template, made without it and without the photos of the
-same moment, and against everybody else's. Impostor: each photo of Unknown, and each person's photos
-among the others, as if that person were not enrolled. Of either kind somebody counts once, however
-many photos there are: a thousand of the neighbour say little of strangers.
+Genuine: each photo against its own person's template, made without it and without the photos of the same
+burst, and against everybody else's template. Impostor: each photo of Unknown, and each person's photos
+against the others' templates, as if that person were not enrolled. An impostor counts once, however many
+photos there are: a thousand photos of the neighbour say little about strangers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from face_det.classifiers import (
     TRAINING_SEED,
+    RowIndices,
     Targets,
     TemplateClassifier,
     TemplateScores,
@@ -24,15 +25,15 @@ from face_det.classifiers import (
 )
 from face_det.types import Encodings
 
-MAX_SCORES, MIN_SCORES = 4000, 400
-"""Trials of either sort, at most; more make nothing surer, and take time."""
+MAX_PHOTOS, MIN_PHOTOS = 4000, 400
+"""At most MAX_PHOTOS photos of either sort are compared: more make nothing surer, and take time."""
 
 MAX_COMPARISONS = 4_000_000
-"""Comparisons in them, unless LEAST are more."""
+"""At most this many comparisons are made, unless MIN_PHOTOS photos need more."""
 
 SAME_PERSON_RADIUS = 0.9
-"""Two photos of Unknown are taken for one person's within this part of the gate's distance, which one pair
-of strangers in ten thousand lies within."""
+"""Two photos of Unknown closer than this share of the gate distance are taken for one person's. One pair of
+strangers in ten thousand is as close."""
 
 BLOCK_PHOTOS = 500
 """Photos that are compared with all others at a time."""
@@ -42,43 +43,53 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class ComparisonScores:
-    """`genuine` (n, people), each row with its own person's score without that photo; `own` (n,) its
-    person; `impostor` (m, people), of which each person weighs 1 in all, by `weights` (m,)."""
+    """Scores of photos that a template has not seen.
+
+    In each row of `genuine`, shape (n, people), the score in column `genuine_person`, shape (n,), is the
+    photo's own person's. `impostor`, shape (m, people), has a row for each impostor's photo; `weights`,
+    shape (m,), add up to 1 for each impostor.
+    """
 
     genuine: TemplateScores
-    own: npt.NDArray[np.intp]
+    genuine_person: RowIndices
     impostor: TemplateScores
     weights: FloatArray
-    moments: float
-    """A template is made of so many moments, in the median."""
+    bursts: float
+    """The median number of bursts that a template is made of."""
 
     @property
-    def identities(self) -> int:
-        """Different people who are not the one they are compared with."""
+    def impostor_people(self) -> int:
+        """The number of different people among the impostors."""
         return round(float(self.weights.sum()))
 
     @property
-    def best(self) -> FloatArray:
-        """The highest score of each impostor trial."""
+    def best_impostor(self) -> FloatArray:
+        """The highest score of each impostor's photo, shape (m,)."""
         return self.impostor.max(axis=1) if self.impostor.size else np.empty(0)
 
     @property
-    def people(self) -> int:
-        """Among how many people an impostor is compared."""
+    def enrolled_people(self) -> int:
+        """The number of people with a template."""
         return int(self.genuine.shape[1])
 
 
 def score_comparisons(classifier: TemplateClassifier, X: Encodings, y: Targets) -> ComparisonScores:
-    """The trials that the classifier's own training photos X, shape (n, d), of people y make.
+    """Compare the classifier's own training photos X, shape (n, d), of people y, shape (n,), with templates.
 
-    Photos that do not belong to their person take no part. A person of one moment only is in no
-    genuine trial, since nothing would be left of their template.
+    Photos that do not belong to their person are left out. A person with only one burst has no genuine
+    score, because nothing would be left of their template.
+
+    >>> X = np.eye(4, 8) + np.eye(4, 8, k=4)
+    >>> y = np.array([0, 0, 1, 1])
+    >>> scores = score_comparisons(TemplateClassifier().fit(X, y), X, y)
+    >>> scores.genuine.shape, scores.impostor_people, scores.bursts
+    ((4, 2), 2, 2.0)
     """
     enrolled = classifier.enrolled_
     column = np.full(len(classifier.templates_), -1)
     column[enrolled] = np.arange(len(enrolled))
-    most = max(MIN_SCORES, min(MAX_SCORES, MAX_COMPARISONS // max(len(enrolled), 1)))
-    rows = _sample_rows(np.flatnonzero(classifier.moment_ >= 0), most)
+    most = max(MIN_PHOTOS, min(MAX_PHOTOS, MAX_COMPARISONS // max(len(enrolled), 1)))
+    rows = _sample_rows(np.flatnonzero(classifier.burst_ >= 0), most)
     strangers = _sample_rows(np.flatnonzero(column[y] < 0), most)
     scores = classifier.scores(X[rows])[:, enrolled]
     own = column[y[rows]]
@@ -87,10 +98,8 @@ def score_comparisons(classifier: TemplateClassifier, X: Encodings, y: Targets) 
     genuine = others.copy()
     genuine[np.arange(len(rows)), own] = _genuine_scores(classifier, X[rows], y[rows], rows)
     usable = np.isfinite(genuine[np.arange(len(rows)), own])
-    impostor, weights = (
-        [classifier.scores(X[strangers])[:, enrolled]],
-        [_unknown_weights(classifier, X, strangers)],
-    )
+    impostor = [classifier.scores(X[strangers])[:, enrolled]]
+    weights = [_unknown_weights(classifier, X, strangers)]
     if len(enrolled) > 1:
         impostor.append(others)
         weights.append(1 / np.bincount(own)[own])
@@ -99,42 +108,41 @@ def score_comparisons(classifier: TemplateClassifier, X: Encodings, y: Targets) 
         own[usable],
         np.concatenate(impostor),
         np.concatenate(weights),
-        float(np.median(classifier.moments_[enrolled])),
+        float(np.median(classifier.burst_counts_[enrolled])),
     )
 
 
 def _genuine_scores(
-    classifier: TemplateClassifier, photos: Encodings, person: Targets, rows: npt.NDArray[np.intp]
+    classifier: TemplateClassifier, photos: Encodings, person: Targets, rows: RowIndices
 ) -> FloatArray:
-    """Of photos against the template of their person's other moments; -inf if there is none."""
-    count = classifier.moments_[person]
+    """Score photos against the template of their person's other bursts; -inf if there is none."""
+    count = classifier.burst_counts_[person]
     mean = classifier.lengths_[person][:, None] * classifier.templates_[person]
-    moment = classifier.moment_means_[classifier.moment_[rows]]
+    burst = classifier.burst_means_[classifier.burst_[rows]]
     with np.errstate(divide="ignore", invalid="ignore"):
-        without = (count[:, None] * mean - moment) / (count[:, None] - 1)
-        # The mean of more moments is shorter, and its direction that much nearer to new photos.
+        without = (count[:, None] * mean - burst) / (count[:, None] - 1)
+        # A mean of more bursts is shorter, and its direction is that much nearer to new photos.
         nearer = without / classifier.lengths_[person][:, None]
-        scores = similarity_to_score(
-            np.einsum("nd,nd->n", normalise_encodings(photos), nearer - classifier.common)
-        )
+        template = nearer - classifier.mean_face_or_zero
+        scores = similarity_to_score(np.einsum("nd,nd->n", normalise_encodings(photos), template))
     return np.where(count > 1, scores, -np.inf)
 
 
-def _unknown_weights(classifier: TemplateClassifier, X: Encodings, rows: npt.NDArray[np.intp]) -> FloatArray:
-    """Of photos of Unknown: 1 by the number of those, itself among them, that are likely of that person."""
+def _unknown_weights(classifier: TemplateClassifier, X: Encodings, rows: RowIndices) -> FloatArray:
+    """Weigh each photo of Unknown by 1 / the number of photos, itself included, likely of the same person."""
     photos = normalise_encodings(X[rows]).astype(np.float32)
     near = SAME_PERSON_RADIUS * classifier.gate_distance / mean_norm(X)
     likely = 1 - near**2 / 2
     counts = [
-        (photos[at : at + BLOCK_PHOTOS] @ photos.T > likely).sum(axis=1)
-        for at in range(0, len(rows), BLOCK_PHOTOS)
+        (photos[start : start + BLOCK_PHOTOS] @ photos.T > likely).sum(axis=1)
+        for start in range(0, len(rows), BLOCK_PHOTOS)
     ]
-    # A photo without a direction is near to none, not even to itself.
+    # An encoding of zeros is near nothing, not even itself.
     weights: FloatArray = 1 / np.maximum(np.concatenate([np.empty(0), *counts]), 1)
     return weights
 
 
-def _sample_rows(rows: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+def _sample_rows(rows: RowIndices, most: int) -> RowIndices:
     if len(rows) <= most:
         return rows
     chosen = np.random.default_rng(TRAINING_SEED).choice(rows, most, replace=False)

@@ -16,7 +16,7 @@ from face_det.types import UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class NamingCounts:
-    """Photos of people, so many of them named rightly and wrongly; of strangers, so many named."""
+    """How many photos of people were named, rightly and wrongly, and how many of strangers."""
 
     people: int
     right: int
@@ -27,27 +27,31 @@ class NamingCounts:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutResult:
-    """What a classifier said about the photos held out: who it was, who is likeliest, how likely that is,
-    and, by a rule, who is named (None: nobody), one entry for each of them."""
+    """What a classifier made of the photos held out, one entry for each photo.
+
+    `true` is who it shows, `predicted` the likeliest person, `probability` how likely that person is, and
+    `names_by_rule` returns who is named under a rule (None: nobody).
+    """
 
     true: tuple[str, ...]
-    said: tuple[str, ...]
+    predicted: tuple[str, ...]
     probability: npt.NDArray[np.float64]
-    decided: Callable[[DecisionRule], Sequence[str | None]]
+    names_by_rule: Callable[[DecisionRule], Sequence[str | None]]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everybody who was shown or said, sorted: rows and columns of `matrix`."""
-        return tuple(sorted({*self.true, *self.said}))
+        """Everybody shown or predicted, sorted: the rows and columns of `matrix`."""
+        return tuple(sorted({*self.true, *self.predicted}))
 
     @property
     def accuracy(self) -> float:
-        """Share of photos whose likeliest person is the right one, however unlikely."""
-        return float(np.mean([true == said for true, said in zip(self.true, self.said, strict=True)]))
+        """The share of photos whose likeliest person is the right one, however unlikely."""
+        pairs = zip(self.true, self.predicted, strict=True)
+        return float(np.mean([true == predicted for true, predicted in pairs]))
 
     def named(self, rule: DecisionRule) -> NamingCounts:
-        """What becomes of them as the daemon decides by that rule; Unknown is nobody's name."""
-        pairs = [*zip(self.true, self.decided(rule), strict=True)]
+        """Count who is named if the daemon decides by that rule; Unknown is nobody's name."""
+        pairs = [*zip(self.true, self.names_by_rule(rule), strict=True)]
         people = [(true, given) for true, given in pairs if true != UNKNOWN]
         given = [(true, name) for true, name in people if name not in (None, UNKNOWN)]
         right = sum(true == name for true, name in given)
@@ -56,20 +60,20 @@ class HeldOutResult:
         return NamingCounts(len(people), right, len(given) - right, len(strangers), named)
 
     def matrix(self) -> npt.NDArray[np.int64]:
-        """Photos by true (row) and said (column) person, in the order of `names`."""
+        """Return the confusion matrix, true person (row) by predicted person (column), ordered as `names`."""
         names = np.array(self.names)
         counts = np.zeros((len(names), len(names)), dtype=np.int64)
-        np.add.at(counts, (np.searchsorted(names, self.true), np.searchsorted(names, self.said)), 1)
+        np.add.at(counts, (np.searchsorted(names, self.true), np.searchsorted(names, self.predicted)), 1)
         return counts
 
     def report(self) -> Mapping[str, Any]:
-        """scikit-learn's classification report: precision, recall, f1-score and support a person."""
+        """Return scikit-learn's classification report: precision, recall, F1 score and support a person."""
         found: Mapping[str, Any] = classification_report(
-            self.true, self.said, labels=self.names, output_dict=True, zero_division=0
+            self.true, self.predicted, labels=self.names, output_dict=True, zero_division=0
         )
         return found
 
     def report_text(self) -> str:
-        """The same as a table."""
-        text: str = classification_report(self.true, self.said, labels=self.names, zero_division=0)
+        """Return the classification report as a table."""
+        text: str = classification_report(self.true, self.predicted, labels=self.names, zero_division=0)
         return text

@@ -1,4 +1,4 @@
-"""Masked copies of photos: drawn onto the face that each photo is about, and trained on as well."""
+"""Masked copies of photos: the face of each photo gets a mask, and the copy is trained on as well."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from face_det.nets import Compute
 from face_det.types import Detection, Face, Rgb
 
 MASKED_CHANGE = "masked"
-"""The change, among those that are made to photos."""
+"""The name of this change, among the changes made to photos."""
 
 
 class FaceMasker:
-    """Draws masks; finds the points of a face by itself. Raises WeightsError without YuNet's weights."""
+    """Draws masks, and finds the landmarks it needs. Raises WeightsError if YuNet's weights are missing."""
 
     def __init__(self, compute: Compute) -> None:
-        self._upright = FaceAligner(compute)
+        self._aligner = FaceAligner(compute)
 
     def __call__(self, rgb: Rgb, face: Face) -> Rgb:
-        """The photo with a mask on that face."""
-        points = self._upright.points(rgb, face.box)
+        """Return the photo, shape (h, w, 3), with a mask on that face."""
+        points = self._aligner.find_landmarks(rgb, face.box)
         if points is None:
-            # Where they are in a chip, led back into the picture: dlib's landmarks say how it lies.
-            matrix = self._upright.matrix(rgb, Detection(face.box, face.score))
-            turn, shift = matrix[:, :2], matrix[:, 2]
-            points = np.linalg.solve(turn, (ARCFACE_TEMPLATE - shift).T).T
+            # Map the points of an aligned crop back into the picture; dlib's landmarks say how it lies.
+            matrix = self._aligner.find_transform(rgb, Detection(face.box, face.score))
+            rotation, shift = matrix[:, :2], matrix[:, 2]
+            points = np.linalg.solve(rotation, (ARCFACE_TEMPLATE - shift).T).T
         return draw_mask(rgb, points)
 
 
@@ -45,19 +45,20 @@ def add_masked_copies(
     jobs: int,
     on_progress: Callable[[int, int], None],
 ) -> Gallery:
-    """The gallery, and the encodings of a masked copy of each photo in the dataset that has one face.
+    """Add the encodings of a masked copy of each photo in the dataset that shows exactly one face.
 
-    `engine` is one to enrol with: what it makes of a copy and the gallery does not have is let go. A copy
-    in which no face is found any more is left out. Raises ModelMismatch if the gallery was made by another
-    network, DataError for a dataset that cannot be read or of which nothing is left, and what the networks
-    raise.
+    `engine` is one to enrol with; encodings of embedders that the gallery lacks are dropped. A copy in which
+    no face is found any more is left out. on_progress gets (done, total). Returns a new gallery.
+
+    Raises ModelMismatch if another network made the gallery, DataError if the dataset cannot be read or no
+    copy is left, and whatever the networks raise.
     """
     for embedder, made_by in split_fingerprint(engine.fingerprint).items():
-        noted = gallery.fingerprint_of(embedder) if embedder in gallery.embedders else None
-        if noted not in (None, made_by):
-            raise ModelMismatch(f"encodings: must be of {made_by}, got {noted}; run 'face-det encode'")
+        recorded = gallery.fingerprint_of(embedder) if embedder in gallery.embedders else None
+        if recorded not in (None, made_by):
+            raise ModelMismatch(f"encodings: must be of {made_by}, got {recorded}; run 'face-det encode'")
     photos = [(name, path) for name, paths in list_photos(dataset).items() for path in paths]
-    outcomes = encode_portraits(
+    results = encode_portraits(
         [path for _, path in photos],
         engine,
         cache,
@@ -66,11 +67,11 @@ def add_masked_copies(
         jobs=jobs,
         on_progress=on_progress,
     )
-    found = [(name, outcomes[path, MASKED_CHANGE].encoding) for name, path in photos]
+    found = [(name, results[path, MASKED_CHANGE].encoding) for name, path in photos]
     rows = [(name, encoding) for name, encoding in found if encoding is not None]
     if not rows:
         raise DataError(
-            f"{dataset}: must hold photos whose face is found behind a mask, too, got none of {len(photos)}"
+            f"{dataset}: must hold photos whose face is found behind a mask, got none of {len(photos)}"
         )
     masks = Gallery.from_rows([row for _, row in rows], [name for name, _ in rows], engine.fingerprint)
     kept = [name for name in gallery.embedders if name in masks.embedders and name != DLIB_AND_SFACE]

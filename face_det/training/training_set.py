@@ -23,8 +23,8 @@ from face_det.classifiers import (
 from face_det.embedders import distance_thresholds
 from face_det.gallery import Gallery
 from face_det.recognition import Model, ModelCard, Verifier, assemble_model, installed_versions
-from face_det.training import calibration
 from face_det.training.background import load_mean_face
+from face_det.training.calibration import calibrate_verifier
 from face_det.types import UNKNOWN, Classifier, Encodings
 
 TEMPLATE_RECIPE = "template"
@@ -32,7 +32,7 @@ TEMPLATE_RECIPE = "template"
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Encodings `X` (n, d) of one embedder, and `y` (n,), whose each is: numbers of `people`."""
+    """Encodings `X`, shape (n, d), of one embedder, and whose each is: `y`, shape (n,), numbers `people`."""
 
     X: Encodings
     y: Targets
@@ -42,58 +42,56 @@ class TrainingSet:
     false_accept_rate: float
 
     @classmethod
-    def of(cls, gallery: Gallery, embedder: str, false_accept_rate: float) -> TrainingSet:
-        """Of the encodings that an embedder made."""
+    def from_gallery(cls, gallery: Gallery, embedder: str, false_accept_rate: float) -> TrainingSet:
+        """Take an embedder's encodings from a gallery; raises BadEncodings if it has none."""
         people, y = _number_people(gallery)
-        noted = gallery.fingerprint_of(embedder)
-        return cls(gallery.of(embedder), y, people, embedder, noted, false_accept_rate)
+        fingerprint = gallery.fingerprint_of(embedder)
+        return cls(gallery.of(embedder), y, people, embedder, fingerprint, false_accept_rate)
 
     @property
     def strangers(self) -> int | None:
-        """The number of Unknown, if there are photos of strangers."""
+        """The number of Unknown; None if there are no photos of strangers."""
         return self.people.index(UNKNOWN) if UNKNOWN in self.people else None
 
-    def again(self, asked: RowIndices, learnt: RowIndices) -> npt.NDArray[np.bool_]:
-        """Which of these photos are of a moment of which the same person's are learnt."""
+    def in_training_burst(self, rows: RowIndices, training: RowIndices) -> npt.NDArray[np.bool_]:
+        """Find which of `rows`, shape (m,), are of a burst with a training row of the same person: (m,)."""
         near = burst_distance(self.X, distance_thresholds(self.embedder))
-        return in_same_burst(self.X[asked], self.y[asked], self.X[learnt], self.y[learnt], near)
+        return in_same_burst(self.X[rows], self.y[rows], self.X[training], self.y[training], near)
 
-    def recipe(self, name: str) -> Recipe:
-        """A recipe of the menu for these encodings."""
-        options: dict[str, Any] = {"geometry": distance_thresholds(self.embedder)}
+    def make_recipe(self, name: str) -> Recipe:
+        """Make a recipe of the menu for these encodings; raises ConfigError for an unknown name."""
+        options: dict[str, Any] = {"distances": distance_thresholds(self.embedder)}
         if name == TEMPLATE_RECIPE:
             options |= {"strangers": self.strangers, "mean_face": load_mean_face(self.embedder)}
         recipe: Recipe = CLASSIFIERS.create(name, **options)
         return recipe
 
-    def card(self, kind: str, recipe: str, params: Mapping[str, Any]) -> ModelCard:
-        """Dated now."""
+    def make_model(self, fitted: Classifier, kind: str, recipe: str, params: Mapping[str, Any]) -> Model:
+        """Make the model of a classifier fitted to this set: with a card dated now, and with a verifier."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return ModelCard(kind, recipe, dict(params), self.people, self.fingerprint, now, installed_versions())
+        versions = installed_versions()
+        card = ModelCard(kind, recipe, dict(params), self.people, self.fingerprint, now, versions)
+        return assemble_model(fitted, card, self._make_verifier(fitted))
 
-    def model(self, fitted: Classifier, kind: str, recipe: str, params: Mapping[str, Any]) -> Model:
-        """The model of a classifier that was trained on all photos, with what decides."""
-        return assemble_model(fitted, self.card(kind, recipe, params), self.verifier(fitted))
-
-    def verifier(self, fitted: Classifier) -> Verifier | None:
-        """The templates, calibrated, and the threshold; None if nobody but Unknown is there."""
+    def _make_verifier(self, fitted: Classifier) -> Verifier | None:
+        """Make the calibrated templates and the threshold; None if there is nobody but Unknown."""
         if self.people == (UNKNOWN,):
             return None
-        return self._verified(fitted) if isinstance(fitted, TemplateClassifier) else self._beside
+        return self._calibrate(fitted) if isinstance(fitted, TemplateClassifier) else self._shared_verifier
 
     @functools.cached_property
-    def _beside(self) -> Verifier:
-        """What decides beside a classifier that is no template: the same for all of them."""
-        made = self.recipe(TEMPLATE_RECIPE).refit(self.X, self.y, {})
-        assert isinstance(made, TemplateClassifier)
-        return self._verified(made)
+    def _shared_verifier(self) -> Verifier:
+        """The verifier beside every classifier that is not a template."""
+        template = self.make_recipe(TEMPLATE_RECIPE).refit(self.X, self.y, {})
+        assert isinstance(template, TemplateClassifier)
+        return self._calibrate(template)
 
-    def _verified(self, template: TemplateClassifier) -> Verifier:
-        return calibration.calibrate_verifier(template, self.X, self.y, self.embedder, self.false_accept_rate)
+    def _calibrate(self, template: TemplateClassifier) -> Verifier:
+        return calibrate_verifier(template, self.X, self.y, self.embedder, self.false_accept_rate)
 
 
 def _number_people(gallery: Gallery) -> tuple[tuple[str, ...], Targets]:
-    """Names, sorted as a LabelEncoder sorts them, and the number of each photo's."""
+    """The names, sorted as a LabelEncoder sorts them, and the number of each photo's person."""
     people = gallery.people
     numbers = {name: number for number, name in enumerate(people)}
     return people, np.array([numbers[name] for name in gallery.names], dtype=np.int64)

@@ -29,7 +29,7 @@ def sure(params: Mapping[str, Any], test: RowIndices) -> PersonScores:
     return proba
 
 
-def raced(
+def search_counted(
     candidates: list[dict[str, Any]], rounds: list[HalvingRound], jobs: int = 1
 ) -> tuple[Any, list[Any]]:
     seen: list[tuple[int, int, int, int]] = []
@@ -61,13 +61,13 @@ def test_the_better_ones_go_on(jobs: int) -> None:
     """Those with the least loss in a round see the next one; the total is known from the start."""
     candidates = [{"name": n, "p": 0.4 + 0.1 * n, "wrong": 99} for n in range(5)]
     rounds = [HalvingRound(kept=2, folds=2, photos=30), HalvingRound()]
-    found, seen = raced(candidates, rounds, jobs)
+    found, seen = search_counted(candidates, rounds, jobs)
     assert sorted(name for name, *_, number in seen if number == 0) == sorted([0, 1, 2, 3, 4] * 2)
     assert sorted(name for name, *_, number in seen if number == 1) == sorted([3, 4] * 5)
     assert found.params["name"] == 4
     assert max(train + test for _, train, test, number in seen if number == 0) <= 30
     assert {train + test for _, train, test, number in seen if number == 1} == {len(Y)}
-    assert len(found.answers) == len(Y)
+    assert len(found.scores) == len(Y)
 
 
 def test_accuracy_decides_in_the_end_and_loss_among_equals() -> None:
@@ -75,10 +75,10 @@ def test_accuracy_decides_in_the_end_and_loss_among_equals() -> None:
     often = {"name": 0, "p": 0.5, "wrong": 60}
     surely = {"name": 1, "p": 0.99, "wrong": 20}
     both = {"name": 2, "p": 0.9, "wrong": 60}
-    assert raced([surely, often], [HalvingRound()])[0].params is not surely
-    assert raced([surely, often], [HalvingRound()])[0].params == often
-    assert raced([surely, often, both], [HalvingRound()])[0].params == both
-    assert raced([often, dict(often, name=5)], [HalvingRound()])[0].params["name"] == 0
+    assert search_counted([surely, often], [HalvingRound()])[0].params is not surely
+    assert search_counted([surely, often], [HalvingRound()])[0].params == often
+    assert search_counted([surely, often, both], [HalvingRound()])[0].params == both
+    assert search_counted([often, dict(often, name=5)], [HalvingRound()])[0].params["name"] == 0
 
 
 def test_some_photos_are_fairly_shared_out() -> None:

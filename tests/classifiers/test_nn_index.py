@@ -107,12 +107,12 @@ def test_byte_products_are_exact_at_the_ends() -> None:
     assert np.array_equal(Int8MatMul(matrix)(asked), expected)
 
 
-def test_nearest_asks_the_lookup_of_many() -> None:
+def test_nearest_searches_the_index_of_many() -> None:
     """With several blocks of photos the person found is that of the closest photo."""
     X, y = drawn("heap", 3210), np.random.default_rng(5).integers(0, 300, 3210)
     classifier = NearestClassifier().fit(X, y)
     asked = drawn("heap", 6, seed=4).astype(np.float64)
     distances, rows = measured(X, asked, 1)
-    person, found = classifier.closest(asked)
+    person, found = classifier.find_closest(asked)
     assert np.array_equal(classifier.classes_[person], y[rows[:, 0]])
     assert np.array_equal(found, distances[:, 0])

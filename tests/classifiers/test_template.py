@@ -20,7 +20,7 @@ def test_a_burst_counts_as_one_photo() -> None:
     classifier = TemplateClassifier().fit(X, np.zeros(104, int))
     even = normalise_encodings(normalise_encodings(np.vstack([four, burst[:1]])).sum(axis=0))
     assert classifier.templates_[0] @ even > 0.9999
-    assert len(np.unique(classifier.moment_)) == 5
+    assert len(np.unique(classifier.burst_)) == 5
 
 
 def test_moments_are_linked_one_by_one() -> None:
@@ -33,13 +33,13 @@ def test_somebody_elses_photo_is_left_out() -> None:
     """One of Bob's among nine of Alice's is no part of her template; all of her own are."""
     X = np.vstack([photos("Alice", 9), photos("Bob", 1)])
     classifier = TemplateClassifier().fit(X, np.zeros(10, int))
-    assert classifier.belongs_.tolist() == [True] * 9 + [False]
+    assert classifier.inlier_.tolist() == [True] * 9 + [False]
 
 
 def test_with_three_photos_nobody_is_accused() -> None:
     """Two against one may be wrong about the one."""
     X = np.vstack([photos("Alice", 2), photos("Bob", 1)])
-    assert TemplateClassifier().fit(X, np.zeros(3, int)).belongs_.all()
+    assert TemplateClassifier().fit(X, np.zeros(3, int)).inlier_.all()
 
 
 def test_strangers_have_no_template() -> None:
@@ -91,4 +91,4 @@ def test_many_photos_of_one_person_are_quick_to_learn() -> None:
     """Beyond a size photos are not compared each with each: 3,000 are taken as they are."""
     X = np.random.default_rng(0).normal(size=(3000, 128))
     classifier = TemplateClassifier().fit(X, np.zeros(3000, int))
-    assert len(np.unique(classifier.moment_)) == 3000
+    assert len(np.unique(classifier.burst_)) == 3000

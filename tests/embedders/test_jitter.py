@@ -91,7 +91,7 @@ def test_fast_is_always_the_same(fast: DlibResnetEmbedder, chips: list[Rgb]) -> 
 def test_resamples_are_small_changes_of_the_chip(chips: list[Rgb], jitter: str) -> None:
     """As many as asked for, in the chip's size, all different, some mirrored; the chip is not changed."""
     chip = chips[0].copy()
-    found = list(specs.JITTERS.create(jitter).resampled(chip, 45))
+    found = list(specs.JITTERS.create(jitter).resample(chip, 45))
     assert [(sample.shape, sample.dtype) for sample in found] == [((150, 150, 3), np.uint8)] * 45
     assert len({sample.tobytes() for sample in found}) == 45
     as_is = [np.abs(chip.astype(int) - sample).mean() for sample in found]
@@ -110,7 +110,7 @@ def test_no_more_than_a_batch_is_in_memory(
     most = 0
 
     class Jitter:
-        def resampled(self, chip: Rgb, count: int) -> Iterator[Rgb]:
+        def resample(self, chip: Rgb, count: int) -> Iterator[Rgb]:
             for _ in range(count):
                 sample = np.full((1, 1, 3), chip[0, 0, 0])
                 samples.append(weakref.ref(sample))

@@ -102,10 +102,10 @@ def test_without_yunets_points_dlibs_will_do(
     for name in ("obama", "biden", "grace_hopper"):
         rgb = pictures[name]
         (found,) = specs.DETECTORS.create("hog").detect(rgb, 0)
-        usual = upright.matrix(rgb, found)
+        usual = upright.find_transform(rgb, found)
         with monkeypatch.context() as patch:
             patch.setattr(upright, "points", lambda rgb, box: None)
-            other = upright.matrix(rgb, found)
+            other = upright.find_transform(rgb, found)
         middle = np.append(detect_dlib_points(rgb, found.box).mean(axis=0), 1)
         assert np.abs(usual @ middle - other @ middle).max() < 4
         assert np.linalg.det(other[:, :2]) == pytest.approx(np.linalg.det(usual[:, :2]), rel=0.25)
@@ -117,13 +117,13 @@ def test_a_neighbour_is_not_taken(pictures: Mapping[str, Rgb]) -> None:
     (found,) = YunetDetector().detect(rgb)
     box = found.box
     upright = FaceAligner()
-    points = upright.points(rgb, box)
+    points = upright.find_landmarks(rgb, box)
     assert points is not None
     assert found.landmarks is not None
     apart = np.linalg.norm(found.landmarks[0] - found.landmarks[1])
     assert np.abs(points - found.landmarks).max() < 0.2 * apart
     beside = box.shifted(0.8 * box.width, 0)
-    assert upright.points(rgb, beside) is None
+    assert upright.find_landmarks(rgb, beside) is None
 
 
 STRANGE = [

@@ -250,5 +250,5 @@ def test_a_damaged_rule_is_refused(damage: dict, tmp_path: Path) -> None:
     classifier, labels = model_file.dump_model(model)
     (tmp_path / "c").write_bytes(classifier)
     (tmp_path / "l").write_bytes(labels)
-    with pytest.raises(ModelMismatch, match="rule of decision"):
+    with pytest.raises(ModelMismatch, match="intact verifier"):
         model_file.load_model(tmp_path / "c", tmp_path / "l")

@@ -41,16 +41,16 @@ def test_photos_of_one_moment_do_not_vouch_for_each_other() -> None:
     y = np.repeat([0, 1], [5, 4])
     classifier = TemplateClassifier().fit(X, y)
     made = comparison_scores.score_comparisons(classifier, X, y)
-    assert set(made.own.tolist()) == {1}
-    assert made.moments == 2.5
+    assert set(made.genuine_person.tolist()) == {1}
+    assert made.bursts == 2.5
 
 
 def test_impostors_are_strangers_and_other_people_each_once() -> None:
     """150 strangers and 12 people among the other 11, however many photos they have."""
     made = comparison_scores.score_comparisons(*fitted(FAMILY))
-    assert made.identities == 162
+    assert made.impostor_people == 162
     assert len(made.impostor) == 150 + 72
-    assert made.people == 12
+    assert made.enrolled_people == 12
 
 
 @pytest.mark.parametrize("photos_each", ["copies", "photos"])
@@ -65,7 +65,7 @@ def test_a_stranger_counts_once_however_many_photos(photos_each: str) -> None:
     y = np.concatenate([np.repeat([0, 1, 2], 5), np.full(500, 3)])
     classifier = TemplateClassifier(strangers=3).fit(X, y)
     made = comparison_scores.score_comparisons(classifier, X, y)
-    assert made.identities <= 3 + 3 * 5
+    assert made.impostor_people <= 3 + 3 * 5
     found = calibration.threshold_for_rate(made, "dlib_resnet", 0.002)
     alone = comparison_scores.score_comparisons(TemplateClassifier().fit(X[:15], y[:15]), X[:15], y[:15])
     assert found == calibration.threshold_for_rate(alone, "dlib_resnet", 0.002)
@@ -104,18 +104,19 @@ def test_a_lower_rate_is_a_higher_threshold() -> None:
 def test_without_impostors_the_background_says_it() -> None:
     """One person, no strangers: the threshold of any such family, not a guess and not an error."""
     made = comparison_scores.score_comparisons(*fitted({"Alice": 4}))
-    assert made.identities == 0
+    assert made.impostor_people == 0
     known = load_background("dlib_resnet", 4)
     assert known is not None
     found = calibration.threshold_for_rate(made, "dlib_resnet", 0.002)
-    assert float(known.beyond(found, 1)) == pytest.approx(0.002, rel=0.01)
+    assert float(known.probability_above(found, 1)) == pytest.approx(0.002, rel=0.01)
 
 
 def test_more_people_more_chances_for_a_stranger() -> None:
     """The threshold of a crowd is higher than a family's, by the background alone."""
     known = load_background("sface", 4)
     assert known is not None
-    assert float(known.beyond(-0.3, 40)) == pytest.approx(1 - (1 - float(known.beyond(-0.3, 1))) ** 40)
+    one, forty = (float(known.probability_above(-0.3, people)) for people in (1, 40))
+    assert forty == pytest.approx(1 - (1 - one) ** 40)
     few, many = (calibration.threshold_for_rate(_nobody_seen(people), "sface", 0.002) for people in (2, 200))
     assert few is not None
     assert many is not None
@@ -142,7 +143,8 @@ def test_a_family_member_among_the_strangers_does_not_raise_it_far() -> None:
     )
     assert before is not None
     assert after is not None
-    assert after - before < 0.15 < comparison_scores.score_comparisons(again, dirty, y).best.max() - before
+    best = comparison_scores.score_comparisons(again, dirty, y).best_impostor.max()
+    assert after - before < 0.15 < best - before
 
 
 def test_probabilities_are_right_as_often_as_they_say() -> None:
@@ -194,15 +196,17 @@ def test_background_of_strangers_is_its_own_tail() -> None:
     for embedder in ("dlib_resnet", "sface"):
         known = load_background(embedder, 5)
         assert known is not None
-        drawn = known.strangers(10, 20_000)
+        drawn = known.impostor_scores(10, 20_000)
         for part in (0.5, 0.1, 0.01):
             at = float(np.quantile(drawn, 1 - part))
-            assert float(known.beyond(at, 10)) == pytest.approx(part, rel=0.1)
+            assert float(known.probability_above(at, 10)) == pytest.approx(part, rel=0.1)
 
 
 def test_background_grows_with_the_photos() -> None:
-    """A template of more moments is nearer to its person, also beyond the tables."""
-    middles = [float(np.median(load_background("sface", count).own(100))) for count in (1, 2, 3, 4, 5, 20)]
+    """A template of more bursts is nearer to its person, also beyond the tables."""
+    middles = [
+        float(np.median(load_background("sface", count).genuine_scores(100))) for count in (1, 2, 3, 4, 5, 20)
+    ]
     assert middles == sorted(middles)
     assert len(set(middles)) == 6
 
