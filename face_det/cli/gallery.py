@@ -14,6 +14,7 @@ from face_det.cli.connect import ConfigSource, config_option
 from face_det.cli.progress import show_progress
 from face_det.cli.terminal import make_printable
 from face_det.config import Config
+from face_det.engine import build_engine
 from face_det.errors import CannotWrite, DataError
 from face_det.gallery import (
     QUARANTINED_FROM,
@@ -27,6 +28,7 @@ from face_det.gallery import (
     list_quarantined,
     plan_quarantine,
     quarantine_photos,
+    require_photos,
     restore_photos,
     select_findings,
 )
@@ -166,9 +168,10 @@ def _check(dataset: Path, config: Config, jobs: int) -> DatasetCheck:
     """Check a dataset. Another one than the configured one must not push its photos out of the caches."""
     configured = dataset == config.dataset_path.absolute()
     encodings = config.encodings_path.absolute() if configured else None
-    options = build_enrolment_options(config)
+    require_photos(dataset)  # before the networks are loaded
+    engine = build_engine(build_enrolment_options(config))
     with show_progress() as on_progress:
-        return check_dataset(dataset, options, encodings, jobs=jobs, on_progress=on_progress)
+        return check_dataset(dataset, engine, encodings, jobs=jobs, on_progress=on_progress)
 
 
 def _quarantine(place: Path, config: Config, chosen: dict[Path, Finding]) -> QuarantineResult:

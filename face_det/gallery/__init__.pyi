@@ -7,6 +7,7 @@ from .check.run import QUARANTINED_FROM as QUARANTINED_FROM
 from .check.run import DatasetCheck as DatasetCheck
 from .check.run import check_dataset as check_dataset
 from .check.run import plan_quarantine as plan_quarantine
+from .check.run import require_photos as require_photos
 from .check.run import select_findings as select_findings
 from .dataset import check_person_name as check_person_name
 from .dataset import has_person_folder as has_person_folder

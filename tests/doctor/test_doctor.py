@@ -154,7 +154,7 @@ def test_kernels_that_compute_wrongly_are_a_warning(monkeypatch):
 
 def test_advice_stands_under_what_is_well(monkeypatch, folder):
     """Without kernels the doctor ends well, and its page still says how to have them."""
-    without = "import sys; from face_det.nets.winograd import kernels; kernels._library = lambda: None; "
+    without = "import sys; from face_det.nets.winograd import kernels; kernels._load_library = lambda: None; "
     code = f"{without}from face_det.cli import run_cli; sys.argv[1:] = ['doctor']; sys.exit(run_cli())"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
@@ -266,7 +266,7 @@ def test_bf16_may_be_a_little_off(monkeypatch, off, state):
         box.shifted(off, 0), 1.0, 500.0, None, np.array(known_answer.ENCODINGS["hog"]) * known_answer.STEP
     )
     built = types.SimpleNamespace(faces=lambda views: [(seen,)], runtime="openvino bf16")
-    monkeypatch.setattr(engine, "build_engine", lambda options: built)
+    monkeypatch.setattr("face_det.engine.build_engine", lambda options: built)
     monkeypatch.setattr(known_answer, "BOXES", {"hog": box})
     (found,) = checks.check_known_answers(Compute(precision="bf16"))
     assert found.state is state

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, distance_thresholds
-from face_det.engine import EngineOptions, build_engine
+from face_det.engine import FaceEngine
 from face_det.errors import DataError, TryAgain
 from face_det.gallery.check.facts import collect_facts, facts_path
 from face_det.gallery.check.findings import CheckedPhoto, Finding, FindingKind, find_problems
@@ -40,9 +40,20 @@ class QuarantinePlan:
     linked: dict[Path, Path]
 
 
+def require_photos(dataset: Path) -> None:
+    """Raise DataError if there are no photos in dataset/NAME/.
+
+    >>> require_photos(Path("no such folder"))
+    Traceback (most recent call last):
+    face_det.errors.DataError: no such folder: must hold a folder of photos for each person, got none
+    """
+    if not list_photos(dataset):
+        raise DataError(f"{dataset}: must hold a folder of photos for each person, got none")
+
+
 def check_dataset(
     dataset: Path,
-    options: EngineOptions,
+    engine: FaceEngine,
     encodings: Path | None = None,
     *,
     jobs: int,
@@ -53,19 +64,17 @@ def check_dataset(
     Encodings and facts come from the caches beside the file `encodings` where they can. Without it, hidden
     ones in the dataset are used, so that the photos of another dataset are not dropped from its caches.
     `on_progress` is called with (step, photos done, photos in total), from `jobs` processes that encode.
-    Raises DataError for a dataset without photos, TryAgain if it changes meanwhile, and whatever building
-    the engine raises.
+    Raises DataError for a dataset without photos, TryAgain if it changes meanwhile, and whatever the
+    networks raise.
     """
+    require_photos(dataset)
     listed = [(name, path) for name, paths in list_photos(dataset).items() for path in paths]
-    if not listed:
-        raise DataError(f"{dataset}: must hold a folder of photos for each person, got none")
     encodings = dataset / ".encodings.pickle" if encodings is None else encodings
-    engine = build_engine(options)
     with EncodingCache(encoding_cache_path(encodings)) as cache:
         report = encode_dataset(
             dataset,
             cache,
-            options,
+            engine.options,
             jobs=jobs,
             on_progress=lambda done, total: on_progress("encoding", done, total),
             engine=engine,
