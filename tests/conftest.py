@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from face_det.detectors import DETECTORS
+from face_det.embedders import EMBEDDERS
+from face_det.nets.sessions import session
+from face_det.registry import Menu
 
 REPOSITORY = Path(__file__).parents[1]
 
 pytest_plugins = ["daemon_fixtures"]
+
+# Hundreds of tests start a Python. Each would compile every module that it imports again where
+# PYTHONDONTWRITEBYTECODE is set, which takes longer than the tests themselves. The environment is
+# for the workers and for what tests start, the rest for this process.
+BYTECODE = REPOSITORY / ".cache" / "bytecode"
+os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(BYTECODE)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def load_script(name: str) -> ModuleType:
@@ -36,3 +51,32 @@ def photos() -> dict[str, Path]:
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def _loaded() -> dict[Any, Any]:
+    """What `shared_networks` has loaded in this process."""
+    return {}
+
+
+@pytest.fixture
+def shared_networks(monkeypatch: pytest.MonkeyPatch, _loaded: dict[Any, Any]) -> None:
+    """Detectors, embedders and dlib's networks are loaded by the first test that asks for each, which
+    takes a second or two, and used by the others. For tests that are about something else than loading,
+    and that neither change an embedder nor ask for jitters of dlib's, whose random numbers go on."""
+    create, load_session = Menu.create, session.load_dlib_session
+
+    def once(make: Any, *key: Any) -> Any:
+        if key not in _loaded:
+            _loaded[key] = make()
+        return _loaded[key]
+
+    def created(menu: Menu[Any], name: str, **options: Any) -> Any:
+        if menu is not DETECTORS and menu is not EMBEDDERS:
+            return create(menu, name, **options)
+        return once(lambda: create(menu, name, **options), name, *sorted(options.items()))
+
+    monkeypatch.setattr(Menu, "create", created)
+    monkeypatch.setattr(
+        session, "load_dlib_session", lambda *which: once(lambda: load_session(*which), "session", *which)
+    )

@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 from face_det.cli.evaluate import command
 from face_det.errors import CannotWrite, DataError
 
+pytestmark = pytest.mark.usefixtures("shared_networks")
+
 
 @pytest.fixture
 def dataset(tmp_path: Path, photos: dict[str, Path]) -> Path:
@@ -185,11 +187,12 @@ def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> 
         shutil.copy(photos["t1"], dataset / "Unknown" / f"x{number:03}.jpg")
         with (dataset / "Unknown" / f"x{number:03}.jpg").open("ab") as file:
             file.write(bytes([number % 256, number // 256]))  # another photo to the cache
+    often = "from face_det.doors import cli, progress; progress.LINE_EVERY_S = 0.1; cli.main()"
     process = subprocess.Popen(
         [
             sys.executable,
-            "-m",
-            "face_det.cli.main",
+            "-c",
+            often,
             "evaluate",
             str(dataset),
             "--cache",

@@ -19,6 +19,8 @@ from face_det.gallery.check import facts
 from face_det.gallery.check import run as check_run
 from face_det.gallery.check.findings import Finding, FindingKind
 
+pytestmark = pytest.mark.usefixtures("shared_networks")
+
 SETTINGS = {"faceDetServer": {"faceDetModel": "hog", "numFaceImgUpsample": 0}}
 LAID = {
     "Obama": ("obama", "obama2", "obama3"),

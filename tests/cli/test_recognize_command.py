@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from face_det.cli import recognize
-from face_det.cli.main import COMMANDS
+from face_det.cli.main import COMMANDS, run_cli
 from face_det.config.load import load_config
 from face_det.media import image
 from face_det.service import assembly
@@ -35,22 +38,50 @@ def run(*arguments, cwd, **options):
     )
 
 
-@pytest.fixture
-def trained(tmp_path, photos):
-    """A folder with config.json and a model that knows Obama."""
-    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": SETTINGS}))
-    service = assembly.build_service(load_config(tmp_path / "config.json", {}))
+def run_here(*arguments, cwd, **environ):
+    """The same in this process, which loads networks once: another would take seconds for them."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        for name in [name for name in os.environ if name.startswith("FACE_DET_")]:
+            patch.delenv(name)
+        for name, text in environ.items():
+            patch.setenv(name, text)
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as end,
+        ):
+            run_cli(list(map(str, arguments)))
+    return subprocess.CompletedProcess(arguments, end.value.code or 0, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def once_trained(tmp_path_factory, photos):
+    """A folder with config.json and a model that knows Obama, to be copied."""
+    folder = tmp_path_factory.mktemp("trained") / "trained"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"faceDetServer": SETTINGS}))
+    service = assembly.build_service(load_config(folder / "config.json", {}))
     service.add_face("Obama", str(photos["obama"]))
+    return folder
+
+
+@pytest.fixture
+def trained(tmp_path, once_trained):
+    """A folder with config.json and a model that knows Obama."""
+    shutil.copytree(once_trained, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
+@pytest.mark.usefixtures("shared_networks")
 def test_table_json_and_pictures(trained, photos):
     """One command names the faces, as a table and as JSON, and writes legible copies."""
     table = run("recognize", photos["obama3"], photos["chelsea"], cwd=trained)
     assert (table.returncode, table.stderr) == (0, "")
     assert "Obama" in table.stdout
     assert "no_face" in table.stdout
-    done = run("recognize", photos["obama3"], "--json", "--annotate", "out", cwd=trained)
+    done = run_here("recognize", photos["obama3"], "--json", "--annotate", "out", cwd=trained)
     assert done.returncode == 0, done.stderr
     ((face,),) = [answer["faces"] for answer in json.loads(done.stdout)]
     assert face["face"] == "Obama"
@@ -58,10 +89,11 @@ def test_table_json_and_pictures(trained, photos):
     assert image.load_image(written).shape == image.load_image(photos["obama3"]).shape
 
 
+@pytest.mark.usefixtures("shared_networks")
 def test_bad_pictures_do_not_spoil_the_others(trained, photos):
     """Every picture is answered; those that could not be read are counted at the end, exit 65."""
     (trained / "text.jpg").write_text("no picture")
-    done = run("recognize", "missing.jpg", "text.jpg", photos["obama3"], "--json", cwd=trained)
+    done = run_here("recognize", "missing.jpg", "text.jpg", photos["obama3"], "--json", cwd=trained)
     assert done.returncode == 65
     missing, text, good = json.loads(done.stdout)
     assert "file not found" in missing["error"]
@@ -70,6 +102,7 @@ def test_bad_pictures_do_not_spoil_the_others(trained, photos):
     assert done.stderr == "face-det: 2 of 3 pictures could not be read; the table says why\n"
 
 
+@pytest.mark.usefixtures("shared_networks")
 def test_a_table_names_every_picture_in_full(trained, photos):
     """Long paths are folded and not cut, in a file and in a narrow terminal; brackets are no markup."""
     folder = trained / "a folder with a long name" / "[red] and one more"
@@ -77,10 +110,9 @@ def test_a_table_names_every_picture_in_full(trained, photos):
     for number in range(2):
         (folder / f"camera-at-the-front-door-{number}.jpg").write_bytes(photos["obama3"].read_bytes())
     for columns in ("", "60"):
-        environ = {**os.environ, "COLUMNS": columns} if columns else dict(os.environ)
-        command = [*FACE_DET, "recognize", str(folder), "text.jpg"]
+        environ = {"COLUMNS": columns} if columns else {}
         (trained / "text.jpg").write_text("no picture")
-        done = subprocess.run(command, cwd=trained, env=environ, capture_output=True, text=True, check=False)
+        done = run_here("recognize", folder, "text.jpg", cwd=trained, **environ)
         told = "".join(
             line.split("\u2502")[1].strip() for line in done.stdout.splitlines() if "\u2502" in line
         )
@@ -130,20 +162,22 @@ def test_a_full_disk_behind_stdout(trained):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("shared_networks")
 def test_a_folder_stands_for_its_pictures(trained, photos):
     """A folder is searched; an empty one is bad data."""
     (trained / "a" / "b").mkdir(parents=True)
-    empty = run("recognize", "a", cwd=trained)
+    empty = run_here("recognize", "a", cwd=trained)
     assert (empty.returncode, empty.stderr) == (65, "face-det: a: must hold images, got none\n")
     (trained / "a" / "b" / "one.JPG").write_bytes(photos["obama3"].read_bytes())
-    done = run("recognize", "a", "--json", cwd=trained)
+    done = run_here("recognize", "a", "--json", cwd=trained)
     assert [Path(answer["image"]).name for answer in json.loads(done.stdout)] == ["one.JPG"]
 
 
+@pytest.mark.usefixtures("shared_networks")
 def test_without_a_model(tmp_path, photos):
     """The faces are shown, and the end says why nobody is named: exit 69."""
     (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": SETTINGS}))
-    done = run("recognize", photos["obama3"], cwd=tmp_path)
+    done = run_here("recognize", photos["obama3"], cwd=tmp_path)
     assert done.returncode == 69
     assert "unrecognised" in done.stdout
     assert "no model is trained yet" in done.stderr

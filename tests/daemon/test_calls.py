@@ -11,28 +11,26 @@ import zerorpc
 from running import eventually
 
 
-def test_answers_in_the_shapes_of_the_verbs(launch, call):
+def test_answers_in_the_shapes_of_the_verbs(lasting, call):
     """Each verb answers the plain zerorpc client, over tcp as over ipc."""
-    daemon = launch()
-    assert call(daemon, "detect_faces", []) == "[]"
-    assert call(daemon, "detect_faces", [{"note": "ä"}]) == json.dumps([{"note": "ä"}])
-    assert call(daemon, "recognize", b"\xff\xd8", {"a": 1}) == [
+    assert call(lasting, "detect_faces", []) == "[]"
+    assert call(lasting, "detect_faces", [{"note": "ä"}]) == json.dumps([{"note": "ä"}])
+    assert call(lasting, "recognize", b"\xff\xd8", {"a": 1}) == [
         {"face": None, "bytes": 2, "options": {"a": 1}}
     ]
-    assert call(daemon, "recognize", "/a.jpg") == [{"face": None, "bytes": 6, "options": None}]
-    assert call(daemon, "add_face", "Ann", b"x") == {"name": "Ann", "images": 1}
-    assert call(daemon, "people") == [{"name": "Ann", "images": 3}]
-    assert call(daemon, "train", {}) == {"trained": True}
-    assert call(daemon, "train") == {"trained": True}
-    assert call(daemon, "reload")["model"]["classifier"] == "svm"
+    assert call(lasting, "recognize", "/a.jpg") == [{"face": None, "bytes": 6, "options": None}]
+    assert call(lasting, "add_face", "Ann", b"x") == {"name": "Ann", "images": 1}
+    assert call(lasting, "people") == [{"name": "Ann", "images": 3}]
+    assert call(lasting, "train", {}) == {"trained": True}
+    assert call(lasting, "train") == {"trained": True}
+    assert call(lasting, "reload")["model"]["classifier"] == "svm"
 
 
-def test_eight_clients_at_once_are_all_answered(launch):
+def test_eight_clients_at_once_are_all_answered(lasting):
     """8 clients with 20 calls each: every answer comes, and is that of its call."""
-    daemon = launch(workers=2)
 
     def many(number):
-        client = daemon.client()
+        client = lasting.client()
         try:
             return [client.detect_faces([{"note": f"{number}-{index}"}]) for index in range(20)]
         finally:
@@ -43,45 +41,41 @@ def test_eight_clients_at_once_are_all_answered(launch):
         assert caller.get(timeout=60) == [json.dumps([{"note": f"{number}-{index}"}]) for index in range(20)]
 
 
-def test_errors_travel_as_class_name_and_one_line(launch, call):
+def test_errors_travel_as_class_name_and_one_line(lasting, call):
     """An error on purpose keeps its name; its message is one line, and no traceback comes along."""
-    daemon = launch()
     with pytest.raises(zerorpc.RemoteError) as caught:
-        call(daemon, "detect_faces", [{"fail": ["BadImage", "a.jpg: must be JPEG,\ngot text"]}])
+        call(lasting, "detect_faces", [{"fail": ["BadImage", "a.jpg: must be JPEG,\ngot text"]}])
     assert (caught.value.name, caught.value.traceback) == ("BadImage", None)
     assert caught.value.msg == "a.jpg: must be JPEG, got text"
     assert str(caught.value) == "BadImage: a.jpg: must be JPEG, got text"
 
 
-def test_a_path_that_is_no_utf8_can_be_named_in_an_error(launch, call):
+def test_a_path_that_is_no_utf8_can_be_named_in_an_error(lasting, call):
     """Such a name cannot travel as it is, which must not hide the error."""
-    daemon = launch()
     with pytest.raises(zerorpc.RemoteError) as caught:
-        call(daemon, "detect_faces", [{"fail_at_path": b"\xff.jpg"}])
+        call(lasting, "detect_faces", [{"fail_at_path": b"\xff.jpg"}])
     assert (caught.value.name, caught.value.msg) == ("BadImage", "?.jpg: must be a picture")
 
 
-def test_an_unexpected_error_is_told_in_a_line_and_logged_in_full(launch, call):
+def test_an_unexpected_error_is_told_in_a_line_and_logged_in_full(lasting, call):
     """A bug in the service becomes InternalError outside, and one log record with its traceback here."""
-    daemon = launch()
     with pytest.raises(zerorpc.RemoteError) as caught:
-        call(daemon, "detect_faces", [{"fail": ["ZeroDivisionError", "private matters"]}])
+        call(lasting, "detect_faces", [{"fail": ["ZeroDivisionError", "private matters"]}])
     assert caught.value.name == "InternalError"
     assert caught.value.msg == "ZeroDivisionError inside the daemon; see its log"
     assert caught.value.traceback is None
-    (record,) = [line for line in daemon.log().splitlines() if "private matters" in line]
+    (record,) = [line for line in lasting.log().splitlines() if "private matters" in line]
     assert "Traceback" in record
     assert "fake_daemon.py" in record
-    assert call(daemon, "people")
+    assert call(lasting, "people")
 
 
 @pytest.mark.parametrize("verb", ["SystemExit", "KeyboardInterrupt"])
-def test_nothing_that_a_call_raises_ends_the_daemon(launch, call, verb):
+def test_nothing_that_a_call_raises_ends_the_daemon(lasting, call, verb):
     """Even what ends a Python program is only an InternalError of one call."""
-    daemon = launch()
     with pytest.raises(zerorpc.RemoteError, match="InternalError"):
-        call(daemon, "detect_faces", [{"fail": [verb, "out"]}])
-    assert call(daemon, "people")
+        call(lasting, "detect_faces", [{"fail": [verb, "out"]}])
+    assert call(lasting, "people")
 
 
 @pytest.mark.parametrize(
@@ -94,19 +88,17 @@ def test_nothing_that_a_call_raises_ends_the_daemon(launch, call, verb):
         ("detect_faces", ({},), "images: must be a list, got dict"),
     ],
 )
-def test_wrong_arguments_are_told_in_one_line(launch, call, verb, args, message):
+def test_wrong_arguments_are_told_in_one_line(lasting, call, verb, args, message):
     """The message says what the verb takes and what it got."""
-    daemon = launch()
     with pytest.raises(zerorpc.RemoteError) as caught:
-        call(daemon, verb, *args)
+        call(lasting, verb, *args)
     assert (caught.value.name, caught.value.msg) == ("BadRequest", message)
 
 
-def test_only_the_verbs_can_be_called(launch, call):
+def test_only_the_verbs_can_be_called(lasting, call):
     """No attribute, private or inherited or of the server, is within reach."""
-    daemon = launch()
     verbs = ["detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status"]
-    assert call(daemon, "_zerorpc_list") == verbs
+    assert call(lasting, "_zerorpc_list") == verbs
     out_of_reach = [
         "dteect_faces",
         "_secret",
@@ -128,7 +120,7 @@ def test_only_the_verbs_can_be_called(launch, call):
         "detect_faces.x",
     ]:
         with pytest.raises(zerorpc.RemoteError) as caught:
-            call(daemon, name)
+            call(lasting, name)
         assert caught.value.name == "BadRequest"
         assert caught.value.msg == f"verb: must be one of {', '.join(verbs)}, got {name!r}"
 

@@ -101,14 +101,15 @@ def test_eight_callers_with_real_pictures(launch, photos, transport, free_port):
         ),
     ],
 )
-def test_malformed_calls(daemon, call, images, message):
+def test_malformed_calls(lasting_real, call, images, message):
     """A malformed call is one error, by name and place; the daemon goes on."""
     with pytest.raises(zerorpc.RemoteError) as caught:
-        call(daemon, "detect_faces", images)
+        call(lasting_real, "detect_faces", images)
     assert (caught.value.name, caught.value.msg) == ("BadRequest", message)
-    assert call(daemon, "detect_faces", []) == "[]"
+    assert call(lasting_real, "detect_faces", []) == "[]"
 
 
+@pytest.mark.usefixtures("shared_networks")
 def test_enrolment_survives_a_kill(launch, call, photos):
     """kill -9 during add_face: the files load, the old or the new, and the next daemon goes on from them."""
     daemon = launch(command=REAL, **SETTINGS)

@@ -15,6 +15,8 @@ from face_det.engine.engine import Engine, EngineOptions, build_engine
 from face_det.nets.compute import Compute
 from face_det.types import Face, Reason, Rgb
 
+pytestmark = pytest.mark.usefixtures("shared_networks")
+
 ALL = EngineOptions(min_face_px=0, focus_threshold=0)
 
 

@@ -138,6 +138,7 @@ STRANGE = [
 ]
 
 
+@pytest.mark.usefixtures("shared_networks")
 @pytest.mark.parametrize("name", ["sface", "both", "dlib_views"])
 @pytest.mark.parametrize("edges", STRANGE)
 def test_no_box_is_an_error(pictures: Mapping[str, Rgb], name: str, edges: tuple[float, ...]) -> None:

@@ -207,6 +207,14 @@ def test_importing_is_cheap(modules: list[str]) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_process_that_looks_at_pictures_is_light() -> None:
+    """A daemon has several, and starts another for each that dies: what only training needs is not loaded."""
+    heavy = ["sklearn", "scipy", "xgboost", "matplotlib", "zerorpc", "gevent"]
+    code = f"import sys, face_det.engine.isolated_process; print([x for x in {heavy!r} if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_nothing_is_sent_to_anybody(tmp_path: Path) -> None:
     """ONNX Runtime's usage data is off: not even the file is made that numbers its sessions."""
     environ = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}

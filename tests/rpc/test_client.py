@@ -19,9 +19,9 @@ from face_det.errors import (
 from face_det.rpc.client import Client
 
 
-def test_verbs_are_methods(launch):
+def test_verbs_are_methods(lasting):
     """Each verb, with what it takes and returns."""
-    with Client(launch().endpoint) as client:
+    with Client(lasting.endpoint) as client:
         assert client.detect_faces([{"note": 1}]) == '[{"note": 1}]'
         assert client.recognize(b"ab") == [{"face": None, "bytes": 2, "options": None}]
         assert client.recognize("/a", {"k": 1}) == [{"face": None, "bytes": 2, "options": {"k": 1}}]
@@ -35,19 +35,19 @@ def test_verbs_are_methods(launch):
 
 
 @pytest.mark.parametrize("error", [BadImage, Busy, ModelMismatch, ConfigError])
-def test_errors_come_back_as_their_class(launch, error):
+def test_errors_come_back_as_their_class(lasting, error):
     """By name, with the message and so with the exit code."""
-    with Client(launch().endpoint) as client, pytest.raises(error, match=r"^a: must be b$") as caught:
+    with Client(lasting.endpoint) as client, pytest.raises(error, match=r"^a: must be b$") as caught:
         client.detect_faces(
             [{"fail": [error.__name__, ["a: must be b"] if error is ConfigError else "a: must be b"]}]
         )
     assert type(caught.value) is error
 
 
-def test_an_unexpected_error_is_a_plain_one(launch):
+def test_an_unexpected_error_is_a_plain_one(lasting):
     """A bug in the daemon is none of the errors on purpose."""
     with (
-        Client(launch().endpoint) as client,
+        Client(lasting.endpoint) as client,
         pytest.raises(FaceDetError, match=r"^InternalError: KeyError") as caught,
     ):
         client.detect_faces([{"fail": ["KeyError", "x"]}])
@@ -55,13 +55,12 @@ def test_an_unexpected_error_is_a_plain_one(launch):
     assert caught.value.__cause__ is None
 
 
-def test_works_from_plain_threads(launch):
+def test_works_from_plain_threads(lasting):
     """A client in each of 8 native threads, at the same time."""
-    daemon = launch(workers=2)
     answers = {}
 
     def use(number):
-        with Client(daemon.endpoint) as client:
+        with Client(lasting.endpoint) as client:
             answers[number] = [client.detect_faces([{"note": number}]) for _ in range(5)]
 
     threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
@@ -83,10 +82,9 @@ def test_nobody_there_is_told_at_once(folder, free_port):
         assert "\n" not in str(caught.value)
 
 
-def test_no_reply_in_time_is_unreachable_and_leaves_the_client_usable(launch, gate):
+def test_no_reply_in_time_is_unreachable_and_leaves_the_client_usable(lasting, gate):
     """The call is given up, and the same client's next one is answered."""
-    daemon = launch(workers=2)
-    with Client(daemon.endpoint, timeout_s=1) as client:
+    with Client(lasting.endpoint, timeout_s=1) as client:
         with pytest.raises(Unreachable, match="no reply to detect_faces within 1 s"):
             client.detect_faces(list(gate.steps))
         gate.open()

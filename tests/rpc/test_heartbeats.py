@@ -14,18 +14,18 @@ import zmq
 
 def test_a_call_of_twelve_heartbeats(launch):
     """Sleeping or burning CPU in Python, a long call completes, and others are served meanwhile."""
-    daemon = launch(zerorpcHeartBeat=2000, workers=2)
-    client, other = daemon.client(heartbeat=2, timeout=100), daemon.client(heartbeat=2)
+    daemon = launch(zerorpcHeartBeat=1000, workers=2)
+    client, other = daemon.client(heartbeat=1, timeout=100), daemon.client(heartbeat=1)
     long = [
-        gevent.spawn(client.detect_faces, [step, {"burn": 8}, {"sleep": 8}])
-        for step in ({"sleep": 8}, {"burn": 8})
+        gevent.spawn(client.detect_faces, [step, {"burn": 4}, {"sleep": 4}])
+        for step in ({"sleep": 4}, {"burn": 4})
     ]
     asked = 0
     while not all(call.ready() for call in long):
         assert other.people()
         asked += 1
-        gevent.sleep(1)
-    assert [json.loads(call.get())[1] for call in long] == [{"burn": 8}] * 2
+        gevent.sleep(0.5)
+    assert [json.loads(call.get())[1] for call in long] == [{"burn": 4}] * 2
     assert asked > 4
     client.close()
     other.close()

@@ -9,9 +9,9 @@ from pathlib import Path
 ZERORPC = Path(sys.executable).with_name("zerorpc")
 
 
-def test_lists_the_verbs(launch):
+def test_lists_the_verbs(lasting):
     """Without a verb it lists them all, with the first line of what each does."""
-    output = _zerorpc(launch().endpoint)
+    output = _zerorpc(lasting.endpoint)
     assert output.splitlines()[0] == "[face_det]"
     listed = dict(line.split(maxsplit=1) for line in output.splitlines()[1:])
     assert list(listed) == [
@@ -20,11 +20,10 @@ def test_lists_the_verbs(launch):
     assert listed["people"] == "Everybody who is enrolled, with the number of images."
 
 
-def test_shows_what_a_verb_takes(launch):
+def test_shows_what_a_verb_takes(lasting):
     """--inspect: the arguments, of all verbs and of one."""
-    daemon = launch()
-    assert "recognize(image, options)" in _zerorpc("--inspect", daemon.endpoint)
-    assert "add_face(name, image)" in _zerorpc("--inspect", daemon.endpoint, "add_face")
+    assert "recognize(image, options)" in _zerorpc("--inspect", lasting.endpoint)
+    assert "add_face(name, image)" in _zerorpc("--inspect", lasting.endpoint, "add_face")
 
 
 def test_calls(launch):

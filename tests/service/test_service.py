@@ -29,6 +29,8 @@ from face_det.service import assembly
 from face_det.service import service as service_module
 from face_det.service.service import Service
 
+pytestmark = pytest.mark.usefixtures("shared_networks")
+
 WHOLE = {"xmin": 0, "ymin": 0, "xmax": 5000, "ymax": 5000}
 
 

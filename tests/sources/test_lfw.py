@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -243,6 +244,8 @@ def test_without_a_network(tmp_path: Path) -> None:
         "https_proxy": "http://127.0.0.1:9",
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "HOME": str(tmp_path),
+        # Where tests/conftest.py has compiled modules kept.
+        "PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"],
     }
     done = subprocess.run(
         [sys.executable, script, "-n", "3", "-d", tmp_path / "home"],

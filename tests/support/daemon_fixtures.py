@@ -41,6 +41,35 @@ def launch(folder):
         yield start
 
 
+@contextlib.contextmanager
+def lasting_daemon(command, **settings):
+    """A daemon that is ready, in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="fd"))
+    daemon = Daemon(folder, lambda config: [*command, config], settings, {})
+    try:
+        daemon.until_notified("READY=1")
+        yield daemon
+    finally:
+        daemon.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def lasting():
+    """A daemon for all tests of a module that only ask it: they neither stop nor change it."""
+    with lasting_daemon((sys.executable, FAKE), workers=2) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def lasting_real():
+    """The same, of the installed daemon, which knows nobody."""
+    command = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
+    settings = {"faceDetModel": "hog", "focusMeasureThreshold": 20, "numFaceImgUpsample": 0}
+    with lasting_daemon(command, **settings) as daemon:
+        yield daemon
+
+
 @pytest.fixture
 def call():
     """call(daemon, verb, *args, **client_options): one call by a client of its own; its answer."""
