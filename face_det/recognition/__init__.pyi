@@ -3,6 +3,7 @@ from .decision import decide_names as decide_names
 from .embedder_choice import AUTO_EMBEDDER as AUTO_EMBEDDER
 from .embedder_choice import choose_enrolment_embedder as choose_enrolment_embedder
 from .embedder_choice import choose_recognition_embedder as choose_recognition_embedder
+from .file_watcher import ModelWatcher as ModelWatcher
 from .library_versions import installed_versions as installed_versions
 from .model import ORIGINAL_KIND as ORIGINAL_KIND
 from .model import TRAIN_ADVICE as TRAIN_ADVICE
@@ -11,6 +12,5 @@ from .model import ModelCard as ModelCard
 from .model_file import assemble_model as assemble_model
 from .model_file import dump_model as dump_model
 from .model_file import load_model as load_model
-from .model_watcher import ModelWatcher as ModelWatcher
 from .recognizer import Recognizer as Recognizer
 from .verifier import Verifier as Verifier

@@ -77,8 +77,8 @@ class ToyRecipe(UnsearchedRecipe):
 
     name = "toy"
 
-    def __init__(self, geometry: DistanceThresholds) -> None:
-        self.geometry = geometry
+    def __init__(self, distances: DistanceThresholds) -> None:
+        self.distances = distances
 
     def refit(self, X: Encodings, y: npt.NDArray[np.int64], params: Mapping[str, Any]) -> Classifier:
         """scikit-learn's classifier, as it is."""
