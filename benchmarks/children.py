@@ -11,7 +11,8 @@ from typing import Any
 
 from results import Findings
 
-HERE = Path(__file__).resolve().parent
+MEASURE = Path(__file__).resolve().parent / "measure"
+"""The scripts that measure one thing each, in a process of their own."""
 LONGEST_S = 7200
 
 
@@ -36,7 +37,7 @@ def findings(
 ) -> Findings:
     """Run a measuring script and return the findings on its last line. Raises Failed."""
     spec = {**spec, "spawned": time.time()}
-    said = output([python, str(HERE / script), json.dumps(spec)], environ, folder)
+    said = output([python, str(MEASURE / script), json.dumps(spec)], environ, folder)
     try:
         found: Findings = json.loads(said.splitlines()[-1])
     except (ValueError, IndexError) as error:

@@ -158,7 +158,7 @@ class Run:
         """Measure the peak of one core once a round, because the machine may be busy at times."""
         spec = {"side": PEAK_SIDE[self.args.quick], "budget_s": max(self.scale.budget_s, 0.2), "most": 30}
         around = environ(1, self.cache)
-        found = children.findings(sys.executable, "measure_peak.py", spec, around, self.folder)
+        found = children.findings(sys.executable, "peak.py", spec, around, self.folder)
         speed, blas = found["answer"]["flop"] / min(found["seconds"]) / 1e9, found["answer"]["blas"]
         self.peaks.append((speed, blas))
         _say(f"one core's peak: {speed:.1f} GFLOP/s, {blas}")

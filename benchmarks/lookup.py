@@ -44,7 +44,7 @@ def main() -> int:
                     spec["checked"] = args.checked if number == 0 else 1
                     try:
                         findings = children.findings(
-                            sys.executable, "measure_lookup.py", spec, around, Path(folder)
+                            sys.executable, "nearest_search.py", spec, around, Path(folder)
                         )
                     except Failed as error:
                         failed.append({"data": data, "who": who, "why": str(error)})

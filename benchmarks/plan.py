@@ -61,8 +61,8 @@ class Contender:
 
     @property
     def script(self) -> str:
-        """The script that measures it."""
-        return f"measure_{self.kind}.py"
+        """The script in measure/ that measures it."""
+        return {"dlib": "dlib_networks.py", "ours": "our_networks.py"}[self.kind]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import render_recognition
+import recognition_tables
 from plan import PLAIN
 from tables import cell as _cell
 from tables import table as _table
@@ -55,9 +55,9 @@ def page(content: dict[str, Any], training: dict[str, Any], lookup: dict[str, An
     """The whole page, made from the three sets of results."""
     run = Run(content)
     smoke = SMOKE if any(one["options"]["quick"] for one in (content, training, lookup)) else ""
-    more = list(render_recognition.targets(training, lookup))
+    more = list(recognition_tables.targets(training, lookup))
     sections = (_targets(run, more), _ratios(run), _times(run), _answers(run), _peak(run), _memory(run))
-    recognition = render_recognition.training_part(training) + render_recognition.lookup_part(lookup)
+    recognition = recognition_tables.training_part(training) + recognition_tables.lookup_part(lookup)
     return TOP + smoke + "".join(sections) + _machine(run) + recognition
 
 

@@ -131,7 +131,7 @@ def _measured(training: Training, args: argparse.Namespace, folder: Path) -> res
         "accuracy": not training.people,
     }
     around = children.environ(1, folder / "cache")
-    return children.findings(sys.executable, "measure_training.py", spec, around, folder)
+    return children.findings(sys.executable, "classifier_search.py", spec, around, folder)
 
 
 def _case(training: Training, found: list[results.Findings]) -> dict[str, Any]:

@@ -96,11 +96,11 @@ def _picture_seeds() -> list[bytes]:
 
 
 def picture() -> Prepared:
-    """media.image: every format, with PNG checksums repaired so that the code behind them is reached."""
+    """media.load_image: every format, with PNG checksums repaired so that the code behind them is reached."""
     from face_det.media import load_image
 
     def read(data: bytes) -> None:
-        rgb = load_image(_checksums_put_right(data), max_pixels=SMALL_PIXELS)
+        rgb = load_image(_repair_checksums(data), max_pixels=SMALL_PIXELS)
         assert rgb.ndim == 3
         assert rgb.shape[2] == 3
         assert str(rgb.dtype) == "uint8"
@@ -109,7 +109,7 @@ def picture() -> Prepared:
     return Prepared(_refusing(read), _picture_seeds(), (b"IHDR", b"IDAT", b"\xff\xd9", b"Exif\0\0"))
 
 
-def _checksums_put_right(data: bytes) -> bytes:
+def _repair_checksums(data: bytes) -> bytes:
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return data
     fixed, at = bytearray(data), 8
@@ -124,7 +124,7 @@ def _checksums_put_right(data: bytes) -> bytes:
 
 
 def weights() -> Prepared:
-    """nets.dlib_weights.parse: the detector's file and the beginning of the embedder's."""
+    """nets.parse_network: the detector's file and the beginning of the embedder's."""
     from face_det.nets import parse_network, weights_path
 
     files = [weights_path(name).read_bytes() for name in ("mmod", "resnet")]
@@ -143,7 +143,7 @@ def weights() -> Prepared:
 
 
 def onnx_folding() -> Prepared:
-    """nets.blocks: a model of the OpenCV Zoo folded into plain arrays."""
+    """nets.build_sface: a model of the OpenCV Zoo folded into plain arrays."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
@@ -190,7 +190,7 @@ def onnx_folding() -> Prepared:
 
 
 def config() -> Prepared:
-    """config.load: the file."""
+    """config.load_config: the config file."""
     from face_det.config import CONFIG_KEYS, load_config
 
     path = _folder() / "config.json"
@@ -242,7 +242,7 @@ _PICKLE_WORDS = (
 
 
 def safe_pickle() -> Prepared:
-    """identity.safe_pickle.loads."""
+    """storage.parse_pickle: pickles of encodings, labels and every classifier."""
     from face_det.storage import parse_pickle
 
     return Prepared(
@@ -251,7 +251,7 @@ def safe_pickle() -> Prepared:
 
 
 def encodings() -> Prepared:
-    """identity.gallery.Gallery.load."""
+    """gallery.Gallery.load: the encodings file."""
     from face_det.gallery import Gallery
 
     path = _folder() / "encodings.pickle"
@@ -264,7 +264,7 @@ def encodings() -> Prepared:
 
 
 def model() -> Prepared:
-    """identity.model.load: a classifier or its labels, by the first byte; the other is valid."""
+    """recognition.load_model: a classifier or its labels, by the first byte; the other is valid."""
     from face_det.recognition import load_model
 
     folder = _folder()
@@ -285,7 +285,7 @@ def model() -> Prepared:
 
 
 def request() -> Prepared:
-    """wire.parse and wire.render: anything msgpack can express."""
+    """service.parse_images and render_reply: anything msgpack can express."""
     import msgpack
 
     from face_det.service import PersonAnswer, parse_images, render_reply
@@ -312,7 +312,7 @@ def request() -> Prepared:
 
 
 def message() -> Prepared:
-    """doors.messages.unpack: frames of a ROUTER socket; the first byte says where they are split."""
+    """rpc.unpack_message: frames of a ROUTER socket; the first byte says where they are split."""
     import msgpack
 
     from face_det.rpc import MalformedMessage, pack_message, unpack_message
@@ -332,7 +332,7 @@ def message() -> Prepared:
 
 
 def json_text() -> Prepared:
-    """strict_json.parse, its repeated keys, and how values are printed."""
+    """storage.parse_json, repeated_keys and abbreviate_json."""
     from face_det.storage import abbreviate_json, parse_json, repeated_keys
 
     def read(data: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_det.boxes import (
@@ -20,6 +20,7 @@ from face_det.types import Box
 EDGES = st.tuples(*[st.integers(0, 50)] * 4).map(lambda e: (e[0], e[1], e[0] + e[2], e[1] + e[3]))
 
 
+@settings(deadline=None)
 @given(EDGES, st.lists(EDGES, min_size=1, max_size=5))
 def test_arrays_agree_with_single_boxes(one: tuple[int, ...], others: list[tuple[int, ...]]) -> None:
     """The array version gives what the version for two boxes gives."""
@@ -27,6 +28,7 @@ def test_arrays_agree_with_single_boxes(one: tuple[int, ...], others: list[tuple
     assert shares == pytest.approx([intersection_over_union(Box(*one), Box(*other)) for other in others])
 
 
+@settings(deadline=None)
 @given(EDGES)
 def test_a_box_overlaps_itself_completely(one: tuple[int, ...]) -> None:
     """Its intersection with itself is its area; in whole pixels no box is empty."""

@@ -1,10 +1,12 @@
 from .encodings import update_encodings as update_encodings
-from .enroller import FIRST_CLASSIFIER as FIRST_CLASSIFIER
 from .enroller import Enroller as Enroller
-from .forget import DEFAULT_LABELS_NAME as DEFAULT_LABELS_NAME
+from .model_files import choose_model_files as choose_model_files
+from .model_files import describe_model_files as describe_model_files
+from .model_files import has_gallery_changed as has_gallery_changed
+from .model_files import lock_if_writable as lock_if_writable
+from .model_files import write_models as write_models
 from .results import ModelOptions as ModelOptions
 from .results import Paths as Paths
 from .results import retraining_as_json as retraining_as_json
 from .safeguards import require_model as require_model
 from .stand_in import fit_stand_in as fit_stand_in
-from .stand_in import photos_needed as photos_needed

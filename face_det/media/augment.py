@@ -69,19 +69,32 @@ def shrink_to_face_width(rgb: Rgb, box: Box, width_px: float) -> Rgb:
 
 
 def blur_image(rgb: Rgb, box: Box) -> Rgb:
-    """Blur the picture like one out of focus, in proportion to the face's width."""
+    """Blur the picture like one out of focus, in proportion to the face's width.
+
+    >>> edge = np.repeat(np.uint8([[[0], [255]]]), 3, axis=2)
+    >>> bool(np.ptp(blur_image(edge, Box(0, 0, 50, 50))) < 10)
+    True
+    """
     return np.asarray(cv2.GaussianBlur(rgb, (0, 0), max(0.5, box.width * BLUR_SHARE)))
 
 
 def compress_image(rgb: Rgb, box: Box) -> Rgb:
-    """Compress the picture as a JPEG of quality 20, and decode it again."""
+    """Compress the picture as a JPEG of quality 20, and decode it again.
+
+    >>> compress_image(np.full((8, 8, 3), 128, np.uint8), Box(0, 0, 8, 8))[0, 0].tolist()
+    [128, 128, 128]
+    """
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
 def darken_image(rgb: Rgb, box: Box) -> Rgb:
-    """Darken the picture to a sixteenth of its light, at a display gamma of 2.2, with reproducible noise."""
+    """Darken the picture to a sixteenth of its light, at a display gamma of 2.2, with reproducible noise.
+
+    >>> int(darken_image(np.full((90, 90, 3), 200, np.uint8), Box(0, 0, 90, 90)).mean().round())
+    57
+    """
     noise = np.random.default_rng(NOISE_SEED).normal(0, NOISE_SIGMA, rgb.shape)
     dark = 255 * (rgb / 255.0) * EXPOSURE_SHARE ** (1 / 2.2) + noise
     return np.asarray(np.clip(np.rint(dark), 0, 255), dtype=np.uint8)

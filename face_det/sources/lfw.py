@@ -106,6 +106,17 @@ def fetch_strangers(
     than 1, pictures are scaled by it and saved as JPEG; otherwise the files are copied as they are.
     `on_progress` gets the number done and the total. Raises DataError if `copy` is not a copy of LFW,
     FaceDetError if a file cannot be written; each file appears whole or not at all.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> with TemporaryDirectory() as folder:
+    ...     lfw, unknown = Path(folder, "lfw"), Path(folder, "Unknown")
+    ...     lfw.mkdir()
+    ...     for number in (1, 2):
+    ...         save_image(np.zeros((8, 8, 3), np.uint8), lfw / f"Ada_Lovelace_000{number}.jpg")
+    ...     result = fetch_strangers(lfw, unknown, count=1)
+    ...     [path.name for path in result.written]
+    ['Ada_Lovelace_0001.jpg']
     """
     known = {_fold_name(name) for name in enrolled}
     found = lfw_copy.list_lfw_photos(copy)

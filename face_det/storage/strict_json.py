@@ -45,7 +45,13 @@ def parse_json(data: bytes) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read a file with `parse_json`. Raises ValueError also if the file cannot be read."""
+    """Read a file with `parse_json`. Raises ValueError also if the file cannot be read.
+
+    >>> read_json(Path("no such file"))
+    Traceback (most recent call last):
+    ...
+    ValueError: must be a file that can be read, got: No such file or directory
+    """
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:

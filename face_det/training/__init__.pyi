@@ -2,6 +2,7 @@ from .held_out import HeldOutResult as HeldOutResult
 from .masked import MASKED_CHANGE as MASKED_CHANGE
 from .masked import FaceMasker as FaceMasker
 from .masked import add_masked_copies as add_masked_copies
+from .masked import describe_masked_copies as describe_masked_copies
 from .train import MIN_PHOTOS_TO_HOLD_OUT as MIN_PHOTOS_TO_HOLD_OUT
 from .train import NEAREST_RECIPE as NEAREST_RECIPE
 from .train import TrainedModel as TrainedModel

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from face_det.embedders import ARCFACE_TEMPLATE, DLIB_AND_SFACE, FaceAligner, split_fingerprint
+from face_det.embedders import ARCFACE_TEMPLATE, DLIB_AND_SFACE, DLIB_RESNET, FaceAligner, split_fingerprint
 from face_det.engine import FaceEngine
 from face_det.errors import DataError, ModelMismatch
 from face_det.gallery import EncodingCache, FaceChoice, Gallery, encode_portraits, list_photos
@@ -80,3 +80,23 @@ def add_masked_copies(
         (*gallery.names, *masks.names),
         {name: text for name in kept if (text := gallery.fingerprint_of(name))},
     )
+
+
+def describe_masked_copies(copies: int, encodings: Path, embedder: str) -> list[str]:
+    """Say what training on that many masked copies means, for models of that embedder.
+
+    `encodings` is the file that the gallery without the copies came from.
+
+    >>> describe_masked_copies(3, Path("encodings.pickle"), "sface")  # doctest: +ELLIPSIS
+    ['3 masked copies were trained on as well; ...']
+    """
+    notes = [
+        f"{copies} masked copies were trained on as well; {encodings} does not contain them, so what the "
+        "daemon trains next will be without them"
+    ]
+    if embedder == DLIB_RESNET:
+        notes.append(
+            "in dlib's encodings, faces in masks are much alike, so many more faces without a mask will stay "
+            "unnamed (half of LFW's); with sface hardly any will"
+        )
+    return notes

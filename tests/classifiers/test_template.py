@@ -23,8 +23,8 @@ def test_a_burst_counts_as_one_photo() -> None:
     assert len(np.unique(classifier.burst_)) == 5
 
 
-def test_moments_are_linked_one_by_one() -> None:
-    """Frames that drift are one moment as long as each is near to the next."""
+def test_bursts_are_linked_one_by_one() -> None:
+    """Frames that drift are one burst as long as each is near the next."""
     line = normalise_encodings(np.array([[1.0, 0.0], [0.99, 0.14], [0.96, 0.28], [0.0, 1.0]]))
     assert cluster_bursts(line, 0.2).tolist() == [0, 0, 0, 1]
 
@@ -52,11 +52,11 @@ def test_strangers_have_no_template() -> None:
     assert (proba[10:, 3] > 0.5).mean() > 0.95
 
 
-def test_the_geometry_is_the_probability_before_a_calibration() -> None:
+def test_distances_give_the_probability_before_a_calibration() -> None:
     """At the even distance 0.5, at the gate 0.9, whatever the length of the encodings."""
-    geometry = distance_thresholds("sface")
-    classifier = TemplateRecipe(geometry).refit(np.eye(1, 128), np.zeros(1, int), {})
-    for distance, expected in ((geometry.even_distance, 0.5), (geometry.gate_distance, 0.9)):
+    distances = distance_thresholds("sface")
+    classifier = TemplateRecipe(distances).refit(np.eye(1, 128), np.zeros(1, int), {})
+    for distance, expected in ((distances.even_distance, 0.5), (distances.gate_distance, 0.9)):
         cosine = 1 - distance**2 / 2
         asked = np.zeros((1, 128))
         asked[0, :2] = cosine, np.sqrt(1 - cosine**2)
@@ -73,7 +73,7 @@ def test_what_everybody_has_in_common_does_not_count() -> None:
     less = TemplateClassifier(1.128, 1.0, mean_face=everybody).fit(X, y)
     asked = normalise_encodings(everybody[None])
     assert plain.scores(asked).max() > less.scores(asked).max()
-    # Linear in the template: the likeness to it less that to the mean face.
+    # Linear in the template: the similarity to it, less that to the mean face.
     expected = X[0] @ less.templates_[0] - X[0] @ everybody
     assert score_to_similarity(less.scores(X[:1]))[0, 0] == pytest.approx(expected)
 

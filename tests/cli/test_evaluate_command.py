@@ -187,7 +187,7 @@ def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> 
         shutil.copy(photos["t1"], dataset / "Unknown" / f"x{number:03}.jpg")
         with (dataset / "Unknown" / f"x{number:03}.jpg").open("ab") as file:
             file.write(bytes([number % 256, number // 256]))  # another photo to the cache
-    often = "from face_det.doors import cli, progress; progress.LINE_EVERY_S = 0.1; cli.main()"
+    often = "from face_det.cli import main, progress; progress.LINE_EVERY_S = 0.1; main.run_cli()"
     process = subprocess.Popen(
         [
             sys.executable,

@@ -23,7 +23,6 @@ from face_det.cli.train import command
 from face_det.errors import BadEncodings, Busy, CannotWrite, ModelMismatch, TooFewPeople
 from face_det.gallery.gallery import Gallery
 from face_det.recognition import model, model_file
-from face_det.storage import transaction
 from face_det.training import train as training
 
 FAMILY = {"Alice": 5, "Bob": 5, "Unknown": 5}
@@ -120,8 +119,9 @@ def test_at_model_path_lies_what_the_daemon_trains(tmp_path: Path) -> None:
     first = train()
     assert first.exit_code == 0
     assert card(tmp_path).kind == "template"
-    assert "svm: not written, since its file is modelPath; to have it there: face-det train -c svm" in (
-        first.stdout
+    assert (
+        "svm: not written, because its file is modelPath; to write it there, run face-det train -c svm"
+        in (first.stdout)
     )
     assert {"xgb_face_recognizer.pickle", "nearest_face_recognizer.pickle"} < written(tmp_path)
     assert "svm-cm.png" not in written(tmp_path)
@@ -154,12 +154,12 @@ def test_the_model_notes_whose_encodings_it_learnt_by(tmp_path: Path, embedder: 
     assert card(tmp_path).fingerprint == made.fingerprint_of(embedder)
     (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"embedder": embedder}}))
     result = train("-c", "nearest")
-    assert f"learnt by the encodings of {embedder}" in result.stdout
+    assert f"trained on encodings of {embedder}" in result.stdout
     assert card(tmp_path, "nearest_face_recognizer.pickle").fingerprint == made.fingerprint_of(embedder)
 
 
 def test_encodings_of_the_original_note_nothing(tmp_path: Path) -> None:
-    """They are dlib's, and so is the model; sface cannot be learnt from them."""
+    """They are dlib's, and so is the model; sface cannot be trained on them."""
     encodings()
     assert json.loads(train("-c", "svm", "--json").stdout)["embedder"] == "dlib_resnet"
     assert card(tmp_path).fingerprint is None
@@ -260,7 +260,7 @@ def test_enrolled_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         place.write_bytes(gallery({**FAMILY, "Carol": 1}).dumps())
         return real(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "train_classifiers", and_meanwhile)
+    monkeypatch.setattr("face_det.cli.train.train_classifiers", and_meanwhile)
     assert "was changed while this ran; run face-det train again" in train("-c", "nearest").stdout
 
 
@@ -268,7 +268,7 @@ def test_enrolled_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_is_forgotten_meanwhile_does_not_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: dict[str, int] | None
 ) -> None:
-    """What was learnt still knows them: it is not written, and the next run learns without them."""
+    """What was trained still knows them: it is not written, and the next run trains without them."""
     place = encodings()
     real = training.train_classifiers
 
@@ -279,7 +279,7 @@ def test_who_is_forgotten_meanwhile_does_not_come_back(
             place.write_bytes(gallery(left).dumps())
         return real(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "train_classifiers", and_meanwhile)
+    monkeypatch.setattr("face_det.cli.train.train_classifiers", and_meanwhile)
     result = train("-c", "nearest", "-o", "out")
     assert isinstance(result.exception, Busy)
     assert result.exception.exit_code == 75
@@ -297,7 +297,7 @@ def test_encodings_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.Mon
         raise CannotWrite(f"{path}: cannot be written: Read-only file system")
         yield
 
-    monkeypatch.setattr(transaction, "lock_for_update", refused)
+    monkeypatch.setattr("face_det.enrolment.model_files.lock_for_update", refused)
     result = train("-c", "nearest", "-o", "out")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "nearest_face_recognizer.pickle").exists()

@@ -42,7 +42,7 @@ def test_masked_copies_are_learnt(
         )
         assert result.exit_code == 0, result.output
         remarks = " ".join(json.loads(result.stdout)["remarks"])
-        assert ("3 masked copies were learnt as well" in remarks) == bool(arguments)
+        assert ("3 masked copies were trained on as well" in remarks) == bool(arguments)
         assert ("faces in masks are much alike" in remarks) == bool(arguments), "by dlib's encodings"
         loaded = model_file.load_model(
             Path(folder) / "template_face_recognizer.pickle", Path(folder) / "face_labels.pickle"

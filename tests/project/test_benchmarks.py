@@ -298,7 +298,7 @@ def test_the_page_judges_training_and_lookup(
         one["processor_s"] = seconds / 1000
     training["cases"] = [one for one in training["cases"] if one["kind"] not in ("xgb", "nearest")]
     verdicts = {
-        label: verdict for label, _, _, verdict in module("render_recognition").targets(training, lookup)
+        label: verdict for label, _, _, verdict in module("recognition_tables").targets(training, lookup)
     }
     assert verdicts.pop("search, support vector machines, against the original's") is (not met)
     assert verdicts.pop("accuracy gain over the original's, support vector machines") is met

@@ -11,9 +11,11 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def module(name: str) -> ModuleType:
-    """A file of benchmarks/, which is no package: its files find each other beside them."""
-    sys.path.insert(0, str(BENCHMARKS))
+    """Import a file of benchmarks/ or benchmarks/measure/, which are not packages: they hold scripts."""
+    folders = [str(BENCHMARKS), str(BENCHMARKS / "measure")]
+    sys.path[:0] = folders
     try:
         return importlib.import_module(name)
     finally:
-        sys.path.remove(str(BENCHMARKS))
+        for folder in folders:
+            sys.path.remove(folder)

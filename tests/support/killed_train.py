@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from face_det.cli import train as command
 from face_det.cli.main import run_cli
-from face_det.evaluation.report import training
 from face_det.gallery.gallery import Gallery
 from face_det.recognition import model_file
-from face_det.training import train
+from face_det.training import train_classifiers
 
 KINDS = ("nearest", "svm")
 STEPS = {"open", "os.rename", "os.remove"}
@@ -78,15 +78,15 @@ def what_is_there(folder: Path) -> int:
 
 def run(folder: Path) -> None:
     """One line of JSON: for each step, [was killed, what is there]."""
-    result = train.train_classifiers(
+    result = train_classifiers(
         Gallery.load(folder.parent / "new.pickle"),
         KINDS,
         jobs=1,
         thorough=False,
         on_progress=lambda *_: None,
     )
-    train.train_classifiers = lambda *_, **__: result
-    training.draw_held_out_confusion = lambda *_: b"new"
+    command.train_classifiers = lambda *_, **__: result
+    command.draw_held_out_confusion = lambda *_: b"new"
     states = []
     for step in range(1, 200):
         shutil.rmtree(folder, ignore_errors=True)

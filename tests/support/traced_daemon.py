@@ -49,8 +49,8 @@ def note(frame: FrameType, event: str, argument: Any) -> None:
             if name := name_of(at.f_code):
                 stack.append(name)
             at = at.f_back
-        # Loops call the same again and again; once is enough.
-        if (seen := tuple(reversed(stack))) not in recent:
+        # Loops call the same function again and again; once is enough. Jobs begin with short stacks.
+        if len(seen := tuple(reversed(stack))) <= 3 or seen not in recent:
             stacks.append(seen)
             recent.append(seen)
 

@@ -33,8 +33,8 @@ def test_each_photo_is_asked_about_without_itself() -> None:
     assert made.genuine[0, 0] < classifier.scores(X[:1])[0, 0]
 
 
-def test_photos_of_one_moment_do_not_vouch_for_each_other() -> None:
-    """A burst counts as one photo: with it alone, a person is in no genuine trial."""
+def test_photos_of_one_burst_do_not_vouch_for_each_other() -> None:
+    """A burst counts as one photo: with it alone, a person is without a genuine score."""
     one = photos("Alice", 1)
     burst = np.vstack([one + 0.001 * number for number in range(5)])
     X = np.vstack([burst, photos("Bob", 4)])

@@ -1,4 +1,4 @@
-"""Masked copies of a dataset's photos, learnt beside the photos."""
+"""Masked copies of a dataset's photos, trained on beside the photos."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def engine(fingerprint: str = "dlib_resnet:1") -> Engine:
     return Engine(fake_engine.FakeDetector(), fake_engine.FakeEmbedder(fingerprint), EngineOptions())
 
 
-def learnt(gallery: Gallery, dataset: Path, tmp_path: Path, fingerprint: str = "dlib_resnet:1") -> Gallery:
+def with_masks(
+    gallery: Gallery, dataset: Path, tmp_path: Path, fingerprint: str = "dlib_resnet:1"
+) -> Gallery:
     with EncodingCache(tmp_path / "cache.sqlite") as cache:
         return masked.add_masked_copies(
             gallery, dataset, engine(fingerprint), cache, jobs=1, on_progress=lambda done, total: None
@@ -55,7 +57,7 @@ def learnt(gallery: Gallery, dataset: Path, tmp_path: Path, fingerprint: str = "
 def test_a_copy_of_each_photo_with_one_face(dataset: Path, tmp_path: Path) -> None:
     """As in enrolment: a photo with two faces is nobody's; what was there stays, and comes first."""
     before = Gallery.from_rows([np.full(128, 0.5)], ["Alice"], "dlib_resnet:1")
-    after = learnt(before, dataset, tmp_path)
+    after = with_masks(before, dataset, tmp_path)
     assert after.names == ("Alice", "Alice", "Alice")
     assert np.array_equal(after.encodings[0], before.encodings[0])
     assert after.encodings[1:, 5] == pytest.approx([1.5, 1.5])
@@ -67,11 +69,11 @@ def test_nothing_to_copy(dataset: Path, tmp_path: Path) -> None:
     """Said, instead of learning without what was asked for."""
     before = Gallery.from_rows([np.full(128, 0.5)], ["Alice"], "dlib_resnet:1")
     with pytest.raises(DataError, match=r"elsewhere: must hold photos whose face .* got none of 0"):
-        learnt(before, tmp_path / "elsewhere", tmp_path)
+        with_masks(before, tmp_path / "elsewhere", tmp_path)
 
 
 def test_encodings_of_another_network(dataset: Path, tmp_path: Path) -> None:
     """They are not mixed."""
     before = Gallery.from_rows([np.full(128, 0.5)], ["Alice"], "dlib_resnet:2")
     with pytest.raises(ModelMismatch, match=r"must be of dlib_resnet:1, got dlib_resnet:2"):
-        learnt(before, dataset, tmp_path)
+        with_masks(before, dataset, tmp_path)

@@ -109,7 +109,7 @@ def test_what_is_judged_does_not_know_them() -> None:
 
 
 def test_frames_of_one_visit_are_not_judged() -> None:
-    """Whatever was learnt from the one knows the other: of two visits of five frames each nothing is held
+    """A classifier trained on one frame knows the others: of two visits of five frames each nothing is held
     out, of ten photos of Carol's two are."""
     visits = {name: photos(name, 2) for name in ("Alice", "Bob")}
     frames = [np.repeat(rows, 5, axis=0) + 0.001 * np.arange(10)[:, None] for rows in visits.values()]
@@ -127,7 +127,7 @@ def test_frames_of_one_visit_are_not_judged() -> None:
         alone, ["nearest"], jobs=1, thorough=False, on_progress=lambda *_: None
     ).trained[0]
     assert found.held_out is None
-    assert len(found.model.classifier.photos_) == 20, "then all photos are learnt from"
+    assert len(found.model.classifier.photos_) == 20, "then all photos are trained on"
 
 
 def test_people_with_few_photos_are_trained_and_not_tested() -> None:
