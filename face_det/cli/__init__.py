@@ -1,4 +1,4 @@
-"""The face-det command, one file per subcommand."""
+"""The face-det command, one module per subcommand."""
 
 import lazy_loader
 

@@ -78,7 +78,7 @@ def command(
     if copy is None:
         with _downloading(lfw_home(data_home)):
             copy = download_lfw(data_home)
-    with progress.show_progress() as tell:
+    with progress.show_progress() as show:
         fetched = fetch_strangers(
             copy,
             output,
@@ -86,7 +86,7 @@ def command(
             ratio=ratio,
             seed=seed,
             enrolled=_enrolled(config.dataset_path, output),
-            on_progress=progress.progress_for("photos", tell),
+            on_progress=progress.progress_for("photos", show),
         )
     for line in fetched.unreadable:
         click.echo(f"face-det: skipped: {line}", err=True)

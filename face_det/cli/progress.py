@@ -24,16 +24,16 @@ def show_progress() -> Iterator[ProgressCallback]:
     columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
-        told = time.monotonic()
+        printed_at = time.monotonic()
 
         def on_progress(what: str, done: int, total: int) -> None:
-            nonlocal told
+            nonlocal printed_at
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done, total=total)
-            if not console.is_terminal and time.monotonic() - told >= LINE_EVERY_S:
+            if not console.is_terminal and time.monotonic() - printed_at >= LINE_EVERY_S:
                 click.echo(f"{what}: {done} of {total}", err=True)
-                told = time.monotonic()
+                printed_at = time.monotonic()
 
         yield on_progress
 

@@ -1,4 +1,4 @@
-"""config.json and the environment, checked, as one frozen Config."""
+"""Reads config.json and the environment into one validated, frozen Config."""
 
 import lazy_loader
 

@@ -31,7 +31,7 @@ _CHOICES: dict[str, Callable[[], Iterable[str]]] = {
     "isolation": lambda: ("none", "process"),
     "logLevel": lambda: ("debug", "info", "warning", "error"),
 }
-"""The keys whose value must be one of a list. Menus are read anew each time, since entries can be added."""
+"""The keys whose value must be one of a list. Menus are read afresh, as entries can be added."""
 
 
 def list_choices(key: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The long-running process: workers, fair queue, logs, and an orderly end."""
+"""The long-running process: its methods, worker threads, fair queue, logging and orderly shutdown."""
 
 import lazy_loader
 

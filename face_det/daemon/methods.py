@@ -178,7 +178,7 @@ class DaemonMethods:
             self.reload()
         except FaceDetError as error:
             for fault in error.faults if isinstance(error, ConfigError) else (error,):
-                log.error("reload rejected, the old configuration and model stay in use: %s", fault)
+                log.error("reload refused, the old configuration and model stay in use: %s", fault)
         except Exception:
             log.exception("reload failed, the old configuration and model stay in use")
 

@@ -1,4 +1,4 @@
-"""Self-tests of an installation, each with advice."""
+"""Checks an installation and says what to do about each fault."""
 
 import lazy_loader
 

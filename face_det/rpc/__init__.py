@@ -1,4 +1,4 @@
-"""Both halves of the zerorpc wire: endpoints, keys, messages, client, server. It knows no faces."""
+"""Both halves of the zerorpc wire: endpoints, keys, messages, client and server. It knows no faces."""
 
 import lazy_loader
 

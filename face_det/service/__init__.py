@@ -1,4 +1,4 @@
-"""The verbs: from a caller's plain values to an answer in plain values."""
+"""The service behind the daemon and the commands: recognises, enrols, forgets and trains."""
 
 import lazy_loader
 

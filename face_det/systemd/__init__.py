@@ -1,4 +1,4 @@
-"""The daemon as a systemd service: installing it, and telling systemd how it is."""
+"""Runs the daemon as a systemd service: installation and notifications."""
 
 import lazy_loader
 

@@ -204,7 +204,7 @@ def test_interrupt(dataset: Path, encodings: Path) -> None:
     lines = err.splitlines()
     assert len(lines) == 1, err
     assert lines[0].startswith("face-det: interrupted after ")
-    assert f"of 32 photos, which are kept for the next run, {encodings} is unchanged" in lines[0]
+    assert f"of 32 photos, which are kept for the next run; {encodings} is unchanged" in lines[0]
     _gone, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
     assert encodings.read_bytes() == old

@@ -168,7 +168,7 @@ def test_evaluated(dataset: Path, tmp_path: Path) -> None:
             split_dataset(dataset), engine, cache, settings, ExtraMeasurements(compare=True)
         )
     assert found.embedder == "toy"
-    assert found.answers.answer[:PEOPLE] == ("p0", "p1", "p2")
+    assert found.predictions.answer[:PEOPLE] == ("p0", "p1", "p2")
     assert found.verification["toy"] is not None
     assert set(found.lines) == {"toy", "dlib_views"}
 

@@ -167,7 +167,7 @@ def test_encode_says_who_is_gone(
         trained(mine)
     options = mine.engines.of("both").options
     cli_encode._encode(mine.paths.dataset, mine.paths.encodings, options, 1, cli_encode._Progress())
-    assert "having no photo" in capsys.readouterr().err.split("Bob, Cid")[0]
+    assert "without a photo" in capsys.readouterr().err.split("Bob, Cid")[0]
     assert Gallery.load(mine.paths.encodings).people == ("Ann",)
     trained(mine)
 

@@ -88,7 +88,7 @@ def test_cards_say_what_trained_them(mine: Enroller) -> None:
     for wrong, expected in (
         ({"format": "99"}, r"must be of format 1 or older.*run 'face-det train'"),
         ({"format": "?"}, "must be of format 1 or older"),
-        ({"format": 1}, "must carry versions as texts"),
+        ({"format": 1}, "must carry versions as text"),
     ):
         rewritten(mine, versions=wrong)
         with pytest.raises(ModelMismatch, match=expected):

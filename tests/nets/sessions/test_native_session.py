@@ -209,4 +209,4 @@ def test_bodies(code: CompiledKernels, name: str, sides: tuple[int, int]) -> Non
 def test_what_follows_a_convolution_is_done_with_it(code: CompiledKernels) -> None:
     """A sum and a ReLU take no pass through memory of their own."""
     steps = native_session._fuse_steps(BODIES["a block"], code)
-    assert [type(step).__name__ for step in steps] == ["Tag", "_Step", "_Step"]
+    assert [type(step).__name__ for step in steps] == ["Tag", "_ConvolutionStep", "_ConvolutionStep"]
