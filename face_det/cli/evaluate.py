@@ -85,10 +85,12 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
     "-c",
     "--classifier",
     type=click.Choice([*CLASSIFIERS]),
-    help="Classifier to evaluate; default: classifier.",
+    help="Classifier to evaluate; default: classifier in the config.",
 )
 @click.option(
-    "--embedder", type=click.Choice(list_choices("embedder")), help="Embedder to evaluate; default: embedder."
+    "--embedder",
+    type=click.Choice(list_choices("embedder")),
+    help="Embedder to evaluate; default: embedder in the config.",
 )
 @click.option("--compare", is_flag=True, help="Compare with other systems' rules on the same encodings.")
 @click.option(
@@ -106,7 +108,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
     help="File for computed encodings; default: in the user's cache.",
 )
 @config_option
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Number of threads; default: one per core.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:

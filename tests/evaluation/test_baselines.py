@@ -1,4 +1,4 @@
-"""Each rule on numbers worked out by hand."""
+"""Each rule, checked against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def at(*degrees: float) -> npt.NDArray[np.float64]:
 
 
 def couple() -> BaselineGallery:
-    """Alice at 0 and 20 degrees, Bob at 90, and a stranger at 180 whom nobody learns from."""
+    """Alice at 0 and 20 degrees, Bob at 90, and a stranger at 180 who is not enrolled."""
     return prepare_baseline_gallery(at(0, 20, 90, 180), ("Alice", "Alice", "Bob", UNKNOWN), PLANE)
 
 
@@ -34,7 +34,7 @@ def said(answers: Predictions) -> list[str | None]:
 
 
 def chord(degrees: float) -> float:
-    """The distance of two points of the circle that are so far apart."""
+    """The distance between two points of the circle that are `degrees` apart."""
     return 2 * math.sin(math.radians(degrees) / 2)
 
 
@@ -46,20 +46,20 @@ def test_pyzm_asks_the_nearest_within_a_distance() -> None:
 
 
 def test_pyzm_weighs_votes_by_distance() -> None:
-    """At 50 degrees Alice's photo is 30 away and Bob's 40: the nearer vote counts more."""
+    """At 50 degrees Alice's photo is 30 degrees away and Bob's 40; the nearer vote counts more."""
     assert baselines.pyzm(couple(), at(50)).likeliest == ("Alice",)
     assert baselines.pyzm(couple(), at(60)).likeliest == ("Bob",)
 
 
 def test_ringface_gates_the_machines_choice() -> None:
-    """By the distance to the chosen person's nearest photo: .5 is a chord of 28.96 degrees."""
+    """The gate is the distance to the chosen person's nearest photo: .5 is a chord of 28.96 degrees."""
     answers = baselines.ringface(couple(), at(-28, -30, 110))
     assert said(answers) == ["Alice", None, "Bob"]
     assert answers.score[2] == pytest.approx(-chord(20))
 
 
 def test_ringface_with_one_person() -> None:
-    """There is nothing for a machine to tell apart, and the gate still holds."""
+    """With one person there is nothing to classify, and the gate still applies."""
     alone = prepare_baseline_gallery(at(0), ("Alice",), PLANE)
     assert said(baselines.ringface(alone, at(10, 60))) == ["Alice", None]
 
@@ -74,7 +74,7 @@ def test_frigate_confidence() -> None:
 
 
 def test_frigate_drops_what_does_not_belong() -> None:
-    """Two of eight photos at a right angle go, more than trimming would take; of five none may."""
+    """Two outliers of eight photos are dropped, more than trimming would remove; of five photos none is."""
     eight = at(0, 2, 4, 356, 358, 0, 100, 110)
     assert baselines.build_frigate_template(eight)[1] == pytest.approx(0, abs=0.02)
     five = at(0, 2, 358, 0, 100)
@@ -83,14 +83,14 @@ def test_frigate_drops_what_does_not_belong() -> None:
 
 
 def test_frigate_trims_each_dimension() -> None:
-    """Of seven values the lowest and the highest go: 15 % of seven is one."""
+    """Of seven values the lowest and the highest are trimmed: 15 % of seven is one."""
     rows = np.array([[1.0, value] for value in (-0.9, 0.0, 0.1, 0.2, 0.3, 0.4, 0.9)])
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     assert baselines.build_frigate_template(rows)[1] == pytest.approx(np.sort(rows[:, 1])[1:-1].mean())
 
 
 def test_compreface_similarity() -> None:
-    """Half at c0 = 1.1818, and (tanh(5.292 * .1) + 1) / 2 = .7424 a tenth before."""
+    """The similarity is .5 at c0 = 1.1818, and (tanh(5.292 * .1) + 1) / 2 = .7424 at .1 less."""
     found = baselines.compreface_similarity(np.array([1.1818, 1.0818, 5.0]))
     assert found == pytest.approx([0.5, 0.74237, 0.0], abs=1e-4)
 
@@ -110,7 +110,7 @@ def test_deepstack_compares_with_the_mean() -> None:
 
 
 def test_faceid_averages_the_best_cosines() -> None:
-    """Of four photos the best three; .50 is a match and .35 is unsure."""
+    """The best three of four photos count; .50 is a match and .35 is unsure."""
     four = prepare_baseline_gallery(at(0, 0, 0, 180), ("Alice",) * 4, PLANE)
     answers = baselines.faceid(four, at(59, 61, 69, 70))
     assert said(answers) == ["Alice", None, None, None]
@@ -124,14 +124,14 @@ def test_immich_takes_the_nearest_face() -> None:
 
 
 def test_distances_are_carried_over_to_other_embedders() -> None:
-    """With an even distance of 1.2 all gates are twice as wide."""
+    """With an even distance of 1.2 every gate is twice as wide."""
     wide = prepare_baseline_gallery(at(0, 20, 90, 180), couple().names, DistanceThresholds(1.2, 1.0))
     assert said(baselines.pyzm(wide, at(-70))) == ["Alice"]
     assert said(baselines.ringface(wide, at(-55))) == ["Alice"]
 
 
 def test_cosines_are_of_what_differs() -> None:
-    """Encodings that all point one way are centred, those of length 1 are not."""
+    """Encodings that all point the same way are centred; unit encodings are not."""
     apart = gallery({"Alice": 5, "Bob": 5})
     assert prepare_baseline_gallery(
         apart.encodings, apart.names, distance_thresholds("dlib_resnet")
@@ -153,7 +153,7 @@ def test_the_original_needs_its_probability() -> None:
 
 @pytest.mark.parametrize("name", BASELINE_RULES)
 def test_every_rule_answers_for_every_face(name: str) -> None:
-    """Also with one photo of some, and never with the name of Unknown."""
+    """Every rule answers for people with a single photo too, and never names Unknown."""
     many = gallery({"Alice": 3, "Bob": 1, UNKNOWN: 4})
     given = prepare_baseline_gallery(many.encodings, many.names, distance_thresholds("dlib_resnet"))
     strangers = many.encodings[[name == UNKNOWN for name in many.names]]
@@ -165,6 +165,6 @@ def test_every_rule_answers_for_every_face(name: str) -> None:
 
 @pytest.mark.parametrize("names", [("anna", "anna"), ("anna", "ben")])
 def test_the_original_cannot_be_trained_on_so_little(names: tuple[str, ...]) -> None:
-    """One class, or one photo of each: it names nobody, as before its first training."""
+    """With one class, or one photo each, it names nobody, as before its first training."""
     few = prepare_baseline_gallery(at(0, 90), names, distance_thresholds("dlib_resnet"))
     assert said(baselines.smart_zoneminder(few, at(0, 90))) == [None, None]

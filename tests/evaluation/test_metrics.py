@@ -1,4 +1,4 @@
-"""Counts, intervals and calibration, on numbers worked out by hand."""
+"""Counts, intervals and calibration, checked against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def answers(threshold: float = 0.55) -> Predictions:
     ],
 )
 def test_wilson(count: int, total: int, low: float, high: float) -> None:
-    """Published intervals; of nothing, nothing is known."""
+    """The intervals match published ones; without photos the interval is 0 to 1."""
     assert Proportion(count, total).interval == pytest.approx((low, high), abs=5e-5)
 
 
 def test_open_set_counts() -> None:
-    """One is named rightly, ..., and photos without a face are in the totals."""
+    """Each outcome is counted, and photos without a face are part of the totals."""
     table = count_open_set(TRUTH, answers(), known_no_face=2, strangers_no_face=1)
     # 0.9 Alice right, 0.8 Alice as Bob, 0.7 Bob right, 0.6 stranger as Alice; the rest is below 0.55.
     assert (table.right, table.wrong, table.unnamed, table.known) == (2, 1, 2, 7)
@@ -55,7 +55,7 @@ def test_open_set_counts() -> None:
 
 
 def test_uncertain_is_not_named() -> None:
-    """It is counted apart, of known people and of strangers."""
+    """Uncertain answers are counted separately, for known people and for strangers."""
     given = answers()
     uncertain = np.array([False, False, True, False, False, False, True, False])
     table = count_open_set(TRUTH, Predictions(LIKELIEST, given.score, given.named, uncertain))
@@ -64,13 +64,13 @@ def test_uncertain_is_not_named() -> None:
 
 
 def test_nobody_likely_is_never_named() -> None:
-    """A rule without anybody near names nobody, however low the threshold."""
+    """A rule without a likeliest person names nobody, however low the threshold."""
     nobody = Predictions((None,), np.array([1.0]), np.array([False]), np.array([False]))
     assert not nobody.with_threshold(-1.0).named.any()
 
 
 def test_per_person() -> None:
-    """Who was taken for whom, and whose name others got."""
+    """Each person's result says who they were taken for and how often others got their name."""
     alice, bob = count_per_person(TRUTH, answers(), {"Bob": 1})
     assert (alice.name, alice.counts.right, alice.counts.known, alice.taken_for, alice.given_to_others) == (
         "Alice",
@@ -89,7 +89,7 @@ def test_per_person() -> None:
 
 
 def test_curve_agrees_with_counting_at_every_threshold() -> None:
-    """From naming nobody to naming everybody."""
+    """The curve runs from naming nobody to naming everybody."""
     steps, counts = count_by_threshold(TRUTH, answers())
     assert np.isinf(steps[0])
     for step, (right, wrong, strangers) in zip(steps, counts, strict=True):
@@ -99,14 +99,14 @@ def test_curve_agrees_with_counting_at_every_threshold() -> None:
 
 
 def test_threshold_for_a_number_of_strangers() -> None:
-    """The lowest that names no more strangers than allowed: none, one, all."""
+    """The lowest threshold that names at most 0, 1 or 3 strangers."""
     assert find_threshold_by_strangers_named(TRUTH, answers(), 0) == pytest.approx(0.7)
     assert find_threshold_by_strangers_named(TRUTH, answers(), 1) == pytest.approx(0.3)
     assert find_threshold_by_strangers_named(TRUTH, answers(), 3) == pytest.approx(0.1)
 
 
 def test_threshold_from_which_so_many_are_right() -> None:
-    """The highest at which they are: it is the least strangers' price of them."""
+    """The highest threshold with that many right names, which names the fewest strangers."""
     for right in range(1, 9):
         found = find_threshold_by_named_rightly(TRUTH, answers(), right)
         counts = [count_open_set(TRUTH, answers().with_threshold(at)).right for at in np.linspace(0, 1, 101)]
@@ -120,7 +120,7 @@ def test_threshold_from_which_so_many_are_right() -> None:
 
 
 def test_calibration_error() -> None:
-    """Two bins: 0.9 claimed where 1/2 is right, 0.2 claimed where 1/4 is: (2 * 0.4 + 4 * 0.05) / 6."""
+    """Two bins: 0.9 claimed with 1/2 right, 0.2 claimed with 1/4 right: (2 * 0.4 + 4 * 0.05) / 6."""
     claimed = np.array([0.9, 0.9, 0.2, 0.2, 0.2, 0.2])
     right = np.array([True, False, True, False, False, False])
     found = measure_reliability(claimed, right)

@@ -1,4 +1,4 @@
-"""Pairs of photos: of one person, or of two."""
+"""Verification accuracy on pairs of photos of one or of two people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PEOPLE = {f"Person{number:02}": 3 for number in range(20)}
 
 
 def test_people_who_are_apart_are_told_apart() -> None:
-    """All of 60 genuine pairs and as many others are right, in ten folds of two people."""
+    """All 60 genuine and 60 impostor pairs are right, in ten folds of two people."""
     some = gallery(PEOPLE)
     found = measure_verification(some.encodings, some.names)
     assert found is not None
@@ -24,7 +24,7 @@ def test_people_who_are_apart_are_told_apart() -> None:
 
 
 def test_people_who_cannot_be_told_apart() -> None:
-    """The accuracy of noise is one half, and the interval says how sure that is."""
+    """The accuracy on noise is about one half, and the interval contains it."""
     noise = np.random.default_rng(0).normal(size=(60, 128))
     found = measure_verification(noise, gallery(PEOPLE).names)
     assert found is not None
@@ -34,7 +34,7 @@ def test_people_who_cannot_be_told_apart() -> None:
 
 
 def test_strangers_are_each_somebody_else() -> None:
-    """None is nobody's name: two strangers are no genuine pair, only more impostors."""
+    """Strangers never form a genuine pair; they only add impostor pairs."""
     some = gallery(PEOPLE)
     strangers = photos(UNKNOWN, 30)
     found = measure_verification(np.vstack([some.encodings, strangers]), [*some.names, *[None] * 30])
@@ -43,7 +43,7 @@ def test_strangers_are_each_somebody_else() -> None:
 
 
 def test_too_few_people() -> None:
-    """One person with two photos makes no second fold."""
+    """One person with several photos is not enough for two folds."""
     some = gallery({"Alice": 4, "Bob": 1})
     assert measure_verification(some.encodings, some.names) is None
 
@@ -51,8 +51,7 @@ def test_too_few_people() -> None:
 @pytest.mark.parametrize("strangers", [0, 1, 2, 5])
 @pytest.mark.parametrize("people", [1, 2, 3, 8, 12, 21])
 def test_a_household(people: int, strangers: int) -> None:
-    """Few people, few strangers or none: folds with pairs of both kinds, or no answer; never more than is
-    known."""
+    """Small households get folds with pairs of both kinds, or no result."""
     some = gallery({f"Person{number:02}": 3 for number in range(people)})
     rows, names = [some.encodings], [*some.names, *[None] * strangers]
     if strangers:

@@ -1,4 +1,4 @@
-"""Who is enrolled and who is tested: three layouts, no photo twice."""
+"""How datasets are split: three layouts, and no photo is used twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from face_det.evaluation.protocol import DatasetSplit, split_dataset
 
 
 def made(folder: Path, **people: int) -> Path:
-    """A folder with so many (empty) photos of each."""
+    """A folder with that many empty photos of each person."""
     for name, count in people.items():
         (folder / name).mkdir(parents=True)
         for number in range(count):
@@ -36,7 +36,7 @@ def benchmark(tmp_path: Path) -> Path:
 
 
 def test_first_photos_by_name_are_enrolled(benchmark: Path) -> None:
-    """Five, or all but one, or the only one; strangers in the order of their names."""
+    """Five photos are enrolled, or all but one, or the only one; strangers are taken in order."""
     found = split_dataset(benchmark / "faces", strangers=4)
     assert counts(found) == (5 + 2 + 1, 4, 2 + 1, 6)
     alice = [photo.path.stem for photo in found.enrolled if photo.name == "Alice"]
@@ -46,7 +46,7 @@ def test_first_photos_by_name_are_enrolled(benchmark: Path) -> None:
 
 
 def test_the_folder_around_it_will_do(benchmark: Path) -> None:
-    """The only child that has known/ and strangers/ is meant; with two of them none is."""
+    """The only subfolder with known/ and strangers/ is used; two of them are an error."""
     assert split_dataset(benchmark, strangers=4) == split_dataset(benchmark / "faces", strangers=4)
     made(benchmark / "other" / "known", Dave=2)
     made(benchmark / "other", strangers=2)
@@ -62,7 +62,7 @@ def test_no_photo_is_both_learnt_and_tested(benchmark: Path) -> None:
 
 
 def test_half_of_unknown_is_tested(tmp_path: Path) -> None:
-    """In a dataset, whose Unknown has two purposes; no more than `strangers` are trained on."""
+    """Half of Unknown is trained on and half tested; at most `strangers` are trained on."""
     dataset = made(tmp_path, Alice=6, Unknown=9)
     assert counts(split_dataset(dataset)) == (5, 4, 1, 5)
     assert counts(split_dataset(dataset, strangers=2)) == (5, 2, 1, 7)
@@ -70,7 +70,7 @@ def test_half_of_unknown_is_tested(tmp_path: Path) -> None:
 
 
 def test_photos_held_out(tmp_path: Path) -> None:
-    """All of the dataset is enrolled; who is not in it is a stranger, Unknown as well."""
+    """The whole dataset is enrolled; people outside it are strangers, and so is Unknown."""
     dataset = made(tmp_path / "dataset", Alice=6, Bob=2, Unknown=3)
     held_out = made(tmp_path / "held", Alice=2, Zoe=3, Unknown=1)
     found = split_dataset(dataset, held_out)
@@ -79,7 +79,7 @@ def test_photos_held_out(tmp_path: Path) -> None:
 
 
 def test_fewer_photos_leave_the_tests_as_they_are(benchmark: Path) -> None:
-    """So that tables with 1, 3 and 5 photos a person can be compared."""
+    """The tests stay the same, so that results with 1, 3 and 5 photos can be compared."""
     found = split_dataset(benchmark, strangers=4)
     one = found.with_photos(1)
     assert [photo.path.stem for photo in one.enrolled] == ["000"] * 3
@@ -87,7 +87,7 @@ def test_fewer_photos_leave_the_tests_as_they_are(benchmark: Path) -> None:
 
 
 def test_some_of_the_people(benchmark: Path) -> None:
-    """The first by name, or drawn by a seed; the others are left out, not turned into strangers."""
+    """People are the first by name or drawn with a seed; the others are left out, not made strangers."""
     found = split_dataset(benchmark, strangers=4, only=1)
     assert found.people == ("Alice",)
     assert counts(found) == (5, 4, 2, 6)
@@ -100,7 +100,7 @@ def test_some_of_the_people(benchmark: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["known and strangers", "dataset"])
 def test_some_strangers_are_always_tested(tmp_path: Path, layout: str) -> None:
-    """No more than half are trained on, however few there are."""
+    """At most half of the strangers are trained on, however few there are."""
     if layout == "dataset":
         made(tmp_path, Alice=6, Unknown=20)
     else:
@@ -110,7 +110,7 @@ def test_some_strangers_are_always_tested(tmp_path: Path, layout: str) -> None:
 
 
 def test_any_layout_may_be_held_out_and_held_against(benchmark: Path, tmp_path: Path) -> None:
-    """strangers/ is nobody's name, on either side."""
+    """strangers/ is never a person's name, in either folder."""
     other = made(tmp_path / "other" / "known", Alice=2, Zoe=1)
     made(tmp_path / "other", strangers=3)
     dataset = made(tmp_path / "dataset", Alice=6, Unknown=2)
@@ -122,7 +122,7 @@ def test_any_layout_may_be_held_out_and_held_against(benchmark: Path, tmp_path: 
 
 
 def test_copies_of_what_is_learnt_are_not_tested(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Under whatever name, of people and of strangers; a test of them would be no test."""
+    """Copies are not tested, whatever their names; such a test would prove nothing."""
     dataset = made(tmp_path / "dataset", Alice=3, Bob=2, Unknown=4)
     for number, path in enumerate(sorted(dataset.rglob("*.jpg"))):
         path.write_bytes(b"picture %d" % number)
@@ -142,7 +142,7 @@ def test_copies_of_what_is_learnt_are_not_tested(tmp_path: Path, caplog: pytest.
 @pytest.mark.parametrize("mode", [0o000, 0o444])
 @pytest.mark.parametrize("which", ["dataset", "dataset/Alice", "held", "held/Alice"])
 def test_folders_that_may_not_be_read(tmp_path: Path, which: str, mode: int) -> None:
-    """Said with their path, whatever part of them is denied."""
+    """The error names the folder, whichever permission is missing."""
     made(tmp_path / "dataset", Alice=3)
     made(tmp_path / "held", Alice=3)
     (tmp_path / which).chmod(mode)
@@ -155,7 +155,7 @@ def test_folders_that_may_not_be_read(tmp_path: Path, which: str, mode: int) -> 
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
-    """No folder, nobody to enrol, nobody to test."""
+    """A missing folder, nobody to enrol, and nobody to test are errors."""
     with pytest.raises(DataError, match="nowhere: must be a folder"):
         split_dataset(tmp_path / "nowhere")
     with pytest.raises(DataError, match="must hold a folder of photos for each person, got none"):

@@ -1,4 +1,4 @@
-"""The whole assessment on drawn encodings: figures, tables, JSON, and the page."""
+"""The whole evaluation on random encodings: metrics, tables, JSON, and the page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import synthetic
 from matplotlib.axes import Axes
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from face_det.errors import DataError
 from face_det.evaluation.evaluate import Evaluation, ExtraMeasurements, evaluate_outcomes
@@ -35,7 +37,7 @@ SETTINGS = RecognitionSettings("template", "dlib_resnet", DecisionRule(0.9))
 
 
 def some(name: str | None, count: int, seed: int, folder: str) -> dict[LabelledPhoto, EncodingResult]:
-    """Photos of a person, or of so many strangers, with encodings."""
+    """Photos of one person, or of `count` strangers, with encodings."""
     rows = synthetic.photos(UNKNOWN if name is None else name, count, seed)
     return {
         LabelledPhoto(Path(f"/{folder}/{name}-{at}.jpg"), name): EncodingResult(row, None)
@@ -44,8 +46,10 @@ def some(name: str | None, count: int, seed: int, folder: str) -> dict[LabelledP
 
 
 def data() -> tuple[DatasetSplit, dict[PortraitKey, EncodingResult]]:
-    """Four people, 5 photos each enrolled and 3 tested; 30 strangers to train on, 40 to test, one without a
-    face, like one photo of Bob. Changes leave half of the photos without one."""
+    """Four people with 5 enrolled and 3 tested photos each; 30 strangers to train on and 40 to test.
+
+    One photo of Bob and one of a stranger have no face. Changes leave half of the photos without one.
+    """
     enrolled = {k: v for name in PEOPLE for k, v in some(name, 5, 0, "enrolled").items()}
     tested = {k: v for name in PEOPLE for k, v in some(name, 3, 1, "tested").items()}
     tested |= some(None, 40, 1, "tested")
@@ -63,9 +67,16 @@ def data() -> tuple[DatasetSplit, dict[PortraitKey, EncodingResult]]:
     return DatasetSplit(tuple(enrolled), tuple(strangers), tuple(tested)), outcomes
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """One OpenMP thread: on little data the threads of t-SNE spend their time waiting for each other."""
+    with threadpool_limits(1, user_api="openmp"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def found() -> Evaluation:
-    """Everything that can be asked for."""
+    """An evaluation with every extra measurement."""
     split, outcomes = data()
     return evaluate_outcomes(
         split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements((1, 5), compare=True, degrade=True)
@@ -78,7 +89,7 @@ def page(found: Evaluation) -> str:
 
 
 class Checker(HTMLParser):
-    """Collects what is open, and everything that leads out of the page."""
+    """Collects unclosed tags and everything that refers outside the page."""
 
     EMPTY = frozenset({"meta", "img", "br", "link", "hr", "input"})
 
@@ -104,7 +115,7 @@ class Checker(HTMLParser):
 
 
 def test_counts_add_up(found: Evaluation) -> None:
-    """All photos tested are in the table, those without a face too, and most are named rightly."""
+    """All tested photos are counted, including those without a face, and most are named rightly."""
     assert (found.counts.known, found.counts.strangers) == (12, 40)
     assert (found.counts.known_no_face, found.counts.strangers_no_face) == (1, 1)
     assert found.counts.right >= 10
@@ -115,7 +126,7 @@ def test_counts_add_up(found: Evaluation) -> None:
 
 
 def test_fewer_photos_and_other_rates(found: Evaluation) -> None:
-    """The row with all photos is the table itself, and a higher rate never names fewer strangers."""
+    """The row with all photos equals the main counts; a higher rate never names fewer strangers."""
     assert found.by_photos[5] == found.counts
     assert found.by_photos[1].known == 12
     strangers = [table.strangers_named for table in found.by_rate.values()]
@@ -123,7 +134,7 @@ def test_fewer_photos_and_other_rates(found: Evaluation) -> None:
 
 
 def test_ours_at_their_rate(found: Evaluation) -> None:
-    """Ours names no more strangers than the rule it is compared with, and so does it where ours stands."""
+    """At the rule's rate ours names no more strangers than the rule; at our rate the rule names no more."""
     (comparisons,) = found.comparisons.values()
     for line in comparisons:
         assert line.ours_at_its_rate.strangers_named <= line.shipped.strangers_named
@@ -139,7 +150,7 @@ def test_ours_at_their_rate(found: Evaluation) -> None:
 
 
 def test_views_decide_and_one_view_is_measured_too(found: Evaluation) -> None:
-    """Where dlib's encodings are there in both forms: the views are what dlib_resnet is told by."""
+    """With dlib's encodings in both forms, the views decide and are reported as dlib_resnet."""
     split, outcomes = data()
     doubled = {
         key: outcome
@@ -162,7 +173,7 @@ def test_views_decide_and_one_view_is_measured_too(found: Evaluation) -> None:
 
 
 def test_degraded_rows(found: Evaluation) -> None:
-    """The first is the table itself; where half have no face, that is counted."""
+    """The first row equals the main counts; photos without a face are counted."""
     assert [line.name for line in found.degraded] == ["as they are", *DEGRADATIONS, MASKED_CHANGE]
     assert found.degraded[0].counts == found.counts
     assert found.degraded[1].counts.known == 12
@@ -170,7 +181,7 @@ def test_degraded_rows(found: Evaluation) -> None:
 
 
 def test_tables_are_rectangular(found: Evaluation) -> None:
-    """Each row has as many cells as the head."""
+    """Each row has as many cells as the heading."""
     made = list(build_tables(found))
     assert len(made) >= 8
     for table in made:
@@ -178,7 +189,7 @@ def test_tables_are_rectangular(found: Evaluation) -> None:
 
 
 def test_values_are_json(found: Evaluation) -> None:
-    """And say the same as the table."""
+    """The JSON values agree with the tables."""
     said = json.loads(json.dumps(as_json.evaluation_as_json(found), allow_nan=False))
     assert said["openSet"]["knownRight"]["count"] == found.counts.right
     assert set(said["perPerson"]) == set(PEOPLE)
@@ -194,7 +205,7 @@ def test_values_are_json(found: Evaluation) -> None:
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(page: str) -> None:
-    """Every tag is closed; pictures are in it; there is no script, and nothing leads out."""
+    """Every tag is closed, pictures are embedded, and there are no scripts or outside references."""
     checker = Checker()
     checker.feed(page)
     checker.close()
@@ -210,7 +221,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(page: str) -> None:
 
 
 def test_names_are_text(page: str) -> None:
-    """Also those that look like something else."""
+    """Names that look like markup are escaped."""
     assert NASTY not in page
     checker = Checker()
     checker.feed(page)
@@ -219,7 +230,7 @@ def test_names_are_text(page: str) -> None:
 
 
 def test_mistakes_are_shown(found: Evaluation) -> None:
-    """With the name given; a photo that is gone is still listed."""
+    """Mistakes are listed with the name given, even if the photo is gone."""
     split, outcomes = data()
     taken = next(photo for photo in split.tested if photo.name is None)
     outcomes[taken.path, UNCHANGED_PHOTO] = outcomes[split.enrolled[0].path, UNCHANGED_PHOTO]
@@ -230,7 +241,7 @@ def test_mistakes_are_shown(found: Evaluation) -> None:
 
 
 def test_a_classifier_without_a_verifier() -> None:
-    """The original's rule: no threshold but minProba, and scores are probabilities."""
+    """The original's rule has no threshold but minProba, and its scores are probabilities."""
     split, outcomes = data()
     settings = RecognitionSettings("nearest", "dlib_resnet", DecisionRule(0.9, "proba"))
     again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", settings, ExtraMeasurements())
@@ -248,7 +259,7 @@ def test_nobody_to_enrol() -> None:
 
 
 def test_columns() -> None:
-    """Of 256 numbers the first half is dlib's and the second sface's."""
+    """Each embedder has its own columns, and `both` is dlib's and sface's."""
     assert {name: len(part) for name, part in embedding_columns("dlib_resnet:1").items()} == {
         "dlib_resnet": 128
     }
@@ -272,7 +283,7 @@ def many_people(count: int) -> tuple[list[str | None], Predictions]:
 
 
 def test_a_matrix_of_many_people_is_cut() -> None:
-    """To those with mistakes, and says so."""
+    """Only people with mistakes are shown, and the note says so."""
     truth, answers = many_people(100)
     _, note = confusion.draw_confusion_matrix(truth, answers)
     assert note == "60 of 100 people, those with the most mistakes; 40 others have some."
@@ -280,7 +291,7 @@ def test_a_matrix_of_many_people_is_cut() -> None:
 
 
 def test_pictures_of_next_to_nothing() -> None:
-    """One person, one photo, no stranger: everything is drawn all the same."""
+    """Every chart can be drawn for one person, one photo, and no stranger."""
     nobody = np.array([False])
     answers = Predictions(("Alice",), np.array([0.5]), nobody, nobody)
     table = count_open_set(["Alice"], answers)
@@ -301,7 +312,7 @@ def test_pictures_of_next_to_nothing() -> None:
 
 @pytest.mark.parametrize("least", [0.02, 0.1, 0.5, 0.9, 0.97, 0.995])
 def test_the_sweep_shows_what_each_probability_does(monkeypatch: pytest.MonkeyPatch, least: float) -> None:
-    """At every place of the axis, between the steps as well, the lines are the shares at that minProba."""
+    """At every point of the axis, also between steps, the lines show the shares at that minProba."""
     lines = {}
     monkeypatch.setattr(
         Axes, "step", lambda _, x, y, where, label, **_more: lines.update({label: (x, y, where)})
@@ -318,8 +329,8 @@ def test_the_sweep_shows_what_each_probability_does(monkeypatch: pytest.MonkeyPa
         assert y[after] == np.mean(likely[rows] >= least)
 
 
-def test_pictures_that_are_none_are_in_no_figure() -> None:
-    """They say nothing of recognition: counted and named, neither tested nor enrolled."""
+def test_unreadable_pictures_are_left_out() -> None:
+    """Unreadable pictures are counted and listed, but neither tested nor enrolled."""
     split, outcomes = data()
     before = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
     broken = [split.enrolled[0], split.strangers[0], *split.tested[:2], split.tested[-1]]
@@ -338,7 +349,7 @@ def test_pictures_that_are_none_are_in_no_figure() -> None:
 
 @pytest.mark.parametrize(("people", "enrolled"), [(1, 1), (1, 5), (2, 1), (2, 2), (3, 3)])
 def test_a_small_household_without_strangers(people: int, enrolled: int) -> None:
-    """Everything that can be asked for ends in figures; shares of nobody are none."""
+    """Every extra measurement works for a small household; shares without photos are "-"."""
     split, outcomes = data()
     names = PEOPLE[:people]
     few = DatasetSplit(
@@ -357,7 +368,7 @@ def test_a_small_household_without_strangers(people: int, enrolled: int) -> None
 
 
 def test_photos_of_a_moment_that_is_enrolled() -> None:
-    """Frames of one visit, a stranger's look-alike not among them: counted, and said."""
+    """Frames of an enrolled visit are counted and reported; a stranger's look-alike is not one of them."""
     split, outcomes = data()
     assert (
         as_json.evaluation_as_json(
