@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,48 +78,50 @@ def search_by_halving(
     The work runs on `jobs` threads, not processes: libsvm and XGBoost release the GIL, so the encodings are
     shared and nothing has to start up. An exception from `on_progress` ends the search.
 
-    >>> def guess(params, train, test, one):
-    ...     return np.full((len(test), 2), 0.5) + params["bias"] * np.eye(2)[y[test]]
-    >>> y = np.array([0, 0, 1, 1])
-    >>> candidates = [{"bias": -0.4}, {"bias": 0.4}]
-    >>> silent = lambda done, total: None
-    >>> found = search_by_halving(guess, log_loss, candidates, y, jobs=1, on_progress=silent)
-    >>> found.params, found.accuracy
-    ({'bias': 0.4}, 1.0)
+    >>> y, silent = np.array([0, 0, 1, 1]), lambda done, total: None
+    >>> guess = lambda params, train, test, one: 0.5 + params["bias"] * np.eye(2)[y[test]]
+    >>> biases = [{"bias": -0.4}, {"bias": 0.4}]
+    >>> search_by_halving(guess, log_loss, biases, y, jobs=1, on_progress=silent).params
+    {'bias': 0.4}
     """
     splits = split_folds(y)
     folds_of_rounds = [_folds_of_round(y, splits, one) for one in rounds]
-    counts = [len(candidates)]
-    for one in rounds[:-1]:
-        counts.append(min(one.kept, counts[-1]))
+    counts = _candidates_per_round(len(candidates), rounds)
     total = sum(count * len(folds) for count, folds in zip(counts, folds_of_rounds, strict=True))
-    done = itertools.count(1)
-    remaining = [dict(candidate) for candidate in candidates]
+    done, remaining = itertools.count(1), [dict(candidate) for candidate in candidates]
     with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="search") as pool:
 
-        def try_remaining(one: HalvingRound, folds: Sequence[Fold]) -> Iterator[CandidateResult]:
-            own = np.concatenate([y[test] for _, test in folds])[:, None] == np.unique(y)[None, :]
-            tasks = [pool.submit(fit_and_score, params, *fold, one) for params in remaining for fold in folds]
-            waiting = iter(tasks)
-            for params in remaining:
-                scores = []
-                for _ in folds:
-                    scores.append(next(waiting).result())
-                    on_progress(next(done), total)
-                yield _judge_candidate(params, np.concatenate(scores), own, loss)
+        def results(number: int) -> Iterator[CandidateResult]:
+            one, folds = rounds[number], folds_of_rounds[number]
+            tasks = [[pool.submit(fit_and_score, each, *fold, one) for fold in folds] for each in remaining]
+            for params, waiting in zip(remaining, tasks, strict=True):
+                scores = np.concatenate([_wait(task, done, total, on_progress) for task in waiting])
+                yield _judge_candidate(params, scores, y, folds, loss)
 
         try:
-            for number, one in enumerate(rounds[:-1]):
-                ranked = sorted(try_remaining(one, folds_of_rounds[number]), key=lambda found: found.loss)
+            for number in range(len(rounds) - 1):
+                ranked = sorted(results(number), key=lambda found: found.loss)
                 remaining = [found.params for found in ranked[: counts[number + 1]]]
-            return min(
-                try_remaining(rounds[-1], folds_of_rounds[-1]),
-                key=lambda found: (-found.accuracy, found.loss),
-            )
+            return min(results(len(rounds) - 1), key=lambda found: (-found.accuracy, found.loss))
         except BaseException:
             # After Ctrl-C, for one, candidates still in the queue must not start.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _wait(
+    task: Future[PersonScores], done: Iterator[int], total: int, on_progress: SearchProgress
+) -> PersonScores:
+    scores = task.result()
+    on_progress(next(done), total)
+    return scores
+
+
+def _candidates_per_round(candidates: int, rounds: Sequence[HalvingRound]) -> list[int]:
+    counts = [candidates]
+    for one in rounds[:-1]:
+        counts.append(min(one.kept, counts[-1]))
+    return counts
 
 
 def log_loss(proba: PersonScores, own: OwnPersonMask) -> float:
@@ -134,8 +136,9 @@ def log_loss(proba: PersonScores, own: OwnPersonMask) -> float:
 
 
 def _judge_candidate(
-    params: dict[str, Any], scores: PersonScores, own: OwnPersonMask, loss: LossFunction
+    params: dict[str, Any], scores: PersonScores, y: Targets, folds: Sequence[Fold], loss: LossFunction
 ) -> CandidateResult:
+    own = np.concatenate([y[test] for _, test in folds])[:, None] == np.unique(y)[None, :]
     accuracy = np.mean(own[np.arange(len(own)), scores.argmax(axis=1)])
     return CandidateResult(params, float(accuracy), loss(scores, own), scores)
 

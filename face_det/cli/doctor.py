@@ -11,7 +11,7 @@ from functools import partial
 import click
 
 from face_det import __version__
-from face_det.cli.connect import ConfigSource, config_option, make_client
+from face_det.cli.shared_options import ConfigSource, config_option, make_client
 from face_det.config import Config
 from face_det.doctor import (
     CheckResult,

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.cli import progress, terminal
-from face_det.cli.connect import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.config import Config, list_choices
 from face_det.engine import build_engine
 from face_det.errors import DataError

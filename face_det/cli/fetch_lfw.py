@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from face_det.cli import progress
-from face_det.cli.connect import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.errors import DataError
 from face_det.sources import FetchResult, download_lfw, fetch_strangers, lfw_home
 from face_det.types import UNKNOWN

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from face_det.cli.connect import ConfigSource, config_option, keys_option, make_client
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client
 from face_det.config import Config
 from face_det.errors import DataError, FaceDetError, Unreachable
 from face_det.gallery import evaluation_cache_path

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from face_det.cli import gallery_report
-from face_det.cli.connect import ConfigSource, config_option
 from face_det.cli.progress import show_progress
+from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.cli.terminal import make_printable
 from face_det.config import Config
 from face_det.engine import build_engine

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from face_det.cli.connect import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, config_option
 
 RELOAD = "a running daemon notices on SIGHUP (systemctl reload face-detect)"
 

@@ -16,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from face_det.cli import terminal
-from face_det.cli.connect import ConfigSource, config_option, keys_option
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option
 from face_det.errors import BadImage, DataError, ModelMissing
 from face_det.media import annotate_faces, load_image, read_image_bytes, save_image
 from face_det.storage import make_folder, report_write_errors

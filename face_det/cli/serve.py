@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from face_det.cli.connect import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.config import Config
 
 if TYPE_CHECKING:

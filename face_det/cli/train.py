@@ -11,11 +11,12 @@ import click
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.cli import progress
-from face_det.cli.connect import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.config import Config, list_choices
 from face_det.embedders import DLIB_AND_SFACE, configurable_embedder, embedder_from_fingerprint
 from face_det.engine import build_engine
 from face_det.enrolment import (
+    ModelFiles,
     choose_model_files,
     describe_model_files,
     fit_stand_in,
@@ -81,9 +82,7 @@ def command(
     config = config_source.load()
     source = encodings or config.encodings_path
     kinds = [kind for kind in CLASSIFIERS if not chosen or ALL in chosen or kind in chosen]
-    gallery = Gallery.load(source)
-    if not gallery.names:
-        raise BadEncodings(f"{source}: must hold encodings, file not found or empty; run 'face-det encode'")
+    gallery = _load_gallery(source)
     files = choose_model_files(
         config.model_path, config.label_path, output, config.classifier, some_kinds=bool(chosen)
     )
@@ -103,34 +102,33 @@ def command(
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; the classifiers are as they were", err=True)
         context.exit(130)
-    with (
-        open_audit_log(config.audit_path, source).recorded(command_caller(), "train"),
-        lock_if_writable(source),
-    ):
+    audit_log = open_audit_log(config.audit_path, source)
+    with audit_log.recorded(command_caller(), "train"), lock_if_writable(source):
         changed = has_gallery_changed(gallery, source)
         in_use = None if output or chosen else config.model_path
         stand_in = fit_stand_in(result, gallery, files.classifiers, in_use, config.false_accept_rate)
-        pictures = {
-            one.kind: draw_held_out_confusion(one.held_out, one.kind)
-            for one in result.trained
-            if one.held_out is not None and one.kind in files.classifiers
-        }
-        written = write_models(result, files, stand_in, pictures)
+        written = write_models(result, files, stand_in, _draw_confusions(result, files))
     remarks = list(describe_model_files(result, files, stand_in, None if output else config.model_path))
     used = configurable_embedder(embedder_from_fingerprint(result.models[0].card.fingerprint))
-    if output is None and config.embedder not in (AUTO_EMBEDDER, used):
-        remarks.append(
-            f"trained on encodings of {used}: set embedder to {used} or {AUTO_EMBEDDER} in config.json"
-        )
+    remarks += _remark_on_embedder(used, config.embedder) if output is None else []
     if masked:
-        copies = len(trained_on.names) - len(gallery.names)
-        remarks += describe_masked_copies(copies, source, used)
+        remarks += describe_masked_copies(len(trained_on.names) - len(gallery.names), source, used)
     if changed:
-        remarks.append(
-            f"{source} was changed while this ran; run face-det train again to include what is new"
-        )
-    rule = DecisionRule(config.min_proba, config.decision)
-    _print_report(result, rule, used, [str(path) for path in written], remarks, as_json)
+        remarks.append(f"{source} was changed while this ran; run face-det train again to include that")
+    _print_report(result, DecisionRule(config.min_proba, config.decision), used, written, remarks, as_json)
+
+
+def _load_gallery(source: Path) -> Gallery:
+    gallery = Gallery.load(source)
+    if not gallery.names:
+        raise BadEncodings(f"{source}: must hold encodings, file not found or empty; run 'face-det encode'")
+    return gallery
+
+
+def _remark_on_embedder(used: str, configured: str) -> list[str]:
+    if configured in (AUTO_EMBEDDER, used):
+        return []
+    return [f"trained on encodings of {used}: set embedder to {used} or {AUTO_EMBEDDER} in config.json"]
 
 
 def _add_masked_copies(
@@ -149,17 +147,26 @@ def _add_masked_copies(
         )
 
 
+def _draw_confusions(result: TrainingResult, files: ModelFiles) -> dict[str, bytes]:
+    """Draw the confusion matrix of each kind that is written and was judged."""
+    return {
+        one.kind: draw_held_out_confusion(one.held_out, one.kind)
+        for one in result.trained
+        if one.held_out is not None and one.kind in files.classifiers
+    }
+
+
 def _print_report(
     result: TrainingResult,
     rule: DecisionRule,
     embedder: str,
-    files: Sequence[str],
+    files: Sequence[Path],
     remarks: Sequence[str],
     as_json: bool,
 ) -> None:
     if as_json:
         report = training_as_json(result, rule)
-        more = {"embedder": embedder, "files": [*files], "remarks": [*remarks]}
+        more = {"embedder": embedder, "files": [str(path) for path in files], "remarks": [*remarks]}
         click.echo(json.dumps({**report, **more}, indent=2))
     else:
         lines = [f"trained on encodings of {embedder}", *(f"written: {path}" for path in files), *remarks]

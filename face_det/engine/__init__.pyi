@@ -6,4 +6,4 @@ from .engine import FaceEngine as FaceEngine
 from .engine import View as View
 from .engine import build_engine as build_engine
 from .engines import Engines as Engines
-from .isolated import build_isolated_engine as build_isolated_engine
+from .isolated_engine import build_isolated_engine as build_isolated_engine

@@ -1,7 +1,7 @@
 """The processes of an isolated engine: starting them, lending them out, replacing those that have died.
 
 Each process has a keeper thread here that starts it, waits for its end, and starts the next one. Whoever
-needs a view processed borrows a process. isolated_process.py defines how they talk.
+needs a view processed borrows a process. engine_process.py defines how they talk.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ import numpy as np
 
 from face_det import errors
 from face_det.engine.engine import EngineOptions
-from face_det.engine.isolated_process import StartRequest, ViewRequest
+from face_det.engine.engine_process import StartRequest, ViewRequest
 from face_det.errors import FaceDetError
 from face_det.types import Rgb
 
 log = logging.getLogger(__name__)
 
-PROGRAM = "from face_det.engine.isolated_process import main; main()"
+PROGRAM = "from face_det.engine.engine_process import main; main()"
 BUILD_ENGINE = "face_det.engine.engine:build_engine"
 VIEW_TIMEOUT_S = 300.0
 """A process that takes longer for a view hangs, and is killed."""

@@ -7,10 +7,10 @@ from .files import read_if_present as read_if_present
 from .files import replace_without_lock as replace_without_lock
 from .files import report_write_errors as report_write_errors
 from .files import sync_folder as sync_folder
-from .pickles.loader import MAX_PICKLE_BYTES as MAX_PICKLE_BYTES
-from .pickles.loader import dump_pickle as dump_pickle
-from .pickles.loader import load_pickle as load_pickle
-from .pickles.loader import parse_pickle as parse_pickle
+from .pickles.safe_unpickler import MAX_PICKLE_BYTES as MAX_PICKLE_BYTES
+from .pickles.safe_unpickler import dump_pickle as dump_pickle
+from .pickles.safe_unpickler import load_pickle as load_pickle
+from .pickles.safe_unpickler import parse_pickle as parse_pickle
 from .strict_json import abbreviate_json as abbreviate_json
 from .strict_json import format_json_key as format_json_key
 from .strict_json import parse_json as parse_json

@@ -116,22 +116,10 @@ def train_classifiers(
         def progress(done: int, total: int, name: str = recipe.name) -> None:
             on_progress(name, done, total)
 
-        X, y = training_set.X, training_set.y
         try:
-            fitted, params, score = recipe.search(
-                X[kept], y[kept], jobs=jobs, thorough=thorough, on_progress=progress
-            )
-            judged = None
-            if len(held):
-                part = replace(training_set, X=X[kept], y=y[kept])
-                candidate = part.make_model(fitted, recipe.name, recipe.name, params)
-                judged = _judge_held_out(candidate, X[held], [training_set.people[i] for i in y[held]])
-                fitted = recipe.refit(X, y, params)
+            trained.append(_train_one(training_set, recipe, kept, held, jobs, thorough, progress))
         except TooFewPeople as error:
             skipped.append(SkippedRecipe(recipe.name, str(error)))
-            continue
-        model = training_set.make_model(fitted, recipe.name, recipe.name, params)
-        trained.append(TrainedModel(model, score, judged))
     if not trained:
         raise TooFewPeople("; ".join(skip.reason for skip in skipped))
     photos = dict(sorted(Counter(gallery.names).items()))
@@ -215,6 +203,29 @@ def _hold_out_rows(training_set: TrainingSet) -> tuple[RowIndices, RowIndices]:
     people = held[y[held] != training_set.strangers] if training_set.strangers is not None else held
     held = np.setdiff1d(held, people[training_set.in_training_burst(people, kept)])
     return (kept, held) if len(held) else (rows, held)
+
+
+def _train_one(
+    training_set: TrainingSet,
+    recipe: Recipe,
+    kept: RowIndices,
+    held: RowIndices,
+    jobs: int,
+    thorough: bool,
+    on_progress: Callable[[int, int], None],
+) -> TrainedModel:
+    """Search on the rows `kept`, judge on the rows `held`, then train on all of them."""
+    X, y = training_set.X, training_set.y
+    fitted, params, score = recipe.search(
+        X[kept], y[kept], jobs=jobs, thorough=thorough, on_progress=on_progress
+    )
+    judged = None
+    if len(held):
+        part = replace(training_set, X=X[kept], y=y[kept])
+        candidate = part.make_model(fitted, recipe.name, recipe.name, params)
+        judged = _judge_held_out(candidate, X[held], [training_set.people[i] for i in y[held]])
+        fitted = recipe.refit(X, y, params)
+    return TrainedModel(training_set.make_model(fitted, recipe.name, recipe.name, params), score, judged)
 
 
 def _judge_held_out(model: Model, encodings: Encodings, true: Sequence[str]) -> HeldOutResult:

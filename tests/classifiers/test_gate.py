@@ -13,7 +13,7 @@ from face_det.classifiers.knn import PYZM_PARAMS, WEB_APP_PARAMS, KnnClassifier,
 from face_det.classifiers.linear_svm import LinearSvmClassifier, LinearSvmRecipe
 from face_det.classifiers.nearest import NearestClassifier, NearestRecipe
 from face_det.embedders.specs import EMBEDDERS, distance_thresholds
-from face_det.storage.pickles import loader
+from face_det.storage.pickles import safe_unpickler
 
 
 def along(*distances: float) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_a_nearest_of_before() -> None:
     old = NearestClassifier.__new__(NearestClassifier)
     vars(old).update(photos_=X, first_photo_=np.array([0, 3]), classes_=np.array([0, 1, STRANGER]))
     old.n_features_in_ = 128
-    again = loader.parse_pickle(pickle.dumps(old, protocol=4), "classifier")
+    again = safe_unpickler.parse_pickle(pickle.dumps(old, protocol=4), "classifier")
     assert isinstance(again, NearestClassifier)
     assert again.get_params() == {"even_distance": 0.6, "gate_distance": 0.5}
     asked = photos("Bob", 3, seed=2)

@@ -297,7 +297,7 @@ def test_encodings_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.Mon
         raise CannotWrite(f"{path}: cannot be written: Read-only file system")
         yield
 
-    monkeypatch.setattr("face_det.enrolment.model_files.lock_for_update", refused)
+    monkeypatch.setattr("face_det.enrolment.training_outputs.lock_for_update", refused)
     result = train("-c", "nearest", "-o", "out")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "nearest_face_recognizer.pickle").exists()

@@ -10,7 +10,7 @@ from face_det.classifiers import specs
 from face_det.classifiers.gate import STRANGER
 from face_det.classifiers.recipe import Recipe
 from face_det.errors import TooFewPeople
-from face_det.storage.pickles import loader
+from face_det.storage.pickles import safe_unpickler
 from face_det.types import Classifier
 
 FAMILY = {"Alice": 12, "Bob": 12, "Carol": 12, "Unknown": 24}
@@ -120,7 +120,7 @@ def test_progress_ends_at_the_total(recipe: Recipe) -> None:
 def test_survives_its_file(found: tuple[Classifier, dict, float | None]) -> None:
     """Written and read by the unpickler that allows only what is listed, it answers as before."""
     X = photos("Alice", 5, seed=7)
-    again = loader.parse_pickle(loader.dump_pickle(found[0]), "classifier")
+    again = safe_unpickler.parse_pickle(safe_unpickler.dump_pickle(found[0]), "classifier")
     assert np.array_equal(again.predict_proba(X), found[0].predict_proba(X))
 
 

@@ -170,7 +170,7 @@ def test_evaluated(dataset: Path, tmp_path: Path) -> None:
     assert found.embedder == "toy"
     assert found.predictions.answer[:PEOPLE] == ("p0", "p1", "p2")
     assert found.verification["toy"] is not None
-    assert set(found.lines) == {"toy", "dlib_views"}
+    assert set(found.comparisons) == {"toy", "dlib_views"}
 
 
 def test_an_entry_is_registered_once() -> None:

@@ -50,8 +50,8 @@ def test_dlib_is_face_recognition(photos: Mapping[str, Path], tmp_path: Path) ->
     picture = PIL.Image.open(photos["t1"]).convert("RGB").resize((480, 327))
     np.save(tmp_path / "rgb.npy", np.array(picture))
     ours = """
-from face_det.engine.engine import EngineOptions, build
-engine = build(EngineOptions("hog", jitters=20, upsample=1, min_face_px=0, focus_threshold=0))
+from face_det.engine import EngineOptions, build_engine
+engine = build_engine(EngineOptions("hog", jitters=20, upsample=1, min_face_px=0, focus_threshold=0))
 (found,) = engine.faces([(rgb, None)])
 found = [face.encoding for face in found]
 """

@@ -104,7 +104,7 @@ def test_without_yunets_points_dlibs_will_do(
         (found,) = specs.DETECTORS.create("hog").detect(rgb, 0)
         usual = upright.find_transform(rgb, found)
         with monkeypatch.context() as patch:
-            patch.setattr(upright, "points", lambda rgb, box: None)
+            patch.setattr(upright, "find_landmarks", lambda rgb, box: None)
             other = upright.find_transform(rgb, found)
         middle = np.append(detect_dlib_points(rgb, found.box).mean(axis=0), 1)
         assert np.abs(usual @ middle - other @ middle).max() < 4

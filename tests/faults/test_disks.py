@@ -69,7 +69,7 @@ def test_disk_full(
         "encode": lambda: transaction.write_atomically(mine.paths.encodings, encoded(mine).dumps()),
     }
     filler = fill(folder)
-    with pytest.raises(CannotWrite, match=FULL if verb != "forget" else "free disk space"):
+    with pytest.raises(CannotWrite, match=FULL if verb != "forget" else "make room on that disk"):
         steps[verb]()
     now = contents(folder)
     now.pop("filler")

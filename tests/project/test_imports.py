@@ -210,7 +210,7 @@ def test_importing_is_cheap(modules: list[str]) -> None:
 def test_a_process_that_looks_at_pictures_is_light() -> None:
     """A daemon has several, and starts another for each that dies: what only training needs is not loaded."""
     heavy = ["sklearn", "scipy", "xgboost", "matplotlib", "zerorpc", "gevent"]
-    code = f"import sys, face_det.engine.isolated_process; print([x for x in {heavy!r} if x in sys.modules])"
+    code = f"import sys, face_det.engine.engine_process; print([x for x in {heavy!r} if x in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from face_det.embedders import expected_distances
 from face_det.gallery.check import copies
-from face_det.gallery.check import people as check_people
-from face_det.gallery.check import photos as check_photos
+from face_det.gallery.check import misplaced as check_people
+from face_det.gallery.check import quality as check_photos
 from face_det.gallery.check.facts import PhotoFacts
-from face_det.gallery.check.people import LookAlikePair, MisplacedPhoto, MixedPerson, PersonDistances
+from face_det.gallery.check.misplaced import LookAlikePair, MisplacedPhoto, MixedPerson, PersonDistances
 from face_det.gallery.encoding_cache import OmissionReason
 from face_det.types import UNKNOWN, Encodings
 

@@ -32,7 +32,7 @@ from sklearn.preprocessing import LabelEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from face_det.errors import DataError, UnsafePickle
-from face_det.storage.pickles import allow_list, loader, values
+from face_det.storage.pickles import allow_list, safe_unpickler, values
 
 ORIGINALS = json.loads((Path(__file__).parents[2] / "support/data/original_files.json").read_text("utf-8"))
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -114,7 +114,7 @@ def test_what_is_off_the_list_is_refused_by_name(
     monkeypatch.setattr("__main__.Mine", Mine, raising=False)
     data = pickle.dumps({"encodings": [hostile(side_effect)[name]], "names": ["x"]}, protocol)
     with pytest.raises(UnsafePickle) as caught:
-        loader.parse_pickle(data, "encodings.pickle")
+        safe_unpickler.parse_pickle(data, "encodings.pickle")
     message = str(caught.value)
     # Protocols below 3 use Python 2's module names, and numpy moves its own around.
     module = r"\S+" if protocol < 3 or name.startswith("numpy") else re.escape(name.rpartition(".")[0])
@@ -128,7 +128,7 @@ def test_a_lambda_is_refused(side_effect: Path) -> None:
     cloudpickle = pytest.importorskip("cloudpickle")
     data = cloudpickle.dumps(lambda: None)
     with pytest.raises(UnsafePickle, match=rf"labels: names cloudpickle\.\S+, which is {REFUSED}"):
-        loader.parse_pickle(data, "labels")
+        safe_unpickler.parse_pickle(data, "labels")
     assert not side_effect.exists()
 
 
@@ -219,7 +219,7 @@ BOMB = b"N\x85" + b"q\0h\0\x86" * 25  # deeply nested tuples: a few more levels,
 def test_hostile_programs(what: str, program: bytes, side_effect: Path) -> None:
     """Tricks of the format, and allowed classes with wrong arguments, end in a one-line error."""
     with pytest.raises(UnsafePickle) as caught:
-        loader.parse_pickle(b"\x80\x05" + program + b".", "x.pickle")
+        safe_unpickler.parse_pickle(b"\x80\x05" + program + b".", "x.pickle")
     message = str(caught.value)
     assert what in message
     assert message.startswith("x.pickle: ")
@@ -230,7 +230,7 @@ def test_hostile_programs(what: str, program: bytes, side_effect: Path) -> None:
 def test_names_are_shown_in_one_line() -> None:
     """A name with a line break cannot forge a line in a log."""
     with pytest.raises(UnsafePickle) as caught:
-        loader.parse_pickle(b"\x80\x04" + name("a\nface-det: ok", "b") + b".", "x")
+        safe_unpickler.parse_pickle(b"\x80\x04" + name("a\nface-det: ok", "b") + b".", "x")
     assert "\n" not in str(caught.value)
 
 
@@ -240,7 +240,7 @@ def test_nothing_is_imported_for_a_name() -> None:
 
     sys.modules.pop("this", None)
     with pytest.raises(UnsafePickle, match=r"names this\.s"):
-        loader.parse_pickle(b"\x80\x04" + name("this", "s") + b".", "x")
+        safe_unpickler.parse_pickle(b"\x80\x04" + name("this", "s") + b".", "x")
     assert "this" not in sys.modules
 
 
@@ -255,9 +255,9 @@ def test_every_name_on_the_list_can_be_had() -> None:
 
 def test_steps_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short file that is a long program is stopped."""
-    monkeypatch.setattr(loader, "MAX_PICKLE_STEPS", 1000)
+    monkeypatch.setattr(safe_unpickler, "MAX_PICKLE_STEPS", 1000)
     with pytest.raises(UnsafePickle, match="more than 1000 steps"):
-        loader.parse_pickle(b"\x80\x04" + b"]0" * 1000 + b"N.", "x")
+        safe_unpickler.parse_pickle(b"\x80\x04" + b"]0" * 1000 + b"N.", "x")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_steps_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_pickle(data: bytes, expected: str) -> None:
     """An empty file, text, a picture and a truncated pickle are each named as such."""
     with pytest.raises(UnsafePickle, match=expected):
-        loader.parse_pickle(data, "x")
+        safe_unpickler.parse_pickle(data, "x")
 
 
 def test_truncated_anywhere() -> None:
@@ -283,7 +283,7 @@ def test_truncated_anywhere() -> None:
     data = pickle.dumps({"encodings": [np.ones(3)], "names": ["x"], "more": {1, 2}, "b": bytearray(b"x")}, 5)
     for end in range(len(data)):
         with pytest.raises(UnsafePickle):
-            loader.parse_pickle(data[:end], "x")
+            safe_unpickler.parse_pickle(data[:end], "x")
 
 
 @settings(deadline=None)
@@ -292,7 +292,7 @@ def test_noise(noise: bytes) -> None:
     """Random bytes are refused or are plain data; they raise nothing else."""
     for data in (noise, b"\x80\x04" + noise + b"."):
         try:
-            loader.parse_pickle(data, "x")
+            safe_unpickler.parse_pickle(data, "x")
         except UnsafePickle:
             continue
 
@@ -311,25 +311,25 @@ def test_damage_in_a_model(data: Any) -> None:
     for _ in range(3):
         model[data.draw(st.integers(0, len(model) - 1))] = data.draw(st.integers(0, 255))
     try:
-        loader.parse_pickle(bytes(model), "x")
+        safe_unpickler.parse_pickle(bytes(model), "x")
     except UnsafePickle:
         return
 
 
 def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An oversized file is refused before it is read."""
-    monkeypatch.setattr(loader, "MAX_PICKLE_BYTES", 100)
+    monkeypatch.setattr(safe_unpickler, "MAX_PICKLE_BYTES", 100)
     (tmp_path / "x").write_bytes(bytes(101))
     with pytest.raises(DataError, match="must not be larger than 100 bytes"):
-        loader.load_pickle(tmp_path / "x")
+        safe_unpickler.load_pickle(tmp_path / "x")
     with pytest.raises(UnsafePickle, match="must not be larger than 100 bytes"):
-        loader.parse_pickle(bytes(101), "x")
+        safe_unpickler.parse_pickle(bytes(101), "x")
 
 
 def test_missing_file(tmp_path: Path) -> None:
     """The caller decides what a missing file means."""
     with pytest.raises(FileNotFoundError):
-        loader.load_pickle(tmp_path / "x")
+        safe_unpickler.load_pickle(tmp_path / "x")
 
 
 VALUES = [
@@ -368,7 +368,7 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_data_comes_back(value: Any, protocol: int) -> None:
     """Arrays, numbers and Python's built-in types survive in every protocol."""
-    loaded = loader.parse_pickle(pickle.dumps(value, protocol), "x")
+    loaded = safe_unpickler.parse_pickle(pickle.dumps(value, protocol), "x")
     assert type(loaded) is type(value)
     if isinstance(value, (np.ndarray, np.generic)):
         assert loaded.dtype == value.dtype  # type: ignore[attr-defined]
@@ -383,7 +383,7 @@ def test_shared_and_circular_data_comes_back() -> None:
     row = np.ones(3)
     ring: list[Any] = [row, row]
     ring.append(ring)
-    loaded: Any = loader.parse_pickle(pickle.dumps(ring), "x")
+    loaded: Any = safe_unpickler.parse_pickle(pickle.dumps(ring), "x")
     assert loaded[0] is loaded[1]
     assert loaded[2] is loaded
 
@@ -396,7 +396,7 @@ def test_array_that_python_2_wrote() -> None:
         + struct.pack("<2d", 1.5, -2.0)
         + b"tb."
     )
-    assert np.array_equal(loader.parse_pickle(data, "x"), [1.5, -2.0])  # type: ignore[arg-type]
+    assert np.array_equal(safe_unpickler.parse_pickle(data, "x"), [1.5, -2.0])  # type: ignore[arg-type]
 
 
 def estimators() -> dict[str, Any]:
@@ -421,7 +421,7 @@ ESTIMATORS = estimators()
 @pytest.mark.parametrize("kind", sorted(ESTIMATORS))
 def test_estimators_come_back(kind: str, protocol: int) -> None:
     """Estimators that we train, or that others may have, load and give the same answers."""
-    loaded: Any = loader.parse_pickle(pickle.dumps(ESTIMATORS[kind], protocol), "x")
+    loaded: Any = safe_unpickler.parse_pickle(pickle.dumps(ESTIMATORS[kind], protocol), "x")
     assert type(loaded) is type(ESTIMATORS[kind])
     assert np.array_equal(loaded.predict_proba(X), ESTIMATORS[kind].predict_proba(X))
 
@@ -435,7 +435,7 @@ def test_search_trees_are_grown_again(kind: str) -> None:
     state = list(bent._tree.__getstate__())
     state[1] = np.full_like(state[1], 2**40)  # indices of the points
     bent._tree.__setstate__(tuple(state))
-    loaded: Any = loader.parse_pickle(pickle.dumps(bent), "x")
+    loaded: Any = safe_unpickler.parse_pickle(pickle.dumps(bent), "x")
     assert np.array_equal(loaded.predict_proba(X), ESTIMATORS[kind].predict_proba(X))
 
 
@@ -460,7 +460,7 @@ def test_svc_whose_parts_do_not_fit(part: str, value: Any) -> None:
     bent = svc()
     setattr(bent, part, value)
     with pytest.raises(UnsafePickle, match="an SVC whose parts do not fit together"):
-        loader.parse_pickle(pickle.dumps(bent), "x")
+        safe_unpickler.parse_pickle(pickle.dumps(bent), "x")
 
 
 @pytest.mark.parametrize("packages", sorted(ORIGINALS))
@@ -473,12 +473,12 @@ def test_original_classifiers_answer_as_they_did(
     asked = np.array(files["asked"])[:, : 9 if kind == "xgb_pruned" else 128]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        loaded: Any = loader.parse_pickle(unpacked(files["models"][kind]), "x")
+        loaded: Any = safe_unpickler.parse_pickle(unpacked(files["models"][kind]), "x")
         answers = loaded.predict_proba(asked)
     assert np.allclose(answers, files["answers"][kind], atol=1e-6 if "xgb" in kind else 1e-12)
     assert capfd.readouterr().err == ""
     # ... and can be written and read again, and trained again with their parameters.
-    again: Any = loader.parse_pickle(loader.dump_pickle(loaded), "x")
+    again: Any = safe_unpickler.parse_pickle(safe_unpickler.dump_pickle(loaded), "x")
     assert np.array_equal(again.predict_proba(asked), answers)
     if "xgb" not in kind:
         with warnings.catch_warnings():
@@ -490,10 +490,10 @@ def test_original_classifiers_answer_as_they_did(
 def test_original_labels_and_encodings(packages: str) -> None:
     """The label encoder and the encodings of the original load."""
     files = ORIGINALS[packages]
-    encoder: Any = loader.parse_pickle(unpacked(files["labels"]), "x")
+    encoder: Any = safe_unpickler.parse_pickle(unpacked(files["labels"]), "x")
     assert isinstance(encoder, LabelEncoder)
     assert encoder.inverse_transform([2, 0]).tolist() == ["bob", "Unknown"]
-    content: Any = loader.parse_pickle(unpacked(files["encodings"]), "x")
+    content: Any = safe_unpickler.parse_pickle(unpacked(files["encodings"]), "x")
     assert np.array(content["encodings"]).shape == (12, 128)
     assert content["names"][0] == "Unknown"
 
@@ -567,15 +567,15 @@ def test_older_scikit_learn_is_a_line_in_the_log(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO):
         for data in (files["models"]["rbf"], files["labels"]):
             # A version of its own: each is logged once in a process, and other tests load these files too.
-            loader.parse_pickle(unpacked(data).replace(b"0.20.4", b"0.20.X"), "x")
+            safe_unpickler.parse_pickle(unpacked(data).replace(b"0.20.4", b"0.20.X"), "x")
     assert len([record for record in caplog.records if "scikit-learn '0.20.X'" in record.getMessage()]) == 1
 
 
 def test_what_is_written_can_be_read() -> None:
     """Whatever could not be loaded is refused before it is written."""
     with pytest.raises(UnsafePickle, match=r"pickle of dict: names posix\.system"):
-        loader.dump_pickle({"x": os.system})
-    assert loader.parse_pickle(loader.dump_pickle({"x": [1]}), "x") == {"x": [1]}
+        safe_unpickler.dump_pickle({"x": os.system})
+    assert safe_unpickler.parse_pickle(safe_unpickler.dump_pickle({"x": [1]}), "x") == {"x": [1]}
 
 
 def test_every_refused_step_is_known_to_python() -> None:
@@ -583,7 +583,7 @@ def test_every_refused_step_is_known_to_python() -> None:
     known = {
         opcode.name
         for opcode in pickletools.opcodes
-        if opcode.code.encode("latin1") in loader._REFUSED_OPCODES
+        if opcode.code.encode("latin1") in safe_unpickler._REFUSED_OPCODES
     }
     assert known == {
         "PERSID",
