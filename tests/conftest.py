@@ -20,6 +20,10 @@ REPOSITORY = Path(__file__).parents[1]
 
 pytest_plugins = ["daemon_fixtures"]
 
+# Each worker of pytest has a core; more threads than that only wait for each other.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
+
 # Hundreds of tests start a Python. Each would compile every module that it imports again where
 # PYTHONDONTWRITEBYTECODE is set, which takes longer than the tests themselves. The environment is
 # for the workers and for what tests start, the rest for this process.

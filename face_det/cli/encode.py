@@ -109,7 +109,7 @@ def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, coun
         update = update_encodings(dataset, target, options, jobs=jobs, on_progress=on_progress)
     if update.lost_people:
         names = ", ".join(update.lost_people)
-        click.echo(f"no longer in {target}, having no photo in {dataset}: {names}", err=True)
+        click.echo(f"no longer in {target}, being without a photo in {dataset}: {names}", err=True)
     return update.report
 
 

@@ -1,3 +1,4 @@
+from .allowed_paths import resolve_image_path as resolve_image_path
 from .annotate import annotate_faces as annotate_faces
 from .annotate import save_image as save_image
 from .augment import DEGRADATIONS as DEGRADATIONS
@@ -6,7 +7,6 @@ from .augment import draw_mask as draw_mask
 from .image import load_as_stored as load_as_stored
 from .image import load_image as load_image
 from .image import read_image_bytes as read_image_bytes
-from .image import resolve_image_path as resolve_image_path
 from .transform import AffineMatrix as AffineMatrix
 from .transform import crop_box as crop_box
 from .transform import cut_square as cut_square

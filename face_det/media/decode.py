@@ -134,7 +134,7 @@ def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
     try:
         picture = _read_header(data, place, max_pixels)
         _decode_strictly(picture)
-        return _turn_upright(_to_rgb(picture, place), _orientation(picture))
+        return _apply_exif_orientation(_to_rgb(picture, place), _orientation(picture))
     except Image.DecompressionBombError as error:
         raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, but holds more inside") from error
     except _DAMAGE_ERRORS as error:
@@ -250,7 +250,7 @@ def _orientation(picture: ImageFile.ImageFile) -> int:
         return 1  # broken metadata must not spoil good pixels
 
 
-def _turn_upright(rgb: Rgb, orientation: int) -> Rgb:
+def _apply_exif_orientation(rgb: Rgb, orientation: int) -> Rgb:
     """Turn and mirror the picture upright, by the table for tag 0x0112 in EXIF 2.32."""
     if orientation in (5, 6, 7, 8):
         rgb = rgb.transpose(1, 0, 2)

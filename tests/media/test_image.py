@@ -26,7 +26,8 @@ from PIL import Image, ImageFile, ImageFilter, ImageOps
 
 from face_det.errors import BadImage
 from face_det.media import decode
-from face_det.media.image import load_image, read_image_bytes, resolve_image_path
+from face_det.media.allowed_paths import resolve_image_path
+from face_det.media.image import load_image, read_image_bytes
 from face_det.media.transform import crop_box, measure_focus, pixel_region
 from face_det.types import Box, Rgb
 

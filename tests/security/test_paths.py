@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from face_det.errors import BadImage
-from face_det.media.image import load_image, read_image_bytes, resolve_image_path
+from face_det.media.allowed_paths import resolve_image_path
+from face_det.media.image import load_image, read_image_bytes
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 
