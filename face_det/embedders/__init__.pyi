@@ -21,6 +21,7 @@ from .specs import EmbedderSpec as EmbedderSpec
 from .specs import ExpectedDistances as ExpectedDistances
 from .specs import configurable_embedder as configurable_embedder
 from .specs import configurable_embedders as configurable_embedders
+from .specs import count_dimensions as count_dimensions
 from .specs import distance_thresholds as distance_thresholds
 from .specs import embedder_from_fingerprint as embedder_from_fingerprint
 from .specs import encodings_keys as encodings_keys

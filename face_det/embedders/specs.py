@@ -57,15 +57,16 @@ class EmbedderSpec(Spec):
 
     `configured_as` is the name by which users ask for it; None if they cannot. A joined embedder has
     `parts`, the embedders whose encodings stand side by side. Any other has an `encodings_key`, its key in
-    encodings.pickle, and perhaps a `base`, the embedder whose networks it uses. An embedder that a classifier
-    can learn from has `thresholds`; one by which `face-det gallery check` may compare photos has
-    `expected_distances`.
+    encodings.pickle, the number of `dimensions` of its encodings, and perhaps a `base`, the embedder whose
+    networks it uses. An embedder that a classifier can learn from has `thresholds`; one by which
+    `face-det gallery check` may compare photos has `expected_distances`.
     """
 
     configured_as: str | None = None
     base: str | None = None
     parts: tuple[str, ...] = ()
     encodings_key: str | None = None
+    dimensions: int = 128
     thresholds: DistanceThresholds | None = None
     expected_distances: ExpectedDistances | None = None
 
@@ -146,6 +147,16 @@ def joined_embedders() -> dict[str, tuple[str, ...]]:
         for spec in EMBEDDERS.values()
         if spec.encodings_key is None
     }
+
+
+def count_dimensions(embedder: str) -> int:
+    """Return how many numbers an embedder's encodings have; KeyError if it is not on the menu.
+
+    >>> count_dimensions("sface"), count_dimensions("both")
+    (128, 256)
+    """
+    parts = joined_embedders().get(embedder, (embedder,))
+    return sum(EMBEDDERS[part].dimensions for part in parts)
 
 
 def configurable_embedders() -> tuple[str, ...]:

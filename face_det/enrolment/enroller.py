@@ -10,14 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from face_det.embedders import DLIB_RESNET, configurable_embedder, configurable_embedders, joined_embedders
+from face_det.embedders import (
+    DLIB_RESNET,
+    configurable_embedder,
+    configurable_embedders,
+    count_dimensions,
+    joined_embedders,
+)
 from face_det.engine import Engines, FaceEngine
 from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
 from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult
 from face_det.errors import BadRequest, ModelMissing, TooFewPeople, UnknownPerson
 from face_det.gallery import (
-    ENCODING_DIMENSIONS,
     EncodeReport,
     EncodingCache,
     Gallery,
@@ -283,6 +288,6 @@ def _known_labels(current: Model | None) -> set[str]:
 
 def _holds_encoding(gallery: Gallery, name: str, encoding: Any) -> bool:
     """True if the gallery already has this photo of the person, judged by dlib_resnet's encoding."""
-    encoding = encoding[:ENCODING_DIMENSIONS]
+    encoding = encoding[: count_dimensions(DLIB_RESNET)]
     mine = [row for row, owner in zip(gallery.encodings, gallery.names, strict=True) if owner == name]
     return any(np.allclose(row, encoding, atol=1e-9) for row in mine)

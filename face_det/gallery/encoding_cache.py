@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from face_det.embedders import encodings_keys
+from face_det.embedders import EMBEDDERS, count_dimensions
 from face_det.errors import CannotWrite, DataError
 from face_det.storage import read_if_present
 
@@ -35,8 +35,7 @@ _T = TypeVar("_T")
 
 MAX_PHOTO_BYTES = 100_000_000
 """The largest photo that is read; a larger file is not a photo."""
-_EMBEDDER_BYTES = 128 * 8
-"""The size of one embedder's encoding. Those of several embedders are stored side by side."""
+_BYTES_PER_NUMBER = 8
 _BUSY_S = 30.0
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS photos (
@@ -58,7 +57,7 @@ class OmissionReason(str, Enum):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncodingResult:
-    """The encoding of a photo, shape (128 k,) for k embedders, or the reason why it has none."""
+    """The encoding of a photo, shape (dimensions,), or the reason why it has none."""
 
     encoding: npt.NDArray[np.float64] | None
     reason: OmissionReason | None
@@ -231,8 +230,8 @@ def _damaged_path(path: Path) -> Path:
 
 def _result_of_row(reason: object, encoding: object) -> EncodingResult | None:
     """A row as an EncodingResult; None if it is not one of ours."""
-    parts, rest = divmod(len(encoding), _EMBEDDER_BYTES) if isinstance(encoding, bytes) else (0, 0)
-    if isinstance(encoding, bytes) and rest == 0 and 1 <= parts <= len(encodings_keys()):
+    sizes = {_BYTES_PER_NUMBER * count_dimensions(name) for name in EMBEDDERS}
+    if isinstance(encoding, bytes) and len(encoding) in sizes:
         array = np.frombuffer(encoding, "<f8").astype(np.float64)
         return EncodingResult(array, None) if np.isfinite(array).all() else None
     known = encoding is None and reason in {omission.value for omission in OmissionReason}

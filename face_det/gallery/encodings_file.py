@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, encodings_keys
+from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, count_dimensions, encodings_keys
 from face_det.errors import BadEncodings
 from face_det.gallery.dataset import is_utf8
 from face_det.storage import load_pickle
@@ -27,7 +27,6 @@ from face_det.types import Encodings
 
 log = logging.getLogger(__name__)
 
-ENCODING_DIMENSIONS = 128
 RUN_ENCODE = "run 'face-det encode'"
 
 
@@ -42,14 +41,17 @@ def locate_columns(parts: Iterable[str]) -> dict[str, slice]:
     >>> locate_columns(["dlib_resnet", "sface"])
     {'dlib_resnet': slice(0, 128, None), 'sface': slice(128, 256, None)}
     """
-    return {
-        name: slice(at * ENCODING_DIMENSIONS, (at + 1) * ENCODING_DIMENSIONS) for at, name in enumerate(parts)
-    }
+    columns: dict[str, slice] = {}
+    start = 0
+    for name in parts:
+        columns[name] = slice(start, start + count_dimensions(name))
+        start = columns[name].stop
+    return columns
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncodingsContent:
-    """The content of the file: encodings by embedder, each of shape (n, 128); n names; and the
+    """The content of the file: encodings by embedder, each of shape (n, dimensions); n names; and the
     fingerprint of each embedder's network."""
 
     encodings: Mapping[str, Encodings]
@@ -77,14 +79,14 @@ def read_encodings(path: Path) -> EncodingsContent | None:
     names = [
         _check_name(path, index, name) for index, name in enumerate(_list_items(path, content, NAMES_KEY))
     ]
-    encodings = {DLIB_RESNET: _read_rows(path, content, keys[DLIB_RESNET])}
+    encodings = {DLIB_RESNET: _read_rows(path, content, keys[DLIB_RESNET], count_dimensions(DLIB_RESNET))}
     made_by = _read_fingerprints(path, content)
     for embedder, key in keys.items():
         if embedder == DLIB_RESNET or key not in content:
             continue
         items = _list_items(path, content, key)
         if embedder in made_by and len(items) == len(names) and all(item is not None for item in items):
-            encodings[embedder] = _read_rows(path, content, key)
+            encodings[embedder] = _read_rows(path, content, key, count_dimensions(embedder))
         else:
             # Another program added or removed photos: nobody can tell whose these numbers are.
             log.warning("%s: %s: must be known of every photo; not used; %s", path, key, RUN_ENCODE)
@@ -129,22 +131,23 @@ def _check_name(path: Path, index: int, name: object) -> str:
     return str(name)
 
 
-def _read_rows(path: Path, content: dict[Any, Any], key: str) -> Encodings:
+def _read_rows(path: Path, content: dict[Any, Any], key: str, dimensions: int) -> Encodings:
     rows = [
-        _read_row(f"{path}: {key}[{index}]", row) for index, row in enumerate(_list_items(path, content, key))
+        _read_row(f"{path}: {key}[{index}]", row, dimensions)
+        for index, row in enumerate(_list_items(path, content, key))
     ]
-    return np.array(rows).reshape(-1, ENCODING_DIMENSIONS)
+    return np.array(rows).reshape(-1, dimensions)
 
 
-def _read_row(place: str, row: object) -> Encodings:
+def _read_row(place: str, row: object, dimensions: int) -> Encodings:
     try:
         given = np.asarray(row)
         array = given.real.astype(np.float64)
         got = f"shape {array.shape}" if not np.iscomplexobj(given) else "complex ones"
     except (TypeError, ValueError, OverflowError) as error:
-        raise BadEncodings(f"{place}: must be {ENCODING_DIMENSIONS} numbers, got {error}") from None
-    if array.shape != (ENCODING_DIMENSIONS,) or np.iscomplexobj(given):
-        raise BadEncodings(f"{place}: must be {ENCODING_DIMENSIONS} numbers, got {got}")
+        raise BadEncodings(f"{place}: must be {dimensions} numbers, got {error}") from None
+    if array.shape != (dimensions,) or np.iscomplexobj(given):
+        raise BadEncodings(f"{place}: must be {dimensions} numbers, got {got}")
     return array
 
 

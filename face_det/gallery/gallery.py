@@ -18,13 +18,14 @@ from face_det.embedders import (
     DLIB_AND_SFACE,
     DLIB_RESNET,
     SFACE,
+    count_dimensions,
     encodings_keys,
     join_fingerprints,
     split_fingerprint,
 )
 from face_det.errors import BadEncodings, ModelMismatch
 from face_det.gallery import encodings_file
-from face_det.gallery.encodings_file import ENCODING_DIMENSIONS, RUN_ENCODE
+from face_det.gallery.encodings_file import RUN_ENCODE
 from face_det.types import Encodings
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,9 @@ class Gallery:
                 f"encodings: must be those of {DLIB_RESNET}, and perhaps {others}, got {[*given]}"
             )
         self._encodings = {
-            name: _check_rows(key, given[name], len(names)) for name, key in keys.items() if name in given
+            name: _check_rows(key, given[name], (len(names), count_dimensions(name)))
+            for name, key in keys.items()
+            if name in given
         }
         self._names = tuple(names)
         self._fingerprints = {name: text for name, text in (made_by or {}).items() if name in given}
@@ -72,13 +75,13 @@ class Gallery:
         >>> Gallery.empty().people
         ()
         """
-        return cls(np.empty((0, ENCODING_DIMENSIONS)), ())
+        return cls(np.empty((0, count_dimensions(DLIB_RESNET))), ())
 
     @classmethod
     def from_rows(cls, rows: Sequence[npt.ArrayLike], names: Sequence[str], fingerprint: str) -> Gallery:
         """The gallery of encodings that one embedder made.
 
-        Each row has shape (128 k,), where k is the number of embedders that `fingerprint` names.
+        Each row joins the encodings of the embedders that `fingerprint` names.
         Raises BadEncodings for rows of another length.
 
         >>> Gallery.from_rows([np.zeros(128)], ["anna"], "dlib_resnet:1").embedders
@@ -169,7 +172,7 @@ class Gallery:
     def plus(self, name: str, encoding: npt.ArrayLike, fingerprint: str | None = None) -> Gallery:
         """The gallery with one more encoding.
 
-        The encoding has 128 numbers for each embedder that `fingerprint` names, and is dlib_resnet's
+        The encoding joins those of the embedders that `fingerprint` names, and is dlib_resnet's
         if there is no fingerprint. Encodings of other embedders are kept only while all photos have
         them. Raises ModelMismatch if the gallery's encodings were made by another network, BadEncodings
         for a wrong shape.
@@ -235,19 +238,21 @@ def _warn_dropped(embedder: str, in_new: bool) -> None:
 
 
 def _split_columns(rows: Encodings, made_by: Mapping[str, str]) -> dict[str, Encodings]:
-    """The 128 columns of each embedder; all are dlib_resnet's if there are no fingerprints."""
+    """The columns of each embedder; all are dlib_resnet's if there are no fingerprints."""
     parts = [*made_by] or [DLIB_RESNET]
-    if rows.ndim != 2 or rows.shape[1] != ENCODING_DIMENSIONS * len(parts):
-        numbers = f"{ENCODING_DIMENSIONS * len(parts)} numbers ({', '.join(parts)})"
+    dimensions = sum(map(count_dimensions, parts))
+    if rows.ndim != 2 or rows.shape[1] != dimensions:
+        numbers = f"{dimensions} numbers ({', '.join(parts)})"
         raise BadEncodings(f"encoding: must be {numbers}, got shape {rows.shape[1:]}")
     return {name: rows[:, part] for name, part in encodings_file.locate_columns(parts).items()}
 
 
-def _check_rows(key: str, given: npt.ArrayLike, count: int) -> Encodings:
-    """A read-only copy; BadEncodings if it is not (count, 128) finite numbers about 1."""
+def _check_rows(key: str, given: npt.ArrayLike, shape: tuple[int, int]) -> Encodings:
+    """A read-only copy; BadEncodings if it is not of that shape, or not of finite numbers about 1."""
+    count, dimensions = shape
     encodings = np.array(given, dtype=np.float64)
-    if encodings.ndim != 2 or encodings.shape[1] != ENCODING_DIMENSIONS:
-        raise BadEncodings(f"{key}: must have shape (n, {ENCODING_DIMENSIONS}), got {encodings.shape}")
+    if encodings.ndim != 2 or encodings.shape[1] != dimensions:
+        raise BadEncodings(f"{key}: must have shape (n, {dimensions}), got {encodings.shape}")
     if len(encodings) != count:
         raise BadEncodings(f"must have a name for each encoding, got {count} for {len(encodings)}")
     for index in np.flatnonzero(~np.isfinite(encodings).all(axis=1))[:1]:

@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.preprocessing import LabelEncoder
 
 from face_det.classifiers import STRANGER
+from face_det.embedders import DLIB_RESNET, configurable_embedders, count_dimensions
 from face_det.errors import ModelMismatch, ModelMissing
 from face_det.recognition.library_versions import MODEL_FORMAT, newer_format
 from face_det.recognition.model import ORIGINAL_KIND, TRAIN_ADVICE, Model, ModelCard
@@ -26,9 +27,6 @@ from face_det.types import UNKNOWN, Classifier
 
 CARD_ATTRIBUTE = "face_det_card_"
 VERIFIER_ATTRIBUTE = "face_det_verifier_"
-ENCODING_LENGTHS = (128, 256)
-"""The numbers in an encoding of one embedder, and of two joined."""
-
 _ESTIMATOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What an estimator pickled by another version may raise. xgboost's error is a ValueError."""
 
@@ -158,11 +156,12 @@ def _try_out(classifier: Any, path: Path) -> int:
 
     An estimator pickled by another version of its library often loads, and fails when it is used.
     """
-    features = getattr(classifier, "n_features_in_", ENCODING_LENGTHS[0])
-    if features not in ENCODING_LENGTHS:
+    lengths = sorted({count_dimensions(name) for name in configurable_embedders()})
+    features = getattr(classifier, "n_features_in_", count_dimensions(DLIB_RESNET))
+    if features not in lengths:
+        numbers = " or ".join(map(str, lengths))
         raise ModelMismatch(
-            f"{path}: must take encodings of {ENCODING_LENGTHS[0]} or {ENCODING_LENGTHS[1]} numbers, "
-            f"got {features}; {TRAIN_ADVICE}"
+            f"{path}: must take encodings of {numbers} numbers, got {features}; {TRAIN_ADVICE}"
         )
     try:
         row = np.asarray(classifier.predict_proba(np.zeros((1, features))))

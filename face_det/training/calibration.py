@@ -19,8 +19,8 @@ from scipy.special import logsumexp  # type: ignore[import-untyped]
 
 from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateClassifier, TemplateScores
 from face_det.recognition import Verifier
-from face_det.training.background import BackgroundScores, load_background
-from face_det.training.comparison_scores import ComparisonScores, FloatArray, score_comparisons
+from face_det.training.background import BackgroundScores, FloatArray, load_background
+from face_det.training.comparison_scores import ComparisonScores, score_comparisons
 from face_det.types import Encodings
 
 TAIL_SHARE = 0.05

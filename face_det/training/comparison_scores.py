@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from face_det.classifiers import (
     TRAINING_SEED,
@@ -23,6 +22,7 @@ from face_det.classifiers import (
     normalise_encodings,
     similarity_to_score,
 )
+from face_det.training.background import FloatArray
 from face_det.types import Encodings
 
 MAX_PHOTOS, MIN_PHOTOS = 4000, 400
@@ -37,8 +37,6 @@ strangers in ten thousand is as close."""
 
 BLOCK_PHOTOS = 500
 """Photos that are compared with all others at a time."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,7 @@ class ToyEmbedder:
 
     name = "toy"
     runtime = "toy"
-    dimensions = 128
+    dimensions = 64
     fingerprint = "toy:1:test"
 
     def __init__(self, compute: Compute, jitter: str) -> None:
@@ -96,6 +96,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             f"{__name__}:ToyEmbedder",
             configured_as="toy",
             encodings_key="toy",
+            dimensions=64,
             thresholds=DistanceThresholds(1.0, 0.9),
         )
     )
@@ -140,7 +141,7 @@ def test_encoded_trained_and_recognised(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "encodings.pickle").write_bytes(first.gallery.dumps())
     gallery = Gallery.load(tmp_path / "encodings.pickle")
     assert gallery.embedders == ("dlib_resnet", "dlib_views", "sface", "toy", "both")
-    assert gallery.of("toy").shape == (PEOPLE * PHOTOS + STRANGERS, 128)
+    assert gallery.of("toy").shape == (PEOPLE * PHOTOS + STRANGERS, 64)
     assert gallery.fingerprint_of("toy") == ToyEmbedder.fingerprint
 
     result = train_classifiers(
