@@ -36,7 +36,7 @@ demo: $(READY)
 test: $(TOOLS)
 	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
-# The image is kept in .cache. If something it needs is missing, the tests are skipped and say why.
+# The image is kept in .cache. If anything is missing, the tests are skipped and say why.
 test-systemd: $(TOOLS)
 	$(PY) tests/systemd/booted/image.py
 	TEST_SYSTEMD=1 $(PY) -m pytest tests/systemd/booted $(ARGS)
@@ -51,7 +51,7 @@ fuzz: $(TOOLS)
 	@$(PY) -c "import atheris" 2>/dev/null || $(PIP) --editable '.[fuzz]' || echo "There is no atheris for this Python; fuzzing blindly."
 	$(PY) fuzz/run.py $(ARGS)
 
-# Only a whole run makes the page.
+# Only a complete run writes docs/performance.md.
 bench: $(READY)
 	$(PY) benchmarks/engine.py $(ARGS)
 	$(if $(filter --only% --output%,$(ARGS)),,$(PY) benchmarks/lookup.py $(filter --quick,$(ARGS)))

@@ -86,7 +86,7 @@ def table(
 
 
 def common(embedder: str, strangers: np.ndarray) -> np.ndarray:
-    """The mean face. It is zero for dlib's numbers, because dlib decides better without centring."""
+    """Return the mean face. It is zero for dlib's numbers, because dlib decides better without centring."""
     mean = strangers.mean(axis=0).round(5)
     mean[: {"dlib_resnet": 128, "dlib_views": 128, "both": 128}.get(embedder, 0)] = 0
     return mean

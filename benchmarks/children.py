@@ -1,4 +1,4 @@
-"""Start the measuring processes and read their findings."""
+"""Starts the measuring processes and reads their findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from results import Findings
 
 MEASURE = Path(__file__).resolve().parent / "measure"
-"""The scripts that measure one thing each, in a process of their own."""
+"""The scripts that each measure one thing, in a separate process."""
 LONGEST_S = 7200
 
 
@@ -27,7 +27,7 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_N
 
 
 def environ(threads: int, cache: Path) -> dict[str, str]:
-    """The environment of a measurement: no outside settings, `threads` per BLAS, a private cache."""
+    """Return the environment of a measurement: no outside settings, `threads` per BLAS, a private cache."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(OUTSIDE)}
     return kept | dict.fromkeys(THREADS, str(threads)) | {"XDG_CACHE_HOME": str(cache)}
 

@@ -111,7 +111,7 @@ class Run:
                 results.write(self.args.output, self.content())
 
     def content(self) -> dict[str, Any]:
-        """The findings so far, as JSON values."""
+        """Return the findings so far, as JSON values."""
         return {
             "started": self.started,
             "finished": _now(),
@@ -176,7 +176,7 @@ class Run:
 
 
 def _label(contender: plan.Contender, about: dict[str, Any]) -> str:
-    """A descriptive label: dlib's version and the BLAS it was built with, or our runtimes."""
+    """Return a descriptive label: dlib's version and the BLAS it was built with, or our runtimes."""
     if contender.kind == "ours":
         return f"{contender.label} ({'+'.join(dict.fromkeys(about.values()))})"
     wheel = "wheel, " if contender.name == "wheel" else ""

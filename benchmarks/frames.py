@@ -44,7 +44,7 @@ def make(folder: Path, scale: dict[str, Any]) -> None:
 
 
 def _frame(pictures: dict[str, Image.Image], height: int) -> Image.Image:
-    """A 16:9 frame with a room of people and one person close to the camera."""
+    """Return a 16:9 frame with a room of people and one person close to the camera."""
     width = 2 * round(height * 16 / 9 / 2)
     frame = ImageOps.fit(pictures["t1"], (width, height))
     person = ImageOps.contain(pictures["obama"], (width, height))
@@ -69,7 +69,7 @@ def _chips(pictures: dict[str, Image.Image]) -> Any:
 
 
 def _call(folder: Path, pictures: dict[str, Image.Image], scale: dict[str, Any]) -> list[dict[str, Any]]:
-    """One person stands in each frame, a different one in a different place each time."""
+    """Return one person stands in each frame, a different one in a different place each time."""
     width, height = scale["person"]
     images = []
     for number in range(scale["call_frames"]):

@@ -74,12 +74,12 @@ class Daemon:
         return client
 
     def status(self) -> dict[str, Any]:
-        """The daemon's answer to `status`."""
+        """Return the daemon's answer to `status`."""
         found: dict[str, Any] = self._own.status()
         return found
 
     def memory_mb(self) -> float:
-        """Resident memory of the daemon and its processes."""
+        """Return resident memory of the daemon and its processes."""
         pids = [self._process.pid, *((self.status()["isolation"] or {}).get("pids", ()))]
         return sum(_rss_mb(pid) for pid in pids)
 

@@ -131,7 +131,7 @@ def mixed(dice: random.Random) -> list[str]:
 
 
 def small(dice: random.Random) -> list[str]:
-    """Draw a cheap call, so that there can be many; half of the labels are not persons."""
+    """Draw a cheap call, so that there can be many; half of the labels are not people."""
     return dice.choices(KINDS, (10, 30, 10, 50), k=dice.choices((1, 3), (90, 10))[0])
 
 

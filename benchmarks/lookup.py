@@ -1,4 +1,4 @@
-"""Time the search for one face among very many encodings, beside numpy, in one run.
+"""Time the search for one face among a great many encodings, beside numpy, in one run.
 
     python benchmarks/lookup.py             a million encodings (a few minutes, 2 GB)
     python benchmarks/lookup.py --quick     a smoke test

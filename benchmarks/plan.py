@@ -159,7 +159,7 @@ def applies(task: Task, contender: Contender, full: bool) -> bool:
 
 
 def rounds_of(task: Task, contender: Contender, rounds: int, baseline_rounds: int) -> int:
-    """The number of rounds in which a contender runs a task."""
+    """Return the number of rounds in which a contender runs a task."""
     if task.kind == "memory":
         return 1
     return rounds if contender.kind == "ours" else min(baseline_rounds, rounds)

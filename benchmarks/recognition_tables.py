@@ -67,10 +67,10 @@ def targets(training: dict[str, Any], lookup: dict[str, Any]) -> Iterator[tuple[
 
 
 def ratios(ours: dict[str, Any], original: dict[str, Any]) -> tuple[float, float]:
-    """How many times longer the original takes, by the clock and in processor time over all cores.
+    """Return how many times longer the original takes, by the clock and in processor time over all cores.
 
     If other programs use the machine, the clock is unfair to the search that ran meanwhile. Processor time
-    ignores cores that sit idle at the end of a search. So the smaller of the two counts.
+    ignores cores that sit idle at the end of a search. The smaller of the two therefore counts.
     """
     clock = original["seconds"]["median"] / ours["seconds"]["median"]
     return clock, original["processor_s"] / ours["processor_s"]
@@ -86,7 +86,7 @@ def _target(
 
 
 def training_part(content: dict[str, Any]) -> str:
-    """The section about training."""
+    """Return the section about training."""
     first = next(
         (one for one in content["cases"] if one["kind"] in ("svm", "xgb")), {"photos": 0, "people": 0}
     )
@@ -122,7 +122,7 @@ def _ratio_lines(content: dict[str, Any]) -> Iterator[str]:
 
 
 def lookup_part(content: dict[str, Any]) -> str:
-    """The section about look-ups."""
+    """Return the section about look-ups."""
     rows = []
     for one in content["cases"]:
         seconds = one["seconds"]
@@ -152,7 +152,7 @@ def lookup_part(content: dict[str, Any]) -> str:
 
 
 def case(content: dict[str, Any], **wanted: str) -> dict[str, Any] | None:
-    """The first case with all these values; None if it was not measured."""
+    """Return the first case with all these values; None if it was not measured."""
     return next((one for one in content["cases"] if wanted.items() <= one.items()), None)
 
 

@@ -52,7 +52,7 @@ the first call alone takes that long, it counts.
 
 
 def page(content: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any]) -> str:
-    """The whole page, made from the three sets of results."""
+    """Return the whole page, made from the three sets of results."""
     run = Run(content)
     smoke = SMOKE if any(one["options"]["quick"] for one in (content, training, lookup)) else ""
     more = list(recognition_tables.targets(training, lookup))
@@ -62,7 +62,7 @@ def page(content: dict[str, Any], training: dict[str, Any], lookup: dict[str, An
 
 
 def _targets(run: Run, more: list[tuple[str, str, str, bool | None]]) -> str:
-    """The targets, and an honest list of those that were missed."""
+    """Return the targets, and an honest list of those that were missed."""
     targets = [(one.said(run), one.wanted(), _measured(one, run), one.met(run)) for one in TARGETS] + more
     rows = [(label, wanted, measured, VERDICTS[met]) for label, wanted, measured, met in targets]
     short = [
@@ -95,7 +95,7 @@ def _measured(target: Target, run: Run) -> str:
 
 
 def _ratios(run: Run) -> str:
-    """How many times faster, with the baseline above each column."""
+    """Return how many times faster, with the baseline above each column."""
     contenders = run.content["contenders"]
     pairs = [
         (ours, other)
@@ -117,7 +117,7 @@ def _ratios(run: Run) -> str:
 
 
 def _times(run: Run) -> str:
-    """Medians and quartiles of all tasks."""
+    """Return medians and quartiles of all tasks."""
     contenders = run.content["contenders"]
     rows = []
     for task, label in _tasks(run, ("embed", "face", "jitters", "detect", "call", "start", "daemon")):
@@ -133,7 +133,7 @@ def _times(run: Run) -> str:
 
 
 def _answers(run: Run) -> str:
-    """The table that shows whether all contenders gave the same answers."""
+    """Return the table that shows whether all contenders gave the same answers."""
     rows = []
     for one in run.content["contenders"]:
         cases = [
@@ -173,7 +173,7 @@ def _answers(run: Run) -> str:
 
 
 def _peak(run: Run) -> str:
-    """How close the networks come to what the cores can do."""
+    """Return how close the networks come to what the cores can do."""
     peak = run.content["peak"]
     rows = []
     for case in run.content["cases"]:
@@ -200,7 +200,7 @@ bf16 has a different peak.
 
 
 def _memory(run: Run) -> str:
-    """Peak memory of each contender, and what one process holds in the long run."""
+    """Return peak memory of each contender, and what one process holds in the long run."""
     contenders = run.content["contenders"]
     rows = []
     for task, label in _tasks(run, ("embed", "face", "jitters", "detect", "call")):
@@ -239,7 +239,7 @@ def _machine(run: Run) -> str:
 
 
 def _tasks(run: Run, kinds: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The (name, label) of each task that at least one contender ran, in order."""
+    """Return the (name, label) of each task that at least one contender ran, in order."""
     return list(
         {case["task"]: case["label"] for case in run.content["cases"] if case["kind"] in kinds}.items()
     )

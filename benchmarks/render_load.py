@@ -21,7 +21,7 @@ FLAT = 0.05
 
 
 def section(content: dict[str, Any]) -> str:
-    """The marks, with the tables between them."""
+    """Return the marks, with the tables between them."""
     parts = [_load(content["load"])] if "load" in content else []
     parts += [_kill(content["kill"])] if "kill" in content else []
     return f"{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}\n"

@@ -1,4 +1,4 @@
-"""Summarise findings as medians and check that all contenders agree."""
+"""Summarises findings as medians and checks that all contenders agree."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _summary(task: Task, found: list[Findings]) -> dict[str, Any]:
 
 
 def _speed(runs: list[list[float]]) -> dict[str, float]:
-    """Medians over the runs of a network: GFLOP a second and the useful share."""
+    """Return medians over the runs of a network: GFLOP a second and the useful share."""
     return {
         "gflop_s": statistics.median(flop / took for took, flop, _ in runs) / 1e9,
         "useful": statistics.median(useful / flop for _, flop, useful in runs),

@@ -27,23 +27,23 @@ class Target:
     needs: str = ""
 
     def lacks(self, run: Run) -> bool:
-        """True if the run's processor lacks the feature that the target needs."""
+        """Return True if the run's processor lacks the feature that the target needs."""
         return bool(self.needs) and self.needs not in run.content["machine"]["flags"]
 
     def met(self, run: Run) -> bool | None:
-        """True if the target was met; None if it was not measured, or not on a processor it applies to."""
+        """Return True if the target was met; None if it was not measured or does not apply here."""
         value = self.value(run)
         if value is None or self.lacks(run):
             return None
         return value >= self.limit if self.at_least else value <= self.limit
 
     def said(self, run: Run) -> str:
-        """The label, with the baseline's full name."""
+        """Return the label, with the baseline's full name."""
         named = {one["name"]: one["label"] for one in run.content["contenders"]}
         return self.label.format_map({"baseline-1": "a second dlib with BLAS, 1 thread", **named})
 
     def wanted(self) -> str:
-        """The limit in words, such as `at least 25 x`."""
+        """Return the limit in words, such as `at least 25 x`."""
         return f"at {'least' if self.at_least else 'most'} {self.limit:g} {self.unit}"
 
 
@@ -55,21 +55,21 @@ class Run:
         self._cases = {(case["task"], case["contender"]): case for case in content["cases"]}
 
     def case(self, task: str, contender: str) -> dict[str, Any] | None:
-        """One case; None if it was not measured."""
+        """Return one case; None if it was not measured."""
         return self._cases.get((task, contender))
 
     def median_s(self, task: str, contender: str) -> float | None:
-        """The median of a case's times, in seconds."""
+        """Return the median of a case's times, in seconds."""
         case = self.case(task, contender)
         return None if case is None else float(case["seconds"]["median"])
 
     def ratio(self, task: str, ours: str, other: str) -> float | None:
-        """How many times longer the other contender takes."""
+        """Return how many times longer the other contender takes."""
         mine, theirs = self.median_s(task, ours), self.median_s(task, other)
         return theirs / mine if mine and theirs else None
 
     def share(self, task: str, contender: str, network: str) -> float | None:
-        """The share of the cores' measured peak that a network reaches while it runs."""
+        """Return the share of the cores' measured peak that a network reaches while it runs."""
         case = self.case(task, contender)
         if case is None or network not in case.get("networks", {}):
             return None
@@ -78,7 +78,7 @@ class Run:
         return speed / float(self.content["peak"]["gflop_s"]["median"] * threads)
 
     def memory(self, task: str, key: str) -> float | None:
-        """One number of a memory task."""
+        """Return one number of a memory task."""
         case = self.case(task, OURS)
         return None if case is None else float(case["memory"][key])
 

@@ -106,7 +106,7 @@ def case(content: dict[str, Any], kind: str, who: str) -> dict[str, Any] | None:
 
 
 def _schedule(args: argparse.Namespace) -> list[Training]:
-    """Plan the original once, between two rounds of ours, and the quick recipes at the end."""
+    """Schedule the original once, between two rounds of ours, and the quick recipes at the end."""
     schedule = []
     for number in range(args.rounds):
         for kind in args.kinds:

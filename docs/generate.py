@@ -60,7 +60,7 @@ The scripts in scripts/ have the original's names and flags, and call the same c
 
 
 def config_page() -> str:
-    """The page about config.json, with a row for each key in face_det/config/settings.py."""
+    """Return the page about config.json, with a row for each key in face_det/config/settings.py."""
     rows = []
     for key, field in CONFIG_KEYS.items():
         value = list(field.default) if isinstance(field.default, tuple) else field.default
@@ -71,7 +71,7 @@ def config_page() -> str:
 
 
 def commands_page() -> str:
-    """The page with every option of every command. It avoids click's own layout, which changes by version."""
+    """Return the page with every option of every command, without click's layout, which varies by version."""
     page = COMMAND_LINE
     with click.Context(root_command, info_name="face-det") as context:
         for name in COMMANDS:

@@ -30,7 +30,7 @@ HEIGHT, WIDTH = 480, 320
 
 
 def frame(found: dict[str, Path]) -> Image.Image:
-    """The three photos side by side, each scaled to the frame's height and cropped around its middle."""
+    """Put the three photos side by side, each scaled to the frame's height and cropped around its middle."""
     picture = Image.new("RGB", (WIDTH * len(FRAME), HEIGHT))
     for column, name in enumerate(FRAME):
         photo = Image.open(found[name]).convert("RGB")

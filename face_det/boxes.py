@@ -52,7 +52,7 @@ def pairwise_intersection(one: _Floats, others: _Floats) -> _Floats:
 
 
 def box_area(boxes: _Floats) -> _Floats:
-    """Return the area in square pixels of each box (..., 4), shape (...); 0 for a box turned inside out.
+    """Return the area in square pixels of each box (..., 4), shape (...); 0 for an inverted box.
 
     >>> box_area(np.float32([[0, 0, 2, 3], [4, 0, 2, 3]]))
     array([6., 0.], dtype=float32)

@@ -75,7 +75,7 @@ def load_image_file(file: str | os.PathLike[str] | IO[bytes], mode: str = "RGB")
 def face_locations(img: Rgb, number_of_times_to_upsample: int = 1, model: str = "hog") -> list[Location]:
     """Find the faces of an image, best first. `model` "cnn" finds more of them; anything else is "hog".
 
-    Each upsampling doubles the image, and finds faces of half the size. Raises RuntimeError for an
+    Each upsampling doubles the image in size and so finds faces half as large. Raises RuntimeError for an
     unsupported kind of image, and TypeError if `img` is not an array or the number is not 0, 1, 2, ...
     """
     if model == "cnn":
@@ -148,7 +148,7 @@ def face_encodings(
 def face_distance(
     face_encodings: Sequence[npt.NDArray[np.float64]], face_to_compare: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return the Euclidean distance of each encoding (128,) to one; shape (n,), empty for no encodings.
+    """Return the Euclidean distances of encodings (128,) from another one, shape (n,); empty for none.
 
     >>> face_distance([np.zeros(128), np.full(128, 0.1)], np.zeros(128)).round(3).tolist()
     [0.0, 1.131]
@@ -164,7 +164,7 @@ def compare_faces(
     face_encoding_to_check: npt.NDArray[np.float64],
     tolerance: float = 0.6,
 ) -> list[np.bool_]:
-    """Say for each known encoding whether it is within `tolerance` of one: True for the same person.
+    """Compare each known encoding with another one: True, the same person, if within `tolerance`.
 
     >>> [bool(same) for same in compare_faces([np.zeros(128), np.full(128, 0.1)], np.zeros(128))]
     [True, False]

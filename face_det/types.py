@@ -82,9 +82,9 @@ class Box:
 class Detection:
     """Where a detector sees a face.
 
-    `box` is in pixels of the image that the detector was given; `score` is its confidence, higher is
-    surer. `landmarks` are the eyes, the nose tip and the mouth corners in pixels, shape (5, 2); None if
-    the detector gives none.
+    `box` is in pixels of the image that the detector was given; `score` is its confidence, the
+    higher the surer. `landmarks` are the eyes, the nose tip and the mouth corners in pixels, shape
+    (5, 2), or None if the detector gives none.
     """
 
     box: Box
@@ -152,7 +152,7 @@ def join_runtimes(*names: str) -> str:
 class Detector(Protocol):
     """Finds faces. `runtime` names what runs it: dlib, onnxruntime, openvino bf16, ...
 
-    A detector is built from `compute` and `min_face_px`, and may skip faces narrower or lower than that.
+    A detector is built from `compute` and `min_face_px`, and may skip faces narrower or shorter than that.
     """
 
     runtime: str
@@ -188,7 +188,7 @@ class CompositeEmbedder(Protocol):
 
 
 class Classifier(Protocol):
-    """A classifier as scikit-learn defines it, so that the original's pickles fit as they are."""
+    """A classifier as scikit-learn defines it, so that the original's pickles work unchanged."""
 
     classes_: npt.NDArray[Any]
 

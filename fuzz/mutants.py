@@ -10,7 +10,7 @@ INTERESTING = (0, 1, 0x7F, 0x80, 0xFE, 0xFF)
 
 
 def mutated(rng: random.Random, data: bytes, pool: list[bytes], words: Any) -> bytes:
-    """A copy with a few changes, most of them near the beginning, where headers are."""
+    """Return a copy with a few changes, most of them near the beginning, where headers are."""
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 4, 16))):
         reach = max(1, min(len(changed), rng.choice((16, 200, 3000, LONGEST))))

@@ -99,7 +99,7 @@ def _ask(endpoint: str, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
         raise DemoFailed(f"detect_faces failed: {str(error).splitlines()[-1]}") from error
     finally:
         client.close()
-    took = _step(f"identify {persons} persons in {len(images)} pictures", begun)
+    took = _step(f"identify {persons} people in {len(images)} pictures", begun)
     _line("per person", took / persons)
     return answers
 
@@ -145,7 +145,7 @@ def _request(frames: Path, picture: Picture, source: Path) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """The environment without the user's own settings for face-det."""
+    """Return the environment without the user's own settings for face-det."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FACE_DET_")}
 
 

@@ -74,7 +74,7 @@ def accuracy(fit: Fit, X: npt.NDArray[Any], y: npt.NDArray[Any]) -> float:
 
 
 def processor_s() -> float:
-    """Processor seconds of this process and of its children that have exited."""
+    """Return processor seconds of this process and of its children that have exited."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 

@@ -66,7 +66,7 @@ def face(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
 
 
 def call(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """The original's loop over a call: for each label, read the file, crop, detect, encode."""
+    """Return the original's loop over a call: for each label, read the file, crop, detect, encode."""
     images = json.loads((folder / "inputs.json").read_text())["call"]
     detector, encoder, predictor = _detector(), _encoder(), _predictor()
 

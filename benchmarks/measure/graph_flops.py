@@ -1,4 +1,4 @@
-"""Count the arithmetic of one run of a network from its graph."""
+"""Counts the arithmetic of one run of a network from its graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random encodings distributed like dlib's encodings of faces from a camera, so that no photos are needed.
+"""Draws random encodings distributed like dlib's encodings of a camera's faces, so no photos are needed.
 
 The figures are those of dlib's encodings of Labeled Faces in the Wild. All faces lie around a point 1.3 from
 the origin. Two people are 0.83 +- 0.09 apart, two photos of one person 0.45 +- 0.08. Half of the variance

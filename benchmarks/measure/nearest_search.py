@@ -64,7 +64,7 @@ def unit(some: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def plain(X: Floats32) -> Nearest:
-    """The usual numpy search: the minimum of |x|^2 - 2 q x in float32."""
+    """Return the usual numpy search: the minimum of |x|^2 - 2 q x in float32."""
     squares = np.einsum("ij,ij->i", X, X)
     return lambda asked: int((squares - 2 * (X @ asked.astype(np.float32))).argmin())
 
@@ -76,7 +76,7 @@ def ours(X: Floats32) -> Nearest:
 
 
 def truth(X: Floats32, asked: npt.NDArray[np.float64]) -> list[int]:
-    """The nearest row for each probe by all float64 distances; ties go to the first row."""
+    """Return the nearest row for each probe by all float64 distances; ties go to the first row."""
     least = np.full(len(asked), np.inf)
     rows = np.zeros(len(asked), dtype=np.intp)
     for start in range(0, len(X), 20_000):
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def resident_mb() -> float:
-    """Resident memory after freed memory has been returned to the system; 0 where it cannot be read."""
+    """Return resident memory in MB, once freed memory is back with the system; 0 if it cannot be read."""
     trim_heap()
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6

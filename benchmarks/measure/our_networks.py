@@ -87,14 +87,14 @@ def face(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
 
 
 def call(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """A whole detect_faces call, including reading the files."""
+    """Return a whole detect_faces call, including reading the files."""
     images = json.loads((folder / "inputs.json").read_text())["call"]
     service = _service(spec)
     return lambda: service.detect_faces(images), _boxes_of_call
 
 
 def memory(spec: dict[str, Any], folder: Path) -> stopwatch.Prepared:
-    """Megabytes held after each of many calls of recognize."""
+    """Return megabytes held after each of many calls of recognize."""
     service, picture = _service(spec), str(folder / spec["picture"])
 
     def held() -> list[float]:
@@ -123,7 +123,7 @@ def _embedder(spec: dict[str, Any]) -> Any:
 
 
 def _config(spec: dict[str, Any]) -> Any:
-    """The default config with the original's behaviour: dlib's networks, blurred faces included."""
+    """Return the default config with the original's behaviour: dlib's networks, blurred faces included."""
     from face_det.config import load_config
 
     settings = {"focusMeasureThreshold": 0, "faceDetModel": "cnn", "embedder": "dlib_resnet"}
@@ -133,7 +133,7 @@ def _config(spec: dict[str, Any]) -> Any:
 
 
 def _service(spec: dict[str, Any]) -> Any:
-    """A service with nobody enrolled, because the original's loop is also timed without its classifier."""
+    """Return a service with nobody enrolled: the original's loop is timed without a classifier too."""
     from face_det.service import build_service
 
     return build_service(_config(spec))

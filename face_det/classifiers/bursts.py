@@ -1,7 +1,7 @@
-"""Which photos of a person count: a burst counts as one photo, and somebody else's photo not at all.
+"""Finds which photos of a person count: a burst counts as one, and somebody else's photo not at all.
 
 A burst is a set of photos of one person that are nearly the same: frames of one visit, or copies. Unless
-said otherwise, encodings here have length 1, and distances are between encodings of length 1.
+stated otherwise, encodings here have length 1, and distances are between encodings of length 1.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from scipy.sparse.csgraph import connected_components  # type: ignore[import-unt
 from face_det.types import Encodings
 
 MIN_BURSTS_FOR_OUTLIERS = 4
-"""With fewer bursts of a person nobody can tell which photo is the wrong one."""
+"""With fewer bursts of a person, it is impossible to tell which photo is the wrong one."""
 
 MAX_BATCH_VALUES = 4_000_000
-"""How many numbers a batch of people may hold that are examined together."""
+"""A batch of people examined together may hold this many numbers."""
 
 MAX_PAIRWISE_PHOTOS = 1500
 """If a person has more photos than this, their photos are not compared with each other."""
@@ -56,9 +56,9 @@ def find_bursts_and_inliers(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Find the burst of each photo, and whether the photo belongs to its person.
 
-    photos, shape (n, d), are of the people in `number`, shape (n,); only the people in `enrolled` are
-    examined. Photos of a person that are nearer than `near` form a burst; `far` is as in find_inliers.
-    Returns the burst's number within its person, and True for an inlier, both of shape (n,).
+    `photos`, shape (n, d), show the people in `number`, shape (n,); only the people in `enrolled` are
+    examined. Photos of a person that are nearer to each other than `near` form a burst; `far` is as in
+    find_inliers. Returns the burst's number within its person, and True for an inlier, both of shape (n,).
 
     People with equally many photos are examined in one batch, and then one by one only those who have two
     photos near each other or one far from the others.
@@ -85,7 +85,7 @@ def find_bursts_and_inliers(
 
 
 def _people_to_examine(photos: Encodings, near: float, far: float) -> npt.NDArray[np.bool_]:
-    """Which people have two photos near each other or one far from the rest: (people, n, d) -> (people,)."""
+    """Find people with two photos near each other or one far from the rest: (people, n, d) -> (people,)."""
     cosines = photos @ photos.transpose(0, 2, 1)
     cosines[:, np.arange(photos.shape[1]), np.arange(photos.shape[1])] = -1
     examine: npt.NDArray[np.bool_] = (cosines > 1 - near**2 / 2).any(axis=(1, 2))
@@ -97,7 +97,7 @@ def _people_to_examine(photos: Encodings, near: float, far: float) -> npt.NDArra
 def cluster_bursts(photos: Encodings, near: float) -> npt.NDArray[np.int64]:
     """Number the bursts of one person's photos, shape (n, d), from 0; returns shape (n,).
 
-    This is single linkage: photos nearer than `near` are of one burst, and so is a chain of them.
+    This is single linkage: photos nearer than `near` belong to one burst, and so does a chain of them.
 
     >>> photos = normalise_encodings(np.array([[1.0, 0.0], [0.99, 0.14], [0.96, 0.28], [0.0, 1.0]]))
     >>> cluster_bursts(photos, 0.2).tolist()
@@ -117,7 +117,7 @@ def in_same_burst(
     """Find photos, shape (n, d), in a burst with a reference photo, shape (m, d), of the same person.
 
     `people`, shape (n,), and `reference_people`, shape (m,), say whose the photos are. Encodings of any
-    length are taken; `near` is a distance between encodings of length 1. Returns shape (n,).
+    length are accepted; `near` is a distance between encodings of length 1. Returns shape (n,).
 
     >>> in_same_burst(np.eye(2), np.array(["Ann", "Ann"]), np.eye(1, 2), np.array(["Ann"]), near=0.2)
     array([ True, False])
@@ -135,7 +135,8 @@ def find_inliers(photos: Encodings, burst: npt.NDArray[np.int64], far: float) ->
     """Find which of one person's photos, shape (n, d), belong to that person; returns shape (n,).
 
     The burst farthest from the mean of the others is dropped, again and again, while it is farther than `far`
-    and at most 30 % of the bursts are gone. With fewer than four bursts nobody can tell, so all stay.
+    and at most 30 % of the bursts are gone. With fewer than four bursts it is impossible to tell, so all
+    stay.
 
     >>> photos = np.vstack([np.tile([1.0, 0.0], (4, 1)), [[-1.0, 0.0]]])
     >>> find_inliers(photos, np.arange(5), far=1.0).tolist()
@@ -156,7 +157,7 @@ def find_inliers(photos: Encodings, burst: npt.NDArray[np.int64], far: float) ->
 def group_means(rows: Encodings, group: npt.NDArray[np.int64]) -> Encodings:
     """Return the mean of the rows of each group, ordered by the group's number.
 
-    rows, shape (n, d), and group, shape (n,), give shape (groups, d).
+    `rows`, shape (n, d), and `group`, shape (n,), give shape (groups, d).
 
     >>> group_means(np.array([[1.0], [3.0], [5.0]]), np.array([7, 2, 7])).tolist()
     [[3.0], [3.0]]
@@ -169,7 +170,7 @@ def group_means(rows: Encodings, group: npt.NDArray[np.int64]) -> Encodings:
 
 
 def _distances_to_others(means: Encodings) -> Encodings:
-    """From each burst to the mean of the same person's other bursts: (people, n, d) -> (people, n)."""
+    """Measure from each burst to the mean of the person's others: (people, n, d) -> (people, n)."""
     others = normalise_encodings(means.sum(axis=1, keepdims=True) - means)
     cosines = np.einsum("pnd,pnd->pn", normalise_encodings(means), others)
     distances: Encodings = np.sqrt(np.maximum(2 - 2 * cosines, 0))

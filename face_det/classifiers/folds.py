@@ -1,4 +1,4 @@
-"""Cross-validation folds that stay fair when somebody has only one or two photos.
+"""Makes cross-validation folds that stay fair when somebody has only one or two photos.
 
 Fair means that a person with few photos neither stops the training nor weakens it for the others: everybody
 is in every training part, and a person with a single photo is in no test part.
@@ -25,7 +25,7 @@ RowIndices = npt.NDArray[np.intp]
 def split_folds(y: Targets, wanted: int = FOLDS) -> list[tuple[RowIndices, RowIndices]]:
     """Split photos into stratified, shuffled folds.
 
-    y, shape (n,), says whose each photo is; at least one person must have two photos. Returns
+    `y`, shape (n,), says whose each photo is; at least one person must have two photos. Returns
     (training rows, test rows) for each fold: `wanted` of them, or as many as the largest person has photos.
 
     If everybody has `wanted` photos or more, this is scikit-learn's StratifiedKFold. A person with fewer is
@@ -38,7 +38,7 @@ def split_folds(y: Targets, wanted: int = FOLDS) -> list[tuple[RowIndices, RowIn
     testable = np.flatnonzero(photos[inverse] >= 2)
     splits = min(wanted, int(photos.max()))
     # StratifiedKFold would warn about people with fewer photos than folds. Their photos are dealt out here,
-    # person by person, so that no two of one person's fall into the same fold.
+    # person by person, so that no two photos of a person fall into the same fold.
     enough = np.flatnonzero(photos[inverse] >= splits)
     fold_of = np.full(len(y), -1)
     splitter = StratifiedKFold(splits, shuffle=True, random_state=TRAINING_SEED)

@@ -1,4 +1,4 @@
-"""Distance gates: from a distance alone to the probability that the classifier named the right person."""
+"""Distance gates turn a distance alone into the probability that a classifier named the right person."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from face_det.classifiers.folds import Targets
 from face_det.types import Encodings
 
 STRANGER = -1
-"""The class for "nobody enrolled", numbered as scikit-learn numbers outliers; no label file lists it."""
+"""The class for "nobody enrolled", with scikit-learn's number for outliers; no label file lists it."""
 
 GATE_PROBABILITY = 0.9
 """The probability at the gate distance; it is also the default of minProba."""
 
 Probabilities = npt.NDArray[np.float64]
 StoredEncodings = npt.NDArray[np.float32]
-"""Encodings as they are stored, shape (n, d), in the precision in which networks answer."""
+"""Encodings as they are stored, shape (n, d), in the precision of the networks' outputs."""
 
 
 class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose last class, behind the people, is STRANGER; it predicts the likeliest class."""
+    """A classifier whose last class, after the people, is STRANGER; it predicts the likeliest class."""
 
     classes_: npt.NDArray[np.int64]
 
@@ -50,8 +50,8 @@ def probability_at_distance(distance: npt.ArrayLike, even: float, gate: float) -
 def append_stranger_column(votes: Probabilities, p: Probabilities) -> Probabilities:
     """Scale votes by p, and give STRANGER the rest: (n, people), (n,) -> (n, people + 1).
 
-    Rows of `votes` sum to 1, and so do rows of the result. If the rest were shared among the people as well,
-    a stranger far from everybody would make one of them certain, and with one person enrolled every stranger
+    Rows of `votes` sum to 1, and so do rows of the result. If the rest were also shared among the people,
+    a stranger far from everybody would make one of them certain, and with one person enrolled, every stranger
     would be that person with p = 1.
 
     >>> append_stranger_column(np.array([[0.75, 0.25]]), np.array([0.5])).tolist()

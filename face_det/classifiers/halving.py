@@ -1,7 +1,7 @@
 """A cross-validated search over candidate parameters, by successive halving.
 
 Source: Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization",
-2016. A bad candidate already shows with a few photos, so only the better ones are tried on all of them.
+2016. A few photos are enough to reveal a bad candidate, so only the better ones are tried on all of them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ SearchProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class HalvingRound:
-    """How much data the candidates are tried on, and how many go on to the next round."""
+    """How much data the candidates are tried on, and how many advance to the next round."""
 
     kept: int = 1
-    """Candidates that go on; the last round ignores it."""
+    """Candidates that advance; the last round ignores it."""
     folds: int = FOLDS
     """Only this many folds, the first ones."""
     photos: int | None = None
@@ -104,7 +104,7 @@ def search_by_halving(
                 remaining = [found.params for found in ranked[: counts[number + 1]]]
             return min(results(len(rounds) - 1), key=lambda found: (-found.accuracy, found.loss))
         except BaseException:
-            # After Ctrl-C, for one, candidates still in the queue must not start.
+            # After an error such as Ctrl-C, candidates still in the queue must not start.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -125,7 +125,7 @@ def _candidates_per_round(candidates: int, rounds: Sequence[HalvingRound]) -> li
 
 
 def log_loss(proba: PersonScores, own: OwnPersonMask) -> float:
-    """Return the mean of -ln p, p being the probability of the right person, at least 1e-12.
+    """Return the mean of -ln p, where p is the probability of the right person, but at least 1e-12.
 
     Both arrays have shape (photos, people).
 
@@ -144,14 +144,14 @@ def _judge_candidate(
 
 
 def _folds_of_round(y: Targets, splits: Sequence[Fold], one: HalvingRound) -> list[Fold]:
-    """The folds of a round, cut down to its photos."""
+    """Return the folds of a round, cut down to its photos."""
     kept = np.zeros(len(y), dtype=bool)
     kept[sample_rows_evenly(y, splits, one.photos)] = True
     return [(train[kept[train]], test[kept[test]]) for train, test in splits[: one.folds]]
 
 
 def sample_rows_evenly(y: Targets, splits: Sequence[Fold], photos: int | None) -> RowIndices:
-    """Choose about `photos` rows, evenly from all people who have enough and evenly from all folds.
+    """Choose about `photos` rows, evenly across folds and across people who have enough photos.
 
     Nobody keeps fewer photos than there are folds, so that the folds stay fair; this may choose more rows
     than asked for. None chooses all rows. Returns sorted row numbers.
@@ -178,6 +178,6 @@ def sample_rows_evenly(y: Targets, splits: Sequence[Fold], photos: int | None) -
 
 
 def _ranks_within_runs(keys: npt.NDArray[np.int64]) -> RowIndices:
-    """0, 1, 2, ... within each run of equal keys."""
+    """Return 0, 1, 2, ... within each run of equal keys."""
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     return np.arange(len(keys)) - np.repeat(starts, np.diff(np.r_[starts, len(keys)]))

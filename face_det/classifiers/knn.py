@@ -75,7 +75,7 @@ class KnnClassifier(OpenSetClassifier):
 
 
 class KnnRecipe(GatedRecipe):
-    """Searches for the best k, weighting of votes and judged neighbour."""
+    """Searches for the best k, vote weighting and judged neighbour."""
 
     name = "knn"
     minimum_people = 1

@@ -29,7 +29,7 @@ class LinearSvmClassifier(OpenSetClassifier):
     """LinearSVC picks a person; the distance to that person's closest photo decides.
 
     The person picked gets gate.probability_at_distance, which is 0.9 at Ringface's 0.5. The rest goes to
-    STRANGER, the last of `classes_`; by Ringface's rule nobody else gets anything.
+    STRANGER, the last of `classes_`; by Ringface's rule, nobody else gets anything.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The nearest enrolled photo decides. This works with one photo of one person, and with a million photos."""
+"""Names the person of the nearest enrolled photo; works with a single photo and with a million."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NearestClassifier(OpenSetClassifier):
     the names, adds the two up.
     """
 
-    # Classifiers pickled before these could be chosen lack them as instance attributes.
+    # Classifiers pickled before these were options lack them as instance attributes.
     even_distance = DLIB_DISTANCES.even_distance
     gate_distance = DLIB_DISTANCES.gate_distance
 

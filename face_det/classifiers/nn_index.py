@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among very many encodings: a rough pass over all, an exact one over the few left.
+"""Finds exact nearest neighbours among many encodings: a rough pass over all, an exact one over the rest.
 
 Each stored encoding x has a rough copy x' of 7-bit integers, and for each block of encodings it is known how
 far the copies lie from their originals: e at most. For a rough copy q' of the query, f away from it, the
@@ -6,8 +6,8 @@ triangle inequality says
 
     |d(q, x) - d(q', x')| <= e + f
 
-so the k nearest are among those whose copy is no farther than the k-th nearest copy + 2 (e + f). These, some
-dozens of a million, are measured in float64, so the result is what measuring all of them would give.
+so the k nearest are among those whose copy is no farther than the k-th nearest copy + 2 (e + f). These, a few
+dozen of a million, are measured in float64, so the result is what measuring all of them would give.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from face_det.nets import MAX_MATRIX_VALUE, MAX_VECTOR_VALUE, Int8MatMul
 from face_det.types import Encodings
 
 BLOCK_ENCODINGS = 65_536
-"""Encodings that are quantised together. An incomplete block is searched as it is, which takes 1 ms."""
+"""Encodings that are quantised together. An incomplete block is searched directly, which takes 1 ms."""
 
 QUERIES_PER_PASS = 8
-"""Faces that one pass over the encodings searches for."""
+"""How many faces one pass over the encodings searches for."""
 
 GROUP_SIZE = 64
 """To bound the k-th nearest, the smallest rough distance of this many neighbours stands for all of them."""
@@ -43,14 +43,14 @@ class _RoughDistances:
 
     squares: Float32s
     own: Float64s
-    """What all squares of a row lack, shape (m,): one addition instead of n."""
+    """What to add to all squares of a row, shape (m,): one addition instead of n."""
     within: Float64s
     """How wrong a distance may be apart from rounding, shape (m,)."""
     rounding: Float64s
     """How wrong rounding may have made a square, shape (m,)."""
 
     def upper_bounds(self, query: int, k: int) -> Float64s:
-        """Upper bounds of the distances of k different encodings (fewer if there are fewer)."""
+        """Return upper bounds on the distances of k different encodings, or of all if there are fewer."""
         squares = self.squares[query]
         if k == 1:
             least = squares.min(keepdims=True)
@@ -64,13 +64,13 @@ class _RoughDistances:
         return bounds
 
     def may_be_within(self, query: int, distance: float) -> RowNumbers:
-        """All encodings that may lie within `distance` of a query."""
+        """Return all encodings that may lie within `distance` of a query."""
         limit = (distance + self.within[query]) ** 2 + self.rounding[query] - self.own[query]
         return np.flatnonzero(self.squares[query] <= limit)
 
 
 class _PlainBlock:
-    """Encodings searched as they are, in float32."""
+    """Encodings searched directly, in float32."""
 
     def __init__(self, rows: Float32s) -> None:
         self.rows = rows
@@ -118,7 +118,7 @@ class _QuantisedBlock:
 
 
 def _rounding_error(own: Float64s, largest: float, dimensions: int) -> Float64s:
-    """How wrong |q|^2 + |x|^2 - 2 q x can be in float32, by the usual bound for sums of d products."""
+    """Bound the error of |q|^2 + |x|^2 - 2 q x in float32, as usual for sums of d products."""
     bound: Float64s = dimensions * FLOAT32_EPSILON * (np.sqrt(own) + np.sqrt(largest)) ** 2
     return bound
 
@@ -127,7 +127,7 @@ class NearestNeighbourIndex:
     """Nearest neighbours (L2) among encodings that may number a million, and grow.
 
     Encodings are kept in float32, 4 bytes a number, plus two bytes a number for the rough copies: 810 MB for
-    a million of 128 numbers. Encodings that come as float32 are not copied. Several threads may call
+    a million of 128 numbers. Encodings that are float32 already are not copied. Several threads may call
     `nearest` at once as long as nothing is added.
 
     >>> index = NearestNeighbourIndex().fit([[0.0, 0.0], [3.0, 4.0]])
@@ -190,7 +190,7 @@ def _measure_nearest(
     rough: Sequence[tuple[_QuantisedBlock | _PlainBlock, _RoughDistances]],
     k: int,
 ) -> tuple[Float64s, RowNumbers]:
-    """Distances and rows of the k nearest to `query`, which is number `index` in the rough distances."""
+    """Return distances and rows of the k nearest to `query`, number `index` in the rough distances."""
     bounds = np.concatenate([distances.upper_bounds(index, k) for _, distances in rough])
     farthest = float(np.partition(bounds, k - 1)[k - 1])
     maybe = [distances.may_be_within(index, farthest) for _, distances in rough]

@@ -1,6 +1,6 @@
-"""What a recipe must do, and the two ways in which recipes find their classifier.
+"""Recipes for classifiers: what each must do, and the two ways in which they find the classifier.
 
-A recipe makes one kind of classifier: it searches for parameters, or fits with parameters that are known.
+A recipe makes one kind of classifier: it searches for parameters, or fits with known parameters.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Recipe(Protocol):
     photos_each: int
     """Photos that each person needs before this kind beats `nearest`."""
     defaults: Mapping[str, Any]
-    """Parameters to use when nobody has searched for better ones."""
+    """Parameters to use when no search has found better ones."""
 
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress
@@ -121,7 +121,7 @@ class GatedRecipe(ABC):
 
     @abstractmethod
     def _fit(self, X: Encodings, y: Targets, params: Mapping[str, Any]) -> Classifier:
-        """Fit a classifier whose last column, behind the people, is STRANGER's."""
+        """Fit a classifier whose last column, after the people, is STRANGER's."""
 
     def search(
         self, X: Encodings, y: Targets, *, jobs: int, thorough: bool, on_progress: SearchProgress

@@ -32,7 +32,7 @@ SVM_GRID = [{"kernel": ["rbf"], "C": C_VALUES, "gamma": GAMMA_VALUES}, {"kernel"
 """The original's 42 candidates, ordered so that what usually suits face encodings best comes first."""
 
 MAX_SHARED_KERNEL_PHOTOS = 5000
-"""Up to this many photos all SVMs share one kernel matrix: 200 MB for each thread."""
+"""Up to this many photos, all SVMs share one kernel matrix: 200 MB for each thread."""
 
 SVM_QUICK_GRID = [
     {"kernel": ["rbf"], "C": C_VALUES[:3], "gamma": GAMMA_VALUES[:2]},
@@ -117,7 +117,7 @@ def _halving_rounds(photos: int) -> list[HalvingRound]:
 
 
 def _fit_calibrated(params: Mapping[str, Any], X: Encodings, y: Targets, margins: PersonScores) -> Classifier:
-    """Fit the classifier; `margins` are the held-out photos' of split_folds(y), one fold after the other."""
+    """Fit the classifier; `margins` are those of photos held out by split_folds(y), fold after fold."""
     own = np.concatenate([y[test] for _, test in split_folds(y)])[:, None] == np.unique(y)[None, :]
     slope, offset, _ = _fit_sigmoid(margins, own)
     # This fit only builds a calibrator of the right shape; its own sigmoids are replaced below.
@@ -141,10 +141,10 @@ def _make_svc(params: Mapping[str, Any]) -> Any:
 def _held_out_margins(
     params: Mapping[str, Any], X: Encodings, y: Targets, train: RowIndices, test: RowIndices
 ) -> PersonScores:
-    """Train on some rows and return the margins of others, one column a person.
+    """Train on some rows and return the margins of others, with one column per person.
 
-    OneVsRestClassifier does the same, but to carry warnings over to other processes it empties the warning
-    filters of this one, which threads share. Two people need one SVM: the other's margins are the opposite.
+    OneVsRestClassifier does the same, but empties this process's warning filters, which threads share, to
+    carry warnings over to other processes. Two people need one SVM: the other's margins are the opposite.
     """
     train_input, test_input, people = X[train], X[test], np.unique(y[train])
     if len(train) <= MAX_SHARED_KERNEL_PHOTOS:

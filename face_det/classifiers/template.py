@@ -1,8 +1,8 @@
-"""A template of each person, the robust mean of their photos. It is the default classifier.
+"""Decides by templates, the robust mean of each person's photos. This is the default classifier.
 
-Nothing tried on LFW decided better with either embedder: within-class whitening at any shrinkage, removing
-the mean of all faces, cohort normalisation (Z, T, S and adaptive), the nearest photo, the mean of all or of
-the best comparisons, and scores fused with support vector machines or ridge regression.
+Nothing else tried on LFW decided better with either embedder: within-class whitening at any shrinkage,
+removing the mean of all faces, cohort normalisation (Z, T, S and adaptive), the nearest photo, the mean of
+all or of the best comparisons, and scores fused with support vector machines or ridge regression.
 docs/adr/0011-decision.md has the figures.
 """
 
@@ -25,15 +25,15 @@ EVEN_PROBABILITY = 0.5
 """The probability at the even distance before a calibration; at the gate distance it is GATE_PROBABILITY."""
 
 BURST_RADIUS = 0.4
-"""Two photos of a person closer than this share of the even distance are of one burst: frames of one visit,
-or copies. They count as one photo; otherwise that one visit would be the person."""
+"""Two photos of a person closer than this share of the even distance belong to one burst: frames of one
+visit, or copies. They count as one photo; otherwise that visit would dominate the template."""
 
 OUTLIER_RADIUS = 1.0
 """A photo farther than this share of the even distance from the mean of a person's other photos is somebody
 else's. On LFW that is true of 99 in 100 wrong photos and 1 in 1,000 right ones."""
 
 TemplateScores = npt.NDArray[np.float64]
-"""s = -ln(2 - 2 c), shape (n, people), c being the cosine similarity of an encoding and a template.
+"""s = -ln(2 - 2 c), shape (n, people), where c is the cosine similarity of an encoding and a template.
 
 This is the negative logarithm of a squared distance. On this scale the tail of strangers' best scores falls
 off exponentially with either embedder."""
@@ -60,7 +60,7 @@ def score_to_similarity(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def burst_distance(encodings: Encodings, distances: DistanceThresholds) -> float:
-    """Return the distance below which two photos of a person are of one burst.
+    """Return the distance below which two photos of a person belong to one burst.
 
     `encodings`, shape (n, d), are an embedder's own; the result is for encodings scaled to length 1.
 
@@ -73,9 +73,9 @@ def burst_distance(encodings: Encodings, distances: DistanceThresholds) -> float
 class TemplateClassifier(OpenSetClassifier):
     """How likely each person is, or nobody enrolled (STRANGER), by the distances to the templates.
 
-    p(person j) = exp(a s_j + b) / (1 + sum over all people k of exp(a s_k + b)), s being TemplateScores.
-    So two people who are both near share the probability, and a stranger is near nobody. a and b follow from
-    the two distances until training.calibration fits them to what the photos show.
+    p(person j) = exp(a s_j + b) / (1 + sum over all people k of exp(a s_k + b)), where s are TemplateScores.
+    Two people who are both near therefore share the probability, and a stranger is near nobody. a and b
+    follow from the two distances until training.calibration fits them to the photos.
 
     The similarity is x . (template - mean face): the cosine, less what the encoding x has in common with
     `mean_face` (d,), the mean of many strangers' encodings of length 1, where the embedder has one.
@@ -131,7 +131,7 @@ class TemplateClassifier(OpenSetClassifier):
         return self
 
     def drop_training_state(self) -> None:
-        """Drop what only a calibration needs and what a model on disk must not hold."""
+        """Drop what only the calibration needs and a model on disk must not hold."""
         del self.burst_, self.burst_counts_, self.burst_means_, self.inlier_, self.lengths_
 
     def scores(self, X: Encodings) -> TemplateScores:
@@ -150,7 +150,7 @@ class TemplateClassifier(OpenSetClassifier):
     def distances_to_means(self, X: Encodings, people: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Return the distance of each encoding to the mean of one person's photos.
 
-        X, shape (n, d), and people, shape (n,), give shape (n,), in the embedder's own units.
+        X, shape (n, d), and `people`, shape (n,), give shape (n,), in the embedder's own units.
         """
         distances: npt.NDArray[np.float64] = np.linalg.norm(np.asarray(X) - self.means_[people], axis=1)
         return distances
@@ -172,7 +172,7 @@ def _log_odds(probability: float) -> float:
 
 
 class TemplateRecipe(UnsearchedRecipe):
-    """The templates follow from the photos."""
+    """Fits templates, which follow from the photos without a search."""
 
     name = "template"
 

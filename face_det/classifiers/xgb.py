@@ -28,8 +28,8 @@ SEARCH_SPACE = {
     "colsample_bytree": [0.1, 0.15, 0.3],
     "max_depth": [3, 4, 5],
 }
-"""The original's space, of which it tried 20 candidates, except for colsample_bytree: of its .6, .8 and 1 the
-smallest was best, and smaller shares of an encoding's numbers are better still, and less work."""
+"""The original's space, of which it tried 20 candidates, except for colsample_bytree: of its .6, .8 and 1,
+the smallest was best, and smaller shares of an encoding's numbers are better still and less work."""
 
 THOROUGH_PACE = {"learning_rate": 0.06, "n_estimators": 200, "max_bin": 16}
 QUICK_PACE = {"learning_rate": 0.1, "n_estimators": 120, "max_bin": 16}

@@ -79,7 +79,7 @@ def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[Chec
 
 
 def _guarded(name: str, check: Check) -> Iterator[CheckResult]:
-    """Yield the results of a check; if the check itself fails, that is a result too."""
+    """Yield the results of a check; an error in the check itself becomes a result too."""
     try:
         yield from check()
     except FaceDetError as error:
@@ -104,7 +104,7 @@ def _check_files(config: Config) -> Iterator[CheckResult]:
     try:
         options = build_recognition_options(config)
     except FaceDetError:
-        # The model cannot be read, which the check of the files reports.
+        # check_model_files reports that the model cannot be read.
         yield from check_model_files(config, None)
     else:
         yield from check_model_files(config, build_engine(options).fingerprint)
@@ -113,7 +113,7 @@ def _check_files(config: Config) -> Iterator[CheckResult]:
 def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
     """Make one call.
 
-    A daemon that is not running is no fault, but one that holds its lock and is silent is.
+    A daemon that is not running is not a fault; one that holds its lock but does not answer is.
     """
     from face_det.rpc import is_endpoint_held, parse_endpoint
 

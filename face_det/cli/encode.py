@@ -1,4 +1,4 @@
-"""The command `face-det encode`: encodes photos into encodings.pickle, and says what it left out and why."""
+"""The command `face-det encode`: encodes photos into encodings.pickle."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Progress:
 @click.option(
     "--embedder",
     type=click.Choice(list_choices("embedder")),
-    help="dlib_resnet makes only its encodings, any other also sface's; default: embedder.",
+    help="With dlib_resnet, compute only its encodings; otherwise also sface's. Default: embedder.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Number of processes; default: one per core.")
 @click.option(
@@ -109,7 +109,7 @@ def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, coun
         update = update_encodings(dataset, target, options, jobs=jobs, on_progress=on_progress)
     if update.lost_people:
         names = ", ".join(update.lost_people)
-        click.echo(f"no longer in {target}, being without a photo in {dataset}: {names}", err=True)
+        click.echo(f"no longer in {target}, because they have no photo in {dataset}: {names}", err=True)
     return update.report
 
 

@@ -44,7 +44,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Parse the list. Fails unless every number is at least 1."""
+        """Parse the list; fail unless every number is at least 1."""
         if isinstance(value, tuple):
             return value
         try:
@@ -52,7 +52,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             counts = ()
         if not counts or min(counts) < 1:
-            self.fail(f"must be whole numbers from 1, such as 1,3,5, got {value!r}", param, ctx)
+            self.fail(f"must be whole numbers of at least 1, such as 1,3,5, got {value!r}", param, ctx)
         return counts
 
 
@@ -73,7 +73,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
     default=DEFAULT_TRAINING_STRANGERS,
     help="Train on at most this many strangers; default: 200.",
 )
-@click.option("--people", type=click.IntRange(min=1), help="Use only this many people, the first by name.")
+@click.option("--people", type=click.IntRange(min=1), help="Use only this many people, in order of name.")
 @click.option("--seed", type=int, help="Draw the people at random with this seed instead.")
 @click.option(
     "--photos",
@@ -188,7 +188,7 @@ def _evaluate(asked: _Options, config: Config, folder: Path) -> Evaluation:
 def _write_page(page: Path, found: Evaluation, folder: Path) -> None:
     with progress.show_progress() as on_progress:
         on_progress("report", 0, 1)
-        # File names need not be valid text.
+        # File names may hold bytes that are not valid text.
         text = render_html(found, str(folder)).encode("utf-8", "backslashreplace")
         write_atomically(page.absolute(), text)
         on_progress("report", 1, 1)
@@ -201,7 +201,7 @@ def _cache_file(given: Path | None) -> Path:
     try:
         make_folder(path.parent)
     except OSError as error:
-        raise DataError(f"{path.parent}: must be a folder to write to, got {error.strerror}") from error
+        raise DataError(f"{path.parent}: must be a writable folder, got {error.strerror}") from error
     return path
 
 

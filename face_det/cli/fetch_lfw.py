@@ -1,4 +1,4 @@
-"""The command `face-det fetch-lfw`: strangers for dataset/Unknown, from Labeled Faces in the Wild."""
+"""The command `face-det fetch-lfw`: strangers' photos from Labeled Faces in the Wild."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ COUNT = 200
 
 
 @click.command(
-    help="Put photos of strangers from Labeled Faces in the Wild into dataset/Unknown, of as many people as "
-    "possible and of nobody who is enrolled. The first run downloads some 200 MB through scikit-learn."
+    help="Put photos of strangers from Labeled Faces in the Wild into dataset/Unknown. They show as many "
+    "different people as possible, but nobody who is enrolled. The first run downloads about 200 MB through "
+    "scikit-learn."
 )
 @click.option(
     "-n",
@@ -94,14 +95,12 @@ def command(
 
 
 def _enrolled(dataset: Path, output: Path) -> set[str]:
-    """Return everybody with a folder in the dataset, or beside an Unknown folder elsewhere."""
+    """Return the people with a folder in the dataset or beside the Unknown folder that is written to."""
     datasets = {dataset.absolute()} | ({output.parent} if output.name == UNKNOWN else set())
     try:
         folders = [entry for place in datasets if place.is_dir() for entry in place.iterdir()]
     except OSError as error:
-        raise DataError(
-            f"{error.filename}: must be a folder that can be read, got {error.strerror}"
-        ) from error
+        raise DataError(f"{error.filename}: must be a readable folder, got {error.strerror}") from error
     return {folder.name for folder in folders if folder.is_dir()} - {UNKNOWN}
 
 

@@ -62,7 +62,7 @@ def command() -> None:
 @click.option(
     "--sure",
     type=click.FloatRange(0.0, 1.0),
-    help="Show only findings that are at least this sure. Without it and without --kind, photos are "
+    help="Show only findings that are at least this sure. With neither this nor --kind, photos are "
     f"quarantined from {QUARANTINED_FROM:g} on.",
 )
 @click.option(
@@ -165,7 +165,7 @@ def _format_undo(place: Path, result: RestoreResult, left: int) -> str:
 
 
 def _check(dataset: Path, config: Config, jobs: int) -> DatasetCheck:
-    """Check a dataset. Another one than the configured one must not push its photos out of the caches."""
+    """Check a dataset. One that is not the configured one must not push its photos out of the caches."""
     configured = dataset == config.dataset_path.absolute()
     encodings = config.encodings_path.absolute() if configured else None
     require_photos(dataset)  # before the networks are loaded

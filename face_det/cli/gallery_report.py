@@ -28,7 +28,7 @@ _HEADINGS = {
 
 
 def format_findings(dataset: Path, photos: Sequence[CheckedPhoto], found: Sequence[Finding]) -> str:
-    """The findings under headings, and a line with the totals."""
+    """Format the findings under headings, with a line of totals at the end."""
     lines = []
     for kind in FindingKind:
         of_kind = [finding for finding in found if finding.kind is kind]
@@ -55,7 +55,7 @@ def format_quarantine(
     quarantine: bool,
     dry_run: bool,
 ) -> str:
-    """What was quarantined, or would be.
+    """Say what was quarantined or, with `dry_run`, would be.
 
     `photos` are those of `chosen` that were moved, and `left` those that were not, each with the reason.
     """
@@ -78,7 +78,7 @@ def findings_as_json(
     left: Mapping[Path, str],
     dry_run: bool,
 ) -> dict[str, Any]:
-    """The report in JSON's terms: the findings, the photos that were moved, and those that were not."""
+    """Return the report as JSON values: the findings, the photos that were moved, and those that were not."""
     return {
         "dataset": str(dataset),
         "photos": len(photos),

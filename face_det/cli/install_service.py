@@ -1,4 +1,4 @@
-"""The command `face-det install-service`: installs the daemon as a systemd service, without questions."""
+"""The command `face-det install-service`: installs the daemon as a systemd service."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from face_det.systemd import (
     "--root",
     type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
     default=Path("/"),
-    help="Prepare the system in this folder, such as a disk image, instead of this one.",
+    help="Prepare the system in this folder, such as a mounted disk image, instead of the running system.",
 )
 def command(dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
     """Run the command; raise FaceDetError (exit 70) if a step fails. Without root it exits with 2."""

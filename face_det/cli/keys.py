@@ -21,11 +21,11 @@ def command() -> None:
 
 
 @command.command(
-    "server", help="Create the server's pair, once. The daemon encrypts tcp from its next start on."
+    "server", help="Create the server's key pair, once. The daemon encrypts tcp from its next start on."
 )
 @config_option
 def server_command(config_source: ConfigSource) -> None:
-    """Create the pair and print the public key."""
+    """Create the key pair and print the public key."""
     from face_det.rpc import create_server_keys
 
     folder = config_source.load().keys_path
@@ -34,7 +34,7 @@ def server_command(config_source: ConfigSource) -> None:
 
 
 @command.command(
-    "add", help="Create a pair for a client and authorise it; copy the file to the client's machine."
+    "add", help="Create a key pair for a client and authorise it; copy the file to the client's machine."
 )
 @click.argument("name")
 @click.option(
@@ -47,7 +47,7 @@ def add_command(name: str, output: Path | None, public: str | None, config_sourc
     from face_det.rpc import authorise_client
 
     if output is not None and public is not None:
-        raise click.UsageError("--output cannot be combined with --public, which creates no pair.")
+        raise click.UsageError("--output cannot be combined with --public, which creates no key pair.")
     own_file = None if public is not None else (output or Path(f"{name}.keys")).absolute()
     authorise_client(config_source.load().keys_path, name, own_file, public)
     if own_file is not None:

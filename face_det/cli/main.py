@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
     """Imports a command only when it is run, so that --help is quick and loads no neural network."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which one uses them."""
+        """Return the names in the order in which people use them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -83,13 +83,13 @@ def run_cli(argv: list[str] | None = None) -> None:
         print_error(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader (`| head`) went away, which is not our error.
+        # The reader (such as `head`) has gone away, which is not our error.
         _redirect_stdout()
         sys.exit(141)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             raise
-        # Writing files raises errors of its own, so this is stdout on a full disk.
+        # Failing to write a file raises CannotWrite, so this must be stdout on a full disk.
         _redirect_stdout()
         click.echo(
             f"face-det: stdout: cannot be written: {error.strerror}; free some space or redirect it",

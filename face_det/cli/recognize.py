@@ -51,7 +51,7 @@ def command(
         raise click.UsageError("--keys needs --remote, because only a daemon asks for keys.")
     pictures = list(_list_pictures(paths))
     if annotate is not None:
-        with report_write_errors(annotate, "it must be a folder to write to"):
+        with report_write_errors(annotate, "it must be a writable folder"):
             make_folder(annotate)
     with _recognizer(config_source, remote, keys) as (ask, trained):
         shown = track(
@@ -70,7 +70,7 @@ def command(
     if annotate is not None:
         click.echo(f"annotated images are in {annotate}", err=True)
     if failed:
-        raise DataError(f"{failed} of {len(answers)} pictures could not be read; the table says why")
+        raise DataError(f"{failed} of {len(answers)} images could not be read; the table says why")
     if not trained:
         raise ModelMissing(
             "no model is trained yet, so nobody can be named; run face-det encode and face-det train"
@@ -132,7 +132,7 @@ def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
 
 def _build_table(answers: list[Answer]) -> Table:
     table = Table()
-    for head in ("picture", "face", "probability", "reason", "box (left, top, right, bottom)"):
+    for head in ("image", "face", "probability", "reason", "box (left, top, right, bottom)"):
         # Truncated, two images could look the same.
         table.add_column(head, overflow="fold")
     for answer in answers:
@@ -153,7 +153,7 @@ def _build_table(answers: list[Answer]) -> Table:
 
 
 def _describe_reason(face: Answer) -> str:
-    """Return the reason why a face is unnamed, and who it may be."""
+    """Return the reason why a face is unnamed, and who it might be."""
     reason = str(face.get("faceReason", ""))
     perhaps = " or ".join(candidate["name"] for candidate in face.get("candidates", []))
     return f"{reason}: {perhaps}?" if perhaps else reason

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """The configuration file of a command, or None if there is only the environment."""
+    """Where a command reads its settings: a file, or only the environment if `path` is None."""
 
     path: Path | None
 
@@ -48,12 +48,12 @@ keys_option = click.option(
 def make_client(
     config: Config, timeout_s: float, *, endpoint: str | None = None, keys: Path | None = None
 ) -> Client:
-    """Make a client of the configured daemon or, if `endpoint` is given, of the daemon there.
+    """Make a client for the configured daemon or, if `endpoint` is given, for the daemon there.
 
     Without `keys`, a configured daemon that listens on tcp is called with its own keys. Raises
     ConfigError if an endpoint or a key file cannot be used.
     """
-    # zerorpc takes a while to import, so import it only if the daemon is called.
+    # zerorpc takes a while to import, so import it only to call the daemon.
     from face_det.rpc import Client, load_local_keys
 
     place = endpoint or config.zerorpc_pipe

@@ -1,4 +1,4 @@
-"""Prints to the terminal: as wide as it is, and safe from control characters in names."""
+"""Prints to the terminal at its full width, and escapes control characters in names."""
 
 from __future__ import annotations
 

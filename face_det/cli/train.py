@@ -1,4 +1,4 @@
-"""`face-det train`: encodings.pickle -> classifiers, their labels, and a report on how good they are."""
+"""`face-det train`: trains classifiers on encodings.pickle and reports how good they are."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ALL = "all"
 @click.option(
     "--embedder",
     type=click.Choice(list_choices("embedder")),
-    help="Whose encodings to train on; auto: those that decide best; default: embedder.",
+    help="Train on this embedder's encodings; auto picks the best; default: embedder.",
 )
 @click.option(
     "--masked",
@@ -100,7 +100,7 @@ def command(
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:
-        click.echo("face-det: interrupted; the classifiers are as they were", err=True)
+        click.echo("face-det: interrupted; the classifiers are unchanged", err=True)
         context.exit(130)
     audit_log = open_audit_log(config.audit_path, source)
     with audit_log.recorded(command_caller(), "train"), lock_if_writable(source):

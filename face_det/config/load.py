@@ -65,7 +65,7 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     try:
         return Config.model_validate({**in_file, **in_environment}, context={"base": base})
     except ValidationError as error:
-        # Each value is valid by itself, so what is left is two that do not go together.
+        # Each value is valid on its own, so two of them must conflict.
         where = path if path is not None else "environment"
         raise ConfigError(f"{where}: {fault['ctx']['error']}" for fault in error.errors()) from error
 
@@ -110,7 +110,7 @@ def _read_environment(environ: Mapping[str, str], base: Path) -> tuple[dict[str,
 def _parse_variable(key: str, text: str) -> Any:
     """Convert text from the environment to the type that the file would hold.
 
-    Leave it as text if it cannot be.
+    Text that cannot be converted is returned unchanged.
     """
     if CONFIG_KEYS[key].annotation in (int, float, bool) or (
         key == "imageRoots" and text.lstrip().startswith("[")
@@ -120,7 +120,7 @@ def _parse_variable(key: str, text: str) -> Any:
         except (ValueError, RecursionError):
             return text
     if key == "imageRoots" and text:
-        # An empty text is rejected as for any other key, not taken to mean "no restriction".
+        # Empty text is rejected as for any other key; it does not mean "no restriction".
         return [root for root in text.split(os.pathsep) if root]
     return text
 
@@ -128,7 +128,7 @@ def _parse_variable(key: str, text: str) -> Any:
 def _find_faults(
     values: Mapping[str, Any], written: Mapping[str, Any], base: Path, place: Callable[[str], str]
 ) -> list[str]:
-    """Describe what is wrong with each value by itself.
+    """Describe what is wrong with each value on its own.
 
     `written` has the values as written; place(key) says where.
     """

@@ -31,7 +31,7 @@ _CHOICES: dict[str, Callable[[], Iterable[str]]] = {
     "isolation": lambda: ("none", "process"),
     "logLevel": lambda: ("debug", "info", "warning", "error"),
 }
-"""The keys whose value must be one of a list. Menus are read afresh, as entries can be added."""
+"""The keys whose value must be one of a list. Menus are read on each use, because entries can be added."""
 
 
 def list_choices(key: str) -> list[str]:
@@ -113,7 +113,7 @@ class Config(BaseModel):
     embedder: str = _choice(
         "auto",
         "The network that encodes faces. `auto` uses the one that the model was trained on and, for a new "
-        "training, the one that decides best. Files of the original use `dlib_resnet`; `both` uses two.",
+        "model, the best one. The original's files use `dlib_resnet`; `both` uses both networks.",
     )
     classifier: str = _choice(
         "auto",
@@ -177,7 +177,7 @@ class Config(BaseModel):
         100_000_000,
         1,
         10**10,
-        "Images with more pixels are rejected by their header, before memory is allocated.",
+        "Images with more pixels are rejected from their header alone, before memory is allocated.",
     )
     max_file_bytes: int = _integer(100_000_000, 1, 10**10, "Larger image files are rejected unread.")
     zerorpc_heart_beat: int = _integer(
@@ -219,7 +219,7 @@ class Config(BaseModel):
         86_400,
         "Seconds. A thread that takes longer over one image counts as hung, and the daemon is restarted.",
     )
-    log_level: str = _choice("info", "The least severe messages that the daemon logs.")
+    log_level: str = _choice("info", "The lowest severity of message that the daemon logs.")
     comment: str = _field("", "text", "A note to the reader, otherwise ignored.")
 
     @field_validator(

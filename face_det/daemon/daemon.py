@@ -40,7 +40,7 @@ QUICK_QUEUE = 256
 LINGER_S = 5.0
 """How long replies may take to reach the kernel once all calls are answered."""
 CHECK_S = 15.0
-"""How often the threads are checked if no watchdog needs it more often."""
+"""How often the threads are checked, unless the watchdog needs it more often."""
 REQUEST_BYTES = 32 * 2**20
 """Room in a message for everything but an image: a call with 100,000 labels takes 20 MB."""
 SHUTTING_DOWN = "shutting down; try again"
@@ -143,7 +143,7 @@ class _Daemon:
     def _build_interruptibly(self) -> Service | None:
         """Build the service on a thread, so that signals are still handled.
 
-        Returns None if one asked to stop.
+        Returns None if a signal asked it to stop.
         """
         building = gevent.spawn(self._try_to_build)
         gevent.wait([building, self._stopping], count=1)
@@ -166,7 +166,7 @@ class _Daemon:
         return service, None
 
     def _end(self, server: RpcServer, timeout_s: float) -> bool:
-        """Let running calls finish, refuse new ones and deliver the replies.
+        """Let running calls finish, refuse new ones, and deliver the replies.
 
         The socket keeps listening until then, because unbinding it would also cut the connections
         that wait for replies. Anyone who calls meanwhile is answered `Busy`.

@@ -13,7 +13,7 @@ import gevent
 
 
 class _OneLine(logging.Formatter):
-    """Puts a traceback on the line of its record, because the journal and grep work line by line."""
+    """Puts a traceback on its record's line, because the journal and grep work line by line."""
 
     def format(self, record: logging.LogRecord) -> str:
         return " | ".join(line for line in super().format(record).splitlines() if line.strip())

@@ -38,7 +38,7 @@ PICTURE_LIMIT_S = 10.0
 MODEL_CHECK_S = 15.0
 """How often the model on disk is compared with the one in use."""
 TRAINING_LIMIT_S = 6 * 3600.0
-"""The limit for `train`, whose search may well take an hour."""
+"""The limit for `train`, whose search can take an hour."""
 
 RESTART_KEYS = (
     "zerorpc_pipe",
@@ -130,17 +130,17 @@ class DaemonMethods:
             )
 
     def add_face(self, name: Any, image: Any) -> Any:
-        """Store the one face of an image (a path, or the bytes of a file) under a name and learn it."""
+        """Store an image (a path, or the bytes of a file) under a name and learn its one face."""
         with logs.log_call(log, "add_face") as notes:
             return self._learn("enrol", lambda: self._service.add_face(name, image, notes), notes, name=name)
 
     def people(self) -> Any:
-        """List everybody enrolled, with the number of images."""
+        """List everybody enrolled, with their numbers of photos."""
         with logs.log_call(log, "people", logging.DEBUG) as notes:
             return self._run_quickly(lambda: self._service.people(), notes)
 
     def forget(self, name: Any) -> Any:
-        """Remove a person's images and encodings and unlearn them."""
+        """Remove a person's photos and encodings and unlearn them."""
         with logs.log_call(log, "forget") as notes:
             return self._learn("forget", lambda: self._service.forget(name, notes), notes, name=name)
 
@@ -178,12 +178,12 @@ class DaemonMethods:
             self.reload()
         except FaceDetError as error:
             for fault in error.faults if isinstance(error, ConfigError) else (error,):
-                log.error("reload refused, the old configuration and model stay in use: %s", fault)
+                log.error("reload refused; the old configuration and model stay in use: %s", fault)
         except Exception:
-            log.exception("reload failed, the old configuration and model stay in use")
+            log.exception("reload failed; the old configuration and model stay in use")
 
     def watch_model(self) -> None:
-        """Check for ever if the model is stale, and retrain it if the configuration says so."""
+        """Keep checking whether the model is stale, and retrain it if the configuration says so."""
         tried = None
         CURRENT_CALLER.set(Caller("daemon"))
         while True:

@@ -187,7 +187,7 @@ class Workers:
             self._idle.set()
 
     def close(self, reason: str) -> None:
-        """Refuse new and waiting jobs with Busy(reason); running ones go on."""
+        """Refuse new and waiting jobs with Busy(reason); running ones continue."""
         with self._ready:
             self._refusal = reason
             refused = []

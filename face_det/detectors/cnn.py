@@ -17,7 +17,7 @@ class CnnDetector:
 
     `detect` may be called from several threads; the network runs without the interpreter lock.
 
-    With `min_face_px`, pyramid levels that can only hold narrower and lower faces are skipped, unless they
+    With `min_face_px`, pyramid levels that can only hold narrower and shorter faces are skipped, unless they
     could affect a larger one: if a face is found on a level so close to them that the two could be one face,
     they are computed after all. The faces are those of the full run, in its order, without some of the
     smaller ones.
@@ -31,7 +31,8 @@ class CnnDetector:
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Detect the faces of one image, RGB uint8 (H, W, 3), best first.
 
-        `score` is the network's confidence, 0 or more. `upsample` is how often the image is doubled first.
+        `score` is the network's confidence, 0 or more. `upsample` is how many times the image is doubled
+        first.
         """
         image = np.ascontiguousarray(rgb)
         for _ in range(upsample):
@@ -46,7 +47,7 @@ class CnnDetector:
         ]
 
     def _candidates(self, image: Rgb, first: int) -> mmod_boxes.CandidateBoxes:
-        """Return the candidate boxes on level `first` and smaller ones; 0 is all levels."""
+        """Return the candidate boxes on level `first` and smaller ones; 0 means all levels."""
         pyramid = mmod_pyramid.tile_pyramid(*image.shape[:2])
         scores = np.zeros((pyramid.scores.height, pyramid.scores.width), np.float32)
         areas = mmod_pyramid.areas_from_level(pyramid, first) if first else [pyramid.scores]

@@ -12,8 +12,8 @@ from face_det.nets import DEFAULT_COMPUTE, Compute, weights_path
 from face_det.types import Detection, Rgb
 
 MIN_SIDE_PX = 24
-"""Below this side, after doubling, dlib's network reads and writes outside its memory; at 1 to 5 px it
-was seen to crash the process. No face is that small."""
+"""If a side is shorter than this after doubling, dlib's network reads and writes outside its memory; at 1 to
+5 px it has crashed the process. No face is that small."""
 
 
 class CnnDlibDetector:
@@ -29,7 +29,7 @@ class CnnDlibDetector:
         if faults := _unsupported_options(compute):
             raise ConfigError(faults)
         self._detector = dlib.cnn_face_detection_model_v1(str(weights_path("mmod")))
-        # The network keeps its activations between calls: one call at a time.
+        # The network keeps its activations between calls, so allow only one call at a time.
         self._lock = threading.Lock()
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:

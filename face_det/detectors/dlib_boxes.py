@@ -19,7 +19,7 @@ def rect_edges(rect: Any) -> tuple[int, int, int, int]:
 
 
 def detection_from_edges(rgb: Rgb, sides: Sequence[int], score: float) -> Detection:
-    """Make a Detection of left, top, right and bottom in pixels, trimmed to the image.
+    """Make a Detection from left, top, right and bottom in pixels, trimmed to the image.
 
     The numbers are dlib's own integers, as face_recognition.face_locations returns them.
 

@@ -24,7 +24,7 @@ class HogDetector:
 
     def __init__(self, compute: Compute = DEFAULT_COMPUTE, min_face_px: float = 0) -> None:
         self._detector = dlib.get_frontal_face_detector()
-        # The detector keeps its pyramid between calls: one call at a time.
+        # The detector keeps its pyramid between calls, so allow only one call at a time.
         self._lock = threading.Lock()
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:

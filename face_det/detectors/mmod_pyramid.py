@@ -3,7 +3,7 @@
 Each level is 5/6 of the one before. The levels stand below each other at the left and, from where two
 fit side by side, from the bottom up at the right; the rest is zeros. The network sees the tiled pyramid
 as a whole, so a score depends on where a level lies and on its neighbours: levels computed one by one
-would give other faces than dlib's.
+would not give dlib's faces.
 
 The pyramid is processed in windows, a few at a time, so that memory grows only with the image's pixels
 and not with the pyramid's floats, of which there are four times as many. A window includes all pixels
@@ -29,7 +29,7 @@ MARGIN_PX = 11
 """Margin around the pyramid."""
 
 MIN_LEVEL_PX = 5
-"""No level is lower than this."""
+"""No level is shorter than this."""
 
 STRIDE_PX = 8
 """Pixels between two scores."""
@@ -141,7 +141,7 @@ def _left_column_length(sizes: Sequence[tuple[int, int]]) -> int:
 
 
 def split_into_windows(scores: Area) -> list[Area]:
-    """Split scores into windows that fit the memory, halving the longer side each time.
+    """Split scores into windows that fit in memory, halving the longer side each time.
 
     >>> split_into_windows(Area(0, 0, 400, 200))
     [Area(top=0, left=0, bottom=200, right=200), Area(top=200, left=0, bottom=400, right=200)]
@@ -256,8 +256,8 @@ def draw_parts(rgb: Rgb, pyramid: TiledPyramid, parts: Sequence[Area]) -> list[F
 def resize_like_dlib(image: Any, height: int, width: int) -> Any:
     """Resize a grey or RGB image bilinearly, with dlib.
 
-    dlib steps along a row in float32; from about 78,000 columns on this lags, and dlib writes past the end of
-    its memory. It steps down a column in float64, so a wide image is transposed first.
+    dlib steps along a row in float32; from about 78,000 columns on, this lags, and dlib writes past the end
+    of its memory. It steps down a column in float64, so a wide image is transposed first.
 
     >>> resize_like_dlib(np.zeros((4, 6), np.uint8), 8, 12).shape
     (8, 12)

@@ -20,8 +20,8 @@ from face_det.nets import (
 from face_det.types import Box, Detection, Rgb
 
 MIN_SCORE = 0.7
-"""In 500 photos of LFW no central face scores lower, and at 0.6 none is found in addition; but in a film
-of people who walk past a camera, backs of heads score 0.6 to 0.7. Half of all faces of 20 px reach 0.7."""
+"""In 500 photos of LFW, no central face scores lower, and 0.6 finds no further ones. But in a film of people
+walking past a camera, backs of heads score 0.6 to 0.7. Half of all faces of 20 px reach 0.7."""
 
 MAX_PIXELS = 1920 * 1080
 """The largest image before doubling; larger ones are scaled down, as Frigate does."""
@@ -57,7 +57,7 @@ class YunetDetector:
             levels.append(found.scaled(width / level.shape[1], height / level.shape[0]))
         found = levels.pop()
         while levels:
-            # What looks like a face within a large face is none.
+            # What looks like a face inside a large face is not one.
             found = suppress_overlapping_faces(merge_faces([drop_covered_faces(levels.pop(), found), found]))
         return [*_detections(found, width, height)]
 

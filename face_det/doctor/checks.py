@@ -170,7 +170,7 @@ def check_known_answers(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckRes
                 f"box {_format_box(b)}, encoding {d:.3g} away" for b, d in zip(boxes, away, strict=True)
             )
             text = f"{path}: must give box {_format_box(box)}, got {got or 'no face'}"
-            advice = "encodings made here match no others: reinstall the packages, check memory and processor"
+            advice = "encodings made here will match no others; reinstall the packages, check memory and CPU"
             yield CheckResult(check, CheckState.NOT_OK, text, advice)
 
 
@@ -195,7 +195,7 @@ def _largest_edge_distance(one: Box, other: Box) -> float:
 
 
 def check_folders(config: Config) -> Iterator[CheckResult]:
-    """Check the folders that are written to, and those that images come from."""
+    """Check the folders that face_det writes to, and those that images come from."""
     written: dict[Path, str] = {}
     for purpose, path in _written_folders(config).items():
         written[path] = f"{written[path]}, {purpose}" if path in written else purpose

@@ -1,4 +1,4 @@
-"""Checks if dlib's networks run with our own compiled kernels, and what to do if not."""
+"""Checks whether dlib's networks run with our own compiled kernels, and says what to do if not."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ REINSTALL_ADVICE = "reinstall face_det with another compiler; check memory and p
 
 
 def check_kernels(compute: Compute = DEFAULT_COMPUTE) -> Iterator[CheckResult]:
-    """Check which kernels there are, or why there are none.
+    """Report which kernels there are, or why there are none.
 
-    Having none is no fault, since ONNX Runtime does the same work, only slower. Kernels that compute
+    Having none is not a fault, since ONNX Runtime does the same work, only slower. Kernels that compute
     wrongly are a warning: nothing uses them, but the machine itself may be faulty.
     """
     loaded, found = load_kernels(), load_checked_kernels()

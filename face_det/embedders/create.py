@@ -28,7 +28,7 @@ def create_embedder(name: str, compute: Compute, jitter: str, loaded: Embedder |
 
 
 def _find_loaded(loaded: Embedder | None, name: str) -> Embedder | None:
-    """Return the embedder called `name` if it is loaded, by itself or inside another one."""
+    """Return the embedder called `name` if it is loaded, alone or inside another one."""
     if loaded is None or loaded.name == name:
         return loaded
     if not isinstance(loaded, CompositeEmbedder):

@@ -1,4 +1,4 @@
-"""dlib's ResNet on several views of each face: decisions with dlib's encodings rest on it."""
+"""Runs dlib's ResNet on several views of each face; decisions with dlib's encodings rest on this."""
 
 from __future__ import annotations
 

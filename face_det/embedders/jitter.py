@@ -13,17 +13,17 @@ from face_det.media import random_warps
 from face_det.types import Encodings, Rgb
 
 SAMPLES_AT_ONCE = 32
-"""Samples in memory at once."""
+"""How many samples are in memory at once."""
 
 
 class DlibJitter:
     """dlib's own samples, from its single stream of random numbers.
 
-    A process that has drawn none yet gets the samples of face_recognition; later ones differ.
+    The first samples in a process are those of face_recognition; later ones differ.
     """
 
     def resample(self, chip: Rgb, count: int) -> Iterator[Rgb]:
-        """`count` changed copies."""
+        """Yield `count` changed copies of a chip, shape (side, side, 3)."""
         for start in range(0, count, SAMPLES_AT_ONCE):
             yield from dlib.jitter_image(chip, min(SAMPLES_AT_ONCE, count - start))
 
@@ -32,7 +32,7 @@ class FastJitter:
     """Samples as varied as dlib's, at a fraction of the time, and always the same for the same chip."""
 
     def resample(self, chip: Rgb, count: int) -> Iterator[Rgb]:
-        """`count` changed copies."""
+        """Yield `count` changed copies of a chip, shape (side, side, 3)."""
         return random_warps(chip, count, np.random.default_rng(zlib.crc32(chip.tobytes())))
 
 

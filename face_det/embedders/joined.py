@@ -11,7 +11,7 @@ from face_det.types import Detection, Embedder, Encodings, Rgb, join_runtimes
 
 
 def join_fingerprints(name: str, *parts: str) -> str:
-    """Make the fingerprint of a joined embedder of the fingerprints of its parts.
+    """Make the fingerprint of a joined embedder from the fingerprints of its parts.
 
     >>> join_fingerprints("both", "dlib_resnet:1", "sface:2")
     'both:dlib_resnet:1+sface:2'

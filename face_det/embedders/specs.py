@@ -27,8 +27,8 @@ ALL_DLIB_EMBEDDERS = "all_dlib"
 class DistanceThresholds:
     """Euclidean distances between encodings.
 
-    At `even_distance`, two photos are as likely to show one person as two. Up to `gate_distance`, a photo
-    may count as a person's at all, where naming a stranger is worse than naming nobody.
+    At `even_distance`, two photos are as likely to show one person as two. Beyond `gate_distance`, a photo
+    never counts as a person's where naming a stranger is worse than naming nobody.
     """
 
     even_distance: float
@@ -45,7 +45,7 @@ class DistanceSpread:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedDistances:
-    """Distances from a photo to its own person and to other people, before a dataset is looked at."""
+    """Distances from a photo to its own person and to others, before a dataset has been examined."""
 
     same: DistanceSpread
     other: DistanceSpread

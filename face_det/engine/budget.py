@@ -11,7 +11,7 @@ class Budget:
     """A deadline that counts from the moment it is made: the call must be answered within `seconds`.
 
     `give_way` lets other calls run first; it is called between views, when little memory is held. One
-    thread computes, and another may cancel.
+    thread computes; another may cancel.
 
     >>> budget = Budget(60)
     >>> budget.over
@@ -38,7 +38,7 @@ class Budget:
         return -math.inf if self._cancelled else self._deadline - self._clock()
 
     def cancel(self) -> None:
-        """Give up: nobody is waiting for the answer, so the computation stops at the next view."""
+        """Give up: nobody is waiting for the answer any more, so the computation stops at the next view."""
         self._cancelled = True
 
     @property

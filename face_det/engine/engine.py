@@ -1,5 +1,4 @@
-"""From pixels to encodings: detects faces, rejects small and blurry ones, aligns and encodes the rest in
-batches."""
+"""Turns pixels into encodings: detects faces, rejects small and blurry ones, encodes the rest in batches."""
 
 from __future__ import annotations
 
@@ -72,8 +71,8 @@ class EngineOptions:
 class EngineResult:
     """The faces of each view, best first, and the seconds spent on detecting and encoding them.
 
-    `crashed` are the indices of views given up because they crashed one process after another; there are
-    none where the networks run in this process.
+    `crashed` holds the indices of views given up because they crashed one process after another. It is
+    empty where the networks run in this process.
     """
 
     faces: list[tuple[Face, ...]]
@@ -106,11 +105,11 @@ class FaceEngine(Protocol):
         """Find and encode the faces of each view.
 
         The views are taken one by one and released, so a long call holds one image at a time. A view whose
-        box has no pixel inside the image has no faces. Boxes of faces are in pixels of the full image. Faces
+        box covers no pixel of the image has no faces. Boxes of faces are in pixels of the full image. Faces
         that are rejected have a reason and no encoding.
 
-        Once `budget` is over, no more faces are encoded; their reason is TIMEOUT. It is up to whoever
-        yields the views to stop then.
+        Once `budget` is over, no more faces are encoded; their reason is TIMEOUT. The caller's iterator must
+        then stop yielding views.
         """
         ...
 
@@ -149,7 +148,7 @@ def build_engine(options: EngineOptions) -> Engine:
     """Load the networks that the options name.
 
     Raises WeightsError if one is missing or damaged, and ConfigError for options that contradict each
-    other or that this machine or its packages do not support.
+    other, or that this machine or its packages do not support.
     """
     detector: Detector = DETECTORS.create(
         options.detector, compute=options.compute, min_face_px=options.min_face_px

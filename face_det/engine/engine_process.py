@@ -1,9 +1,9 @@
 """A process that finds faces for the daemon; `main` takes the number of a socket as its argument.
 
 The socket carries pickles from the daemon, which is trusted: first a StartRequest, then a ViewRequest and
-the pixels of each view. The answers are plain data (msgpack): whoever takes over this process through
-native code must not reach the daemon through a pickle. The process ends with the daemon, however that
-ends; signals from a terminal or a service manager are the daemon's business.
+the pixels of each view. The answers are plain data (msgpack): an attacker who takes over this process
+through native code must not reach the daemon through a pickle. The process ends when the daemon does, for
+whatever reason; signals from a terminal or a service manager are the daemon's business.
 """
 
 from __future__ import annotations

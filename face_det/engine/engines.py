@@ -10,9 +10,9 @@ from face_det.engine.engine import EngineOptions, FaceEngine, build_engine
 
 
 class Engines:
-    """One detector, and an engine for each embedder that was asked for. One caller at a time.
+    """One detector, and an engine for each embedder requested so far. Only one caller at a time.
 
-    The embedder in `options` does not matter. `build` makes the first engine, instead of build_engine.
+    The embedder in `options` does not matter. `build` makes the first engine, in place of build_engine.
     """
 
     def __init__(

@@ -1,5 +1,4 @@
-"""An engine whose networks run in processes of their own, so that a crash in native code ends only one of
-them.
+"""An engine whose networks run in separate processes, so that a crash in native code ends only one of them.
 
 If a process crashes on a view, another one tries it; a view that has crashed two is given up.
 """
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 def build_isolated_engine(
     options: EngineOptions, size: int, memory_mb: int, made_by: str = BUILD_ENGINE
 ) -> IsolatedEngine:
-    """Build an engine in `size` processes, each replaced once it holds more than `memory_mb` (0: never).
+    """Build an engine in `size` processes, each replaced once it uses more than `memory_mb` MB (0: never).
 
     `made_by` names the function, `module:function`, that builds the engine there. Raises as
     `build_engine` does.
@@ -79,7 +78,7 @@ class IsolatedEngine:
         return result.faces
 
     def run(self, views: Iterable[View], budget: Budget | None = None) -> EngineResult:
-        """Find and encode the faces of each view; see FaceEngine. Each view is processed by itself."""
+        """Find and encode the faces of each view; see FaceEngine. Each view is processed separately."""
         found: list[tuple[Face, ...]] = []
         crashed: set[int] = set()
         detect_s = embed_s = 0.0

@@ -1,7 +1,7 @@
 """The processes of an isolated engine: starting them, lending them out, replacing those that have died.
 
-Each process has a keeper thread here that starts it, waits for its end, and starts the next one. Whoever
-needs a view processed borrows a process. engine_process.py defines how they talk.
+Each process has a keeper thread here that starts it, waits for its end, and starts the next one. A caller
+borrows a process to have a view processed. engine_process.py defines how they talk.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ log = logging.getLogger(__name__)
 PROGRAM = "from face_det.engine.engine_process import main; main()"
 BUILD_ENGINE = "face_det.engine.engine:build_engine"
 VIEW_TIMEOUT_S = 300.0
-"""A process that takes longer for a view hangs, and is killed."""
+"""A process that takes longer over a view counts as hung and is killed."""
 MAX_FAILED_STARTS = 3
-"""After this many processes in a row that end before they are ready, calls fail."""
+"""After this many processes in a row have ended before they were ready, calls fail."""
 RESTART_PAUSE_S = 1.0
 """The pause between two such starts."""
 MAX_CRASHES = 2
@@ -50,8 +50,8 @@ MAX_KILLS = 5
 class ProcessDied(Exception):
     """The process ended.
 
-    `killed`: by SIGKILL, which its input hardly ever causes; it is a person's doing, or the kernel's for
-    lack of memory.
+    `killed` means by SIGKILL, which an input hardly ever causes: a person sent it, or the kernel did for lack
+    of memory.
     """
 
     def __init__(self, how: str, *, killed: bool = False) -> None:
@@ -158,7 +158,7 @@ class ProcessSlots:
         self._closed = False
 
     def keep_running(self) -> None:
-        """Start one process after the other, until all are closed."""
+        """Start one process after another, until all are closed."""
         failures = 0
         while not self._closed:
             if self._run():
@@ -277,11 +277,11 @@ class ProcessPool:
         return answer
 
     def run(self, options: EngineOptions, rgb: Rgb | None) -> dict[str, Any]:
-        """Have a process handle a view; ProcessDied once it has ended as many processes as it may."""
+        """Have a process handle a view; raise ProcessDied once it has crashed as many as it may."""
         crashes = kills = 0
         while True:
             process = self._slots.borrow()
-            # A process that died while it was free was not this view's doing.
+            # If a process died while it was free, this view did not cause it.
             blamed = process.alive
             try:
                 answer = process.run(options, rgb)

@@ -15,7 +15,7 @@ from face_det.storage import lock_for_update, make_folder, report_write_errors, 
 
 @dataclass(frozen=True, slots=True)
 class EncodingsUpdate:
-    """What was encoded, and who is no longer in the encodings file, having no photo any more."""
+    """What was encoded, and who left the encodings file because no photo of them is left."""
 
     report: EncodeReport
     lost_people: tuple[str, ...]
@@ -37,7 +37,7 @@ def update_encodings(
         raise DataError(
             f"{dataset}: must be a folder with a folder of photos for each person, got no such folder"
         )
-    with report_write_errors(encodings.parent, "it must be a folder to write to"):
+    with report_write_errors(encodings.parent, "it must be a writable folder"):
         make_folder(encodings.parent)
     with EncodingCache(encoding_cache_path(encodings)) as cache:
         before = _dataset_state(dataset)
@@ -54,7 +54,7 @@ def update_encodings(
 
 
 def _dataset_state(dataset: Path) -> list[tuple[Path, int, int]]:
-    """Return path, size and time of each photo, which show if the dataset has changed."""
+    """Return path, size and time of each photo, which show whether the dataset has changed."""
     paths = [path for paths in list_photos(dataset).values() for path in paths]
     return [(path, path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths if path.exists()]
 

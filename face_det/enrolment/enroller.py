@@ -1,4 +1,4 @@
-"""Enrol, forget and retrain. Each saves its files all or nothing, and returns the recognizer to swap in."""
+"""Enrols, forgets and retrains. Each saves all its files or none, and returns the recognizer to swap in."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FIRST_CLASSIFIER = TEMPLATE_RECIPE
 
 
 class Enroller:
-    """The only writer of a set of files: dataset, encodings, model, labels and cache.
+    """The only writer of the dataset, the encodings, the model, the labels and the cache.
 
     Callers must make sure that only one call runs at a time.
     """
@@ -62,7 +62,7 @@ class Enroller:
         self._options = options or ModelOptions()
 
     def load(self) -> Recognizer:
-        """The recognizer for the files on disk; its model is None if nothing was trained yet.
+        """Return the recognizer for the files on disk; its model is None if nothing was trained yet.
 
         Raises ModelMismatch, ModelMissing or UnsafePickle if the files do not fit this installation. With
         `auto_retrain`, the recognizer has no model instead, and `stale` says why; `retrain_stale` fixes it.
@@ -97,7 +97,7 @@ class Enroller:
     def enrol(self, name: str, data: bytes, rgb: Rgb) -> EnrolResult:
         """Store a picture of one face as a photo of `name`, and train on it.
 
-        `data` are the bytes of the picture, `rgb` its pixels. Raises NoFace, SeveralFaces or BadName.
+        `data` holds the bytes of the picture, `rgb` its pixels. Raises NoFace, SeveralFaces or BadName.
         """
         name = check_person_name(name)
         with lock_for_update(self.paths.encodings):
@@ -219,7 +219,7 @@ class Enroller:
         return _classifier_kind(retrain.load_model_if_usable(self.model))
 
     def model(self) -> Model | None:
-        """The model on disk; None if nothing was trained yet. Raises ModelMissing if only its labels are."""
+        """Return the model on disk, None if nothing was trained; raise ModelMissing if only labels exist."""
         try:
             return load_model(self.paths.model, self.paths.labels)
         except ModelMissing:
@@ -229,7 +229,7 @@ class Enroller:
             return None
 
     def _make_recognizer(self, current: Model | None) -> Recognizer:
-        """The recognizer for a model. Engines needed for neither recognition nor enrolment are released."""
+        """Return the recognizer for a model, and release engines that are no longer needed."""
         embedder = choose_recognition_embedder(self._options.embedder, current, self.paths.model)
         engine = self.engines.of(embedder)
         if current is not None:
@@ -238,13 +238,13 @@ class Enroller:
         return Recognizer(engine, current, rule=self._options.rule)
 
     def _choose_embedder(self, current: Model | None, gallery: Gallery) -> str:
-        """The embedder to train on: the model's, or for a first model the best one that all photos have."""
+        """Return the embedder to train on: the model's or, for a first one, the best that all photos have."""
         if current is None and gallery.names:
             return choose_training_embedder(gallery, self._options.embedder)
         return choose_recognition_embedder(self._options.embedder, current, self.paths.model)
 
     def _enrolment_engine(self, gallery: Gallery) -> FaceEngine:
-        """The engine to enrol with; it computes only the encodings that the other photos have too."""
+        """Return the engine to enrol with; it computes only encodings that the other photos have too."""
         kept = gallery.embedders if gallery.names else None
         engine = self.engines.of(choose_enrolment_embedder(self._options.embedder, kept))
         # The user chose this photo, so the focus gate must not reject it.
@@ -277,12 +277,12 @@ class Enroller:
 
 
 def _classifier_kind(current: Model | None) -> str:
-    """The classifier kind of the current model, or of a first one."""
+    """Return the classifier kind of the current model, or of a first one."""
     return FIRST_CLASSIFIER if current is None else current.recipe
 
 
 def _known_labels(current: Model | None) -> set[str]:
-    """Everybody whom a model can name, and Unknown; empty without a model."""
+    """Return everybody whom a model can name, and Unknown; empty without a model."""
     return set() if current is None else {*current.labels}
 
 

@@ -1,4 +1,4 @@
-"""Remove every trace of a person beyond encodings, model and photos: caches, copies, other models."""
+"""Removes every trace of a person beyond encodings, model and photos: caches, copies, other models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 DEFAULT_LABELS_NAME = "face_labels.pickle"
 """The name of the labels file that `face-det train --output` writes."""
 _COPY_MARKS = ("~", ".bak", ".old", ".orig", ".save", ".backup", ".copy", ".tmp", ".swp")
-"""Marks in the names of copies that an editor or a person makes of our files: encodings.pickle.bak,
+"""Marks in the names of copies that editors or people make of our files: encodings.pickle.bak,
 encodings.pickle.bak2, encodings.pickle-2026-01-31.old."""
 
 
@@ -67,7 +67,7 @@ def remove_person_photos(paths: Paths, name: str) -> int:
     for folder in {path.parent for path in (paths.encodings, paths.model, paths.labels)}:
         recover_folder(folder)
     removed = delete_quarantined(paths.dataset, name) + remove_person(paths.dataset, name)
-    # Somebody may have quarantined one in between.
+    # Somebody may have quarantined a photo meanwhile.
     return removed + delete_quarantined(paths.dataset, name)
 
 

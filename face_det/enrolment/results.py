@@ -75,7 +75,7 @@ class RetrainResult:
 
 
 def retraining_as_json(retrained: RetrainResult) -> Mapping[str, Any]:
-    """The counts of a retraining in JSON's terms: photos encoded, reused and left out, and the people."""
+    """Return the counts of a retraining as JSON values: photos encoded, reused and left out, and people."""
     return {
         "encoded": retrained.report.encoded,
         "reused": retrained.report.reused,

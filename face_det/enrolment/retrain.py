@@ -1,4 +1,4 @@
-"""Notice a model that no longer fits this installation, and find what to retrain it from."""
+"""Notices a model that no longer fits this installation, and finds what to retrain it from."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from face_det.training import choose_training_embedder
 log = logging.getLogger(__name__)
 
 MODEL_MISFIT_ERRORS = (ModelMismatch, ModelMissing, UnsafePickle)
-"""The errors of loading a model that a training fixes."""
+"""The errors in loading a model that retraining fixes."""
 
 
 def load_or_mark_stale(
     load: Callable[[], Recognizer], without_model: Callable[[], Recognizer], *, auto_retrain: bool
 ) -> Recognizer:
-    """The recognizer that `load` returns, with `stale` set if its model should be trained again.
+    """Return the recognizer from `load`, with `stale` set if its model should be trained again.
 
     If loading fails, raise the error; with `auto_retrain`, return the recognizer that `without_model`
     returns instead, with the error as the reason why it is stale.
@@ -44,7 +44,7 @@ def load_or_mark_stale(
 
 
 def load_model_if_usable(load: Callable[[], Model | None]) -> Model | None:
-    """The model, for its classifier kind and parameters; None if it cannot be loaded."""
+    """Return the model, for its classifier kind and parameters, or None if it cannot be loaded."""
     try:
         return load()
     except MODEL_MISFIT_ERRORS:
@@ -52,7 +52,7 @@ def load_model_if_usable(load: Callable[[], Model | None]) -> Model | None:
 
 
 def load_gallery_if_usable(encodings: Path, embedder: str, engines: Engines) -> Gallery | None:
-    """The gallery in an encodings file if it holds somebody and this embedder's network made it, or None."""
+    """Return the gallery in an encodings file, or None if it is empty or by another embedder's network."""
     try:
         gallery = Gallery.load(encodings)
         if not gallery.names:

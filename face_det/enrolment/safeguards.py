@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def require_dataset(dataset: Path, known: int) -> None:
-    """Raise DataError if there are encodings but no dataset, which is likely not mounted.
+    """Raise DataError if there are encodings but no dataset, which is then probably not mounted.
 
     Forgetting somebody would then leave the photos where they are, to be enrolled again later. `known` is
     the number of encodings.
@@ -24,13 +24,13 @@ def require_dataset(dataset: Path, known: int) -> None:
     """
     if known and not _has_entries(dataset):
         raise DataError(
-            f"{dataset}: must hold the photos of people, is not there or empty; mount it, or create a folder "
+            f"{dataset}: must hold people's photos, but is missing or empty; mount it, or create a folder "
             "in it if there are no photos; nothing was changed"
         )
 
 
 def list_lost_people(found: Collection[str], encodings: Path) -> list[str]:
-    """The people in an encodings file who were not found any more; an empty list if it is damaged.
+    """List the people in an encodings file who are not among `found`; empty if the file is damaged.
 
     >>> list_lost_people(["anna"], Path("no such file"))
     []
@@ -46,7 +46,7 @@ def require_most_people(
 ) -> None:
     """Raise DataError if most of the people in an encodings file have no photos in the dataset any more.
 
-    The dataset is then likely another one or not mounted, and training on it would lose them. With
+    The dataset is then probably the wrong one or not mounted, and training on it would lose them. With
     `everybody`, one missing person is enough. `found` are the people in the dataset. If there are no
     encodings, or they are damaged, the people whom the `model` can name count instead.
 
@@ -60,7 +60,7 @@ def require_most_people(
     lost = known - {*found}
     if lost if everybody else 2 * len(lost) > len(known):
         raise DataError(
-            f"{dataset}: must hold usable photos of known people, {len(lost)} of {len(known)} have none; "
+            f"{dataset}: must hold usable photos of known people, but {len(lost)} of {len(known)} have none; "
             "is it mounted? To keep only those who have photos, run face-det encode; nothing was changed"
         )
 
@@ -74,7 +74,7 @@ def require_encodings(gallery: Gallery, model: Collection[str], encodings: Path)
     if known and not gallery.names:
         shown = ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
         raise DataError(
-            f"{encodings}: must hold the encodings of those whom the model knows ({shown}), is not there or "
+            f"{encodings}: must hold the encodings of the people in the model ({shown}), but is missing or "
             "empty; put it back, or run face-det encode; nothing was changed"
         )
 
@@ -86,7 +86,7 @@ def require_model(model: Path, encodings: Path) -> None:
     """
     if Gallery.load(encodings).names:
         raise ModelMissing(
-            f"{model}: is not there, though {encodings} holds people; put it back, or run face-det train"
+            f"{model}: not found, though {encodings} holds people; put it back, or run face-det train"
         )
 
 

@@ -38,7 +38,7 @@ def fit_stand_in(
 
 
 def photos_needed(kind: str) -> int:
-    """The photos that each person needs before a classifier of that kind is better than `nearest`.
+    """Return how many photos each person needs before a classifier of that kind is better than `nearest`.
 
     >>> photos_needed("nearest")
     1

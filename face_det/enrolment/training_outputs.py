@@ -1,4 +1,4 @@
-"""Which files a training by hand writes, and what becomes of the model files it does not write."""
+"""Decides which files `face-det train` writes, and what becomes of the model files it does not write."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def choose_model_files(
         classifiers[_kind_in_use(model_path, label_path, configured)] = model_path
     labels = label_path if output is None else output / DEFAULT_LABELS_NAME
     for parent in {folder, labels.parent}:
-        with report_write_errors(parent, "it must be a folder to write to"):
+        with report_write_errors(parent, "it must be a writable folder"):
             make_folder(parent)
     return ModelFiles(classifiers, labels)
 
@@ -61,7 +61,7 @@ def _kind_in_use(model_path: Path, label_path: Path, configured: str) -> str:
 
 @contextlib.contextmanager
 def lock_if_writable(encodings: Path) -> Iterator[None]:
-    """Hold the lock of an encodings file; do without it where the file is read-only, as nobody changes it."""
+    """Hold the lock of an encodings file. A read-only one needs no lock, because nobody changes it."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(CannotWrite):
             stack.enter_context(lock_for_update(encodings))
@@ -106,7 +106,7 @@ def write_models(
 def describe_model_files(
     result: TrainingResult, files: ModelFiles, stand_in: tuple[Path, Model] | None, in_use: Path | None
 ) -> Iterator[str]:
-    """Say which classifiers were not written, which files are stale, and if the daemon's is among them.
+    """Say which classifiers were not written, which files are stale, and whether the daemon's is among them.
 
     `in_use` is the daemon's model file, or None if the training wrote to another folder.
     """

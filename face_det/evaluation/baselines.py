@@ -1,7 +1,7 @@
 """The decision rules of other systems, with their published thresholds, on the same encodings.
 
 Each rule is a function of a gallery and probe encodings, written from the description of the system it is
-named after. A rule's thresholds only fit encodings like those it was made for, so each is transferred as its
+named after. A rule's thresholds fit only encodings like those it was made for, so each is transferred as its
 docstring says. Distances scale with the embedder's `even_distance`. Cosines of dlib's encodings are taken
 after subtracting their mean, because these encodings all point the same way: two strangers have a cosine of
 .9, and every rule would name everybody.
@@ -47,7 +47,7 @@ class BaselineGallery:
 
     @property
     def known_people(self) -> tuple[Encodings, npt.NDArray[np.str_]]:
-        """The encodings and names without Unknown; other systems use no negative examples."""
+        """The encodings and names without Unknown, because other systems use no negative examples."""
         names = np.array(self.names)
         kept = names != UNKNOWN
         return self.encodings[kept], names[kept]

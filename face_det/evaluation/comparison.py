@@ -1,4 +1,4 @@
-"""Compare our decision with other systems' rules, as shipped and at equal rates of strangers named."""
+"""Compares our decision with other systems' rules, as shipped and at equal rates of strangers named."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class BaselineComparison:
     """One rule compared with ours.
 
     `shipped` is the rule as shipped. `ours_at_its_rate` is ours at the threshold where it names no more
-    strangers than the rule; `ours_as_right` is ours at the threshold where it names as many people rightly as
-    the rule, None if there is none. `its_at_our_rate` and `ours_at_our_rate` are the rule and ours at the
-    thresholds where they name no more strangers than ours as shipped. Such thresholds are only known in
-    hindsight: they show how well people are told apart, not how well a threshold is chosen.
+    strangers than the rule. `ours_as_right` is ours at the threshold where it names as many people rightly as
+    the rule, or None if there is no such threshold. `its_at_our_rate` and `ours_at_our_rate` are the rule and
+    ours at the thresholds where they name no more strangers than ours as shipped. These thresholds are known
+    only in hindsight: they show how well people are told apart, not how well a threshold is chosen.
     """
 
     name: str
@@ -43,7 +43,7 @@ class BaselineComparison:
     def fewer_strangers(self) -> int | None:
         """How many more strangers the rule names when both name as many people rightly; negative if fewer.
 
-        None if ours never names so many people rightly.
+        None if ours never names that many people rightly.
         """
         if self.ours_as_right is None:
             return None

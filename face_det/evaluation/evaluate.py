@@ -228,7 +228,7 @@ def _count_with(
 
 
 def _verification(encoded: EncodedSplit) -> Iterator[tuple[str, VerificationResult]]:
-    """Measure verification on all encoded photos; nothing is trained, so more pairs are only better."""
+    """Measure verification on all encoded photos; nothing is trained, so more pairs do no harm."""
     names = [*(None if name == UNKNOWN else name for name in encoded.names), *encoded.truth]
     everything = np.vstack([encoded.enrolled, encoded.probes])
     for embedder, part in embedding_columns(encoded.fingerprint).items():
@@ -260,7 +260,7 @@ def _degraded(
     settings: RecognitionSettings,
     model: Model,
 ) -> Iterator[DegradedResult]:
-    """Enrol photos unchanged and test degraded ones; repeat with a masked copy of each photo enrolled."""
+    """Enrol unchanged photos and test degraded ones; repeat with a masked copy of each enrolled photo."""
     with_masks = collect_encodings(
         split, outcomes, encoded.fingerprint, enrolled_changes=(UNCHANGED_PHOTO, MASKED_CHANGE)
     )

@@ -53,8 +53,8 @@ class Predictions:
     """A rule's predictions for n faces, one entry each.
 
     `likeliest` is the person closest to being named, `score` the rule's confidence in that person (higher is
-    surer), `named` is True if the rule gives the name, and `uncertain` if it calls the person a possibility.
-    A rule that takes somebody for a stranger names nobody.
+    surer). `named` is True if the rule gives the name, and `uncertain` if it calls the person a possibility.
+    A rule that takes a face for a stranger's names nobody.
 
     Rules with probabilities have three more fields: `likely` is the probability of the likeliest person,
     `answer` is the prediction (None for a stranger), and `probability` its claimed probability of being
@@ -178,7 +178,7 @@ def count_open_set(
 class PersonResult:
     """One person's results.
 
-    `taken_for` are the wrong names given to them, `given_to_others` is how often their name went to others.
+    `taken_for` holds the wrong names given to them; `given_to_others` is how often others got their name.
     """
 
     name: str

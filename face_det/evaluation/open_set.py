@@ -39,8 +39,8 @@ class EncodedSplit:
 
     `enrolled` includes the strangers to train on, named Unknown in `names`. `photos` has an entry for each
     row of `probes`. `no_face` counts tested photos without a detected face by name, None for strangers;
-    `left_out` are photos that were not enrolled for the same reason. `unreadable` photos are in neither.
-    `fingerprint` identifies the embedder.
+    `left_out` are photos that were not enrolled for the same reason. `unreadable` photos are in none of
+    these. `fingerprint` identifies the embedder.
     """
 
     enrolled: Encodings

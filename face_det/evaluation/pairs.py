@@ -1,4 +1,4 @@
-"""Verification accuracy: whether two photos show one person, as LFW's benchmark reports it."""
+"""Measures verification accuracy (whether two photos show one person), as LFW's benchmark does."""
 
 from __future__ import annotations
 

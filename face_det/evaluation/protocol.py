@@ -1,4 +1,4 @@
-"""Split folders of photos into photos to enrol, strangers to train on, and photos to test.
+"""Splits folders of photos into photos to enrol, strangers to train on, and photos to test.
 
 Three layouts are supported:
 
@@ -90,8 +90,8 @@ def split_dataset(
 ) -> DatasetSplit:
     """Decide which photos are enrolled and which are tested, from the layout of the folders.
 
-    `enrol_photos` of each person are enrolled. The default is all with a `held_out` folder, else 5, or more
-    if the evaluation is to be repeated with more: `repeat_with` lists those numbers of photos. At most
+    `enrol_photos` of each person are enrolled. By default that is all with a `held_out` folder, else 5, or
+    more if the evaluation is to be repeated with more: `repeat_with` lists those numbers of photos. At most
     `strangers` photos of strangers are used for training. `only` limits the number of people: the first by
     name, or drawn with `seed`; the others are left out.
 
@@ -187,7 +187,7 @@ def _has_both(folder: Path) -> bool:
 
 
 def _apart(found: DatasetSplit) -> DatasetSplit:
-    """Drop tested photos that copy enrolled or training photos; they would only measure themselves."""
+    """Drop tested photos that are copies of enrolled or training photos; they would prove nothing."""
     content = functools.cache(_content_of)
     learnt: dict[int, list[Path]] = {}
     for photo in (*found.enrolled, *found.strangers):
@@ -205,7 +205,7 @@ def _apart(found: DatasetSplit) -> DatasetSplit:
 
 
 def _size(path: Path) -> int:
-    """The file size, or 0 if unreadable; the error is reported when the photo is encoded."""
+    """Return the file size, or 0 if unreadable; the error is reported when the photo is encoded."""
     try:
         return path.stat().st_size if path.is_file() else 0
     except OSError:
@@ -213,7 +213,7 @@ def _size(path: Path) -> int:
 
 
 def _content_of(path: Path) -> str:
-    """The hash of the content, or the path if the photo cannot be read."""
+    """Return the hash of the content, or the path if the photo cannot be read."""
     try:
         return read_photo(path)[0]
     except DataError:

@@ -1,4 +1,4 @@
-"""List, store and remove the photos in dataset/NAME/.
+"""Lists, stores and removes the photos in dataset/NAME/.
 
 A folder is named after a person. Names are compared in Unicode's composed form (NFC), because some
 file systems return the decomposed one. Linked folders are skipped, so that nothing outside the
@@ -23,7 +23,7 @@ from face_det.storage import make_folder, recover_folder, report_write_errors, w
 log = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
-"""Suffixes of picture files, in lower case; case does not matter."""
+"""Suffixes of picture files, in lower case; they match in any case."""
 
 _FORMATS = (
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
@@ -39,7 +39,7 @@ _REMOVED_PREFIX = ".face_det-leaving-"
 
 
 def check_person_name(name: str) -> str:
-    """The name in the form in which it is stored.
+    """Return the name in the form in which it is stored.
 
     A name has 1 to 100 characters: letters and digits of any script, spaces, and _ - ' and full
     stops. Raises BadName for anything that cannot be the name of a person's folder.
@@ -57,7 +57,7 @@ def check_person_name(name: str) -> str:
         raise BadName("name: must fit into a file name of 255 bytes")
     for character in composed:
         category = unicodedata.category(character)
-        # Letters, the marks that some scripts write them with, and digits.
+        # Letters, combining marks and digits.
         if category[0] not in "LM" and category != "Nd" and character not in " _-'.":
             raise BadName(f"name: must be letters, digits, spaces and _ - ' . only, got {character!a}")
     if composed[0] in " ." or composed[-1] == " ":
@@ -66,9 +66,9 @@ def check_person_name(name: str) -> str:
 
 
 def list_photos(dataset: Path) -> dict[str, list[Path]]:
-    """The photos of each person; names and paths are sorted. Empty if there is no dataset.
+    """Return the photos of each person; names and paths are sorted. Empty if there is no dataset.
 
-    Also finishes what a killed `store_photo` or `remove_person` left undone. Raises DataError if the
+    This also finishes what a killed `store_photo` or `remove_person` left undone. Raises DataError if the
     dataset exists but cannot be read.
 
     >>> list_photos(Path("no such folder"))
@@ -88,7 +88,7 @@ def list_photos(dataset: Path) -> dict[str, list[Path]]:
 
 
 def has_person_folder(dataset: Path, name: str) -> bool:
-    """True if the dataset has a folder, or a link to one, of that name, even an empty one.
+    """Return True if the dataset has a folder of that name, or a link to one; it may be empty.
 
     >>> has_person_folder(Path("no such folder"), "anna")
     False
@@ -184,11 +184,11 @@ def _folders(dataset: Path) -> Iterator[Path]:
 
 
 def _folder_of(dataset: Path, name: str) -> Path:
-    """The person's folder: an existing one, perhaps in another Unicode form, or the one to create."""
+    """Return the person's folder: an existing one, perhaps in another Unicode form, or the one to create."""
     for entry in _entries(dataset):
         if _name_of(entry) == name:
             if entry.is_symlink():
-                raise BadName(f"{entry}: links are not followed; replace it by a folder")
+                raise BadName(f"{entry}: links are not followed; replace it with a folder")
             return entry
     return dataset / name
 
@@ -199,7 +199,7 @@ def _entries(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise DataError(f"{folder}: must be a folder that can be read, got {error.strerror}") from error
+        raise DataError(f"{folder}: must be a readable folder, got {error.strerror}") from error
 
 
 def _name_of(folder: Path) -> str:
@@ -207,7 +207,7 @@ def _name_of(folder: Path) -> str:
 
 
 def is_utf8(name: str) -> bool:
-    """True if a name can be encoded as UTF-8, which file names need not be.
+    """Return True if a name can be encoded as UTF-8, which file names need not be.
 
     >>> is_utf8("anna"), is_utf8("\\udcff")
     (True, False)
@@ -220,7 +220,7 @@ def is_utf8(name: str) -> bool:
 
 
 def _is_picture(entry: Path) -> bool:
-    """True if it is named like a picture; reading it shows whether it is one."""
+    """Return True if it is named like a picture; reading it shows whether it is one."""
     return entry.suffix.lower() in PICTURE_SUFFIXES and not entry.name.startswith(".") and not entry.is_dir()
 
 

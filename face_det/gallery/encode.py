@@ -1,4 +1,4 @@
-"""Encode the photos in dataset/NAME/, each photo only once."""
+"""Encodes the photos in dataset/NAME/, each photo only once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, Omiss
 from face_det.gallery.gallery import Gallery
 
 RESULT_FORMAT = 1
-"""Goes up when a result changes its meaning, so that cached results are not used any more."""
+"""Raise this when the meaning of a result changes, so that cached results are no longer used."""
 
 
 @dataclass(frozen=True, slots=True)
 class OmittedPhoto:
-    """A photo that is not used, why, and the name of its person."""
+    """A photo that is not used, the reason, and the person's name."""
 
     path: Path
     reason: OmissionReason
@@ -116,7 +116,7 @@ def _encode_new(
 
 
 def _settings_key(options: EngineOptions, fingerprint: str) -> str:
-    """A hash of everything that a result depends on, besides the photo."""
+    """Return a hash of everything that a result depends on, besides the photo."""
     parts = [
         RESULT_FORMAT,
         options.detector,
@@ -131,7 +131,7 @@ def _settings_key(options: EngineOptions, fingerprint: str) -> str:
 
 
 def _hash_photo(path: Path) -> str:
-    """The photo's sha256 in hex, or "" if it cannot be read."""
+    """Return the photo's sha256 in hex, or "" if it cannot be read."""
     try:
         return read_photo(path)[0]
     except DataError:
@@ -139,7 +139,7 @@ def _hash_photo(path: Path) -> str:
 
 
 def _computed_paths(new: dict[str, Path], hashes: dict[_DatasetPhoto, str]) -> set[Path]:
-    """The photos that were computed; a second copy of the same content was not."""
+    """Return the photos that were computed; a second copy of the same content was not."""
     return {photo.path for photo, sha256 in hashes.items() if new.get(sha256) == photo.path}
 
 

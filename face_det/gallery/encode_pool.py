@@ -1,4 +1,4 @@
-"""Encode one photo, or many in worker processes that may die without losing the rest.
+"""Encodes one photo, or many in worker processes that may die without losing the rest.
 
 A picture can crash a native library, or make the kernel kill a process for its memory. The pool is
 then broken, and all we know is which photos were in progress. Each of them is tried once more in a
@@ -37,7 +37,7 @@ _PER_PROCESS = 2
 """Photos handed out per process: one in progress, one waiting."""
 
 _FAULTS = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""What a network may raise for a picture that decodes."""
+"""What a network may raise for a picture that can be decoded."""
 
 
 def encode_photo(engine: FaceEngine, path: Path) -> HashedResult:
@@ -104,7 +104,7 @@ def _encode_alone(path: Path, options: EngineOptions) -> HashedResult:
 
 
 class _Pool:
-    """Worker processes, each with an engine. They end when this process ends, however that happens."""
+    """Worker processes, each with an engine. They end when this process does, however that happens."""
 
     def __init__(self, options: EngineOptions, jobs: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -126,7 +126,7 @@ class _Pool:
         self._worker_end.close()
 
     def submit(self, path: Path | None) -> Future[HashedResult]:
-        """Encode a photo in a worker; None just waits until a worker is ready."""
+        """Encode a photo in a worker; None only waits until a worker is ready."""
         with _interrupts_held():
             try:
                 return self._executor.submit(_encode_in_worker, path)
@@ -138,7 +138,7 @@ class _Pool:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start: they inherit the block and never see it; we do afterwards."""
+    """Hold back Ctrl-C while processes start: they inherit the block; we see the signal afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -3,7 +3,7 @@
 It is a SQLite file beside encodings.pickle. The key of a row is the sha256 of the photo's content
 and a hash of the settings it was encoded with; the row holds the encoding, or why there is none.
 Each row is committed at once, so that a kill loses no finished work. Nothing depends on the file: a
-damaged one is moved aside and started afresh, and without one photos are simply encoded again.
+damaged one is moved aside and replaced, and without one photos are simply encoded again.
 
 It identifies people, so only its owner may read it, and deleted rows are overwritten.
 """
@@ -64,7 +64,7 @@ class EncodingResult:
 
 
 def encoding_cache_path(encodings: Path) -> Path:
-    """The path of the cache that belongs to an encodings file.
+    """Return the path of the cache that belongs to an encodings file.
 
     >>> encoding_cache_path(Path("encodings.pickle")).name
     'encodings.cache.sqlite'
@@ -73,7 +73,7 @@ def encoding_cache_path(encodings: Path) -> Path:
 
 
 def evaluation_cache_path() -> Path:
-    """The path of this user's evaluation cache, with hashes and encodings of photos of any dataset.
+    """Return the path of this user's evaluation cache, with hashes and encodings of photos of any dataset.
 
     >>> evaluation_cache_path().name
     'evaluate.cache.sqlite'
@@ -82,7 +82,7 @@ def evaluation_cache_path() -> Path:
 
 
 def read_photo(path: Path) -> tuple[str, bytes]:
-    """The sha256 in hex and the bytes of a photo. Raises DataError if it cannot be read.
+    """Return the sha256 in hex and the bytes of a photo. Raises DataError if it cannot be read.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -129,7 +129,7 @@ class EncodingCache:
         self._connection.close()
 
     def get(self, sha256: str, settings: str) -> EncodingResult | None:
-        """The result for a photo with these settings; None if it is not in the cache."""
+        """Return the result for a photo with these settings; None if it is not in the cache."""
         query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
         row = self._run(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
         return None if row is None else _result_of_row(*row)
@@ -210,7 +210,7 @@ class EncodingCache:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _run(self, action: Callable[[], _T]) -> _T | None:
-        """What the action returns; if the file fails, log it and return None."""
+        """Return what the action returns; if the file fails, log that and return None."""
         try:
             return action()
         except sqlite3.Error as error:
@@ -218,9 +218,9 @@ class EncodingCache:
             return None
 
     def _warn_once(self, error: Exception) -> None:
-        """Log the error once, and not again with every photo."""
+        """Log the error once, rather than with every photo."""
         if not self._warned:
-            log.warning("%s: %s; going on without it", self.path, error)
+            log.warning("%s: %s; continuing without it", self.path, error)
         self._warned = True
 
 

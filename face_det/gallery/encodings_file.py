@@ -1,4 +1,4 @@
-"""Read and write encodings.pickle: the original program's two keys, and ours beside them.
+"""Reads and writes encodings.pickle: the original program's two keys, and ours beside them.
 
 | key | holds |
 |---|---|
@@ -36,7 +36,7 @@ EXPECTED_CONTENT = '{"encodings": [arrays of 128 numbers], "names": [texts]}'
 
 
 def locate_columns(parts: Iterable[str]) -> dict[str, slice]:
-    """The columns of each embedder in rows that join the encodings of several.
+    """Return the columns of each embedder in rows that join the encodings of several.
 
     >>> locate_columns(["dlib_resnet", "sface"])
     {'dlib_resnet': slice(0, 128, None), 'sface': slice(128, 256, None)}
@@ -60,7 +60,7 @@ class EncodingsContent:
 
 
 def read_encodings(path: Path) -> EncodingsContent | None:
-    """The checked content of encodings.pickle; None if there is no file.
+    """Return the checked content of encodings.pickle; None if there is no file.
 
     Raises BadEncodings if it holds something else, UnsafePickle if it is damaged or would run code,
     and DataError if it cannot be read.
@@ -89,12 +89,12 @@ def read_encodings(path: Path) -> EncodingsContent | None:
             encodings[embedder] = _read_rows(path, content, key, count_dimensions(embedder))
         else:
             # Another program added or removed photos: nobody can tell whose these numbers are.
-            log.warning("%s: %s: must be known of every photo; not used; %s", path, key, RUN_ENCODE)
+            log.warning("%s: %s: must be there for every photo; not used; %s", path, key, RUN_ENCODE)
     return EncodingsContent(encodings, names, made_by)
 
 
 def dump_encodings(content: EncodingsContent) -> bytes:
-    """The bytes of encodings.pickle, readable by the original's scripts on Python 3.5 and numpy 1.
+    """Return the bytes of encodings.pickle, readable by the original's scripts on Python 3.5 and numpy 1.
 
     It is therefore a pickle of protocol 3, which spells names out as lines of text, and it refers to
     the array constructor by numpy 1's name. That name appears once, before the first array, and
@@ -152,7 +152,7 @@ def _read_row(place: str, row: object, dimensions: int) -> Encodings:
 
 
 def _read_fingerprints(path: Path, content: dict[Any, Any]) -> dict[str, str]:
-    """The recorded fingerprints, without those of unknown embedders. The original's files have none."""
+    """Return the recorded fingerprints of known embedders; the original's files have none."""
     recorded = content.get(FINGERPRINTS_KEY, {})
     if not isinstance(recorded, dict):
         raise BadEncodings(

@@ -31,7 +31,7 @@ from face_det.types import Encodings
 log = logging.getLogger(__name__)
 
 LARGEST_COMPONENT = 1000.0
-"""Components of an encoding are about 1; a larger one than this is damage, and would overflow later."""
+"""Components of an encoding are about 1; one larger than this is damaged and would overflow later."""
 
 
 class Gallery:
@@ -70,7 +70,7 @@ class Gallery:
 
     @classmethod
     def empty(cls) -> Gallery:
-        """A gallery with nobody in it.
+        """Return a gallery with nobody in it.
 
         >>> Gallery.empty().people
         ()
@@ -79,7 +79,7 @@ class Gallery:
 
     @classmethod
     def from_rows(cls, rows: Sequence[npt.ArrayLike], names: Sequence[str], fingerprint: str) -> Gallery:
-        """The gallery of encodings that one embedder made.
+        """Return the gallery of encodings that one embedder made.
 
         Each row joins the encodings of the embedders that `fingerprint` names.
         Raises BadEncodings for rows of another length.
@@ -94,7 +94,7 @@ class Gallery:
 
     @classmethod
     def load(cls, path: Path) -> Gallery:
-        """The gallery in the file encodings.pickle; an empty one if there is no file.
+        """Return the gallery in the file encodings.pickle; an empty one if there is no file.
 
         Raises BadEncodings, UnsafePickle and DataError as `read_encodings` does.
 
@@ -138,7 +138,7 @@ class Gallery:
             )
 
     def of(self, embedder: str) -> Encodings:
-        """The encodings of one embedder, shape (n, 128), or (n, 256) for `both`.
+        """Return the encodings of one embedder, shape (n, 128), or (n, 256) for `both`.
 
         Raises BadEncodings if it does not hold them.
 
@@ -153,11 +153,11 @@ class Gallery:
         return joined
 
     def fingerprint_of(self, embedder: str) -> str | None:
-        """The fingerprint of the network that made an embedder's encodings.
+        """Return the fingerprint of the network that made an embedder's encodings.
 
         If none was recorded, it is None for dlib_resnet, and the embedder's bare name for the others.
         The bare name matches no network: encodings without a fingerprint are taken for dlib_resnet's,
-        which those of the others are not.
+        and those of the other embedders are not.
 
         >>> Gallery.empty().fingerprint_of("sface")
         'sface'
@@ -170,7 +170,7 @@ class Gallery:
         return recorded if recorded is not None or embedder == DLIB_RESNET else embedder
 
     def plus(self, name: str, encoding: npt.ArrayLike, fingerprint: str | None = None) -> Gallery:
-        """The gallery with one more encoding.
+        """Return the gallery with one more encoding.
 
         The encoding joins those of the embedders that `fingerprint` names, and is dlib_resnet's
         if there is no fingerprint. Encodings of other embedders are kept only while all photos have
@@ -198,7 +198,7 @@ class Gallery:
         return Gallery(encodings, (*self._names, name), {**known, **self._fingerprints})
 
     def without(self, name: str) -> Gallery:
-        """The gallery without the encodings of one person.
+        """Return the gallery without the encodings of one person.
 
         >>> Gallery(np.zeros((2, 128)), ["anna", "bob"]).without("anna").names
         ('bob',)
@@ -206,7 +206,7 @@ class Gallery:
         return self.rows(index for index, other in enumerate(self._names) if other != name)
 
     def rows(self, kept: Iterable[int]) -> Gallery:
-        """The gallery of the rows with these indices, in this order.
+        """Return the gallery of the rows with these indices, in this order.
 
         >>> Gallery(np.zeros((3, 128)), ["anna", "bob", "carl"]).rows([2, 0]).names
         ('carl', 'anna')
@@ -219,7 +219,7 @@ class Gallery:
         )
 
     def dumps(self) -> bytes:
-        """The gallery as the bytes of encodings.pickle, which the original's scripts can read too.
+        """Return the gallery as the bytes of encodings.pickle, which the original's scripts can read too.
 
         >>> import pickle
         >>> pickle.loads(Gallery(np.zeros((1, 128)), ["anna"]).dumps())["names"]
@@ -232,7 +232,7 @@ class Gallery:
 
 @functools.cache
 def _warn_dropped(embedder: str, in_new: bool) -> None:
-    """Warn once, and not again with every photo."""
+    """Warn once, rather than with every photo."""
     which = "the photos before it have" if in_new else "the new photo has"
     log.warning("%s: %s no encodings, so none are kept; %s", embedder, which, RUN_ENCODE)
 

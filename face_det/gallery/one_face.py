@@ -1,4 +1,4 @@
-"""Decide whether a photo shows exactly one face, and if not, why: the rule of enrolment."""
+"""Decides whether a photo shows exactly one face, and if not, why: the rule of enrolment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from face_det.types import Face, Reason, Rgb
 
 
 def choose_only_face(faces: Sequence[Face]) -> Face | None:
-    """The only face that is large enough; None if there are several, or none.
+    """Return the only face that is large enough; None if there are several, or none.
 
     >>> choose_only_face([]) is None
     True
@@ -21,7 +21,7 @@ def choose_only_face(faces: Sequence[Face]) -> Face | None:
 
 
 def omission_reason(faces: Sequence[Face]) -> OmissionReason:
-    """Why a photo with these faces, none of which was chosen, has no encoding.
+    """Return the reason why a photo with these faces, none of which was chosen, has no encoding.
 
     >>> omission_reason([]).value
     'no_face'
@@ -33,7 +33,7 @@ def omission_reason(faces: Sequence[Face]) -> OmissionReason:
 
 
 def result_of_faces(faces: Sequence[Face]) -> EncodingResult:
-    """The encoding of the only face of a photo, or why there is none.
+    """Return the encoding of the only face of a photo, or why there is none.
 
     >>> result_of_faces([]).reason.value
     'no_face'
@@ -45,9 +45,9 @@ def result_of_faces(faces: Sequence[Face]) -> EncodingResult:
 
 
 def find_one_face(engine: FaceEngine, rgb: Rgb) -> Face:
-    """The only face in a picture of shape (height, width, 3), encoded by an engine without a focus gate.
+    """Return the only face in a picture, shape (H, W, 3), encoded by an engine without a focus gate.
 
-    Raises NoFace or SeveralFaces, with advice for whoever took the picture.
+    Raises NoFace or SeveralFaces, with advice for the person who took the picture.
     """
     (faces,) = engine.faces([(rgb, None)])
     face = choose_only_face(faces)

@@ -1,4 +1,4 @@
-"""Encode the main face of each photo, and of degraded copies of the photo.
+"""Encodes the main face of each photo, and of degraded copies of the photo.
 
 Unlike enrolment, this uses photos with several faces: the main face is a large one near the middle.
 Blurry faces are encoded too. Results are cached.
@@ -23,7 +23,7 @@ from face_det.media import load_image
 from face_det.types import Face, Reason, Rgb
 
 RESULT_FORMAT = 2
-"""Goes up when a result changes its meaning, so that cached results are not used any more."""
+"""Raise this when the meaning of a result changes, so that cached results are no longer used."""
 PHOTOS_PER_CHUNK = 8
 """How many photos a thread takes at once, so that their faces share a batch."""
 
@@ -46,7 +46,7 @@ class FaceChoice(str, Enum):
     """The only one that is large enough, as for enrolment."""
 
     def choose(self, faces: Sequence[Face], width: int, height: int) -> Face | None:
-        """The chosen one of the faces in a photo of this size in pixels; None if there is none.
+        """Return the chosen one of the faces in a photo of this size in pixels; None if there is none.
 
         >>> FaceChoice.ONLY.choose([], 250, 250) is None
         True
@@ -57,7 +57,7 @@ class FaceChoice(str, Enum):
 
 
 def choose_main_face(faces: Sequence[Face], width: int, height: int) -> Face | None:
-    """The main face of a photo of this size in pixels; None if no face is large enough.
+    """Return the main face of a photo of this size in pixels; None if no face is large enough.
 
     It is the face with the largest value of its area minus twice the squared distance between its
     centre and the photo's. This is how photos of Labeled Faces in the Wild are commonly aligned.
@@ -88,7 +88,7 @@ def encode_portraits(
     jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[PortraitKey, EncodingResult]:
-    """Encode each photo, and each photo after each change; results by (path, name of the change).
+    """Encode each photo, and each photo after each change; return results by (path, change's name).
 
     The unchanged photo is always included. If it has no face, its changed copies count as having none
     either. `choice` says which face to encode in the unchanged photo. `jobs` threads share the engine.
@@ -131,7 +131,7 @@ def encode_portraits(
 
 
 def portrait_settings_key(engine: FaceEngine, change: str, choice: FaceChoice = FaceChoice.MAIN) -> str:
-    """A hash of everything that a result depends on, besides the photo."""
+    """Return a hash of everything that a result depends on, besides the photo."""
     options = engine.options
     parts = [
         choice.value,
@@ -205,7 +205,7 @@ def _encode_chunk(
 def _encode_pictures(
     pictures: Sequence[tuple[PortraitKey, Rgb]], engine: FaceEngine, choice: FaceChoice
 ) -> dict[PortraitKey, tuple[Face | None, EncodingResult]]:
-    """The chosen face of each picture, and its result."""
+    """Return the chosen face of each picture, and its result."""
     all_faces = engine.faces((rgb, None) for _, rgb in pictures)
     found = {}
     for (key, rgb), faces in zip(pictures, all_faces, strict=True):

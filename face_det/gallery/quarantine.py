@@ -1,12 +1,11 @@
-"""Move photos into quarantine and back: nothing is deleted or overwritten, and a kill loses nothing.
+"""Moves photos into quarantine and back: nothing is deleted or overwritten, and a kill loses nothing.
 
 They go to dataset/.quarantine/BATCH/NAME/, a hidden folder that enrolment skips. Before each move, a line
 in .quarantine/journal.jsonl records what is about to move where, and why; a line whose move did not
-happen is ignored. The place of a photo also tells where it came from, so that it can be put back without
-a line.
+happen is ignored. A photo's place also tells where it came from, so that it can be put back without a line.
 
-Only one process at a time makes changes there: it holds a lock on the dataset's folder, which nobody
-deletes.
+Only one process at a time makes changes there. It holds a lock on the dataset's folder, because nobody
+deletes that folder.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from face_det.storage import (
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """What os.link fails with if the file system has no hard links (FAT, some network shares)."""
 NOT_MOVED = "it is where it was"
-"""The consequence that the error message for a failed move states."""
+"""What the error message for a failed move says about the photo."""
 
 
 class PlaceTaken(Exception):
@@ -107,7 +106,7 @@ def quarantine_photos(dataset: Path, photos: Iterable[tuple[Path, str]]) -> Quar
 
 
 def list_quarantined(dataset: Path) -> list[QuarantinedPhoto]:
-    """The photos in quarantine, oldest first.
+    """Return the photos in quarantine, oldest first.
 
     Raises DataError for a damaged journal, or a quarantine that cannot be read.
 
@@ -154,7 +153,7 @@ def restore_photos(dataset: Path, *, everything: bool = False) -> RestoreResult:
 
 
 def quarantine_mentions(dataset: Path, name: str) -> bool:
-    """True if the quarantine names a person, in a photo's path, a line of the journal or an empty folder.
+    """Return True if a photo's path, a line of the journal or an empty folder names the person.
 
     Raises DataError as `list_quarantined` does.
 
@@ -202,7 +201,7 @@ def _path_in_dataset(dataset: Path, path: Path) -> PurePosixPath:
 
 
 def _entries_to_restore(dataset: Path, *, everything: bool) -> list[QuarantinedPhoto]:
-    """The entries of the last batch that still has photos in quarantine, or of all such batches."""
+    """Return the entries of the last batch that still has photos in quarantine, or of all such batches."""
     entries = quarantine_journal.list_entries(dataset)
     batches = [entry.batch for entry in entries if entry_exists(dataset / entry.place)]
     chosen = set(batches if everything else batches[-1:])
@@ -226,7 +225,7 @@ def _same_name(name: str, folder: str) -> bool:
 def _remove_empty_folders(dataset: Path) -> None:
     """Remove empty folders, which a kill may also leave, and the journal once the last photo is gone.
 
-    Whatever cannot be removed does no harm and stays.
+    What cannot be removed stays, and does no harm.
     """
     folder = dataset / QUARANTINE_FOLDER
     with suppress(OSError, DataError):
@@ -245,7 +244,7 @@ def _remove_empty_folders(dataset: Path) -> None:
 
 
 def entry_exists(path: Path) -> bool:
-    """True if there is a file, or a link, even a broken one."""
+    """Return True if there is a file or a link, even a broken one."""
     return os.path.lexists(path)
 
 
@@ -261,7 +260,7 @@ def move_back(source: Path, target: Path) -> None:
     Raises PlaceTaken if another file is there, and CannotWrite for any other obstacle.
     """
     if target.parent.is_symlink():
-        advice = "links are not followed; replace it by a folder"
+        advice = "links are not followed; replace it with a folder"
         raise CannotWrite(f"{source}: cannot be put back: {target.parent} is a link, and {advice}")
     with report_write_errors(source, NOT_MOVED):
         make_folder(target.parent)
@@ -297,6 +296,6 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    """True if both are names of one file, as a kill between link and unlink leaves them."""
+    """Return True if both are names of one file, as a kill between link and unlink leaves them."""
     left, right = one.lstat(), other.lstat()
     return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)

@@ -34,7 +34,7 @@ class QuarantinedPhoto:
 
 
 def is_photo_path(path: PurePosixPath) -> bool:
-    """True for a path of the form NAME/FILE, neither of them hidden.
+    """Return True for a path of the form NAME/FILE, neither of them hidden.
 
     >>> is_photo_path(PurePosixPath("anna/1.jpg")), is_photo_path(PurePosixPath("../1.jpg"))
     (True, False)
@@ -47,7 +47,7 @@ def is_photo_path(path: PurePosixPath) -> bool:
 
 
 def quarantine_path(batch: str, source: PurePosixPath) -> PurePosixPath:
-    """The path of a quarantined photo, relative to the dataset.
+    """Return the path of a quarantined photo, relative to the dataset.
 
     >>> str(quarantine_path("20260131-120000-0a1b2c3d", PurePosixPath("anna/1.jpg")))
     '.quarantine/20260131-120000-0a1b2c3d/anna/1.jpg'
@@ -56,7 +56,7 @@ def quarantine_path(batch: str, source: PurePosixPath) -> PurePosixPath:
 
 
 def list_entries(dataset: Path) -> list[QuarantinedPhoto]:
-    """Every photo in quarantine, oldest first, and whatever else the journal lists.
+    """Return every photo in quarantine, oldest first, and whatever else the journal lists.
 
     Photos that are not listed come first: a line is written before its photo moves, so an earlier
     journal was lost. Raises DataError for a damaged journal, or a folder that cannot be read.
@@ -72,7 +72,7 @@ def list_entries(dataset: Path) -> list[QuarantinedPhoto]:
 
 
 def list_batches(dataset: Path) -> list[Path]:
-    """The folder of each batch in quarantine. Raises DataError for a folder that cannot be read.
+    """Return the folder of each batch in quarantine. Raises DataError for a folder that cannot be read.
 
     >>> list_batches(Path("no such folder"))
     []
@@ -81,7 +81,7 @@ def list_batches(dataset: Path) -> list[Path]:
 
 
 def list_person_folders(dataset: Path) -> list[Path]:
-    """The folders of people in quarantine, one for each batch, including empty ones.
+    """Return the folders of people in quarantine, one for each batch, including empty ones.
 
     Raises DataError for a folder that cannot be read.
 
@@ -111,7 +111,7 @@ def _list_folder(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise DataError(f"{folder}: must be a folder that can be read, got {error.strerror}") from error
+        raise DataError(f"{folder}: must be a readable folder, got {error.strerror}") from error
 
 
 def append_entry(folder: Path, entry: QuarantinedPhoto) -> None:
@@ -138,7 +138,7 @@ def append_entry(folder: Path, entry: QuarantinedPhoto) -> None:
 
 
 def format_entry(entry: QuarantinedPhoto) -> str:
-    """The journal's line for a photo.
+    """Return the journal's line for a photo.
 
     >>> source = PurePosixPath("anna/1.jpg")
     >>> format_entry(QuarantinedPhoto("1", source, quarantine_path("1", source), "blurry"))
@@ -149,7 +149,7 @@ def format_entry(entry: QuarantinedPhoto) -> str:
 
 
 def read_journal(path: Path) -> list[QuarantinedPhoto]:
-    """The entries of a journal; an empty list if there is no journal.
+    """Return the entries of a journal; an empty list if there is no journal.
 
     Raises DataError if it is not a journal of face-det.
 

@@ -1,4 +1,4 @@
-"""Draw boxes and names on a picture, and save it."""
+"""Draws boxes and names on a picture, and saves it."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _place_tag(
         return _covered_area(plate, others) + 4.0 * _covered_area(plate, taken)
 
     def cost(plate: _Rect) -> float:
-        # Better over its own face than another's, and not so close to another that it seems to name it.
+        # Prefer covering its own face to covering another, and keep away from faces it could seem to name.
         return hidden(plate) + 0.5 * _covered_area(plate, [rect]) + 0.2 * _covered_area(plate, around)
 
     tags: list[_LabelTag] = []

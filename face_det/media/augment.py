@@ -1,4 +1,4 @@
-"""Make pictures worse in ways that occur in practice: small, blurred, compressed, dark, or masked faces."""
+"""Makes pictures worse in ways that occur in practice: small, blurred, compressed, dark, or masked faces."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ DEGRADATIONS: dict[str, Degradation] = {
 def draw_mask(rgb: Rgb, points: LandmarkPoints) -> Rgb:
     """Draw a face mask over the mouth and nose of one face, in a copy of the picture.
 
-    `points` (5, 2) are landmarks in pixels: the eyes, the nose tip and the mouth corners, the one further
+    `points` (5, 2) are landmarks in pixels: the eyes, the nose tip and the mouth corners, the one farther
     left in the picture first.
 
     >>> points = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]])

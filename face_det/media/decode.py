@@ -1,7 +1,7 @@
-"""Decode the bytes of a picture to pixels, or raise BadImage; no input can do worse.
+"""Decodes the bytes of a picture to pixels, or raises BadImage; no input can do worse.
 
 Pillow decodes an explicit list of raster formats, recognised by their first bytes. Its defaults suit an
-image viewer. Face recognition needs it stricter in three ways:
+image viewer. Face recognition needs it to be stricter in three ways:
 
 - the size in the header is checked against the caller's limit before memory is allocated;
 - a truncated picture is refused, never padded with grey, even if another package has set the

@@ -1,4 +1,4 @@
-"""Load pictures from a path or bytes."""
+"""Loads pictures from a path or bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_image(
     """Load a picture, from a path or from the bytes of a file, upright as RGB uint8 of shape (H, W, 3).
 
     Only a regular file of at most `max_bytes` is read, and a picture of more than `max_pixels` is refused
-    by its header. The pixels of 8-bit pictures equal Pillow's `Image.open(path).convert("RGB")`. With
+    from its header alone. The pixels of 8-bit pictures equal Pillow's `Image.open(path).convert("RGB")`. With
     `roots`, the path must come from `resolve_image_path`, and is opened without following links.
     Raises BadImage with a one-line message that names the path, or `place`, where the bytes came from.
 

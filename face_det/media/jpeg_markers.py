@@ -1,4 +1,4 @@
-"""Detect damage inside a JPEG by its markers.
+"""Detects damage inside a JPEG by its markers.
 
 libjpeg decodes damaged data to garbage or to grey, and its warnings go nowhere. But in entropy-coded data
 only a few bytes may follow 0xFF (ITU-T T.81, B.1.1.2 to B.1.1.5), and each segment must begin where the

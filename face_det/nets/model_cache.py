@@ -89,7 +89,7 @@ def _read_cached(path: Path) -> bytes | None:
     digest, model = data[len(MAGIC) : len(MAGIC) + 32], data[len(MAGIC) + 32 :]
     if data.startswith(MAGIC) and hashlib.sha256(model).digest() == digest:
         return model
-    _log.warning("%s is damaged and is built again", path)
+    _log.warning("%s is damaged and will be built again", path)
     return None
 
 
@@ -98,14 +98,14 @@ def _write_cached(path: Path, model: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Each process writes a file of its own: two that start at once write the same bytes, and the
-        # last one to finish stays.
+        # Each process writes its own file: two that start at once write the same bytes, and the last
+        # one to finish wins.
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
             file.write(MAGIC + hashlib.sha256(model).digest())
             file.write(model)
         temporary.replace(path)
     except OSError as error:
-        _log.info("%s cannot be kept (%s): the next start builds it again", path, error.strerror)
+        _log.info("%s cannot be kept (%s); the next start will build it again", path, error.strerror)
         if temporary is not None:
             temporary.unlink(missing_ok=True)

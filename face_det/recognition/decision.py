@@ -1,4 +1,4 @@
-"""From encodings to names: known, uncertain or unknown."""
+"""Turns encodings into names: known, uncertain or unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUTO_DECISION, PROBABILITY_DECISION = "auto", "proba"
 DECISION_MODES = (AUTO_DECISION, PROBABILITY_DECISION)
 
 MIN_RATIO_TO_NEXT = 2.0
-"""Somebody is named only if at least this many times as likely as the next person: of twins, neither is."""
+"""Somebody is named only if at least this many times as likely as the next person; neither twin is."""
 
 MAX_CANDIDATES = 3
 MIN_CANDIDATE_PROBABILITY = 0.01
@@ -25,7 +25,7 @@ MIN_CANDIDATE_PROBABILITY = 0.01
 
 SAME_FACE_IOU = 0.5
 """Two boxes in one frame with this intersection over union are one face, seen twice because the boxes of
-two persons overlap."""
+two people overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ def decide_names(
     frames: Sequence[Hashable] | None = None,
     boxes: Sequence[Box] | None = None,
 ) -> list[Match]:
-    """Decide who each encoding shows, shape (n, d) -> n matches. Without a model nobody is known.
+    """Decide who each encoding shows, shape (n, d) -> n matches. Without a model, nobody is known.
 
     A person is known if all of these hold: the score is one that strangers reach only at the wanted false
     accept rate; the calibrated probability is at least `min_proba`; it is MIN_RATIO_TO_NEXT times that of the
     next person; and the distance to the mean of their photos is one at which two photos would show one
-    person. If the classifier is no template it must agree: when it says somebody else, or nobody, the person
+    person. A classifier that is not a template must agree: if it says somebody else, or nobody, the person
     is not named.
 
     `frames` says which frame each face was seen in. A person appears once in a frame: the likeliest face is
@@ -81,7 +81,7 @@ def _decide_by_probability(model: Model, row: npt.NDArray[np.float64], min_proba
 def _decide_by_verifier(
     model: Model, verifier: Verifier, encodings: Encodings, min_proba: float
 ) -> list[Match]:
-    """The rule of `decide_names`, for each face on its own."""
+    """Return the rule of `decide_names`, for each face on its own."""
     template = verifier.template
     scores = template.scores(encodings)
     proba = template.proba_of_scores(scores)
@@ -125,7 +125,7 @@ def _uncertain_match(labels: Sequence[str], people: npt.NDArray[np.float64]) -> 
 
 
 def _likeliest_candidates(labels: Sequence[str], row: npt.NDArray[np.float64]) -> tuple[Candidate, ...]:
-    """The likeliest people, never Unknown."""
+    """Return the likeliest people, never Unknown."""
     order = np.argsort(-row, kind="stable")[: MAX_CANDIDATES + 1]
     found = [
         Candidate(labels[i], min(1.0, float(row[i]))) for i in order if row[i] >= MIN_CANDIDATE_PROBABILITY

@@ -1,7 +1,7 @@
-"""Which embedder recognises faces, and which one enrols photos.
+"""Chooses the embedder that recognises faces, and the one that enrols photos.
 
-Recognition computes only what the model takes. Enrolment computes all encodings that can be had, so that the
-next training may choose among them.
+Recognition computes only what the model takes. Enrolment computes all available encodings, so that the
+next training can choose among them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from face_det.recognition.model import Model
 log = logging.getLogger(__name__)
 
 AUTO_EMBEDDER = "auto"
-"""In the configuration: the embedder that the model was trained on; for a new training, the one that decides
+"""In the configuration: the embedder that the model was trained on; for a new model, the one that decides
 best of those whose encodings are there."""
 
 
@@ -35,8 +35,8 @@ def choose_recognition_embedder(wanted: str, model: Model | None, place: object 
     """Choose the embedder whose encodings the model takes; without a model, the one to train on.
 
     `wanted` is the configuration's embedder and `place` the model's path, for the message. Raises
-    ModelMismatch if the configuration wants another embedder than the model's, or the model's does not exist
-    here.
+    ModelMismatch if the configuration wants an embedder other than the model's, or if the model's does not
+    exist here.
 
     >>> choose_recognition_embedder("dlib_resnet", None)
     'dlib_resnet'
@@ -61,9 +61,9 @@ def choose_recognition_embedder(wanted: str, model: Model | None, place: object 
 def choose_enrolment_embedder(wanted: str, kept: Collection[str] | None = None) -> str:
     """Choose the embedder that photos are enrolled with.
 
-    It is all there are, or all of dlib's if the configuration wants dlib alone; with `kept`, only those of
-    them that are kept. If sface's weights are missing and the configuration does not name it, dlib's are
-    used, and a warning is logged once.
+    The result stands for all embedders, or for all of dlib's if the configuration wants dlib alone. With
+    `kept`, only the kept ones among them are used. If sface's weights are missing and the configuration does
+    not name it, dlib's are used, and a warning is logged once.
 
     >>> choose_enrolment_embedder("sface"), choose_enrolment_embedder("dlib_resnet", ["dlib_resnet"])
     ('all', 'dlib_resnet')

@@ -27,7 +27,7 @@ class ModelFileState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFileStatus:
-    """The state of the two files, and a sentence about it; "" if there is nothing to say."""
+    """The state of the two files, and a sentence about it; "" if there is nothing to report."""
 
     state: ModelFileState
     text: str = ""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from importlib import metadata
 
 MODEL_FORMAT = 1
-"""The format of model cards, verifiers and our own classifiers. It counts up when an older face_det could no
-longer read them."""
+"""The format of model cards, verifiers and our own classifiers. Raise it when an older face_det
+could no longer read them."""
 _FORMAT_KEY = "format"
 _PACKAGES = {"scikit-learn": ("scikit-learn",), "xgboost": ("xgboost-cpu", "xgboost"), "numpy": ("numpy",)}
 
@@ -35,7 +35,7 @@ def newer_format(versions: Mapping[str, str]) -> str | None:
 def version_differences(versions: Mapping[str, str], kind: str) -> str:
     """Describe how a card's versions differ from those installed: "scikit-learn 1.5.0, here 1.8.0", or "".
 
-    Only the libraries that a classifier of that kind is made of count, and of numpy only the major version.
+    Only libraries that a classifier of that kind is made of count; for numpy, only the major version.
 
     >>> version_differences({}, "svm")
     ''

@@ -23,8 +23,8 @@ TRAIN_ADVICE = "run 'face-det train'"
 class ModelCard:
     """What is known about a classifier.
 
-    `recipe` is the kind that was asked for, `kind` the one that is there: `nearest` stands in for another
-    recipe while there are too few photos for it, and `params`, which are the recipe's, are kept for later.
+    `recipe` is the kind that was asked for, `kind` the one that was trained: `nearest` stands in for another
+    recipe while there are too few photos for it. `params` belong to the recipe and are kept for later.
     For the original's classifiers only the recipe is known, from their class.
     """
 
@@ -33,7 +33,7 @@ class ModelCard:
     recipe: str
     params: Mapping[str, Any]
     classes: tuple[str, ...]
-    """The names on the label file, in its order."""
+    """The names in the label file, in its order."""
     fingerprint: str | None
     """The fingerprint of the embedder it was trained on; None if that was not recorded."""
     trained_at: str | None
@@ -58,7 +58,7 @@ class Model:
 
     @property
     def outdated(self) -> str:
-        """How the libraries that trained it differ from those here; "" if they do not, or are unknown."""
+        """How the libraries that trained it differ from those here; "" if they do not or are unknown."""
         return version_differences(self.card.versions, self.card.kind)
 
     @property

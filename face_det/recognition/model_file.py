@@ -1,4 +1,4 @@
-"""How a model lies on disk: the classifier's file and the label file.
+"""Reads and writes a model on disk: the classifier's file and the label file.
 
 The classifier's file is the pickled estimator, and the label file a LabelEncoder over the names, as the
 original writes them. A model of ours also carries a card and a verifier as attributes of the estimator, so
@@ -32,7 +32,7 @@ _ESTIMATOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError,
 
 
 def assemble_model(classifier: Classifier, card: ModelCard, verifier: Verifier | None = None) -> Model:
-    """Make the model of a classifier that was just trained; card and verifier become attributes of it."""
+    """Make a model from a newly trained classifier, which gets card and verifier as attributes."""
     setattr(classifier, CARD_ATTRIBUTE, {**asdict(card), "classes": list(card.classes)})
     if verifier is not None:
         setattr(classifier, VERIFIER_ATTRIBUTE, verifier.as_dict(classifier))
@@ -47,7 +47,7 @@ def dump_model(model: Model) -> tuple[bytes, bytes]:
 
 
 def load_model(model_path: Path, label_path: Path) -> Model:
-    """Read a classifier and its labels, both files as of one moment.
+    """Read a classifier and its labels, both in the same consistent state.
 
     Raises ModelMissing if there is no classifier, ModelMismatch if the two files do not belong together or
     cannot be used, and UnsafePickle for a pickle that holds something else.
@@ -91,7 +91,7 @@ def _files_fingerprint(classifier: bytes, labels: bytes) -> str:
 
 
 def _labels_with_unknown(classifier: Classifier, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Add Unknown behind the names if the classifier knows strangers and the names do not."""
+    """Append Unknown to the names if the classifier knows strangers and the names do not."""
     extra = STRANGER in np.asarray(classifier.classes_) and UNKNOWN not in names
     return (*names, UNKNOWN) if extra else names
 
@@ -168,7 +168,7 @@ def _try_out(classifier: Any, path: Path) -> int:
     except _ESTIMATOR_ERRORS as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ModelMismatch(
-            f"{path}: must work with the libraries installed here, fails with {why}; {TRAIN_ADVICE}"
+            f"{path}: must work with the libraries installed here, but fails with {why}; {TRAIN_ADVICE}"
         ) from error
     if row.shape != (1, len(classifier.classes_)) or not np.isclose(row.sum(), 1, atol=1e-3):
         raise ModelMismatch(f"{path}: must answer with probabilities, got {row!r:.80}; {TRAIN_ADVICE}")

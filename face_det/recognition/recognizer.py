@@ -1,4 +1,4 @@
-"""The recognizer: an engine and a model that belong together, which name the faces that are found."""
+"""The recognizer: an engine and the model that belongs to it, which together find and name faces."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Recognizer:
     rule: DecisionRule = field(default_factory=DecisionRule)
 
     def match(self, faces: Sequence[Face], frames: Sequence[Hashable]) -> list[Match]:
-        """Decide on each face who it is; faces without an encoding keep the reason why they have none.
+        """Decide who each face is; faces without an encoding keep the reason why they have none.
 
         `frames` has an entry for each face. Faces with equal entries were seen in one picture, where a
-        person is only named once (`decide_names`).
+        person is named only once (`decide_names`).
 
         >>> from face_det.types import Box, Reason
         >>> small = Face(Box(0, 0, 9, 9), 1.0, 0.0, Reason.TOO_SMALL, None)

@@ -1,4 +1,4 @@
-"""What decides if the person that a classifier proposes is named."""
+"""The verifier, which decides whether the person that a classifier proposes is named."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Verifier:
     impostors: int
     """How many different people were compared with templates of others."""
     needed: int
-    """How many impostors would show the rate by counting (rule of three)."""
+    """How many impostors it takes to show the rate by counting (rule of three)."""
 
     @property
     def claimed(self) -> bool:
@@ -54,6 +54,6 @@ class Verifier:
             raise ValueError("the threshold and the calibration must be finite numbers")
         if {template.templates_.shape, template.means_.shape} != {shape}:
             raise ValueError(f"templates must have the shape {shape}, got {template.templates_.shape}")
-        # Damage that is not foreseen here must show now, not at the first face.
+        # Damage not foreseen here must show now, not at the first face.
         template.scores(np.zeros((1, shape[1])))
         return cls(template, numbers[0], numbers[1], int(numbers[2]), int(numbers[3]))

@@ -1,8 +1,8 @@
 """Decides who may connect over tcp: enables CURVE and answers ZeroMQ's question about each client.
 
-Before ZeroMQ reads anything from a client, it asks a socket of ours (RFC 27, ZAP) if the client's public
-key is authorised. A client whose key is removed later is already connected, so every message is checked
-against the list as well.
+Before ZeroMQ reads anything from a client, it asks a socket of ours (RFC 27, ZAP) whether the client's
+public key is authorised. A client whose key is removed later is already connected, so every message is
+checked against the list as well.
 """
 
 from __future__ import annotations

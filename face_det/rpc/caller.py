@@ -18,8 +18,8 @@ _LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
 class Caller:
     """Who made a request, and how it came in.
 
-    `door` is `rpc`, `signal`, `command`, or `daemon` for what the daemon does by itself. `uid` is the
-    user id of a local caller; `peer` and `key` are the address and the name of the key of one over tcp.
+    `door` is `rpc`, `signal`, `command`, or `daemon` for what the daemon does on its own. `uid` is the
+    user id of a local caller; `peer` and `key` are the address and key name of a tcp caller.
     """
 
     door: str

@@ -69,7 +69,7 @@ class Client:
             self._connection = None
 
     def detect_faces(self, images: list[dict[str, Any]]) -> str:
-        """Name the people in the given boxes; return the list as JSON text with an answer at each person."""
+        """Name the people in the given boxes; return the list as JSON text, with an answer for each."""
         answer: str = self._call("detect_faces", images)
         return answer
 
@@ -79,7 +79,7 @@ class Client:
         return answer
 
     def add_face(self, name: str, image: str | bytes) -> dict[str, Any]:
-        """Store the one face of the image under a name and learn it."""
+        """Store the image under a name and learn its one face."""
         answer: dict[str, Any] = self._call("add_face", name, image)
         return answer
 
@@ -171,7 +171,7 @@ class Client:
 
 
 def _local_error(name: str, message: str) -> FaceDetError:
-    """Make the error that the daemon raised from the name of its class."""
+    """Recreate the error that the daemon raised, from the name of its class."""
     found = getattr(errors, name, None)
     if not isinstance(found, type) or not issubclass(found, FaceDetError):
         return FaceDetError(f"{name}: {message}")

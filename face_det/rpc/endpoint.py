@@ -1,6 +1,6 @@
-"""Listens on an endpoint: one daemon per endpoint, and never by taking over a live daemon's socket.
+"""Listens on an endpoint. Only one daemon may: a live daemon's socket is never taken over.
 
-zmq by itself replaces whatever is at an ipc path, even the socket of a live daemon. The right to the
+On its own, zmq replaces whatever is at an ipc path, even the socket of a live daemon. The right to the
 path is therefore a lock on PATH.lock, and only the holder of the lock touches the path.
 """
 
@@ -29,7 +29,7 @@ SOCKET_UMASK = 0o117
 
 @contextlib.contextmanager
 def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
-    """Hold the right to an endpoint, and leave nothing of it behind at the end.
+    """Hold the right to an endpoint, and clean up at the end.
 
     Raises AlreadyRunning if another daemon holds it and ConfigError if no socket can be created there.
     A tcp port needs no lock, because the kernel gives it to one process only.
@@ -113,7 +113,7 @@ def _remove_leftovers(endpoint: Endpoint, path: Path) -> None:
 
 
 def _listener(path: Path) -> int | None:
-    """Return the pid that listens on a socket, 0 if it cannot be told, None if nobody listens."""
+    """Return the pid that listens on a socket, 0 if it cannot be determined, None if nobody listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:

@@ -2,7 +2,7 @@
 
 | file in keysPath | holds |
 |---|---|
-| server.json | the server's public and secret key; whoever has it can pose as the server |
+| server.json | the server's public and secret key; anyone who has it can pose as the server |
 | clients/NAME.json | a client's public key |
 
 Each client gets a file with the server's public key and its own pair. Keys are 40 characters of Z85
@@ -125,13 +125,13 @@ def load_client_keys(path: Path) -> ClientKeys:
 
 
 def load_local_keys(folder: Path) -> ClientKeys | None:
-    """Load keys for a local client that may read the server's: it calls as the server. None without keys."""
+    """Load the server's keys for a local client, which then calls as the server; None without keys."""
     pair = load_server_keys(folder)
     return None if pair is None else ClientKeys(pair.public, pair)
 
 
 def generate_key_pair() -> KeyPair:
-    """A new pair of CURVE keys."""
+    """Generate a new pair of CURVE keys."""
     public, secret = zmq.curve_keypair()
     return KeyPair(public.decode("ascii"), secret.decode("ascii"))
 
@@ -146,7 +146,7 @@ def _write_json(path: Path, content: Mapping[str, str]) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError([f"{path.parent}: must be a folder to write to, got: {error.strerror}"]) from error
+        raise ConfigError([f"{path.parent}: must be a writable folder, got: {error.strerror}"]) from error
     write_atomically(path, (json.dumps(content, indent=4) + "\n").encode())
 
 

@@ -2,7 +2,7 @@
 
 We do not use zerorpc.Server. It is unmaintained, one odd message (a `response_to` that is a list)
 leaves it deaf for ever, it sends its tracebacks to callers, and it mistakes its own stalls for silence
-of its callers. Callers notice no difference; the tests use zerorpc's client.
+from its callers. Callers notice no difference; the tests use zerorpc's client.
 
 Heartbeats: a caller gives up after twice *its* interval without one, and its interval differs from ours
 if nobody set it (the default of every client is 5 s). We therefore answer each heartbeat at once, on top
@@ -38,7 +38,7 @@ PROBE_S = 5.0
 WARNING_INTERVAL_S = 10.0
 """Malformed messages are logged at most this often."""
 QUIET_S = 0.5
-"""Before stopping, no call may have come in for this long: a caller that gets a reply often calls again."""
+"""Before stopping, no call may have come in for this long: callers that get a reply often call again."""
 MAX_ERROR_CHARS = 2000
 """The most characters of an error message that are sent."""
 
@@ -99,7 +99,7 @@ class RpcServer:
         self._socket.bind(address)
 
     def start(self, on_crash: Callable[[], None]) -> None:
-        """Start to answer; `on_crash` is called if one of the serving loops ends with an error."""
+        """Start answering; `on_crash` is called if one of the serving loops ends with an error."""
 
         def crashed(task: gevent.Greenlet) -> None:
             log.critical("can no longer serve", exc_info=task.exc_info)
@@ -209,7 +209,7 @@ class RpcServer:
     def _now(self) -> float:
         """Return the clock (seconds) by which callers are judged.
 
-        It stops while we stall: heartbeats that arrive meanwhile just have not been read yet.
+        It stops while we stall, because heartbeats that arrive meanwhile are waiting to be read.
         """
         return self._clock + min(time.monotonic() - self._ticked, self._beat_s)
 

@@ -77,7 +77,7 @@ def service_limits(config: Config) -> Limits:
 
 
 def build_enroller(config: Config, predecessor: Service | None = None) -> Enroller:
-    """Build the learner, which writes all data files. Nothing is loaded yet."""
+    """Build the enroller, which writes all data files. Nothing is loaded yet."""
     shared = Engines(_build_options(config, AUTO_EMBEDDER), _engine_builder(config))
     if predecessor is not None and predecessor.engines.options == shared.options:
         shared = predecessor.engines
@@ -92,7 +92,7 @@ def build_enroller(config: Config, predecessor: Service | None = None) -> Enroll
 
 
 def _engine_builder(config: Config) -> Callable[[EngineOptions], FaceEngine] | None:
-    """Return how engines are built if their networks run in separate processes, else None."""
+    """Return a builder of engines that run in separate processes, or None without isolation."""
     if config.isolation == "none":
         return None
 

@@ -3,8 +3,8 @@
 One line of JSON is written before an action begins and one when it ends. Each is a single write that
 is on disk before anything else happens, so a kill can leave a beginning without an end but never an
 action without a line. The log holds no names: a person appears as a keyed hash of the name, and the
-key is in a file beside the log. The log therefore stays as it is when somebody is forgotten. Whoever
-has the key can still look up when a given name was enrolled or forgotten; without it nobody can.
+key is in a file beside the log. The log therefore stays as it is when somebody is forgotten. Anyone
+with the key can still look up when a given name was enrolled or forgotten; without it nobody can.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ AUDITED_COUNTS = ("images", "encodings", "encoded", "reused")
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One line: the action `id` was begun, is done, or failed with the error that `outcome` names."""
+    """One line: action `id` has begun, is done, or failed with the error that `outcome` names."""
 
     at: str
     id: str
@@ -78,7 +78,7 @@ def default_audit_path(encodings: Path) -> Path:
 
 
 class AuditLog:
-    """The audit log in a file. A line that cannot be written is logged as an error and stops nothing."""
+    """The audit log in a file. If a line cannot be written, an error is logged and the action goes on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""One detect_faces call: what to analyse, and what can be answered without."""
+"""One detect_faces call: what to analyse, and what can be answered without analysis."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Service:
     def detect_faces(
         self, images: object, notes: CallNotes | None = None, budget: Budget | None = None
     ) -> str:
-        """Name the people in the given boxes; return the request as JSON text, with an answer at each person.
+        """Name the people in the given boxes; return the request as JSON text, with an answer for each.
 
         Whatever has not been analysed when `budget` runs out is answered `timeout`. Raises BadRequest.
         """
@@ -111,7 +111,7 @@ class Service:
         return [wire.face_as_json(face, match) for face, match in zip(faces, matches, strict=True)]
 
     def add_face(self, name: object, image: object, notes: CallNotes | None = None) -> dict[str, Any]:
-        """Store the one face of the image under `name` and learn it; the next call recognises it."""
+        """Store the image under `name` and learn its one face; the next call recognises it."""
         source, limits = wire.require_picture(image), self._limits
         data, place = self._read(source), source if isinstance(source, str) else "bytes"
         rgb = load_image(data, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, place=place)
@@ -126,7 +126,7 @@ class Service:
         }
 
     def people(self) -> list[dict[str, Any]]:
-        """List everybody enrolled with the number of photos, without the folder of strangers."""
+        """List everybody enrolled and their numbers of photos, leaving out the folder of strangers."""
         counts = {name: len(paths) for name, paths in list_photos(self._enroller.paths.dataset).items()}
         model = self._recognizer.model
         for name in model.labels if model is not None else ():

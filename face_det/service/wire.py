@@ -178,7 +178,7 @@ def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], Person
 
 
 def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
-    """Return the keys that a person's label gains; `face` is about the most confidently detected face."""
+    """Return the keys that a person's label gains; `face` describes the most confidently detected one."""
     faces = [face_as_json(face, match) for face, match in answer.faces]
     if faces:
         return {**faces[0], "faces": faces}

@@ -1,4 +1,4 @@
-"""Fill dataset/Unknown with strangers: photos of Labeled Faces in the Wild (LFW), via scikit-learn.
+"""Fills dataset/Unknown with strangers: photos of Labeled Faces in the Wild (LFW), via scikit-learn.
 
 LFW: Huang et al., "Labeled Faces in the Wild", University of Massachusetts (2007); for research only.
 """
@@ -43,7 +43,7 @@ _DOWNLOAD_ADVICE = (
 class FetchResult:
     """The result of a fetch.
 
-    `written` are the new photos, `there` those that were there before. `unreadable` says which photos could
+    `written` holds the new photos, `there` those that were there before. `unreadable` says which photos could
     not be read and why. `enrolled` are the names skipped because they are enrolled.
     """
 
@@ -58,15 +58,15 @@ def lfw_home(data_home: Path | None) -> Path:
     try:
         return Path(get_data_home(data_home)) / "lfw_home"
     except OSError as error:
-        raise DataError(f"{error.filename}: must be a folder to write to, got {error.strerror}") from error
+        raise DataError(f"{error.filename}: must be a writable folder, got {error.strerror}") from error
 
 
 def download_lfw(data_home: Path | None) -> Path:
     """Return the path of a copy of LFW, a folder or an archive, downloading it first if necessary.
 
     Raises TryAgain if it cannot be downloaded, FaceDetError if there is no room for it. scikit-learn
-    checks the sha256 of the archive and unpacks it. It is kept from loading any picture: all of them,
-    as floats in colour, would take 10 GB. The files themselves are used instead.
+    checks the sha256 of the archive and unpacks it. It is kept from loading the pictures, which would take
+    10 GB as floats in colour. The files themselves are used instead.
     """
     place = lfw_home(data_home)
     for folder, archive in _SKLEARN_COPIES:
@@ -173,7 +173,7 @@ def _make_output_folder(folder: Path) -> None:
     try:
         make_folder(folder)
     except OSError as error:
-        raise DataError(f"{folder}: must be a folder to write to, got {error.strerror}") from error
+        raise DataError(f"{folder}: must be a writable folder, got {error.strerror}") from error
     recover_folder(folder)
 
 

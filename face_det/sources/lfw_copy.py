@@ -1,8 +1,8 @@
-"""List and read the photos in a copy of Labeled Faces in the Wild (LFW).
+"""Lists and reads the photos in a copy of Labeled Faces in the Wild (LFW).
 
 A copy is a folder with NAME/NAME_0001.jpg (possibly one or two levels down, as archives unpack), a folder
 of files NAME_0001.jpg, or a tar archive of either. Archives are never unpacked: only regular members are
-read, into memory, and what is written from them gets a file name of our own.
+read, into memory, and files written from them get names of our own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_LFW_PHOTO_BYTES = 20_000_000
 EXPECTED_LFW_COPY = "a folder NAME/NAME_0001.jpg, a folder of NAME_0001.jpg, or lfw.tgz"
 
 _MAX_DEPTH = 3
-"""Levels of folders that are searched."""
+"""How many levels of folders are searched."""
 _NUMBERED = re.compile(r"(.+)_\d+")
 _UNSAFE_CHARACTERS = re.compile(r"[^\w .'-]")
 _MAX_STEM_LENGTH = 120
@@ -43,7 +43,7 @@ class LfwPhoto:
 
 
 def list_lfw_photos(copy: Path) -> list[LfwPhoto]:
-    """List the photos in a copy, sorted; one that is there twice counts once. Raises DataError.
+    """List the photos in a copy, sorted; a duplicate counts once. Raises DataError.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -104,7 +104,7 @@ def _photo_at(path: PurePosixPath, place: str, by_folder: bool) -> LfwPhoto:
 
 def _list_folder(folder: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: must be a folder that can be read, got {error.strerror}")
+        raise DataError(f"{error.filename}: must be a readable folder, got {error.strerror}")
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         inside = Path(parent).relative_to(folder)

@@ -1,4 +1,4 @@
-"""One file at a time: locks on folders, temporary files, renaming into place, reading.
+"""Handles one file at a time: locks on folders, temporary files, renaming into place, reading.
 
 `storage.transaction` builds changes of several files from these parts.
 """
@@ -20,7 +20,7 @@ from filelock import FileLock
 from face_det.errors import CannotWrite, DataError
 
 RESERVED_PREFIX = ".face_det-"
-"""Files whose names start like this belong to this room."""
+"""Files whose names start like this belong to this package."""
 TEMPORARY_NAME = re.compile(re.escape(RESERVED_PREFIX) + r"[0-9a-f]{16}\.tmp")
 FLOCK_UNSUPPORTED = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 """What flock on a folder fails with where the file system doesn't support it (NFS, SMB)."""
@@ -150,7 +150,7 @@ def read_if_present(path: Path, max_bytes: int) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DataError(f"{path}: must be a file that can be read, got {error.strerror}") from error
+        raise DataError(f"{path}: must be a readable file, got {error.strerror}") from error
 
 
 def sync_folder(folder: Path) -> None:

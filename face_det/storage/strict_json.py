@@ -1,4 +1,4 @@
-"""JSON that a person has written: faults are reported with their place.
+"""Reads JSON that a person has written, and reports faults with their place.
 
 The standard parser silently keeps the last of two equal keys. Here every repeated key is a fault.
 """
@@ -45,18 +45,18 @@ def parse_json(data: bytes) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read a file with `parse_json`. Raises ValueError also if the file cannot be read.
+    """Read a file with `parse_json`. Raises ValueError if the file cannot be read or parsed.
 
     >>> read_json(Path("no such file"))
     Traceback (most recent call last):
     ...
-    ValueError: must be a file that can be read, got: No such file or directory
+    ValueError: must be a readable file, got: No such file or directory
     """
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"must be a file that can be read, got: {reason}") from error
+        raise ValueError(f"must be a readable file, got: {reason}") from error
     return parse_json(data)
 
 

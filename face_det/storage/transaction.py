@@ -1,4 +1,4 @@
-"""Replace files whole: readers find the old content or the new, never a mixture, even after kill -9.
+"""Replaces files as a whole: readers find the old content or the new, never a mixture, even after kill -9.
 
 One file: write a temporary file beside it, fsync it, rename it over the target, fsync the folder.
 
@@ -7,8 +7,8 @@ Several files, possibly in several folders: a write-ahead journal.
 2. Each folder gets a journal that lists every folder and what is to happen to the files in it.
 3. The change is committed once **every** folder holds its journal. Then come the renames and deletions.
 4. The journals are removed.
-Whoever finds a journal (`recover_folder`) looks into the folders that it lists. If all of them hold the
-same journal, the change is rolled forward from step 3, which is safe to repeat. If one does not, either
+A process that finds a journal (`recover_folder`) looks into the folders that it lists. If all of them hold
+the same journal, the change is rolled forward from step 3, which is safe to repeat. If one does not, either
 nothing has been renamed yet or everything has, so the journal and the temporary files are removed.
 Journals name folders relative to their own, so a tree may be moved or mounted elsewhere in between.
 
@@ -193,7 +193,7 @@ def _lock_recovered(folders: list[Path], *, shared: bool = False) -> Iterator[No
 
 
 def _is_committed(journal: _TransactionJournal) -> bool:
-    """True if every folder holds the journal: step 2 is done and step 4 has not begun."""
+    """Return True if every folder holds the journal: step 2 is done and step 4 has not begun."""
     return all(_read_journal(folder) == journal for folder in journal.folders)
 
 
@@ -235,7 +235,7 @@ def _leftovers(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise DataError(f"{folder}: must be a folder that can be read, got {error.strerror}") from error
+        raise DataError(f"{folder}: must be a readable folder, got {error.strerror}") from error
     found = [name for name in names if TEMPORARY_NAME.fullmatch(name)]
     return [*found, TRANSACTION_JOURNAL] if TRANSACTION_JOURNAL in names else found
 
@@ -289,7 +289,7 @@ def _is_journal(content: Any) -> bool:
 
 
 def _is_plain_name(name: str) -> bool:
-    """True if the name can only be a file in the folder itself."""
+    """Return True if the name can only be a file in the folder itself."""
     return Path(name).name == name and name not in ("", "..") and "\0" not in name and name.isprintable()
 
 

@@ -55,7 +55,7 @@ _PLAIN = re.compile(r"[\w./@+,~=-]+")
 def plan_installation(root: Path) -> list[Step]:
     """Return the steps that install the service.
 
-    Raises FaceDetError if its user could not run this installation.
+    Raises FaceDetError if the service's user could not run this installation.
     """
     ours = Owner(SERVICE_NAME, SERVICE_NAME)
     return [
@@ -92,7 +92,7 @@ def render_unit() -> str:
     """
     command = Path(sysconfig.get_path("scripts"), "face-det")
     package = Path(face_det.__file__).parent
-    # The dependencies of an installed package are beside it; a checkout is by itself.
+    # The dependencies of an installed package are beside it; a checkout stands alone.
     code = package.parent if package.parent.name in ("site-packages", "dist-packages") else package
     roots = dict.fromkeys(Path(path) for path in (sys.prefix, sys.base_prefix, code))
     shown = [path for path in roots if path.is_relative_to("/") and _is_hidden(path)]
@@ -116,7 +116,7 @@ def render_unit() -> str:
 
 
 def list_unit_conflicts(root: Path, endpoint: str, written: Iterable[Path]) -> list[str]:
-    """Say which settings the unit at `root` does not allow: an endpoint, and the paths that are written.
+    """Say which settings the unit at `root` does not allow: the endpoint, or paths that are written.
 
     >>> list_unit_conflicts(Path("/"), "ipc:///run/face-detect/s", [STATE_FOLDER / "encodings.pickle"])
     []
@@ -178,6 +178,6 @@ def _prefix_option(root: Path) -> list[str]:
 
 
 def _systemctl_steps(root: Path, *words: str) -> list[Step]:
-    """Return a systemctl step, or none unless systemd runs the system at `root`."""
+    """Return a systemctl step, or none if systemd does not run the system at `root`."""
     running = root == Path("/") and Path("/run/systemd/system").is_dir()
     return [CommandStep(("systemctl", *words))] if running else []

@@ -1,5 +1,5 @@
-"""What is known about scores before anybody is enrolled: how near strangers come, and how near people come to
-their own template. A family of three with no strangers' photos learns its threshold from this.
+"""Scores known before anybody is enrolled: how near strangers come, and how near people come to their own
+template. A family of three with no strangers' photos learns its threshold from this.
 
 background.json holds quantiles, made by benchmarks/background.py from 40 people of LFW (5 photos each) and
 200 strangers. It contains no photo, no encoding and no name.
@@ -38,7 +38,7 @@ class BackgroundScores:
     def probability_above(self, scores: npt.ArrayLike, people: int) -> FloatArray:
         """Return the probability that a stranger's best score among `people` templates is above `scores`.
 
-        The result has the shape of `scores`. The people are taken to be unlike each other.
+        The result has the shape of `scores`. The people are assumed not to resemble each other.
         """
         scores = np.asarray(scores, np.float64)
         last = 1 - self.levels[-1]

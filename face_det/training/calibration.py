@@ -1,4 +1,4 @@
-"""From the training photos to a decision with a stated error rate.
+"""Turns the training photos into a decision with a stated error rate.
 
 The genuine and impostor scores (training.comparison_scores) give the threshold for a wanted false accept
 rate, and the calibration of the probabilities.
@@ -6,7 +6,7 @@ rate, and the calibration of the probabilities.
 The false accept rate is the share of strangers who are given anybody's name, so it is about a stranger's best
 score, not about one comparison. It is far smaller than 1 / the number of impostors, so the tail of these best
 scores is extrapolated: s = -ln(d * d) falls off exponentially (seen with both embedders on LFW). With few
-impostors, the built-in background (training.background) stands beside them.
+impostors, the built-in background (training.background) supplements them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ TAIL_SHARE = 0.05
 """The share of the impostors' best scores that the tail is fitted to."""
 
 MIN_TAIL_PEOPLE = 8
-"""The scores of fewer people than this are not enough for a tail."""
+"""The scores of fewer people than this are too few for a tail."""
 
 BACKGROUND_IMPOSTORS = 100
 """The built-in background counts as this many impostors."""
 
 NEAREST_PEOPLE = 20
-"""The calibration takes only this many people into account for each face."""
+"""The calibration considers only this many people for each face."""
 
 BACKGROUND_COMPARISONS = 40
 """Genuine and impostor scores, this many of each, that the background adds to the calibration. Together they
@@ -50,11 +50,11 @@ RULE_OF_THREE = 3.0
 def calibrate_verifier(
     classifier: TemplateClassifier, X: Encodings, y: Targets, embedder: str, rate: float
 ) -> Verifier:
-    """Calibrate templates with their own training photos, and return what decides by them.
+    """Calibrate templates with their own training photos, and return the verifier that uses them.
 
-    X, shape (n, d), are the training photos of people y, shape (n,). `rate` is the wanted false accept rate.
-    The classifier is calibrated in place and its training state dropped. If there are no impostors and the
-    embedder has no background, the probabilities of its distances stay.
+    X, shape (n, d), holds the training photos of people y, shape (n,). `rate` is the wanted false accept
+    rate. The classifier is calibrated in place and its training state dropped. If there are no impostors and
+    the embedder has no background, the probabilities by distance stay.
     """
     scores = score_comparisons(classifier, X, y)
     line = calibrate_probabilities(scores, embedder)
@@ -115,7 +115,7 @@ def fit_tail(values: FloatArray, weights: FloatArray, part: float = TAIL_SHARE) 
     """Return where the highest `part` of weighted values starts, and their mean excess over that start.
 
     `values` and `weights` have shape (n,). A few of the strangers may be somebody enrolled, and a photo may
-    be somebody else's, so an excess is limited to five times what the median suggests.
+    be somebody else's, so an excess is capped at five times what the median suggests.
 
     >>> start, scale = fit_tail(np.linspace(0, 1, 101), np.ones(101), part=0.1)
     >>> round(start, 2), round(scale, 2)
@@ -194,7 +194,7 @@ def _keep_nearest_people(scores: TemplateScores, right: RowIndices) -> tuple[Tem
 
 
 def _line_between_tails(scores: ComparisonScores, background: BackgroundScores | None) -> tuple[float, float]:
-    """Slope and zero of the log odds between the two tails, both taken as exponential.
+    """Return the slope and zero of the log odds between the two tails, both taken as exponential.
 
     If no genuine score is below an impostor's, the likelihood alone would make the probability a step. Say
     TAIL_SHARE of the impostors lie above u, falling off with scale v, and TAIL_SHARE of the genuine scores
@@ -214,7 +214,7 @@ def _line_between_tails(scores: ComparisonScores, background: BackgroundScores |
 def _blend_tails(
     values: FloatArray, weights: FloatArray, background: FloatArray | None
 ) -> tuple[float, float]:
-    """Start and scale of a tail, the mean of the photos' and the background's by their weights."""
+    """Return the start and scale of a tail, the mean of the photos' and the background's by their weights."""
     share = weights.sum() / (weights.sum() + BACKGROUND_IMPOSTORS) if weights.sum() > MIN_TAIL_PEOPLE else 0.0
     if background is None:
         share = 1.0

@@ -26,25 +26,25 @@ from face_det.training.background import FloatArray
 from face_det.types import Encodings
 
 MAX_PHOTOS, MIN_PHOTOS = 4000, 400
-"""At most MAX_PHOTOS photos of either sort are compared: more make nothing surer, and take time."""
+"""At most MAX_PHOTOS photos of either kind are compared: more add no certainty, and take time."""
 
 MAX_COMPARISONS = 4_000_000
 """At most this many comparisons are made, unless MIN_PHOTOS photos need more."""
 
 SAME_PERSON_RADIUS = 0.9
-"""Two photos of Unknown closer than this share of the gate distance are taken for one person's. One pair of
-strangers in ten thousand is as close."""
+"""Two photos of Unknown closer than this share of the gate distance count as one person's. One pair of
+strangers in ten thousand is that close."""
 
 BLOCK_PHOTOS = 500
-"""Photos that are compared with all others at a time."""
+"""This many photos are compared with all others at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class ComparisonScores:
     """Scores of photos that a template has not seen.
 
-    In each row of `genuine`, shape (n, people), the score in column `genuine_person`, shape (n,), is the
-    photo's own person's. `impostor`, shape (m, people), has a row for each impostor's photo; `weights`,
+    In each row of `genuine`, shape (n, people), the score in column `genuine_person`, shape (n,), is
+    for the photo's own person. `impostor`, shape (m, people), has a row for each impostor's photo; `weights`,
     shape (m,), add up to 1 for each impostor.
     """
 
@@ -127,7 +127,7 @@ def _genuine_scores(
 
 
 def _unknown_weights(classifier: TemplateClassifier, X: Encodings, rows: RowIndices) -> FloatArray:
-    """Weigh each photo of Unknown by 1 / the number of photos, itself included, likely of the same person."""
+    """Weigh each photo of Unknown by 1 / the number of photos, itself included, of the apparent person."""
     photos = normalise_encodings(X[rows]).astype(np.float32)
     near = SAME_PERSON_RADIUS * classifier.gate_distance / mean_norm(X)
     likely = 1 - near**2 / 2

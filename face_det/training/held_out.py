@@ -1,4 +1,4 @@
-"""How good a classifier is on photos that it has not seen."""
+"""Measures how good a classifier is on photos that it has not seen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from face_det.types import UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class NamingCounts:
-    """How many photos of people were named, rightly and wrongly, and how many of strangers."""
+    """How many photos of people were named, rightly and wrongly, and how many photos of strangers."""
 
     people: int
     right: int
@@ -27,7 +27,7 @@ class NamingCounts:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutResult:
-    """What a classifier made of the photos held out, one entry for each photo.
+    """What a classifier predicted for the held-out photos, one entry for each photo.
 
     `true` is who it shows, `predicted` the likeliest person, `probability` how likely that person is, and
     `names_by_rule` returns who is named under a rule (None: nobody).
@@ -67,7 +67,7 @@ class HeldOutResult:
         return counts
 
     def report(self) -> Mapping[str, Any]:
-        """Return scikit-learn's classification report: precision, recall, F1 score and support a person."""
+        """Return scikit-learn's classification report: precision, recall, F1 score and support per person."""
         found: Mapping[str, Any] = classification_report(
             self.true, self.predicted, labels=self.names, output_dict=True, zero_division=0
         )

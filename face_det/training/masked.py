@@ -1,4 +1,4 @@
-"""Masked copies of photos: the face of each photo gets a mask, and the copy is trained on as well."""
+"""Makes masked copies of photos, each with a mask drawn on its face, to train on as well."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def add_masked_copies(
 ) -> Gallery:
     """Add the encodings of a masked copy of each photo in the dataset that shows exactly one face.
 
-    `engine` is one to enrol with; encodings of embedders that the gallery lacks are dropped. A copy in which
-    no face is found any more is left out. on_progress gets (done, total). Returns a new gallery.
+    `engine` is the one used to enrol; encodings of embedders that the gallery lacks are dropped. A copy in
+    which no face is found any more is left out. `on_progress` gets (done, total). Returns a new gallery.
 
-    Raises ModelMismatch if another network made the gallery, DataError if the dataset cannot be read or no
+    Raises ModelMismatch if another network encoded the gallery, DataError if the dataset cannot be read or no
     copy is left, and whatever the networks raise.
     """
     for embedder, made_by in split_fingerprint(engine.fingerprint).items():

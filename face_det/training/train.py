@@ -1,8 +1,8 @@
-"""From encodings to classifiers: how good they are on photos held out, and what is saved.
+"""Turns encodings into classifiers, and measures how good they are on held-out photos.
 
 As in the original, a fifth of the photos is held out. The search sees only the rest, and its winner is judged
 on that fifth. Then, unlike in the original, the winner is trained once more **on all photos**, with the
-parameters found, and that is what is saved. So no enrolled photo is wasted, and the figures are those of a
+parameters found, and that is what is saved. No enrolled photo is wasted, and the figures are those of a
 classifier that knew a fifth less.
 """
 
@@ -31,16 +31,16 @@ DEFAULT_FALSE_ACCEPT_RATE = 0.002
 """The share of strangers wrongly named that is accepted."""
 
 ORIGINAL_RECIPES = ("svm", "xgb")
-"""Kinds that the original has as well. From dlib's encodings they learn the original's own, one view of a
-face, so that their pickles mean the same there."""
+"""Kinds that the original has as well. With dlib, they learn from the original's own encodings, one view of
+a face, so that their pickles mean the same there."""
 
 MIN_PHOTOS_TO_HOLD_OUT = 3
-"""The photos a person needs for one to be held out: two remain, to be told apart in the search."""
+"""The photos a person needs for one to be held out; two then remain for the search."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """What became of one recipe."""
+    """The model of one recipe, and how good it is."""
 
     model: Model
     score: float | None
@@ -64,7 +64,7 @@ class SkippedRecipe:
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """What was trained, what was skipped, and notes about the photos for whoever trains."""
+    """What was trained, what was skipped, and notes about the photos for the user."""
 
     trained: tuple[TrainedModel, ...]
     skipped: tuple[SkippedRecipe, ...]
@@ -74,7 +74,7 @@ class TrainingResult:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """The models, in the order in which the recipes were asked for; never empty."""
+        """The models, in the order in which the recipes were requested; never empty."""
         return tuple(one.model for one in self.trained)
 
 
@@ -91,7 +91,7 @@ def train_classifiers(
     """Search, judge and train each recipe. The same gallery gives the same models.
 
     `embedder` says whose encodings to learn from; see choose_training_embedder. `jobs` is the number of
-    threads, and on_progress gets (recipe, done, total). A recipe that needs a larger gallery is skipped.
+    threads, and `on_progress` gets (recipe, done, total). A recipe that needs a larger gallery is skipped.
 
     Raises TooFewPeople if that is true of every recipe, ConfigError for an unknown recipe, and BadEncodings
     if the gallery has no encodings of that embedder.
@@ -134,9 +134,9 @@ def refit_model(
     embedder: str = AUTO_EMBEDDER,
     false_accept_rate: float = DEFAULT_FALSE_ACCEPT_RATE,
 ) -> Model | None:
-    """Train a model of this gallery without a search, in seconds; None for an empty gallery.
+    """Train a model on this gallery without a search, in seconds; None for an empty gallery.
 
-    The recipe is `kind`, with the parameters found for `model` if that is of the same recipe. While there are
+    The recipe is `kind`, with the parameters found for `model` if that has the same recipe. While there are
     too few photos for the recipe (`photos_each`), `nearest` stands in for it: it knows somebody from the
     first photo on, while the others are unsure until they have seen several.
 
@@ -183,7 +183,7 @@ def choose_training_embedder(gallery: Gallery, embedder: str, kind: str = TEMPLA
 
 
 def _training_sets(gallery: Gallery, embedder: str, false_accept_rate: float) -> Callable[[str], TrainingSet]:
-    """The training set of each kind; kinds that learn from the same encodings share theirs."""
+    """Return the training set of each kind; kinds that learn from the same encodings share theirs."""
     made = functools.cache(lambda name: TrainingSet.from_gallery(gallery, name, false_accept_rate))
     return lambda kind: made(choose_training_embedder(gallery, embedder, kind))
 

@@ -1,4 +1,4 @@
-"""What all models of one training share: encodings, names, and how a model is put together."""
+"""What all models of one training share: encodings, names, and how a model is assembled."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEMPLATE_RECIPE = "template"
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Encodings `X`, shape (n, d), of one embedder, and whose each is: `y`, shape (n,), numbers `people`."""
+    """Encodings `X`, shape (n, d), of one embedder, and whose they are: `y`, shape (n,), indexes `people`."""
 
     X: Encodings
     y: Targets
@@ -54,12 +54,12 @@ class TrainingSet:
         return self.people.index(UNKNOWN) if UNKNOWN in self.people else None
 
     def in_training_burst(self, rows: RowIndices, training: RowIndices) -> npt.NDArray[np.bool_]:
-        """Find which of `rows`, shape (m,), are of a burst with a training row of the same person: (m,)."""
+        """Find which of `rows`, shape (m,), share a burst with a training row of the same person: (m,)."""
         near = burst_distance(self.X, distance_thresholds(self.embedder))
         return in_same_burst(self.X[rows], self.y[rows], self.X[training], self.y[training], near)
 
     def make_recipe(self, name: str) -> Recipe:
-        """Make a recipe of the menu for these encodings; raises ConfigError for an unknown name."""
+        """Make a recipe from the menu for these encodings; raises ConfigError for an unknown name."""
         options: dict[str, Any] = {"distances": distance_thresholds(self.embedder)}
         if name == TEMPLATE_RECIPE:
             options |= {"strangers": self.strangers, "mean_face": load_mean_face(self.embedder)}
@@ -67,7 +67,7 @@ class TrainingSet:
         return recipe
 
     def make_model(self, fitted: Classifier, kind: str, recipe: str, params: Mapping[str, Any]) -> Model:
-        """Make the model of a classifier fitted to this set: with a card dated now, and with a verifier."""
+        """Make a model from a classifier fitted to this set, with a card dated now and a verifier."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         versions = installed_versions()
         card = ModelCard(kind, recipe, dict(params), self.people, self.fingerprint, now, versions)
@@ -91,7 +91,7 @@ class TrainingSet:
 
 
 def _number_people(gallery: Gallery) -> tuple[tuple[str, ...], Targets]:
-    """The names, sorted as a LabelEncoder sorts them, and the number of each photo's person."""
+    """Return the names, sorted as a LabelEncoder sorts them, and the number of each photo's person."""
     people = gallery.people
     numbers = {name: number for number, name in enumerate(people)}
     return people, np.array([numbers[name] for name in gallery.names], dtype=np.int64)

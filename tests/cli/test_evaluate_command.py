@@ -129,7 +129,7 @@ def test_wrong_usage(numbers: str) -> None:
     """Exit 2, and what would be right."""
     result = evaluate(".", "--photos", numbers)
     assert result.exit_code == 2
-    assert "must be whole numbers from 1, such as 1,3,5" in result.output
+    assert "must be whole numbers of at least 1, such as 1,3,5" in result.output
 
 
 def test_photos_within_those_enrolled(dataset: Path) -> None:

@@ -99,7 +99,7 @@ def test_bad_pictures_do_not_spoil_the_others(trained, photos):
     assert "file not found" in missing["error"]
     assert "got text" in text["error"]
     assert good["faces"][0]["face"] == "Obama"
-    assert done.stderr == "face-det: 2 of 3 pictures could not be read; the table says why\n"
+    assert done.stderr == "face-det: 2 of 3 images could not be read; the table says why\n"
 
 
 @pytest.mark.usefixtures("shared_networks")

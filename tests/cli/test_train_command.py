@@ -369,5 +369,5 @@ def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
     os.close(terminal)
     assert running.returncode == 130, shown
     assert b"Traceback" not in shown
-    assert b"interrupted; the classifiers are as they were" in shown
+    assert b"interrupted; the classifiers are unchanged" in shown
     assert {name: (tmp_path / name).read_bytes() for name in before} == before

@@ -285,9 +285,9 @@ def test_a_byte_order_mark_is_no_fault(write: Any) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """A missing file and a folder, each with its path."""
     (fault,) = faults(tmp_path / "no.json")
-    assert fault == f"{tmp_path}/no.json: must be a file that can be read, got: No such file or directory"
+    assert fault == f"{tmp_path}/no.json: must be a readable file, got: No such file or directory"
     (fault,) = faults(tmp_path)
-    assert fault.startswith(f"{tmp_path}: must be a file that can be read")
+    assert fault.startswith(f"{tmp_path}: must be a readable file")
 
 
 def test_model_labels_and_encodings_are_three_files(write: Any) -> None:

@@ -148,7 +148,7 @@ def test_kernels_that_compute_wrongly_are_a_warning(monkeypatch):
     monkeypatch.setattr(doctor_kernels, "load_checked_kernels", convolution.load_checked_kernels.__wrapped__)
     (found,) = doctor_kernels.check_kernels()
     assert found.state is CheckState.WARNING
-    assert found.text.startswith("not used: they compute wrongly")
+    assert found.text.startswith("not used: they compute wrong results")
     assert found.advice
 
 

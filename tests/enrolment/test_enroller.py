@@ -319,9 +319,10 @@ def test_a_model_that_is_all_there_is_of_people_is_kept(tmp_path: Path, whose: s
         known = {"anna", "bob", "Unknown"}
     paths.encodings.unlink(missing_ok=True)
     before = state(mine)
-    with pytest.raises(DataError, match=r"encodings.pickle: must hold the encodings of those whom the model"):
+    expected = r"encodings.pickle: must hold the encodings of the people in the model"
+    with pytest.raises(DataError, match=expected):
         enrolled(mine, 5)
-    with pytest.raises(DataError, match="must hold the encodings of those whom the model knows"):
+    with pytest.raises(DataError, match="must hold the encodings of the people in the model"):
         mine.forget("p0" if whose == "ours" else "bob")
     with pytest.raises(DataError, match=r"2 of \d have none; is it mounted"):
         trained(mine)
@@ -437,7 +438,7 @@ def test_reload_without_the_model_file(tmp_path: Path) -> None:
     photo = fake_networks.picture(tmp_path, 2, 7)
     for name in ("m.pickle", "l.pickle"):
         (tmp_path / name).unlink()
-    with pytest.raises(ModelMissing, match=r"m.pickle: is not there, though .*encodings.pickle holds people"):
+    with pytest.raises(ModelMissing, match=r"m.pickle: not found, though .*encodings.pickle holds people"):
         mine.reload()
     assert ask(mine, photo)["face"] == "p2"
     (tmp_path / "encodings.pickle").unlink()

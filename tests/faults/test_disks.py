@@ -136,7 +136,7 @@ def test_dataset_gone(tmp_path: Path, enroller: Make, people: Callable[..., None
             dataset.mkdir()  # the mount point
         with pytest.raises(TooFewPeople, match="nothing was changed"):
             trained(mine)
-        with pytest.raises(DataError, match=r"is not there or empty; mount it.*nothing was changed"):
+        with pytest.raises(DataError, match=r"is missing or empty; mount it.*nothing was changed"):
             mine.forget("Bob")
         assert mine.load().model is not None
         assert mine.paths.encodings.read_bytes() == before
@@ -167,7 +167,7 @@ def test_encode_says_who_is_gone(
         trained(mine)
     options = mine.engines.of("both").options
     cli_encode._encode(mine.paths.dataset, mine.paths.encodings, options, 1, cli_encode._Progress())
-    assert "without a photo" in capsys.readouterr().err.split("Bob, Cid")[0]
+    assert "because they have no photo" in capsys.readouterr().err.split("Bob, Cid")[0]
     assert Gallery.load(mine.paths.encodings).people == ("Ann",)
     trained(mine)
 

@@ -373,5 +373,5 @@ def test_encodings_must_fit_the_photos() -> None:
     """A row for each photo with a face."""
     dataset = Dataset()
     dataset.rows.pop()
-    with pytest.raises(ValueError, match="must be one for each photo with a face, got 19 for 20"):
+    with pytest.raises(ValueError, match="must hold one for each photo with a face, got 19 for 20"):
         dataset.check()

@@ -97,7 +97,7 @@ def test_no_dataset(tmp_path: Path) -> None:
     """No dataset is nobody; a file in its place is an error."""
     assert list_photos(tmp_path / "no") == {}
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="file: must be a folder that can be read"):
+    with pytest.raises(DataError, match="file: must be a readable folder"):
         list_photos(tmp_path / "file")
 
 

@@ -142,7 +142,7 @@ def test_trouble_while_it_is_open_is_told_once(tmp_path: Path, caplog: pytest.Lo
     for number in range(100):
         cache.put(str(number), "s", USED)
     cache.close()
-    assert caplog.text.count("going on without it") == 1
+    assert caplog.text.count("continuing without it") == 1
 
 
 def test_forgetting_leaves_no_trace(tmp_path: Path) -> None:

@@ -296,7 +296,7 @@ def test_sface_of_some_photos_is_not_served(
     """As when another program adds a photo to the file: dlib's numbers are right, sface's not used."""
     path = written(tmp_path / "e", {**SOUND, "fingerprints": PRINTS, **change})
     assert Gallery.load(path).embedders == ("dlib_resnet",)
-    assert "sface: must be known of every photo" in caplog.text
+    assert "sface: must be there for every photo" in caplog.text
     assert Gallery.load(written(path, {**SOUND, "fingerprints": PRINTS})).embedders[-1] == "both"
 
 

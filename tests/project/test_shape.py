@@ -43,15 +43,22 @@ def test_modules_fit_in_the_head() -> None:
 
 
 def test_functions_fit_on_a_screen() -> None:
-    """A function is about 40 lines; 50 is too many."""
+    """A function is about 40 lines beside its docstring; 50 is too many."""
     long = [
         f"{path.relative_to(REPOSITORY)}:{node.lineno} {node.name}"
         for path in python_files("face_det", "scripts")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+        and lines_of_code(node) >= LONGEST_FUNCTION
     ]
     assert not long, long
+
+
+def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The length of a function without its docstring, in which examples may stand."""
+    first = function.body[0]
+    docstring = (first.end_lineno or 0) - first.lineno + 1 if ast.get_docstring(function) else 0
+    return (function.end_lineno or 0) - function.lineno - docstring
 
 
 def test_names_say_something() -> None:

@@ -208,7 +208,7 @@ def test_an_estimator_that_fails_when_asked_is_refused(tmp_path: Path) -> None:
     classifier = original()
     del classifier.effective_metric_
     with pytest.raises(
-        ModelMismatch, match=r"must work with the libraries installed here, fails with Attribute"
+        ModelMismatch, match=r"must work with the libraries installed here, but fails with Attribute"
     ):
         model_file.load_model(*write(tmp_path, classifier, encoder("Alice", "Bob", "Unknown")))
 

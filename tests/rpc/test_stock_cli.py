@@ -17,7 +17,7 @@ def test_lists_the_verbs(lasting):
     assert list(listed) == [
         "detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status",
     ]  # fmt: skip
-    assert listed["people"] == "List everybody enrolled, with the number of images."
+    assert listed["people"] == "List everybody enrolled, with their numbers of photos."
 
 
 def test_shows_what_a_verb_takes(lasting):

@@ -355,7 +355,7 @@ def test_what_is_read_is_a_file_of_a_sensible_size(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(11))
     for name, expected in {
         "pipe": "must be a file",
-        ".": "must be a file",
+        ".": "must be a readable file",
         "large": "larger than 10 bytes",
     }.items():
         with pytest.raises(DataError, match=expected):

@@ -57,7 +57,7 @@ def evaluation_as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _key(embedder: str, measured: Container[str]) -> str:
-    """The JSON key of an embedder; `dlib_resnet` is the form that decides, several views if measured."""
+    """Return the JSON key of an embedder; `dlib_resnet` stands for several views if they were measured."""
     return (
         "dlib_resnet_one_view"
         if embedder == DLIB_RESNET and DLIB_VIEWS in measured

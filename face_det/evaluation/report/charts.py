@@ -31,7 +31,7 @@ OURS_COLOUR, GENUINE_COLOUR, STRANGERS_COLOUR = "#0b6e99", "#2a7f3f", "#c2452d"
 OTHERS_COLOUR, MISTAKES_COLOUR = "#8a8a8a", "#a05a9c"
 MARKERS = "osD^v<>PX*hp"
 WORST_ERROR_RATE = 0.6
-"""The end of the error axes; a rule beyond it is useless."""
+"""Where the error axes end; a rule beyond that is useless."""
 HIGHEST_PROBABILITY = 0.9999
 LEAST_PROBABILITY = 1e-6
 """Probabilities are clipped to this before their log odds are taken."""
@@ -65,8 +65,8 @@ def draw_det_curve(
 ) -> bytes:
     """Draw a DET curve: known people not named rightly against strangers named, on normal quantiles.
 
-    `shipped` marks ours as shipped, `others` the other systems' rules. A rate of zero cannot be drawn on such
-    axes and is placed at half a photo. Rates beyond the axes are drawn at the edge; the legend has the
+    `shipped` marks ours as shipped, `others` the other systems' rules. A rate of zero cannot be drawn on
+    these axes and is placed at half a photo. Rates beyond the axes are drawn at the edge; the legend has the
     figures.
     """
     figure, axes = _canvas(7.4, 5.6)

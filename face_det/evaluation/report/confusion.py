@@ -15,7 +15,7 @@ from face_det.evaluation.report.charts import DPI, figure_as_png, shorten_label
 
 STRANGER_LABEL, NO_NAME_LABEL = "a stranger", "no name"
 MOST_PEOPLE = 60
-"""A matrix of more people is unreadable; beyond this only those with the most mistakes are shown."""
+"""A matrix of more people is unreadable, so only those with the most mistakes are shown."""
 
 
 def draw_confusion_matrix(truth: Sequence[str | None], predictions: Predictions) -> tuple[bytes, str]:

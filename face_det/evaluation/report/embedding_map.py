@@ -83,7 +83,7 @@ def _draw_labels(
 
 
 def _label_place(places: npt.NDArray[np.float32], line: float) -> npt.NDArray[np.float32]:
-    """The place just above the main group of a person's photos, ignoring outliers."""
+    """Return the place just above the main group of a person's photos, ignoring outliers."""
     x, y = np.median(places, axis=0)
     near = np.abs(places - [x, y]).max(axis=1) < 4 * line
     return np.array([x, places[near, 1].max(initial=y) + 0.8 * line], dtype=np.float32)

@@ -20,7 +20,7 @@ from face_det.media import load_image, make_thumbnail
 from face_det.types import UNKNOWN
 
 MOST_MISTAKES_SHOWN = 40
-"""The number of wrong names that are shown with their photo."""
+"""How many wrongly named photos are shown."""
 THUMBNAIL_PX = 112
 
 PAGE_TEMPLATE = Template("""\
@@ -178,7 +178,7 @@ def _mistakes(evaluation: Evaluation) -> Iterator[str]:
             data = base64.b64encode(picture).decode("ascii")
             shown = f'<img src="data:image/jpeg;base64,{data}" alt="" width="{THUMBNAIL_PX}">'
         except DataError:
-            shown = ""  # The photo has vanished since; the text still identifies it.
+            shown = ""  # The photo is gone by now; the text still identifies it.
         items.append(
             f"<li>{shown}{escape(who)} named <b>{escape(name)}</b>, {probability:.3f}<br>"
             f"{escape(photo.path.name)}</li>"

@@ -12,7 +12,7 @@ from face_det.evaluation.metrics import OpenSetCounts, Proportion
 
 MIN_PROBAS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
 NO_VALUE = "-"
-"""Shown in place of a share of no photos."""
+"""Shown instead of a share if there are no photos."""
 COUNT_HEADINGS = (
     "named rightly",
     "named wrongly",
@@ -117,8 +117,8 @@ def _facts(evaluation: Evaluation) -> ReportTable:
         ("", ""),
         tuple(rows),
         "Photos of one moment, such as frames of one visit, are nearly equal and prove little. "
-        "Pairs: as many of one person as of two people; folds share nobody. dlib publishes 99.38 % for its "
-        "network on LFW's own pairs, with several re-samples of each face. Our decisions with dlib's network "
+        "Half of the pairs show one person, half two; folds share nobody. dlib publishes 99.38 % for its "
+        "network on LFW's own pairs, with several resamples of each face. Our decisions with dlib's network "
         "use several views of each face; face_recognition uses one.",
     )
 
@@ -155,7 +155,7 @@ def _comparisons(evaluation: Evaluation) -> Iterator[ReportTable]:
             ("rule", "right", "ours", "as right at", "ahead", "right at our rate", "ours", "ahead"),
             tuple(_equal_rate_cells(comparison) for comparison in comparisons),
             "Right: the rule as shipped, and ours with the best threshold that names no more strangers; then "
-            "both where they name no more strangers than ours as shipped. Such thresholds are only known in "
+            "both where they name no more strangers than ours as shipped. These thresholds are known only in "
             "hindsight. As right at: the share of strangers that ours names at the threshold where it names "
             "as many people rightly as the rule. Ahead is counted in photos named rightly; one photo is "
             f"{photo:.2%}, and a few are chance. If equal, it is counted in strangers named.",

@@ -1,4 +1,4 @@
-"""Reports on a training: text, JSON values, and confusion matrices as pictures."""
+"""Reports on a training as text, as JSON values and as confusion matrices."""
 
 from __future__ import annotations
 

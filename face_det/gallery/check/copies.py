@@ -1,4 +1,4 @@
-"""Find photos that add nothing: the same file again, the same picture saved again, frames of one moment."""
+"""Finds photos that add nothing: the same file again, the same picture resaved, frames of one moment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Faces in the Wild differ by at most 0.10 (95 in 100) when saved at quality 50, h
 brightened; any two different ones differ by 0.15 or more."""
 SAME_MOMENT = 0.5
 """Two photos show the same moment if their encodings are nearer than this share of the usual distance
-between a person's photos. On Labeled Faces in the Wild, one pair in 400 of a person's photos is."""
+between a person's photos. That is true of one pair in 400 on Labeled Faces in the Wild."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Measure the size and sharpness of the face in each photo, and hash the picture.
+"""Measures the size and sharpness of the face in each photo, and hashes the picture.
 
 Finding a face takes time, so the facts are kept in a file beside the encodings, by the photo's sha256.
 Nothing depends on that file: a damaged one is rebuilt.
@@ -30,7 +30,7 @@ SHARPNESS_PX = 112
 """Sharpness is measured on a face scaled to this side in pixels, about what networks see, so that it means
 the same in a photo of any size."""
 HASH_SIDE = 16
-"""A difference hash has 16 x 16 bits; each says if the picture gets brighter to the right at that place."""
+"""A difference hash has 16 x 16 bits; each says whether the picture gets brighter to the right there."""
 
 _FORMAT = 1
 _SAVED_EVERY_S = 10.0
@@ -40,7 +40,7 @@ _GREY = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What was measured of a photo.
+    """What was measured in a photo.
 
     `face_px` is the shorter side of the face's box in pixels, and `sharpness` the variance of the
     Laplacian of the face at SHARPNESS_PX; both are None if there is no face. `picture_hash` is the
@@ -53,7 +53,7 @@ class PhotoFacts:
 
 
 def facts_path(encodings: Path) -> Path:
-    """The path of the facts file that belongs to an encodings file.
+    """Return the path of the facts file that belongs to an encodings file.
 
     >>> facts_path(Path("encodings.pickle")).name
     'encodings.facts.json'
@@ -64,10 +64,10 @@ def facts_path(encodings: Path) -> Path:
 def collect_facts(
     photos: Mapping[str, Path], engine: FaceEngine, kept: Path, on_progress: Callable[[int, int], None]
 ) -> dict[str, PhotoFacts]:
-    """The facts of photos, given as sha256 -> path; photos that can no longer be read are left out.
+    """Return the facts of photos, given as sha256 -> path; photos that can no longer be read are left out.
 
-    Facts are read from and saved to the file `kept`, also after an interrupt; facts of other photos are
-    removed from it. `on_progress` is called with (photos done, photos in total).
+    Facts are read from and saved to the file `kept`, even after an interrupt; facts about other photos
+    are removed from it. `on_progress` is called with (photos done, photos in total).
     """
     options = replace(engine.options, focus_threshold=math.inf)  # so that no face is encoded
     finder = engine.with_options(options)
@@ -92,7 +92,7 @@ def collect_facts(
 
 
 def difference_hash(rgb: Rgb) -> str:
-    """The difference hash of a picture: HASH_SIDE x HASH_SIDE bits in hex.
+    """Return the difference hash of a picture: HASH_SIDE x HASH_SIDE bits in hex.
 
     It hardly changes when a picture is scaled, saved again or brightened. Source: N. Krawetz, "Kind of
     like that", 2013.
@@ -105,7 +105,7 @@ def difference_hash(rgb: Rgb) -> str:
 
 
 def measure_sharpness(rgb: Rgb, box: Box) -> float:
-    """The variance of the Laplacian of the face in `box`, scaled to SHARPNESS_PX; 0.0 for an empty box.
+    """Return the variance of the Laplacian of the face in `box` at SHARPNESS_PX; 0.0 for an empty box.
 
     >>> measure_sharpness(np.zeros((64, 64, 3), dtype=np.uint8), Box(0, 0, 32, 32))
     0.0
@@ -136,7 +136,7 @@ def _measure_photo(path: Path, sha256: str, finder: FaceEngine) -> PhotoFacts | 
 
 
 def read_facts(path: Path, settings: str) -> dict[str, PhotoFacts]:
-    """The facts kept at `path`, by the SHA-256 of each photo; none if they were measured otherwise."""
+    """Return the facts kept at `path`, by each photo's sha256; none if measured with other settings."""
     try:
         content = json.loads(read_if_present(path, 2**30) or b"{}")
         if content.get("settings") != settings:

@@ -46,7 +46,7 @@ class CheckedPhoto:
     """A photo of a dataset, as far as the check needs to know it.
 
     `name` is the person whose folder it is in; `omission` says why it has no encoding; `facts` describe
-    its face and picture; `closed` is the system's reason why the file cannot be opened; `link` is true
+    its face and picture; `closed` is the system's reason for not opening the file; `link` is true
     if it is a symbolic link.
     """
 
@@ -88,7 +88,7 @@ class Finding:
 def find_problems(
     photos: Sequence[CheckedPhoto], encodings: Encodings, *, embedder: str, even_distance: float
 ) -> list[Finding]:
-    """All findings, in the order of FindingKind, then by person and path.
+    """Return all findings, in the order of FindingKind, then by person and path.
 
     `encodings` has one row for each photo without an omission, in the same order, made by `embedder`.
     At `even_distance`, two photos are equally likely to show one person or two (embedders.specs). Raises
@@ -102,7 +102,7 @@ def find_problems(
     encoded = [photo for photo in photos if photo.omission is None]
     if len(encoded) != len(encodings):
         raise ValueError(
-            f"encodings: must be one for each photo with a face, got {len(encodings)} for {len(encoded)}"
+            f"encodings: must hold one for each photo with a face, got {len(encodings)} for {len(encoded)}"
         )
     expected = expected_distances(embedder)
     # A second copy of a file must not vouch for the first.
@@ -132,7 +132,7 @@ def find_problems(
 
 
 def _first_of_each(photos: Sequence[CheckedPhoto]) -> list[int]:
-    """The indices of the photos without a person's further copies of the same file; links count last."""
+    """Return the indices of the photos, dropping a person's further copies of a file; links count last."""
     first: dict[tuple[str, str], int] = {}
     for at in sorted(range(len(photos)), key=lambda at: photos[at].link):
         first.setdefault((photos[at].name, photos[at].sha256 or str(photos[at].path)), at)
@@ -190,7 +190,7 @@ def _look_alike_finding(photos: Sequence[CheckedPhoto], pair: LookAlikePair) -> 
     if pair.one_person >= check_people.REPORTED_FROM:
         kind, sure = FindingKind.ONE_PERSON, pair.one_person
         what = f"is likely the same person as {other}"
-        todo = "if so, put all photos into one folder; as two, each takes the other's faces"
+        todo = "if so, put all photos into one folder; if they are two, each takes the other's faces"
     else:
         kind, sure = FindingKind.LOOK_ALIKE, pair.share
         what = f"{pair.share:.0%} of comparisons with {other} look like one person's"

@@ -37,7 +37,7 @@ class LikelihoodModel:
     other: DistanceSpread
 
     def log_ratio(self, distances: Floats, counts: npt.ArrayLike) -> Floats:
-        """The log of (density if it is that person / density if it is another).
+        """Return the log of (density if it is that person / density if it is another).
 
         `distances` are medians of `counts` distances each; 0.0 for NaN. Beyond the two means the ratio
         stays constant, because a nearer photo must never be less likely.
@@ -67,7 +67,7 @@ def fit_likelihood(own: Floats, others: Floats, expected: ExpectedDistances) -> 
     same = _shrink_towards(own, expected.same, _GIVEN_SAME)
     other = _shrink_towards(others, expected.other, _GIVEN_OTHER)
     same = DistanceSpread(max(same.middle, expected.same.middle), max(same.width, expected.same.width))
-    # However alike everybody is, the two must not swap places, and no tiny difference may decide.
+    # However alike people look, the means must not swap places, and no tiny difference may decide.
     middle = max(other.middle, same.middle + 2 * same.width)
     return LikelihoodModel(same, DistanceSpread(middle, max(other.width, expected.other.width / 2)))
 
@@ -84,7 +84,7 @@ def _shrink_towards(values: Floats, expected: DistanceSpread, given: int) -> Dis
 
 
 def pairwise_distances(rows: Encodings, columns: Encodings) -> Floats:
-    """Euclidean distances between encodings, shape (len(rows), len(columns)).
+    """Return the Euclidean distances between encodings, shape (len(rows), len(columns)).
 
     >>> pairwise_distances(np.zeros((1, 128)), np.ones((2, 128))).round(2).tolist()
     [[11.31, 11.31]]
@@ -94,7 +94,7 @@ def pairwise_distances(rows: Encodings, columns: Encodings) -> Floats:
 
 
 def median_distances(encodings: Encodings, members: npt.NDArray[np.intp]) -> Floats:
-    """The median distance of each photo to the photos of one person, not counting itself.
+    """Return the median distance of each photo to the photos of one person, not counting itself.
 
     `encodings` has shape (n, d), and `members` the indices of the person's photos. The result has shape
     (n,), NaN where there is no other photo.

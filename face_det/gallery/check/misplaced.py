@@ -1,4 +1,4 @@
-"""Find photos in the wrong folder, enrolled people among the strangers, and people who look alike.
+"""Finds photos in the wrong folder, enrolled people among the strangers, and people who look alike.
 
 A photo in a person's folder may show that person, somebody else who is enrolled, or a stranger. Bayes'
 rule turns the likelihood ratios of `likelihood` into the probability of each. Photos are judged clearest
@@ -91,7 +91,7 @@ class PersonDistances:
             self._update_ratios(person)
 
     def members(self, person: int) -> npt.NDArray[np.intp]:
-        """The indices of the photos of a person that count."""
+        """Return the indices of the photos of a person that count."""
         return np.flatnonzero((self.person_index == person) & self.counted)
 
     def exclude(self, index: int) -> None:
@@ -153,7 +153,7 @@ def find_misplaced(distances: PersonDistances) -> tuple[list[MisplacedPhoto], li
 
 
 def find_enrolled_strangers(distances: PersonDistances) -> list[MisplacedPhoto]:
-    """Find photos among the strangers that likely show somebody enrolled."""
+    """Find photos among the strangers that probably show somebody enrolled."""
     if not distances.people:
         return []
     strangers = np.flatnonzero(distances.person_index < 0)
@@ -188,7 +188,7 @@ def find_look_alikes(distances: PersonDistances, even_distance: float) -> list[L
 
 
 def _misplaced_log_odds(distances: PersonDistances) -> Floats:
-    """The log-odds that each photo is misplaced; -inf for photos that are not judged."""
+    """Return the log-odds that each photo is misplaced; -inf for photos that are not judged."""
     enrolled = distances.person_index >= 0
     found = np.full(len(distances.person_index), -np.inf)
     own, another, nobody = _log_posteriors(distances)
@@ -200,8 +200,8 @@ def _misplaced_log_odds(distances: PersonDistances) -> Floats:
 
 
 def _log_posteriors(distances: PersonDistances) -> tuple[Floats, Floats, float]:
-    """The logs of prior times likelihood for each enrolled photo: of its person, of each other person, and
-    of a stranger."""
+    """Return the logs of prior times likelihood for each enrolled photo: for its person, for each other
+    person, and for a stranger."""
     enrolled = np.flatnonzero(distances.person_index >= 0)
     ratios = distances.log_ratios[enrolled]
     rows, numbers = np.arange(len(enrolled)), distances.person_index[enrolled]
@@ -225,7 +225,7 @@ def _describe_misplaced(distances: PersonDistances, flagged: list[int]) -> list[
 
 
 def _find_mixed(distances: PersonDistances, misplaced: list[MisplacedPhoto]) -> list[MixedPerson]:
-    """Find people whose photos have no majority that agrees, and people whose two photos likely differ."""
+    """Find people whose photos have no majority that agrees, and people whose two photos probably differ."""
     found = []
     odds = _pair_log_odds(distances)
     for person, name in enumerate(distances.people):
@@ -242,7 +242,7 @@ def _find_mixed(distances: PersonDistances, misplaced: list[MisplacedPhoto]) -> 
 
 
 def _pair_log_odds(distances: PersonDistances) -> Floats:
-    """The log-odds that a photo and the person's other photos show different people."""
+    """Return the log-odds that a photo and the person's other photos show different people."""
     found = np.full(len(distances.person_index), -np.inf)
     enrolled = np.flatnonzero(distances.person_index >= 0)
     ratios = distances.log_ratios[enrolled, distances.person_index[enrolled]]

@@ -1,4 +1,4 @@
-"""Find photos that are too poor to train on, and people with too few photos."""
+"""Finds photos that are too poor to train on, and people with too few photos."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OMISSION_TEXTS = {
 @dataclass(frozen=True, slots=True)
 class PoorPhoto:
     """A photo that is not good enough: the kind of fault (a value of FindingKind), what was found and what
-    to do about it. `own` is false if the disk or share is at fault rather than the photo."""
+    to do about it. `own` is false if the disk or network share is at fault rather than the photo."""
 
     index: int
     kind: str
@@ -78,7 +78,7 @@ def find_poor_photos(
 
 
 def describe_too_few(name: str, usable: int) -> tuple[str, str] | None:
-    """What is wrong and what to do about a person with this many usable photos; None if they are enough.
+    """Say what is wrong with having this many usable photos and what to do; None if they are enough.
 
     >>> describe_too_few("anna", 3)[0]
     '3 usable photos; 5 are good'
@@ -97,7 +97,7 @@ def describe_too_few(name: str, usable: int) -> tuple[str, str] | None:
 
 
 def rate_quality(facts: PhotoFacts) -> float:
-    """The quality of a photo, for choosing which copy to keep: larger and sharper faces rate higher.
+    """Return the quality of a photo, for choosing which copy to keep: larger and sharper faces rate higher.
 
     >>> rate_quality(PhotoFacts(face_px=100.0, sharpness=25.0, picture_hash=""))
     500.0

@@ -1,4 +1,4 @@
-"""Check a dataset: encode and measure its photos, find what is wrong, choose photos for quarantine."""
+"""Checks a dataset: encodes and measures photos, finds what is wrong, chooses what to quarantine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from face_det.gallery.encode import encode_dataset
 from face_det.gallery.encoding_cache import EncodingCache, OmissionReason, encoding_cache_path, read_photo
 
 QUARANTINED_FROM = 0.95
-"""By default, photos are quarantined from this sureness on ..."""
+"""By default, photos are quarantined if a finding is at least this sure ..."""
 QUARANTINED_KINDS = (FindingKind.MISPLACED, FindingKind.UNREADABLE, FindingKind.DUPLICATE)
-"""... if a finding of one of these kinds is about them."""
+"""... and of one of these kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class DatasetCheck:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinePlan:
-    """The photos to quarantine, each with the finding that is the reason for it; and photos that must
-    stay because a link to them stays, each with that link."""
+    """The photos to quarantine, each with the finding that is the reason; and photos that must stay because a
+    link to them stays, each with that link."""
 
     chosen: dict[Path, Finding]
     linked: dict[Path, Path]
@@ -61,8 +61,8 @@ def check_dataset(
 ) -> DatasetCheck:
     """Find what is wrong with the photos in dataset/NAME/.
 
-    Encodings and facts come from the caches beside the file `encodings` where they can. Without it, hidden
-    ones in the dataset are used, so that the photos of another dataset are not dropped from its caches.
+    Encodings and facts come from the caches beside the file `encodings` where possible. Without it, hidden
+    caches in the dataset are used, so that the photos of another dataset are not dropped from its caches.
     `on_progress` is called with (step, photos done, photos in total), from `jobs` processes that encode.
     Raises DataError for a dataset without photos, TryAgain if it changes meanwhile, and whatever the
     networks raise.
@@ -99,7 +99,7 @@ def check_dataset(
     ]
     if tuple(photo.name for photo in photos if photo.omission is None) != tuple(report.gallery.names):
         raise TryAgain(f"{dataset}: was changed while it was being checked; try again")
-    # Both networks together know more than one.
+    # Two networks together know more than one.
     embedder = DLIB_AND_SFACE if DLIB_AND_SFACE in report.gallery.embedders else DLIB_RESNET
     findings = find_problems(
         photos,
@@ -113,7 +113,7 @@ def check_dataset(
 def select_findings(
     findings: Sequence[Finding], kinds: Collection[str] = (), sure: float | None = None
 ) -> list[Finding]:
-    """The findings of these kinds (all if there are none) that are at least that sure.
+    """Return the findings of these kinds (all if there are none) that are at least that sure.
 
     >>> finding = Finding(FindingKind.TOO_FEW, "anna", None, 1.0, "1 usable photo", "add some")
     >>> len(select_findings([finding])), len(select_findings([finding], ["blurry"]))
@@ -149,7 +149,7 @@ def plan_quarantine(
 def choose_for_quarantine(
     findings: Sequence[Finding], *, by_default: bool, sure: float
 ) -> dict[Path, Finding]:
-    """The photos to quarantine, each with the first finding that is at least `sure` that it should go.
+    """Return the photos to quarantine, each with the first finding that is at least `sure` that it should go.
 
     `by_default` restricts the findings to QUARANTINED_KINDS.
 
@@ -167,7 +167,7 @@ def choose_for_quarantine(
 
 
 def find_link_targets(photos: Sequence[CheckedPhoto], chosen: Container[Path]) -> dict[Path, Path]:
-    """The chosen photos to which a link that is not chosen points, each with that link.
+    """Return the chosen photos to which a link that is not chosen points, each with that link.
 
     Moving them would break the link.
 
@@ -183,7 +183,7 @@ def find_link_targets(photos: Sequence[CheckedPhoto], chosen: Container[Path]) -
 
 
 def _hash_photo(path: Path) -> tuple[str, str | None]:
-    """The sha256 of a photo, or "" if it cannot be read; and the reason why its file cannot be opened."""
+    """Return a photo's sha256, or "" if it cannot be read, and the reason why its file cannot be opened."""
     try:
         return read_photo(path)[0], None
     except DataError as error:

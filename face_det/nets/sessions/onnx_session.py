@@ -32,7 +32,7 @@ _ERRORS = (
 _CUDA_OPTIONS = {
     # TensorFloat-32 would round almost as coarsely as bf16.
     "use_tf32": "0",
-    # Images come in any size: searching for the fastest algorithm for each would never end.
+    # Images come in all sizes, so searching for the fastest algorithm for each would never end.
     "cudnn_conv_algo_search": "HEURISTIC",
     "arena_extend_strategy": "kSameAsRequested",
 }

@@ -86,7 +86,7 @@ class OpenvinoSession:
             ):
                 raise BackendError(self._by, f"{name} must have the shape {shape.to_string()}")
         if unknown := sorted(feeds.keys() - self._inputs.keys()):
-            raise BackendError(self._by, f"{', '.join(unknown)} is no input")
+            raise BackendError(self._by, f"{', '.join(unknown)} is not an input")
 
     def _refusal(self, error: Exception) -> BackendError:
         # The first lines only say where in OpenVINO's source the error was raised.
@@ -145,6 +145,6 @@ def _settings(compute: Compute) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[compute.precision],
         # Other processes may want the same core.
         "ENABLE_CPU_PINNING": False,
-        # How many input shapes to keep code for; images come in any shape.
+        # How many input shapes to keep code for; images come in all shapes.
         "CPU_RUNTIME_CACHE_CAPACITY": 16,
     }

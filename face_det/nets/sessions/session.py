@@ -23,7 +23,7 @@ class Session:
     """A loaded model.
 
     `run` may be called from several threads at once. It releases the interpreter lock, so a daemon
-    goes on answering heartbeats. `name` tells what runs the model, such as `onnxruntime` or
+    keeps answering heartbeats. `name` tells what runs the model, such as `onnxruntime` or
     `openvino bf16`. Raises ConfigError for what this machine or its packages cannot do, and ModelError
     for a model that does not load.
     """

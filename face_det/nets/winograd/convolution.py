@@ -41,9 +41,9 @@ INTERPOLATION_POINTS = {3: (0, 1, -1, 2, -2), 5: (0, 1, -1, 2, -2, 0.5, -0.5)}
 def load_checked_kernels() -> KernelStatus:
     """Load this machine's kernels, provided that they compute correctly."""
     found = kernels.load_kernels()
-    # The code was compiled for this very processor by an unknown compiler: a wrong number is a wrong name.
+    # The code was compiled for this very processor by an unknown compiler: a wrong number means a wrong name.
     if found.kernels is not None and not verify_kernels(found.kernels):
-        return KernelStatus(None, "they compute wrongly; install face_det again, with another compiler")
+        return KernelStatus(None, "they compute wrong results; install face_det again, with another compiler")
     return found
 
 
@@ -76,8 +76,8 @@ def convolve_directly(layer: Conv, maps: Float32Array) -> npt.NDArray[np.float64
 def suits_winograd(layer: Conv) -> bool:
     """Tell whether `CompiledConvolution` accepts this layer and is faster at it than ONNX Runtime.
 
-    Layers with few inputs are not faster, nor those with so many filters that they would have to be read from
-    memory for a handful of tiles.
+    Layers with few inputs are not faster, nor are layers with more filters than the cache holds, which would
+    be read from memory for a handful of tiles.
     """
     outputs, inputs, rows, columns = layer.filters.shape
     if rows != columns or rows not in INTERPOLATION_POINTS or inputs < CHANNEL_MULTIPLE:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ABI_VERSION = 1
-"""FACE_DET_VERSION of winograd.c. Raise it in both files with every change to how one calls the other."""
+"""FACE_DET_VERSION of winograd.c. Raise it in both files whenever the interface between them changes."""
 
 OUTPUT_GROUPS = {16: (48, 64, 32), 8: (24, 16)}
 """How many outputs the code computes at once, by floats per vector; the best size first."""

@@ -1,13 +1,13 @@
-"""Load pickles that may hold nothing but data: arrays, and estimators from an allow-list.
+"""Loads pickles that may hold nothing but data: arrays, and estimators from an allow-list.
 
-A pickle is a program: it may name any function of any module and call it. Not here:
+A pickle is a program: it may name any function of any module and call it. Here it may not:
 - A name in the file becomes a `GlobalName`, a pair of strings. The file cannot cause an import.
 - Only `allow_list` turns a GlobalName into a value, with our own functions that check their arguments.
   It knows about forty names. Any other name is refused, and so are the opcodes that could do more
   (persistent ids, the extension registry, instances made by a constructor, out-of-band buffers).
 - State is only ever set on instances of allowed classes, never on a class or a function.
 - Keys of dictionaries and sets are plain values, so that hashing them takes bounded time.
-It is pure Python (`pickle._Unpickler`, which joblib builds on too), so every step can be checked.
+The loader is pure Python (`pickle._Unpickler`, which joblib builds on too), so every step can be checked.
 What a class does with state that is well-formed but wrong is not checked here. `sklearn_compat` and
 `xgboost_compat` check the models that native code would trust blindly.
 """

@@ -1,4 +1,4 @@
-"""Convert the pickled state of estimators from older libraries to what the installed ones expect.
+"""Converts the pickled state of estimators from older libraries to what the installed ones expect.
 
 The original's model files were written by scikit-learn 0.19 to 0.24 and xgboost 0.8 to 1.5. What has
 changed since then, and what it is converted to:

@@ -1,4 +1,4 @@
-"""Read Universal Binary JSON (ubjson.org, draft 12), as xgboost writes it.
+"""Reads Universal Binary JSON (ubjson.org, draft 12), as xgboost writes it.
 
 Typed arrays become numpy arrays. The input is not trusted: no length may exceed the bytes that are left.
 """

@@ -1,4 +1,4 @@
-"""Make arrays, numbers and Python's built-in types from arguments in a pickle, after checking them.
+"""Makes arrays, numbers and Python's built-in types from arguments in a pickle, after checking them.
 
 A wrong argument is an UnpicklingError. Nothing here takes much more memory than the file has bytes, or
 makes numpy follow a pointer from the file.
@@ -31,7 +31,7 @@ class GlobalName:
     name: str
 
     def __str__(self) -> str:
-        """The dotted name, as Python writes it."""
+        """Return the dotted name, as Python writes it."""
         return f"{self.module}.{self.name}"
 
 
@@ -108,7 +108,7 @@ def _dtype(spec: object, align: object = False, copy: object = True) -> object:
 
 
 def restore_dtype(dtype: np.dtype[Any], state: Any) -> None:
-    """Set the byte order of a dtype, the only part of its state that does not follow from its name."""
+    """Set the byte order of a dtype, the only part of its state that its name does not give."""
     if not isinstance(state, tuple) or len(state) < 5 or state[1] not in ("<", ">", "|", "="):
         raise wrong_type_error("type's state", state)
     if any(part is not None for part in state[2:5]):

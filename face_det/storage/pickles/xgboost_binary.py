@@ -1,4 +1,4 @@
-"""Read the binary models of xgboost 0.8 to 1.2 into the JSON layout of later versions.
+"""Reads the binary models of xgboost 0.8 to 1.2 into the JSON layout of later versions.
 
 Current versions can no longer read them. The layout is that of the C++ structures of the time
 (LearnerModelParam, GBTreeModelParam, RegTree), little-endian.

@@ -1,10 +1,10 @@
-"""Convert what xgboost 0.8 and later pickled to a Booster of the installed version.
+"""Converts what xgboost 0.8 and later pickled to a Booster of the installed version.
 
-A Booster's pickle holds a model in the library's own format, which has changed twice: binary before
-1.3, JSON with the training settings up to 1.5, the same in UBJSON since. The library's readers trust
-their input: they crash on a damaged file, and a forged one can do worse. So whatever the format, the
-trees are read and checked here, and passed on as the JSON that all versions since 1.0 read. Only what
-face classifiers consist of is accepted: boosted trees over numbers, with one number per leaf.
+A Booster's pickle holds a model in the library's own format, which has changed twice: binary before 1.3, JSON
+with the training settings up to 1.5, the same in UBJSON since. The library's readers trust their input: they
+crash on a damaged file, and a forged one can do worse. Whatever the format, the trees are therefore read and
+checked here, and passed on as the JSON that all versions since 1.0 read. Only what face classifiers consist
+of is accepted: boosted trees over numbers, with one number per leaf.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _parse_handle(handle: bytes) -> dict[str, Any]:
 
 
 def _thread_count(content: dict[str, Any]) -> int:
-    """Return the number of threads that the model was trained with; if not stored 1, as in the original."""
+    """Return the number of threads that the model was trained with; 1, the original's, if not stored."""
     if "Config" not in content:
         return 1
     settings = content["Config"]["learner"]["generic_param"]

@@ -249,7 +249,7 @@ LIBRARIES = {
     "they were built from other sources; install face_det again (make setup)": SimpleNamespace(
         face_det_version=lambda: kernels.ABI_VERSION - 1
     ),
-    "they compute wrongly; install face_det again, with another compiler": SimpleNamespace(
+    "they compute wrong results; install face_det again, with another compiler": SimpleNamespace(
         face_det_version=lambda: kernels.ABI_VERSION,
         face_det_lanes=lambda: 8,
         face_det_tiles=lambda: 24,
