@@ -128,16 +128,19 @@ def test_reloads_what_is_good_and_refuses_what_is_not(service):
 
 
 def test_is_back_after_a_kill(service):
-    """kill -9: another process is ready within 3 s by systemd's clock; at best, for machines are busy."""
+    """kill -9: another process is ready within 3 s by systemd's clock, or, where an ordinary start takes longer
+    than 2 s, within a second more than that; at best, for machines are busy."""
+    service.systemctl("restart")
+    back_s = max(BACK_S, stamp(service, "ActiveEnter") - stamp(service, "InactiveExit") + 1)
     away_s = []
-    while len(away_s) < TRIES and min(away_s, default=BACK_S + 1) > BACK_S:
+    while len(away_s) < TRIES and min(away_s, default=back_s + 1) > back_s:
         before = service.pid()
         service.kill("KILL")
         eventually(lambda old=before: service.pid() not in (0, old) and service.running(), "it to be back")
         away_s.append(stamp(service, "ActiveEnter") - stamp(service, "ActiveExit"))
         assert service.ask("daemon.status()").ok
     print(f"back after {', '.join(f'{span:.2f}' for span in away_s)} s")
-    assert min(away_s) <= BACK_S
+    assert min(away_s) <= back_s
     assert service.show("NRestarts") == str(len(away_s))
 
 
