@@ -128,8 +128,8 @@ def test_reloads_what_is_good_and_refuses_what_is_not(service):
 
 
 def test_is_back_after_a_kill(service):
-    """kill -9: another process is ready within 3 s by systemd's clock, or, where an ordinary start takes longer
-    than 2 s, within a second more than that; at best, for machines are busy."""
+    """kill -9: another process is ready within 3 s by systemd's clock, or within a second more than a plain
+    start takes, where that is longer; at best, for machines are busy."""
     service.systemctl("restart")
     back_s = max(BACK_S, stamp(service, "ActiveEnter") - stamp(service, "InactiveExit") + 1)
     away_s = []
