@@ -48,19 +48,7 @@ keys_option = click.option(
 def make_client(
     config: Config, timeout_s: float, *, endpoint: str | None = None, keys: Path | None = None
 ) -> Client:
-    """Make a client for the configured daemon or, if `endpoint` is given, for the daemon there.
+    """Make a client as `Client.configured` does, importing zerorpc only now, because that takes a while."""
+    from face_det.rpc import Client
 
-    Without `keys`, a configured daemon that listens on tcp is called with its own keys. Raises
-    ConfigError if an endpoint or a key file cannot be used.
-    """
-    # zerorpc takes a while to import, so import it only to call the daemon.
-    from face_det.rpc import Client, load_local_keys
-
-    place = endpoint or config.zerorpc_pipe
-    is_local = keys is None and endpoint is None and place.startswith("tcp:")
-    return Client(
-        place,
-        timeout_s=timeout_s,
-        heartbeat_s=config.zerorpc_heart_beat / 1000,
-        keys=load_local_keys(config.keys_path) if is_local else keys,
-    )
+    return Client.configured(config, timeout_s, endpoint, keys)

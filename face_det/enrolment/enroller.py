@@ -219,7 +219,7 @@ class Enroller:
         return _classifier_kind(retrain.load_model_if_usable(self.model))
 
     def model(self) -> Model | None:
-        """Return the model on disk, None if nothing was trained; raise ModelMissing if only labels exist."""
+        """Return the model on disk, or None if there is no model file; raise ModelError if it is unfit."""
         try:
             return load_model(self.paths.model, self.paths.labels)
         except ModelMissing:

@@ -17,7 +17,6 @@ from .keys import create_server_keys as create_server_keys
 from .keys import generate_key_pair as generate_key_pair
 from .keys import load_authorised_keys as load_authorised_keys
 from .keys import load_client_keys as load_client_keys
-from .keys import load_local_keys as load_local_keys
 from .keys import load_server_keys as load_server_keys
 from .keys import revoke_client as revoke_client
 from .messages import MalformedMessage as MalformedMessage

@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import zerorpc
 import zmq
@@ -25,6 +25,25 @@ _HANDSHAKES = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
+
+
+class ConnectionSettings(Protocol):
+    """The settings that a client needs of a configuration."""
+
+    @property
+    def zerorpc_pipe(self) -> str:
+        """Where the daemon listens."""
+        ...
+
+    @property
+    def zerorpc_heart_beat(self) -> int:
+        """Milliseconds."""
+        ...
+
+    @property
+    def keys_path(self) -> Path:
+        """The folder of the daemon's keys."""
+        ...
 
 
 class Client:
@@ -51,6 +70,25 @@ class Client:
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._connection: Any = None
+
+    @classmethod
+    def configured(
+        cls,
+        config: ConnectionSettings,
+        timeout_s: float,
+        endpoint: str | None = None,
+        keys: str | os.PathLike[str] | None = None,
+    ) -> Client:
+        """Return a client for the configured daemon or, if `endpoint` is given, for the daemon there.
+
+        Without `keys`, a configured daemon that listens on tcp is called with its own keys. Raises
+        ConfigError if an endpoint or a key file cannot be used.
+        """
+        place = endpoint or config.zerorpc_pipe
+        own: ClientKeys | str | os.PathLike[str] | None = keys
+        if keys is None and endpoint is None and place.startswith("tcp:"):
+            own = key_files.load_local_keys(config.keys_path)
+        return cls(place, timeout_s=timeout_s, heartbeat_s=config.zerorpc_heart_beat / 1000, keys=own)
 
     def __enter__(self) -> Client:
         """Return this client, which connects on the first call."""

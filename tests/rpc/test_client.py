@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from face_det.config.load import load_config
 from face_det.errors import (
     BadImage,
     Busy,
@@ -32,6 +33,16 @@ def test_verbs_are_methods(lasting):
         assert client.status()["version"] == "0"
         with pytest.raises(UnknownPerson, match=r"^name: must be somebody enrolled, got 'Zoe'$"):
             client.forget("Zoe")
+
+
+def test_a_client_of_a_configuration(lasting):
+    """It calls the configured daemon, or the one at another endpoint."""
+    config = load_config(lasting.config, {})
+    with Client.configured(config, 30) as client:
+        assert client.status()["version"] == "0"
+    elsewhere = config.model_copy(update={"zerorpc_pipe": "ipc:///nowhere"})
+    with Client.configured(elsewhere, 30, lasting.endpoint) as client:
+        assert client.status()["version"] == "0"
 
 
 @pytest.mark.parametrize("error", [BadImage, Busy, ModelMismatch, ConfigError])
