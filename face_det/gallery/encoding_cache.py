@@ -14,7 +14,7 @@ import hashlib
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -112,6 +112,7 @@ class EncodingCache:
         self.path = path
         self._warned = False
         self._on_disk = True
+        self._encoding_sizes = {_BYTES_PER_NUMBER * count_dimensions(name) for name in EMBEDDERS}
         self._connection = self._open()
 
     def __enter__(self) -> EncodingCache:
@@ -132,7 +133,10 @@ class EncodingCache:
         """Return the result for a photo with these settings; None if it is not in the cache."""
         query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
         row = self._run(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
-        return None if row is None else _result_of_row(*row)
+        if row is None:
+            return None
+        reason, encoding = row
+        return _result_of_row(reason, encoding, self._encoding_sizes)
 
     def put(self, sha256: str, settings: str, result: EncodingResult) -> None:
         """Store the result for a photo; it is on disk when this returns."""
@@ -228,9 +232,8 @@ def _damaged_path(path: Path) -> Path:
     return path.with_name(path.name + ".damaged")
 
 
-def _result_of_row(reason: object, encoding: object) -> EncodingResult | None:
-    """A row as an EncodingResult; None if it is not one of ours."""
-    sizes = {_BYTES_PER_NUMBER * count_dimensions(name) for name in EMBEDDERS}
+def _result_of_row(reason: object, encoding: object, sizes: Collection[int]) -> EncodingResult | None:
+    """Return a row as an EncodingResult; None if it is not ours. `sizes` are those of encodings, in bytes."""
     if isinstance(encoding, bytes) and len(encoding) in sizes:
         array = np.frombuffer(encoding, "<f8").astype(np.float64)
         return EncodingResult(array, None) if np.isfinite(array).all() else None

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Hashable
 from contextvars import ContextVar
 from dataclasses import dataclass
-
-import zmq
-
-_LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
-"""How ZeroMQ writes the peer of a Unix socket: user, group and process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +29,6 @@ CURRENT_CLIENT: ContextVar[Hashable] = ContextVar("client", default=None)
 """The connection for which a greenlet submits jobs; connections take turns."""
 
 
-def identify_caller(frame: zmq.Frame) -> Caller:
-    """Return who sent a message, as far as ZeroMQ knows: the user id over ipc, address and key over tcp."""
-    address = _frame_property(frame, "Peer-Address") or ""
-    local = _LOCAL.fullmatch(address)
-    if local is not None:
-        return Caller("rpc", uid=int(local[1]))
-    return Caller("rpc", peer=address or None, key=_frame_property(frame, "User-Id") or None)
-
-
 def command_caller() -> Caller:
     """Return the user of this process as the caller of a command.
 
@@ -51,10 +36,3 @@ def command_caller() -> Caller:
     'command'
     """
     return Caller("command", uid=os.getuid())
-
-
-def _frame_property(frame: zmq.Frame, name: str) -> str | None:
-    try:
-        return str(frame.get(name))
-    except zmq.ZMQError:
-        return None

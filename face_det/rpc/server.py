@@ -14,6 +14,7 @@ alone.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from gevent.pool import Group
 from face_det.errors import Busy, FaceDetError
 from face_det.rpc import messages
 from face_det.rpc.auth import Authenticator
-from face_det.rpc.caller import CURRENT_CALLER, CURRENT_CLIENT, Caller, identify_caller
+from face_det.rpc.caller import CURRENT_CALLER, CURRENT_CLIENT, Caller
 from face_det.rpc.messages import MalformedMessage, Message, MessageId
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ QUIET_S = 0.5
 """Before stopping, no call may have come in for this long: callers that get a reply often call again."""
 MAX_ERROR_CHARS = 2000
 """The most characters of an error message that are sent."""
+_LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
+"""How ZeroMQ writes the peer of a Unix socket: user, group and process."""
 
 
 @dataclass(eq=False)
@@ -169,7 +172,7 @@ class RpcServer:
         if key in self._calls:
             self._complain(MalformedMessage("message_id is already in use"))
             return
-        call = self._calls[key] = _Call(message, identify_caller(payload), heard=self._now())
+        call = self._calls[key] = _Call(message, _identify_caller(payload), heard=self._now())
         call.greenlet = self._answering.spawn(self._answer, call)
         call.greenlet.rawlink(lambda _: self._forget(key))
 
@@ -225,3 +228,19 @@ class RpcServer:
     def _silent(self, call: _Call) -> bool:
         patience = 2 * max(self._heartbeat_s, call.longest_gap)
         return call.heartbeat_seen and self._now() - call.heard > patience
+
+
+def _identify_caller(frame: zmq.Frame) -> Caller:
+    """Return who sent a message, as far as ZeroMQ knows: the user id over ipc, address and key over tcp."""
+    address = _frame_property(frame, "Peer-Address") or ""
+    local = _LOCAL.fullmatch(address)
+    if local is not None:
+        return Caller("rpc", uid=int(local[1]))
+    return Caller("rpc", peer=address or None, key=_frame_property(frame, "User-Id") or None)
+
+
+def _frame_property(frame: zmq.Frame, name: str) -> str | None:
+    try:
+        return str(frame.get(name))
+    except zmq.ZMQError:
+        return None

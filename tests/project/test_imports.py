@@ -207,6 +207,14 @@ def test_importing_is_cheap(modules: list[str]) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_doctor_can_say_what_is_missing() -> None:
+    """It starts without the packages of the daemon and the networks, which it may have to report."""
+    checked = ["zmq", "zerorpc", "gevent", "msgpack", "dlib", "onnxruntime", "sklearn", "xgboost"]
+    code = f"import sys, face_det.cli.doctor; print([x for x in {checked!r} if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_process_that_looks_at_pictures_is_light() -> None:
     """A daemon has several, and starts another for each that dies: what only training needs is not loaded."""
     heavy = ["sklearn", "scipy", "xgboost", "matplotlib", "zerorpc", "gevent"]

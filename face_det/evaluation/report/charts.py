@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from scipy.stats import norm  # type: ignore[import-untyped]
 
-from face_det.evaluation.evaluate import Evaluation
 from face_det.evaluation.metrics import (
     Floats,
     OpenSetCounts,
@@ -25,6 +25,10 @@ from face_det.evaluation.metrics import (
     count_by_threshold,
 )
 from face_det.types import UNKNOWN
+
+if TYPE_CHECKING:
+    # It imports the baselines' classifiers, which the report of a training does not need.
+    from face_det.evaluation.evaluate import Evaluation
 
 DPI = 144
 OURS_COLOUR, GENUINE_COLOUR, STRANGERS_COLOUR = "#0b6e99", "#2a7f3f", "#c2452d"
