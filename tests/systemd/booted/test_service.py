@@ -198,6 +198,15 @@ def test_threads_that_hang_are_noticed_while_nobody_calls(with_settings):
 def test_a_call_that_never_ends_is_noticed(with_settings):
     """One thread hangs in the middle of a picture: the others, and the hub, cannot hide it."""
     service = with_settings(watchdog="2", stuckAfter=5, numFaceImgUpsample=2, faceDetModel="cnn")
+    assert any(_notices_a_call_that_hangs(service) for _ in range(TRIES)), service.journal()
+
+
+def _notices_a_call_that_hangs(service):
+    """Halt a thread that works for a caller; False if it was not in a call by then, or held Python's lock.
+
+    Seen from outside, threads have no names: it may be one that helps now and then, whose part the others
+    take over, and with the lock held nothing in the process runs on, which is another test's subject.
+    """
     before, cursor = service.pid(), service.cursor()
     tasks = Path(f"/proc/{service.outside(before)}/task")
     code = (
@@ -205,9 +214,22 @@ def test_a_call_that_never_ends_is_noticed(with_settings):
         "while True: daemon.recognize(picture)"
     )
     with service.calling(code), _halted([_busiest(tasks)]):
-        service.until_said("has been busy with one call for", cursor)
-        assert service.ask("daemon.status()", check=False).ok
-        _is_replaced(service, before, cursor)
+        ended = service.said_since(cursor).count(" total_ms=")
+
+        def outcome():
+            said = service.said_since(cursor)
+            if "has been busy with one call for" in said:
+                return "noticed"
+            # One call may have been nearly done when the thread was halted.
+            went_on = said.count(" total_ms=") > ended + 1
+            return "missed" if went_on or service.pid() != before or "no sign of life" in said else None
+
+        if eventually(outcome, "a call that hangs, or that goes on") == "noticed":
+            assert service.ask("daemon.status()", check=False).ok
+            _is_replaced(service, before, cursor)
+            return True
+    eventually(service.running, "it to run")
+    return False
 
 
 def test_it_can_reach_nothing_else(service):
