@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,11 @@ pytest_plugins = ["daemon_fixtures"]
 # Each worker of pytest has a core; more threads than that only wait for each other.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
+
+# A shell starts what it puts in the background with SIGINT ignored, and what tests start inherits that:
+# no Ctrl-C would end it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Hundreds of tests start a Python. Each would compile every module that it imports again where
 # PYTHONDONTWRITEBYTECODE is set, which takes longer than the tests themselves. The environment is
