@@ -141,7 +141,7 @@ def calibrate_probabilities(scores: ComparisonScores, embedder: str) -> tuple[fl
     both of the background; then the offset is moved to the prior, GENUINE_PER_IMPOSTOR.
     """
     background = load_background(embedder, scores.bursts)
-    parts: list[tuple[TemplateScores, RowIndices, FloatArray]] = []
+    parts: list[_Part] = []
     genuine, impostor = len(scores.genuine), len(scores.impostor)
     if genuine and impostor:
         mass = float(min(genuine, scores.impostor_people))
@@ -162,23 +162,41 @@ def calibrate_probabilities(scores: ComparisonScores, embedder: str) -> tuple[fl
 
     parts = [(*_keep_nearest_people(rows, right), weights) for rows, right, weights in parts]
 
-    def loss(line: FloatArray) -> float:
-        total = 0.0
-        for rows, right, weight in parts:
-            odds = np.exp(line[0]) * (rows - line[1])
-            whole = np.logaddexp(0.0, logsumexp(odds, axis=1))
-            chosen = np.where(right >= 0, odds[np.arange(len(odds)), right], 0.0)
-            total += float(weight @ (whole - chosen))
-        return total
-
     steepest, between = _line_between_tails(scores, background)
     middle = float(np.median([float(np.median(rows.max(axis=1))) for rows, _, _ in parts]))
-    found = minimize(loss, np.array([1.5, middle]), method="Nelder-Mead", options={"xatol": 1e-4})
-    slope = float(np.exp(found.x[0]))
+    limit = math.log(steepest)
+    start = np.array([min(1.5, limit), middle])
+    # The loss is convex in slope and offset, so the best line up to the limit is the best of all, or is as
+    # steep as the limit.
+    found = minimize(
+        _loss, start, args=(parts,), jac=True, method="L-BFGS-B", bounds=[(None, limit), (None, None)]
+    )
     prior = math.log(GENUINE_PER_IMPOSTOR)
-    if slope < steepest:
+    if found.x[0] < limit:
+        slope = float(np.exp(found.x[0]))
         return slope, prior - slope * float(found.x[1])
     return steepest, prior - steepest * between
+
+
+def _loss(line: FloatArray, parts: list[_Part]) -> tuple[float, FloatArray]:
+    """Return the negative log likelihood of a line of log odds, and its gradient, shape (2,).
+
+    `line` holds the logarithm of the slope, and the score at which the odds are even.
+    """
+    total, gradient = 0.0, np.zeros(2)
+    slope = np.exp(line[0])
+    for rows, right, weight in parts:
+        odds = slope * (rows - line[1])
+        whole = np.logaddexp(0.0, logsumexp(odds, axis=1))
+        probabilities = np.exp(odds - whole[:, None])
+        known = right >= 0
+        chosen = np.where(known, odds[np.arange(len(odds)), right], 0.0)
+        total += float(weight @ (whole - chosen))
+        # Where nobody is right, the first column is -inf, and its probability is 0.
+        expected = (probabilities * np.where(np.isfinite(odds), odds, 0.0)).sum(axis=1)
+        gradient[0] += weight @ (expected - chosen)
+        gradient[1] -= slope * (weight @ (probabilities.sum(axis=1) - known))
+    return total, gradient
 
 
 def _keep_nearest_people(scores: TemplateScores, right: RowIndices) -> tuple[TemplateScores, RowIndices]:
