@@ -1,3 +1,4 @@
+from .bursts import burst_distance as burst_distance
 from .bursts import in_same_burst as in_same_burst
 from .bursts import mean_norm as mean_norm
 from .bursts import normalise_encodings as normalise_encodings
@@ -10,10 +11,9 @@ from .gate import STRANGER as STRANGER
 from .nearest import NearestClassifier as NearestClassifier
 from .nn_index import NearestNeighbourIndex as NearestNeighbourIndex
 from .recipe import Recipe as Recipe
+from .similarity import TemplateScores as TemplateScores
+from .similarity import score_to_similarity as score_to_similarity
+from .similarity import similarity_to_score as similarity_to_score
 from .specs import CLASSIFIERS as CLASSIFIERS
 from .svm import SVM_GRID as SVM_GRID
 from .template import TemplateClassifier as TemplateClassifier
-from .template import TemplateScores as TemplateScores
-from .template import burst_distance as burst_distance
-from .template import score_to_similarity as score_to_similarity
-from .template import similarity_to_score as similarity_to_score

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
+from face_det.embedders import DistanceThresholds
 from face_det.types import Encodings
 
 MIN_BURSTS_FOR_OUTLIERS = 4
@@ -23,6 +24,11 @@ MAX_BATCH_VALUES = 4_000_000
 
 MAX_PAIRWISE_PHOTOS = 1500
 """If a person has more photos than this, their photos are not compared with each other."""
+
+
+BURST_RADIUS = 0.4
+"""Two photos of a person closer than this share of the even distance belong to one burst: frames of one
+visit, or copies. They count as one photo; otherwise that visit would dominate the template."""
 
 
 def normalise_encodings(encodings: Encodings) -> Encodings:
@@ -45,6 +51,18 @@ def mean_norm(encodings: Encodings) -> float:
     3.0
     """
     return float(np.linalg.norm(encodings, axis=1).mean()) or 1.0
+
+
+def burst_distance(encodings: Encodings, distances: DistanceThresholds) -> float:
+    """Return the distance below which two photos of a person belong to one burst.
+
+    `encodings`, shape (n, d), are an embedder's own; the result is for encodings scaled to length 1.
+
+    >>> from face_det.embedders import DLIB_DISTANCES
+    >>> burst_distance(np.eye(2), DLIB_DISTANCES)
+    0.24
+    """
+    return BURST_RADIUS * distances.even_distance / mean_norm(encodings)
 
 
 def find_bursts_and_inliers(

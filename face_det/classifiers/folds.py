@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedKFold
 
 TRAINING_SEED = 1234
 """The original's seed: the same photos give the same classifier."""
@@ -34,6 +33,9 @@ def split_folds(y: Targets, wanted: int = FOLDS) -> list[tuple[RowIndices, RowIn
     >>> [(train.tolist(), test.tolist()) for train, test in split_folds(np.array([0, 0, 1]))]
     [([1, 2], [0]), ([0, 2], [1])]
     """
+    # Only here: scikit-learn takes most of a second to import, and not every start of a program trains.
+    from sklearn.model_selection import StratifiedKFold
+
     _, inverse, photos = np.unique(y, return_inverse=True, return_counts=True)
     testable = np.flatnonzero(photos[inverse] >= 2)
     splits = min(wanted, int(photos.max()))

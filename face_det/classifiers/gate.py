@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit  # type: ignore[import-untyped]
-from sklearn.base import BaseEstimator, ClassifierMixin
 
-from face_det.classifiers.folds import Targets
 from face_det.types import Encodings
+
+if TYPE_CHECKING:
+    from face_det.classifiers.folds import Targets
 
 STRANGER = -1
 """The class for "nobody enrolled", with scikit-learn's number for outliers; no label file lists it."""
@@ -19,17 +22,6 @@ GATE_PROBABILITY = 0.9
 Probabilities = npt.NDArray[np.float64]
 StoredEncodings = npt.NDArray[np.float32]
 """Encodings as they are stored, shape (n, d), in the precision of the networks' outputs."""
-
-
-class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose last class, after the people, is STRANGER; it predicts the likeliest class."""
-
-    classes_: npt.NDArray[np.int64]
-
-    def predict(self, X: Encodings) -> npt.NDArray[np.int64]:
-        """Return the likeliest class of each encoding, shape (n, d) -> (n,)."""
-        likeliest: npt.NDArray[np.int64] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return likeliest
 
 
 def probability_at_distance(distance: npt.ArrayLike, even: float, gate: float) -> Probabilities:

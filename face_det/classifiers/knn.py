@@ -13,10 +13,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from face_det.classifiers.folds import Targets
 from face_det.classifiers.gate import (
     STRANGER,
-    OpenSetClassifier,
     append_stranger_column,
     probability_at_distance,
 )
+from face_det.classifiers.open_set import OpenSetClassifier
 from face_det.classifiers.recipe import GatedRecipe
 from face_det.embedders import DLIB_DISTANCES
 from face_det.types import Encodings

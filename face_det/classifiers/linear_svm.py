@@ -12,12 +12,12 @@ from sklearn.svm import LinearSVC
 from face_det.classifiers.folds import TRAINING_SEED, Targets
 from face_det.classifiers.gate import (
     STRANGER,
-    OpenSetClassifier,
     StoredEncodings,
     append_stranger_column,
     probability_at_distance,
     sort_by_person,
 )
+from face_det.classifiers.open_set import OpenSetClassifier
 from face_det.classifiers.recipe import GatedRecipe
 from face_det.embedders import DLIB_DISTANCES
 from face_det.types import Encodings

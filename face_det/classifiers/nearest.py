@@ -11,12 +11,12 @@ import numpy.typing as npt
 from face_det.classifiers.folds import Targets
 from face_det.classifiers.gate import (
     STRANGER,
-    OpenSetClassifier,
     StoredEncodings,
     probability_at_distance,
     sort_by_person,
 )
 from face_det.classifiers.nn_index import NearestNeighbourIndex
+from face_det.classifiers.open_set import OpenSetClassifier
 from face_det.classifiers.recipe import UnsearchedRecipe, require_enough_photos
 from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.types import Classifier, Encodings

@@ -14,60 +14,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from face_det.classifiers.bursts import find_bursts_and_inliers, group_means, mean_norm, normalise_encodings
+from face_det.classifiers.bursts import (
+    BURST_RADIUS,
+    find_bursts_and_inliers,
+    group_means,
+    mean_norm,
+    normalise_encodings,
+)
 from face_det.classifiers.folds import Targets
-from face_det.classifiers.gate import GATE_PROBABILITY, STRANGER, OpenSetClassifier
+from face_det.classifiers.gate import GATE_PROBABILITY, STRANGER
+from face_det.classifiers.open_set import OpenSetClassifier
 from face_det.classifiers.recipe import UnsearchedRecipe, require_enough_photos
+from face_det.classifiers.similarity import TemplateScores, similarity_to_score
 from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.types import Classifier, Encodings
 
 EVEN_PROBABILITY = 0.5
 """The probability at the even distance before a calibration; at the gate distance it is GATE_PROBABILITY."""
 
-BURST_RADIUS = 0.4
-"""Two photos of a person closer than this share of the even distance belong to one burst: frames of one
-visit, or copies. They count as one photo; otherwise that visit would dominate the template."""
-
 OUTLIER_RADIUS = 1.0
 """A photo farther than this share of the even distance from the mean of a person's other photos is somebody
 else's. On LFW that is true of 99 in 100 wrong photos and 1 in 1,000 right ones."""
-
-TemplateScores = npt.NDArray[np.float64]
-"""s = -ln(2 - 2 c), shape (n, people), where c is the cosine similarity of an encoding and a template.
-
-This is the negative logarithm of a squared distance. On this scale the tail of strangers' best scores falls
-off exponentially with either embedder."""
-
-
-def similarity_to_score(similarity: npt.NDArray[Any]) -> TemplateScores:
-    """Turn cosine similarities c into scores -ln(2 - 2 c) of the same shape; equal encodings get about 27.
-
-    >>> similarity_to_score(np.array([0.5, 0.0])).round(3).tolist()
-    [-0.0, -0.693]
-    """
-    scores: TemplateScores = -np.log(np.maximum(2.0 - 2.0 * np.asarray(similarity, np.float64), 1e-12))
-    return scores
-
-
-def score_to_similarity(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Turn scores back into cosine similarities; the inverse of similarity_to_score.
-
-    >>> score_to_similarity([0.0]).tolist()
-    [0.5]
-    """
-    similarity: npt.NDArray[np.float64] = 1.0 - np.exp(-np.asarray(scores, np.float64)) / 2.0
-    return similarity
-
-
-def burst_distance(encodings: Encodings, distances: DistanceThresholds) -> float:
-    """Return the distance below which two photos of a person belong to one burst.
-
-    `encodings`, shape (n, d), are an embedder's own; the result is for encodings scaled to length 1.
-
-    >>> burst_distance(np.eye(2), DLIB_DISTANCES)
-    0.24
-    """
-    return BURST_RADIUS * distances.even_distance / mean_norm(encodings)
 
 
 class TemplateClassifier(OpenSetClassifier):

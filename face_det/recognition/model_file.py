@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import LabelEncoder
 
 from face_det.classifiers import STRANGER
 from face_det.embedders import DLIB_RESNET, configurable_embedders, count_dimensions
@@ -81,6 +80,8 @@ def load_model(model_path: Path, label_path: Path) -> Model:
 
 
 def _dump_classifier(classifier: Classifier, classes: tuple[str, ...]) -> tuple[bytes, bytes]:
+    from sklearn.preprocessing import LabelEncoder
+
     encoder = LabelEncoder().fit(list(classes))
     encoder.classes_ = np.array(classes)
     return dump_pickle(classifier), dump_pickle(encoder)
@@ -97,6 +98,8 @@ def _labels_with_unknown(classifier: Classifier, names: tuple[str, ...]) -> tupl
 
 
 def _read_names(encoder: object, path: Path) -> tuple[str, ...]:
+    from sklearn.preprocessing import LabelEncoder
+
     if not isinstance(encoder, LabelEncoder):
         raise ModelMismatch(f"{path}: must hold a LabelEncoder, got {type(encoder).__name__}; {TRAIN_ADVICE}")
     classes = getattr(encoder, "classes_", None)

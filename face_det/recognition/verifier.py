@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from face_det.classifiers import TemplateClassifier
+if TYPE_CHECKING:
+    from face_det.classifiers import TemplateClassifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,9 @@ class Verifier:
         Raises ValueError, or what a damaged template ends in: LookupError, TypeError or AttributeError.
         """
         template = classifier if fields["template"] is None else fields["template"]
+        # Only here: the class needs scikit-learn, which takes most of a second to import.
+        from face_det.classifiers import TemplateClassifier
+
         if not isinstance(template, TemplateClassifier):
             raise TypeError(f"templates must be a TemplateClassifier, got {type(template).__name__}")
         numbers = [float(fields[key]) for key in ("threshold", "rate", "impostors", "needed")]

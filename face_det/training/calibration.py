@@ -12,16 +12,20 @@ impostors, the built-in background (training.background) supplements them.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq, minimize  # type: ignore[import-untyped]
 from scipy.special import logsumexp  # type: ignore[import-untyped]
 
-from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateClassifier, TemplateScores
+from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateScores
 from face_det.recognition import Verifier
 from face_det.training.background import BackgroundScores, FloatArray, load_background
 from face_det.training.comparison_scores import ComparisonScores, score_comparisons
 from face_det.types import Encodings
+
+if TYPE_CHECKING:
+    from face_det.classifiers import TemplateClassifier
 
 TAIL_SHARE = 0.05
 """The share of the impostors' best scores that the tail is fitted to."""
@@ -42,6 +46,9 @@ weigh BACKGROUND_IMPOSTORS."""
 GENUINE_PER_IMPOSTOR = 4.0
 """The prior: for each stranger's face, this many faces of people enrolled are expected. Every probability of
 who somebody is rests on such a prior; the false accept rate does not."""
+
+_Part = tuple[TemplateScores, RowIndices, FloatArray]
+"""Scores of faces against people, shape (n, people), whose each face is (-1: nobody's), and its weight."""
 
 RULE_OF_THREE = 3.0
 """This many impostors divided by the rate, with none of them named, show the rate with 95 % confidence."""

@@ -9,6 +9,7 @@ photos there are: a thousand photos of the neighbour say little about strangers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from face_det.classifiers import (
     TRAINING_SEED,
     RowIndices,
     Targets,
-    TemplateClassifier,
     TemplateScores,
     mean_norm,
     normalise_encodings,
@@ -24,6 +24,9 @@ from face_det.classifiers import (
 )
 from face_det.training.background import FloatArray
 from face_det.types import Encodings
+
+if TYPE_CHECKING:
+    from face_det.classifiers import TemplateClassifier
 
 MAX_PHOTOS, MIN_PHOTOS = 4000, 400
 """At most MAX_PHOTOS photos of either kind are compared: more add no certainty, and take time."""
@@ -79,6 +82,7 @@ def score_comparisons(classifier: TemplateClassifier, X: Encodings, y: Targets) 
 
     >>> X = np.eye(4, 8) + np.eye(4, 8, k=4)
     >>> y = np.array([0, 0, 1, 1])
+    >>> from face_det.classifiers import TemplateClassifier
     >>> scores = score_comparisons(TemplateClassifier().fit(X, y), X, y)
     >>> scores.genuine.shape, scores.impostor_people, scores.bursts
     ((4, 2), 2, 2.0)

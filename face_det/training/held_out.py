@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import classification_report
 
 from face_det.recognition import DecisionRule
 from face_det.types import UNKNOWN
@@ -68,12 +67,16 @@ class HeldOutResult:
 
     def report(self) -> Mapping[str, Any]:
         """Return scikit-learn's classification report: precision, recall, F1 score and support per person."""
-        found: Mapping[str, Any] = classification_report(
-            self.true, self.predicted, labels=self.names, output_dict=True, zero_division=0
-        )
+        found: Mapping[str, Any] = self._classification_report(output_dict=True)
         return found
 
     def report_text(self) -> str:
         """Return the classification report as a table."""
-        text: str = classification_report(self.true, self.predicted, labels=self.names, zero_division=0)
+        text: str = self._classification_report()
         return text
+
+    def _classification_report(self, **options: Any) -> Any:
+        # Only here: scikit-learn takes most of a second to import, and not every start of a program trains.
+        from sklearn.metrics import classification_report
+
+        return classification_report(self.true, self.predicted, labels=self.names, zero_division=0, **options)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from face_det.classifiers import (
     Recipe,
     RowIndices,
     Targets,
-    TemplateClassifier,
     burst_distance,
     in_same_burst,
 )
@@ -26,6 +25,9 @@ from face_det.recognition import Model, ModelCard, Verifier, assemble_model, ins
 from face_det.training.background import load_mean_face
 from face_det.training.calibration import calibrate_verifier
 from face_det.types import UNKNOWN, Classifier, Encodings
+
+if TYPE_CHECKING:
+    from face_det.classifiers import TemplateClassifier
 
 TEMPLATE_RECIPE = "template"
 
@@ -77,14 +79,17 @@ class TrainingSet:
         """Make the calibrated templates and the threshold; None if there is nobody but Unknown."""
         if self.people == (UNKNOWN,):
             return None
+        # Only here: the class needs scikit-learn, which takes most of a second to import.
+        from face_det.classifiers import TemplateClassifier
+
         return self._calibrate(fitted) if isinstance(fitted, TemplateClassifier) else self._shared_verifier
 
     @functools.cached_property
     def _shared_verifier(self) -> Verifier:
         """The verifier beside every classifier that is not a template."""
-        template = self.make_recipe(TEMPLATE_RECIPE).refit(self.X, self.y, {})
-        assert isinstance(template, TemplateClassifier)
-        return self._calibrate(template)
+        return self._calibrate(
+            cast("TemplateClassifier", self.make_recipe(TEMPLATE_RECIPE).refit(self.X, self.y, {}))
+        )
 
     def _calibrate(self, template: TemplateClassifier) -> Verifier:
         return calibrate_verifier(template, self.X, self.y, self.embedder, self.false_accept_rate)

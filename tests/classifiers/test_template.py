@@ -8,7 +8,8 @@ from synthetic import numbered, photos
 
 from face_det.classifiers.bursts import cluster_bursts, normalise_encodings
 from face_det.classifiers.gate import STRANGER
-from face_det.classifiers.template import TemplateClassifier, TemplateRecipe, score_to_similarity
+from face_det.classifiers.similarity import score_to_similarity
+from face_det.classifiers.template import TemplateClassifier, TemplateRecipe
 from face_det.embedders.specs import distance_thresholds
 
 

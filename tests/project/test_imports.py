@@ -215,6 +215,15 @@ def test_the_doctor_can_say_what_is_missing() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_daemon_without_a_model_starts_light() -> None:
+    """And so does `face-det encode`: scikit-learn, which classifiers need, takes long to import."""
+    heavy = ["sklearn", "xgboost", "matplotlib", "scipy.stats"]
+    modules = "face_det.service.assembly, face_det.daemon.daemon, face_det.cli.encode"
+    code = f"import sys, {modules}; print([x for x in {heavy!r} if x in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_process_that_looks_at_pictures_is_light() -> None:
     """A daemon has several, and starts another for each that dies: what only training needs is not loaded."""
     heavy = ["sklearn", "scipy", "xgboost", "matplotlib", "zerorpc", "gevent"]

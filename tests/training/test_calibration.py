@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from synthetic import gallery, photos
 
-from face_det.classifiers.template import TemplateClassifier, score_to_similarity, similarity_to_score
+from face_det.classifiers.similarity import score_to_similarity, similarity_to_score
+from face_det.classifiers.template import TemplateClassifier
 from face_det.training import calibration, comparison_scores
 from face_det.training.background import load_background, load_mean_face
 from face_det.training.calibration import fit_tail
