@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import psutil
 import pytest
 
@@ -75,6 +76,12 @@ def first(
     """Such a dataset, the encodings of it, and what was said: only to be read."""
     folder = tmp_path_factory.mktemp("first")
     dataset, encodings = three_people(folder / "dataset", photos), folder / "out" / "encodings.pickle"
+    for photo in [*dataset.glob("obama/*"), dataset / "biden" / "1.jpg", dataset / "hopper" / "1.jpg"]:
+        # Small photos are encoded in a moment; nothing here depends on their size.
+        with PIL.Image.open(photo) as picture:
+            smaller = picture.convert("RGB")
+        smaller.thumbnail((500, 500))
+        smaller.save(photo, "JPEG", quality=95)
     return dataset, encodings, run(dataset, encodings, "--jobs", "2")
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 
 import gevent
+import PIL.Image
 import pytest
 import zerorpc
 
@@ -63,17 +64,19 @@ def test_a_call_of_the_uploader(daemon, call, photos, folder):
 
 
 @pytest.mark.parametrize("transport", ["ipc", "tcp"])
-def test_eight_callers_with_real_pictures(launch, photos, transport, free_port):
+def test_eight_callers_with_real_pictures(launch, photos, folder, transport, free_port):
     """8 clients at once, 20 calls each, over ipc and over tcp: every answer is complete."""
     endpoint = {"zerorpcPipe": f"tcp://127.0.0.1:{free_port}"} if transport == "tcp" else {}
     daemon = launch(command=REAL, queueSize=200, workers=2, **SETTINGS, **endpoint)
-    # A person's box of the head alone keeps a call short.
-    box = {"xmin": 150.0, "ymin": 250.0, "xmax": 460.0, "ymax": 600.0}
+    # A small photo, and a person's box of the head alone, keep a call short.
+    with PIL.Image.open(photos["obama2"]) as photo:
+        photo.resize((photo.width // 2, photo.height // 2)).save(folder / "small.jpg", quality=95)
+    box = {"xmin": 75.0, "ymin": 125.0, "xmax": 230.0, "ymax": 300.0}
 
     def twenty():
         client = daemon.client()
         try:
-            return [json.loads(client.detect_faces([entry(photos["obama2"], box)])) for _ in range(20)]
+            return [json.loads(client.detect_faces([entry(folder / "small.jpg", box)])) for _ in range(20)]
         finally:
             client.close()
 

@@ -57,7 +57,7 @@ found = [face.encoding for face in found]
 """
     theirs = """
 import face_recognition
-places = face_recognition.face_locations(rgb, 1)
+places = face_recognition.face_locations(rgb, 1)[:3]
 found = face_recognition.face_encodings(rgb, places, num_jitters=20)
 """
     for name, code in (("ours", ours), ("theirs", theirs)):
