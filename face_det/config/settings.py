@@ -211,7 +211,7 @@ class Config(BaseModel):
         (), "a list of paths", "If set, the only folders that image paths in calls may point into."
     )
     shutdown_timeout: float = _number(
-        30, 0, 3600, "How many seconds running calls get to finish when the daemon is stopped."
+        30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )
     stuck_after: float = _number(
         600,

@@ -23,6 +23,7 @@ from face_det.rpc import (
     RpcServer,
     bind_endpoint,
     create_authenticator,
+    hide_endpoint,
     hold_endpoint,
     parse_endpoint,
 )
@@ -132,7 +133,7 @@ class _Daemon:
         watches = [gevent.spawn(self._watch), gevent.spawn(self._methods.watch_model)]
         self._stopping.wait()
         gevent.killall(watches)
-        return self._end(server, self._methods.config.shutdown_timeout)
+        return self._end(server, place, self._methods.config.shutdown_timeout)
 
     def _load(self) -> Config:
         """Read the clients' keys and then the configuration: a removed key must lose access in any case."""
@@ -165,25 +166,26 @@ class _Daemon:
             return None, error
         return service, None
 
-    def _end(self, server: RpcServer, timeout_s: float) -> bool:
-        """Let running calls finish, refuse new ones, and deliver the replies.
+    def _end(self, server: RpcServer, place: Endpoint, timeout_s: float) -> bool:
+        """Answer whoever is connected until no call is left, for up to `timeout_s`; then refuse and end.
 
-        The socket keeps listening until then, because unbinding it would also cut the connections
-        that wait for replies. Anyone who calls meanwhile is answered `Busy`.
+        The socket's name goes first, so that nobody else connects: a caller that is answered and whose
+        connection then ends reconnects, and its next call waits for the next daemon. The socket itself
+        listens until the end, because unbinding it would also cut the connections that wait for replies.
         """
         log.info("stopping: %d calls in progress", server.calls)
         self._notifier.stopping(f"finishing {server.calls} calls")
-        for pool in self._pools:
-            pool.close(SHUTTING_DOWN)
+        hide_endpoint(place)
         finished = gevent.spawn(self._finish, server)
         gevent.wait([finished, self._hurry], timeout=timeout_s, count=1)
         clean = bool(finished.ready())
         if not clean:
             log.warning("aborting %d calls that have not finished", server.calls)
+            for pool in self._pools:
+                pool.close(SHUTTING_DOWN)
             server.cut_off(SHUTTING_DOWN)
-        finished.kill()
-        log.info("all calls are answered; delivering the last replies")
-        server.close(LINGER_S)
+            finished.kill()
+            server.close(LINGER_S)
         if self._crashed:
             raise FaceDetError("the server failed; see the log above")
         log.info("stopped")
@@ -194,6 +196,8 @@ class _Daemon:
         for pool in self._pools:
             # Jobs of callers that are gone must end as well.
             pool.join()
+        server.join()
+        server.close(LINGER_S)
 
     def _watch(self) -> None:
         """Ping systemd's watchdog from the hub, but only while every thread shows signs of life.

@@ -10,6 +10,7 @@ from .caller import command_caller as command_caller
 from .client import Client as Client
 from .dispatch import Dispatcher as Dispatcher
 from .endpoint import bind_endpoint as bind_endpoint
+from .endpoint import hide_endpoint as hide_endpoint
 from .endpoint import hold_endpoint as hold_endpoint
 from .endpoint import is_endpoint_held as is_endpoint_held
 from .keys import authorise_client as authorise_client

@@ -52,12 +52,22 @@ def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
         marker.write_text(f"{os.getpid()}\n", "ascii")
         _remove_leftovers(endpoint, endpoint.path)
         yield
-        if endpoint.path.is_socket():
-            endpoint.path.unlink(missing_ok=True)
+        hide_endpoint(endpoint)
     finally:
         # Remove it before unlocking: a process that has it open by then notices and starts over.
         marker.unlink(missing_ok=True)
         lock.release()
+
+
+def hide_endpoint(endpoint: Endpoint) -> None:
+    """Remove the socket's name: whoever is connected stays so, and others wait for the next daemon.
+
+    A client that finds no socket tries again until there is one. A tcp port has no name of its own, and zmq
+    can only stop listening there by cutting the connections, too; it stays open until the end.
+    Only the holder of the endpoint may call this.
+    """
+    if endpoint.path is not None and endpoint.path.is_socket():
+        endpoint.path.unlink(missing_ok=True)
 
 
 def is_endpoint_held(endpoint: Endpoint) -> bool:

@@ -38,8 +38,11 @@ PROBE_S = 5.0
 """Each caller gets a heartbeat at least this often, which is how we notice a closed connection."""
 WARNING_INTERVAL_S = 10.0
 """Malformed messages are logged at most this often."""
-QUIET_S = 0.5
-"""Before stopping, no call may have come in for this long: callers that get a reply often call again."""
+QUIET_S = 0.2
+"""Before stopping, no call may have come in for this long: many callers call again as soon as they have a
+reply. A caller that pauses for longer, as ZoneMinder's alarm uploader does, finds the next daemon."""
+QUIET_HALVES_S = 1.0
+"""Among many callers it is never quiet for long: each time this passes, half of the silence will do."""
 MAX_ERROR_CHARS = 2000
 """The most characters of an error message that are sent."""
 _LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
@@ -119,9 +122,15 @@ class RpcServer:
 
     def join(self) -> None:
         """Wait until no call is in progress and none has come in for a moment."""
-        while self._calls or time.monotonic() - self._active < QUIET_S:
-            gevent.sleep(QUIET_S / 4)
+        begun = time.monotonic()
+        while not self._is_quiet(needed := QUIET_S / 2 ** ((time.monotonic() - begun) / QUIET_HALVES_S)):
+            gevent.sleep(needed / 4)
             self._answering.join()
+
+    def _is_quiet(self, seconds: float) -> bool:
+        # Not `getsockopt`, which takes the news of a message from the loop that waits for it.
+        unread = int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN
+        return not self._calls and not unread and time.monotonic() - self._active >= seconds
 
     def cut_off(self, reason: str) -> None:
         """Answer the calls still in progress with Busy(reason)."""
@@ -129,10 +138,14 @@ class RpcServer:
 
     def close(self, linger_s: float) -> None:
         """Deliver outstanding replies within `linger_s` seconds and close."""
-        self._tasks.kill()
+        if self._socket.closed:
+            return
+        # Nothing may run between the last look for a call (`join`) and this: whatever arrives is lost.
+        self._tasks.kill(block=False)
+        self._socket.close(linger=int(linger_s * 1000))
+        log.info("all calls are answered; delivering the last replies")
         if self._authenticator is not None:
             self._authenticator.close()
-        self._socket.close(linger=int(linger_s * 1000))
         self._context.term()
 
     def _receive(self) -> None:
@@ -194,8 +207,10 @@ class RpcServer:
 
     def _send_error(self, call: _Call, name: str, message: str) -> None:
         line = " ".join(message.splitlines())[:MAX_ERROR_CHARS].encode("utf-8", "replace").decode()
-        # zerorpc's client prints the third part, a traceback, instead of the message if there is one.
-        args = (name, line, None) if call.request.version >= 2 else (f"{name}: {line}",)
+        # The third part is the traceback, which clients show: zerorpc's for Python instead of the message,
+        # and zerorpc's for Node as the error's stack, which is all that many programs print of an error.
+        told = f"{name}: {line}"
+        args = (name, line, told) if call.request.version >= 2 else (told,)
         self._send(call, messages.ERR, args)
 
     def _send(self, call: _Call, name: str, args: tuple[Any, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from face_det.engine import Budget, View
@@ -23,18 +24,22 @@ class Batch:
             for person in request.persons:
                 self._persons.setdefault(request.path, []).append((index, person))
 
-    def views(self, load: Callable[[str], Rgb], budget: Budget) -> Iterator[View]:
+    def views(
+        self, load: Callable[[str], Rgb], budget: Budget, on_unreadable: Callable[[BadImage], None]
+    ) -> Iterator[View]:
         """Yield each image once for each person's box in it; answer those that cannot be analysed.
 
-        A person is answered `timeout` once `budget` has run out. Before every view but the first, other
-        calls get a turn. A waiting call holds at most one image, and only if more people in it follow.
+        `on_unreadable` is told the error of each image that cannot be read. A person is answered `timeout`
+        once `budget` has run out. Before every view but the first, other calls get a turn. A waiting call
+        holds at most one image, and only if more people in it follow.
         """
         for number, (path, persons) in enumerate(self._persons.items()):
             if number > 0 and not budget.over:
                 budget.give_way()
             try:
                 rgb = None if budget.over else load(path)
-            except BadImage:
+            except BadImage as error:
+                on_unreadable(error)
                 for index, person in persons:
                     self.answers[index, person.label] = wire.PersonAnswer(reason=Reason.BAD_IMAGE)
                 continue
@@ -66,7 +71,7 @@ class Batch:
             reason = Reason.BAD_IMAGE if index in broken else None
             self.answers[place] = wire.PersonAnswer(tuple((face, next(following)) for face in faces), reason)
 
-    @property
-    def late(self) -> int:
-        """How many people were not analysed in time."""
-        return sum(answer.reason is Reason.TIMEOUT for answer in self.answers.values())
+    def reasons(self) -> Counter[str]:
+        """Count the reasons of the people for whom no face was found."""
+        without = [answer for answer in self.answers.values() if not answer.faces]
+        return Counter((answer.reason or Reason.NO_FACE).value for answer in without)

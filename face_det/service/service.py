@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from face_det.media import load_image, read_image_bytes, resolve_image_path
 from face_det.recognition import Model, ModelWatcher, Recognizer
 from face_det.service import wire
 from face_det.service.batch import Batch
-from face_det.types import UNKNOWN, Face, Match, Rgb
+from face_det.service.unreadable import UnreadableLog
+from face_det.types import UNKNOWN, Match, Reason, Rgb
 
 CallNotes = dict[str, Any]
 """Fields for the log line of a call: counts and milliseconds, never names or pixels."""
@@ -49,6 +50,7 @@ class Service:
         self._learning = threading.Lock()
         self._counting = threading.Lock()
         self._counters: Counter[str] = Counter()
+        self._unreadable = UnreadableLog()
         self._started = time.monotonic()
         self._on_disk = ModelWatcher(enroller.paths.model, enroller.paths.labels)
         self._recognizer: Recognizer = enroller.load()
@@ -74,12 +76,12 @@ class Service:
         budget = budget if budget is not None else Budget()
         requests = wire.parse_images(images, self._limits.max_images)
         batch, recognizer = Batch(requests), self._recognizer
-        result = recognizer.engine.run(batch.views(self._load, budget), budget)
+        views = batch.views(self._load, budget, self._unreadable.add)
+        result = recognizer.engine.run(views, budget)
         flat = [face for faces in result.faces for face in faces]
-        matches = self._match(recognizer, flat, batch.frames(result.faces))
+        matches = recognizer.match(flat, batch.frames(result.faces))
         batch.answer(result.faces, matches, result.crashed)
-        with self._counting:
-            self._counters["timeout"] += batch.late
+        outcomes = self._count(matches, batch.reasons())
         assert isinstance(images, (list, tuple))
         reply = wire.render_reply(images, batch.answers)
         self._note(
@@ -87,8 +89,8 @@ class Service:
             images=len(requests),
             persons=len(batch.answers),
             faces=len(flat),
+            **outcomes,
             detect_ms=result.detect_s * 1000,
-            **({"timeout": batch.late} if batch.late else {}),
             embed_ms=result.embed_s * 1000,
             compute_ms=(time.perf_counter() - start) * 1000,
         )
@@ -106,8 +108,15 @@ class Service:
         result = recognizer.engine.run([(self._load(wire.require_picture(image)), None)])
         result.raise_if_crashed()
         (faces,) = result.faces
-        self._note(notes, faces=len(faces), detect_ms=result.detect_s * 1000, embed_ms=result.embed_s * 1000)
-        matches = self._match(recognizer, list(faces), [0] * len(faces))
+        matches = recognizer.match(list(faces), [0] * len(faces))
+        outcomes = self._count(matches, {} if faces else {Reason.NO_FACE.value: 1})
+        self._note(
+            notes,
+            faces=len(faces),
+            **outcomes,
+            detect_ms=result.detect_s * 1000,
+            embed_ms=result.embed_s * 1000,
+        )
         return [wire.face_as_json(face, match) for face, match in zip(faces, matches, strict=True)]
 
     def add_face(self, name: object, image: object, notes: CallNotes | None = None) -> dict[str, Any]:
@@ -210,16 +219,21 @@ class Service:
             "counters": counters,
         }
 
-    def _match(
-        self, recognizer: Recognizer, faces: Sequence[Face], frames: Sequence[Hashable]
-    ) -> list[Match]:
-        """Decide on each face, and count the answers for `status`."""
-        matches = recognizer.match(faces, frames)
+    def _count(self, matches: Sequence[Match], without_face: Mapping[str, int]) -> dict[str, int]:
+        """Count what was answered, for `status`, and return it for the call's log line.
+
+        `without_face` says how many people were answered with which reason because no face was found.
+        """
+        outcomes = Counter(without_face)
+        for match in matches:
+            if match.reason is not None:
+                outcomes[match.reason.value] += 1
+            else:
+                outcomes["unknown" if match.name == UNKNOWN else "named"] += 1
         with self._counting:
             self._counters["faces"] += len(matches)
-            self._counters["named"] += sum(1 for match in matches if match.name is not None)
-            self._counters.update(match.reason.value for match in matches if match.reason is not None)
-        return matches
+            self._counters.update(outcomes)
+        return dict(outcomes)
 
     def _note(self, notes: CallNotes | None, **fields: Any) -> None:
         if notes is not None:

@@ -42,10 +42,12 @@ def test_eight_clients_at_once_are_all_answered(lasting):
 
 
 def test_errors_travel_as_class_name_and_one_line(lasting, call):
-    """An error on purpose keeps its name; its message is one line, and no traceback comes along."""
+    """An error on purpose keeps its name; its message is one line, and stands for the traceback, too: clients
+    that show only that, as Node's does, show the message."""
     with pytest.raises(zerorpc.RemoteError) as caught:
         call(lasting, "detect_faces", [{"fail": ["BadImage", "a.jpg: must be JPEG,\ngot text"]}])
-    assert (caught.value.name, caught.value.traceback) == ("BadImage", None)
+    assert caught.value.name == "BadImage"
+    assert caught.value.traceback == "BadImage: a.jpg: must be JPEG, got text"
     assert caught.value.msg == "a.jpg: must be JPEG, got text"
     assert str(caught.value) == "BadImage: a.jpg: must be JPEG, got text"
 
@@ -63,7 +65,7 @@ def test_an_unexpected_error_is_told_in_a_line_and_logged_in_full(lasting, call)
         call(lasting, "detect_faces", [{"fail": ["ZeroDivisionError", "private matters"]}])
     assert caught.value.name == "InternalError"
     assert caught.value.msg == "ZeroDivisionError inside the daemon; see its log"
-    assert caught.value.traceback is None
+    assert caught.value.traceback == f"InternalError: {caught.value.msg}"
     (record,) = [line for line in lasting.log().splitlines() if "private matters" in line]
     assert "Traceback" in record
     assert "fake_daemon.py" in record

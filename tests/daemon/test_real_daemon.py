@@ -60,6 +60,19 @@ def test_a_call_of_the_uploader(daemon, call, photos, folder):
     people = [{"name": "Barack Obama", "images": 1}, {"name": "Eileen Collins", "images": 1}]
     assert call(daemon, "people") == people
     assert call(daemon, "status")["model"]["classes"][:2] == ["Barack Obama", "Eileen Collins"]
+    counters = call(daemon, "status")["counters"]
+    assert {key: counters[key] for key in ("images", "faces", "named", "bad_image", "no_face")} == {
+        "images": 3,
+        "faces": 1,
+        "named": 1,
+        "bad_image": 1,
+        "no_face": 1,
+    }
+    assert "images=3 persons=3 faces=1 " in daemon.log()
+    (line,) = [line for line in daemon.log().splitlines() if " detect_faces " in line]
+    assert {"named=1", "bad_image=1", "no_face=1"} <= set(line.split())
+    (why,) = [line for line in daemon.log().splitlines() if "cannot read an image" in line]
+    assert f"{folder / 'broken.jpg'}: must be" in why
     assert "Obama" not in daemon.log(), "no names in the log"
 
 
