@@ -2,6 +2,7 @@
 
     FaceDetError                  exit 70
     |-- ConfigError               78  config.json or the environment is wrong; every fault is listed
+    |   `-- OtherDataset              the daemon at zerorpcPipe serves other photos than datasetPath
     |-- DataError                 65  the input is wrong
     |   |-- BadRequest                a malformed call
     |   |-- BadImage                  a picture that cannot be read
@@ -46,6 +47,10 @@ class ConfigError(FaceDetError):
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(self.faults))
+
+
+class OtherDataset(ConfigError):
+    """The daemon at zerorpcPipe serves other photos than datasetPath; nothing was changed."""
 
 
 class DataError(FaceDetError):

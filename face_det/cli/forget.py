@@ -11,23 +11,25 @@ from typing import Any
 
 import click
 
+from face_det.cli.changes import ChangePlace, find_change_place
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client
 from face_det.config import Config
-from face_det.errors import DataError, FaceDetError, Unreachable
+from face_det.errors import DataError, FaceDetError
 from face_det.gallery import evaluation_cache_path
 from face_det.rpc import command_caller
 from face_det.service import open_audit_log
 from face_det.storage import report_write_errors
 
-PROBE_S, TIMEOUT_S = 10.0, 600.0
-"""Seconds for a daemon to respond, and for it to forget, which includes retraining on everybody else."""
+TIMEOUT_S = 600.0
+"""Seconds for a daemon to forget, which includes retraining on everybody else."""
 
 Forget = Callable[[str], dict[str, Any]]
 
 
 @click.command(
     help="Remove people's photos and everything learnt from them, for good. A running daemon does it and "
-    "stops recognising them at once; without one, the files are changed directly."
+    "stops recognising them at once; without one, the files are changed directly. The daemon must serve the "
+    "photos in datasetPath, unless --remote names it."
 )
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -45,10 +47,11 @@ def command(
 ) -> None:
     """Run the command."""
     config = config_source.load()
-    _confirm(names, yes)
+    place = find_change_place(config, remote, keys)
+    _confirm(names, place, yes)
     done: list[dict[str, Any]] = []
     failed: list[FaceDetError] = []
-    with _forgetter(config, remote, keys) as (forget, place):
+    with _forgetter(config, place, remote, keys) as forget:
         for name in dict.fromkeys(names):
             try:
                 done.append(forget(name))
@@ -58,7 +61,7 @@ def command(
     if done:
         _forget_measurements()
     if as_json:
-        click.echo(json.dumps({"by": place, "forgotten": done}, indent=2))
+        click.echo(json.dumps({"by": str(place), "dataset": place.dataset, "forgotten": done}, indent=2))
     else:
         for one in done:
             what = f"{_plural(one['images'], 'photo')} and {_plural(one['encodings'], 'encoding')}"
@@ -79,28 +82,30 @@ def _plural(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _confirm(names: Sequence[str], yes: bool) -> None:
+def _confirm(names: Sequence[str], place: ChangePlace, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for confirmation; add --yes")
-    click.confirm(f"Remove {', '.join(names)} for good, including the photos?", abort=True, err=True)
+    question = f"Remove {', '.join(names)} for good, including the photos ({place})?"
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C, or the end of the input
+        click.echo("\nface-det: interrupted; nothing was changed", err=True)
+        raise click.exceptions.Exit(130) from None
+    if not agreed:
+        click.echo("face-det: nothing was changed", err=True)
+        raise click.exceptions.Exit(1)
 
 
 @contextlib.contextmanager
-def _forgetter(config: Config, remote: str | None, keys: Path | None) -> Iterator[tuple[Forget, str]]:
-    """Yield the function that forgets, and a description of where it does so."""
-    place = remote or config.zerorpc_pipe
-    try:
-        with make_client(config, PROBE_S, endpoint=remote, keys=keys) as client:
-            client.status()
-    except Unreachable:
-        if remote is not None:
-            raise
-        yield _in_files(config), f"in the files, since no daemon answers at {place}"
+def _forgetter(config: Config, place: ChangePlace, remote: str | None, keys: Path | None) -> Iterator[Forget]:
+    """Yield the function that forgets at `place`."""
+    if place.status is None:
+        yield _in_files(config)
         return
     with make_client(config, TIMEOUT_S, endpoint=remote, keys=keys) as client:
-        yield client.forget, f"by the daemon at {place}"
+        yield client.forget
 
 
 def _in_files(config: Config) -> Forget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -216,6 +217,7 @@ class Service:
             "embedder": configurable_embedder(recognizer.engine.options.embedder),
             "runtime": recognizer.engine.runtime,
             "isolation": recognizer.engine.isolation(),
+            "dataset": os.path.realpath(self._enroller.paths.dataset),
             "counters": counters,
         }
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from doomed_engine import FACE, picture
 
 from face_det.cli.forget import command
-from face_det.errors import UnknownPerson, Unreachable
+from face_det.errors import OtherDataset, UnknownPerson, Unreachable
 from face_det.gallery.encoding_cache import evaluation_cache_path
 from face_det.gallery.gallery import Gallery
 from face_det.service.audit import AuditLog
@@ -107,7 +107,10 @@ def test_somebody_is_asked(family: Path, answer: bytes, there: bool) -> None:
     os.close(ours)
     os.close(theirs)
     assert b"Remove p0 for good" in said
-    assert process.returncode == (130 if there else 0)
+    assert f"photos: {family}/dataset".encode() in said
+    assert process.returncode == (1 if there else 0)
+    assert (b"face-det: nothing was changed" in said) == there
+    assert b"kept" not in said
     assert (family / "dataset/p0").is_dir() == there
 
 
@@ -129,3 +132,35 @@ def test_by_the_daemon(launch, call, folder) -> None:
     assert [one["name"] for one in call(daemon, "people")] == ["Bob"]
     gone = forget("Ann", "--yes", "--remote", daemon.endpoint)
     assert isinstance(gone.exception, UnknownPerson)
+
+
+def test_a_daemon_of_another_folder_changes_nothing(launch, call, folder, family: Path) -> None:
+    """Two folders with a p0 each, and one socket: neither loses a photo, and the message names both."""
+    daemon = launch(command=DOOMED, **SETTINGS)
+    assert call(daemon, "add_face", "p0", str(picture(folder, FACE, 1)))["images"] == 1
+    theirs = daemon.folder / "dataset"
+    assert call(daemon, "status")["dataset"] == str(theirs.resolve())
+    settings = json.loads(Path("config.json").read_text())["faceDetServer"]
+    settings["zerorpcPipe"] = daemon.endpoint
+    Path("config.json").write_text(json.dumps({"faceDetServer": settings}))
+    done = forget("p0", "--yes")
+    assert isinstance(done.exception, OtherDataset)
+    assert done.exception.exit_code == 78
+    for part in (str(theirs), str(family / "dataset"), "nothing was changed", f"--remote {daemon.endpoint}"):
+        assert part in str(done.exception)
+    assert len([*theirs.glob("p0/*")]) == 1
+    assert len([*family.glob("dataset/p0/*")]) == 2
+    meant = forget("p0", "--yes", "--remote", daemon.endpoint)
+    assert meant.exit_code == 0
+    assert str(theirs) in meant.stdout
+    assert not [*theirs.glob("p0/*")]
+    assert len([*family.glob("dataset/p0/*")]) == 2
+
+
+def test_the_same_folder_by_a_link(launch, call, folder, tmp_path: Path) -> None:
+    """Two paths to one folder of photos are one dataset."""
+    daemon = launch(command=DOOMED, **SETTINGS)
+    assert call(daemon, "add_face", "Ann", str(picture(folder, FACE, 1)))["images"] == 1
+    (tmp_path / "link").symlink_to(daemon.folder)
+    done = forget("Ann", "--yes", "--config", str(tmp_path / "link/config.json"))
+    assert done.exit_code == 0, done.exception
