@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -17,14 +17,17 @@ from face_det.embedders import DLIB_AND_SFACE, configurable_embedder, embedder_f
 from face_det.engine import build_engine
 from face_det.enrolment import (
     ModelFiles,
+    WrittenModels,
     choose_model_files,
     describe_model_files,
+    explain_recipe,
     fit_stand_in,
     has_gallery_changed,
     lock_if_writable,
+    recipe_as_json,
     write_models,
 )
-from face_det.errors import BadEncodings
+from face_det.errors import BadEncodings, ModelMismatch
 from face_det.evaluation import draw_held_out_confusion, training_as_json, training_as_text
 from face_det.gallery import EncodingCache, Gallery, encoding_cache_path
 from face_det.recognition import AUTO_EMBEDDER, DecisionRule
@@ -79,15 +82,15 @@ def command(
     as_json: bool,
 ) -> None:
     """Run `face-det train`."""
-    config = config_source.load()
-    source = encodings or config.encodings_path
-    kinds = [kind for kind in CLASSIFIERS if not chosen or ALL in chosen or kind in chosen]
-    gallery = _load_gallery(source)
-    files = choose_model_files(
-        config.model_path, config.label_path, output, config.classifier, some_kinds=bool(chosen)
-    )
-    jobs = jobs or len(os.sched_getaffinity(0))
     try:
+        config = config_source.load()
+        source = encodings or config.encodings_path
+        kinds = [kind for kind in CLASSIFIERS if not chosen or ALL in chosen or kind in chosen]
+        gallery = _load_gallery(source)
+        files = choose_model_files(
+            config.model_path, config.label_path, output, config.classifier, kinds if chosen else ()
+        )
+        jobs = jobs or len(os.sched_getaffinity(0))
         with progress.show_progress() as on_progress:
             trained_on = _add_masked_copies(gallery, config, source, jobs, on_progress) if masked else gallery
             result = train_classifiers(
@@ -99,23 +102,45 @@ def command(
                 thorough=not quick,
                 on_progress=on_progress,
             )
+        pictures = _draw_confusions(result)
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; the classifiers are unchanged", err=True)
         context.exit(130)
+    written, remarks = _write(config, source, gallery, result, files, pictures, asked=bool(chosen))
+    used = configurable_embedder(embedder_from_fingerprint(result.models[0].card.fingerprint))
+    unfit = _remark_on_embedder(used, config.embedder) if files.choice is not None else []
+    remarks += unfit
+    if masked:
+        remarks += describe_masked_copies(len(trained_on.names) - len(gallery.names), source, used)
+    rule = DecisionRule(config.min_proba, config.decision)
+    _print_report(result, rule, used, files, written, remarks, as_json)
+    if unfit:
+        raise ModelMismatch(f"{files.in_use}: was written, but this configuration cannot use it: {unfit[0]}")
+
+
+def _write(
+    config: Config,
+    source: Path,
+    gallery: Gallery,
+    result: TrainingResult,
+    files: ModelFiles,
+    pictures: Mapping[str, bytes],
+    *,
+    asked: bool,
+) -> tuple[WrittenModels, list[str]]:
+    """Write what was trained, with a line in the audit log; return that, and remarks about the files."""
     audit_log = open_audit_log(config.audit_path, source)
     with audit_log.recorded(command_caller(), "train"), lock_if_writable(source):
         changed = has_gallery_changed(gallery, source)
-        in_use = None if output or chosen else config.model_path
-        stand_in = fit_stand_in(result, gallery, files.classifiers, in_use, config.false_accept_rate)
-        written = write_models(result, files, stand_in, _draw_confusions(result, files))
-    remarks = list(describe_model_files(result, files, stand_in, None if output else config.model_path))
-    used = configurable_embedder(embedder_from_fingerprint(result.models[0].card.fingerprint))
-    remarks += _remark_on_embedder(used, config.embedder) if output is None else []
-    if masked:
-        remarks += describe_masked_copies(len(trained_on.names) - len(gallery.names), source, used)
+        kind = None if files.choice is None else files.choice.recipe
+        stand_in = fit_stand_in(
+            result, gallery, kind, asked=asked, false_accept_rate=config.false_accept_rate
+        )
+        written = write_models(result, files, stand_in, pictures)
+    remarks = list(describe_model_files(result, files, written))
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to include that")
-    _print_report(result, DecisionRule(config.min_proba, config.decision), used, written, remarks, as_json)
+    return written, remarks
 
 
 def _load_gallery(source: Path) -> Gallery:
@@ -147,12 +172,12 @@ def _add_masked_copies(
         )
 
 
-def _draw_confusions(result: TrainingResult, files: ModelFiles) -> dict[str, bytes]:
-    """Draw the confusion matrix of each kind that is written and was judged."""
+def _draw_confusions(result: TrainingResult) -> dict[str, bytes]:
+    """Draw the confusion matrix of each kind that was judged."""
     return {
         one.kind: draw_held_out_confusion(one.held_out, one.kind)
         for one in result.trained
-        if one.held_out is not None and one.kind in files.classifiers
+        if one.held_out is not None
     }
 
 
@@ -160,14 +185,26 @@ def _print_report(
     result: TrainingResult,
     rule: DecisionRule,
     embedder: str,
-    files: Sequence[Path],
+    files: ModelFiles,
+    written: WrittenModels,
     remarks: Sequence[str],
     as_json: bool,
 ) -> None:
+    model = written.in_use
     if as_json:
-        report = training_as_json(result, rule)
-        more = {"embedder": embedder, "files": [str(path) for path in files], "remarks": [*remarks]}
-        click.echo(json.dumps({**report, **more}, indent=2))
-    else:
-        lines = [f"trained on encodings of {embedder}", *(f"written: {path}" for path in files), *remarks]
-        click.echo("\n".join([training_as_text(result, rule), *lines]))
+        in_use = None
+        if model is not None:
+            in_use = {"file": str(files.in_use), "classifier": model.card.kind, **recipe_as_json(model.card)}
+        more = {
+            "embedder": embedder,
+            "files": [str(path) for path in written.files],
+            "kept": [str(path) for path in written.copies],
+            "inUse": in_use,
+            "remarks": [*remarks],
+        }
+        click.echo(json.dumps({**training_as_json(result, rule), **more}, indent=2))
+        return
+    lines = [f"trained on encodings of {embedder}", *(f"written: {path}" for path in written.files)]
+    if model is not None:
+        lines.append(f"in use: {files.in_use}: {explain_recipe(model.card)}")
+    click.echo("\n".join([training_as_text(result, rule), *lines, *remarks]))

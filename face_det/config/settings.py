@@ -75,7 +75,11 @@ class Config(BaseModel):
         populate_by_name=True,
     )
 
-    model_path: Path = _path("./svm_face_recognizer.pickle", "The classifier file.")
+    model_path: Path = _path(
+        "./svm_face_recognizer.pickle",
+        "The classifier file. If it has the name of one kind and another kind is in use, that one is beside "
+        "it under its own name, such as template_face_recognizer.pickle, and the labels say so.",
+    )
     label_path: Path = _path("./face_labels.pickle", "The label encoder that goes with modelPath.")
     encodings_path: Path = _path(
         "./encodings.pickle", 'The encodings file: `{"encodings": [128-d arrays], "names": [str]}`.'
@@ -117,8 +121,8 @@ class Config(BaseModel):
     )
     classifier: str = _choice(
         "auto",
-        "The classifier that the daemon trains. `auto` keeps the kind in the model file, or uses "
-        "`template` if there is none.",
+        "The classifier that the daemon trains. `auto` keeps the kind in use, or uses `template` if there is "
+        "none.",
     )
     decision: str = _choice(
         "auto",

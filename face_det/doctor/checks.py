@@ -236,7 +236,7 @@ def _written_folders(config: Config) -> Mapping[str, Path]:
 def check_model_files(config: Config, fingerprint: str | None) -> Iterator[CheckResult]:
     """Check that encodings and model load, and that they match each other and the network's fingerprint."""
     from face_det.gallery import Gallery
-    from face_det.recognition import choose_recognition_embedder, load_model
+    from face_det.recognition import choose_recognition_embedder, load_model_in_use
 
     train = "put photos in the dataset, then: face-det encode, face-det train"
     try:
@@ -254,8 +254,8 @@ def check_model_files(config: Config, fingerprint: str | None) -> Iterator[Check
             "encodings", CheckState.NOT_OK, str(error), "face-det encode recreates it from the dataset"
         )
     try:
-        found = load_model(config.model_path, config.label_path)
-        choose_recognition_embedder(config.embedder, found, config.model_path)
+        found = load_model_in_use(config.model_path, config.label_path)
+        choose_recognition_embedder(config.embedder, found, found.place)
         if fingerprint is not None:
             found.require_fingerprint(fingerprint)
     except ModelMissing as error:
@@ -264,5 +264,5 @@ def check_model_files(config: Config, fingerprint: str | None) -> Iterator[Check
         yield CheckResult("model", CheckState.NOT_OK, str(error), "face-det train recreates model and labels")
     else:
         when = f", trained {found.card.trained_at}" if found.card.trained_at else ""
-        text = f"{config.model_path}: {found.card.kind} of {len(found.labels)} classes{when}"
+        text = f"{found.place}: {found.card.kind} of {len(found.labels)} classes{when}"
         yield CheckResult("model", CheckState.OK, text)

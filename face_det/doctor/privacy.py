@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from face_det.classifiers import CLASSIFIERS
 from face_det.config import Config
 from face_det.doctor.checks import CheckResult, CheckState
 from face_det.gallery import encoding_cache_path, facts_path
@@ -17,11 +18,13 @@ _WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 def check_permissions(config: Config) -> Iterator[CheckResult]:
     """Check for files more open than 0600, a dataset more open than 0700, and folders others may write to."""
+    from face_det.recognition import choose_model_path  # only now: it imports scikit-learn
+
     encodings = config.encodings_path
     log = config.audit_path or default_audit_path(encodings)
     files = [
         encodings,
-        config.model_path,
+        *sorted({config.model_path, *(choose_model_path(config.model_path, kind) for kind in CLASSIFIERS)}),
         config.label_path,
         encoding_cache_path(encodings),
         facts_path(encodings),

@@ -1,11 +1,14 @@
 from .encodings_update import update_encodings as update_encodings
 from .enroller import Enroller as Enroller
+from .recipe_choice import explain_recipe as explain_recipe
+from .recipe_choice import recipe_as_json as recipe_as_json
 from .results import ModelOptions as ModelOptions
 from .results import Paths as Paths
 from .results import retraining_as_json as retraining_as_json
 from .safeguards import require_model as require_model
 from .stand_in import fit_stand_in as fit_stand_in
 from .training_outputs import ModelFiles as ModelFiles
+from .training_outputs import WrittenModels as WrittenModels
 from .training_outputs import choose_model_files as choose_model_files
 from .training_outputs import describe_model_files as describe_model_files
 from .training_outputs import has_gallery_changed as has_gallery_changed

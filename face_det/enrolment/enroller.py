@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -20,6 +21,8 @@ from face_det.embedders import (
 from face_det.engine import Engines, FaceEngine
 from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
+from face_det.enrolment.model_change import add_backups, dump_model_in_use, model_file_candidates
+from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
 from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult
 from face_det.errors import BadRequest, ModelMissing, TooFewPeople, UnknownPerson
 from face_det.gallery import (
@@ -38,16 +41,15 @@ from face_det.recognition import (
     Model,
     Recognizer,
     choose_enrolment_embedder,
+    choose_model_path,
     choose_recognition_embedder,
-    dump_model,
-    load_model,
+    load_model_in_use,
 )
 from face_det.storage import lock_for_update, replace_files
-from face_det.training import TEMPLATE_RECIPE, choose_training_embedder, refit_model, train_classifiers
+from face_det.training import choose_training_embedder, refit_model, train_classifiers
 from face_det.types import Rgb
 
-FIRST_CLASSIFIER = TEMPLATE_RECIPE
-"""The classifier to train if there is no model yet."""
+log = logging.getLogger(__name__)
 
 
 class Enroller:
@@ -159,20 +161,22 @@ class Enroller:
         with lock_for_update(self.paths.encodings):
             report = self._encode_dataset(chosen, on_progress)
             people, paths = report.gallery.people, self.paths
-            known = _known_labels(retrain.load_model_if_usable(self.model))
+            current = retrain.load_model_if_usable(self.model)
+            known = _known_labels(current)
             safeguards.require_most_people(
                 paths.dataset, people, paths.encodings, known, everybody=lose_nobody
             )
+            choice = self._choose_recipe(kind, current)
             result = train_classifiers(
                 report.gallery,
-                [self._choose_kind(kind)],
+                [choice.recipe],
                 embedder=chosen,
                 false_accept_rate=self._options.false_accept_rate,
                 jobs=1,
                 thorough=thorough,
                 on_progress=on_progress,
             )
-            recognizer = self._make_recognizer(result.models[0])
+            recognizer = self._make_recognizer(self._placed(result.models[0], choice, current))
             self._write(report.gallery, recognizer.model)
         return RetrainResult(recognizer, report, result)
 
@@ -211,17 +215,19 @@ class Enroller:
             )
         return report
 
-    def _choose_kind(self, kind: str | None) -> str:
-        if kind is not None and kind != AUTO_EMBEDDER:
-            return kind
-        if self._options.kind != AUTO_EMBEDDER:
-            return self._options.kind
-        return _classifier_kind(retrain.load_model_if_usable(self.model))
+    def _choose_recipe(self, kind: str | None, current: Model | None) -> RecipeChoice:
+        asked = [] if kind in (None, AUTO_EMBEDDER) else [str(kind)]
+        return choose_recipe(self._options.kind, current, asked)
+
+    def _placed(self, model: Model, choice: RecipeChoice, before: Model | None) -> Model:
+        """Note in the model who wanted it, and where it is going to be."""
+        place = str(choose_model_path(self.paths.model, model.recipe))
+        return replace(record_choice(model, choice, before), place=place)
 
     def model(self) -> Model | None:
         """Return the model on disk, or None if there is no model file; raise ModelError if it is unfit."""
         try:
-            return load_model(self.paths.model, self.paths.labels)
+            return load_model_in_use(self.paths.model, self.paths.labels)
         except ModelMissing:
             if self.paths.model.exists():
                 # A model without labels is damage, not a fresh start.
@@ -251,34 +257,40 @@ class Enroller:
         return engine.with_options(replace(engine.options, focus_threshold=0.0))
 
     def _save(
-        self, gallery: Gallery, current: Model | None, embedder: str, stale: Iterable[Path] = ()
+        self, gallery: Gallery, current: Model | None, embedder: str, stale: Iterable[Path] | None = None
     ) -> Recognizer:
-        model = None
-        if gallery.names:
-            model = refit_model(
-                current,
-                gallery,
-                kind=self._options.kind if self._options.kind != AUTO_EMBEDDER else _classifier_kind(current),
-                embedder=embedder,
-                false_accept_rate=self._options.false_accept_rate,
-            )
+        choice = self._choose_recipe(None, current)
+        model = refit_model(
+            current,
+            gallery,
+            kind=choice.recipe,
+            embedder=embedder,
+            false_accept_rate=self._options.false_accept_rate,
+        )
+        if model is not None:
+            model = self._placed(model, choice, current)
         recognizer = self._make_recognizer(model)
         self._write(gallery, model, stale)
         return recognizer
 
-    def _write(self, gallery: Gallery, model: Model | None, stale: Iterable[Path] = ()) -> None:
-        """Write all files or none, and delete the stale ones."""
-        files: dict[Path, bytes | None] = dict.fromkeys(stale)
-        files[self.paths.encodings] = gallery.dumps()
-        classifier, labels = (None, None) if model is None else dump_model(model)
-        files[self.paths.model] = classifier
-        files[self.paths.labels] = labels
+    def _write(self, gallery: Gallery, model: Model | None, stale: Iterable[Path] | None = None) -> None:
+        """Write all files or none, and delete the stale ones.
+
+        The original's files that are replaced are kept as copies, unless somebody is being forgotten, whom
+        they may name (`stale` is not None).
+        """
+        paths = self.paths
+        files: dict[Path, bytes | None] = dict.fromkeys(stale or ())
+        files[paths.encodings] = gallery.dumps()
+        if model is None:
+            files |= {paths.model: None, paths.labels: None}
+        else:
+            files |= dump_model_in_use(model, paths.model, paths.labels)
+        if stale is None:
+            files, copies = add_backups(files, model_file_candidates(paths.model), paths.labels)
+            for path in copies:
+                log.warning("%s: a copy of the original program's file, which was replaced", path)
         replace_files(files)
-
-
-def _classifier_kind(current: Model | None) -> str:
-    """Return the classifier kind of the current model, or of a first one."""
-    return FIRST_CLASSIFIER if current is None else current.recipe
 
 
 def _known_labels(current: Model | None) -> set[str]:

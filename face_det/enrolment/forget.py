@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
+from face_det.enrolment.model_change import BACKUP_SUFFIX, model_file_candidates
 from face_det.enrolment.results import Paths
 from face_det.errors import CannotWrite, DataError
 from face_det.gallery import (
@@ -24,18 +25,19 @@ log = logging.getLogger(__name__)
 
 DEFAULT_LABELS_NAME = "face_labels.pickle"
 """The name of the labels file that `face-det train --output` writes."""
-_COPY_MARKS = ("~", ".bak", ".old", ".orig", ".save", ".backup", ".copy", ".tmp", ".swp")
+_COPY_MARKS = ("~", ".bak", ".old", ".orig", ".save", ".backup", ".copy", ".tmp", ".swp", BACKUP_SUFFIX)
 """Marks in the names of copies that editors or people make of our files: encodings.pickle.bak,
 encodings.pickle.bak2, encodings.pickle-2026-01-31.old."""
 
 
 def find_other_models(paths: Paths) -> Iterator[Path]:
-    """Yield what `face-det train` left beside the model: other classifiers, labels and pictures, which
-    name everybody."""
-    names = [f"{kind}{end}" for kind in CLASSIFIERS for end in ("_face_recognizer.pickle", "-cm.png")]
-    for name in (*names, DEFAULT_LABELS_NAME):
-        path = paths.model.parent / name
-        if path not in (paths.model, paths.labels, paths.encodings) and path.exists():
+    """Yield the classifiers, labels and pictures in the model's folder, which name everybody.
+
+    The model in use is among them: it is about to be replaced.
+    """
+    names = [*(f"{kind}-cm.png" for kind in CLASSIFIERS), DEFAULT_LABELS_NAME]
+    for path in (*model_file_candidates(paths.model), *(paths.model.parent / name for name in names)):
+        if path not in (paths.labels, paths.encodings) and path.exists():
             yield path
 
 
@@ -73,8 +75,8 @@ def remove_person_photos(paths: Paths, name: str) -> int:
 
 def _find_copies(paths: Paths) -> Iterator[Path]:
     """Yield copies that somebody made of our files in the same folders; they may name anybody."""
-    files = [paths.encodings, paths.model, paths.labels, paths.cache]
-    files.append(facts_path(paths.encodings))
+    files = [paths.encodings, *model_file_candidates(paths.model), paths.labels, paths.cache]
+    files += [facts_path(paths.encodings), paths.model.parent / DEFAULT_LABELS_NAME]
     for folder in sorted({path.parent for path in files}):
         names = [path.name for path in files if path.parent == folder]
         for path in sorted(folder.iterdir()):

@@ -3,60 +3,101 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
-from face_det.enrolment.enroller import FIRST_CLASSIFIER
 from face_det.enrolment.forget import DEFAULT_LABELS_NAME
+from face_det.enrolment.model_change import (
+    BACKUP_SUFFIX,
+    add_backups,
+    dump_model_in_use,
+    model_file_candidates,
+)
+from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
+from face_det.enrolment.retrain import load_model_if_usable
 from face_det.enrolment.stand_in import photos_needed
-from face_det.errors import Busy, CannotWrite, FaceDetError
+from face_det.errors import Busy, CannotWrite, ConfigError, FaceDetError
 from face_det.gallery import Gallery
-from face_det.recognition import Model, dump_model, load_model
+from face_det.recognition import (
+    Model,
+    choose_model_path,
+    dump_model,
+    kind_file_name,
+    load_model,
+    load_model_in_use,
+)
 from face_det.storage import lock_for_update, make_folder, replace_files, report_write_errors
 from face_det.training import NEAREST_RECIPE, TrainingResult
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where the classifier of each kind is written, and where the labels are."""
+    """Where the classifier of each kind is written, and where the labels are.
+
+    `model_path` is modelPath, and `choice` the kind of the model in use; both are None if the training writes
+    to a folder that is not in use. `present` is the model that was in use before.
+    """
 
     classifiers: Mapping[str, Path]
     labels: Path
+    model_path: Path | None = None
+    choice: RecipeChoice | None = None
+    present: Model | None = None
+
+    @property
+    def in_use(self) -> Path | None:
+        """The file that will hold the model in use."""
+        return None if self.choice is None else self.classifiers[self.choice.recipe]
 
 
 def choose_model_files(
-    model_path: Path, label_path: Path, output: Path | None, configured: str, *, some_kinds: bool
+    model_path: Path, label_path: Path, output: Path | None, configured: str, asked: Sequence[str]
 ) -> ModelFiles:
     """Choose the file of each kind of classifier, and create their folders.
 
-    `configured` is the kind that the daemon trains, or "auto" for that of the model at `model_path`. That
-    kind is written to `model_path`. If some kinds were asked for by name (`some_kinds`) and `model_path` has
-    the name of a kind, it belongs to that kind instead. A kind whose own file name is taken by `model_path`
-    has no file then. With an `output` folder, everything is written there under the kinds' names.
+    `configured` is the classifier in the configuration, and `asked` the kinds asked for by name; see
+    choose_recipe. The model in use goes to `model_path`, or beside it where that has the name of another
+    kind; the others go beside it, under their own names. With an `output` folder, everything is written there
+    under the kinds' names.
 
-    Raises CannotWrite if a folder cannot be created.
+    Raises ConfigError if the `output` folder holds only one of the model in use and its labels, and
+    CannotWrite if a folder cannot be created.
     """
     folder = output or model_path.parent
-    classifiers = {kind: folder / f"{kind}_face_recognizer.pickle" for kind in CLASSIFIERS}
-    if output is None and not (some_kinds and model_path in classifiers.values()):
-        classifiers = {kind: path for kind, path in classifiers.items() if path != model_path}
-        classifiers[_kind_in_use(model_path, label_path, configured)] = model_path
+    classifiers = {kind: folder / kind_file_name(kind) for kind in CLASSIFIERS}
     labels = label_path if output is None else output / DEFAULT_LABELS_NAME
+    if output is None or _is_in_use(output, labels, model_path, label_path):
+        present = load_model_if_usable(lambda: load_model_in_use(model_path, label_path))
+        choice = choose_recipe(configured, present, asked, model_path)
+        classifiers[choice.recipe] = choose_model_path(model_path, choice.recipe)
+        files = ModelFiles(classifiers, label_path, model_path, choice, present)
+    else:
+        files = ModelFiles(classifiers, labels)
     for parent in {folder, labels.parent}:
         with report_write_errors(parent, "it must be a writable folder"):
             make_folder(parent)
-    return ModelFiles(classifiers, labels)
+    return files
 
 
-def _kind_in_use(model_path: Path, label_path: Path, configured: str) -> str:
-    if configured in CLASSIFIERS:
-        return configured
-    try:
-        return load_model(model_path, label_path).recipe
-    except FaceDetError:
-        return FIRST_CLASSIFIER
+def _is_in_use(output: Path, labels: Path, model_path: Path, label_path: Path) -> bool:
+    """Return True if `output` is the folder of the model in use and of its labels."""
+    holds_model = os.path.realpath(output) == os.path.realpath(model_path.parent)
+    holds_labels = os.path.realpath(labels) == os.path.realpath(label_path)
+    if holds_model and holds_labels:
+        return True
+    touched = holds_model and any(path.exists() for path in model_file_candidates(model_path))
+    if holds_labels or touched:
+        held = f"the labels in use, {label_path}" if holds_labels else f"the model in use, {model_path}"
+        raise ConfigError(
+            [
+                f"--output {output}: must be a folder of its own, but holds {held}, and would part model and "
+                "labels; leave --output away to replace both"
+            ]
+        )
+    return False
 
 
 @contextlib.contextmanager
@@ -81,58 +122,59 @@ def has_gallery_changed(trained: Gallery, encodings: Path) -> bool:
     return now.dumps() != trained.dumps()
 
 
-def write_models(
-    result: TrainingResult,
-    files: ModelFiles,
-    stand_in: tuple[Path, Model] | None,
-    pictures: Mapping[str, bytes],
-) -> list[Path]:
-    """Write the trained models, all of them or none, and return the files written.
+@dataclass(frozen=True)
+class WrittenModels:
+    """The files written, the copies of the original program's files among them, and the model in use."""
 
-    `pictures` holds the confusion matrix (PNG) of each kind that was judged. The old picture of a kind that
-    was not is deleted.
+    files: tuple[Path, ...]
+    copies: tuple[Path, ...]
+    in_use: Model | None
+
+
+def write_models(
+    result: TrainingResult, files: ModelFiles, stand_in: Model | None, pictures: Mapping[str, bytes]
+) -> WrittenModels:
+    """Write the trained models, all of them or none.
+
+    `stand_in` is the model in use where its kind was not trained. `pictures` holds the confusion matrix (PNG)
+    of each kind that was judged. The old picture of a kind that was not is deleted.
     """
     contents: dict[Path, bytes | None] = {}
-    for trained in (one for one in result.trained if one.kind in files.classifiers):
+    in_use = stand_in
+    for trained in result.trained:
         path = files.classifiers[trained.kind]
         contents[path], contents[files.labels] = dump_model(trained.model)
         contents[path.with_name(f"{trained.kind}-cm.png")] = pictures.get(trained.kind)
-    if stand_in is not None:
-        contents[stand_in[0]], contents[files.labels] = dump_model(stand_in[1])
+        if files.choice is not None and trained.kind == files.choice.recipe and stand_in is None:
+            in_use = trained.model
+    if in_use is not None and files.choice is not None and files.model_path is not None:
+        in_use = record_choice(in_use, files.choice, files.present)
+        contents |= dump_model_in_use(in_use, files.model_path, files.labels)
+    candidates = {*files.classifiers.values(), *([] if files.model_path is None else [files.model_path])}
+    contents, copies = add_backups(contents, sorted(candidates), files.labels)
     replace_files(contents)
-    return [path for path, content in contents.items() if content is not None]
+    written = tuple(path for path, content in contents.items() if content is not None)
+    return WrittenModels(tuple(path for path in written if path not in copies), tuple(copies), in_use)
 
 
-def describe_model_files(
-    result: TrainingResult, files: ModelFiles, stand_in: tuple[Path, Model] | None, in_use: Path | None
-) -> Iterator[str]:
-    """Say which classifiers were not written, which files are stale, and whether the daemon's is among them.
-
-    `in_use` is the daemon's model file, or None if the training wrote to another folder.
-    """
-    written = {
-        one.kind: files.classifiers[one.kind] for one in result.trained if one.kind in files.classifiers
-    }
-    for kind in (one.kind for one in result.trained if one.kind not in files.classifiers):
+def describe_model_files(result: TrainingResult, files: ModelFiles, written: WrittenModels) -> Iterator[str]:
+    """Say whether a stand-in is in use, which files are stale, and how to go back to the original's."""
+    model = written.in_use
+    if model is not None and model.card.kind != model.recipe:
         yield (
-            f"{kind}: not written, because its file is modelPath; to write it there, "
-            f"run face-det train -c {kind}"
-        )
-    if stand_in is not None:
-        path, model = stand_in
-        written[model.recipe] = path
-        yield (
-            f"{path}: holds {NEAREST_RECIPE} for now, which knows somebody from the first photo on; "
+            f"{files.in_use}: holds {NEAREST_RECIPE} for now, which knows somebody from the first photo on; "
             f"{model.recipe} takes its place once everybody has {photos_needed(model.recipe)} photos, "
             f"or with --classifier {model.recipe}"
         )
-    for path in (path for kind, path in files.classifiers.items() if kind not in written and path.exists()):
+    for copy in written.copies:
+        yield (
+            f"kept: {copy}: the original program's file, which cannot read the new one; to go back: "
+            f"mv '{copy}' '{str(copy).removesuffix(BACKUP_SUFFIX)}'"
+        )
+    for path in (path for path in files.classifiers.values() if path not in written.files and path.exists()):
         try:
             load_model(path, files.labels)
         except FaceDetError as error:
             yield f"stale: {error}, or delete it"
         else:
             yield f"left as it was: {path}"
-    if in_use is not None and in_use not in written.values():
-        others = " or ".join(str(path) for path in written.values())
-        yield f"modelPath, {in_use}, was not trained: to use what was, set it to {others} in config.json"

@@ -4,6 +4,10 @@ from .embedder_choice import AUTO_EMBEDDER as AUTO_EMBEDDER
 from .embedder_choice import choose_enrolment_embedder as choose_enrolment_embedder
 from .embedder_choice import choose_recognition_embedder as choose_recognition_embedder
 from .file_watcher import ModelWatcher as ModelWatcher
+from .in_use import choose_model_path as choose_model_path
+from .in_use import kind_file_name as kind_file_name
+from .in_use import load_model_in_use as load_model_in_use
+from .in_use import named_kind as named_kind
 from .library_versions import installed_versions as installed_versions
 from .model import ORIGINAL_KIND as ORIGINAL_KIND
 from .model import TRAIN_ADVICE as TRAIN_ADVICE
@@ -11,6 +15,7 @@ from .model import Model as Model
 from .model import ModelCard as ModelCard
 from .model_file import assemble_model as assemble_model
 from .model_file import dump_model as dump_model
+from .model_file import is_our_model as is_our_model
 from .model_file import load_model as load_model
 from .recognizer import Recognizer as Recognizer
 from .verifier import Verifier as Verifier

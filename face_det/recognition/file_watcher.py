@@ -9,8 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 from face_det.errors import FaceDetError, ModelMissing
+from face_det.recognition.in_use import load_model_in_use
 from face_det.recognition.model import Model
-from face_det.recognition.model_file import load_model
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +39,19 @@ class ModelWatcher:
     def __init__(self, model_path: Path, label_path: Path) -> None:
         self._paths = (model_path, label_path)
         self._lock = threading.Lock()
+        self._in_use = model_path
         self._seen: tuple[object, ...] = ()
         self._status = ModelFileStatus(ModelFileState.IN_USE)
 
     def compare(self, current: Model | None) -> ModelFileStatus:
         """Compare the files with the model in use; cheap while the files do not change."""
         with self._lock:
-            seen = (None if current is None else current.fingerprint, *map(_file_signature, self._paths))
+            files = (*self._paths, self._in_use)
+            seen = (None if current is None else current.fingerprint, *map(_file_signature, files))
             if seen != self._seen:
                 status = self._read(current)
+                if self._in_use != files[-1]:
+                    seen = ()  # the next call looks at the file in use as well
                 if status.text and status != self._status:
                     log.warning("%s", status.text)
                 self._seen, self._status = seen, status
@@ -56,7 +60,7 @@ class ModelWatcher:
     def _read(self, current: Model | None) -> ModelFileStatus:
         path = self._paths[0]
         try:
-            on_disk = load_model(*self._paths)
+            on_disk = load_model_in_use(*self._paths)
         except ModelMissing:
             if current is None:
                 return ModelFileStatus(ModelFileState.NONE)
@@ -65,6 +69,7 @@ class ModelWatcher:
             )
         except FaceDetError as error:
             return ModelFileStatus(ModelFileState.UNFIT, f"{error}; until then the loaded model stays in use")
+        self._in_use = Path(on_disk.place)
         if current is not None and on_disk.fingerprint == current.fingerprint:
             return ModelFileStatus(ModelFileState.IN_USE)
         return ModelFileStatus(

@@ -40,6 +40,11 @@ class ModelCard:
     """UTC, ISO 8601."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Our format and the libraries that trained it, see installed_versions; empty in older files."""
+    wanted_by: str = field(default_factory=str)
+    """Who wanted this recipe: asked, config, present_model or default (see enrolment.choose_recipe); empty
+    in older files."""
+    replaced: str = field(default_factory=str)
+    """The kind of the model in use before, if it was another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +55,7 @@ class Model:
     labels: tuple[str, ...]
     card: ModelCard
     fingerprint: str
-    """Twelve hex digits made from the two files; training on other photos changes it."""
+    """Twelve hex digits made from classifier and labels; training on other photos changes it."""
     place: str = "model"
     """The classifier's path, for messages."""
     verifier: Verifier | None = None

@@ -9,6 +9,7 @@ original's.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from face_det.types import UNKNOWN, Classifier
 
 CARD_ATTRIBUTE = "face_det_card_"
 VERIFIER_ATTRIBUTE = "face_det_verifier_"
+IN_USE_ATTRIBUTE = "face_det_in_use_"
+"""An attribute of the labels: {name of modelPath: name of the file in use}. Empty means modelPath itself."""
 _ESTIMATOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What an estimator pickled by another version may raise. xgboost's error is a ValueError."""
 
@@ -35,14 +38,22 @@ def assemble_model(classifier: Classifier, card: ModelCard, verifier: Verifier |
     setattr(classifier, CARD_ATTRIBUTE, {**asdict(card), "classes": list(card.classes)})
     if verifier is not None:
         setattr(classifier, VERIFIER_ATTRIBUTE, verifier.as_dict(classifier))
-    files = _dump_classifier(classifier, card.classes)
     labels = _labels_with_unknown(classifier, card.classes)
-    return Model(classifier, labels, card, _files_fingerprint(*files), verifier=verifier)
+    fingerprint = _fingerprint(dump_pickle(classifier), card.classes)
+    return Model(classifier, labels, card, fingerprint, verifier=verifier)
 
 
-def dump_model(model: Model) -> tuple[bytes, bytes]:
-    """Return the contents of the classifier's file and of the label file."""
-    return _dump_classifier(model.classifier, model.card.classes)
+def dump_model(model: Model, in_use: Mapping[str, str] | None = None) -> tuple[bytes, bytes]:
+    """Return the contents of the classifier's file and of the label file.
+
+    `in_use` maps the name of modelPath to the name of the file in use beside it, if that is another one.
+    """
+    from sklearn.preprocessing import LabelEncoder
+
+    encoder = LabelEncoder().fit(list(model.card.classes))
+    encoder.classes_ = np.array(model.card.classes)
+    setattr(encoder, IN_USE_ATTRIBUTE, dict(in_use or {}))
+    return dump_pickle(model.classifier), dump_pickle(encoder)
 
 
 def load_model(model_path: Path, label_path: Path) -> Model:
@@ -52,7 +63,13 @@ def load_model(model_path: Path, label_path: Path) -> Model:
     cannot be used, and UnsafePickle for a pickle that holds something else.
     """
     found = read_files([model_path, label_path], max_bytes=MAX_PICKLE_BYTES)
-    model_data, label_data = found[model_path], found[label_path]
+    return parse_model(model_path, label_path, found[model_path], found[label_path])
+
+
+def parse_model(
+    model_path: Path, label_path: Path, model_data: bytes | None, label_data: bytes | None
+) -> Model:
+    """Make the model from the contents of the two files; see load_model."""
     if model_data is None:
         raise ModelMissing(f"{model_path}: must be a trained classifier, file not found; {TRAIN_ADVICE}")
     if label_data is None:
@@ -73,21 +90,25 @@ def load_model(model_path: Path, label_path: Path) -> Model:
         classifier,
         _labels_with_unknown(classifier, names),
         card,
-        _files_fingerprint(model_data, label_data),
+        _fingerprint(model_data, names),
         str(model_path),
         _read_verifier(classifier, model_path, (len(names), dimensions)),
     )
 
 
-def _dump_classifier(classifier: Classifier, classes: tuple[str, ...]) -> tuple[bytes, bytes]:
-    from sklearn.preprocessing import LabelEncoder
-
-    encoder = LabelEncoder().fit(list(classes))
-    encoder.classes_ = np.array(classes)
-    return dump_pickle(classifier), dump_pickle(encoder)
+def read_name_in_use(label_data: bytes, label_path: Path, model_name: str) -> object:
+    """Return the name of the file in use instead of the one called `model_name`; None if there is none."""
+    in_use = getattr(parse_pickle(label_data, str(label_path)), IN_USE_ATTRIBUTE, None)
+    return in_use.get(model_name) if isinstance(in_use, dict) else None
 
 
-def _files_fingerprint(classifier: bytes, labels: bytes) -> str:
+def is_our_model(data: bytes) -> bool:
+    """Return True if face_det wrote this classifier's file; the original's have no card."""
+    return CARD_ATTRIBUTE.encode() in data
+
+
+def _fingerprint(classifier: bytes, names: Sequence[str]) -> str:
+    labels = "\0".join(names).encode("utf-8", "surrogatepass")
     return hashlib.sha256(hashlib.sha256(classifier).digest() + labels).hexdigest()[:12]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from face_det import __version__
 from face_det.embedders import configurable_embedder
 from face_det.engine import Budget, Engines
-from face_det.enrolment import Enroller, require_model, retraining_as_json
+from face_det.enrolment import Enroller, recipe_as_json, require_model, retraining_as_json
 from face_det.errors import CannotWrite
 from face_det.gallery import list_photos
 from face_det.media import load_image, read_image_bytes, resolve_image_path
@@ -129,10 +129,13 @@ class Service:
             enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb)
             self._recognizer = enrolled.recognizer
         self._note(notes, images=enrolled.images)
+        model = enrolled.recognizer.model
+        assert model is not None
         return {
             "name": enrolled.name,
             "images": enrolled.images,
             "faceBox": wire.box_as_json(enrolled.face.box),
+            "model": {"classifier": model.card.kind, **recipe_as_json(model.card)},
         }
 
     def people(self) -> list[dict[str, Any]]:
@@ -266,4 +269,6 @@ def _model_as_json(model: Model | None) -> dict[str, Any] | None:
         "classifier": model.card.kind,
         "classes": list(model.labels),
         "trained_at": model.card.trained_at,
+        "file": model.place,
+        **recipe_as_json(model.card),
     }

@@ -10,19 +10,24 @@ import runpy
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from sklearn.preprocessing import LabelEncoder
+from sklearn.svm import SVC
 from synthetic import gallery
 
 from face_det.classifiers.specs import CLASSIFIERS
 from face_det.cli.train import command
-from face_det.errors import BadEncodings, Busy, CannotWrite, ModelMismatch, TooFewPeople
+from face_det.errors import BadEncodings, Busy, CannotWrite, ConfigError, ModelMismatch, TooFewPeople
 from face_det.gallery.gallery import Gallery
+from face_det.recognition import in_use as used_file
 from face_det.recognition import model, model_file
+from face_det.storage import dump_pickle
 from face_det.training import train as training
 
 FAMILY = {"Alice": 5, "Bob": 5, "Unknown": 5}
@@ -109,29 +114,140 @@ def test_default_places_are_the_configs(tmp_path: Path) -> None:
     assert written(tmp_path / "etc" / "l") == {"l.pickle"}
 
 
+def in_use(folder: Path, name: str = "svm_face_recognizer.pickle") -> model.ModelCard:
+    return used_file.load_model_in_use(folder / name, folder / "face_labels.pickle").card
+
+
 def card(folder: Path, name: str = "svm_face_recognizer.pickle") -> model.ModelCard:
     return model_file.load_model(folder / name, folder / "face_labels.pickle").card
 
 
 def test_at_model_path_lies_what_the_daemon_trains(tmp_path: Path) -> None:
-    """template, from nothing; whoever wants the svm in the file of that name asks for it, and keeps it."""
+    """template, from nothing, in a file of its own name; whoever asks for svm gets and keeps it."""
     encodings()
     first = train()
     assert first.exit_code == 0
-    assert card(tmp_path).kind == "template"
-    assert (
-        "svm: not written, because its file is modelPath; to write it there, run face-det train -c svm"
-        in (first.stdout)
-    )
-    assert {"xgb_face_recognizer.pickle", "nearest_face_recognizer.pickle"} < written(tmp_path)
-    assert "svm-cm.png" not in written(tmp_path)
+    assert in_use(tmp_path).kind == "template"
+    template = tmp_path / "template_face_recognizer.pickle"
+    assert f"in use: {template}: template, the default for a first model" in first.stdout
+    assert written(tmp_path) >= EVERYTHING
+    for kind in CLASSIFIERS:
+        assert card(tmp_path, f"{kind}_face_recognizer.pickle").kind == kind
     asked = train("-c", "svm")
-    assert card(tmp_path).kind == "svm"
-    assert "modelPath" not in asked.stdout
+    assert in_use(tmp_path).kind == "svm"
+    assert "svm_face_recognizer.pickle: svm, asked for; the model before was template" in asked.stdout
     again = train()
-    assert card(tmp_path).kind == "svm", "what the file holds stays its kind"
-    assert "template_face_recognizer.pickle" in written(tmp_path)
-    assert "not written" not in again.stdout
+    assert in_use(tmp_path).kind == "svm", "what is in use stays its kind"
+    assert "svm_face_recognizer.pickle: svm, kept from the model before\n" in again.stdout
+
+
+ANY_CLASSIFIERS = [(), ("all",), *((kind,) for kind in CLASSIFIERS), ("nearest", "template"), ("svm", "xgb")]
+
+
+@pytest.mark.parametrize("model_path", ["svm_face_recognizer.pickle", "mine.pickle"])
+def test_whatever_is_asked_for_what_is_in_use_knows_everybody(tmp_path: Path, model_path: str) -> None:
+    """Somebody more each time, any kinds: the model in use and its labels belong together."""
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"modelPath": model_path}}))
+    people = dict(FAMILY)
+    for number, kinds in enumerate(ANY_CLASSIFIERS):
+        people[f"P{number}"] = 2
+        encodings(people)
+        result = train(*(word for kind in kinds for word in ("-c", kind)), "--json")
+        assert result.exit_code == 0, result.output
+        found = in_use(tmp_path, model_path)
+        assert found.classes == tuple(sorted(people))
+        used = json.loads(result.stdout)["inUse"]
+        assert used["classifier"] == found.kind
+        if len(kinds) == 1 and kinds != ("all",):
+            assert (found.recipe, used["wanted_by"]) == (kinds[0], "asked")
+    # One photo of everybody: most kinds cannot be trained, and --output names the folder in use.
+    encodings(dict.fromkeys(people, 1))
+    for arguments in (("-c", "svm", "-c", "nearest"), ("-o", str(tmp_path)), ("-c", "all", "-o", ".")):
+        assert train(*arguments).exit_code == 0
+        assert in_use(tmp_path, model_path).classes == tuple(sorted(people))
+
+
+def test_an_output_folder_may_not_part_model_and_labels(tmp_path: Path) -> None:
+    """It holds the labels in use, or the model: refused before anything is written."""
+    encodings()
+    (tmp_path / "m").mkdir()
+    for settings in ({"modelPath": "m/svm_face_recognizer.pickle"}, {"labelPath": "m/face_labels.pickle"}):
+        (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": settings}))
+        assert train("-c", "nearest").exit_code == 0
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*.pickle")}
+        for folder in (".", "m"):
+            refused = train("-c", "nearest", "-o", folder)
+            assert isinstance(refused.exception, ConfigError), refused.output
+            assert "would part model and labels" in str(refused.exception)
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*.pickle")} == before
+        for path in before:
+            if path.name != "encodings.pickle":
+                path.unlink()
+
+
+def test_kill_9_between_model_and_labels(tmp_path: Path) -> None:
+    """Killed before each step of a training that changes the kind in use: old or new, never a mixture."""
+    encodings({"Alice": 5, "Bob": 5, "Carol": 5}, name="new.pickle")
+    (tmp_path / "old").mkdir()
+    encodings({"Alice": 5, "Bob": 5}, name="old/encodings.pickle")
+    (tmp_path / "old/config.json").write_text('{"faceDetServer": {}}')
+    assert train("--config", "old/config.json", "-c", "template").exit_code == 0
+    driver = Path(__file__).parents[1] / "support/killed_train.py"
+    ran = subprocess.run(
+        [sys.executable, str(driver), str(tmp_path / "now"), "in_use"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    states = json.loads(ran.stdout.splitlines()[-1])
+    killed = [seen for was_killed, seen in states if was_killed]
+    assert len(killed) > 10
+    assert set(killed) == {1, 2}
+    assert killed == sorted(killed)
+    assert states[-1] == [False, 2]
+
+
+def original_files() -> dict[str, bytes]:
+    """An svm and labels as the original's scripts write them: without a card."""
+    made = gallery(FAMILY)
+    people, y = np.unique(made.names, return_inverse=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # probability=True is deprecated
+        svm = SVC(probability=True, C=7).fit(made.encodings, y)
+    files = {"svm_face_recognizer.pickle": svm, "face_labels.pickle": LabelEncoder().fit(people)}
+    for name, content in files.items():
+        Path(name).write_bytes(dump_pickle(content))
+    return {name: Path(name).read_bytes() for name in files}
+
+
+def test_the_originals_files_are_kept_once(tmp_path: Path) -> None:
+    """As copies beside the new ones; the report says how to go back, and that way leads back."""
+    encodings()
+    before = original_files()
+    first = train("-c", "svm")
+    assert first.exit_code == 0, first.output
+    for name, content in before.items():
+        assert Path(f"{name}.before-face_det").read_bytes() == content
+        assert Path(name).read_bytes() != content
+        assert f"to go back: mv '{tmp_path / name}.before-face_det' '{tmp_path / name}'" in first.stdout
+    again = train("-c", "svm")
+    assert "before-face_det" not in again.stdout
+    assert train("-c", "template").exit_code == 0
+    for name, content in before.items():
+        assert Path(f"{name}.before-face_det").read_bytes() == content
+        Path(f"{name}.before-face_det").rename(name)
+    assert in_use(tmp_path).kind == "original"
+
+
+def test_a_template_leaves_the_originals_svm(tmp_path: Path) -> None:
+    """It has a file of its own; the labels, which both need, are kept as a copy."""
+    encodings()
+    before = original_files()
+    done = train("-c", "template")
+    assert in_use(tmp_path).kind == "template"
+    assert "template, asked for; the model before was svm" in done.stdout
+    assert Path("svm_face_recognizer.pickle").read_bytes() == before["svm_face_recognizer.pickle"]
+    assert Path("face_labels.pickle.before-face_det").read_bytes() == before["face_labels.pickle"]
 
 
 def both_embedders(counts: dict[str, int] = FAMILY) -> Gallery:
@@ -173,7 +289,9 @@ def test_another_embedder_than_configured_is_remarked(tmp_path: Path) -> None:
     both_embedders()
     (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"embedder": "dlib_resnet"}}))
     advice = "trained on encodings of sface: set embedder to sface or auto in config.json"
-    assert advice in train("-c", "svm", "--embedder", "sface").stdout
+    told = train("-c", "svm", "--embedder", "sface")
+    assert advice in told.stdout
+    assert isinstance(told.exception, ModelMismatch), "what serves must not end by exit 0 with what does not"
     assert advice not in train("-c", "svm", "--embedder", "sface", "-o", "elsewhere").stdout
 
 
@@ -201,7 +319,7 @@ def test_says_what_is_stale(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "skipped: svm: must have photos of 2 people, got 1" in result.stdout
     assert "stale: " in result.stdout
-    assert f"modelPath, {tmp_path}/svm_face_recognizer.pickle, was not trained" in result.stdout
+    assert f"in use: {tmp_path}/nearest_face_recognizer.pickle: nearest, kept" in result.stdout
     with pytest.raises(ModelMismatch):
         model_file.load_model(tmp_path / "svm_face_recognizer.pickle", tmp_path / "face_labels.pickle")
 

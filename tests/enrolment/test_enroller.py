@@ -8,6 +8,7 @@ import logging
 import shutil
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from fake_networks import BOTH, Dlib, Sface, Views, loaded
 
+from face_det.classifiers.nearest import NearestClassifier
 from face_det.embedders.specs import configurable_embedder
 from face_det.engine.engine import Engine, EngineOptions
 from face_det.engine.engines import Engines
@@ -40,6 +42,7 @@ from face_det.recognition import embedder_choice
 from face_det.recognition.decision import DecisionRule
 from face_det.recognition.recognizer import Recognizer
 from face_det.service.service import Limits, Service
+from face_det.storage import dump_pickle
 
 OPTIONS = EngineOptions(detector="hog", focus_threshold=0)
 WHOLE = {"xmin": 0, "ymin": 0, "xmax": 500, "ymax": 500}
@@ -454,3 +457,55 @@ def test_a_picture_that_is_none_is_told_by_its_path(tmp_path: Path) -> None:
         service(tmp_path).add_face("p0", str(path))
     with pytest.raises(BadImage, match=r"^bytes: "):
         service(tmp_path).add_face("p0", path.read_bytes())
+
+
+def test_a_kind_that_changes_is_announced(tmp_path: Path) -> None:
+    """svm of five photos each, then somebody with one: answer and status() say what stands in, and why."""
+    mine = enroller(tmp_path, kind="auto")
+    dataset(tmp_path, people=2, each=5)
+    service = Service(mine, Limits())
+    asked = service.train({"classifier": "svm", "quick": True})["model"]
+    assert (asked["classifier"], asked["wanted_by"]) == ("svm", "asked")
+    data = fake_networks.picture(tmp_path, 7).read_bytes()
+    told = service.add_face("p7", data)["model"]
+    assert told == {
+        "classifier": "nearest",
+        "wanted": "svm",
+        "wanted_by": "present_model",
+        "replaced": "svm",
+        "why": "nearest stands in for svm (kept from the model before) until there are enough photos, "
+        "5 of each person; the model before was svm",
+    }
+    served = service.status()["model"]
+    assert {key: served[key] for key in told} == told
+    assert served["file"] == str(mine.paths.model)
+    kept = service.train({"quick": True})["model"]
+    assert (kept["classifier"], kept["wanted_by"], kept["replaced"]) == ("svm", "present_model", "nearest")
+
+
+def test_each_kind_has_a_file_of_its_own(tmp_path: Path) -> None:
+    """At a modelPath of the svm's name lies an svm or nothing; who is forgotten is in no copy either."""
+    mine = enroller(tmp_path, kind="auto")
+    mine.paths = replace(mine.paths, model=tmp_path / "svm_face_recognizer.pickle")
+    dataset(tmp_path, people=2)
+    mine.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
+    template = tmp_path / "template_face_recognizer.pickle"
+    assert template.exists()
+    assert not mine.paths.model.exists()
+    loaded_again = mine.load().model
+    assert loaded_again is not None
+    assert loaded_again.place == str(template)
+    mine.paths.model.write_bytes(dump_pickle(NearestClassifier().fit(np.eye(2, 128), [0, 1])))
+    mine.train(kind="svm", embedder=None, thorough=False, on_progress=lambda *_: None)
+    copies = {path.name for path in tmp_path.glob("*.before-face_det")}
+    assert copies == {"svm_face_recognizer.pickle.before-face_det", "l.pickle.before-face_det"}
+    template.unlink()
+    labels = mine.paths.labels.read_bytes()
+    assert b"template_face" not in labels
+    mine.paths.labels.unlink()
+    with pytest.raises(ModelMismatch, match="file not found"):
+        mine.load()
+    mine.paths.labels.write_bytes(labels)
+    mine.forget("p1")
+    assert not [*tmp_path.glob("*.before-face_det")]
+    assert mine.load().model is not None

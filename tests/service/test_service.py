@@ -95,7 +95,9 @@ def test_two_people_by_bytes(service: Service, photos: Mapping[str, Path]) -> No
 def test_the_same_photo_twice_counts_once(service: Service, photos: Mapping[str, Path]) -> None:
     """Sending a photo again is harmless."""
     first = service.add_face("Obama", str(photos["obama"]))
-    assert service.add_face("Obama", str(photos["obama"])) == first
+    again = service.add_face("Obama", str(photos["obama"]))
+    assert (first.pop("model")["wanted_by"], again.pop("model")["wanted_by"]) == ("default", "present_model")
+    assert again == first
 
 
 def test_train_from_the_dataset(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:

@@ -1,0 +1,64 @@
+"""What replacing the model in use changes on disk: the classifier, the labels, and backups of the original's.
+
+The classifier and the labels are only ever replaced together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from face_det.classifiers import CLASSIFIERS
+from face_det.recognition import Model, choose_model_path, dump_model, is_our_model, kind_file_name
+from face_det.storage import MAX_PICKLE_BYTES, read_files
+
+BACKUP_SUFFIX = ".before-face_det"
+"""Ends the names of copies of the original program's files."""
+
+
+def dump_model_in_use(model: Model, model_path: Path, label_path: Path) -> dict[Path, bytes | None]:
+    """Return the new contents of the classifier's file and of the labels."""
+    path = choose_model_path(model_path, model.recipe)
+    classifier, labels = dump_model(model, {} if path == model_path else {model_path.name: path.name})
+    return {path: classifier, label_path: labels}
+
+
+def model_file_candidates(model_path: Path) -> list[Path]:
+    """Return every file that may hold the model in use or another one beside it; modelPath comes first.
+
+    >>> [path.name for path in model_file_candidates(Path("mine.pickle"))][:2]
+    ['mine.pickle', 'template_face_recognizer.pickle']
+    """
+    beside = [model_path.with_name(kind_file_name(kind)) for kind in CLASSIFIERS]
+    return [model_path, *(path for path in beside if path != model_path)]
+
+
+def add_backups(
+    files: Mapping[Path, bytes | None], classifiers: Iterable[Path], label_path: Path
+) -> tuple[dict[Path, bytes | None], list[Path]]:
+    """Add copies of the original program's files that `files` replaces; return all files, and the copies.
+
+    `classifiers` are the places where its classifiers may be. The labels are copied if one is there, replaced
+    or not, because it needs them. A copy that exists is never replaced.
+    """
+    found = read_files(classifiers, max_bytes=MAX_PICKLE_BYTES)
+    originals = [path for path, data in found.items() if data is not None and not is_our_model(data)]
+    replaced = [path for path in originals if path in files]
+    if originals and label_path in files:
+        replaced.append(label_path)
+    old = read_files(replaced, max_bytes=MAX_PICKLE_BYTES)
+    copies = {
+        backup_path(path): data
+        for path, data in old.items()
+        if data is not None and data != files[path] and not backup_path(path).exists()
+    }
+    return {**files, **copies}, sorted(copies)
+
+
+def backup_path(path: Path) -> Path:
+    """Return where a file of the original's is copied to.
+
+    >>> backup_path(Path("face_labels.pickle")).name
+    'face_labels.pickle.before-face_det'
+    """
+    return path.with_name(path.name + BACKUP_SUFFIX)
