@@ -11,7 +11,7 @@ import click
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.cli import progress
-from face_det.cli.shared_options import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, config_option, make_client
 from face_det.config import Config, list_choices
 from face_det.embedders import DLIB_AND_SFACE, configurable_embedder, embedder_from_fingerprint
 from face_det.engine import build_engine
@@ -27,15 +27,17 @@ from face_det.enrolment import (
     recipe_as_json,
     write_models,
 )
-from face_det.errors import BadEncodings, ModelMismatch
+from face_det.errors import BadEncodings, FaceDetError, ModelMismatch, Unreachable
 from face_det.evaluation import draw_held_out_confusion, training_as_json, training_as_text
 from face_det.gallery import EncodingCache, Gallery, encoding_cache_path
-from face_det.recognition import AUTO_EMBEDDER, DecisionRule
-from face_det.rpc import command_caller
+from face_det.recognition import AUTO_EMBEDDER, MODEL_CHECK_S, DecisionRule
+from face_det.rpc import command_caller, is_endpoint_held, parse_endpoint
 from face_det.service import build_enrolment_options, open_audit_log
 from face_det.training import TrainingResult, add_masked_copies, describe_masked_copies, train_classifiers
 
 ALL = "all"
+DAEMON_S = 5.0
+"""Seconds for a running daemon to say which model it uses."""
 
 
 @click.command(help="Train classifiers on encodings.pickle; every kind by default.")
@@ -112,10 +114,34 @@ def command(
     remarks += unfit
     if masked:
         remarks += describe_masked_copies(len(trained_on.names) - len(gallery.names), source, used)
+    if files.choice is not None:
+        remarks += _remark_on_daemon(config, used)
     rule = DecisionRule(config.min_proba, config.decision)
     _print_report(result, rule, used, files, written, remarks, as_json)
     if unfit:
         raise ModelMismatch(f"{files.in_use}: was written, but this configuration cannot use it: {unfit[0]}")
+
+
+def _remark_on_daemon(config: Config, used: str) -> list[str]:
+    """Say what a daemon that has the replaced model in use is going to do; nothing if there is none."""
+    endpoint = config.zerorpc_pipe
+    if endpoint.startswith("ipc:") and not is_endpoint_held(parse_endpoint(endpoint)):
+        return []
+    try:
+        with make_client(config, DAEMON_S) as client:
+            status = client.status()
+    except Unreachable:
+        return []
+    except FaceDetError as error:
+        return [f"the daemon on {endpoint} may keep its old model: {error}"]
+    if status.get("model_path") != os.path.realpath(config.model_path):
+        return []
+    if status["model"] is not None and status["embedder"] != used:
+        return [
+            f"the daemon on {endpoint} keeps its old model, which takes encodings of {status['embedder']}: "
+            f"to switch to {used}, run face-det reload"
+        ]
+    return [f"the daemon on {endpoint} will use it within {MODEL_CHECK_S:g} s"]
 
 
 def _write(

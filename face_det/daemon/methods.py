@@ -16,6 +16,7 @@ from face_det.daemon import logs
 from face_det.daemon.workers import Workers, give_way
 from face_det.engine import Budget
 from face_det.errors import ConfigError, FaceDetError
+from face_det.recognition import MODEL_CHECK_S
 from face_det.rpc import CURRENT_CALLER, Caller
 from face_det.service import audit_call, open_audit_log
 from face_det.systemd import Notifier
@@ -35,8 +36,6 @@ CALL_LIMIT_S = 600.0
 """A worker that takes longer over one call is stuck; by then every caller has given up."""
 PICTURE_LIMIT_S = 10.0
 """Added to the limit for each image of a call."""
-MODEL_CHECK_S = 15.0
-"""How often the model on disk is compared with the one in use."""
 TRAINING_LIMIT_S = 6 * 3600.0
 """The limit for `train`, whose search can take an hour."""
 
@@ -183,20 +182,40 @@ class DaemonMethods:
             log.exception("reload failed; the old configuration and model stay in use")
 
     def watch_model(self) -> None:
-        """Keep checking whether the model is stale, and retrain it if the configuration says so."""
-        tried = None
+        """Keep looking at the model on disk: take it over if it was replaced by one that fits.
+
+        A stale one is retrained if the configuration says so. What goes wrong is logged once.
+        """
+        tried, refused = None, ""
         CURRENT_CALLER.set(Caller("daemon"))
         while True:
             try:
-                stale = self._run_quickly(lambda: self._service.status(), {}).get("stale")
+                status = self._run_quickly(lambda: self._service.status(), {})
+                if status.get("model_file", {}).get("state") == "other":
+                    self._take_over()
+                    refused = ""
+                stale = status.get("stale")
                 if stale is not None and stale != tried and self._config.auto_retrain:
                     tried = stale
                     with logs.log_call(log, "retrain") as notes:
                         run = lambda: self._service.retrain_stale(notes)  # noqa: E731 - it runs now
                         self._learn("train", run, notes, TRAINING_LIMIT_S)
             except FaceDetError as error:
-                log.error("cannot retrain the model: %s", error)
+                if str(error) != refused:
+                    log.error("cannot use or retrain the model; the one in use stays: %s", error)
+                refused = str(error)
             gevent.sleep(MODEL_CHECK_S)
+
+    def _take_over(self) -> None:
+        """Switch to the model on disk, on the thread of everything that changes the model."""
+        model = self._learner.submit(
+            lambda: self._service.take_over_model(), limit_s=self._call_limit_s, notes={}
+        )
+        if model is not None:
+            log.info(
+                "took over the new model in %s: %s, %d classes, fingerprint %s",
+                *(model["file"], model["classifier"], len(model["classes"]), model["fingerprint"]),
+            )
 
     def describe(self) -> str:
         """Describe in one line what is served."""

@@ -24,7 +24,7 @@ from face_det.enrolment import retrain, safeguards
 from face_det.enrolment.model_change import add_backups, dump_model_in_use, model_file_candidates
 from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
 from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult
-from face_det.errors import BadRequest, ModelMissing, TooFewPeople, UnknownPerson
+from face_det.errors import BadRequest, ModelMismatch, ModelMissing, TooFewPeople, UnknownPerson
 from face_det.gallery import (
     EncodeReport,
     EncodingCache,
@@ -74,6 +74,18 @@ class Enroller:
             self._recognizer_without_model,
             auto_retrain=self._options.auto_retrain,
         )
+
+    def require_same_embedder(self, model: Model, current: Recognizer) -> None:
+        """Raise ModelMismatch unless this model takes the encodings that the current recognizer computes."""
+        embedder = configurable_embedder(
+            choose_recognition_embedder(self._options.embedder, model, model.place)
+        )
+        used = configurable_embedder(current.engine.options.embedder)
+        if current.model is not None and embedder != used:
+            raise ModelMismatch(
+                f"{model.place}: must be trained on encodings of {used}, as the model in use, got {embedder}; to "
+                "switch, reload (SIGHUP)"
+            )
 
     def retrain_stale(self, on_progress: Callable[[str, int, int], None]) -> Recognizer:
         """Train again, so that the files fit this installation, without losing anybody.

@@ -3,6 +3,8 @@ from .decision import decide_names as decide_names
 from .embedder_choice import AUTO_EMBEDDER as AUTO_EMBEDDER
 from .embedder_choice import choose_enrolment_embedder as choose_enrolment_embedder
 from .embedder_choice import choose_recognition_embedder as choose_recognition_embedder
+from .file_watcher import MODEL_CHECK_S as MODEL_CHECK_S
+from .file_watcher import ModelFileState as ModelFileState
 from .file_watcher import ModelWatcher as ModelWatcher
 from .in_use import choose_model_path as choose_model_path
 from .in_use import kind_file_name as kind_file_name

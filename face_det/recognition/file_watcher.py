@@ -14,6 +14,9 @@ from face_det.recognition.model import Model
 
 log = logging.getLogger(__name__)
 
+MODEL_CHECK_S = 15.0
+"""How often a daemon compares the model on disk with the one in use."""
+
 
 class ModelFileState(str, Enum):
     """What is at modelPath and labelPath."""
@@ -74,7 +77,8 @@ class ModelWatcher:
             return ModelFileStatus(ModelFileState.IN_USE)
         return ModelFileStatus(
             ModelFileState.OTHER,
-            f"{path}: was replaced; the loaded model stays in use until a reload (SIGHUP)",
+            f"{on_disk.place}: was replaced; the loaded model stays in use until the daemon takes "
+            "this one over, by itself if it fits, or on a reload (SIGHUP)",
         )
 
 

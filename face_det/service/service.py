@@ -18,7 +18,7 @@ from face_det.enrolment import Enroller, recipe_as_json, require_model, retraini
 from face_det.errors import CannotWrite
 from face_det.gallery import list_photos
 from face_det.media import load_image, read_image_bytes, resolve_image_path
-from face_det.recognition import Model, ModelWatcher, Recognizer
+from face_det.recognition import ORIGINAL_KIND, Model, ModelFileState, ModelWatcher, Recognizer
 from face_det.service import wire
 from face_det.service.batch import Batch
 from face_det.service.unreadable import UnreadableLog
@@ -54,6 +54,7 @@ class Service:
         self._unreadable = UnreadableLog()
         self._started = time.monotonic()
         self._on_disk = ModelWatcher(enroller.paths.model, enroller.paths.labels)
+        self._settling = ""
         self._recognizer: Recognizer = enroller.load()
 
     @property
@@ -197,6 +198,27 @@ class Service:
             self._recognizer = recognizer
         return {"model": _model_as_json(self._recognizer.model)}
 
+    def take_over_model(self) -> dict[str, Any] | None:
+        """Switch to the model on disk if it was replaced by one that fits; return what `status` says of it.
+
+        Returns None if there is nothing to take over. Raises ModelMismatch if the new model takes another
+        embedder's encodings, or whatever loading it raises; the one in use then stays. A model without a card
+        is taken over when it is found unchanged a second time: nothing in its two files says that they belong
+        together, and somebody may just be copying them.
+        """
+        with self._learning:
+            if self._on_disk.compare(self._recognizer.model).state is not ModelFileState.OTHER:
+                return None
+            found = self._enroller.model()
+            if found is None:
+                return None
+            self._enroller.require_same_embedder(found, self._recognizer)
+            if found.card.kind == ORIGINAL_KIND and found.fingerprint != self._settling:
+                self._settling = found.fingerprint
+                return None
+            self._recognizer = self._enroller.load()
+        return _model_as_json(self._recognizer.model)
+
     def retrain_stale(self, notes: CallNotes | None = None) -> dict[str, Any]:
         """Retrain because the model is stale, and swap in the new one; everybody stays enrolled."""
         with self._learning:
@@ -220,6 +242,7 @@ class Service:
             "embedder": configurable_embedder(recognizer.engine.options.embedder),
             "runtime": recognizer.engine.runtime,
             "isolation": recognizer.engine.isolation(),
+            "model_path": os.path.realpath(self._enroller.paths.model),
             "dataset": os.path.realpath(self._enroller.paths.dataset),
             "counters": counters,
         }

@@ -148,7 +148,7 @@ def test_enrolment_survives_a_kill(launch, call, photos):
             service.forget("Collins")
         again = daemon.folder
         daemon = launch(command=REAL, **SETTINGS)
-        for name in ("dataset", "encodings.pickle", "svm_face_recognizer.pickle", "face_labels.pickle"):
+        for name in ("dataset", "encodings.pickle", "template_face_recognizer.pickle", "face_labels.pickle"):
             target = daemon.folder / name
             (shutil.copytree if (again / name).is_dir() else shutil.copy2)(again / name, target)
         call(daemon, "reload")

@@ -167,3 +167,54 @@ def test_no_wall_clock_decides_anything() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == "time":
                 found |= {path.name for alias in node.names if alias.name != "monotonic"}
     assert found - {"evaluation/report/html.py"} == allowed
+
+
+def test_a_new_model_is_taken_over(mine: Enroller, enroller: Make) -> None:
+    """Trained by a command: the next look switches to it; a damaged one is not."""
+    service = Service(mine, Limits())
+    assert service.take_over_model() is None
+    other = enroller(mine.paths.dataset.parent, "svm")
+    trained(other)
+    before = service.status()["model"]
+    assert before["classifier"] == "nearest"
+    told = service.take_over_model()
+    assert told is not None
+    assert told["classifier"] == "svm"
+    assert service.status()["model"] == told
+    mine.paths.labels.write_bytes(b"half")
+    assert service.take_over_model() is None
+    assert service.status()["model"] == told
+
+
+def test_another_embedders_model_is_not_taken_over(mine: Enroller, enroller: Make) -> None:
+    """It would change every answer's network; a reload is asked for, and does it."""
+    service = Service(mine, Limits())
+    before = service.status()["model"]
+    other = enroller(mine.paths.dataset.parent, embedder="dlib_resnet")
+    trained(other)
+    for _ in range(2):
+        with pytest.raises(ModelMismatch, match="must be trained on encodings of sface"):
+            service.take_over_model()
+        assert service.status()["model"] == before
+    service.reload()
+    assert service.status()["embedder"] == "dlib_resnet"
+
+
+def test_files_without_a_card_must_lie_still(
+    tmp_path: Path, enroller: Make, people: Callable[..., None]
+) -> None:
+    """The original's: copied one after the other, they would for a moment name people wrongly."""
+    people(tmp_path, "Ann", "Bob", "Cid")
+    mine = enroller(tmp_path, embedder="dlib_resnet")
+    trained(mine)
+    service = Service(mine, Limits())
+    before = service.status()["model"]
+    loaded = model_file.load_model(mine.paths.model, mine.paths.labels)
+    for attribute in (model_file.CARD_ATTRIBUTE, model_file.VERIFIER_ATTRIBUTE):
+        delattr(loaded.classifier, attribute)
+    mine.paths.model.write_bytes(model_file.dump_model(loaded)[0])
+    assert service.take_over_model() is None
+    assert service.status()["model"] == before
+    told = service.take_over_model()
+    assert told is not None
+    assert told["classifier"] == "original"
