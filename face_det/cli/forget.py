@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from face_det.cli.changes import ChangePlace, find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
 from face_det.config import Config
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery import evaluation_cache_path
@@ -33,7 +33,7 @@ Forget = Callable[[str], dict[str, Any]]
 )
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--remote", metavar="ENDPOINT", help="Use only the daemon at ipc:///PATH or tcp://HOST:PORT.")
+@remote_option
 @keys_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")

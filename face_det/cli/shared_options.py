@@ -45,6 +45,12 @@ keys_option = click.option(
 """Adds `--keys` to a command that can call a daemon."""
 
 
+remote_option = click.option(
+    "--remote", metavar="ENDPOINT", help="Use only the daemon at ipc:///PATH or tcp://HOST:PORT."
+)
+"""Adds `--remote` to a command that asks the configured daemon otherwise."""
+
+
 def make_client(
     config: Config, timeout_s: float, *, endpoint: str | None = None, keys: Path | None = None
 ) -> Client:

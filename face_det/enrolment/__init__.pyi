@@ -4,6 +4,7 @@ from .recipe_choice import explain_recipe as explain_recipe
 from .recipe_choice import recipe_as_json as recipe_as_json
 from .results import ModelOptions as ModelOptions
 from .results import Paths as Paths
+from .results import count_photos as count_photos
 from .results import retraining_as_json as retraining_as_json
 from .safeguards import require_model as require_model
 from .stand_in import fit_stand_in as fit_stand_in

@@ -83,8 +83,8 @@ class Enroller:
         used = configurable_embedder(current.engine.options.embedder)
         if current.model is not None and embedder != used:
             raise ModelMismatch(
-                f"{model.place}: must be trained on encodings of {used}, as the model in use, got {embedder}; to "
-                "switch, reload (SIGHUP)"
+                f"{model.place}: must be trained on encodings of {used}, like "
+                f"the model in use, got {embedder}; to switch, reload (SIGHUP)"
             )
 
     def retrain_stale(self, on_progress: Callable[[str, int, int], None]) -> Recognizer:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from face_det.gallery import EncodeReport
-from face_det.recognition import AUTO_EMBEDDER, DecisionRule, Recognizer
+from face_det.gallery import EncodeReport, list_photos
+from face_det.recognition import AUTO_EMBEDDER, DecisionRule, Model, Recognizer
 from face_det.training import TrainingResult
-from face_det.types import Face
+from face_det.types import UNKNOWN, Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,20 @@ class RetrainResult:
     recognizer: Recognizer
     report: EncodeReport
     result: TrainingResult
+
+
+def count_photos(dataset: Path, model: Model | None) -> dict[str, int]:
+    """Return the number of photos of everybody enrolled, sorted by name, without the folder of strangers.
+
+    People whom only the model knows have none.
+
+    >>> count_photos(Path("no such folder"), None)
+    {}
+    """
+    counts = {name: len(paths) for name, paths in list_photos(dataset).items()}
+    for name in model.labels if model is not None else ():
+        counts.setdefault(name, 0)
+    return {name: counts[name] for name in sorted(counts) if name != UNKNOWN}
 
 
 def retraining_as_json(retrained: RetrainResult) -> Mapping[str, Any]:

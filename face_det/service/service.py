@@ -14,9 +14,8 @@ from typing import Any
 from face_det import __version__
 from face_det.embedders import configurable_embedder
 from face_det.engine import Budget, Engines
-from face_det.enrolment import Enroller, recipe_as_json, require_model, retraining_as_json
+from face_det.enrolment import Enroller, count_photos, recipe_as_json, require_model, retraining_as_json
 from face_det.errors import CannotWrite
-from face_det.gallery import list_photos
 from face_det.media import load_image, read_image_bytes, resolve_image_path
 from face_det.recognition import ORIGINAL_KIND, Model, ModelFileState, ModelWatcher, Recognizer
 from face_det.service import wire
@@ -119,7 +118,10 @@ class Service:
             detect_ms=result.detect_s * 1000,
             embed_ms=result.embed_s * 1000,
         )
-        return [wire.face_as_json(face, match) for face, match in zip(faces, matches, strict=True)]
+        return [
+            {**wire.face_as_json(face, match), **wire.measures_as_json(face)}
+            for face, match in zip(faces, matches, strict=True)
+        ]
 
     def add_face(self, name: object, image: object, notes: CallNotes | None = None) -> dict[str, Any]:
         """Store the image under `name` and learn its one face; the next call recognises it."""
@@ -141,11 +143,8 @@ class Service:
 
     def people(self) -> list[dict[str, Any]]:
         """List everybody enrolled and their numbers of photos, leaving out the folder of strangers."""
-        counts = {name: len(paths) for name, paths in list_photos(self._enroller.paths.dataset).items()}
-        model = self._recognizer.model
-        for name in model.labels if model is not None else ():
-            counts.setdefault(name, 0)
-        return [{"name": name, "images": counts[name]} for name in sorted(counts) if name != UNKNOWN]
+        counts = count_photos(self._enroller.paths.dataset, self._recognizer.model)
+        return [{"name": name, "images": images} for name, images in counts.items()]
 
     def forget(self, name: object, notes: CallNotes | None = None) -> dict[str, Any]:
         """Remove a person's photos and encodings and unlearn them.

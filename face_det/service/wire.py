@@ -203,6 +203,17 @@ def face_as_json(face: Face, match: Match) -> dict[str, Any]:
     return fields
 
 
+def measures_as_json(face: Face) -> dict[str, float]:
+    """Return what the settings focusMeasureThreshold and minFace are compared with.
+
+    `sharpness` is the variance of the Laplacian, `sizePx` the shorter side of the box in pixels.
+
+    >>> measures_as_json(Face(Box(0, 0, 30, 40), 1.0, 218.04, None, None))
+    {'sharpness': 218.0, 'sizePx': 30}
+    """
+    return {"sharpness": round(face.focus, 1), "sizePx": round(min(face.box.width, face.box.height), 1)}
+
+
 def box_as_json(box: Box) -> dict[str, float]:
     """Return a box as JSON, in pixels of the full image.
 

@@ -1,0 +1,59 @@
+"""The command `face-det people`: lists who is enrolled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from face_det.cli import terminal
+from face_det.cli.changes import find_change_place
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.config import Config
+from face_det.errors import ModelError, UnsafePickle
+
+TIMEOUT_S = 60.0
+
+
+@click.command(
+    help="List who is enrolled, with their numbers of photos: those whom a running daemon knows or, without "
+    "one, those in the files."
+)
+@remote_option
+@keys_option
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(remote: str | None, keys: Path | None, config_source: ConfigSource, as_json: bool) -> None:
+    """Run the command."""
+    config = config_source.load()
+    place = find_change_place(config, remote, keys)
+    if place.status is None:
+        people = _in_files(config)
+    else:
+        with make_client(config, TIMEOUT_S, endpoint=remote, keys=keys) as client:
+            people = client.people()
+    if as_json:
+        click.echo(json.dumps(people, indent=2))
+        return
+    table = Table("person")
+    table.add_column("photos", justify="right")
+    for one in people:
+        table.add_row(terminal.make_cell(one["name"]), str(one["images"]))
+    terminal.make_console().print(table)
+    click.echo(f"{len(people)} people, known {place}", err=True)
+
+
+def _in_files(config: Config) -> list[dict[str, Any]]:
+    from face_det.enrolment import count_photos
+    from face_det.service import build_enroller
+
+    try:
+        model = build_enroller(config).model()
+    except (ModelError, UnsafePickle) as error:
+        click.echo(f"face-det: {error}; listed from the photos alone", err=True)
+        model = None
+    counts = count_photos(config.dataset_path, model)
+    return [{"name": name, "images": images} for name, images in counts.items()]

@@ -1,0 +1,62 @@
+"""The command `face-det status`: how the daemon is doing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.terminal import make_printable
+
+TIMEOUT_S = 10.0
+
+
+@click.command(
+    help="Show how the daemon is doing: its model, photos, networks, calls and queue. Exit code 75 if none "
+    "answers."
+)
+@remote_option
+@keys_option
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
+def command(remote: str | None, keys: Path | None, config_source: ConfigSource, as_json: bool) -> None:
+    """Run the command."""
+    with make_client(config_source.load(), TIMEOUT_S, endpoint=remote, keys=keys) as client:
+        status = client.status()
+    if as_json:
+        click.echo(json.dumps(status, indent=2))
+        return
+    for key, text in _describe(status):
+        click.echo(f"{key + ':':10}{make_printable(text)}")
+
+
+def _describe(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    uptime = timedelta(seconds=round(status["uptime_s"]))
+    yield "daemon", f"{status['endpoint']}, version {status['version']}, pid {status['pid']}, up {uptime}"
+    yield "photos", status.get("dataset", "unknown")
+    model = status["model"]
+    if model is None:
+        yield "model", "none trained yet: every face is answered `unrecognised`"
+    else:
+        people = len([name for name in model["classes"] if name != "Unknown"])
+        trained = f", trained {model['trained_at']}" if model["trained_at"] else ""
+        yield "model", f"{model.get('file', '')}: {model['classifier']} of {people} people{trained}"
+        if model.get("why"):
+            yield "kind", model["why"]
+    for key in ("model_file", "stale"):
+        found = status.get(key)
+        text = found["text"] if isinstance(found, dict) else found
+        if text:
+            yield "note", text
+    yield "networks", f"{status.get('detector')}, {status.get('embedder')} on {status.get('runtime')}"
+    calls = ", ".join(f"{count} {name}" for name, count in status["counters"].items() if count)
+    yield "counted", calls or "nothing yet"
+    waiting = f"{status['queue_depth']} of at most {status['queue_size']} waiting"
+    yield "calls", f"{status['running']} of {status['workers']} threads busy, {waiting}"
+    if status.get("p50_ms") is not None:
+        yield "took", f"{status['p50_ms']:.0f} ms (median), {status['p95_ms']:.0f} ms (95th percentile)"
