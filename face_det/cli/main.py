@@ -43,7 +43,11 @@ class LazyGroup(click.Group):
         """Import and return a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"face_det.cli.{COMMANDS[cmd_name][0]}")
+        try:
+            module = importlib.import_module(f"face_det.cli.{COMMANDS[cmd_name][0]}")
+        except KeyboardInterrupt:
+            click.echo("face-det: interrupted; nothing was done", err=True)
+            raise click.exceptions.Exit(130) from None
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -61,7 +65,7 @@ class LazyGroup(click.Group):
 def root_command() -> None:
     """Local face recognition: enrol people, train, serve, and ask who is in an image.
 
-    Exit codes: 0 done; 2 wrong usage; 65 bad data; 69 a model is missing or does not fit;
+    Exit codes: 0 done; 1 declined; 2 wrong usage; 65 bad data; 69 a model is missing or does not fit;
     75 busy, try again; 78 bad config; 130 interrupted.
     """
 

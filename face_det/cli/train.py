@@ -28,7 +28,13 @@ from face_det.enrolment import (
     write_models,
 )
 from face_det.errors import BadEncodings, FaceDetError, ModelMismatch, Unreachable
-from face_det.evaluation import draw_held_out_confusion, training_as_json, training_as_text
+from face_det.evaluation import (
+    draw_held_out_confusion,
+    explain_confusion,
+    training_as_json,
+    training_as_table,
+    training_as_text,
+)
 from face_det.gallery import EncodingCache, Gallery, encoding_cache_path
 from face_det.recognition import AUTO_EMBEDDER, MODEL_CHECK_S, DecisionRule
 from face_det.rpc import command_caller, is_endpoint_held, parse_endpoint
@@ -117,9 +123,17 @@ def command(
     if files.choice is not None:
         remarks += _remark_on_daemon(config, used)
     rule = DecisionRule(config.min_proba, config.decision)
+    remarks += _remark_on_confusion(result, files, rule)
     _print_report(result, rule, used, files, written, remarks, as_json)
     if unfit:
         raise ModelMismatch(f"{files.in_use}: was written, but this configuration cannot use it: {unfit[0]}")
+
+
+def _remark_on_confusion(result: TrainingResult, files: ModelFiles, rule: DecisionRule) -> list[str]:
+    """Say who is confused with each other by the classifier in use or, if none is, by the first one."""
+    kind = None if files.choice is None else files.choice.recipe
+    judged = next((one for one in result.trained if one.kind == kind), result.trained[0]).held_out
+    return [] if judged is None else explain_confusion(judged, rule)
 
 
 def _remark_on_daemon(config: Config, used: str) -> list[str]:
@@ -156,13 +170,16 @@ def _write(
 ) -> tuple[WrittenModels, list[str]]:
     """Write what was trained, with a line in the audit log; return that, and remarks about the files."""
     audit_log = open_audit_log(config.audit_path, source)
-    with audit_log.recorded(command_caller(), "train"), lock_if_writable(source):
-        changed = has_gallery_changed(gallery, source)
-        kind = None if files.choice is None else files.choice.recipe
-        stand_in = fit_stand_in(
-            result, gallery, kind, asked=asked, false_accept_rate=config.false_accept_rate
-        )
-        written = write_models(result, files, stand_in, pictures)
+    kind = None if files.choice is None else files.choice.recipe
+    rate = config.false_accept_rate
+    try:
+        with audit_log.recorded(command_caller(), "train"), lock_if_writable(source):
+            changed = has_gallery_changed(gallery, source)
+            stand_in = fit_stand_in(result, gallery, kind, asked=asked, false_accept_rate=rate)
+            written = write_models(result, files, stand_in, pictures)
+    except KeyboardInterrupt:
+        click.echo("face-det: interrupted; the classifiers are all as before or all new", err=True)
+        raise click.exceptions.Exit(130) from None
     remarks = list(describe_model_files(result, files, written))
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to include that")
@@ -233,4 +250,5 @@ def _print_report(
     lines = [f"trained on encodings of {embedder}", *(f"written: {path}" for path in written.files)]
     if model is not None:
         lines.append(f"in use: {files.in_use}: {explain_recipe(model.card)}")
-    click.echo("\n".join([training_as_text(result, rule), *lines, *remarks]))
+    describe = training_as_text if len(result.trained) == 1 else training_as_table
+    click.echo("\n".join([describe(result, rule), *lines, *remarks]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from face_det.engine import EngineOptions
 from face_det.enrolment.safeguards import list_lost_people
 from face_det.errors import DataError
 from face_det.gallery import EncodeReport, EncodingCache, encode_dataset, encoding_cache_path, list_photos
-from face_det.storage import lock_for_update, make_folder, report_write_errors, write_atomically
+from face_det.storage import lock_for_update, make_folder, report_write_errors, require_lock, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def update_encodings(
         )
     with report_write_errors(encodings.parent, "it must be a writable folder"):
         make_folder(encodings.parent)
+    require_lock(Path(os.path.realpath(encodings)))  # before an hour of work, not after it
     with EncodingCache(encoding_cache_path(encodings)) as cache:
         before = _dataset_state(dataset)
         report = encode_dataset(dataset, cache, options, jobs=jobs, on_progress=on_progress)

@@ -9,5 +9,7 @@ from .report.html import render_html as render_html
 from .report.tables import ReportTable as ReportTable
 from .report.tables import build_tables as build_tables
 from .report.training import draw_held_out_confusion as draw_held_out_confusion
+from .report.training import explain_confusion as explain_confusion
 from .report.training import training_as_json as training_as_json
+from .report.training import training_as_table as training_as_table
 from .report.training import training_as_text as training_as_text

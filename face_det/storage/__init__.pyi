@@ -21,4 +21,5 @@ from .transaction import lock_for_update as lock_for_update
 from .transaction import read_files as read_files
 from .transaction import recover_folder as recover_folder
 from .transaction import replace_files as replace_files
+from .transaction import require_lock as require_lock
 from .transaction import write_atomically as write_atomically

@@ -43,6 +43,9 @@ from face_det.storage.files import (
 )
 
 TRANSACTION_JOURNAL = RESERVED_PREFIX + "journal.json"
+_LOCK_MODE = 0o666
+"""Anyone who may enter the folder may take the lock: a lock file that root made must not shut out the
+daemon's user. There is nothing secret in it."""
 _UNFINISHED = "the next command that reads these files will finish the change"
 
 
@@ -72,9 +75,8 @@ def lock_for_update(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
     b'1'
     """
     path = Path(os.path.realpath(path))
-    # Anyone who may enter the folder may take the lock: a lock file that root made must not shut out the
-    # daemon's user. There is nothing secret in it.
-    lock = FileLock(path.with_name(f".{path.name}.lock"), mode=0o666)
+    require_lock(path)
+    lock = FileLock(_lock_path(path), mode=_LOCK_MODE)
     with report_write_errors(path):
         try:
             lock.acquire(timeout=timeout_s)
@@ -86,6 +88,29 @@ def lock_for_update(path: Path, *, timeout_s: float = 60.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def require_lock(path: Path) -> None:
+    """Make the lock file of `path` if it is missing; raise CannotWrite if that cannot be done.
+
+    FileLock would keep trying until its timeout, and blame somebody else.
+
+    >>> require_lock(Path("no such folder", "counter"))
+    Traceback (most recent call last):
+    face_det.errors.CannotWrite: no such folder/counter: cannot be written: No such file or directory; \
+nothing was changed
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with report_write_errors(path), suppress(FileExistsError):
+        descriptor = os.open(_lock_path(path), flags, 0o600)
+        try:
+            os.fchmod(descriptor, _LOCK_MODE)
+        finally:
+            os.close(descriptor)
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,21 @@ class HeldOutResult:
         strangers = [name for true, name in pairs if true == UNKNOWN]
         named = sum(name not in (None, UNKNOWN) for name in strangers)
         return NamingCounts(len(people), right, len(given) - right, len(strangers), named)
+
+    def confused(self) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of people who are often taken for each other, sorted; Unknown is nobody.
+
+        A pair counts if a quarter of the held-out photos of the two went to the other one.
+        """
+        pairs = [
+            (true, predicted)
+            for true, predicted in zip(self.true, self.predicted, strict=True)
+            if UNKNOWN not in (true, predicted)
+        ]
+        wrong = Counter((min(pair), max(pair)) for pair in pairs if pair[0] != pair[1])
+        photos = Counter(true for true, _ in pairs)
+        often = [(one, other) for (one, other), n in wrong.items() if 4 * n >= photos[one] + photos[other]]
+        return tuple(sorted(often))
 
     def matrix(self) -> npt.NDArray[np.int64]:
         """Return the confusion matrix, true person (row) by predicted person (column), ordered as `names`."""

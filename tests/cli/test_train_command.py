@@ -489,3 +489,43 @@ def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
     assert b"Traceback" not in shown
     assert b"interrupted; the classifiers are unchanged" in shown
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_several_kinds_are_one_table(tmp_path: Path) -> None:
+    """A line each with the same columns, and no report of each person six times over."""
+    encodings()
+    lines = train().stdout.splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("classifier "))
+    rows = lines[head + 1 : head + 1 + len(CLASSIFIERS)]
+    assert [row.split()[0] for row in rows] == list(CLASSIFIERS)
+    assert "f1-score" not in "\n".join(lines)
+    assert "each person's figures: face-det train --classifier KIND, or --json" in lines
+
+
+def test_one_person_under_two_names(tmp_path: Path) -> None:
+    """The report names the two and points at the command that finds what is wrong with the folders."""
+    made = gallery({"Alice": 12, "Bob": 6, "Unknown": 5})
+    names = [f"Alice{number % 2}" if name == "Alice" else name for number, name in enumerate(made.names)]
+    (tmp_path / "encodings.pickle").write_bytes(Gallery(made.encodings, names).dumps())
+    told = train("-c", "template").stdout
+    assert (
+        "confused with each other on held-out photos: Alice0 and Alice1; face-det gallery check finds photos "
+        "in the wrong folder and one person under two names"
+    ) in told
+    encodings()
+    assert "gallery check" not in train("-c", "template").stdout
+
+
+def test_ctrl_c_before_the_search(tmp_path: Path) -> None:
+    """Nothing is said to be kept where nothing was done."""
+    encodings()
+    code = (
+        "import sys, face_det.cli.train as train\n"
+        "from face_det.cli.main import run_cli\n"
+        "def interrupted(*_, **__): raise KeyboardInterrupt\n"
+        "train.choose_model_files = interrupted\n"
+        "run_cli(['train', '-c', 'nearest'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 130
+    assert ran.stderr.strip() == "face-det: interrupted; the classifiers are unchanged"

@@ -17,7 +17,7 @@ from typing import Any
 import kill_points
 import pytest
 
-from face_det.errors import Busy, DataError, FaceDetError
+from face_det.errors import Busy, CannotWrite, DataError, FaceDetError
 from face_det.storage import files as storage_files
 from face_det.storage import transaction
 
@@ -399,3 +399,11 @@ def test_folders_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(fcntl, "flock", none)
     transaction.replace_files({tmp_path / "x": b"1"})
     assert names(tmp_path) == [".face_det.lock", "x"]
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "missing/x"])
+def test_a_lock_that_cannot_be_made_is_not_waited_for(tmp_path: Path, place: str) -> None:
+    """The true reason at once, instead of a minute later that somebody else holds it."""
+    waited = pytest.raises(CannotWrite, match="cannot be written: No such file or directory")
+    with waited, transaction.lock_for_update(tmp_path / place, timeout_s=1):
+        pass

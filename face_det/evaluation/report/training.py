@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,20 @@ LONGEST_NAME = 28
 
 def training_as_text(result: TrainingResult, rule: DecisionRule) -> str:
     """Describe each trained classifier as text; `rule` decides the names for the held-out photos."""
+    blocks = [[*_model_lines(trained, rule), ""] for trained in result.trained]
+    return _frame(result, itertools.chain(*blocks))
+
+
+def training_as_table(result: TrainingResult, rule: DecisionRule) -> str:
+    """Describe the training as a table with a line for each classifier, without each person's figures."""
+    return _frame(result, [*_table_lines(result.trained, rule), ""])
+
+
+def _frame(result: TrainingResult, middle: Iterable[str]) -> str:
+    """Put the photos before, and what was skipped and is to be noted after."""
     photos = sum(result.photos.values())
     lines = [f"photos: {photos}, people: {len(result.photos)} (Unknown counts as one)", ""]
-    for trained in result.trained:
-        lines += [*_model_lines(trained, rule), ""]
+    lines += middle
     lines += [f"skipped: {skip.reason}" for skip in result.skipped]
     lines += [f"note: {note}" for note in result.notes]
     return "\n".join(lines)
@@ -41,6 +52,59 @@ def training_as_json(result: TrainingResult, rule: DecisionRule) -> dict[str, An
         "skipped": [{"classifier": skip.kind, "reason": skip.reason} for skip in result.skipped],
         "notes": list(result.notes),
     }
+
+
+def explain_confusion(held: HeldOutResult, rule: DecisionRule) -> list[str]:
+    """Point at `face-det gallery check` where people are confused with each other, or most are not named."""
+    advice = "face-det gallery check finds photos in the wrong folder and one person under two names"
+    confused = held.confused()
+    if confused:
+        shown = ", ".join(f"{one} and {other}" for one, other in confused[:5])
+        more = f" and {len(confused) - 5} more pairs" if len(confused) > 5 else ""
+        return [f"confused with each other on held-out photos: {shown}{more}; {advice}"]
+    found = held.named(rule)
+    if found.people and 2 * (found.right + found.wrong) < found.people:
+        left = found.people - found.right - found.wrong
+        return [f"not named: {left} of {found.people} held-out photos of people; {advice}"]
+    return []
+
+
+def _table_lines(models: Sequence[TrainedModel], rule: DecisionRule) -> Iterator[str]:
+    """Yield a table with a line for each classifier; the figures are of held-out photos."""
+    head = ("classifier", "cross-val.", "likeliest", "right", "wrong", "not named", "strangers", "parameters")
+    rows = [head, *(_table_row(trained, rule) for trained in models)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        cells = [
+            row[0].ljust(widths[0]),
+            *(row[i].rjust(widths[i]) for i in range(1, len(head) - 1)),
+            row[-1],
+        ]
+        yield "  ".join(cells).rstrip()
+    held = next((one.held_out for one in models if one.held_out is not None), None)
+    if held is None:
+        yield "held out: nothing; that takes photos of different moments"
+        return
+    found = held.named(rule)
+    yield (
+        f"likeliest: accuracy of the likeliest person on {len(held.true)} held-out photos; right, wrong and "
+        f"not named: decisions on {found.people} of people; strangers: named of {found.strangers} of Unknown"
+    )
+    yield "each person's figures: face-det train --classifier KIND, or --json"
+
+
+def _table_row(trained: TrainedModel, rule: DecisionRule) -> tuple[str, ...]:
+    params = ", ".join(f"{key}={value}" for key, value in trained.model.card.params.items())
+    score = "-" if trained.score is None else f"{trained.score:.3f}"
+    held = trained.held_out
+    if held is None:
+        return (trained.kind, score, "-", "-", "-", "-", "-", params)
+    found = held.named(rule)
+    people, strangers = max(found.people, 1), max(found.strangers, 1)
+    shares = (found.right, found.wrong, found.people - found.right - found.wrong)
+    decisions = [f"{share / people:.1%}" if found.people else "-" for share in shares]
+    named = f"{found.strangers_named / strangers:.1%}" if found.strangers else "-"
+    return (trained.kind, score, f"{held.accuracy:.3f}", *decisions, named, params)
 
 
 def _model_lines(trained: TrainedModel, rule: DecisionRule) -> Iterator[str]:
