@@ -46,11 +46,15 @@ setup(
         "openvino": ["openvino>=2025.0"],
         # Replaces onnxruntime and cannot be installed beside it; see docs/how-to/faster.md.
         "cuda": ["onnxruntime-gpu[cuda,cudnn]>=1.21"],
+        # Reads HEIC, the format of iPhones' photos. Its wheels contain libheif and libde265 (LGPL 3), as
+        # shared libraries; those of pillow-heif would also contain x265 (GPL).
+        "heic": ["pi-heif>=1"],
         # Has wheels for some Python versions only.
         "fuzz": ["atheris>=2.3"],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=2.4,<3",
+            "pi-heif>=1",
             "psutil>=5.9",
             "pytest>=8.2",
             "pytest-timeout>=2.3",

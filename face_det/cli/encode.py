@@ -10,22 +10,25 @@ from typing import Any
 
 import click
 
-from face_det.cli import progress
+from face_det.cli import progress, terminal
 from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.config import list_choices
 from face_det.detectors import DETECTORS
 from face_det.engine import EngineOptions
 from face_det.enrolment import update_encodings
-from face_det.gallery import EncodeReport, OmissionReason
+from face_det.gallery import EncodeReport, OmissionReason, OverlookedReason
 from face_det.rpc import command_caller
 from face_det.service import build_enrolment_options, open_audit_log
 
 ADVICE = {
     OmissionReason.NO_FACE: "no face detected",
-    OmissionReason.SEVERAL_FACES: "more than one face; crop it to one person",
+    OmissionReason.SEVERAL_FACES: "several faces, none clearly the main one; crop it to one person",
     OmissionReason.BAD_IMAGE: "cannot be read as an image",
     OmissionReason.TOO_SMALL: "the face is smaller than minFace",
+    OmissionReason.NO_DECODER: "HEIC: pip install 'face_det[heic]', or save it as JPEG",
 }
+MAX_OTHERS = 3
+"""How many files that are not pictures are named."""
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ class _Progress:
     total: int = 0
 
 
-@click.command(help="Encode dataset/NAME/*.jpg. Only new or changed photos are processed.")
+@click.command(help="Encode the photos in dataset/NAME/. Only new or changed photos are processed.")
 @click.option(
     "-i", "--dataset", type=click.Path(path_type=Path), help="Folder of photos; default: datasetPath."
 )
@@ -123,8 +126,20 @@ def format_report(report: EncodeReport, target: Path) -> str:
         for row in (head, *rows)
     ]
     lines += [
-        f"left out: {item.path}: {item.reason.value} ({ADVICE[item.reason]})" for item in report.left_out
+        f"left out: {terminal.make_printable(str(item.path))}: {item.reason.value} ({ADVICE[item.reason]})"
+        for item in report.left_out
     ]
+    others = [item for item in report.overlooked if item.reason is OverlookedReason.NOT_A_PICTURE]
+    lines += [
+        f"left out: {terminal.make_printable(str(item.path))}: {item.reason.value} ({item.todo})"
+        for item in report.overlooked
+        if item not in others
+    ]
+    if others:
+        shown = ", ".join(terminal.make_printable(item.path.name) for item in others[:MAX_OTHERS])
+        more = ", ..." if len(others) > MAX_OTHERS else ""
+        lines.append(f"not pictures: {len(others)} ({shown}{more})")
+    lines += [f"main face of several: {terminal.make_printable(str(path))}" for path in report.main_faces]
     used = len(report.gallery.names)
     lines.append(f"{target}: {used} encodings of {len(report.gallery.people)} people")
     return "\n".join(lines)
@@ -141,7 +156,10 @@ def report_as_json(report: EncodeReport, target: Path) -> dict[str, Any]:
             for tally in report.people
         ],
         "leftOut": [
-            {"path": str(item.path), "name": item.name, "reason": item.reason.value}
-            for item in report.left_out
+            {"path": str(item.path), "name": item.name, "reason": item.reason.value} for item in report.unused
         ],
+        "notPictures": [
+            str(item.path) for item in report.overlooked if item.reason is OverlookedReason.NOT_A_PICTURE
+        ],
+        "mainFaces": [str(path) for path in report.main_faces],
     }

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,19 @@ from rich.table import Table
 from face_det.cli import terminal
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option
 from face_det.errors import BadImage, DataError, ModelMissing
-from face_det.media import annotate_faces, load_image, read_image_bytes, save_image
+from face_det.media import (
+    annotate_faces,
+    find_pictures,
+    is_picture_file,
+    load_image,
+    read_image_bytes,
+    save_image,
+)
 from face_det.storage import make_folder, report_write_errors
 from face_det.types import UNKNOWN, Box
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+MAX_OTHERS = 3
+"""How many files that are not pictures are named."""
 
 Answer = dict[str, Any]
 
@@ -49,7 +58,8 @@ def command(
     """Run the command."""
     if keys is not None and remote is None:
         raise click.UsageError("--keys needs --remote, because only a daemon asks for keys.")
-    pictures = list(_list_pictures(paths))
+    found = _list_pictures(paths)
+    pictures = found.pictures
     if annotate is not None:
         with report_write_errors(annotate, "it must be a writable folder"):
             make_folder(annotate)
@@ -62,8 +72,10 @@ def command(
             disable=len(pictures) == 1 or not sys.stderr.isatty(),
         )
         answers = [_answer_for(path, ask, annotate, f"{index:03d}-") for index, path in enumerate(shown)]
+    _report_passed_over(found)
     if as_json:
-        click.echo(json.dumps(answers, indent=2))
+        passed_over = [{"image": str(path), "faces": [], "skipped": "not a picture"} for path in found.others]
+        click.echo(json.dumps(answers + passed_over, indent=2))
     else:
         terminal.make_console().print(_build_table(answers))
     failed = sum("error" in answer for answer in answers)
@@ -95,15 +107,41 @@ def _recognizer(
     yield service.recognize, service.trained
 
 
-def _list_pictures(paths: tuple[Path, ...]) -> Iterator[Path]:
+@dataclass(slots=True)
+class _Found:
+    """What the given paths stand for: pictures to recognise, and why the rest is passed over."""
+
+    pictures: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+def _list_pictures(paths: tuple[Path, ...]) -> _Found:
+    found = _Found()
     for path in paths:
         if path.is_dir():
-            inside = sorted(entry for entry in path.rglob("*") if entry.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise DataError(f"{path}: must hold images, got none")
-            yield from inside
+            content = find_pictures(path)
+            found.pictures += content.pictures
+            found.others += content.others
+            found.troubles += [f"{place}: cannot be read: {why}" for place, why in content.unreadable]
+            if not content.pictures:
+                found.troubles.append(f"{path}: must hold images, got none")
+        elif len(paths) > 1 and path.is_file() and not is_picture_file(path):
+            found.others.append(path)  # as a shell's * gives it
         else:
-            yield path
+            found.pictures.append(path)
+    if not found.pictures:
+        raise DataError(next(iter(found.troubles[-1:]), "no path is a picture"))
+    return found
+
+
+def _report_passed_over(found: _Found) -> None:
+    for trouble in found.troubles:
+        click.echo(f"face-det: {terminal.make_printable(trouble)}", err=True)
+    if found.others:
+        shown = ", ".join(terminal.make_printable(path.name) for path in found.others[:MAX_OTHERS])
+        more = ", ..." if len(found.others) > MAX_OTHERS else ""
+        click.echo(f"not pictures: {len(found.others)} ({shown}{more})", err=True)
 
 
 def _answer_for(

@@ -63,8 +63,9 @@ def _dataset_state(dataset: Path) -> list[tuple[Path, int, int]]:
 
 def _nothing_encoded_message(dataset: Path, encodings: Path, report: EncodeReport) -> str:
     kept = f"; {encodings} is unchanged" if encodings.exists() else ""
-    if not report.left_out:
+    left_out = report.unused
+    if not left_out:
         return f"{dataset}: must hold a folder of photos for each person, got none{kept}"
-    reasons = ", ".join(f"{item.path.name}: {item.reason.value}" for item in report.left_out[:3])
-    more = ", ..." if len(report.left_out) > 3 else ""
+    reasons = ", ".join(f"{item.path.name}: {item.reason.value}" for item in left_out[:3])
+    more = ", ..." if len(left_out) > 3 else ""
     return f"{dataset}: must hold photos of one face each, got none that can be used ({reasons}{more}){kept}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +92,6 @@ def retraining_as_json(retrained: RetrainResult) -> Mapping[str, Any]:
     return {
         "encoded": retrained.report.encoded,
         "reused": retrained.report.reused,
-        "leftOut": dict(Counter(item.reason.value for item in retrained.report.left_out)),
+        "leftOut": retrained.report.count_left_out(),
         "people": list(retrained.report.gallery.people),
     }

@@ -25,6 +25,8 @@ from .encoding_cache import read_photo as read_photo
 from .encodings_file import locate_columns as locate_columns
 from .gallery import Gallery as Gallery
 from .one_face import find_one_face as find_one_face
+from .overlooked import OverlookedFile as OverlookedFile
+from .overlooked import OverlookedReason as OverlookedReason
 from .portraits import UNCHANGED_PHOTO as UNCHANGED_PHOTO
 from .portraits import FaceChoice as FaceChoice
 from .portraits import PhotoChange as PhotoChange

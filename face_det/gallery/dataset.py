@@ -8,9 +8,9 @@ level counts: photos in nested folders belong to nobody.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
-import re
 import secrets
 import shutil
 import unicodedata
@@ -18,22 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from face_det.errors import BadImage, BadName, CannotWrite, DataError, FaceDetError
+from face_det.media import PICTURE_SUFFIXES, is_picture_file, picture_suffix
 from face_det.storage import make_folder, recover_folder, report_write_errors, write_atomically
+from face_det.types import UNKNOWN
 
 log = logging.getLogger(__name__)
 
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
-"""Suffixes of picture files, in lower case; they match in any case."""
-
-_FORMATS = (
-    (re.compile(rb"\xff\xd8\xff"), ".jpg"),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
-    (re.compile(rb"BM"), ".bmp"),
-    (re.compile(rb"GIF8[79]a"), ".gif"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), ".webp"),
-    (re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), ".tif"),
-    (re.compile(rb"P[4-6]\s"), ".ppm"),
-)
 _MAX_NAME = 100
 _REMOVED_PREFIX = ".face_det-leaving-"
 
@@ -42,7 +32,8 @@ def check_person_name(name: str) -> str:
     """Return the name in the form in which it is stored.
 
     A name has 1 to 100 characters: letters and digits of any script, spaces, and _ - ' and full
-    stops. Raises BadName for anything that cannot be the name of a person's folder.
+    stops. Nobody is called Unknown in other letters, because that is the class of strangers. Raises
+    BadName for anything that cannot be the name of a person's folder.
 
     >>> check_person_name("Anna Maria")
     'Anna Maria'
@@ -62,6 +53,8 @@ def check_person_name(name: str) -> str:
             raise BadName(f"name: must be letters, digits, spaces and _ - ' . only, got {character!a}")
     if composed[0] in " ." or composed[-1] == " ":
         raise BadName(f"name: must not start with a space or full stop, or end with a space, got {name!r}")
+    if composed.casefold() == UNKNOWN.casefold() and composed != UNKNOWN:
+        raise BadName(f"name: must not be {name!r}; photos of strangers belong to {UNKNOWN}")
     return composed
 
 
@@ -79,7 +72,7 @@ def list_photos(dataset: Path) -> dict[str, list[Path]]:
     try:
         for folder in _folders(dataset):
             recover_folder(folder)
-            pictures = [entry for entry in _entries(folder) if _is_picture(entry)]
+            pictures = [entry for entry in list_entries(folder) if _is_picture(entry)]
             if pictures:
                 found.setdefault(_name_of(folder), []).extend(pictures)
     except OSError as error:
@@ -96,7 +89,7 @@ def has_person_folder(dataset: Path, name: str) -> bool:
     composed = unicodedata.normalize("NFC", name)
     return any(
         _name_of(entry) == composed and not entry.name.startswith(".") and entry.is_dir()
-        for entry in _entries(dataset)
+        for entry in list_entries(dataset)
     )
 
 
@@ -113,7 +106,7 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     'b2d291741c11c2dd.bmp'
     """
     name = check_person_name(name)
-    suffix = next((suffix for magic, suffix in _FORMATS if magic.match(data)), None)
+    suffix = picture_suffix(data)
     if suffix is None:
         raise BadImage(
             f"bytes: must be a picture ({', '.join(sorted(PICTURE_SUFFIXES))}), got something else"
@@ -146,14 +139,14 @@ def remove_person(dataset: Path, name: str) -> int:
     """
     composed = unicodedata.normalize("NFC", name)
     count = 0
-    for entry in _entries(dataset):
+    for entry in list_entries(dataset):
         if entry.name.startswith(".") or _name_of(entry) != composed:
             continue
         try:
             if entry.is_symlink():
                 entry.unlink()
             elif entry.is_dir():
-                count += sum(_is_picture(inside) for inside in _entries(entry))
+                count += sum(_is_picture(inside) for inside in list_entries(entry))
                 entry.replace(dataset / f"{_REMOVED_PREFIX}{secrets.token_hex(8)}")
         except OSError as error:
             raise CannotWrite(f"{entry}: cannot be removed: {error.strerror}; nothing was") from error
@@ -165,14 +158,14 @@ def remove_person(dataset: Path, name: str) -> int:
 
 def _delete_removed_folders(dataset: Path) -> list[Path]:
     """Delete the folders of removed people, and return those that could not be deleted."""
-    leaving = [entry for entry in _entries(dataset) if entry.name.startswith(_REMOVED_PREFIX)]
+    leaving = [entry for entry in list_entries(dataset) if entry.name.startswith(_REMOVED_PREFIX)]
     for entry in leaving:
         shutil.rmtree(entry, ignore_errors=True)  # it does not follow links
     return [entry for entry in leaving if entry.exists()]
 
 
 def _folders(dataset: Path) -> Iterator[Path]:
-    for entry in _entries(dataset):
+    for entry in list_entries(dataset):
         if entry.name.startswith("."):
             continue
         if entry.is_symlink() and entry.is_dir():
@@ -180,12 +173,23 @@ def _folders(dataset: Path) -> Iterator[Path]:
         elif entry.is_dir() and not is_utf8(entry.name):
             log.warning("%s: the name is not UTF-8; its photos are not used", ascii(str(entry)))
         elif entry.is_dir():
+            try:
+                check_person_name(entry.name)
+            except BadName as error:
+                _warn_bad_name(entry, str(error))
+                continue
             yield entry
+
+
+@functools.cache
+def _warn_bad_name(folder: Path, fault: str) -> None:
+    """Warn once, rather than with every look at the dataset."""
+    log.warning("%s: rename the folder; its photos are not used: %s", ascii(str(folder)), fault)
 
 
 def _folder_of(dataset: Path, name: str) -> Path:
     """Return the person's folder: an existing one, perhaps in another Unicode form, or the one to create."""
-    for entry in _entries(dataset):
+    for entry in list_entries(dataset):
         if _name_of(entry) == name:
             if entry.is_symlink():
                 raise BadName(f"{entry}: links are not followed; replace it with a folder")
@@ -193,7 +197,12 @@ def _folder_of(dataset: Path, name: str) -> Path:
     return dataset / name
 
 
-def _entries(folder: Path) -> list[Path]:
+def list_entries(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted; empty if there is no such folder. Raises DataError.
+
+    >>> list_entries(Path("no such folder"))
+    []
+    """
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:
@@ -220,8 +229,8 @@ def is_utf8(name: str) -> bool:
 
 
 def _is_picture(entry: Path) -> bool:
-    """Return True if it is named like a picture; reading it shows whether it is one."""
-    return entry.suffix.lower() in PICTURE_SUFFIXES and not entry.name.startswith(".") and not entry.is_dir()
+    """Return True if it is named like a picture or begins like one; reading it shows whether it is one."""
+    return not entry.name.startswith(".") and is_picture_file(entry)
 
 
 def _holds_bytes(path: Path, data: bytes) -> bool:

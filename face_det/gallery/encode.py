@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from face_det.gallery.dataset import list_photos
 from face_det.gallery.encode_pool import encode_photo
 from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
 from face_det.gallery.gallery import Gallery
+from face_det.gallery.overlooked import OverlookedFile, OverlookedReason, list_overlooked
 
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 """Raise this when the meaning of a result changes, so that cached results are no longer used."""
 
 
@@ -46,6 +47,8 @@ class EncodeReport:
     """The gallery of a dataset, and what happened to its photos.
 
     `encoded` and `reused` count the photos in the gallery; `people` is sorted by name, as the gallery is.
+    `main_faces` are photos in the gallery that show several faces, of which the main one was taken.
+    `overlooked` are files that were not even looked at.
     """
 
     gallery: Gallery
@@ -53,6 +56,18 @@ class EncodeReport:
     reused: int
     left_out: tuple[OmittedPhoto, ...]
     people: tuple[PersonPhotoCounts, ...]
+    main_faces: tuple[Path, ...] = ()
+    overlooked: tuple[OverlookedFile, ...] = ()
+
+    @property
+    def unused(self) -> tuple[OmittedPhoto | OverlookedFile, ...]:
+        """All photos and folders that are not used, but not files of other kinds."""
+        others = [item for item in self.overlooked if item.reason is not OverlookedReason.NOT_A_PICTURE]
+        return (*self.left_out, *others)
+
+    def count_left_out(self) -> dict[str, int]:
+        """Return the number of unused photos and folders for each reason."""
+        return dict(Counter(item.reason.value for item in self.unused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +93,9 @@ def encode_dataset(
     dataset that cannot be read, and whatever the engine's networks raise.
     """
     photos = [_DatasetPhoto(name, path) for name, paths in list_photos(dataset).items() for path in paths]
+    overlooked = tuple(list_overlooked(dataset))
     if not photos:
-        return _make_report([], {}, set(), "")
+        return replace(_make_report([], {}, set(), ""), overlooked=overlooked)
     options = replace(options, focus_threshold=0.0)
     engine = build_engine(options) if engine is None else engine.with_options(options)
     settings = _settings_key(options, engine.fingerprint)
@@ -99,7 +115,8 @@ def encode_dataset(
             on_progress(done, len(photos))
     cache.keep_only(hashes.values())
     found = {photo: results[hashes[photo]] for photo in photos}
-    return _make_report(photos, found, _computed_paths(new, hashes), engine.fingerprint)
+    report = _make_report(photos, found, _computed_paths(new, hashes), engine.fingerprint)
+    return replace(report, overlooked=overlooked)
 
 
 def _encode_new(
@@ -144,7 +161,7 @@ def _computed_paths(new: dict[str, Path], hashes: dict[_DatasetPhoto, str]) -> s
 
 
 def _make_report(
-    photos: Iterable[_DatasetPhoto],
+    photos: Sequence[_DatasetPhoto],
     results: dict[_DatasetPhoto, EncodingResult],
     computed: set[Path],
     fingerprint: str,
@@ -171,4 +188,5 @@ def _make_report(
             PersonPhotoCounts(name, tally["encoded"], tally["reused"], tally["left_out"])
             for name, tally in tallies.items()
         ),
+        tuple(photo.path for photo in photos if results[photo].main_face),
     )

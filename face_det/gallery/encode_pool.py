@@ -23,7 +23,7 @@ from face_det.engine import EngineOptions, FaceEngine, build_engine
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason, read_photo
 from face_det.gallery.one_face import result_of_faces
-from face_det.media import load_image
+from face_det.media import lacks_decoder, load_image
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,10 @@ def encode_photo(engine: FaceEngine, path: Path) -> HashedResult:
     sha256 = None
     try:
         sha256, data = read_photo(path)
-        (faces,) = engine.faces([(load_image(data), None)])
+        if lacks_decoder(data):  # not cached, because it may be installed before the next run
+            return None, EncodingResult(None, OmissionReason.NO_DECODER)
+        rgb = load_image(data)
+        (faces,) = engine.faces([(rgb, None)])
     except DataError as error:
         log.info("%s: %s", path, error)
         return sha256, EncodingResult(None, OmissionReason.BAD_IMAGE)
@@ -53,7 +56,7 @@ def encode_photo(engine: FaceEngine, path: Path) -> HashedResult:
         # The picture's fault or ours: not cached, so that the next run tries again.
         log.warning("%s: %s: %s", path, type(error).__name__, error)
         return None, EncodingResult(None, OmissionReason.BAD_IMAGE)
-    return sha256, result_of_faces(faces)
+    return sha256, result_of_faces(faces, rgb.shape[1], rgb.shape[0])
 
 
 def encode_in_processes(

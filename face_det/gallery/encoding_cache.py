@@ -43,6 +43,8 @@ _SCHEMA = """
         PRIMARY KEY (sha256, settings)
     ) WITHOUT ROWID
 """
+_MAIN_FACE = "main_face"
+"""What the column `reason` holds for the encoding of the main one of several faces."""
 _COLUMNS = ["sha256", "settings", "reason", "encoding"]
 
 
@@ -53,14 +55,19 @@ class OmissionReason(str, Enum):
     SEVERAL_FACES = "several_faces"
     BAD_IMAGE = "bad_image"
     TOO_SMALL = "too_small"
+    NO_DECODER = "no_decoder"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncodingResult:
-    """The encoding of a photo, shape (dimensions,), or the reason why it has none."""
+    """The encoding of a photo, shape (dimensions,), or the reason why it has none.
+
+    `main_face` is True if the photo shows several faces, and this is the encoding of the main one.
+    """
 
     encoding: npt.NDArray[np.float64] | None
     reason: OmissionReason | None
+    main_face: bool = False
 
 
 def encoding_cache_path(encodings: Path) -> Path:
@@ -142,6 +149,8 @@ class EncodingCache:
         """Store the result for a photo; it is on disk when this returns."""
         encoding = None if result.encoding is None else np.asarray(result.encoding, "<f8").tobytes()
         reason = None if result.reason is None else result.reason.value
+        if result.main_face:
+            reason = _MAIN_FACE
         row = (sha256, settings, reason, encoding)
         self._run(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
 
@@ -236,6 +245,7 @@ def _result_of_row(reason: object, encoding: object, sizes: Collection[int]) -> 
     """Return a row as an EncodingResult; None if it is not ours. `sizes` are those of encodings, in bytes."""
     if isinstance(encoding, bytes) and len(encoding) in sizes:
         array = np.frombuffer(encoding, "<f8").astype(np.float64)
-        return EncodingResult(array, None) if np.isfinite(array).all() else None
+        usable = np.isfinite(array).all()
+        return EncodingResult(array, None, main_face=reason == _MAIN_FACE) if usable else None
     known = encoding is None and reason in {omission.value for omission in OmissionReason}
     return EncodingResult(None, OmissionReason(reason)) if known else None

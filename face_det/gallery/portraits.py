@@ -16,13 +16,13 @@ from enum import Enum
 from pathlib import Path
 
 from face_det.engine import FaceEngine
-from face_det.errors import DataError
+from face_det.errors import BadImage, DataError
 from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
-from face_det.gallery.one_face import choose_only_face, omission_reason
-from face_det.media import load_image
+from face_det.gallery.one_face import choose_dataset_face, omission_reason
+from face_det.media import lacks_decoder, load_image
 from face_det.types import Face, Reason, Rgb
 
-RESULT_FORMAT = 2
+RESULT_FORMAT = 3
 """Raise this when the meaning of a result changes, so that cached results are no longer used."""
 PHOTOS_PER_CHUNK = 8
 """How many photos a thread takes at once, so that their faces share a batch."""
@@ -42,17 +42,17 @@ class FaceChoice(str, Enum):
 
     MAIN = "evaluate"
     """The one that `choose_main_face` returns."""
-    ONLY = "only_face"
-    """The only one that is large enough, as for enrolment."""
+    ENROLLED = "only_face"
+    """The one that `encode` enrols: the only one, or a clear main one."""
 
     def choose(self, faces: Sequence[Face], width: int, height: int) -> Face | None:
         """Return the chosen one of the faces in a photo of this size in pixels; None if there is none.
 
-        >>> FaceChoice.ONLY.choose([], 250, 250) is None
+        >>> FaceChoice.ENROLLED.choose([], 250, 250) is None
         True
         """
-        if self is FaceChoice.ONLY:
-            return choose_only_face(faces)
+        if self is FaceChoice.ENROLLED:
+            return choose_dataset_face(faces, width, height)
         return choose_main_face(faces, width, height)
 
 
@@ -103,7 +103,10 @@ def encode_portraits(
     hashes: dict[Path, str] = {}
     for path in paths:
         try:
-            hashes[path] = read_photo(path)[0]
+            sha256, data = read_photo(path)
+            if lacks_decoder(data):  # not cached, because it may be installed before the next run
+                raise BadImage(f"{path}: cannot be read here")
+            hashes[path] = sha256
         except DataError:
             found |= {
                 (path, name): EncodingResult(None, OmissionReason.BAD_IMAGE)

@@ -4,6 +4,12 @@ from .annotate import save_image as save_image
 from .augment import DEGRADATIONS as DEGRADATIONS
 from .augment import Degradation as Degradation
 from .augment import draw_mask as draw_mask
+from .decode import lacks_decoder as lacks_decoder
+from .folders import FolderContent as FolderContent
+from .folders import find_pictures as find_pictures
+from .formats import PICTURE_SUFFIXES as PICTURE_SUFFIXES
+from .formats import is_picture_file as is_picture_file
+from .formats import picture_suffix as picture_suffix
 from .image import load_as_stored as load_as_stored
 from .image import load_image as load_image
 from .image import read_image_bytes as read_image_bytes

@@ -10,7 +10,8 @@ from pathlib import Path
 from face_det.errors import BadImage
 from face_det.media.decode import EXPECTED_IMAGE
 
-_FORBIDDEN = (Path("/proc"), Path("/dev"), Path("/sys"))
+FORBIDDEN = (Path("/proc"), Path("/dev"), Path("/sys"))
+"""Folders of the kernel, from which no picture is read."""
 _MAX_SHOWN = 300
 """Longer paths are cut in messages."""
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -34,7 +35,7 @@ def resolve_image_path(path: str, *, mount_point: str = "", roots: Sequence[Path
     >>> resolve_image_path("/dev/video0")
     Traceback (most recent call last):
     ...
-    face_det.errors.BadImage: /dev/video0: must be a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM picture, got a path into /proc, /dev, /sys
+    face_det.errors.BadImage: /dev/video0: must be a JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or HEIC picture, got a path into /proc, /dev, /sys
     """  # noqa: E501
     place = printable_path(path)
     if not path:
@@ -48,9 +49,9 @@ def resolve_image_path(path: str, *, mount_point: str = "", roots: Sequence[Path
     # Also as written: /proc/self/root/x leads out of /proc again. Not with pathlib, which keeps "..".
     written = Path(os.path.abspath(target).replace("//", "/"))  # noqa: PTH100
     for spelt in (real, written):
-        if any(spelt.is_relative_to(never) for never in _FORBIDDEN):
+        if any(spelt.is_relative_to(never) for never in FORBIDDEN):
             raise BadImage(
-                f"{place}: must be {EXPECTED_IMAGE}, got a path into {', '.join(map(str, _FORBIDDEN))}"
+                f"{place}: must be {EXPECTED_IMAGE}, got a path into {', '.join(map(str, FORBIDDEN))}"
             )
     if not allowed:
         return Path(target)

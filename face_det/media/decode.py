@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import re
 import struct
 import threading
 import warnings
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -38,9 +38,11 @@ from PIL import (
 
 from face_det.errors import BadImage
 from face_det.media import jpeg_markers
+from face_det.media.formats import picture_suffix
 from face_det.types import Rgb
 
-EXPECTED_IMAGE = "a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM picture"
+EXPECTED_IMAGE = "a JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or HEIC picture"
+_HEIC_ADVICE = "install what reads them, pip install 'face_det[heic]', or save it as JPEG"
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
@@ -75,15 +77,16 @@ class _JpegWithoutFakeEnd(JpegImagePlugin.JpegImageFile):
 
 
 # Plain-text PPMs (P1 to P3) are left out: slow to read, and a final 12 may be a truncated 127.
-_FORMATS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
-    (re.compile(rb"\xff\xd8\xff"), _JpegWithoutFakeEnd),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile),
-    (re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
-    (re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImagePlugin.WebPImageFile),
-    (re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"), TiffImagePlugin.TiffImageFile),
-    (re.compile(rb"P[4-6]\s"), PpmImagePlugin.PpmImageFile),
-)
+_OPENERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
+    ".jpg": _JpegWithoutFakeEnd,
+    ".png": PngImagePlugin.PngImageFile,
+    ".bmp": BmpImagePlugin.BmpImageFile,
+    ".gif": GifImagePlugin.GifImageFile,
+    ".webp": WebPImagePlugin.WebPImageFile,
+    ".tif": TiffImagePlugin.TiffImageFile,
+    ".ppm": PpmImagePlugin.PpmImageFile,
+    ".avif": AvifImagePlugin.AvifImageFile,
+}
 
 
 class _StrictDecoder(ImageFile.PyDecoder):
@@ -132,6 +135,8 @@ def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
     """
     _silence_pillow()
     try:
+        if picture_suffix(data) == ".heic":
+            return _decode_heic(data, place, max_pixels)
         picture = _read_header(data, place, max_pixels)
         _decode_strictly(picture)
         return _apply_exif_orientation(_to_rgb(picture, place), _orientation(picture))
@@ -143,6 +148,37 @@ def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
         raise BadImage(
             f"{place}: must be a whole picture, got a damaged or truncated one ({said})"
         ) from error
+
+
+def lacks_decoder(data: bytes) -> bool:
+    """Return True for a picture that only an optional package can read, if that is not installed.
+
+    >>> lacks_decoder(b"GIF89a")
+    False
+    """
+    return picture_suffix(data) == ".heic" and _find_heif_reader() is None
+
+
+def _find_heif_reader() -> Callable[..., Any] | None:
+    try:
+        from pi_heif import open_heif
+    except ImportError:
+        return None
+    reader: Callable[..., Any] = open_heif
+    return reader
+
+
+def _decode_heic(data: bytes, place: str, max_pixels: int) -> Rgb:
+    """Decode the primary picture of a HEIC file, which libheif turns upright by the file's own boxes."""
+    open_heif = _find_heif_reader()
+    if open_heif is None:
+        raise BadImage(f"{place}: HEIC pictures cannot be read here; {_HEIC_ADVICE}")
+    picture = open_heif(io.BytesIO(data))
+    _check_size(picture.size, place, max_pixels)
+    pixels = np.asarray(picture)  # decoded only now
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, np.newaxis], 3, axis=2)
+    return np.array(pixels[:, :, :3])
 
 
 def _require_no_interrupt(error: BaseException) -> None:
@@ -168,7 +204,7 @@ def _read_header(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFil
 
     The plug-in is called directly because Image.open has a process-wide pixel limit of its own.
     """
-    opener = next((opener for magic, opener in _FORMATS if magic.match(data)), None)
+    opener = _OPENERS.get(picture_suffix(data) or "")
     if opener is None:
         raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got {_describe_bytes(data)}")
     if opener is WebPImagePlugin.WebPImageFile:  # it allocates the picture as soon as it is opened
@@ -183,7 +219,7 @@ def _read_header(data: bytes, place: str, max_pixels: int) -> ImageFile.ImageFil
 def _describe_bytes(data: bytes) -> str:
     """Say what bytes that are not a picture look like, without showing any: they may be secret."""
     if data[4:8] == b"ftyp":
-        return "HEIC, AVIF or a video: save it as JPEG first"
+        return "a video"
     head = codecs.getincrementaldecoder("utf-8")("replace").decode(data[:256])
     if all(sign.isprintable() or sign.isspace() for sign in head) and "\ufffd" not in head:
         return "text"

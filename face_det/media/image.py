@@ -44,8 +44,8 @@ def load_image(
     >>> load_image(b"hello", place="images[0]")
     Traceback (most recent call last):
     ...
-    face_det.errors.BadImage: images[0]: must be a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM picture, got text
-    """
+    face_det.errors.BadImage: images[0]: must be a JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or HEIC picture, got text
+    """  # noqa: E501
     if isinstance(source, bytes):
         place, data = printable_path(place), source
         _check_bytes(len(data), place, max_bytes)

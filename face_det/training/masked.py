@@ -63,7 +63,7 @@ def add_masked_copies(
         engine,
         cache,
         changes={MASKED_CHANGE: FaceMasker(engine.options.compute)},
-        choice=FaceChoice.ONLY,
+        choice=FaceChoice.ENROLLED,
         jobs=jobs,
         on_progress=on_progress,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import json
 import os
 import shutil
@@ -17,6 +19,7 @@ from typing import Any
 import PIL.Image
 import psutil
 import pytest
+from PIL import Image
 
 from face_det.gallery.encoding_cache import encoding_cache_path
 from face_det.gallery.gallery import Gallery
@@ -24,6 +27,7 @@ from face_det.gallery.gallery import Gallery
 # Lines of progress come by the clock: how slow the machine is must not decide what is on stderr.
 WITHOUT_PROGRESS = "from face_det.cli import main, progress; progress.LINE_EVERY_S = 3600; main.run_cli()"
 COMMAND = [sys.executable, "-c", WITHOUT_PROGRESS, "encode", "-d", "hog", "--upsample", "0"]
+HEIC = Path(__file__).parents[1] / "support" / "data" / "astronaut.heic.base64"
 SCRIPT = Path(__file__).parents[2] / "scripts" / "encode_faces.py"
 
 
@@ -279,3 +283,51 @@ def test_the_originals_script(dataset: Path, encodings: Path) -> None:
         assert done.returncode == 2
         assert expected in done.stderr
     assert subprocess.run([*script, "--help"], capture_output=True, check=False).returncode == 0
+
+
+def test_nothing_is_left_out_without_a_word(
+    tmp_path: Path, encodings: Path, photos: Mapping[str, Path]
+) -> None:
+    """AVIF, HEIC and files without a suffix are photos; what is in the wrong place is listed."""
+    dataset = tmp_path / "dataset"
+    for name in ("anna/2023", "bob", "eileen", "tom & co"):
+        (dataset / name).mkdir(parents=True)
+    Image.open(photos["obama"]).save(dataset / "anna" / "1.avif")
+    shutil.copy(photos["obama2"], dataset / "anna" / "photo")
+    shutil.copy(photos["obama3"], dataset / "anna" / "2023" / "3.jpg")
+    shutil.copy(photos["biden"], dataset / "loose.jpg")
+    shutil.copy(photos["biden"], dataset / "tom & co" / "1.jpg")
+    (dataset / "eileen" / "1.heic").write_bytes(base64.b64decode(HEIC.read_text()))
+    (dataset / "anna" / "notes.txt").write_text("hello")
+    # Somebody small at the edge does not make it unclear who the photo is of; six at a table do.
+    behind = Image.open(photos["obama"])
+    behind.paste(Image.open(photos["astronaut"]).crop((130, 0, 330, 240)))
+    behind.save(dataset / "bob" / "main.png")
+    shutil.copy(photos["t1"], dataset / "bob" / "six")
+    values = report(dataset, encodings, "--jobs", "1")
+    heic = importlib.util.find_spec("pi_heif") is not None
+    assert {item["path"].removeprefix(f"{dataset}/"): item["reason"] for item in values["leftOut"]} == {
+        "anna/2023/3.jpg": "in_subfolder",
+        "bob/six": "several_faces",
+        "loose.jpg": "no_person",
+        "tom & co": "bad_name",
+        **({} if heic else {"eileen/1.heic": "no_decoder"}),
+    }
+    assert values["notPictures"] == [str(dataset / "anna" / "notes.txt")]
+    assert values["mainFaces"] == [str(dataset / "bob" / "main.png")]
+    assert [(one["name"], one["encoded"]) for one in values["people"]] == [
+        ("anna", 2),
+        ("bob", 1),
+        ("eileen", int(heic)),
+    ]
+    gallery = Gallery.load(encodings)
+    anna, bob = (gallery.encodings[gallery.names.index(name)] for name in ("anna", "bob"))
+    assert ((anna - bob) ** 2).sum() ** 0.5 < 0.6, "the main face is Obama's"
+    done = run(dataset, encodings, "--jobs", "1")
+    assert done.returncode == 0
+    for line in (
+        f"left out: {dataset}/anna/2023/3.jpg: in_subfolder (in a subfolder; move it up into anna/)",
+        "not pictures: 1 (notes.txt)",
+        f"main face of several: {dataset}/bob/main.png",
+    ):
+        assert line in done.stdout.splitlines()

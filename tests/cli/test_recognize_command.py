@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from face_det.cli import recognize
 from face_det.cli.main import COMMANDS, run_cli
@@ -171,6 +172,30 @@ def test_a_folder_stands_for_its_pictures(trained, photos):
     (trained / "a" / "b" / "one.JPG").write_bytes(photos["obama3"].read_bytes())
     done = run_here("recognize", "a", "--json", cwd=trained)
     assert [Path(answer["image"]).name for answer in json.loads(done.stdout)] == ["one.JPG"]
+
+
+@pytest.mark.usefixtures("shared_networks")
+def test_pictures_are_found_by_their_content(trained, photos):
+    """Without a suffix and as AVIF; other files are counted, and an empty folder spoils nothing."""
+    folder = trained / "a"
+    (folder / "Unknown").mkdir(parents=True)
+    shutil.copy(photos["obama3"], folder / "photo")
+    Image.open(photos["obama3"]).save(folder / "photo.avif")
+    (folder / "README.md").write_text("hello")
+    done = run_here("recognize", *sorted(folder.iterdir()), "--json", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    readme, answers = str(folder / "README.md"), json.loads(done.stdout)
+    assert [(Path(one["image"]).name, len(one["faces"])) for one in answers[:2]] == [
+        ("photo", 1),
+        ("photo.avif", 1),
+    ]
+    assert answers[2:] == [{"image": readme, "faces": [], "skipped": "not a picture"}]
+    assert done.stderr.splitlines() == [
+        f"face-det: {folder}/Unknown: must hold images, got none",
+        "not pictures: 1 (README.md)",
+    ]
+    alone = run_here("recognize", readme, cwd=trained)
+    assert (alone.returncode, alone.stderr.count("could not be read")) == (65, 1)
 
 
 @pytest.mark.usefixtures("shared_networks")

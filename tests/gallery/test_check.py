@@ -246,6 +246,7 @@ def test_what_has_no_encoding_says_why() -> None:
         OmissionReason.NO_FACE: FindingKind.NO_FACE,
         OmissionReason.SEVERAL_FACES: FindingKind.SEVERAL_FACES,
         OmissionReason.TOO_SMALL: FindingKind.SMALL_FACE,
+        OmissionReason.NO_DECODER: FindingKind.UNREADABLE,
     }
     found = {(finding.path, finding.kind) for finding in dataset.check()}
     assert found == {(paths[omission], kinds[omission]) for omission in OmissionReason} | {

@@ -57,6 +57,8 @@ def test_good_names(name: str) -> None:
         ("a\u00a0b", "letters, digits"),
         ("\ud800", "letters, digits"),
         ("a😀", "letters, digits"),
+        ("unknown", "strangers belong to Unknown"),
+        ("UNKNOWN", "strangers belong to Unknown"),
     ],
 )
 def test_bad_names(name: str, expected: str) -> None:

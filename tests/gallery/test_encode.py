@@ -86,7 +86,7 @@ def test_exactly_one_face_that_is_large_enough(sizes: list[int], reason: Omissio
         Face(Box(0, 0, size, size), 1.0, 0.0, Reason.TOO_SMALL if size < 20 else None, np.full(128, size))
         for size in sizes
     ]
-    outcome = result_of_faces(faces)
+    outcome = result_of_faces(faces, 250, 250)
     assert outcome.reason is reason
     assert (outcome.encoding is None) is (reason is not None)
     assert reason is not None or outcome.encoding is not None

@@ -486,7 +486,7 @@ def test_read_gives_the_bytes_as_they_are(tmp_path: Path) -> None:
         (b"<html>404</html>", "got text"),
         ("ça et là, déjà".encode() * 40, "got text"),
         (b"P3 1 1 255 1 2 3\n", "got text"),
-        (b"\0\0\0\x20ftypheic" + bytes(40), "HEIC"),
+        (b"\0\0\0\x20ftypqt  " + bytes(40), "got a video"),
         (b"%PDF-1.7\n\xe2\xe3", "something else"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "got text"),
         (b"\xff", "something else"),

@@ -30,7 +30,7 @@ DISTRIBUTIONS = {
     "zmq": "pyzmq",
 }
 """Where the name to import is not the name to install."""
-OPTIONAL = {"openvino": "openvino"}
+OPTIONAL = {"openvino": "openvino", "pi_heif": "heic"}
 """What is imported only where it is asked for, and the extra that installs it."""
 
 

@@ -28,7 +28,16 @@ _OMISSION_TEXTS = {
         "save it as JPEG again, or delete it",
     ),
     OmissionReason.NO_FACE: ("no_face", "has no face that the detector finds", "take another photo"),
-    OmissionReason.SEVERAL_FACES: ("several_faces", "has more than one face", "crop it to one person"),
+    OmissionReason.SEVERAL_FACES: (
+        "several_faces",
+        "has several faces, none of them clearly the main one",
+        "crop it to one person",
+    ),
+    OmissionReason.NO_DECODER: (
+        "unreadable",
+        "is HEIC, which cannot be read here",
+        "pip install 'face_det[heic]', or save it as JPEG",
+    ),
     OmissionReason.TOO_SMALL: ("small_face", "has a face smaller than minFace", "take a closer photo"),
 }
 
@@ -64,7 +73,8 @@ def find_poor_photos(
             found.append(PoorPhoto(index, "unreadable", f"cannot be opened: {closed}", todo, own=False))
             continue
         if omission is not None:
-            found.append(PoorPhoto(index, *_OMISSION_TEXTS[omission]))
+            own = omission is not OmissionReason.NO_DECODER
+            found.append(PoorPhoto(index, *_OMISSION_TEXTS[omission], own=own))
             continue
         if facts is None or facts.face_px is None or facts.sharpness is None:
             continue
