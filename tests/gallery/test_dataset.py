@@ -29,10 +29,23 @@ def tree(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["anna", "Anna Maria", "O'Hara", "J. R.", "x_1-2", "Zoë", "名前", "अनिता", "a" * 100, "7", "..a"[2:]],
+    [
+        "anna",
+        "Anna Maria",
+        "O'Hara",
+        "J. R.",
+        "x_1-2",
+        "Anna (work)",
+        "Zoë",
+        "名前",
+        "अनिता",
+        "a" * 100,
+        "7",
+        "..a"[2:],
+    ],
 )
 def test_good_names(name: str) -> None:
-    """Letters and digits of any script, blanks, _ - ' and full stops."""
+    """Letters and digits of any script, blanks, _ - ' . ( and )."""
     assert check_person_name(name) == name
 
 

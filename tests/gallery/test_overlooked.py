@@ -38,5 +38,7 @@ def test_what_to_do_is_said(tmp_path: Path) -> None:
     (tmp_path / "M&M").mkdir()
     (tmp_path / "unknown").mkdir()
     first, second = list_overlooked(tmp_path)
-    assert first.todo == "rename the folder; name: must be letters, digits, spaces and _ - ' . only, got '&'"
+    assert (
+        first.todo == "rename the folder; name: must be letters, digits, spaces and _ - ' . ( ) only, got '&'"
+    )
     assert second.todo.endswith("name: must not be 'unknown'; photos of strangers belong to Unknown")

@@ -157,7 +157,9 @@ def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
     assert about["Requires-Python"] == ">=3.10"
     for name, extra in {**OPTIONAL, "onnxruntime-gpu": "cuda"}.items():
         lines = about.get_all("Requires-Dist") or []
-        assert [_name(line) for line in lines if line.endswith(f'extra == "{extra}"')] == [name]
+        assert [_name(line) for line in lines if line.endswith(f'extra == "{extra}"')] == [
+            name.replace("_", "-")
+        ]
     assert "face-det = face_det.cli.main:run_cli" in commands
 
 

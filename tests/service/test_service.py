@@ -270,7 +270,7 @@ def test_enrolment_wants_one_face(service: Service, tmp_path: Path, photos: Mapp
 
 
 def test_forget_a_folder_made_by_hand(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
-    """Whoever is listed can be forgotten, also by a name that enrolment would refuse, and nobody else."""
+    """Whoever is listed can be forgotten, also from a folder that nobody was enrolled in, and nobody else."""
     odd = tmp_path / "dataset" / "Anna (work)"
     odd.mkdir(parents=True)
     shutil.copy(photos["obama"], odd)
