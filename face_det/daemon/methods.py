@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 
+from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
 from face_det.daemon.workers import Workers, give_way
-from face_det.engine import Budget
 from face_det.errors import ConfigError, FaceDetError
 from face_det.recognition import MODEL_CHECK_S
 from face_det.rpc import CURRENT_CALLER, Caller

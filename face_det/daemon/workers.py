@@ -21,8 +21,8 @@ import gevent
 import greenlet
 from gevent.event import Event
 
+from face_det.budget import Budget
 from face_det.daemon.fair_queue import FairQueue
-from face_det.engine import Budget
 from face_det.errors import Busy
 from face_det.rpc import CURRENT_CLIENT
 

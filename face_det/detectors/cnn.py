@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from face_det.budget import checkpoint
 from face_det.detectors import mmod_boxes, mmod_pyramid
 from face_det.detectors.dlib_boxes import detection_from_edges
 from face_det.nets import DEFAULT_COMPUTE, Compute, Float32Array, load_dlib_session
@@ -32,10 +33,11 @@ class CnnDetector:
         """Detect the faces of one image, RGB uint8 (H, W, 3), best first.
 
         `score` is the network's confidence, 0 or more. `upsample` is how many times the image is doubled
-        first.
+        first. Before each doubling and each run of the network is a checkpoint.
         """
         image = np.ascontiguousarray(rgb)
         for _ in range(upsample):
+            checkpoint()
             # The size that dlib's pyramid_up produces.
             image = mmod_pyramid.resize_like_dlib(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
         faces = mmod_boxes.suppress_overlapping_boxes(
@@ -69,6 +71,7 @@ class CnnDetector:
         for batch in mmod_pyramid.batch_windows(areas, pyramid):
             drawn = mmod_pyramid.draw_parts(image, pyramid, [part for _, part in batch])
             for window, part in batch:
+                checkpoint()
                 # Each part is released once it is computed.
                 (((computed,),),) = self._session.run({"tile": drawn.pop(0)})
                 top, left = part.top // mmod_pyramid.STRIDE_PX, part.left // mmod_pyramid.STRIDE_PX

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import dlib
 import numpy as np
 
+from face_det.budget import checkpoint
 from face_det.media import random_warps
 from face_det.types import Encodings, Rgb
 
@@ -41,7 +42,8 @@ def sum_sample_encodings(
 ) -> Encodings:
     """Sum the encodings of each face's samples; shape (len(faces), dimensions).
 
-    `size` samples are encoded at once, and no more of them are in memory. Faces share these batches.
+    `size` samples are encoded at once, and no more of them are in memory. Faces share these batches. Before
+    each of them is a checkpoint.
 
     >>> def encode(samples):
     ...     return np.array([[sample.sum(), 1.0] for sample in samples])
@@ -53,6 +55,7 @@ def sum_sample_encodings(
     sums = np.zeros((len(faces), dimensions))
     samples = ((face, sample) for face, several in enumerate(faces) for sample in several)
     while batch := list(itertools.islice(samples, size)):
+        checkpoint()
         owners, each = zip(*batch, strict=True)
         np.add.at(sums, list(owners), encode(each))
     return sums

@@ -1,4 +1,3 @@
-from .budget import Budget as Budget
 from .engine import Engine as Engine
 from .engine import EngineOptions as EngineOptions
 from .engine import EngineResult as EngineResult

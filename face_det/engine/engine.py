@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterable
@@ -9,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from face_det.budget import Budget, Interrupted, interruptible
 from face_det.detectors import DETECTORS
 from face_det.embedders import create_embedder
-from face_det.engine.budget import Budget
 from face_det.errors import BadImage
 from face_det.media import crop_box, measure_focus, pixel_region
 from face_det.nets import DEFAULT_COMPUTE, Compute, trim_heap
@@ -72,13 +74,15 @@ class EngineResult:
     """The faces of each view, best first, and the seconds spent on detecting and encoding them.
 
     `crashed` holds the indices of views given up because they crashed one process after another. It is
-    empty where the networks run in this process.
+    empty where the networks run in this process. `late` holds those whose faces were still being detected
+    when time ran out.
     """
 
     faces: list[tuple[Face, ...]]
     detect_s: float
     embed_s: float
     crashed: frozenset[int] = frozenset()
+    late: frozenset[int] = frozenset()
 
     def raise_if_crashed(self) -> None:
         """Raise BadImage if a view was given up."""
@@ -108,8 +112,9 @@ class FaceEngine(Protocol):
         box covers no pixel of the image has no faces. Boxes of faces are in pixels of the full image. Faces
         that are rejected have a reason and no encoding.
 
-        Once `budget` is over, no more faces are encoded; their reason is TIMEOUT. The caller's iterator must
-        then stop yielding views.
+        Once `budget` is over, no more faces are encoded; their reason is TIMEOUT. Detecting, and encoding
+        many jitters, then end between two runs of a network. The caller's iterator must then stop yielding
+        views.
         """
         ...
 
@@ -200,6 +205,7 @@ class Engine:
         budget = budget if budget is not None else Budget()
         batch = max(1, FACES_PER_BATCH // self.options.jitters)
         found: list[list[Face]] = []
+        late: set[int] = set()
         pending = _PendingFaces()
         detect_s = embed_s = 0.0
         large = False
@@ -208,10 +214,12 @@ class Engine:
             start = time.perf_counter()
             part, (dx, dy) = crop_view(rgb, box)
             large = large or (part is not None and part.shape[0] * part.shape[1] >= LARGE_VIEW_PIXELS)
-            detections = [] if part is None else self._detector.detect(part, self.options.upsample)
+            detections = self._detect(part, budget)
             detect_s += time.perf_counter() - start
             found.append([])
-            for detection in detections:
+            if detections is None:
+                late.add(index)
+            for detection in detections or ():
                 assert part is not None
                 face = self._assess(part, detection)
                 if face.reason is None:
@@ -225,7 +233,15 @@ class Engine:
         embed_s += self._embed(pending, found, budget, batch)
         if large:
             trim_heap()
-        return EngineResult([tuple(faces) for faces in found], detect_s, embed_s)
+        return EngineResult([tuple(faces) for faces in found], detect_s, embed_s, late=frozenset(late))
+
+    def _detect(self, part: Rgb | None, budget: Budget) -> list[Detection] | None:
+        """Detect the faces of a view, of which `part` holds the pixels; None if time runs out meanwhile."""
+        if part is None:
+            return []
+        with contextlib.suppress(Interrupted), interruptible(budget):
+            return self._detector.detect(part, self.options.upsample)
+        return None
 
     def _assess(self, part: Rgb, detection: Detection) -> Face:
         """Measure a detection's size and sharpness; a face that fails has a reason."""
@@ -241,21 +257,33 @@ class Engine:
     def _embed(self, pending: _PendingFaces, found: list[list[Face]], budget: Budget, size: int) -> float:
         """Encode the pending faces, `size` at once, and return the seconds it took.
 
-        Faces that were found in time always get one such batch; after it, the others may time out.
+        Faces that were found in time always get one such batch; after it, the others may time out. With
+        jitters, which can take many times as long, even that batch may.
         """
         start = time.perf_counter()
-        places, chips = iter(pending.places), iter(pending.chips)
+        chips = iter(pending.chips)
+        done = 0
         while batch := list(itertools.islice(chips, size)):
-            for encoding in self._embedder.embed(batch, self.options.jitters):
-                view, position = next(places)
+            encodings = self._encode(batch, budget)
+            for (view, position), encoding in zip(pending.places[done:], encodings, strict=False):
                 found[view][position] = replace(found[view][position], encoding=encoding)
+            done += len(encodings)
             if budget.over:
                 break
-        for view, position in places:
+        for view, position in pending.places[done:]:
             found[view][position] = replace(found[view][position], reason=Reason.TIMEOUT)
         pending.places.clear()
         pending.chips.clear()
         return time.perf_counter() - start
+
+    def _encode(self, batch: list[Chip], budget: Budget) -> list[npt.NDArray[np.float64]]:
+        """Encode some faces; return nothing if time runs out between two batches of their jitters."""
+        jitters = self.options.jitters
+        if jitters <= 1:
+            return [*self._embedder.embed(batch, jitters)]
+        with contextlib.suppress(Interrupted), interruptible(budget):
+            return [*self._embedder.embed(batch, jitters)]
+        return []
 
 
 def require_shared_networks(options: EngineOptions, loaded: EngineOptions) -> None:

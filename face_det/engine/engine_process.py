@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import faulthandler
 import importlib
+import math
 import os
 import select
 import sys
@@ -22,6 +23,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import numpy as np
 
+from face_det.budget import Budget
 from face_det.engine.engine import EngineOptions, FaceEngine
 from face_det.engine.engines import Engines
 from face_det.errors import FaceDetError
@@ -44,10 +46,14 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
-    """Process a view of this shape, whose pixels follow. Without a shape, only load the networks."""
+    """Process a view of this shape, whose pixels follow. Without a shape, only load the networks.
+
+    `seconds` is how long that may take; what is not done by then is late.
+    """
 
     options: EngineOptions
     shape: tuple[int, ...] | None
+    seconds: float = math.inf
 
 
 def serve_requests(parent: Connection) -> None:
@@ -69,7 +75,8 @@ def serve_requests(parent: Connection) -> None:
                 answer: dict[str, Any] = {"fingerprint": engine.fingerprint, "runtime": engine.runtime}
             else:
                 # Engines keeps the options of the start; the limits are those of the call.
-                answer = _encode_view(engine.with_options(request.options), pixels.reshape(request.shape))
+                limited = engine.with_options(request.options)
+                answer = _encode_view(limited, pixels.reshape(request.shape), Budget(request.seconds))
         except FaceDetError as error:
             answer = {"error": type(error).__name__, "message": str(error)}
         except NETWORK_ERRORS as error:
@@ -78,13 +85,14 @@ def serve_requests(parent: Connection) -> None:
         del pixels
 
 
-def _encode_view(engine: FaceEngine, rgb: Rgb) -> dict[str, Any]:
-    result = engine.run([(rgb, None)])
+def _encode_view(engine: FaceEngine, rgb: Rgb, budget: Budget) -> dict[str, Any]:
+    result = engine.run([(rgb, None)], budget)
     (faces,) = result.faces
     return {
         "faces": [_face_as_fields(face) for face in faces],
         "detect_s": result.detect_s,
         "embed_s": result.embed_s,
+        "late": bool(result.late),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det.engine.budget import Budget
+from face_det.budget import Budget
 from face_det.engine.engine import (
     EngineOptions,
     EngineResult,
@@ -81,6 +81,7 @@ class IsolatedEngine:
         """Find and encode the faces of each view; see FaceEngine. Each view is processed separately."""
         found: list[tuple[Face, ...]] = []
         crashed: set[int] = set()
+        late: set[int] = set()
         detect_s = embed_s = 0.0
         for rgb, box in views:
             part, (dx, dy) = crop_view(rgb, box)
@@ -89,17 +90,19 @@ class IsolatedEngine:
             if part is None:
                 continue
             try:
-                answer = self._pool.run(self.options, part)
+                answer = self._pool.run(self.options, part, budget)
             except ProcessDied:
                 log.error("a view of %d x %d pixels has crashed two processes: bad_image", *part.shape[1::-1])
                 crashed.add(len(found) - 1)
                 continue
             finally:
                 del part
+            if answer["late"]:
+                late.add(len(found) - 1)
             detect_s += answer["detect_s"]
             embed_s += answer["embed_s"]
             found[-1] = tuple(_face_from_fields(fields, dx, dy) for fields in answer["faces"])
-        return EngineResult(found, detect_s, embed_s, frozenset(crashed))
+        return EngineResult(found, detect_s, embed_s, frozenset(crashed), frozenset(late))
 
 
 def _face_from_fields(fields: dict[str, Any], dx: int, dy: int) -> Face:

@@ -26,6 +26,7 @@ import msgpack  # type: ignore[import-untyped]
 import numpy as np
 
 from face_det import errors
+from face_det.budget import Budget
 from face_det.engine.engine import EngineOptions
 from face_det.engine.engine_process import StartRequest, ViewRequest
 from face_det.errors import FaceDetError
@@ -81,14 +82,15 @@ class EngineProcess:
         """Wait until the networks are loaded; raises ProcessDied, or what loading them raises."""
         self._ask(self._start)
 
-    def run(self, options: EngineOptions, rgb: Rgb | None) -> dict[str, Any]:
+    def run(self, options: EngineOptions, rgb: Rgb | None, budget: Budget) -> dict[str, Any]:
         """Process a view, or without one only load its networks and describe them.
 
         Raises ProcessDied if the process ends meanwhile.
         """
         if rgb is None:
             return self._ask(ViewRequest(options, None))
-        return self._ask(ViewRequest(options, rgb.shape), np.ascontiguousarray(rgb).data.cast("B"))
+        request = ViewRequest(options, rgb.shape, budget.left())
+        return self._ask(request, np.ascontiguousarray(rgb).data.cast("B"))
 
     def _ask(self, request: StartRequest | ViewRequest, pixels: memoryview | None = None) -> dict[str, Any]:
         try:
@@ -276,15 +278,19 @@ class ProcessPool:
             slots.start = replace(slots.start, embedders=embedders)
         return answer
 
-    def run(self, options: EngineOptions, rgb: Rgb | None) -> dict[str, Any]:
-        """Have a process handle a view; raise ProcessDied once it has crashed as many as it may."""
+    def run(self, options: EngineOptions, rgb: Rgb | None, budget: Budget | None = None) -> dict[str, Any]:
+        """Have a process handle a view while `budget` lasts.
+
+        Raises ProcessDied once the view has crashed as many processes as it may.
+        """
+        budget = budget if budget is not None else Budget()
         crashes = kills = 0
         while True:
             process = self._slots.borrow()
             # If a process died while it was free, this view did not cause it.
             blamed = process.alive
             try:
-                answer = process.run(options, rgb)
+                answer = process.run(options, rgb, budget)
             except ProcessDied as error:
                 process.kill()
                 crashes += blamed and not error.killed

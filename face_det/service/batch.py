@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from face_det.engine import Budget, View
+from face_det.budget import Budget
+from face_det.engine import View
 from face_det.errors import BadImage
 from face_det.media import pixel_region
 from face_det.service import wire
@@ -63,12 +64,20 @@ class Batch:
         ]
 
     def answer(
-        self, found: Sequence[tuple[Face, ...]], matches: Sequence[Match], broken: Collection[int]
+        self,
+        found: Sequence[tuple[Face, ...]],
+        matches: Sequence[Match],
+        broken: Collection[int],
+        late: Collection[int] = (),
     ) -> None:
-        """Record what the engine found in each view and the match for each face."""
+        """Record what the engine found in each view and the match for each face.
+
+        `broken` and `late` are the views for which it found nothing because they crashed it, or for lack of
+        time.
+        """
         following = iter(matches)
         for index, (place, faces) in enumerate(zip(self._places, found, strict=True)):
-            reason = Reason.BAD_IMAGE if index in broken else None
+            reason = Reason.BAD_IMAGE if index in broken else Reason.TIMEOUT if index in late else None
             self.answers[place] = wire.PersonAnswer(tuple((face, next(following)) for face in faces), reason)
 
     def reasons(self) -> Counter[str]:

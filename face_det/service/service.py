@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from face_det import __version__
+from face_det.budget import Budget
 from face_det.embedders import configurable_embedder
-from face_det.engine import Budget, Engines
+from face_det.engine import Engines
 from face_det.enrolment import Enroller, count_photos, recipe_as_json, require_model, retraining_as_json
 from face_det.errors import CannotWrite
 from face_det.media import load_image, read_image_bytes, resolve_image_path
@@ -81,7 +82,7 @@ class Service:
         result = recognizer.engine.run(views, budget)
         flat = [face for faces in result.faces for face in faces]
         matches = recognizer.match(flat, batch.frames(result.faces))
-        batch.answer(result.faces, matches, result.crashed)
+        batch.answer(result.faces, matches, result.crashed, result.late)
         outcomes = self._count(matches, batch.reasons())
         assert isinstance(images, (list, tuple))
         reply = wire.render_reply(images, batch.answers)

@@ -12,12 +12,15 @@ import pytest
 from doomed_engine import FACE, WAIT, Detector, Embedder, picture
 from running import eventually
 
-from face_det.engine.budget import Budget
-from face_det.engine.engine import FACES_PER_BATCH, Engine, EngineOptions
+from face_det.budget import Budget
+from face_det.engine.engine import FACES_PER_BATCH, Engine, EngineOptions, build_engine
+from face_det.media import load_image
 from face_det.types import Reason
 
 WAITING = (sys.executable, Path(__file__).parents[1] / "support/doomed_engine.py")
 SETTINGS = {"isolation": "process", "workers": 1, "embedder": "dlib_resnet", "focusMeasureThreshold": 0}
+REAL = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
+PEOPLE = ("obama2", "biden", "obama3")
 BOX = {"xmin": 0, "ymin": 0, "xmax": 64, "ymax": 64}
 
 
@@ -168,3 +171,51 @@ def test_jitters_do_not_outlast_the_call():
     (faces,) = made.faces(views(1), budget=Budget(1100, clock=clock))
     assert [face.reason for face in faces] == [None] * 3 + [Reason.TIMEOUT] * 7
     assert [face.encoding is None for face in faces] == [False] * 3 + [True] * 7
+
+
+class Ticking(Budget):
+    """A budget that lasts for a number of looks at it, so that no test depends on a machine's speed."""
+
+    def __init__(self, looks):
+        super().__init__()
+        self.looks = looks
+
+    def left(self):
+        self.looks -= 1
+        return float(self.looks >= 0)
+
+
+def real_engine(**options):
+    return build_engine(EngineOptions("hog", "dlib_resnet", upsample=0, focus_threshold=0, **options))
+
+
+@pytest.mark.parametrize("jitter", ["dlib", "fast"])
+def test_a_face_with_many_jitters_ends_with_the_call(photos, jitter):
+    """numJitters 500 as the original ships it, for hours if need be: time is up after three small batches."""
+    engine = real_engine(jitters=100_000, jitter=jitter)
+    budget = Ticking(3)
+    result = engine.run([(load_image(photos["obama2"]), None)], budget)
+    assert [[face.reason for face in faces] for faces in result.faces] == [[Reason.TIMEOUT]]
+    assert result.faces[0][0].encoding is None
+
+
+def test_a_large_picture_ends_with_the_call(photos):
+    """The CNN looks at a large picture part by part; time is up between two of them, and it says so."""
+    engine = build_engine(EngineOptions("cnn", "dlib_resnet", upsample=2, focus_threshold=0))
+    large = load_image(photos["obama2"])
+    view = (np.tile(large, (3, 3, 1)), None)
+    result = engine.run([view], Ticking(3))
+    assert (result.faces, result.late) == ([()], frozenset({0}))
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_call_with_many_jitters_is_answered_in_time(launch, call, photos, isolation):
+    """The original's setting, only more of it: every person is answered, and the daemon goes on."""
+    settings = {"faceDetModel": "hog", "numFaceImgUpsample": 0, "focusMeasureThreshold": 0}
+    daemon = launch(
+        command=REAL, **settings, numJitters=10_000, callTimeout=2, workers=1, isolation=isolation
+    )
+    whole = {"xmin": 0, "ymin": 0, "xmax": 9000, "ymax": 9000}
+    batch = [{"image": str(photos[name]), "labels": [{"name": "person", "box": whole}]} for name in PEOPLE]
+    assert reasons(call(daemon, "detect_faces", batch)) == ["timeout"] * len(PEOPLE)
+    assert call(daemon, "status")["counters"]["timeout"] == len(PEOPLE)

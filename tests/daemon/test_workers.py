@@ -10,9 +10,9 @@ import gevent
 import pytest
 from running import eventually
 
+from face_det.budget import Budget
 from face_det.daemon.fair_queue import FairQueue
 from face_det.daemon.workers import Workers, _percentile, give_way
-from face_det.engine.budget import Budget
 from face_det.errors import Busy
 from face_det.rpc.caller import CURRENT_CLIENT
 

@@ -1,10 +1,16 @@
-"""The time that a call may still use, and when it lets other calls go first."""
+"""The time that a call may still use, when it lets other calls go first, and where it may end early.
+
+A detector or an embedder calls `checkpoint` before each run of a network. If the computation is
+`interruptible`, it ends there once its budget is over.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class Budget:
@@ -45,3 +51,31 @@ class Budget:
     def over(self) -> bool:
         """True once it is time to stop and answer with the results so far."""
         return self.left() <= 0
+
+
+class Interrupted(Exception):
+    """The computation has been given up; it has no result."""
+
+
+_BUDGET: ContextVar[Budget | None] = ContextVar("_BUDGET", default=None)
+
+
+@contextmanager
+def interruptible(budget: Budget) -> Iterator[None]:
+    """Raise Interrupted from the first checkpoint in this block at which `budget` is over.
+
+    >>> with interruptible(Budget(60)):
+    ...     checkpoint()
+    """
+    token = _BUDGET.set(budget)
+    try:
+        yield
+    finally:
+        _BUDGET.reset(token)
+
+
+def checkpoint() -> None:
+    """Raise Interrupted if the time for this computation is over; do nothing if it is not interruptible."""
+    budget = _BUDGET.get()
+    if budget is not None and budget.over:
+        raise Interrupted
