@@ -21,6 +21,7 @@ from face_det.doctor import (
     check_kernels,
     check_known_answers,
     check_model_files,
+    check_pace,
     check_packages,
     check_permissions,
     check_weights,
@@ -72,6 +73,7 @@ def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[Chec
     yield from _guarded("known answer", partial(check_known_answers, compute))
     if config is None:
         return
+    yield from _guarded("pace", partial(check_pace, config))
     yield from _guarded("folders", partial(check_folders, config))
     yield from _guarded("permissions", partial(check_permissions, config))
     yield from _guarded("model", partial(_check_files, config))

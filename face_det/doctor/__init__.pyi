@@ -4,6 +4,7 @@ from .checks import check_cpu as check_cpu
 from .checks import check_folders as check_folders
 from .checks import check_known_answers as check_known_answers
 from .checks import check_model_files as check_model_files
+from .checks import check_pace as check_pace
 from .checks import check_packages as check_packages
 from .checks import check_weights as check_weights
 from .kernels import check_kernels as check_kernels

@@ -194,6 +194,19 @@ def _largest_edge_distance(one: Box, other: Box) -> float:
     )
 
 
+def check_pace(config: Config) -> Iterator[CheckResult]:
+    """Check whether the settings can be done within callTimeout, from what they cost on an ordinary core."""
+    from face_det.service import slow_settings
+
+    slow = slow_settings(config)
+    for each in slow:
+        yield CheckResult("pace", CheckState.WARNING, each.text, each.advice)
+    if not slow:
+        yield CheckResult(
+            "pace", CheckState.OK, "ten faces or a picture of 1920 x 1080 are done within callTimeout"
+        )
+
+
 def check_folders(config: Config) -> Iterator[CheckResult]:
     """Check the folders that face_det writes to, and those that images come from."""
     written: dict[Path, str] = {}

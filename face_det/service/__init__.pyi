@@ -2,9 +2,11 @@ from .assembly import build_enroller as build_enroller
 from .assembly import build_enrolment_options as build_enrolment_options
 from .assembly import build_recognition_options as build_recognition_options
 from .assembly import build_service as build_service
+from .assembly import slow_settings as slow_settings
 from .audit import audit_call as audit_call
 from .audit import default_audit_path as default_audit_path
 from .audit import open_audit_log as open_audit_log
+from .pace import SlowSetting as SlowSetting
 from .service import Service as Service
 from .wire import PersonAnswer as PersonAnswer
 from .wire import parse_images as parse_images

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Collection
 
 from face_det.config import Config
@@ -14,7 +16,10 @@ from face_det.recognition import (
     choose_enrolment_embedder,
     choose_recognition_embedder,
 )
+from face_det.service.pace import SlowSetting, find_slow_settings
 from face_det.service.service import Limits, Service
+
+log = logging.getLogger(__name__)
 
 
 def build_recognition_options(config: Config) -> EngineOptions:
@@ -76,6 +81,16 @@ def service_limits(config: Config) -> Limits:
     )
 
 
+def slow_settings(config: Config) -> list[SlowSetting]:
+    """Return the settings that cannot be done within callTimeout, and what to set instead."""
+    return find_slow_settings(
+        config.face_det_model,
+        config.num_face_img_upsample,
+        config.num_jitters,
+        config.call_timeout or math.inf,
+    )
+
+
 def build_enroller(config: Config, predecessor: Service | None = None) -> Enroller:
     """Build the enroller, which writes all data files. Nothing is loaded yet."""
     shared = Engines(_build_options(config, AUTO_EMBEDDER), _engine_builder(config))
@@ -105,6 +120,9 @@ def _engine_builder(config: Config) -> Callable[[EngineOptions], FaceEngine] | N
 def build_service(config: Config, predecessor: Service | None = None) -> Service:
     """Build a service. On a reload it shares the predecessor's networks if the options are the same.
 
-    Raises ModelMismatch if the files on disk do not fit. Having no model at all is fine.
+    Settings that cannot be done in time are logged. Raises ModelMismatch if the files on disk do not fit.
+    Having no model at all is fine.
     """
+    for slow in slow_settings(config):
+        log.warning("%s; %s", slow.text, slow.advice)
     return Service(build_enroller(config, predecessor), service_limits(config))

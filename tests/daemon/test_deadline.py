@@ -219,3 +219,4 @@ def test_a_call_with_many_jitters_is_answered_in_time(launch, call, photos, isol
     batch = [{"image": str(photos[name]), "labels": [{"name": "person", "box": whole}]} for name in PEOPLE]
     assert reasons(call(daemon, "detect_faces", batch)) == ["timeout"] * len(PEOPLE)
     assert call(daemon, "status")["counters"]["timeout"] == len(PEOPLE)
+    assert "numJitters 10000: encoding a face takes about 80.0 s" in daemon.log()
