@@ -18,7 +18,7 @@ from face_det.engine import EngineOptions
 from face_det.enrolment import update_encodings
 from face_det.gallery import EncodeReport, OmissionReason, OverlookedReason
 from face_det.rpc import command_caller
-from face_det.service import build_enrolment_options, open_audit_log
+from face_det.service import build_enrolment_options, open_audit_log, warn_of_names
 
 ADVICE = {
     OmissionReason.NO_FACE: "no face detected",
@@ -100,6 +100,8 @@ def command(
     click.echo(
         json.dumps(report_as_json(report, target), indent=2) if as_json else format_report(report, target)
     )
+    if not config.ascii_names and (warning := warn_of_names(report.gallery.people)):
+        click.echo(f"face-det: {warning}", err=True)
 
 
 def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, count: _Progress) -> EncodeReport:

@@ -214,6 +214,12 @@ class Config(BaseModel):
     image_roots: tuple[Path, ...] = _field(
         (), "a list of paths", "If set, the only folders that image paths in calls may point into."
     )
+    ascii_names: bool = _field(
+        False,
+        "true or false",
+        "Answer detect_faces with names in ASCII: `Zoë` is answered `Zo%C3%AB`. ZoneMinder's alarm uploader "
+        "needs this if somebody's name has other letters.",
+    )
     shutdown_timeout: float = _number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )

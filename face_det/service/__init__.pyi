@@ -1,3 +1,4 @@
+from .ascii_names import warn_of_names as warn_of_names
 from .assembly import build_enroller as build_enroller
 from .assembly import build_enrolment_options as build_enrolment_options
 from .assembly import build_recognition_options as build_recognition_options

@@ -125,4 +125,6 @@ def build_service(config: Config, predecessor: Service | None = None) -> Service
     """
     for slow in slow_settings(config):
         log.warning("%s; %s", slow.text, slow.advice)
-    return Service(build_enroller(config, predecessor), service_limits(config))
+    return Service(
+        build_enroller(config, predecessor), service_limits(config), ascii_names=config.ascii_names
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -20,9 +21,12 @@ from face_det.errors import CannotWrite
 from face_det.media import load_image, read_image_bytes, resolve_image_path
 from face_det.recognition import ORIGINAL_KIND, Model, ModelFileState, ModelWatcher, Recognizer
 from face_det.service import wire
+from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
 from face_det.service.unreadable import UnreadableLog
 from face_det.types import UNKNOWN, Match, Reason, Rgb
+
+log = logging.getLogger(__name__)
 
 CallNotes = dict[str, Any]
 """Fields for the log line of a call: counts and milliseconds, never names or pixels."""
@@ -45,8 +49,9 @@ class Service:
     Thread-safe: each call reads the recogniser once, and learning swaps in a new one.
     """
 
-    def __init__(self, enroller: Enroller, limits: Limits) -> None:
+    def __init__(self, enroller: Enroller, limits: Limits, *, ascii_names: bool = False) -> None:
         self._enroller = enroller
+        self._ascii_names = ascii_names
         self._limits = limits
         self._learning = threading.Lock()
         self._counting = threading.Lock()
@@ -82,7 +87,8 @@ class Service:
         result = recognizer.engine.run(views, budget)
         flat = [face for faces in result.faces for face in faces]
         matches = recognizer.match(flat, batch.frames(result.faces))
-        batch.answer(result.faces, matches, result.crashed, result.late)
+        told = [with_ascii_names(match) for match in matches] if self._ascii_names else matches
+        batch.answer(result.faces, told, result.crashed, result.late)
         outcomes = self._count(matches, batch.reasons())
         assert isinstance(images, (list, tuple))
         reply = wire.render_reply(images, batch.answers)
@@ -132,6 +138,8 @@ class Service:
         with self._learning:
             enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb)
             self._recognizer = enrolled.recognizer
+        if not self._ascii_names and (warning := warn_of_names([enrolled.name])):
+            log.warning("%s", warning)
         self._note(notes, images=enrolled.images)
         model = enrolled.recognizer.model
         assert model is not None

@@ -331,3 +331,18 @@ def test_nothing_is_left_out_without_a_word(
         f"main face of several: {dataset}/bob/main.png",
     ):
         assert line in done.stdout.splitlines()
+
+
+def test_a_name_that_the_uploader_fails_on(
+    tmp_path: Path, encodings: Path, photos: Mapping[str, Path]
+) -> None:
+    """Without asciiNames there is a warning, which is no part of the report; with it there is none."""
+    (tmp_path / "dataset" / "Zoë").mkdir(parents=True)
+    shutil.copy(photos["obama2"], tmp_path / "dataset" / "Zoë")
+    settings = tmp_path / "config.json"
+    settings.write_text('{"faceDetServer": {"asciiNames": true}}')
+    warning = "names beyond ASCII: 1; ZoneMinder's alarm uploader ends when it is answered one"
+    plain = run(tmp_path / "dataset", encodings, "--json")
+    assert json.loads(plain.stdout)["encoded"] == 1
+    assert warning in plain.stderr
+    assert warning not in run(tmp_path / "dataset", encodings, "--config", str(settings)).stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -327,3 +328,34 @@ def test_log_notes_have_counts_and_no_names(service: Service, photos: Mapping[st
         "faces": 1,
     }
     assert all(isinstance(value, (int, float)) for value in notes.values())
+
+
+def test_names_in_ascii(tmp_path: Path, photos: Mapping[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    """In what the uploader asks for, and nowhere else; the name can be had back. Without it, a warning."""
+    name = "Zoë O'Hara (王)"
+    service = start(tmp_path)
+    service.add_face(name, str(photos["obama"]))
+    assert "ends when it is answered one" in caplog.text
+    assert "Zoë" not in caplog.text
+    (label,) = ask(service, photos["obama"])
+    assert label["face"] == name
+    caplog.clear()
+    service = start(tmp_path, asciiNames=True)
+    (label,) = ask(service, photos["obama"])
+    assert label["face"] == label["faces"][0]["face"] == "Zo%C3%AB O'Hara (%E7%8E%8B)"
+    assert urllib.parse.unquote(label["face"]) == name
+    assert service.recognize(str(photos["obama"]))[0]["face"] == name
+    service.add_face("Jürgen", str(photos["biden"]))
+    assert caplog.text == ""
+    assert [person["name"] for person in service.people()] == ["Jürgen", name]
+
+
+def test_candidates_in_ascii(tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """Whoever it may be is named in the same form."""
+    service = start(tmp_path, asciiNames=True, minProba=1.0, decision="proba", classifier="svm")
+    service.add_face("Zoë", str(photos["obama"]))
+    service.add_face("Jürgen", str(photos["biden"]))
+    (label,) = ask(service, photos["obama2"])
+    assert label["outcome"] == "uncertain"
+    assert {one["name"] for one in label["candidates"]} <= {"Zo%C3%AB", "J%C3%BCrgen", "Unknown"}
+    assert label["candidates"]
