@@ -123,8 +123,10 @@ def build_service(config: Config, predecessor: Service | None = None) -> Service
     Settings that cannot be done in time are logged. Raises ModelMismatch if the files on disk do not fit.
     Having no model at all is fine.
     """
-    for slow in slow_settings(config):
-        log.warning("%s; %s", slow.text, slow.advice)
-    return Service(
+    service = Service(
         build_enroller(config, predecessor), service_limits(config), ascii_names=config.ascii_names
     )
+    # Now, because a start that fails says only why.
+    for slow in slow_settings(config):
+        log.warning("%s; %s", slow.text, slow.advice)
+    return service
