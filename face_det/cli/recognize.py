@@ -194,4 +194,5 @@ def _describe_reason(face: Answer) -> str:
     """Return the reason why a face is unnamed, and who it might be."""
     reason = str(face.get("faceReason", ""))
     perhaps = " or ".join(candidate["name"] for candidate in face.get("candidates", []))
-    return f"{reason}: {perhaps}?" if perhaps else reason
+    told = f"{reason}: {perhaps}?" if perhaps else reason
+    return f"{told} (the picture is cut off)".strip() if face.get("partial") else told

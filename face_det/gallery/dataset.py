@@ -25,21 +25,23 @@ from face_det.types import UNKNOWN
 log = logging.getLogger(__name__)
 
 _MAX_NAME = 100
+_SIGNS = "_-'.,&+()"
+"""What a name may hold besides letters, digits and spaces. None of it has a meaning in a path."""
 _REMOVED_PREFIX = ".face_det-leaving-"
 
 
 def check_person_name(name: str) -> str:
     """Return the name in the form in which it is stored.
 
-    A name has 1 to 100 characters: letters and digits of any script, spaces, and _ - ' . ( ). Nobody is
-    called Unknown in other letters, because that is the class of strangers. Raises
+    A name has 1 to 100 characters: letters and digits of any script, spaces, and _ - ' . , & +
+    and parentheses. Nobody is called Unknown in other letters, because that is the class of strangers. Raises
     BadName for anything that cannot be the name of a person's folder.
 
     >>> check_person_name("Anna Maria")
     'Anna Maria'
     >>> check_person_name("../etc")
     Traceback (most recent call last):
-    face_det.errors.BadName: name: must be letters, digits, spaces and _ - ' . ( ) only, got '/'
+    face_det.errors.BadName: name: must be letters, digits, spaces and _ - ' . , & + ( ) only, got '/'
     """
     composed = unicodedata.normalize("NFC", name)
     if not 1 <= len(composed) <= _MAX_NAME:
@@ -49,8 +51,10 @@ def check_person_name(name: str) -> str:
     for character in composed:
         category = unicodedata.category(character)
         # Letters, combining marks and digits.
-        if category[0] not in "LM" and category != "Nd" and character not in " _-'.()":
-            raise BadName(f"name: must be letters, digits, spaces and _ - ' . ( ) only, got {character!a}")
+        if category[0] not in "LM" and category != "Nd" and character not in f" {_SIGNS}":
+            raise BadName(
+                f"name: must be letters, digits, spaces and {' '.join(_SIGNS)} only, got {character!a}"
+            )
     if composed[0] in " ." or composed[-1] == " ":
         raise BadName(f"name: must not start with a space or full stop, or end with a space, got {name!r}")
     if composed.casefold() == UNKNOWN.casefold() and composed != UNKNOWN:

@@ -10,8 +10,10 @@ from .folders import find_pictures as find_pictures
 from .formats import PICTURE_SUFFIXES as PICTURE_SUFFIXES
 from .formats import is_picture_file as is_picture_file
 from .formats import picture_suffix as picture_suffix
+from .image import LoadedImage as LoadedImage
 from .image import load_as_stored as load_as_stored
 from .image import load_image as load_image
+from .image import load_perhaps_partial as load_perhaps_partial
 from .image import read_image_bytes as read_image_bytes
 from .transform import AffineMatrix as AffineMatrix
 from .transform import crop_box as crop_box

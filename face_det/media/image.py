@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,8 +22,23 @@ from face_det.media.allowed_paths import (
     printable_path,
     unreadable_error,
 )
+from face_det.media.cut_off import complete_picture, is_cut_off
 from face_det.media.decode import EXPECTED_IMAGE, decode_image
 from face_det.types import Rgb
+
+GROWING_S = 0.5
+"""How long a picture that is still being written is waited for."""
+_JUST_WRITTEN_S = 2.0
+"""A file that has not changed for so long is not being written any more."""
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LoadedImage:
+    """A picture, RGB uint8 of shape (H, W, 3), and whether part of it is missing and filled up evenly."""
+
+    rgb: Rgb
+    partial: bool
 
 
 def load_image(
@@ -57,14 +74,86 @@ def load_image(
     return decode_image(data, place, max_pixels=max_pixels)
 
 
+def load_perhaps_partial(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    max_pixels: int = 100_000_000,
+    max_bytes: int = 100_000_000,
+    roots: Sequence[Path] = (),
+    wait_s: float = GROWING_S,
+) -> LoadedImage:
+    """Load a picture as `load_image` does, even if somebody is still writing its file.
+
+    A JPEG or PNG that is cut off, or an empty file, is read again for up to `wait_s` seconds if it changed
+    within the last two. If it stays cut off, what is there is returned as `partial`. Never enrol such a
+    picture. This blocks its thread while it waits. Raises BadImage.
+
+    >>> load_perhaps_partial(b"P6 1 1 255 " + bytes([255, 0, 0])).partial
+    False
+    """
+    data = b""
+    until = time.monotonic() + wait_s
+    while True:
+        before = _written_at(source)
+        try:
+            if not isinstance(source, bytes):
+                data = b""
+                data = read_image_bytes(source, max_bytes=max_bytes, roots=roots, may_be_empty=True)
+            else:
+                data = source
+            rgb = load_image(data, max_pixels=max_pixels, max_bytes=max_bytes, place=_place_of(source))
+            return LoadedImage(rgb, partial=False)
+        except BadImage:
+            if not is_cut_off(data):
+                raise
+            if not _wait_for_change(source, before, until):
+                completed = complete_picture(data, max_pixels)
+                if completed is None:
+                    raise
+                rgb = decode_image(completed, _place_of(source), max_pixels=max_pixels)
+                return LoadedImage(rgb, partial=True)
+
+
+def _place_of(source: str | os.PathLike[str] | bytes) -> str:
+    return "bytes" if isinstance(source, bytes) else os.fsdecode(source)
+
+
+def _written_at(source: str | os.PathLike[str] | bytes) -> tuple[int, int, float] | None:
+    """Return size and times of a file, which show whether it has changed; None if there is none."""
+    if isinstance(source, bytes):
+        return None
+    try:
+        found = os.stat(source)  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_mtime
+
+
+def _wait_for_change(
+    source: str | os.PathLike[str] | bytes, before: tuple[int, int, float] | None, until: float
+) -> bool:
+    """Wait until a file that was written just now changes; False if it does not."""
+    if before is None or abs(time.time() - before[2]) > _JUST_WRITTEN_S:
+        return False
+    while time.monotonic() < until:
+        if _written_at(source) != before:
+            return True
+        time.sleep(_POLL_S)
+    return False
+
+
 def read_image_bytes(
-    source: str | os.PathLike[str], *, max_bytes: int = 100_000_000, roots: Sequence[Path] = ()
+    source: str | os.PathLike[str],
+    *,
+    max_bytes: int = 100_000_000,
+    roots: Sequence[Path] = (),
+    may_be_empty: bool = False,
 ) -> bytes:
     """Read the bytes of a regular file of at most `max_bytes`, whatever they hold.
 
     Never waits for a pipe's writer and never touches a device. With `roots`, the path must come from
     `resolve_image_path`: swapping a folder on the way for a link in the meantime gains nothing.
-    Raises BadImage.
+    An empty file is an error unless it `may_be_empty`. Raises BadImage.
 
     >>> read_image_bytes("no such file")
     Traceback (most recent call last):
@@ -78,7 +167,7 @@ def read_image_bytes(
     try:
         folder, name = open_parent(Path(path), roots) if roots else (None, path)
         try:
-            return _read_regular_file(folder, name, place, max_bytes)
+            return _read_regular_file(folder, name, place, max_bytes, may_be_empty)
         finally:
             if folder is not None:
                 os.close(folder)
@@ -88,7 +177,9 @@ def read_image_bytes(
         raise unreadable_error(path, error) from error
 
 
-def _read_regular_file(folder: int | None, name: str, place: str, max_bytes: int) -> bytes:
+def _read_regular_file(
+    folder: int | None, name: str, place: str, max_bytes: int, may_be_empty: bool
+) -> bytes:
     follow = folder is None
     # Checked before opening, since merely opening some devices makes them act ...
     _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=follow), place)
@@ -100,7 +191,8 @@ def _read_regular_file(folder: int | None, name: str, place: str, max_bytes: int
         _check_regular(found, place)
         if is_kernel_file_system(found.st_dev):
             raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got a file of the kernel's own")
-        _check_bytes(found.st_size, place, max_bytes)
+        if found.st_size or not may_be_empty:
+            _check_bytes(found.st_size, place, max_bytes)
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(found.st_size)
     finally:

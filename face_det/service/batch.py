@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from face_det.budget import Budget
 from face_det.engine import View
 from face_det.errors import BadImage
-from face_det.media import pixel_region
+from face_det.media import LoadedImage, pixel_region
 from face_det.service import wire
-from face_det.types import Face, Match, Reason, Rgb
+from face_det.types import Face, Match, Reason
 
 
 class Batch:
@@ -20,13 +20,14 @@ class Batch:
         self.answers: dict[tuple[int, int], wire.PersonAnswer] = {}
         self._paths = [request.path for request in requests]
         self._places: list[tuple[int, int]] = []
+        self._partial: set[tuple[int, int]] = set()
         self._persons: dict[str, list[tuple[int, wire.PersonLabel]]] = {}
         for index, request in enumerate(requests):
             for person in request.persons:
                 self._persons.setdefault(request.path, []).append((index, person))
 
     def views(
-        self, load: Callable[[str], Rgb], budget: Budget, on_unreadable: Callable[[BadImage], None]
+        self, load: Callable[[str], LoadedImage], budget: Budget, on_unreadable: Callable[[BadImage], None]
     ) -> Iterator[View]:
         """Yield each image once for each person's box in it; answer those that cannot be analysed.
 
@@ -38,12 +39,15 @@ class Batch:
             if number > 0 and not budget.over:
                 budget.give_way()
             try:
-                rgb = None if budget.over else load(path)
+                loaded = None if budget.over else load(path)
             except BadImage as error:
                 on_unreadable(error)
                 for index, person in persons:
                     self.answers[index, person.label] = wire.PersonAnswer(reason=Reason.BAD_IMAGE)
                 continue
+            rgb = None if loaded is None else loaded.rgb
+            partial = loaded is not None and loaded.partial
+            del loaded
             for nth, (index, person) in enumerate(persons):
                 if nth > 0 and not budget.over:
                     budget.give_way()
@@ -53,6 +57,8 @@ class Batch:
                 elif person.box is None or pixel_region(person.box, rgb.shape[1], rgb.shape[0]) is None:
                     self.answers[place] = wire.PersonAnswer(reason=Reason.BAD_ROI)
                 else:
+                    if partial:
+                        self._partial.add(place)
                     self._places.append(place)
                     yield rgb, person.box
             del rgb
@@ -77,8 +83,12 @@ class Batch:
         """
         following = iter(matches)
         for index, (place, faces) in enumerate(zip(self._places, found, strict=True)):
-            reason = Reason.BAD_IMAGE if index in broken else Reason.TIMEOUT if index in late else None
-            self.answers[place] = wire.PersonAnswer(tuple((face, next(following)) for face in faces), reason)
+            partial = place in self._partial
+            # Where part of a picture is missing, nobody knows that there is no face.
+            unknown = Reason.BAD_IMAGE if index in broken or partial else None
+            reason = Reason.TIMEOUT if index in late else unknown
+            matched = tuple((face, next(following)) for face in faces)
+            self.answers[place] = wire.PersonAnswer(matched, reason, partial=partial and bool(faces))
 
     def reasons(self) -> Counter[str]:
         """Count the reasons of the people for whom no face was found."""

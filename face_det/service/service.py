@@ -17,14 +17,20 @@ from face_det.budget import Budget
 from face_det.embedders import configurable_embedder
 from face_det.engine import Engines
 from face_det.enrolment import Enroller, count_photos, recipe_as_json, require_model, retraining_as_json
-from face_det.errors import CannotWrite
-from face_det.media import load_image, read_image_bytes, resolve_image_path
+from face_det.errors import BadImage, CannotWrite
+from face_det.media import (
+    LoadedImage,
+    load_image,
+    load_perhaps_partial,
+    read_image_bytes,
+    resolve_image_path,
+)
 from face_det.recognition import ORIGINAL_KIND, Model, ModelFileState, ModelWatcher, Recognizer
 from face_det.service import wire
 from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
 from face_det.service.unreadable import UnreadableLog
-from face_det.types import UNKNOWN, Match, Reason, Rgb
+from face_det.types import UNKNOWN, Match, Reason
 
 log = logging.getLogger(__name__)
 
@@ -109,13 +115,16 @@ class Service:
     ) -> list[CallNotes]:
         """Return the faces of a whole image (a path or bytes), best first.
 
-        Raises BadImage if it cannot be read.
+        Faces from a picture that is cut off are marked `partial`. Raises BadImage if it cannot be read.
         """
         wire.require_options(options, known=())
         recognizer = self._recognizer
-        result = recognizer.engine.run([(self._load(wire.require_picture(image)), None)])
+        loaded = self._load(wire.require_picture(image))
+        result = recognizer.engine.run([(loaded.rgb, None)])
         result.raise_if_crashed()
         (faces,) = result.faces
+        if loaded.partial and not faces:
+            raise BadImage("image: must be a whole picture, got one that is cut off and shows no face")
         matches = recognizer.match(list(faces), [0] * len(faces))
         outcomes = self._count(matches, {} if faces else {Reason.NO_FACE.value: 1})
         self._note(
@@ -126,7 +135,7 @@ class Service:
             embed_ms=result.embed_s * 1000,
         )
         return [
-            {**wire.face_as_json(face, match), **wire.measures_as_json(face)}
+            {**wire.face_as_json(face, match, partial=loaded.partial), **wire.measures_as_json(face)}
             for face, match in zip(faces, matches, strict=True)
         ]
 
@@ -275,12 +284,15 @@ class Service:
         if notes is not None:
             notes.update({k: round(v, 1) if isinstance(v, float) else v for k, v in fields.items()})
 
-    def _load(self, source: str | bytes) -> Rgb:
+    def _load(self, source: str | bytes) -> LoadedImage:
+        """Load a picture; this may wait for one that is being written, so call it on a worker's thread."""
         with self._counting:
             self._counters["images"] += 1
         limits = self._limits
         place = self._resolve(source) if isinstance(source, str) else source
-        return load_image(place, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, roots=limits.roots)
+        return load_perhaps_partial(
+            place, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, roots=limits.roots
+        )
 
     def _read(self, source: str | bytes) -> bytes:
         if isinstance(source, bytes):

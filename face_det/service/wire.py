@@ -18,7 +18,7 @@ EDGES = ("ymin", "xmin", "ymax", "xmax")
 MAX_NESTING = 64
 """How deep lists and objects may be nested in a request, since all of it is repeated in the reply."""
 
-ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "outcome", "candidates", "faces")
+ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "outcome", "candidates", "partial", "faces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,14 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PersonAnswer:
-    """The answer for one person: the faces in the box, best first, or the reason why there are none."""
+    """The answer for one person: the faces in the box, best first, or the reason why there are none.
+
+    `partial` is True if the faces were found in a picture of which part is missing.
+    """
 
     faces: tuple[tuple[Face, Match], ...] = ()
     reason: Reason | None = None
+    partial: bool = False
 
 
 def parse_images(images: object, max_images: int) -> list[ImageRequest]:
@@ -179,16 +183,16 @@ def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], Person
 
 def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
     """Return the keys that a person's label gains; `face` describes the most confidently detected one."""
-    faces = [face_as_json(face, match) for face, match in answer.faces]
+    faces = [face_as_json(face, match, partial=answer.partial) for face, match in answer.faces]
     if faces:
         return {**faces[0], "faces": faces}
     return {"face": None, "faceReason": (answer.reason or Reason.NO_FACE).value, "faces": []}
 
 
-def face_as_json(face: Face, match: Match) -> dict[str, Any]:
+def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str, Any]:
     """Return one face as JSON: name or null, probability if classified, reason if unnamed, and box.
 
-    An uncertain face also has its candidates.
+    An uncertain face also has its candidates, and one from a `partial` picture says so.
     """
     fields: dict[str, Any] = {"face": match.name}
     if match.probability is not None:
@@ -200,6 +204,8 @@ def face_as_json(face: Face, match: Match) -> dict[str, Any]:
     if match.outcome is Outcome.UNCERTAIN:
         fields["candidates"] = [{"name": one.name, "proba": one.probability} for one in match.candidates]
     fields["faceBox"] = box_as_json(face.box)
+    if partial:
+        fields["partial"] = True
     return fields
 
 

@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-contrib-python-headless",
     "dlib": "dlib-bin",
     "google": "protobuf",
+    "pi_heif": "pi-heif",
     "sklearn": "scikit-learn",
     "xgboost": "xgboost-cpu",
     "zmq": "pyzmq",
@@ -158,7 +159,7 @@ def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
     for name, extra in {**OPTIONAL, "onnxruntime-gpu": "cuda"}.items():
         lines = about.get_all("Requires-Dist") or []
         assert [_name(line) for line in lines if line.endswith(f'extra == "{extra}"')] == [
-            name.replace("_", "-")
+            DISTRIBUTIONS.get(name, name)
         ]
     assert "face-det = face_det.cli.main:run_cli" in commands
 

@@ -174,6 +174,34 @@ def test_every_reason(service: Service, tmp_path: Path, photos: Mapping[str, Pat
     assert answers[3]["face"] == "Obama"
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_that_is_cut_off(
+    service: Service, tmp_path: Path, photos: Mapping[str, Path], kind: str
+) -> None:
+    """A face that is there is named, and marked; without one nobody knows; nothing is learnt from it."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    service.add_face("Obama", str(photos["obama"]))
+    for name, expected in (("obama3", "Obama"), ("chelsea", None)):
+        PIL.Image.open(photos[name]).save(whole, kind)
+        cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
+        (label,) = ask(service, cut)
+        if expected is None:
+            assert label["faceReason"] == "bad_image"
+            assert "partial" not in label
+            with pytest.raises(BadImage, match="cut off"):
+                service.recognize(str(cut))
+        else:
+            faces = service.recognize(cut.read_bytes())
+            assert [(one["face"], one["partial"]) for one in (label, *label["faces"], *faces)] == [
+                ("Obama", True)
+            ] * 3
+            with pytest.raises(BadImage, match="whole picture"):
+                service.add_face("Barack", str(cut))
+    assert service.people() == [{"name": "Obama", "images": 1}]
+    (label,) = ask(service, photos["obama3"])
+    assert "partial" not in label
+
+
 def test_small_face(tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """A face below minFace says so, with its box."""
     (label,) = ask(start(tmp_path, minFace=400), photos["obama"])
@@ -203,13 +231,13 @@ def test_a_picture_is_read_once(
 ) -> None:
     """However many persons, labels and entries name it, a picture is decoded once a call."""
     loaded: list[str] = []
-    real = service_module.load_image
+    real = service_module.load_perhaps_partial
 
     def counted(source: Any, **limits: Any) -> Any:
         loaded.append(str(source))
         return real(source, **limits)
 
-    monkeypatch.setattr(service_module, "load_image", counted)
+    monkeypatch.setattr(service_module, "load_perhaps_partial", counted)
     person = {"name": "person", "box": WHOLE}
     path = str(photos["biden"])
     images = [
