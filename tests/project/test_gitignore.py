@@ -1,0 +1,59 @@
+"""What the commands write into a checkout identifies people or is secret, and must never be committed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+MODEL = "nearest_face_recognizer.pickle"
+FACE_DET = [sys.executable, "-m", "face_det.cli.main"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_git_sees_nothing_of_what_the_commands_write(tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """After the README's and docs/how-to/network.md's commands, `git status` is clean."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(("FACE_DET_", "GIT_"))}
+    environ["PYTHONPATH"] = str(REPOSITORY)
+    environ["GIT_CONFIG_GLOBAL"] = os.devnull
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    settings = {"faceDetModel": "hog", "numFaceImgUpsample": 0, "modelPath": MODEL}
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": settings}))
+    shutil.copy(REPOSITORY / ".gitignore", tmp_path)
+    run("git", "init", "--quiet")
+    run("git", "add", ".")
+    run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "Settings")
+    for person, name in (("Obama", "obama"), ("Obama", "obama2"), ("Biden", "biden")):
+        (tmp_path / "dataset" / person).mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos[name], tmp_path / "dataset" / person)
+    with Image.open(photos["biden"]) as biden:
+        biden.resize((873, 1984)).save(tmp_path / "dataset" / "Biden" / "smaller.jpg")
+    for command in (
+        ["encode", "--jobs", "1"],
+        ["train", "--quick", "--jobs", "1", "--classifier", "nearest", "--output", "."],
+        ["gallery", "check", "--jobs", "1"],
+        ["keys", "server"],
+        ["keys", "add", "garage", "--output", "garage.keys"],
+        ["recognize", "dataset/Obama/obama2.jpg", "--annotate", "annotated"],
+    ):
+        run(*FACE_DET, *command)
+    # As after a kill, a damaged cache, somebody's copy, and a training of everything.
+    left = ("encodings.cache.sqlite-journal", "encodings.cache.sqlite.damaged", "encodings.pickle.bak")
+    for name in (*left, "svm-cm.png"):
+        (tmp_path / name).touch()
+    for name in ("encodings.cache.sqlite", "encodings.facts.json", "keys", "garage.keys"):
+        assert (tmp_path / name).exists(), name
+    assert run("git", "status", "--porcelain", "--untracked-files=all") == ""
