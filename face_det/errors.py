@@ -64,7 +64,9 @@ class BadRequest(DataError):
 
 
 class BadImage(DataError):
-    """The picture is missing, unreadable, damaged or too large."""
+    """The picture is missing, unreadable, damaged or too large; `too_large` tells the last from the rest."""
+
+    too_large = False
 
 
 class BadName(DataError):

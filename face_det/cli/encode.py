@@ -25,6 +25,7 @@ ADVICE = {
     OmissionReason.SEVERAL_FACES: "several faces, none clearly the main one; crop it to one person",
     OmissionReason.BAD_IMAGE: "cannot be read as an image",
     OmissionReason.TOO_SMALL: "the face is smaller than minFace",
+    OmissionReason.TOO_LARGE: "more than 100 megapixels; save it smaller",
     OmissionReason.NO_DECODER: "HEIC: pip install 'face_det[heic]', or save it as JPEG",
 }
 MAX_OTHERS = 3

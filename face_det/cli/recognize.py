@@ -25,6 +25,7 @@ from face_det.media import (
     is_picture_file,
     load_image,
     read_image_bytes,
+    resolve_image_path,
     save_image,
 )
 from face_det.storage import make_folder, report_write_errors
@@ -37,7 +38,7 @@ Answer = dict[str, Any]
 
 
 @click.command(help="Name the faces in images. A folder stands for the images in it.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(readable=False))
 @config_option
 @click.option("--remote", metavar="ENDPOINT", help="Ask the daemon at ipc:///PATH or tcp://HOST:PORT.")
 @keys_option
@@ -48,7 +49,7 @@ Answer = dict[str, Any]
     help="Write annotated images to this folder.",
 )
 def command(
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     config_source: ConfigSource,
     remote: str | None,
     keys: Path | None,
@@ -72,6 +73,7 @@ def command(
             disable=len(pictures) == 1 or not sys.stderr.isatty(),
         )
         answers = [_answer_for(path, ask, annotate, f"{index:03d}-") for index, path in enumerate(shown)]
+    answers += found.refused
     _report_passed_over(found)
     if as_json:
         passed_over = [{"image": str(path), "faces": [], "skipped": "not a picture"} for path in found.others]
@@ -114,11 +116,19 @@ class _Found:
     pictures: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    refused: list[Answer] = field(default_factory=list)
 
 
-def _list_pictures(paths: tuple[Path, ...]) -> _Found:
+def _list_pictures(paths: tuple[str, ...]) -> _Found:
     found = _Found()
-    for path in paths:
+    for given in paths:
+        if "://" in given:  # as a path it would lose a slash
+            try:
+                resolve_image_path(given)
+            except BadImage as error:
+                found.refused.append({"image": given, "faces": [], "error": str(error)})
+                continue
+        path = Path(given)
         if path.is_dir():
             content = find_pictures(path)
             found.pictures += content.pictures
@@ -130,7 +140,7 @@ def _list_pictures(paths: tuple[Path, ...]) -> _Found:
             found.others.append(path)  # as a shell's * gives it
         else:
             found.pictures.append(path)
-    if not found.pictures:
+    if not found.pictures and not found.refused:
         raise DataError(next(iter(found.troubles[-1:]), "no path is a picture"))
     return found
 

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from face_det.engine import EngineOptions, FaceEngine, build_engine
-from face_det.errors import DataError, FaceDetError
+from face_det.errors import BadImage, DataError, FaceDetError
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason, read_photo
 from face_det.gallery.one_face import result_of_faces
 from face_det.media import lacks_decoder, load_image
@@ -51,7 +51,9 @@ def encode_photo(engine: FaceEngine, path: Path) -> HashedResult:
         (faces,) = engine.faces([(rgb, None)])
     except DataError as error:
         log.info("%s: %s", path, error)
-        return sha256, EncodingResult(None, OmissionReason.BAD_IMAGE)
+        too_large = isinstance(error, BadImage) and error.too_large
+        reason = OmissionReason.TOO_LARGE if too_large else OmissionReason.BAD_IMAGE
+        return sha256, EncodingResult(None, reason)
     except _FAULTS as error:
         # The picture's fault or ours: not cached, so that the next run tries again.
         log.warning("%s: %s: %s", path, type(error).__name__, error)

@@ -56,6 +56,7 @@ class OmissionReason(str, Enum):
     BAD_IMAGE = "bad_image"
     TOO_SMALL = "too_small"
     NO_DECODER = "no_decoder"
+    TOO_LARGE = "too_large"
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from face_det.media.decode import EXPECTED_IMAGE
 
 FORBIDDEN = (Path("/proc"), Path("/dev"), Path("/sys"))
 """Folders of the kernel, from which no picture is read."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _MAX_SHOWN = 300
 """Longer paths are cut in messages."""
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -40,6 +42,8 @@ def resolve_image_path(path: str, *, mount_point: str = "", roots: Sequence[Path
     place = printable_path(path)
     if not path:
         raise BadImage(f"{place}: must be a path, got an empty one")
+    if _URL.match(path):
+        raise BadImage(f"{place}: must be a file, got a URL; download the picture first, or send its bytes")
     target = f"{mount_point.rstrip('/')}/{path.lstrip('/')}" if mount_point else path
     try:
         real = Path(os.path.realpath(target))

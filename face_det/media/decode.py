@@ -229,7 +229,9 @@ def _describe_bytes(data: bytes) -> str:
 def _check_size(size: tuple[int, int], place: str, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, got {width:,} x {height:,}")
+        error = BadImage(f"{place}: must have at most {max_pixels:,} pixels, got {width:,} x {height:,}")
+        error.too_large = True
+        raise error
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

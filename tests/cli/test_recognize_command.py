@@ -94,13 +94,15 @@ def test_table_json_and_pictures(trained, photos):
 def test_bad_pictures_do_not_spoil_the_others(trained, photos):
     """Every picture is answered; those that could not be read are counted at the end, exit 65."""
     (trained / "text.jpg").write_text("no picture")
-    done = run_here("recognize", "missing.jpg", "text.jpg", photos["obama3"], "--json", cwd=trained)
+    url = "http://camera/shot.jpg"
+    done = run_here("recognize", url, "missing.jpg", "text.jpg", photos["obama3"], "--json", cwd=trained)
     assert done.returncode == 65
-    missing, text, good = json.loads(done.stdout)
+    missing, text, good, refused = json.loads(done.stdout)
+    assert refused["error"].startswith(f"{url}: must be a file, got a URL; download the picture first")
     assert "file not found" in missing["error"]
     assert "got text" in text["error"]
     assert good["faces"][0]["face"] == "Obama"
-    assert done.stderr == "face-det: 2 of 3 images could not be read; the table says why\n"
+    assert done.stderr == "face-det: 3 of 4 images could not be read; the table says why\n"
 
 
 @pytest.mark.usefixtures("shared_networks")

@@ -247,6 +247,7 @@ def test_what_has_no_encoding_says_why() -> None:
         OmissionReason.SEVERAL_FACES: FindingKind.SEVERAL_FACES,
         OmissionReason.TOO_SMALL: FindingKind.SMALL_FACE,
         OmissionReason.NO_DECODER: FindingKind.UNREADABLE,
+        OmissionReason.TOO_LARGE: FindingKind.UNREADABLE,
     }
     found = {(finding.path, finding.kind) for finding in dataset.check()}
     assert found == {(paths[omission], kinds[omission]) for omission in OmissionReason} | {

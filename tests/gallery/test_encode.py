@@ -15,6 +15,7 @@ import fake_networks
 import numpy as np
 import pytest
 from fake_engine import Act, picture
+from PIL import Image
 
 from face_det.engine.engine import Engine, EngineOptions
 from face_det.errors import FaceDetError
@@ -92,6 +93,14 @@ def test_exactly_one_face_that_is_large_enough(sizes: list[int], reason: Omissio
     assert reason is not None or outcome.encoding is not None
     if outcome.encoding is not None:
         assert outcome.encoding[0] == 40
+
+
+def test_a_picture_that_is_too_large_says_so(run: Run, tmp_path: Path) -> None:
+    """It can be read, so "bad image" would send people looking for damage."""
+    path = tmp_path / "dataset" / "anna" / "wall.png"
+    path.parent.mkdir(parents=True)
+    Image.new("1", (11_000, 11_000)).save(path)
+    assert left_out(run()) == {"wall.png": "too_large"}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

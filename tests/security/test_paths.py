@@ -177,3 +177,9 @@ def test_the_limit_of_bytes(root: Path) -> None:
     with (root / "huge.jpg").open("wb") as file:
         file.truncate(2**40)
     assert "at most 100,000,000 bytes" in refusal(root / "huge.jpg", root)
+
+
+def test_a_url_is_no_path() -> None:
+    """It is shown as it was given."""
+    with pytest.raises(BadImage, match=r"^http://camera/shot\.jpg: must be a file, got a URL"):
+        resolve_image_path("http://camera/shot.jpg", roots=[Path("/tmp")])

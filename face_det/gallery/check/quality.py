@@ -38,6 +38,7 @@ _OMISSION_TEXTS = {
         "is HEIC, which cannot be read here",
         "pip install 'face_det[heic]', or save it as JPEG",
     ),
+    OmissionReason.TOO_LARGE: ("unreadable", "has more than 100 megapixels", "save it smaller"),
     OmissionReason.TOO_SMALL: ("small_face", "has a face smaller than minFace", "take a closer photo"),
 }
 
@@ -73,7 +74,7 @@ def find_poor_photos(
             found.append(PoorPhoto(index, "unreadable", f"cannot be opened: {closed}", todo, own=False))
             continue
         if omission is not None:
-            own = omission is not OmissionReason.NO_DECODER
+            own = omission not in (OmissionReason.NO_DECODER, OmissionReason.TOO_LARGE)
             found.append(PoorPhoto(index, *_OMISSION_TEXTS[omission], own=own))
             continue
         if facts is None or facts.face_px is None or facts.sharpness is None:
