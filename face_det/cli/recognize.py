@@ -23,7 +23,7 @@ from face_det.media import (
     annotate_faces,
     find_pictures,
     is_picture_file,
-    load_image,
+    load_perhaps_partial,
     read_image_bytes,
     resolve_image_path,
     save_image,
@@ -160,22 +160,24 @@ def _answer_for(
     try:
         data = read_image_bytes(path)
         faces = ask(data)
+        if annotate is not None:
+            _annotate(data, faces, annotate / f"{prefix}{path.stem}.jpg")
     except BadImage as error:
         # We sent the bytes, but the reader knows the image by its path.
         why = re.sub("^bytes:", lambda _: f"{path}:", str(error))
         return {"image": str(path), "faces": [], "error": why}
-    if annotate is not None:
-        _annotate(data, faces, annotate / f"{prefix}{path.stem}.jpg")
     return {"image": str(path), "faces": faces}
 
 
 def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
     labels = []
     for face in faces:
-        name = face["face"] or _describe_reason(face)
-        text = f"{name} {face['faceProba']:.0%}" if "faceProba" in face else name
-        labels.append((Box(**face["faceBox"]), text, face["face"] not in (None, UNKNOWN)))
-    save_image(annotate_faces(load_image(data), labels), target)
+        known = face["face"] not in (None, UNKNOWN)
+        # How sure it is that somebody is a stranger means nothing to whoever looks at the picture.
+        text = f"{face['face']} {face['faceProba']:.0%}" if known and "faceProba" in face else face["face"]
+        text = text or _describe_reason(face).replace("_", " ")
+        labels.append((Box(**face["faceBox"]), text, known))
+    save_image(annotate_faces(load_perhaps_partial(data).rgb, labels), target)
 
 
 def _build_table(answers: list[Answer]) -> Table:

@@ -23,7 +23,7 @@ _Rect = tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels; right and bottom are exclusive."""
 
 _KNOWN_COLOUR: _Colour = (0, 120, 50)  # white text on either has a contrast above 4.5 (WCAG AA)
-_UNKNOWN_COLOUR: _Colour = (190, 30, 30)
+_UNKNOWN_COLOUR: _Colour = (70, 80, 100)
 _WHITE: _Colour = (255, 255, 255)
 _MIN_LETTER_PX = 10  # pixels; DejaVu Sans is unreadable below it
 _MAX_LETTERS = 200  # characters; no picture has room for more
@@ -43,7 +43,8 @@ class _LabelTag:
 def annotate_faces(rgb: Rgb, labels: Sequence[tuple[Box, str, bool]]) -> Rgb:
     """Draw a box and a label around each face, in a copy of the picture.
 
-    Each label is (box, text, known): known faces are green, others red. Lines and letters grow with the
+    Each label is (box, text, known): known faces are green, others slate
+    grey, because nobody should read a stranger as an alarm. Lines and letters grow with the
     picture. Labels stay inside it, and clear of each other and of other faces if there is room. Boxes
     outside the picture are skipped; an empty text gives a box without a label.
 

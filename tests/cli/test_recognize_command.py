@@ -149,8 +149,23 @@ def test_strangers_are_not_drawn_as_people(monkeypatch, tmp_path, photos):
     monkeypatch.setattr(recognize, "annotate_faces", lambda rgb, labels: drawn.extend(labels) or rgb)
     box = {"xmin": 1, "ymin": 1, "xmax": 9, "ymax": 9}
     faces = [{"face": name, "faceBox": box, "faceProba": 0.9} for name in ("Anna", "Unknown", None)]
+    faces[2]["faceReason"] = "too_blurry"
     recognize._annotate(photos["obama3"].read_bytes(), faces, tmp_path / "x.jpg")
     assert [known for _, _, known in drawn] == [True, False, False]
+    assert [text for _, text, _ in drawn] == ["Anna 90%", "Unknown", "too blurry"]
+
+
+@pytest.mark.usefixtures("shared_networks")
+def test_a_picture_that_is_cut_off_is_drawn_too(trained, photos):
+    """What is there is named and drawn, and the table says that some is missing."""
+    data = photos["obama3"].read_bytes()
+    (trained / "cut.jpg").write_bytes(data[: len(data) * 3 // 4])
+    done = run_here("recognize", "cut.jpg", "--annotate", "out", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    assert "Obama" in done.stdout
+    assert "the picture is cut off" in done.stdout
+    (written,) = (trained / "out").iterdir()
+    assert image.load_image(written).shape == image.load_image(photos["obama3"]).shape
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
