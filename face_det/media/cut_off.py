@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from face_det.media.formats import picture_suffix
 
 _JPEG_END = b"\xff\xd9"
+_PNG_END = b"IEND\xae\x42\x60\x82"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_STARTS = (b"\xff\xd8\xff", _PNG_SIGNATURE)
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples per pixel by colour type (PNG specification, 11.2.1)."""
 _PNG_KEPT = (b"PLTE", b"tRNS")
@@ -24,12 +26,12 @@ def is_cut_off(data: bytes) -> bool:
     (True, True, False)
     """
     found = data.rstrip(b"\0")
-    if not found:
+    if any(start.startswith(found) for start in _STARTS):
         return True
     kind = picture_suffix(data)
     if kind == ".jpg":
         return not found.endswith(_JPEG_END)
-    return kind == ".png" and b"IEND" not in data[-64:]
+    return kind == ".png" and _PNG_END not in data[-64:]
 
 
 def complete_picture(data: bytes, max_pixels: int) -> bytes | None:

@@ -28,8 +28,8 @@ from face_det.types import Rgb
 
 GROWING_S = 0.5
 """How long a picture that is still being written is waited for."""
-_JUST_WRITTEN_S = 2.0
-"""A file that has not changed for so long is not being written any more."""
+_STILL_S = 0.2
+"""A file that does not change for so long is not being written any more."""
 _POLL_S = 0.02
 
 
@@ -84,8 +84,8 @@ def load_perhaps_partial(
 ) -> LoadedImage:
     """Load a picture as `load_image` does, even if somebody is still writing its file.
 
-    A JPEG or PNG that is cut off, or an empty file, is read again for up to `wait_s` seconds if it changed
-    within the last two. If it stays cut off, what is there is returned as `partial`. Never enrol such a
+    A JPEG or PNG that is cut off, or an empty file, is read again for up to `wait_s` seconds while it
+    changes. If it stays cut off, what is there is returned as `partial`. Never enrol such a
     picture. This blocks its thread while it waits. Raises BadImage.
 
     >>> load_perhaps_partial(b"P6 1 1 255 " + bytes([255, 0, 0])).partial
@@ -118,23 +118,24 @@ def _place_of(source: str | os.PathLike[str] | bytes) -> str:
     return "bytes" if isinstance(source, bytes) else os.fsdecode(source)
 
 
-def _written_at(source: str | os.PathLike[str] | bytes) -> tuple[int, int, float] | None:
-    """Return size and times of a file, which show whether it has changed; None if there is none."""
+def _written_at(source: str | os.PathLike[str] | bytes) -> tuple[int, int] | None:
+    """Return size and time of a file, which show whether it has changed; None if there is none."""
     if isinstance(source, bytes):
         return None
     try:
         found = os.stat(source)  # noqa: PTH116
     except (OSError, ValueError):
         return None
-    return found.st_size, found.st_mtime_ns, found.st_mtime
+    return found.st_size, found.st_mtime_ns
 
 
 def _wait_for_change(
-    source: str | os.PathLike[str] | bytes, before: tuple[int, int, float] | None, until: float
+    source: str | os.PathLike[str] | bytes, before: tuple[int, int] | None, until: float
 ) -> bool:
-    """Wait until a file that was written just now changes; False if it does not."""
-    if before is None or abs(time.time() - before[2]) > _JUST_WRITTEN_S:
+    """Wait until a file changes, for _STILL_S but not beyond `until` (monotonic); False if it does not."""
+    if before is None:
         return False
+    until = min(until, time.monotonic() + _STILL_S)
     while time.monotonic() < until:
         if _written_at(source) != before:
             return True

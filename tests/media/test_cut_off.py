@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from PIL import Image
 
 from face_det.errors import BadImage
 from face_det.media import image
+from face_det.media.cut_off import is_cut_off
 from face_det.media.image import load_image, load_perhaps_partial
 
 ALL_DAY_S = 3600
@@ -32,7 +32,7 @@ def test_a_file_that_grows_is_waited_for(
     kind: str, start: int, tmp_path: Path, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Written in pieces, it is read as a whole, even if it was empty at first."""
-    monkeypatch.setattr(image, "_JUST_WRITTEN_S", ALL_DAY_S)
+    monkeypatch.setattr(image, "_STILL_S", ALL_DAY_S)
     data, path = packed(photos["astronaut"], kind), tmp_path / "frame"
     path.write_bytes(data[:start])
     waited = threading.Event()
@@ -65,11 +65,10 @@ def test_a_file_that_grows_is_waited_for(
 def test_what_is_there_is_returned(
     kind: str, options: dict[str, bool], tmp_path: Path, photos: Mapping[str, Path]
 ) -> None:
-    """The upper part is that of the whole picture; a file of yesterday is not waited for."""
+    """The upper part is that of the whole picture; a file that does not grow is given up soon."""
     data = packed(photos["astronaut"], kind, **options)
     path = tmp_path / "frame"
     path.write_bytes(data[: len(data) * 2 // 3] + bytes(100 if kind == "JPEG" else 0))
-    os.utime(path, (1, 1))
     loaded, whole = load_perhaps_partial(path, wait_s=ALL_DAY_S), load_image(data)
     assert loaded.partial
     assert loaded.rgb.shape == whole.shape
@@ -80,6 +79,15 @@ def test_what_is_there_is_returned(
         assert not np.array_equal(loaded.rgb, whole)
     with pytest.raises(BadImage, match="whole picture"):
         load_image(path)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_file_is_cut_off_until_its_last_byte(kind: str, photos: Mapping[str, Path]) -> None:
+    """Wherever it ends, in its first bytes or in the last."""
+    data = packed(photos["astronaut"], kind)
+    for length in (*range(10), len(data) // 2, *range(len(data) - 8, len(data))):
+        assert is_cut_off(data[:length]), length
+    assert not is_cut_off(data)
 
 
 @pytest.mark.parametrize("length", [0, 3, 20, 60])
@@ -100,7 +108,6 @@ def test_other_faults_are_not_waited_for(tmp_path: Path, photos: Mapping[str, Pa
         with pytest.raises(BadImage):
             load_perhaps_partial(path, wait_s=ALL_DAY_S)
     path.write_bytes(packed(photos["hanks"], "PNG")[:9000])
-    os.utime(path, (1, 1))
     with pytest.raises(BadImage):
         load_perhaps_partial(path, max_pixels=10)
     with pytest.raises(BadImage, match="file not found"):
