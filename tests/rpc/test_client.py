@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -117,3 +121,40 @@ def test_an_endpoint_that_is_none(folder):
     """Refused before anything is connected."""
     with pytest.raises(ConfigError, match=r"must be ipc:///absolute/path or tcp://host:port, got 'ipc://x'"):
         Client("ipc://x")
+
+
+def test_a_reply_that_comes_while_the_program_stands_still_prints_nothing(tmp_path):
+    """On a busy machine zerorpc takes a late wake-up for a bug of gevent; a user can do nothing with that."""
+    endpoint = f"ipc://{tmp_path}/socket"
+    serve = (
+        "import sys, gevent, zerorpc\n"
+        "def people():\n"
+        "    print('called', flush=True)\n"
+        "    gevent.get_hub().threadpool.apply(sys.stdin.readline)\n"
+        "    return []\n"
+        "server = zerorpc.Server({'people': people}, heartbeat=60)\n"
+        "server.bind(sys.argv[1])\n"
+        "print('bound', flush=True)\n"
+        "server.run()"
+    )
+    call = "import sys\nfrom face_det import Client\nprint(Client(sys.argv[1]).people())"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", serve, endpoint], stdin=pipe, stdout=pipe, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        assert server.stdout.readline() == "bound\n"
+        client = subprocess.Popen([sys.executable, "-c", call, endpoint], stdout=pipe, stderr=pipe, text=True)
+        try:
+            assert server.stdout.readline() == "called\n"
+            client.send_signal(signal.SIGSTOP)
+            server.stdin.write("\n")
+            server.stdin.flush()
+            time.sleep(1.5)  # zerorpc looks each second
+            client.send_signal(signal.SIGCONT)
+            out, errors = client.communicate()
+        finally:
+            client.kill()
+            server.kill()
+    assert (client.returncode, out, errors) == (0, "[]\n", "")
