@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from face_det.cli import terminal
 from face_det.cli.changes import ChangePlace, find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
 from face_det.config import Config
 from face_det.errors import DataError
 from face_det.gallery import check_person_name
@@ -50,7 +51,7 @@ def command(
     place = find_change_place(config, remote, keys)
     done: list[Answer] = []
     failed: list[str] = []
-    with _adder(config, place, remote, keys) as add:
+    with _adder(place) as add:
         for photo in photos:
             try:
                 done.append({"photo": str(photo), **add(name, photo)})
@@ -63,28 +64,25 @@ def command(
         click.echo(json.dumps(report, indent=2))
     else:
         for one in done:
-            click.echo(f"{one['photo']}: added; {one['name']} has {_plural(one['images'])}")
+            click.echo(
+                f"{one['photo']}: added; {one['name']} has {terminal.count_of(one['images'], 'photo')}"
+            )
         if done:
             click.echo(f"added {place}\nmodel: {done[-1].get('model', {}).get('why') or 'trained'}")
     if failed:
         raise DataError(f"{len(failed)} of {len(photos)} photos were not added: {'; '.join(failed)}")
 
 
-def _plural(number: int) -> str:
-    return f"{number} photo" if number == 1 else f"{number} photos"
-
-
 @contextlib.contextmanager
-def _adder(config: Config, place: ChangePlace, remote: str | None, keys: Path | None) -> Iterator[Add]:
+def _adder(place: ChangePlace) -> Iterator[Add]:
     """Yield the function that enrols one photo at `place`."""
     if place.status is None:
-        yield _in_files(config)
+        yield _in_files(place.config)
         return
-    with make_client(config, TIMEOUT_S, endpoint=remote, keys=keys) as client:
+    max_bytes = place.config.max_file_bytes
+    with place.connect(TIMEOUT_S) as client:
         # The daemon may not be able to read the file, so it gets the bytes.
-        yield lambda name, photo: client.add_face(
-            name, read_image_bytes(photo, max_bytes=config.max_file_bytes)
-        )
+        yield lambda name, photo: client.add_face(name, read_image_bytes(photo, max_bytes=max_bytes))
 
 
 def _in_files(config: Config) -> Add:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from face_det.cli.shared_options import make_client
 from face_det.config import Config
 from face_det.errors import OtherDataset, Unreachable
+
+if TYPE_CHECKING:
+    from face_det.rpc import Client
 
 PROBE_S = 10.0
 """Seconds for a daemon to respond."""
@@ -25,6 +28,13 @@ class ChangePlace:
     endpoint: str
     dataset: str
     status: dict[str, Any] | None
+    config: Config = field(repr=False)
+    remote: str | None = None
+    keys: Path | None = None
+
+    def connect(self, timeout_s: float) -> Client:
+        """Return a client of the daemon."""
+        return make_client(self.config, timeout_s, endpoint=self.remote, keys=self.keys)
 
     def __str__(self) -> str:
         """Name the folder and the daemon, for questions and reports."""
@@ -47,11 +57,12 @@ def find_change_place(config: Config, remote: str | None, keys: Path | None) -> 
     except Unreachable:
         if remote is not None:
             raise
-        return ChangePlace(endpoint, ours, None)
+        return ChangePlace(endpoint, ours, None, config)
     theirs = status.get("dataset")
     if remote is None and theirs != ours:
         raise OtherDataset(_other_dataset_faults(endpoint, theirs, ours))
-    return ChangePlace(endpoint, theirs or "unknown; restart the daemon to learn it", status)
+    dataset = theirs or "unknown; restart the daemon to learn it"
+    return ChangePlace(endpoint, dataset, status, config, remote, keys)
 
 
 def _other_dataset_faults(endpoint: str, theirs: str | None, ours: str) -> list[str]:

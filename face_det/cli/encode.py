@@ -28,8 +28,6 @@ ADVICE = {
     OmissionReason.TOO_LARGE: "more than 100 megapixels; save it smaller",
     OmissionReason.NO_DECODER: "HEIC: pip install 'face_det[heic]', or save it as JPEG",
 }
-MAX_OTHERS = 3
-"""How many files that are not pictures are named."""
 
 
 @dataclass(slots=True)
@@ -128,20 +126,17 @@ def format_report(report: EncodeReport, target: Path) -> str:
         "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, len(head)))])
         for row in (head, *rows)
     ]
-    lines += [
-        f"left out: {terminal.make_printable(str(item.path))}: {item.reason.value} ({ADVICE[item.reason]})"
-        for item in report.left_out
-    ]
     others = [item for item in report.overlooked if item.reason is OverlookedReason.NOT_A_PICTURE]
+    left_out = [(item.path, item.reason.value, ADVICE[item.reason]) for item in report.left_out]
+    left_out += [
+        (item.path, item.reason.value, item.todo) for item in report.overlooked if item not in others
+    ]
     lines += [
-        f"left out: {terminal.make_printable(str(item.path))}: {item.reason.value} ({item.todo})"
-        for item in report.overlooked
-        if item not in others
+        f"left out: {terminal.make_printable(str(path))}: {reason} ({todo})"
+        for path, reason, todo in left_out
     ]
     if others:
-        shown = ", ".join(terminal.make_printable(item.path.name) for item in others[:MAX_OTHERS])
-        more = ", ..." if len(others) > MAX_OTHERS else ""
-        lines.append(f"not pictures: {len(others)} ({shown}{more})")
+        lines.append(terminal.summarize_others([item.path for item in others]))
     lines += [f"main face of several: {terminal.make_printable(str(path))}" for path in report.main_faces]
     used = len(report.gallery.names)
     lines.append(f"{target}: {used} encodings of {len(report.gallery.people)} people")

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
+from face_det.cli import terminal
 from face_det.cli.changes import ChangePlace, find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
 from face_det.config import Config
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery import evaluation_cache_path
@@ -51,7 +52,7 @@ def command(
     _confirm(names, place, yes)
     done: list[dict[str, Any]] = []
     failed: list[FaceDetError] = []
-    with _forgetter(config, place, remote, keys) as forget:
+    with _forgetter(place) as forget:
         for name in dict.fromkeys(names):
             try:
                 done.append(forget(name))
@@ -64,8 +65,9 @@ def command(
         click.echo(json.dumps({"by": str(place), "dataset": place.dataset, "forgotten": done}, indent=2))
     else:
         for one in done:
-            what = f"{_plural(one['images'], 'photo')} and {_plural(one['encodings'], 'encoding')}"
-            click.echo(f"{one['name']}: {what} removed ({place})")
+            photos = terminal.count_of(one["images"], "photo")
+            encodings = terminal.count_of(one["encodings"], "encoding")
+            click.echo(f"{one['name']}: {photos} and {encodings} removed ({place})")
     if failed:
         raise DataError("; ".join(map(str, failed))) if len(failed) > 1 else failed[0]
 
@@ -76,10 +78,6 @@ def _forget_measurements() -> None:
     with report_write_errors(cache, "remove it by hand"):
         for path in sorted(cache.parent.glob(f"{cache.name}*")):
             path.unlink(missing_ok=True)
-
-
-def _plural(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _confirm(names: Sequence[str], place: ChangePlace, yes: bool) -> None:
@@ -99,12 +97,12 @@ def _confirm(names: Sequence[str], place: ChangePlace, yes: bool) -> None:
 
 
 @contextlib.contextmanager
-def _forgetter(config: Config, place: ChangePlace, remote: str | None, keys: Path | None) -> Iterator[Forget]:
+def _forgetter(place: ChangePlace) -> Iterator[Forget]:
     """Yield the function that forgets at `place`."""
     if place.status is None:
-        yield _in_files(config)
+        yield _in_files(place.config)
         return
-    with make_client(config, TIMEOUT_S, endpoint=remote, keys=keys) as client:
+    with place.connect(TIMEOUT_S) as client:
         yield client.forget
 
 

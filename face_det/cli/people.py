@@ -11,7 +11,7 @@ from rich.table import Table
 
 from face_det.cli import terminal
 from face_det.cli.changes import find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
 from face_det.config import Config
 from face_det.errors import ModelError, UnsafePickle
 
@@ -33,7 +33,7 @@ def command(remote: str | None, keys: Path | None, config_source: ConfigSource, 
     if place.status is None:
         people = _in_files(config)
     else:
-        with make_client(config, TIMEOUT_S, endpoint=remote, keys=keys) as client:
+        with place.connect(TIMEOUT_S) as client:
             people = client.people()
     if as_json:
         click.echo(json.dumps(people, indent=2))

@@ -31,9 +31,6 @@ from face_det.media import (
 from face_det.storage import make_folder, report_write_errors
 from face_det.types import UNKNOWN, Box
 
-MAX_OTHERS = 3
-"""How many files that are not pictures are named."""
-
 Answer = dict[str, Any]
 
 
@@ -149,9 +146,7 @@ def _report_passed_over(found: _Found) -> None:
     for trouble in found.troubles:
         click.echo(f"face-det: {terminal.make_printable(trouble)}", err=True)
     if found.others:
-        shown = ", ".join(terminal.make_printable(path.name) for path in found.others[:MAX_OTHERS])
-        more = ", ..." if len(found.others) > MAX_OTHERS else ""
-        click.echo(f"not pictures: {len(found.others)} ({shown}{more})", err=True)
+        click.echo(terminal.summarize_others(found.others), err=True)
 
 
 def _answer_for(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from face_det.cli.changes import find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
 from face_det.errors import Unreachable
 
 TIMEOUT_S = 600.0
@@ -31,7 +31,7 @@ def command(remote: str | None, keys: Path | None, config_source: ConfigSource, 
             f"{place.endpoint}: a daemon must answer there, got no answer; is it running? Without one there "
             "is nothing to reload"
         )
-    with make_client(config, TIMEOUT_S, endpoint=remote, keys=keys) as client:
+    with place.connect(TIMEOUT_S) as client:
         report = client.reload()
     if as_json:
         click.echo(json.dumps(report, indent=2))

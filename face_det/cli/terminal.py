@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rich.console import Console
 from rich.text import Text
 
 PLAIN_WIDTH = 160
 """The width in columns if stdout is not a terminal."""
+
+MAX_OTHERS = 3
+"""How many files that are not pictures are named."""
 
 
 def make_console() -> Console:
@@ -27,3 +33,22 @@ def make_printable(line: str) -> str:
 def make_cell(text: str) -> Text:
     """Return a table cell that shows the text literally; brackets in a name are not markup."""
     return Text(make_printable(text))
+
+
+def count_of(number: int, what: str) -> str:
+    """Return a number with its noun.
+
+    >>> count_of(1, "photo"), count_of(2, "photo")
+    ('1 photo', '2 photos')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def summarize_others(paths: Sequence[Path]) -> str:
+    """Return a line that counts files that are not pictures, and names the first.
+
+    >>> summarize_others([Path("a/notes.txt"), Path("b/data.csv")])
+    'not pictures: 2 (notes.txt, data.csv)'
+    """
+    shown = ", ".join(make_printable(path.name) for path in paths[:MAX_OTHERS])
+    return f"not pictures: {len(paths)} ({shown}{', ...' if len(paths) > MAX_OTHERS else ''})"
