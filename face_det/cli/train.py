@@ -18,6 +18,7 @@ from face_det.engine import build_engine
 from face_det.enrolment import (
     ModelFiles,
     WrittenModels,
+    choose_kinds,
     choose_model_files,
     describe_model_files,
     explain_recipe,
@@ -46,7 +47,7 @@ DAEMON_S = 5.0
 """Seconds for a running daemon to say which model it uses."""
 
 
-@click.command(help="Train classifiers on encodings.pickle; every kind by default.")
+@click.command(help="Train the daemon's classifier on encodings.pickle, or others as well.")
 @config_option
 @click.option("-e", "--encodings", type=click.Path(path_type=Path), help="Encodings; default: encodingsPath.")
 @click.option(
@@ -61,8 +62,9 @@ DAEMON_S = 5.0
     "chosen",
     multiple=True,
     type=click.Choice([*CLASSIFIERS, ALL]),
-    help="May be repeated; default: all.",
+    help="May be repeated; default: the kind that the daemon uses.",
 )
+@click.option("--all", "every", is_flag=True, help="Train every kind, as scripts/train.py does.")
 @click.option(
     "--embedder",
     type=click.Choice(list_choices("embedder")),
@@ -83,6 +85,7 @@ def command(
     encodings: Path | None,
     output: Path | None,
     chosen: tuple[str, ...],
+    every: bool,
     embedder: str | None,
     masked: bool,
     quick: bool,
@@ -93,11 +96,10 @@ def command(
     try:
         config = config_source.load()
         source = encodings or config.encodings_path
-        kinds = [kind for kind in CLASSIFIERS if not chosen or ALL in chosen or kind in chosen]
+        asked = [kind for kind in CLASSIFIERS if every or ALL in chosen or kind in chosen]
         gallery = _load_gallery(source)
-        files = choose_model_files(
-            config.model_path, config.label_path, output, config.classifier, kinds if chosen else ()
-        )
+        files = choose_model_files(config.model_path, config.label_path, output, config.classifier, asked)
+        kinds = asked or choose_kinds(files, config.classifier)
         jobs = jobs or len(os.sched_getaffinity(0))
         with progress.show_progress() as on_progress:
             trained_on = _add_masked_copies(gallery, config, source, jobs, on_progress) if masked else gallery
@@ -114,7 +116,7 @@ def command(
     except KeyboardInterrupt:
         click.echo("face-det: interrupted; the classifiers are unchanged", err=True)
         context.exit(130)
-    written, remarks = _write(config, source, gallery, result, files, pictures, asked=bool(chosen))
+    written, remarks = _write(config, source, gallery, result, files, pictures, asked=bool(asked))
     used = configurable_embedder(embedder_from_fingerprint(result.models[0].card.fingerprint))
     unfit = _remark_on_embedder(used, config.embedder) if files.choice is not None else []
     remarks += unfit

@@ -95,25 +95,38 @@ class Config(BaseModel):
     auto_retrain: bool = _field(
         False, "true or false", "Retrain in the background if the model does not fit the installed libraries."
     )
-    min_proba: float = _number(0.9, 0, 1, "Faces with a lower probability are not named.")
+    min_proba: float = _number(
+        0,
+        0,
+        1,
+        "Faces with a lower probability are not named. With 0, falseAcceptRate alone decides; models of the "
+        "original, and `decision` `proba`, then use the original's 0.9.",
+    )
     focus_measure_threshold: float = _number(
-        200, 0, 10**9, "Faces whose variance of the Laplacian is lower count as too blurry."
+        0,
+        0,
+        10**9,
+        "Faces whose variance of the Laplacian is lower count as too blurry. 0 means that none does. It says "
+        "little about whether a face can be recognised: the original's 200 refuses every second photo.",
     )
     min_face: float = _number(
-        20,
+        16,
         0,
         10**5,
-        "Pixels. Faces that are narrower or shorter count as too small. From 41 on (81 without upsampling), "
-        "`cnn` skips faces it could not report anyway, which saves work; they may be answered `no_face`.",
+        "Pixels. Faces that are narrower or shorter count as too small. `auto` searches at the scale that "
+        "this takes, so a larger value saves work. From 41 on (81 without upsampling), `cnn` skips faces it "
+        "could not report anyway; they may be answered `no_face`.",
     )
     num_face_img_upsample: int = _integer(
         1,
         0,
         4,
         "How many times an image is doubled in size before detection. Each doubling finds faces half the "
-        "size, at 4 times the cost.",
+        "size, at 4 times the cost. `auto` does not use it.",
     )
-    face_det_model: str = _choice("cnn", "The face detector.")
+    face_det_model: str = _choice(
+        "auto", "The face detector. `auto` is YuNet, at the scale that minFace takes."
+    )
     embedder: str = _choice(
         "auto",
         "The network that encodes faces. `auto` uses the one that the model was trained on and, for a new "

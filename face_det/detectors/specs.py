@@ -5,6 +5,7 @@ from __future__ import annotations
 from face_det.registry import Menu, Spec
 
 DETECTORS = Menu(
+    Spec("auto", "face_det.detectors.auto:AutoDetector"),
     Spec("cnn", "face_det.detectors.cnn:CnnDetector"),
     Spec("cnn_dlib", "face_det.detectors.cnn_dlib:CnnDlibDetector"),
     Spec("hog", "face_det.detectors.hog:HogDetector"),

@@ -24,10 +24,10 @@ MIN_SCORE = 0.7
 walking past a camera, backs of heads score 0.6 to 0.7. Half of all faces of 20 px reach 0.7."""
 
 MAX_PIXELS = 1920 * 1080
-"""The largest image before doubling; larger ones are scaled down, as Frigate does."""
+"""The largest image before enlarging; larger ones are scaled down, as Frigate does."""
 
-MAX_DOUBLED_PIXELS = 4 * MAX_PIXELS
-"""The largest image after doubling: it takes 300 MB and a third of a second."""
+MAX_ENLARGED_PIXELS = 4 * MAX_PIXELS
+"""The largest image after enlarging: it takes 300 MB and a third of a second."""
 
 MAX_SIDE_PX = 8192
 
@@ -48,9 +48,13 @@ class YunetDetector:
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Detect the faces of one image, best first; `score` is the network's confidence, MIN_SCORE to 1."""
+        return self.detect_at(rgb, 2.0 ** max(upsample, 0))
+
+    def detect_at(self, rgb: Rgb, scale: float) -> list[Detection]:
+        """Detect the faces of an image that is resized by `scale` first, or less where it is very large."""
         height, width = rgb.shape[:2]
         levels = []
-        for number, level in enumerate(_pyramid_levels(rgb, upsample)):
+        for number, level in enumerate(_pyramid_levels(rgb, scale)):
             (found,) = self._network.faces([level], MIN_SCORE)
             if number:
                 found = found.select(np.flatnonzero(found.sides > LARGE_FACE_PX / 2))
@@ -62,23 +66,22 @@ class YunetDetector:
         return [*_detections(found, width, height)]
 
 
-def scale_factor(width: int, height: int, upsample: int) -> float:
-    """Return the factor by which an image is resized before detection.
+def scale_factor(width: int, height: int, scale: float) -> float:
+    """Return the factor by which an image is resized before detection: `scale`, or less if it is very large.
 
-    >>> scale_factor(640, 480, upsample=1)
+    >>> scale_factor(640, 480, scale=2)
     2.0
-    >>> scale_factor(3840, 2160, upsample=0)
+    >>> scale_factor(3840, 2160, scale=1)
     0.5
     """
-    doubled = 2.0 ** max(upsample, 0)
-    most = min(MAX_PIXELS * doubled**2, MAX_DOUBLED_PIXELS)
-    return min(doubled, math.sqrt(most / (width * height)), MAX_SIDE_PX / max(width, height))
+    most = min(MAX_PIXELS * max(scale, 1.0) ** 2, MAX_ENLARGED_PIXELS)
+    return min(float(scale), math.sqrt(most / (width * height)), MAX_SIDE_PX / max(width, height))
 
 
-def _pyramid_levels(rgb: Rgb, upsample: int) -> Iterator[Rgb]:
+def _pyramid_levels(rgb: Rgb, scale: float) -> Iterator[Rgb]:
     """Yield the resized image, then halve it for as long as it may hold a face too large to be found."""
     height, width = rgb.shape[:2]
-    times = scale_factor(width, height, upsample)
+    times = scale_factor(width, height, scale)
     while True:
         size = (max(round(width * times), 1), max(round(height * times), 1))
         if size != (rgb.shape[1], rgb.shape[0]):

@@ -39,13 +39,13 @@ class EngineOptions:
     `focus_threshold`.
     """
 
-    detector: str = "cnn"
+    detector: str = "auto"
     embedder: str = "dlib_resnet"
     upsample: int = 1
     jitters: int = 1
     jitter: str = "dlib"
-    min_face_px: float = 20.0
-    focus_threshold: float = 200.0
+    min_face_px: float = 16.0
+    focus_threshold: float = 0.0
     compute: Compute = DEFAULT_COMPUTE
 
     def can_share(self, other: EngineOptions) -> bool:

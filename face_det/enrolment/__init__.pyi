@@ -10,6 +10,7 @@ from .safeguards import require_model as require_model
 from .stand_in import fit_stand_in as fit_stand_in
 from .training_outputs import ModelFiles as ModelFiles
 from .training_outputs import WrittenModels as WrittenModels
+from .training_outputs import choose_kinds as choose_kinds
 from .training_outputs import choose_model_files as choose_model_files
 from .training_outputs import describe_model_files as describe_model_files
 from .training_outputs import has_gallery_changed as has_gallery_changed

@@ -16,7 +16,7 @@ from face_det.enrolment.model_change import (
     dump_model_in_use,
     model_file_candidates,
 )
-from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
+from face_det.enrolment.recipe_choice import FIRST_RECIPE, RecipeChoice, choose_recipe, record_choice
 from face_det.enrolment.retrain import load_model_if_usable
 from face_det.enrolment.stand_in import photos_needed
 from face_det.errors import Busy, CannotWrite, ConfigError, FaceDetError
@@ -80,6 +80,18 @@ def choose_model_files(
         with report_write_errors(parent, "it must be a writable folder"):
             make_folder(parent)
     return files
+
+
+def choose_kinds(files: ModelFiles, configured: str) -> list[str]:
+    """Choose the kinds to train where none was asked for: the one that will be in use.
+
+    A template goes with it, to stand in where there are too few photos for the other kind.
+
+    >>> choose_kinds(ModelFiles({}, Path("labels.pickle")), "svm")
+    ['svm', 'template']
+    """
+    kind = choose_recipe(configured, None).recipe if files.choice is None else files.choice.recipe
+    return [*dict.fromkeys((kind, FIRST_RECIPE))]
 
 
 def _is_in_use(output: Path, labels: Path, model_path: Path, label_path: Path) -> bool:

@@ -16,6 +16,11 @@ from face_det.types import Box, Rgb
 AffineMatrix = npt.NDArray[np.float64]
 """An affine map of shape (2, 3), from pixels (x, y, 1) of one picture to those of another."""
 
+MAX_BILINEAR_SCALE = 2.0
+"""Faces enlarged more than this, those narrower than some 45 px, are interpolated bicubically. At one false
+match in 1,000 comparisons, cosines to the own template rise from .70 to .71 for faces of 24 px, and from .57
+to .59 at 16 px (100 enrolled photos of LFW); above 45 px there is no difference."""
+
 WARP_BORDER_PX = 3
 """Pixels cut off on every side before anything else."""
 
@@ -91,14 +96,18 @@ def resize_image(rgb: Rgb, width: int, height: int) -> Rgb:
 
 
 def warp_to_square(rgb: Rgb, matrix: AffineMatrix, side: int) -> Rgb:
-    """Warp a picture to a square of `side` pixels, with bilinear interpolation; black outside the picture.
+    """Warp a picture to a square of `side` pixels; black outside the picture.
 
-    `matrix` maps the picture to the square.
+    `matrix` maps the picture to the square. Interpolation is bilinear, as in OpenCV's alignCrop, up to
+    MAX_BILINEAR_SCALE; what is enlarged more is interpolated bicubically, because small faces are then
+    recognised better.
 
     >>> warp_to_square(np.full((4, 4, 3), 9, np.uint8), np.eye(2, 3), side=2).tolist()
     [[[9, 9, 9], [9, 9, 9]], [[9, 9, 9], [9, 9, 9]]]
     """
-    return np.asarray(cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
+    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    how = cv2.INTER_LINEAR if scale <= MAX_BILINEAR_SCALE else cv2.INTER_CUBIC
+    return np.asarray(cv2.warpAffine(rgb, matrix, (side, side), flags=how), np.uint8)
 
 
 def cut_square(rgb: Rgb, left: float, top: float, width: float, side: int) -> tuple[Rgb, AffineMatrix]:

@@ -28,15 +28,25 @@ SAME_FACE_IOU = 0.5
 two people overlap."""
 
 
+ORIGINAL_MIN_PROBA = 0.9
+"""The original's minProba, for models that have nothing else to go by."""
+
+MIN_STRANGER_PROBABILITY = 0.9
+"""A face is said to be nobody's who is enrolled only if that is at least this likely."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
     """How to decide.
 
     The mode `auto` is the rule of decide_names where the model has a verifier. `proba` is the original's
     rule, the likeliest class if its probability is `min_proba` or more; it serves all other models.
+
+    With a `min_proba` of 0, the false accept rate alone decides and, where there is none, the original's
+    limit of 0.9.
     """
 
-    min_proba: float = 0.9
+    min_proba: float = 0.0
     mode: str = AUTO_DECISION
 
 
@@ -50,10 +60,10 @@ def decide_names(
     """Decide who each encoding shows, shape (n, d) -> n matches. Without a model, nobody is known.
 
     A person is known if all of these hold: the score is one that strangers reach only at the wanted false
-    accept rate; the calibrated probability is at least `min_proba`; it is MIN_RATIO_TO_NEXT times that of the
-    next person; and the distance to the mean of their photos is one at which two photos would show one
-    person. A classifier that is not a template must agree: if it says somebody else, or nobody, the person
-    is not named.
+    accept rate; the calibrated probability is at least `min_proba`; it is MIN_RATIO_TO_NEXT
+    times that of the next person; and the distance to the mean of their photos is one at which two photos
+    would show one person. The templates decide whatever kind of classifier the model has: they know more
+    people, and an svm that has to agree only takes names away (docs/adr/0018-templates-decide.md).
 
     `frames` says which frame each face was seen in. A person appears once in a frame: the likeliest face is
     named and the others become uncertain, unless by their `boxes` they are the same face.
@@ -64,7 +74,8 @@ def decide_names(
     if model is None:
         return [Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN)] * len(encodings)
     if model.verifier is None or rule.mode == PROBABILITY_DECISION:
-        return [_decide_by_probability(model, row, rule.min_proba) for row in model.proba(encodings)]
+        limit = rule.min_proba or ORIGINAL_MIN_PROBA
+        return [_decide_by_probability(model, row, limit) for row in model.proba(encodings)]
     matches = _decide_by_verifier(model, model.verifier, encodings, rule.min_proba)
     return matches if frames is None else _name_once_per_frame(matches, frames, boxes)
 
@@ -86,20 +97,18 @@ def _decide_by_verifier(
     scores = template.scores(encodings)
     proba = template.proba_of_scores(scores)
     people, stranger = proba[:, :-1], proba[:, -1]
-    proposed = people.argmax(axis=1)
-    if model.classifier is not template:
-        proposed = model.proba(encodings).argmax(axis=1)
-    rows, person = np.arange(len(proposed)), np.minimum(proposed, people.shape[1] - 1)
+    person = people.argmax(axis=1)
+    rows = np.arange(len(person))
     others = people.copy()
     others[rows, person] = 0.0
     passed = (
-        (proposed < people.shape[1])
-        & (scores[rows, person] >= verifier.threshold)
+        (scores[rows, person] >= verifier.threshold)
         & (people[rows, person] >= min_proba)
         & (people[rows, person] >= MIN_RATIO_TO_NEXT * others.max(axis=1))
         & (template.distances_to_means(encodings, person) <= template.even_distance)
     )
-    unknown = ~passed & (stranger >= min_proba) & (stranger > people.max(axis=1))
+    surely = min_proba or MIN_STRANGER_PROBABILITY
+    unknown = ~passed & (stranger >= surely) & (stranger > people.max(axis=1))
     matches = []
     for row in rows:
         if passed[row]:

@@ -10,7 +10,8 @@ from face_det.engine import View
 from face_det.errors import BadImage
 from face_det.media import LoadedImage, pixel_region
 from face_det.service import wire
-from face_det.types import Face, Match, Reason
+from face_det.service.face_assignment import assign_faces
+from face_det.types import Box, Face, Match, Reason
 
 
 class Batch:
@@ -20,6 +21,7 @@ class Batch:
         self.answers: dict[tuple[int, int], wire.PersonAnswer] = {}
         self._paths = [request.path for request in requests]
         self._places: list[tuple[int, int]] = []
+        self._boxes: list[Box] = []
         self._partial: set[tuple[int, int]] = set()
         self._persons: dict[str, list[tuple[int, wire.PersonLabel]]] = {}
         for index, request in enumerate(requests):
@@ -60,6 +62,7 @@ class Batch:
                     if partial:
                         self._partial.add(place)
                     self._places.append(place)
+                    self._boxes.append(person.box)
                     yield rgb, person.box
             del rgb
 
@@ -82,15 +85,22 @@ class Batch:
         time.
         """
         following = iter(matches)
+        own = assign_faces(
+            self._boxes,
+            [[face.box for face in faces] for faces in found],
+            [image for image, _ in self._places],
+        )
         for index, (place, faces) in enumerate(zip(self._places, found, strict=True)):
             partial = place in self._partial
             # Where part of a picture is missing, nobody knows that there is no face.
             unknown = Reason.BAD_IMAGE if index in broken or partial else None
             reason = Reason.TIMEOUT if index in late else unknown
             matched = tuple((face, next(following)) for face in faces)
-            self.answers[place] = wire.PersonAnswer(matched, reason, partial=partial and bool(faces))
+            self.answers[place] = wire.PersonAnswer(
+                matched, reason, own[index], partial=partial and bool(faces)
+            )
 
     def reasons(self) -> Counter[str]:
         """Count the reasons of the people for whom no face was found."""
-        without = [answer for answer in self.answers.values() if not answer.faces]
+        without = [answer for answer in self.answers.values() if answer.own is None]
         return Counter((answer.reason or Reason.NO_FACE).value for answer in without)

@@ -39,13 +39,15 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PersonAnswer:
-    """The answer for one person: the faces in the box, best first, or the reason why there are none.
+    """The answer for one person: the faces in the box, or the reason why there are none.
 
-    `partial` is True if the faces were found in a picture of which part is missing.
+    `own` is the index of the face that is this person's; None if none is. `partial` is True if the faces
+    were found in a picture of which part is missing.
     """
 
     faces: tuple[tuple[Face, Match], ...] = ()
     reason: Reason | None = None
+    own: int | None = None
     partial: bool = False
 
 
@@ -182,11 +184,15 @@ def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], Person
 
 
 def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
-    """Return the keys that a person's label gains; `face` describes the most confidently detected one."""
+    """Return the keys that a person's label gains: those of the person's own face, and all faces.
+
+    The own face comes first in `faces`, then the others, best detected first.
+    """
     faces = [face_as_json(face, match, partial=answer.partial) for face, match in answer.faces]
-    if faces:
-        return {**faces[0], "faces": faces}
-    return {"face": None, "faceReason": (answer.reason or Reason.NO_FACE).value, "faces": []}
+    if answer.own is None:
+        return {"face": None, "faceReason": (answer.reason or Reason.NO_FACE).value, "faces": faces}
+    own = faces.pop(answer.own)
+    return {**own, "faces": [own, *faces]}
 
 
 def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str, Any]:

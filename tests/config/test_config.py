@@ -45,8 +45,8 @@ def test_defaults_are_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert got.label_path == tmp_path / "face_labels.pickle"
     assert got.encodings_path == tmp_path / "encodings.pickle"
     assert got.dataset_path == tmp_path / "dataset"
-    assert (got.min_proba, got.focus_measure_threshold, got.min_face) == (0.9, 200, 20)
-    assert (got.num_face_img_upsample, got.num_jitters, got.face_det_model) == (1, 1, "cnn")
+    assert (got.min_proba, got.focus_measure_threshold, got.min_face) == (0, 0, 16)
+    assert (got.num_face_img_upsample, got.num_jitters, got.face_det_model) == (1, 1, "auto")
     assert (got.zerorpc_heart_beat, got.zerorpc_pipe) == (60_000, "ipc:///tmp/face_detect_zmq.pipe")
     assert (got.mount_point, got.image_roots, got.threads, got.workers) == ("", (), 1, 1)
     assert (got.embedder, got.classifier, got.decision, got.false_accept_rate) == (*["auto"] * 3, 0.002)

@@ -1,4 +1,4 @@
-"""minFace saves the detector work, and changes nothing about the faces that are large enough."""
+"""minFace saves the cnn detector work, and changes nothing about the faces that are large enough."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from face_det.types import Face, Reason, Rgb
 
 pytestmark = pytest.mark.usefixtures("shared_networks")
 
-ALL = EngineOptions(min_face_px=0, focus_threshold=0)
+ALL = EngineOptions("cnn", min_face_px=0, focus_threshold=0)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_networks_are_shared_by_those_that_may(photos: Mapping[str, Path]) -> No
         assert shared._detector is engine._detector
     for change in (
         {"min_face_px": 29.0},
-        {"detector": "cnn"},
+        {"detector": "yunet"},
         {"jitter": "fast"},
         {"compute": Compute(precision="bf16")},
     ):

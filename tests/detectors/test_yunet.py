@@ -103,8 +103,8 @@ def test_large_faces_are_found(
     ("shape", "upsample", "most"),
     [
         ((2160, 3840), 0, yunet.MAX_PIXELS),
-        ((2160, 3840), 1, yunet.MAX_DOUBLED_PIXELS),
-        ((1080, 1920), 5, yunet.MAX_DOUBLED_PIXELS),
+        ((2160, 3840), 1, yunet.MAX_ENLARGED_PIXELS),
+        ((1080, 1920), 5, yunet.MAX_ENLARGED_PIXELS),
         ((4, 60_000), 0, yunet.MAX_PIXELS),
         ((60_000, 4), 2, yunet.MAX_PIXELS),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,12 +90,13 @@ def test_reply_keeps_everything_and_is_strict_json() -> None:
     assert images[0]["labels"][0]["face"] == "Old", "the caller's list is not touched"
 
 
-def test_face_speaks_for_the_most_confident() -> None:
-    """The label repeats the first face; every face is in `faces`, unnamed ones with their reason."""
+def test_a_label_repeats_the_persons_own_face() -> None:
+    """It comes first in `faces`, which holds every face, unnamed ones with their reason."""
     first = Face(Box(1, 2, 3, 4), 1.2, 300.0, None, None)
     second = Face(Box(5, 6, 7, 8), 0.4, 30.0, Reason.TOO_BLURRY, None)
     answer = wire.PersonAnswer(
-        ((first, Match(None, 0.7, Reason.UNRECOGNISED)), (second, Match(None, None, Reason.TOO_BLURRY)))
+        ((second, Match(None, None, Reason.TOO_BLURRY)), (first, Match(None, 0.7, Reason.UNRECOGNISED))),
+        own=1,
     )
     fields = wire.person_as_json(answer)
     expected = {
@@ -109,6 +111,8 @@ def test_face_speaks_for_the_most_confident() -> None:
         "faceBox": {"ymin": 6, "xmin": 5, "ymax": 8, "xmax": 7},
     }
     assert fields == {**expected, "faces": [expected, blurry]}
+    nobody = wire.person_as_json(replace(answer, own=None))
+    assert nobody == {"face": None, "faceReason": "no_face", "faces": [blurry, expected]}
 
 
 def test_named_face_has_no_reason() -> None:
