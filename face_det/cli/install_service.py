@@ -9,10 +9,12 @@ import click
 
 from face_det.config import load_config
 from face_det.errors import ConfigError, FaceDetError
+from face_det.storage import backup_path, explain_way_back
 from face_det.systemd import (
     CONFIG_FILE,
     SERVICE_NAME,
     STATE_FOLDER,
+    UNIT_FILE,
     FileStep,
     Step,
     list_unit_conflicts,
@@ -48,7 +50,8 @@ def command(dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
         _print_step(step) if dry_run else _run_step(step, root)
     if dry_run:
         return
-    for line in _kept_paths(root, purge) if uninstall else (*_config_warnings(root), *_next_steps(root)):
+    after = _kept_paths(root, purge) if uninstall else [*_config_warnings(root), *_next_steps(root)]
+    for line in (*_kept_unit(root), *after):
         click.echo(line, err=True)
 
 
@@ -69,10 +72,21 @@ def _run_step(step: Step, root: Path) -> None:
 def _next_steps(root: Path) -> list[str]:
     if root != Path("/"):
         return [f"next, in {root}: systemctl enable {SERVICE_NAME}"]
+    # The other program may be running under this name, and then `enable --now` would leave it at that.
+    replaced = backup_path(UNIT_FILE).exists()
+    start = f"enable {SERVICE_NAME} && systemctl restart" if replaced else "enable --now"
     return [
-        f"next: systemctl enable --now {SERVICE_NAME}",
+        f"next: systemctl {start} {SERVICE_NAME}",
         f"callers need the group: usermod -aG {SERVICE_NAME} www-data",
     ]
+
+
+def _kept_unit(root: Path) -> list[str]:
+    """Say where another program's unit of this name is kept; its path is that in the system at `root`."""
+    copy = backup_path(UNIT_FILE)
+    if not path_in_root(root, copy).exists():
+        return []
+    return [f"kept: {copy}: another program's unit; {explain_way_back(copy)}"]
 
 
 def _kept_paths(root: Path, purge: bool) -> list[str]:

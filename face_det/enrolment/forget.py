@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
-from face_det.enrolment.model_change import BACKUP_SUFFIX, model_file_candidates
+from face_det.enrolment.model_change import model_file_candidates
 from face_det.enrolment.results import Paths
 from face_det.errors import CannotWrite, DataError
 from face_det.gallery import (
@@ -19,7 +19,7 @@ from face_det.gallery import (
     read_photo,
     remove_person,
 )
-from face_det.storage import recover_folder
+from face_det.storage import BACKUP_SUFFIX, recover_folder
 
 log = logging.getLogger(__name__)
 

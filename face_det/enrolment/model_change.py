@@ -10,10 +10,7 @@ from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.recognition import Model, choose_model_path, dump_model, is_our_model, kind_file_name
-from face_det.storage import MAX_PICKLE_BYTES, read_files
-
-BACKUP_SUFFIX = ".before-face_det"
-"""Ends the names of copies of the original program's files."""
+from face_det.storage import MAX_PICKLE_BYTES, backup_path, read_files
 
 
 def dump_model_in_use(model: Model, model_path: Path, label_path: Path) -> dict[Path, bytes | None]:
@@ -53,12 +50,3 @@ def add_backups(
         if data is not None and data != files[path] and not backup_path(path).exists()
     }
     return {**files, **copies}, sorted(copies)
-
-
-def backup_path(path: Path) -> Path:
-    """Return where a file of the original's is copied to.
-
-    >>> backup_path(Path("face_labels.pickle")).name
-    'face_labels.pickle.before-face_det'
-    """
-    return path.with_name(path.name + BACKUP_SUFFIX)

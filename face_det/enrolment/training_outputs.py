@@ -10,12 +10,7 @@ from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.enrolment.forget import DEFAULT_LABELS_NAME
-from face_det.enrolment.model_change import (
-    BACKUP_SUFFIX,
-    add_backups,
-    dump_model_in_use,
-    model_file_candidates,
-)
+from face_det.enrolment.model_change import add_backups, dump_model_in_use, model_file_candidates
 from face_det.enrolment.recipe_choice import FIRST_RECIPE, RecipeChoice, choose_recipe, record_choice
 from face_det.enrolment.retrain import load_model_if_usable
 from face_det.enrolment.stand_in import photos_needed
@@ -29,7 +24,13 @@ from face_det.recognition import (
     load_model,
     load_model_in_use,
 )
-from face_det.storage import lock_for_update, make_folder, replace_files, report_write_errors
+from face_det.storage import (
+    explain_way_back,
+    lock_for_update,
+    make_folder,
+    replace_files,
+    report_write_errors,
+)
 from face_det.training import NEAREST_RECIPE, TrainingResult
 
 
@@ -180,8 +181,8 @@ def describe_model_files(result: TrainingResult, files: ModelFiles, written: Wri
         )
     for copy in written.copies:
         yield (
-            f"kept: {copy}: the original program's file, which cannot read the new one; to go back: "
-            f"mv '{copy}' '{str(copy).removesuffix(BACKUP_SUFFIX)}'"
+            f"kept: {copy}: the original program's file, which cannot read the new one; "
+            f"{explain_way_back(copy)}"
         )
     for path in (path for path in files.classifiers.values() if path not in written.files and path.exists()):
         try:

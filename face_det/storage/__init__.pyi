@@ -1,3 +1,6 @@
+from .backups import BACKUP_SUFFIX as BACKUP_SUFFIX
+from .backups import backup_path as backup_path
+from .backups import explain_way_back as explain_way_back
 from .files import TEMPORARY_NAME as TEMPORARY_NAME
 from .files import copy_owner as copy_owner
 from .files import lock_descriptor as lock_descriptor

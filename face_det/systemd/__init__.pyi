@@ -1,6 +1,7 @@
 from .installation import CONFIG_FILE as CONFIG_FILE
 from .installation import SERVICE_NAME as SERVICE_NAME
 from .installation import STATE_FOLDER as STATE_FOLDER
+from .installation import UNIT_FILE as UNIT_FILE
 from .installation import list_unit_conflicts as list_unit_conflicts
 from .installation import plan_installation as plan_installation
 from .installation import plan_removal as plan_removal

@@ -13,6 +13,7 @@ from pathlib import Path
 import face_det
 from face_det.errors import FaceDetError
 from face_det.systemd.steps import (
+    BackupStep,
     CommandStep,
     FileStep,
     FolderStep,
@@ -20,6 +21,7 @@ from face_det.systemd.steps import (
     RemovalStep,
     Step,
     find_id,
+    is_foreign,
     path_in_root,
 )
 
@@ -33,6 +35,8 @@ CACHE_FOLDER = Path("/var/cache/face-detect")
 
 TEMPLATE = Path(__file__).with_name("face-detect.service")
 TEMPLATE_COMMAND = "/opt/face_det/.venv/bin/face-det"
+UNIT_MARK = "/face-det serve"
+"""In every unit of ours. The unit of smart-zoneminder has the same name, and runs something else."""
 SYSUSERS_CONTENT = f'u {SERVICE_NAME} - "Face detection and recognition" {STATE_FOLDER}\n'
 CONFIG_CONTENT = f"""\
 {{
@@ -65,19 +69,23 @@ def plan_installation(root: Path) -> list[Step]:
         FileStep(CONFIG_FILE, CONFIG_CONTENT, 0o640, Owner("root", SERVICE_NAME), keep_existing=True),
         FolderStep(STATE_FOLDER, 0o700, ours),
         FolderStep(STATE_FOLDER / "dataset", 0o700, ours),
+        BackupStep(UNIT_FILE, UNIT_MARK),
         FileStep(UNIT_FILE, render_unit()),
         *_systemctl_steps(root, "daemon-reload"),
     ]
 
 
 def plan_removal(root: Path, purge: bool) -> list[Step]:
-    """Return the steps that remove the service.
+    """Return the steps that remove the service; another program's unit of its name stays and runs on.
 
     `purge` also removes settings, photos, models and the user.
     """
-    installed = path_in_root(root, UNIT_FILE).exists()
-    steps: list[Step] = [*(_systemctl_steps(root, "disable", "--now", SERVICE_NAME) if installed else ())]
-    steps += [RemovalStep(UNIT_FILE), *_systemctl_steps(root, "daemon-reload"), RemovalStep(SYSUSERS_FILE)]
+    unit = path_in_root(root, UNIT_FILE)
+    steps: list[Step] = []
+    if not is_foreign(unit, UNIT_MARK):
+        steps += _systemctl_steps(root, "disable", "--now", SERVICE_NAME) if unit.exists() else ()
+        steps += [RemovalStep(UNIT_FILE), *_systemctl_steps(root, "daemon-reload")]
+    steps.append(RemovalStep(SYSUSERS_FILE))
     if purge:
         steps += [RemovalStep(path) for path in (CONFIG_FILE.parent, STATE_FOLDER, CACHE_FOLDER)]
         if find_id(root, "passwd", SERVICE_NAME):

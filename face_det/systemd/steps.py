@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from face_det.errors import FaceDetError
+from face_det.storage import backup_path
 
 
 class Step(Protocol):
@@ -89,6 +90,39 @@ class FileStep:
 
 
 @dataclass(frozen=True)
+class BackupStep:
+    """Copy a file that another program put in the place of ours, before ours replaces it.
+
+    A file is ours if it contains `mark`. A copy that exists is never replaced.
+    """
+
+    path: Path
+    mark: str
+
+    def describe(self) -> str:
+        """Describe the copy."""
+        return f"copy {backup_path(self.path)}, if another program's {self.path.name} is there"
+
+    def apply(self, root: Path) -> bool:
+        """Copy the file with its mode and times; raise FaceDetError if another file has that name."""
+        place = path_in_root(root, self.path)
+        if not is_foreign(place, self.mark):
+            return False
+        copy = backup_path(place)
+        if copy.exists():
+            if copy.read_bytes() == place.read_bytes():
+                return False
+            raise FaceDetError(
+                f"{copy}: must be free, to keep the unit of another program at {place}, got an older copy; "
+                "move one of them away"
+            )
+        fresh = place.with_name(f".{copy.name}.new")
+        shutil.copy2(place, fresh)
+        fresh.replace(copy)
+        return True
+
+
+@dataclass(frozen=True)
 class RemovalStep:
     """Remove a file or folder."""
 
@@ -126,6 +160,11 @@ class CommandStep:
             said = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
             raise FaceDetError(f"{' '.join(self.argv)}: failed with exit code {done.returncode}: {said[-1]}")
         return True
+
+
+def is_foreign(place: Path, mark: str) -> bool:
+    """Return True if there is a file, and it is another program's: `mark` is not in it."""
+    return place.is_file() and mark.encode() not in place.read_bytes()
 
 
 def path_in_root(root: Path, path: Path) -> Path:

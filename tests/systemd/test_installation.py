@@ -16,6 +16,19 @@ from face_det.systemd import installation
 
 UNIT = "etc/systemd/system/face-detect.service"
 CONFIG = "etc/face-detect/config.json"
+ORIGINAL_UNIT = """\
+[Unit]
+Description=smart-zoneminder's face detection service
+
+[Service]
+Type=simple
+User=lindo
+WorkingDirectory=/home/lindo/smart-zoneminder/face-det-rec
+ExecStart=/home/lindo/.virtualenvs/szm/bin/python3 face_detect_server.py
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 needs_sysusers = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("systemd-sysusers") is None, reason="needs root and systemd-sysusers"
@@ -70,7 +83,7 @@ def test_again_changes_nothing_but_an_old_unit(root):
     """Settings that somebody has changed stay; a unit that is out of date is replaced."""
     run("--root", root)
     before = tree(root)
-    (root / UNIT).write_text("old")
+    (root / UNIT).write_text("[Service]\nExecStart=/old/bin/face-det serve\n")
     (root / CONFIG).write_text('{"faceDetServer": {"zerorpcPipe": "ipc:///run/face-detect/mine"}}')
     before[CONFIG] = (before[CONFIG][0], (root / CONFIG).read_text())
     done = run("--root", root)
@@ -93,6 +106,43 @@ def test_says_what_the_unit_does_not_allow(root, settings, said):
     (root / CONFIG).parent.mkdir(parents=True)
     (root / CONFIG).write_text(f'{{"faceDetServer": {{{settings}}}}}')
     assert said in run("--root", root).stderr
+
+
+@needs_sysusers
+def test_a_unit_of_the_same_name_is_kept_and_comes_back(root):
+    """smart-zoneminder's unit is called face-detect.service, too: it is put aside once, and is never lost."""
+    unit, kept = root / UNIT, root / f"{UNIT}.before-face_det"
+    unit.parent.mkdir(parents=True)
+    unit.write_text(ORIGINAL_UNIT)
+    before = unit.stat()
+    done = run("--root", root)
+    assert done.returncode == 0, done.stderr
+    assert "face-det serve" in unit.read_text()
+    assert (kept.read_text(), kept.stat().st_mode) == (ORIGINAL_UNIT, before.st_mode)
+    back = f"kept: /{UNIT}.before-face_det: another program's unit; to go back: mv '/{UNIT}.b"
+    assert back in done.stderr
+    assert run("--root", root).returncode == 0
+    assert kept.read_text() == ORIGINAL_UNIT
+    gone = run("--root", root, "--uninstall")
+    assert back in gone.stderr
+    assert not unit.exists()
+    kept.rename(unit)
+    for words in (["--uninstall"], ["--uninstall", "--purge"]):
+        assert run("--root", root, *words).returncode == 0
+        assert unit.read_text() == ORIGINAL_UNIT, "what is not ours is not removed"
+
+
+@needs_sysusers
+def test_a_kept_unit_is_never_replaced_by_another(root):
+    """Two units and one place to keep them: refused, and both are still there."""
+    unit, kept = root / UNIT, root / f"{UNIT}.before-face_det"
+    unit.parent.mkdir(parents=True)
+    unit.write_text(ORIGINAL_UNIT)
+    kept.write_text("another")
+    done = run("--root", root)
+    assert done.returncode == FaceDetError.exit_code
+    assert f"/{UNIT}.before-face_det: must be free, to keep the unit of another program" in done.stderr
+    assert (unit.read_text(), kept.read_text()) == (ORIGINAL_UNIT, "another")
 
 
 @needs_sysusers
