@@ -19,6 +19,7 @@ from face_det.enrolment import update_encodings
 from face_det.gallery import EncodeReport, OmissionReason, OverlookedReason
 from face_det.rpc import command_caller
 from face_det.service import build_enrolment_options, open_audit_log, warn_of_names
+from face_det.storage import explain_way_back
 
 ADVICE = {
     OmissionReason.NO_FACE: "no face detected",
@@ -114,6 +115,10 @@ def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, coun
     if update.lost_people:
         names = ", ".join(update.lost_people)
         click.echo(f"no longer in {target}, because they have no photo in {dataset}: {names}", err=True)
+    if update.copy is not None:
+        click.echo(
+            f"kept: {update.copy}: the original program's file; {explain_way_back(update.copy)}", err=True
+        )
     return update.report
 
 

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from face_det.engine import EngineOptions
+from face_det.enrolment.model_change import add_encodings_backup
 from face_det.enrolment.safeguards import list_lost_people
 from face_det.errors import DataError
 from face_det.gallery import EncodeReport, EncodingCache, encode_dataset, encoding_cache_path, list_photos
-from face_det.storage import lock_for_update, make_folder, report_write_errors, require_lock, write_atomically
+from face_det.storage import lock_for_update, make_folder, replace_files, report_write_errors, require_lock
 
 
 @dataclass(frozen=True, slots=True)
 class EncodingsUpdate:
-    """What was encoded, and who left the encodings file because no photo of them is left."""
+    """What was encoded, who left the encodings file because no photo of them is left, and the copy of the
+    original program's file, if that was replaced."""
 
     report: EncodeReport
     lost_people: tuple[str, ...]
+    copy: Path | None
 
 
 def update_encodings(
@@ -51,8 +54,9 @@ def update_encodings(
             if not report.gallery.names:
                 raise DataError(_nothing_encoded_message(dataset, encodings, report))
             lost = list_lost_people(report.gallery.people, encodings)
-            write_atomically(encodings, report.gallery.dumps())
-    return EncodingsUpdate(report, tuple(lost))
+            files, copies = add_encodings_backup({encodings: report.gallery.dumps()}, encodings)
+            replace_files(files)
+    return EncodingsUpdate(report, tuple(lost), next(iter(copies), None))
 
 
 def _dataset_state(dataset: Path) -> list[tuple[Path, int, int]]:

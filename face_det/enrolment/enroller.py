@@ -21,7 +21,12 @@ from face_det.embedders import (
 from face_det.engine import Engines, FaceEngine
 from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
-from face_det.enrolment.model_change import add_backups, dump_model_in_use, model_file_candidates
+from face_det.enrolment.model_change import (
+    add_backups,
+    add_encodings_backup,
+    dump_model_in_use,
+    model_file_candidates,
+)
 from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
 from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult
 from face_det.errors import BadRequest, ModelMismatch, ModelMissing, TooFewPeople, UnknownPerson
@@ -300,7 +305,8 @@ class Enroller:
             files |= dump_model_in_use(model, paths.model, paths.labels)
         if stale is None:
             files, copies = add_backups(files, model_file_candidates(paths.model), paths.labels)
-            for path in copies:
+            files, encodings_copy = add_encodings_backup(files, paths.encodings)
+            for path in (*copies, *encodings_copy):
                 log.warning("%s: a copy of the original program's file, which was replaced", path)
         replace_files(files)
 

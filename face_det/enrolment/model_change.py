@@ -1,5 +1,7 @@
 """What replacing the model in use changes on disk: the classifier, the labels, and backups of the original's.
 
+The original's encodings are kept in the same way when ours replace them.
+
 The classifier and the labels are only ever replaced together.
 """
 
@@ -9,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
+from face_det.gallery import is_our_encodings_file
 from face_det.recognition import Model, choose_model_path, dump_model, is_our_model, kind_file_name
 from face_det.storage import MAX_PICKLE_BYTES, backup_path, read_files
 
@@ -28,6 +31,21 @@ def model_file_candidates(model_path: Path) -> list[Path]:
     """
     beside = [model_path.with_name(kind_file_name(kind)) for kind in CLASSIFIERS]
     return [model_path, *(path for path in beside if path != model_path)]
+
+
+def add_encodings_backup(
+    files: Mapping[Path, bytes | None], encodings_path: Path
+) -> tuple[dict[Path, bytes | None], list[Path]]:
+    """Add a copy of the original program's encodings if `files` replaces them; return all files, and copies.
+
+    The original reads ours, too, but it cannot make again what it had: encoding anew depends on the photos
+    that are left and on the network. A copy that exists is never replaced.
+    """
+    copy = backup_path(encodings_path)
+    data = read_files([encodings_path], max_bytes=MAX_PICKLE_BYTES)[encodings_path]
+    if data is None or is_our_encodings_file(data) or data == files[encodings_path] or copy.exists():
+        return {**files}, []
+    return {**files, copy: data}, [copy]
 
 
 def add_backups(

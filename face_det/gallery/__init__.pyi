@@ -22,6 +22,7 @@ from .encoding_cache import OmissionReason as OmissionReason
 from .encoding_cache import encoding_cache_path as encoding_cache_path
 from .encoding_cache import evaluation_cache_path as evaluation_cache_path
 from .encoding_cache import read_photo as read_photo
+from .encodings_file import is_our_encodings_file as is_our_encodings_file
 from .encodings_file import locate_columns as locate_columns
 from .gallery import Gallery as Gallery
 from .one_face import find_one_face as find_one_face

@@ -93,6 +93,15 @@ def read_encodings(path: Path) -> EncodingsContent | None:
     return EncodingsContent(encodings, names, made_by)
 
 
+def is_our_encodings_file(data: bytes) -> bool:
+    """Return True if face_det wrote this file; the original's names no network.
+
+    >>> is_our_encodings_file(dump_encodings(EncodingsContent({"dlib_resnet": np.zeros((0, 128))}, [], {})))
+    False
+    """
+    return FINGERPRINTS_KEY.encode() in data
+
+
 def dump_encodings(content: EncodingsContent) -> bytes:
     """Return the bytes of encodings.pickle, readable by the original's scripts on Python 3.5 and numpy 1.
 

@@ -21,6 +21,7 @@ from face_det.classifiers.nearest import NearestClassifier
 from face_det.embedders.specs import configurable_embedder
 from face_det.engine.engine import Engine, EngineOptions
 from face_det.engine.engines import Engines
+from face_det.enrolment.encodings_update import update_encodings
 from face_det.enrolment.enroller import Enroller
 from face_det.enrolment.results import EnrolResult, ModelOptions, Paths, RetrainResult
 from face_det.errors import (
@@ -175,10 +176,38 @@ def test_enrolling_into_the_originals_file(tmp_path: Path, caplog: pytest.LogCap
     assert made.fingerprint_of("dlib_resnet") == Dlib.fingerprint
     assert set(loaded) == {"detector", "dlib_resnet"}
     assert [likeliest(recognizer, tmp_path, person) for person in range(3)] == ["p0", "p1", "p2"]
-    assert not caplog.messages
+    copy = f"{mine.paths.encodings}.before-face_det"
+    assert caplog.messages == [f"{copy}: a copy of the original program's file, which was replaced"]
     dataset(tmp_path)
     trained(mine)
     assert Gallery.load(mine.paths.encodings).embedders[-1] == "both", "from the photos all is computed"
+
+
+@pytest.mark.parametrize("change", ["enrol", "train", "encode"])
+def test_the_originals_encodings_are_kept_once(tmp_path: Path, change: str) -> None:
+    """Byte for byte beside ours, as its classifier and labels are; whoever is forgotten is in neither."""
+    originals(tmp_path)
+    mine = enroller(tmp_path)
+    encodings, copy = mine.paths.encodings, tmp_path / "encodings.pickle.before-face_det"
+    before = encodings.read_bytes()
+    dataset(tmp_path)
+    if change == "encode":
+        update = update_encodings(
+            tmp_path / "dataset", encodings, OPTIONS, jobs=1, on_progress=lambda *_: None
+        )
+        assert update.copy == copy
+    elif change == "train":
+        trained(mine)
+    else:
+        enrolled(mine, 2)
+    assert encodings.read_bytes() != before
+    assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (before, 0o600)
+    enrolled(mine, 2, photo=5)
+    assert copy.read_bytes() == before, "once"
+    mine.forget("p1")
+    assert not copy.exists()
+    enrolled(mine, 1)
+    assert not copy.exists(), "ours are not kept"
 
 
 def test_the_originals_files_end_to_end(tmp_path: Path) -> None:
