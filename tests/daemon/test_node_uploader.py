@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
-import subprocess
-from pathlib import Path
 
-import filelock
 import pytest
+from node_uploader import NodeMissing, find_packages, start_uploader
 from running import eventually
-
-SOURCE = Path(__file__).parents[1] / "support" / "node"
-INSTALLED = Path(__file__).parents[2] / ".cache" / "node"
 
 
 @pytest.fixture(scope="module")
 def packages():
-    """The packages of package-lock.json, kept in .cache; none of their scripts is run."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs node and npm (apt install nodejs npm)")
-    wanted = (SOURCE / "package-lock.json").read_text()
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(INSTALLED / "lock"):
-        stamp = INSTALLED / "installed"
-        if not stamp.exists() or stamp.read_text() != wanted:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(SOURCE / name, INSTALLED)
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=INSTALLED, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                pytest.skip(f"npm cannot install zerorpc: {done.stderr.strip()[-300:]}")
-            stamp.write_text(wanted)
-    return INSTALLED / "node_modules"
+    """Node's packages, or the test is skipped."""
+    try:
+        return find_packages()
+    except NodeMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
@@ -43,10 +25,7 @@ def upload(packages, folder):
     started = []
 
     def start(daemon, batches, images):
-        command = ["node", SOURCE / "uploader.js", daemon.endpoint, str(batches), json.dumps(images)]
-        environ = {**os.environ, "NODE_PATH": str(packages)}
-        with (folder / "replies").open("wb") as replies, (folder / "errors").open("wb") as errors:
-            started.append(subprocess.Popen(command, stdout=replies, stderr=errors, env=environ))
+        started.append(start_uploader(packages, daemon.endpoint, batches, images, folder))
         return started[-1]
 
     yield start
