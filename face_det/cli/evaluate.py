@@ -31,6 +31,7 @@ from face_det.evaluation import (
     split_dataset,
 )
 from face_det.gallery import EncodingCache, evaluation_cache_path
+from face_det.media import explain_missing_fonts
 from face_det.recognition import DecisionRule
 from face_det.service import build_enrolment_options
 from face_det.storage import make_folder, write_atomically
@@ -193,6 +194,9 @@ def _write_page(page: Path, found: Evaluation, folder: Path) -> None:
         write_atomically(page.absolute(), text)
         on_progress("report", 1, 1)
     click.echo(f"written: {page}", err=True)
+    undrawn = explain_missing_fonts(found.split.people)
+    if undrawn is not None:
+        click.echo(f"face-det: {undrawn}", err=True)
 
 
 def _cache_file(given: Path | None) -> Path:

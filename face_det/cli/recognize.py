@@ -21,6 +21,7 @@ from face_det.cli.shared_options import ConfigSource, config_option, keys_option
 from face_det.errors import BadImage, DataError, ModelMissing
 from face_det.media import (
     annotate_faces,
+    explain_missing_fonts,
     find_pictures,
     is_picture_file,
     load_perhaps_partial,
@@ -80,6 +81,9 @@ def command(
     failed = sum("error" in answer for answer in answers)
     if annotate is not None:
         click.echo(f"annotated images are in {annotate}", err=True)
+        undrawn = explain_missing_fonts(_label(face) for answer in answers for face in answer["faces"])
+        if undrawn is not None:
+            click.echo(f"face-det: {undrawn}", err=True)
     if failed:
         raise DataError(f"{failed} of {len(answers)} images could not be read; the table says why")
     if not trained:
@@ -165,14 +169,20 @@ def _answer_for(
 
 
 def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
-    labels = []
-    for face in faces:
-        known = face["face"] not in (None, UNKNOWN)
-        # How sure it is that somebody is a stranger means nothing to whoever looks at the picture.
-        text = f"{face['face']} {face['faceProba']:.0%}" if known and "faceProba" in face else face["face"]
-        text = text or _describe_reason(face).replace("_", " ")
-        labels.append((Box(**face["faceBox"]), text, known))
+    labels = [(Box(**face["faceBox"]), _label(face), _is_known(face)) for face in faces]
     save_image(annotate_faces(load_perhaps_partial(data).rgb, labels), target)
+
+
+def _is_known(face: Answer) -> bool:
+    return face["face"] not in (None, UNKNOWN)
+
+
+def _label(face: Answer) -> str:
+    """Return what an annotated picture says of a face."""
+    # How sure it is that somebody is a stranger means nothing to whoever looks at the picture.
+    if _is_known(face) and "faceProba" in face:
+        return f"{face['face']} {face['faceProba']:.0%}"
+    return face["face"] or _describe_reason(face).replace("_", " ")
 
 
 def _build_table(answers: list[Answer]) -> Table:

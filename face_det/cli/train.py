@@ -37,6 +37,7 @@ from face_det.evaluation import (
     training_as_text,
 )
 from face_det.gallery import EncodingCache, Gallery, encoding_cache_path
+from face_det.media import explain_missing_fonts
 from face_det.recognition import AUTO_EMBEDDER, MODEL_CHECK_S, DecisionRule
 from face_det.rpc import command_caller, is_endpoint_held, parse_endpoint
 from face_det.service import build_enrolment_options, open_audit_log
@@ -183,6 +184,9 @@ def _write(
         click.echo("face-det: interrupted; the classifiers are all as before or all new", err=True)
         raise click.exceptions.Exit(130) from None
     remarks = list(describe_model_files(result, files, written))
+    undrawn = explain_missing_fonts(result.photos) if pictures else None
+    if undrawn is not None:
+        remarks.append(undrawn)
     if changed:
         remarks.append(f"{source} was changed while this ran; run face-det train again to include that")
     return written, remarks

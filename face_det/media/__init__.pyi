@@ -7,6 +7,9 @@ from .augment import draw_mask as draw_mask
 from .decode import lacks_decoder as lacks_decoder
 from .folders import FolderContent as FolderContent
 from .folders import find_pictures as find_pictures
+from .fonts import explain_missing_fonts as explain_missing_fonts
+from .fonts import spell_out_undrawable as spell_out_undrawable
+from .fonts import split_by_font as split_by_font
 from .formats import PICTURE_SUFFIXES as PICTURE_SUFFIXES
 from .formats import is_picture_file as is_picture_file
 from .formats import picture_suffix as picture_suffix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-import importlib.util
+import functools
 import math
 import os
 import secrets
@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from face_det.errors import BadImage, CannotWrite
+from face_det.media.fonts import FontFile, spell_out_undrawable, split_by_font
 from face_det.media.transform import pixel_region
 from face_det.types import Box, Rgb
 
@@ -30,13 +31,16 @@ _MAX_LETTERS = 200  # characters; no picture has room for more
 _SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 
+_Lettering = tuple[str, ImageFont.FreeTypeFont]
+"""A part of a text and the font that draws it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _LabelTag:
-    """A label: its background plate, and its text and font."""
+    """A label: its background plate, and its text in parts of one font each."""
 
     plate: _Rect
-    text: str
-    font: ImageFont.FreeTypeFont
+    parts: list[_Lettering]
     padding: int
 
 
@@ -46,14 +50,18 @@ def annotate_faces(rgb: Rgb, labels: Sequence[tuple[Box, str, bool]]) -> Rgb:
     Each label is (box, text, known): known faces are green, others slate
     grey, because nobody should read a stranger as an alarm. Lines and letters grow with the
     picture. Labels stay inside it, and clear of each other and of other faces if there is room. Boxes
-    outside the picture are skipped; an empty text gives a box without a label.
+    outside the picture are skipped; an empty text gives a box without a label. Characters that no installed
+    font draws are shown by their codes, such as U+7530; `explain_missing_fonts` says what to install.
 
     >>> drawn = annotate_faces(np.zeros((240, 320, 3), np.uint8), [(Box(100, 80, 180, 180), "bob", True)])
     >>> drawn[80, 140].tolist()
     [0, 120, 50]
     """
     height, width = rgb.shape[:2]
-    placed = [(pixel_region(box, width, height), _one_line(text), known) for box, text, known in labels]
+    placed = [
+        (pixel_region(box, width, height), spell_out_undrawable(_one_line(text)), known)
+        for box, text, known in labels
+    ]
     shown = [(rect, text, known) for rect, text, known in placed if rect is not None]
     picture = Image.fromarray(rgb)
     canvas = ImageDraw.Draw(picture)
@@ -118,7 +126,10 @@ def _draw_box(canvas: ImageDraw.ImageDraw, rect: _Rect, colour: _Colour, line: i
 def _draw_tag(canvas: ImageDraw.ImageDraw, tag: _LabelTag, colour: _Colour) -> None:
     left, top, right, bottom = tag.plate
     canvas.rectangle((left, top, right - 1, bottom - 1), fill=colour)
-    canvas.text((left + tag.padding, top + tag.padding), tag.text, _WHITE, tag.font)
+    x, baseline = float(left + tag.padding), top + tag.padding + _ascent(tag.parts)
+    for text, font in tag.parts:
+        canvas.text((x, baseline), text, _WHITE, font, anchor="ls")
+        x += font.getlength(text)
 
 
 def _place_tag(
@@ -139,14 +150,12 @@ def _place_tag(
 
     tags: list[_LabelTag] = []
     for letters in _letter_sizes(rect, size):
-        font = _load_font(letters)
         padding = max(1, letters // 6)
-        written = _shorten_text(text, font, size[0] - 2 * padding)
-        wide = min(size[0], round(font.getlength(written)) + 2 * padding)
-        high = min(size[1], sum(font.getmetrics()) + 2 * padding)
-        tags.append(
-            _LabelTag(min(_candidate_plates(rect, wide, high, size), key=cost), written, font, padding)
-        )
+        parts = _letter(_shorten_text(text, letters, size[0] - 2 * padding), letters)
+        wide = min(size[0], round(_length(parts)) + 2 * padding)
+        descent = max(font.getmetrics()[1] for _, font in parts)
+        high = min(size[1], _ascent(parts) + descent + 2 * padding)
+        tags.append(_LabelTag(min(_candidate_plates(rect, wide, high, size), key=cost), parts, padding))
         if not hidden(tags[-1].plate):
             return tags[-1]
     return min(tags, key=lambda tag: cost(tag.plate))
@@ -189,23 +198,36 @@ def _grown_rect(rect: _Rect) -> _Rect:
     return left - wide, top - high, right + wide, bottom + high
 
 
-def _shorten_text(text: str, font: ImageFont.FreeTypeFont, wide: int) -> str:
+def _shorten_text(text: str, letters: int, wide: int) -> str:
     """Return the text, or as much of its start as fits with an ellipsis, in `wide` pixels."""
-    if font.getlength(text) <= wide:
+    if _length(_letter(text, letters)) <= wide:
         return text
-    kept = bisect.bisect_right(
-        range(len(text)), wide, key=lambda count: math.ceil(font.getlength(text[:count] + "\u2026"))
-    )
+
+    def length(count: int) -> int:
+        return math.ceil(_length(_letter(text[:count] + "\u2026", letters)))
+
+    kept = bisect.bisect_right(range(len(text)), wide, key=length)
     return text[: max(0, kept - 1)].rstrip() + "\u2026"
 
 
-def _load_font(letters: int) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans (accents, Greek, Cyrillic) from matplotlib's files without importing matplotlib."""
-    package = importlib.util.find_spec("matplotlib")
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        path = Path(folder, "mpl-data/fonts/ttf/DejaVuSans.ttf")
-        if path.is_file():
-            return ImageFont.truetype(str(path), letters)
+def _letter(text: str, letters: int) -> list[_Lettering]:
+    """Split a text into parts of one font each, at a size of `letters` pixels."""
+    return [(run.text, _open_font(run.font, letters)) for run in split_by_font(text)]
+
+
+def _length(parts: Sequence[_Lettering]) -> float:
+    return sum(font.getlength(text) for text, font in parts)
+
+
+def _ascent(parts: Sequence[_Lettering]) -> int:
+    return max(font.getmetrics()[0] for _, font in parts)
+
+
+@functools.lru_cache(maxsize=32)
+def _open_font(font: FontFile | None, letters: int) -> ImageFont.FreeTypeFont:
+    """Open a font at a size; without one, Pillow's own, which has the letters of Western Europe."""
+    if font is not None:
+        return ImageFont.truetype(str(font.path), letters, font.index)
     default = ImageFont.load_default(letters)
     assert isinstance(default, ImageFont.FreeTypeFont)  # all Pillow's wheels have FreeType
     return default

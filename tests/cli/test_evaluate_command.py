@@ -181,6 +181,14 @@ def test_names_of_files_need_not_be_text(dataset: Path, tmp_path: Path, photos: 
     assert "caf" in Path("page.html").read_text("utf-8")
 
 
+def test_a_name_that_no_font_draws(dataset: Path) -> None:
+    """Said once, for the page's charts."""
+    (dataset / "Obama").rename(dataset / "\U00030000")
+    result = evaluate(str(dataset), "--html", "page.html", "--embedder", "dlib_resnet")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("no installed font draws U+30000, so pictures show these codes instead") == 1
+
+
 def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:
     """Ctrl-C while photos are looked at: exit 130 and one line."""
     for number in range(300):

@@ -156,6 +156,21 @@ def test_strangers_are_not_drawn_as_people(monkeypatch, tmp_path, photos):
 
 
 @pytest.mark.usefixtures("shared_networks")
+def test_a_name_that_no_font_draws(trained, photos):
+    """Said once, and only where pictures are written; the table has the name as it is."""
+    name = "\U00030000"
+    service = assembly.build_service(load_config(trained / "config.json", {}))
+    service.add_face(name, str(photos["biden"]))
+    asked = ("recognize", photos["biden"], photos["biden"])
+    done = run_here(*asked, "--annotate", "out", cwd=trained)
+    assert name in done.stdout
+    told = "no installed font draws U+30000, so pictures show these codes instead"
+    assert done.stderr.count(told) == 1
+    assert "install fonts-noto-cjk" in done.stderr
+    assert run_here(*asked, cwd=trained).stderr == ""
+
+
+@pytest.mark.usefixtures("shared_networks")
 def test_a_picture_that_is_cut_off_is_drawn_too(trained, photos):
     """What is there is named and drawn, and the table says that some is missing."""
     data = photos["obama3"].read_bytes()

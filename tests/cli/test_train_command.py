@@ -82,6 +82,13 @@ def test_report_on_stdout(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_a_name_that_no_font_draws() -> None:
+    """The confusion matrices show it as a code, and the report says what to install."""
+    encodings({"\U00030000": 5, "Bob": 5, "Unknown": 5})
+    result = train("-c", "svm")
+    assert "no installed font draws U+30000, so pictures show these codes instead" in result.stdout
+
+
 def test_report_as_json() -> None:
     """The same as one object."""
     encodings()

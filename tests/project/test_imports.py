@@ -33,6 +33,7 @@ HOMES = {
     "xgboost": {"storage", "classifiers"},
     "matplotlib": {"evaluation"},
     "PIL": {"media"},
+    "fontTools": {"media"},
     "pi_heif": {"media"},
     "cv2": {"media"},
     "pydantic": {"config"},

@@ -24,6 +24,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-contrib-python-headless",
     "dlib": "dlib-bin",
+    "fontTools": "fonttools",
     "google": "protobuf",
     "pi_heif": "pi-heif",
     "sklearn": "scikit-learn",

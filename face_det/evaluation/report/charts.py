@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager, get_font
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from scipy.stats import norm  # type: ignore[import-untyped]
 
 from face_det.evaluation.metrics import (
@@ -24,6 +28,7 @@ from face_det.evaluation.metrics import (
     ReliabilityDiagram,
     count_by_threshold,
 )
+from face_det.media import spell_out_undrawable, split_by_font
 from face_det.types import UNKNOWN
 
 if TYPE_CHECKING:
@@ -248,23 +253,56 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def figure_as_png(figure: Figure, pad_inches: float = 0.12) -> bytes:
-    """Render a figure as PNG with a margin of `pad_inches`."""
+    """Render a figure as PNG with a margin of `pad_inches`, each character in a font that draws it.
+
+    Names must have been through `fit_label`, which replaces what no font draws.
+    """
+    for artist in figure.findobj(Text):
+        _choose_fonts(artist)
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        # Names in a script that the font lacks are drawn as boxes; that needs no warning.
+        # Control characters, which a folder's name may hold, have no shape; that needs no warning.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(picture, format="png", bbox_inches="tight", pad_inches=pad_inches)
     return picture.getvalue()
 
 
+def _choose_fonts(artist: Text) -> None:
+    """Let a text fall back on the installed fonts that draw what matplotlib's own does not."""
+    fonts = dict.fromkeys(run.font.path for run in split_by_font(artist.get_text()) if run.font is not None)
+    if fonts:
+        artist.set_fontfamily([*artist.get_fontfamily(), *(_register_font(path) for path in fonts)])
+
+
+@functools.cache
+def _register_font(path: Path) -> str:
+    """Make a font known to matplotlib, which may have looked for fonts before this one was installed.
+
+    Return the name of its family.
+    """
+    if all(known.fname != str(path) for known in fontManager.ttflist):
+        fontManager.addfont(path)
+    family: str = get_font(path).family_name
+    return family
+
+
 def shorten_label(name: str) -> str:
-    """Shorten a person's name so that it fits beside a chart.
+    """Shorten a person's name so that it fits beside a chart, and make it drawable.
 
     >>> shorten_label("Arnold_Schwarzenegger_the_Second")
     'Arnold Schwarzenegger t…'
     """
-    text = name.replace("_", " ")
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+    return fit_label(name.replace("_", " "), LONGEST_LABEL)
+
+
+def fit_label(text: str, longest: int) -> str:
+    """Cut a text to `longest` characters, after replacing what no font draws by codes such as U+7530.
+
+    A text with codes may be twice as long, or relatives with the same beginning would look the same.
+    """
+    drawn = spell_out_undrawable(text)
+    room = longest if drawn == text else 2 * longest
+    return drawn if len(drawn) <= room else f"{drawn[: room - 1]}…"
 
 
 def collect_scores(evaluation: Evaluation) -> ScoreDistributions:

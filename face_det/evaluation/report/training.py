@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from face_det.classifiers import score_to_similarity
-from face_det.evaluation.report.charts import figure_as_png
+from face_det.evaluation.report.charts import figure_as_png, fit_label
 from face_det.recognition import DecisionRule
 from face_det.training import HeldOutResult, TrainedModel, TrainingResult
 
@@ -183,7 +183,7 @@ def draw_held_out_confusion(held: HeldOutResult, title: str) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     _cells(axes, held, points)
-    labels = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in held.names]
+    labels = [fit_label(name, LONGEST_NAME) for name in held.names]
     named: dict[str, Any] = {"labels": labels, "fontsize": points, "parse_math": False}
     axes.set_xticks(range(people), rotation=90, **named)
     axes.set_yticks(range(people), **named)
