@@ -20,6 +20,7 @@ from face_det.engine import build_engine
 from face_det.errors import DataError
 from face_det.evaluation import (
     DEFAULT_TRAINING_STRANGERS,
+    NO_SHORTCOMING,
     Evaluation,
     ExtraMeasurements,
     RecognitionSettings,
@@ -29,6 +30,7 @@ from face_det.evaluation import (
     evaluation_as_json,
     render_html,
     split_dataset,
+    summarize_evaluation,
 )
 from face_det.gallery import EncodingCache, evaluation_cache_path
 from face_det.media import explain_missing_fonts
@@ -214,6 +216,9 @@ def _print_figures(found: Evaluation, as_json: bool) -> None:
         click.echo(json.dumps(evaluation_as_json(found), indent=2))
         return
     console = terminal.make_console()
+    verdict = summarize_evaluation(found)
+    for line in (verdict.sentence, *(verdict.shortcomings or (NO_SHORTCOMING,)), ""):
+        console.print(line, markup=False, highlight=False)
     for table in build_tables(found):
         console.print(_rich_table(table))
         if table.note:

@@ -13,3 +13,6 @@ from .report.training import explain_confusion as explain_confusion
 from .report.training import training_as_json as training_as_json
 from .report.training import training_as_table as training_as_table
 from .report.training import training_as_text as training_as_text
+from .report.verdict import NO_SHORTCOMING as NO_SHORTCOMING
+from .report.verdict import Verdict as Verdict
+from .report.verdict import summarize_evaluation as summarize_evaluation

@@ -86,6 +86,11 @@ def test_tables_and_a_page(dataset: Path) -> None:
         "made worse",
     ):
         assert title in result.stdout
+    said = " ".join(result.stdout.split())
+    assert said.startswith(
+        "Of 1 photo of known people, 1 is named rightly and none wrongly; of 2 photos of strangers, none are "
+        "named."
+    )
     page = Path("page.html").read_text("utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert page.count("data:image/png;base64,") == 6

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from face_det.evaluation.evaluate import Evaluation
 
 DPI = 144
+WIDTH_INCHES = 4.6
+"""Width of a chart's axes. Letters of 9 points in it are still legible on a phone's screen."""
+_SMALL: dict[str, Any] = {"fontsize": 9, "title_fontsize": 9}
 OURS_COLOUR, GENUINE_COLOUR, STRANGERS_COLOUR = "#0b6e99", "#2a7f3f", "#c2452d"
 OTHERS_COLOUR, MISTAKES_COLOUR = "#8a8a8a", "#a05a9c"
 MARKERS = "osD^v<>PX*hp"
@@ -78,7 +81,7 @@ def draw_det_curve(
     these axes and is placed at half a photo. Rates beyond the axes are drawn at the edge; the legend has the
     figures.
     """
-    figure, axes = _canvas(7.4, 5.6)
+    figure, axes = _canvas(WIDTH_INCHES, 4.2)
     _, counts = count_by_threshold(truth, ours)
     low = 0.5 / max(shipped.strangers, 1), 0.5 / max(shipped.known, 1)
     x = np.clip(counts[:, 2] / max(shipped.strangers, 1), low[0], WORST_ERROR_RATE)
@@ -95,9 +98,7 @@ def draw_det_curve(
     axes.set_ylabel("known people not named rightly")
     axes.grid(color="0.9")
     title = "strangers named, known not named rightly"
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=9, title=title, title_fontsize=8
-    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.14), frameon=False, title=title, **_SMALL)
     return figure_as_png(figure)
 
 
@@ -130,17 +131,20 @@ def _set_probit_ticks(axis: Axis, least: float) -> None:
     """Set ticks at round rates, spaced so that their labels fit, with zero at the lower end."""
     ticks = [(least, "0")]
     for tick in _TICKS:
-        if norm.ppf(tick) - norm.ppf(ticks[-1][0]) > 0.28:
+        if norm.ppf(tick) - norm.ppf(ticks[-1][0]) > 0.36:
             ticks.append((tick, f"{tick * 100:g}%"))
     axis.set_ticks([norm.ppf(place) for place, _ in ticks], [text for _, text in ticks])
-    axis.set_tick_params(labelsize=8)
+    axis.set_tick_params(labelsize=9)
 
 
 def draw_threshold_sweep(truth: Sequence[str | None], ours: Predictions, shipped: OpenSetCounts) -> bytes:
-    """Draw the outcomes for known people (top) and strangers (bottom) as the minimum probability rises."""
-    figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
+    """Draw the right names (top) and the wrong ones (bottom) as the minimum probability rises.
+
+    Strangers are left out if there are none.
+    """
+    figure = Figure(figsize=(WIDTH_INCHES, 4.6), dpi=DPI)
     FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.12})
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.3})
     steps, counts = count_by_threshold(truth, ours)
     # Each count holds from its own step down to the next; the last one holds to the end.
     steps = np.clip([*steps, 0.0], 1 - HIGHEST_PROBABILITY, HIGHEST_PROBABILITY)
@@ -151,7 +155,8 @@ def draw_threshold_sweep(truth: Sequence[str | None], ours: Predictions, shipped
         (lower, 1, "known, named wrongly", MISTAKES_COLOUR),
         (lower, 2, "strangers, named", STRANGERS_COLOUR),
     ):
-        axes.step(steps, shares[:, column], color=colour, linewidth=2, label=name, where="post")
+        if shipped.strangers or colour != STRANGERS_COLOUR:
+            axes.step(steps, shares[:, column], color=colour, linewidth=2, label=name, where="post")
     # The counts within the visible range.
     first, last = np.flatnonzero(steps > MOST_SHOWN)[-1], np.flatnonzero(steps >= LEAST_SHOWN)[-1]
     usual = shares[first : last + 1]
@@ -161,47 +166,51 @@ def draw_threshold_sweep(truth: Sequence[str | None], ours: Predictions, shipped
         axes.set_xscale("logit")
         axes.set_xlim(LEAST_SHOWN, MOST_SHOWN)
         axes.minorticks_off()
-        axes.set_xticks(_PROBABILITIES, [f"{value:g}" for value in _PROBABILITIES])
+        axes.set_xticks(_PROBABILITIES, [f"{value:g}" for value in _PROBABILITIES], rotation=45)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
         axes.grid(color="0.9")
-        axes.tick_params(labelsize=8)
+        axes.tick_params(labelsize=9)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.03, 0.98), frameon=False, ncols=2, **_SMALL)
     lower.set_xlabel("minimum probability (minProba)")
     return figure_as_png(figure)
 
 
 def draw_score_histograms(scores: ScoreDistributions) -> bytes:
-    """Draw three histograms, one above the other so that none hides another, with the threshold as a line."""
-    figure = Figure(figsize=(7.4, 4.6), dpi=DPI)
-    FigureCanvasAgg(figure)
-    parts = (
+    """Draw histograms, one above the other so that none hides another, with the threshold as a line.
+
+    Kinds of faces that nobody tested are left out.
+    """
+    kinds = (
         ("known, to themselves", scores.genuine, GENUINE_COLOUR),
         ("known, to the nearest other", scores.impostor, OTHERS_COLOUR),
         ("strangers, to the nearest", scores.strangers, STRANGERS_COLOUR),
     )
+    parts = [kind for kind in kinds if np.isfinite(kind[1]).any()] or [kinds[0]]
+    figure = Figure(figsize=(WIDTH_INCHES, 0.5 + 1.4 * len(parts)), dpi=DPI)
+    FigureCanvasAgg(figure)
     everything = np.concatenate([part[np.isfinite(part)] for _, part, _ in parts])
     edges = np.linspace(everything.min(), everything.max(), 61) if len(everything) else np.linspace(0, 1, 61)
-    rows = figure.subplots(3, 1, sharex=True, gridspec_kw={"hspace": 0.4})
+    rows = figure.subplots(len(parts), 1, sharex=True, squeeze=False, gridspec_kw={"hspace": 0.4})[:, 0]
     for axes, (name, values, colour) in zip(rows, parts, strict=True):
         finite = values[np.isfinite(values)]
         axes.hist(finite, bins=edges, weights=np.full(len(finite), 1 / max(len(finite), 1)), color=colour)
         axes.set_ylim(0, None if len(finite) else 1)
-        axes.set_title(f"{name} ({len(finite)} faces)", loc="left", fontsize=9, pad=3)
+        axes.set_title(f"{name} ({len(finite):,} faces)", loc="left", fontsize=9, pad=3)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}%")
-        axes.tick_params(labelsize=8)
+        axes.tick_params(labelsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         if scores.threshold is not None:
             axes.axvline(scores.threshold, color="black", linewidth=1.2, linestyle="--")
     if scores.threshold is not None:
-        rows[1].annotate(
+        rows[0].annotate(
             "threshold",
             (scores.threshold, 0.93),
             xycoords=("data", "axes fraction"),
             xytext=(4, 0),
             textcoords="offset points",
             va="top",
-            fontsize=8,
+            fontsize=9,
             path_effects=[withStroke(linewidth=3, foreground="white")],
         )
     rows[-1].set_xlabel(scores.label)
@@ -212,7 +221,7 @@ def draw_score_histograms(scores: ScoreDistributions) -> bytes:
 
 def draw_reliability_diagram(diagram: ReliabilityDiagram) -> bytes:
     """Draw claimed against actual accuracy; the area of a dot grows with the number of predictions."""
-    figure, axes = _canvas(4.8, 4.6)
+    figure, axes = _canvas(WIDTH_INCHES, 4.4)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
     sizes = 20 + 400 * np.sqrt(diagram.counts / max(diagram.counts.max(initial=1), 1))
     axes.scatter(diagram.claimed, diagram.actual, s=sizes, color=OURS_COLOUR, alpha=0.75, zorder=3)
@@ -227,7 +236,7 @@ def draw_reliability_diagram(diagram: ReliabilityDiagram) -> bytes:
             textcoords="offset points",
             ha="left" if x < 0.9 else "center",
             va="bottom" if above else "top",
-            fontsize=8,
+            fontsize=9,
             color="0.3",
         )
     axes.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), xlabel="claimed (faceProba)", ylabel="right")
@@ -332,7 +341,7 @@ def collect_scores(evaluation: Evaluation) -> ScoreDistributions:
         _scores_as_distances(other),
         _scores_as_distances(nobody),
         float(_scores_as_distances(np.array([verifier.threshold]))[0]),
-        "distance to the person's template (nearer is further right)",
+        "distance to the template (nearer is further right)",
         nearer_is_less=True,
     )
 

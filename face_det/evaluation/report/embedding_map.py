@@ -19,13 +19,18 @@ from face_det.types import UNKNOWN, Encodings
 MOST_MAP_POINTS = 3000
 FEWEST_MAP_POINTS = 4
 """A map needs at least this many points."""
+FEW_PEOPLE = 15
+"""Up to this many names have room on a map that fits a phone's screen."""
 SEED = 1234
+_LARGE, _SMALL = (8.6, 7.4, 7), (4.6, 4.6, 9)
+"""Width and height of the map in inches, and the size of the names in points."""
 
 
 def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> bytes:
     """Draw encodings, shape (n, d), on a plane with t-SNE, coloured by person; return a PNG.
 
-    A name of None is a stranger, drawn in grey. At least FEWEST_MAP_POINTS encodings are needed.
+    A name of None is a stranger, drawn in grey. At least FEWEST_MAP_POINTS encodings are needed. The map of
+    FEW_PEOPLE is small enough for a phone.
     """
     people = np.array([UNKNOWN if name is None else name for name in names], dtype=object)
     rows = _sample_rows(people)
@@ -33,7 +38,8 @@ def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> byt
     perplexity = min(30.0, max(2.0, (len(rows) - 1) / 3))
     spread = TSNE(perplexity=perplexity, init="pca", random_state=SEED, n_jobs=1)
     places = spread.fit_transform(np.asarray(encodings)[rows])
-    figure = Figure(figsize=(8.6, 7.4), dpi=DPI)
+    wide, high, points = _SMALL if len({*names}) <= FEW_PEOPLE else _LARGE
+    figure = Figure(figsize=(wide, high), dpi=DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -46,16 +52,22 @@ def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> byt
         mine = people == name
         colour = _person_colour(hue, number)
         axes.scatter(x[mine], y[mine], s=16, color=colour, edgecolors="white", linewidths=0.3, zorder=2)
-    _draw_labels(axes, places, people, known)
+    # The width and height of a letter, in the units of the axes.
+    letter = np.ptp(places, axis=0) * points * (0.0092, 0.019) / (wide, high)
+    _draw_labels(axes, places, people, known, points, letter)
     return figure_as_png(figure)
 
 
 def _draw_labels(
-    axes: Axes, places: npt.NDArray[np.float32], people: npt.NDArray[np.object_], known: list[str]
+    axes: Axes,
+    places: npt.NDArray[np.float32],
+    people: npt.NDArray[np.object_],
+    known: list[str],
+    points: int,
+    letter: npt.NDArray[np.float64],
 ) -> None:
     """Write each name above its photos, moved up or down until it no longer overlaps another name."""
-    height = float(np.ptp(places[:, 1])) or 1.0
-    line, width = height * 0.018, float(np.ptp(places[:, 0])) * 0.0075
+    width, line = float(letter[0]), float(letter[1]) or 0.019
     taken: list[tuple[float, float, float]] = []
     middles = {name: _label_place(places[people == name], line) for name in known}
     for name in sorted(known, key=lambda name: -float(middles[name][1])):
@@ -73,7 +85,7 @@ def _draw_labels(
             x,
             y,
             shorten_label(name),
-            fontsize=7,
+            fontsize=points,
             ha="center",
             va="center",
             parse_math=False,

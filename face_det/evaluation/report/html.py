@@ -16,12 +16,18 @@ from face_det.evaluation.evaluate import Evaluation
 from face_det.evaluation.report import charts, confusion, embedding_map
 from face_det.evaluation.report.charts import collect_scores
 from face_det.evaluation.report.tables import NO_VALUE, ReportTable, build_tables
+from face_det.evaluation.report.verdict import NO_SHORTCOMING, Verdict, summarize_evaluation
 from face_det.media import load_image, make_thumbnail
 from face_det.types import UNKNOWN
 
 MOST_MISTAKES_SHOWN = 40
 """How many wrongly named photos are shown."""
 THUMBNAIL_PX = 112
+FITS_PX, WIDEST_PX = 537, 940
+"""Charts up to the first width are shrunk to fit a phone's screen, where their letters of 9 points keep 8 of
+12 pixels; wider ones, up to the second width, scroll."""
+
+_NO_STRANGERS = "no face of a stranger was tested"
 
 PAGE_TEMPLATE = Template("""\
 <!DOCTYPE html>
@@ -34,18 +40,24 @@ PAGE_TEMPLATE = Template("""\
 <title>$title</title>
 <style>
 :root { color-scheme: light dark; }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 64rem; margin: 1.5rem auto; padding: 0 1rem;
+  overflow-wrap: break-word; }
 h1 { font-size: 1.5rem; margin-bottom: .2rem; }
 h2 { font-size: 1.1rem; margin: 2.2rem 0 .5rem; }
-p.note, p.made { opacity: .75; max-width: 46rem; margin: .4rem 0; }
+p.verdict { font-size: 1.2rem; font-weight: 600; max-width: 46rem; margin: 1rem 0 .5rem; }
+ul.advice { max-width: 46rem; margin: .5rem 0; padding-left: 1.2rem; }
+p.note, p.made { opacity: .75; max-width: 46rem; margin: .4rem 0; overflow-wrap: anywhere; }
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .22rem .7rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; }
-td.text { text-align: left; white-space: normal; }
+td.text { text-align: left; white-space: normal; min-width: 7rem; }
 figure { margin: .6rem 0; }
-figure img { background: #fff; padding: .6rem; border-radius: .5rem; max-width: 100%; height: auto; }
+figure img { background: #fff; border-radius: .5rem; height: auto; box-sizing: border-box; }
+figure.fits img { width: 100%; max-width: 34rem; }
+figure.scrolls { overflow-x: auto; }
 ul.faces { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 1rem; }
 ul.faces li { width: 9rem; font-size: .85rem; overflow-wrap: anywhere; }
 ul.faces img { display: block; border-radius: .3rem; }
@@ -62,14 +74,20 @@ $body
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
+    """A chart, or with `png` of None the reason why it is left out.
+
+    With `width_px` it is shown that wide, and scrolls on a small screen; else it is as wide as the screen.
+    """
+
     title: str
-    png: bytes
+    png: bytes | None
     about: str
-    width_px: int
+    width_px: int | None = None
 
 
 def render_html(evaluation: Evaluation, place: str) -> str:
     """Render the page. `place` says what was measured; all outside text is escaped, pictures are embedded."""
+    verdict = _verdict(summarize_evaluation(evaluation))
     shown = list(build_tables(evaluation))
     sections = [_table(table) for table in shown if table.title != "Named wrongly"]
     first, rest = sections[:2], sections[2:]
@@ -78,8 +96,14 @@ def render_html(evaluation: Evaluation, place: str) -> str:
     return PAGE_TEMPLATE.substitute(
         title=escape("face-det evaluate"),
         made=escape(f"{place}, {now}"),
-        body="\n".join([*first, *_mistakes(evaluation), *pictures, *rest]),
+        body="\n".join([verdict, *first, *_mistakes(evaluation), *pictures, *rest]),
     )
+
+
+def _verdict(verdict: Verdict) -> str:
+    advice = "".join(f"<li>{escape(text)}</li>\n" for text in verdict.shortcomings)
+    below = f'<ul class="advice">\n{advice}</ul>' if advice else f"<p>{NO_SHORTCOMING}</p>"
+    return f'<p class="verdict">{escape(verdict.sentence)}</p>\n{below}\n'
 
 
 def _table(table: ReportTable) -> str:
@@ -107,60 +131,84 @@ def _is_figure(text: str) -> bool:
 
 
 def _figure(picture: _Picture) -> str:
+    title, about = escape(picture.title), f'<p class="note">{escape(picture.about)}</p>\n'
+    if picture.png is None:
+        return f"<h2>{title}</h2>\n{about}"
     data = base64.b64encode(picture.png).decode("ascii")
+    kind, width = "fits", ""
+    if picture.width_px is not None:
+        kind, width = "scrolls", f' width="{picture.width_px}"'
     return (
-        f'<h2>{escape(picture.title)}</h2>\n<figure><img src="data:image/png;base64,{data}" '
-        f'alt="{escape(picture.title)}" width="{picture.width_px}"></figure>\n'
-        f'<p class="note">{escape(picture.about)}</p>\n'
+        f'<h2>{title}</h2>\n<figure class="{kind}"><img src="data:image/png;base64,{data}" '
+        f'alt="{title}"{width}></figure>\n{about}'
     )
 
 
 def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
     truth, predictions, counts = evaluation.encoded.truth, evaluation.predictions, evaluation.counts
-    others = {one.name: one.shipped for one in evaluation.comparisons.get(evaluation.embedder, ())}
-    yield _Picture(
-        "Error trade-off",
-        charts.draw_det_curve(truth, predictions, counts, others),
-        "Lower and further left is better. Both axes are stretched to make small rates readable; "
-        "rates beyond 60 % are drawn at the edge.",
-        860,
+    strangers = None in truth
+    yield (
+        _error_trade_off(evaluation)
+        if strangers
+        else _Picture(
+            "Error trade-off",
+            None,
+            f"Left out: it weighs strangers named against known people not named, and {_NO_STRANGERS}.",
+        )
     )
     yield _Picture(
         "How close the faces are",
         charts.draw_score_histograms(collect_scores(evaluation)),
-        "The further the green is from the red, the easier it is to choose a threshold.",
-        760,
+        "The further the green is from the red, the easier it is to choose a threshold."
+        if strangers
+        else f"Strangers are left out, because {_NO_STRANGERS}.",
     )
     yield _Picture(
         "By minimum probability",
         charts.draw_threshold_sweep(truth, predictions.with_probability_scores(), counts),
         "As if faceProba alone decided.",
-        820,
     )
     yield _Picture(
         "Does faceProba mean what it says?",
         charts.draw_reliability_diagram(evaluation.calibration),
         "The share of answers that are right, by their probability; the numbers count faces. On the dashed "
         "line the probability is exact.",
-        480,
     )
     matrix, note = confusion.draw_confusion_matrix(truth, predictions)
     yield _Picture(
         "Who was taken for whom",
         matrix,
         f"The numbers count photos: blue is right, grey is unnamed, orange is wrong. {note}",
-        min(940, load_image(matrix).shape[1]),
+        _scroll_width_px(matrix),
     )
     names = [*(None if name == UNKNOWN else name for name in evaluation.encoded.names), *truth]
     encodings = evaluation.encoded.select_embedder(evaluation.embedder)
     if len(names) < embedding_map.FEWEST_MAP_POINTS:
         return
+    drawn = embedding_map.draw_embedding_map(np.vstack([encodings.enrolled, encodings.probes]), names)
     yield _Picture(
         "Map of the encodings",
-        embedding_map.draw_embedding_map(np.vstack([encodings.enrolled, encodings.probes]), names),
+        drawn,
         "All photos on a plane (t-SNE): photos that are close look alike to the network. Strangers are grey. "
         "Distances between separate groups mean nothing.",
-        900,
+        _scroll_width_px(drawn),
+    )
+
+
+def _scroll_width_px(png: bytes) -> int | None:
+    """Return the width in CSS pixels, 96 per inch, of a large chart; None if it fits a phone's screen."""
+    pixels: int = load_image(png).shape[1]
+    width_px = pixels * 96 // charts.DPI
+    return None if width_px <= FITS_PX else min(WIDEST_PX, width_px)
+
+
+def _error_trade_off(evaluation: Evaluation) -> _Picture:
+    others = {one.name: one.shipped for one in evaluation.comparisons.get(evaluation.embedder, ())}
+    return _Picture(
+        "Error trade-off",
+        charts.draw_det_curve(evaluation.encoded.truth, evaluation.predictions, evaluation.counts, others),
+        "Lower and further left is better. Both axes are stretched to make small rates readable; "
+        "rates beyond 60 % are drawn at the edge.",
     )
 
 

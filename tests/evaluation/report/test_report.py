@@ -220,6 +220,62 @@ def test_the_page_is_well_formed_and_needs_nothing_else(page: str) -> None:
         Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).verify()
 
 
+def test_the_page_begins_with_a_verdict(page: str) -> None:
+    """A sentence, then what falls short, before any table."""
+    checker = Checker()
+    checker.feed(page.partition("<table")[0].partition("<body>")[2])
+    text = " ".join(" ".join(checker.text).split())
+    assert (
+        "Of 12 photos of known people, 11 are named rightly and none wrongly; of 40 photos of strangers, "
+        "none are named."
+    ) in text
+    assert "Only 12 photos of known people tested" in text
+
+
+def test_the_page_can_be_read_on_a_phone(page: str) -> None:
+    """Letters follow the reader's setting, tables and large charts scroll, other charts fit the screen."""
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    assert not re.search(r"font[^;]*\dpx", style)
+    assert page.count("<table>") == page.count('<div class="wide"><table>') > 0
+    figures = re.findall(r'<figure class="(\w+)"><img src="data:image/png;base64,([^"]+)"([^>]*)>', page)
+    assert len(figures) == page.count("<figure")
+    for kind, data, more in figures:
+        width_px = Image.open(io.BytesIO(base64.b64decode(data))).width * 96 // charts.DPI
+        # Shrunk to a phone's 358 pixels, letters of 9 points keep at least 8 of their 12 pixels.
+        assert kind == ("fits" if width_px <= 12 / 8 * 358 else "scrolls")
+        assert ("width=" in more) == (kind == "scrolls")
+
+
+def test_large_charts_scroll(found: Evaluation) -> None:
+    """A matrix or a map of many people would be unreadable if it were shrunk."""
+    truth, answers = many_people(30)
+    matrix, _ = confusion.draw_confusion_matrix(truth, answers)
+    shown = html._figure(html._Picture("Who", matrix, "", html._scroll_width_px(matrix)))
+    assert re.search(r'<figure class="scrolls"><img [^>]* width="[5-9]\d\d">', shown)
+    encodings = np.random.default_rng(0).normal(size=(60, 8))
+    large, small = (
+        html._scroll_width_px(embedding_map.draw_embedding_map(encodings, [*map(str, range(people))] * by))
+        for people, by in ((20, 3), (10, 6))
+    )
+    assert large is not None
+    assert small is None
+
+
+def test_kinds_of_faces_that_nobody_tested_have_no_histogram() -> None:
+    """An empty one would look as if there were no such scores."""
+    some, none = np.array([0.5, 1.0]), np.array([])
+    heights = [
+        Image.open(
+            io.BytesIO(
+                charts.draw_score_histograms(charts.ScoreDistributions(some, other, strangers, 0.7, "score"))
+            )
+        ).height
+        for other, strangers in ((some, some), (some, none), (none, none))
+    ]
+    assert heights[0] > 1.3 * heights[1] > 1.3 * 1.3 * heights[2]
+
+
 def test_names_are_text(page: str) -> None:
     """Names that look like markup are escaped."""
     assert NASTY not in page
@@ -363,7 +419,12 @@ def test_a_small_household_without_strangers(people: int, enrolled: int) -> None
     assert found.counts.known == 3 * people
     shown = {row[0]: row for row in next(build_tables(found)).rows}
     assert shown["strangers, named"] == ("strangers, named", "0 of 0", "-", "-")
-    assert "<h2>Does faceProba" in html.render_html(found, "here")
+    page = html.render_html(found, "here")
+    assert "<h2>Does faceProba" in page
+    assert "no photo of a stranger was tested" in page
+    assert "and no face of a stranger was tested" in page, "why there is no chart of the error trade-off"
+    assert "Strangers are left out, because no face of a stranger was tested." in page
+    assert page.count("<figure") == 5
     assert json.dumps(as_json.evaluation_as_json(found), allow_nan=False)
 
 
