@@ -16,7 +16,7 @@ import platformdirs
 
 from face_det.nets import catalogue
 
-BUILDER_VERSION = 4
+BUILDER_VERSION = 5
 """Raise this with every change to what onnx_export or opencv_zoo builds."""
 
 STEM, HEAD = "stem", "head"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
+import onnxruntime  # type: ignore[import-untyped]
 import PIL.Image
 import pytest
 
@@ -59,6 +61,22 @@ def test_encodings_are_those_of_opencv(embedder: SfaceEmbedder, seen: list[tuple
         expected = theirs.feature(theirs.alignCrop(np.ascontiguousarray(rgb[:, :, ::-1]), row))[0]
         assert np.linalg.norm(encoding) == pytest.approx(1, abs=1e-12)
         assert encoding @ expected / np.linalg.norm(expected) >= 1 - 1e-5
+
+
+def test_encodings_are_those_of_the_file(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detection]]) -> None:
+    """The model that is built gives what the published one gives, run node by node as it stands."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    model = onnx.load(weights_path("sface"))
+    del model.graph.input[1:]  # the rest are weights
+    published = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    chips = [embedder.align(rgb, found) for rgb, found in seen]
+    for chip, encoding in zip(chips, embedder.embed(chips), strict=True):
+        data = chip.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+        ((expected,),) = published.run(None, {"data": data})
+        assert np.abs(encoding - expected / np.linalg.norm(expected)).max() < 2e-6
 
 
 @pytest.mark.parametrize(("precision", "cosine"), [("fp32", 1 - 1e-5), ("bf16", 1 - 5e-3)])

@@ -54,8 +54,8 @@ def small() -> onnx.ModelProto:
     conv, dequantised_conv = quantised(rng, "conv", (CHANNELS, 27), 9)
     dense, dequantised_dense = quantised(rng, "dense", (OUTPUTS, CHANNELS * SIDE * SIDE), 64)
     held += [*conv, *dense]
-    # Of one a is above 1, of the other none.
-    steep = hold("steep", np.linspace(-0.5, 1.2, CHANNELS, dtype=np.float32).reshape(-1, 1, 1))
+    # Of one a is above 1, and one is 1; of the other none.
+    steep = hold("steep", np.array([-0.5, 0, 0.3, 1, 1.004, 1.2], np.float32).reshape(-1, 1, 1))
     flat = hold("flat", np.linspace(-0.5, 0.9, CHANNELS, dtype=np.float32).reshape(-1, 1, 1))
     shape = hold("shape", np.array([CHANNELS, 3, 3, 3], np.int64))
     nodes = [
@@ -64,7 +64,23 @@ def small() -> onnx.ModelProto:
         helper.make_node("Conv", ["data", "filters"], ["mapped"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
         normalisation("mapped", "normal", CHANNELS),
         helper.make_node("PRelu", ["normal", steep], ["bent"]),
-        helper.make_node("PRelu", ["bent", flat], ["bent_again"]),
+        helper.make_node(
+            "Conv",
+            ["bent", floats("depthwise", CHANNELS, 1, 3, 3), floats("depthwise_bias", CHANNELS)],
+            ["spread"],
+            group=CHANNELS,
+            kernel_shape=[3, 3],
+            pads=[1, 1, 1, 1],
+        ),
+        helper.make_node("PRelu", ["spread", flat], ["bent_between"]),
+        helper.make_node(
+            "Conv",
+            ["bent_between", floats("pointwise", CHANNELS, CHANNELS, 1, 1)],
+            ["mixed"],
+            group=1,
+            kernel_shape=[1, 1],
+        ),
+        helper.make_node("PRelu", ["mixed", steep], ["bent_again"]),
         normalisation("bent_again", "last", CHANNELS),
         helper.make_node("Dropout", ["last"], ["kept"]),
         helper.make_node("Flatten", ["kept"], ["row"]),
@@ -100,6 +116,27 @@ def test_the_same_is_computed() -> None:
     (found,) = ReferenceEvaluator(folded).run(None, {"data": data})
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.ptp(expected) > 0.1
+
+
+def test_each_slope_costs_one_convolution() -> None:
+    """ONNX Runtime computes a Relu and a convolution that adds, in the convolutions' own layout."""
+    graph = opencv_zoo._QuantisedGraph(small().graph)
+    graph.fold_normalisations()
+    kinds = [node.op_type for node in graph.nodes]
+    graph.split_slopes()
+    split = [node.op_type for node in graph.nodes]
+    assert kinds.count("PRelu") == split.count("Relu") == split.count("Add") == 3
+    assert split.count("Conv") == kinds.count("Conv") + 3
+
+
+def test_a_slope_before_another_is_said() -> None:
+    """A factor does not pass a second slope, so such a network is refused rather than changed."""
+    graph = opencv_zoo._QuantisedGraph(small().graph)
+    graph.fold_normalisations()
+    graph.nodes.remove(graph.consumer("bent"))
+    graph.consumer("spread").input[0] = "bent"
+    with pytest.raises(ValueError, match="expected 1"):
+        graph.split_slopes()
 
 
 @pytest.mark.parametrize("build", [opencv_zoo.build_sface, opencv_zoo.build_yunet])
