@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from face_det.errors import BadImage, CannotWrite
 from face_det.media.fonts import FontFile, spell_out_undrawable, split_by_font
+from face_det.media.pixels import copy_rgb
 from face_det.media.transform import pixel_region
 from face_det.types import Box, Rgb
 
@@ -53,6 +53,7 @@ def annotate_faces(rgb: Rgb, labels: Sequence[tuple[Box, str, bool]]) -> Rgb:
     outside the picture are skipped; an empty text gives a box without a label. Characters that no installed
     font draws are shown by their codes, such as U+7530; `explain_missing_fonts` says what to install.
 
+    >>> import numpy as np
     >>> drawn = annotate_faces(np.zeros((240, 320, 3), np.uint8), [(Box(100, 80, 180, 180), "bob", True)])
     >>> drawn[80, 140].tolist()
     [0, 120, 50]
@@ -76,7 +77,7 @@ def annotate_faces(rgb: Rgb, labels: Sequence[tuple[Box, str, bool]]) -> Rgb:
         tag = _place_tag(rect, text, (width, height), others, taken)
         taken.append(tag.plate)
         _draw_tag(canvas, tag, _KNOWN_COLOUR if known else _UNKNOWN_COLOUR)
-    return np.array(picture)
+    return copy_rgb(picture)
 
 
 def save_image(rgb: Rgb, path: str | os.PathLike[str]) -> None:
@@ -84,6 +85,7 @@ def save_image(rgb: Rgb, path: str | os.PathLike[str]) -> None:
 
     Raises BadImage for any other suffix, CannotWrite if the file cannot be written.
 
+    >>> import numpy as np
     >>> save_image(np.zeros((8, 8, 3), np.uint8), "face.bmp")
     Traceback (most recent call last):
     ...

@@ -39,6 +39,7 @@ from PIL import (
 from face_det.errors import BadImage
 from face_det.media import jpeg_markers
 from face_det.media.formats import picture_suffix
+from face_det.media.pixels import copy_rgb
 from face_det.types import Rgb
 
 EXPECTED_IMAGE = "a JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or HEIC picture"
@@ -267,8 +268,8 @@ def _to_rgb(picture: ImageFile.ImageFile, place: str) -> Rgb:
     if mode in ("I", "F"):
         raise BadImage(f"{place}: must have 8 or 16 bits a channel, got 32 bits or signed numbers")
     if mode in ("RGBa", "La"):  # colours premultiplied by alpha
-        return np.array(picture.convert(mode.upper()).convert("RGB"))
-    return np.array(picture if mode == "RGB" else picture.convert("RGB"))
+        return copy_rgb(picture.convert(mode.upper()).convert("RGB"))
+    return copy_rgb(picture if mode == "RGB" else picture.convert("RGB"))
 
 
 def _from_16_bits(picture: ImageFile.ImageFile) -> Rgb:

@@ -24,6 +24,7 @@ from face_det.media.allowed_paths import (
 )
 from face_det.media.cut_off import complete_picture, is_cut_off
 from face_det.media.decode import EXPECTED_IMAGE, decode_image
+from face_det.media.pixels import copy_rgb
 from face_det.types import Rgb
 
 GROWING_S = 0.5
@@ -214,7 +215,8 @@ def load_as_stored(file: str | os.PathLike[str] | IO[bytes], mode: str | None = 
     # Process-wide, as in face_recognition from its import on; load_image ignores it.
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     with Image.open(file) as picture:
-        return np.array(picture.convert(mode) if mode else picture)
+        converted = picture.convert(mode) if mode else picture
+        return copy_rgb(converted) if converted.mode == "RGB" else np.array(converted)
 
 
 def _check_regular(found: os.stat_result, place: str) -> None:
