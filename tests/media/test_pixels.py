@@ -50,7 +50,18 @@ def expected(data: bytes) -> Rgb:
         ((3, 30_001), {}),
         ((1, 1), {}),
     ],
-    ids=str,
+    ids=[
+        "plain",
+        "every-colour",
+        "progressive",
+        "grey",
+        "restarts",
+        "turned",
+        "mirrored-progressive",
+        "wide",
+        "high",
+        "one-pixel",
+    ],
 )
 def test_every_kind_of_jpeg(
     photos: Mapping[str, Path], size: tuple[int, int], options: dict[str, Any]

@@ -19,8 +19,8 @@ from face_det.nets.sessions.session import Session
 
 BUILT = {
     # builder: what it makes of the two networks, and of their parts
-    # With 3 the detector divides by 256 itself.
-    4: {
+    # With 3 the detector divides by 256 itself; 4 differs in SFace alone.
+    5: {
         "mmod": "15cdc369b183aa2b",
         "resnet": "b21f37496954046c",
         "mmod stem": "59db540ccd274ee6",
