@@ -97,7 +97,10 @@ class Face:
     """A face found in an image.
 
     `score` is the detector's confidence, `focus` the variance of the Laplacian within the box. Either
-    `encoding` is set, shape (dimensions,), or `reason` says why the face was not encoded.
+    `encoding` is set, shape (dimensions,), or `reason` says why the face was not encoded. `norm` is the
+    length of the encoding before it was scaled to 1, which grows with how clearly the network sees a face;
+    None if the embedder does not tell. `quality` is the probability, 0..1, that a face seen like this is
+    recognised, were it enrolled.
     """
 
     box: Box
@@ -105,6 +108,8 @@ class Face:
     focus: float
     reason: Reason | None
     encoding: npt.NDArray[np.float64] | None
+    norm: float | None = None
+    quality: float | None = None
 
 
 class Outcome(str, Enum):
@@ -163,6 +168,15 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class PersonDetector(Detector, Protocol):
+    """A detector that saves work where the image is one person's box."""
+
+    def detect_in_person(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
+        """Find the faces in a person's box; small ones may be left out if there is a large one."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns a face into an encoding, in two steps, so that all faces of a call share one batch."""
 
@@ -177,6 +191,17 @@ class Embedder(Protocol):
 
     def embed(self, chips: Sequence[Chip], jitters: int = 1) -> Encodings:
         """Encode aligned faces, shape (len(chips), dimensions); each is the mean over `jitters` samples."""
+        ...
+
+
+@runtime_checkable
+class NormedEmbedder(Embedder, Protocol):
+    """An embedder that tells how long each encoding was before it was scaled to length 1."""
+
+    def embed_with_norms(
+        self, chips: Sequence[Chip], jitters: int = 1
+    ) -> tuple[Encodings, npt.NDArray[np.float64]]:
+        """Encode as `embed` does; also return the norms, shape (len(chips),), of the chips themselves."""
         ...
 
 

@@ -12,6 +12,10 @@ RELIABLE_FACE_PX = 24
 """YuNet finds all faces of this width: of 100 enrolled photos of LFW, shrunk, it found 89 at 16 px, 97 at
 20 px, and all from 24 px on."""
 
+LARGE_FACE_PX = 40
+"""In a person's box, smaller faces are searched for only if there is no face of this width: the person's own
+face is hardly ever smaller than another one there. dlib's cnn, doubling once, sees none below it either."""
+
 MIN_SCALE, MAX_SCALE = 0.25, 3.0
 """The least and the greatest factor by which a picture is resized."""
 
@@ -34,6 +38,17 @@ class AutoDetector:
         `score` is the network's confidence, 0.7 to 1.
         """
         return [replace(found, landmarks=None) for found in self._detector.detect_at(rgb, self._scale)]
+
+    def detect_in_person(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
+        """Detect faces in the box of one person, RGB uint8 (H, W, 3).
+
+        Small faces are searched for only if there is no large one. Where somebody is near, that takes a sixth
+        of the time.
+        """
+        coarse = choose_scale(LARGE_FACE_PX)
+        if coarse < self._scale and (found := self._detector.detect_at(rgb, coarse)):
+            return [replace(face, landmarks=None) for face in found]
+        return self.detect(rgb, upsample)
 
 
 def choose_scale(min_face_px: float) -> float:

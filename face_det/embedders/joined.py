@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from face_det.types import Detection, Embedder, Encodings, Rgb, join_runtimes
+from face_det.types import Detection, Embedder, Encodings, NormedEmbedder, Rgb, join_runtimes
 
 
 def join_fingerprints(name: str, *parts: str) -> str:
@@ -35,6 +36,18 @@ class JoinedEmbedder:
 
     def embed(self, chips: Sequence[tuple[Any, ...]], jitters: int = 1) -> Encodings:
         """Encode chips; shape (len(chips), dimensions). `jitters` means what it means to each part."""
-        return np.hstack(
-            [part.embed([each[at] for each in chips], jitters) for at, part in enumerate(self.parts)]
-        )
+        return self.embed_with_norms(chips, jitters)[0]
+
+    def embed_with_norms(
+        self, chips: Sequence[tuple[Any, ...]], jitters: int = 1
+    ) -> tuple[Encodings, npt.NDArray[np.float64]]:
+        """Encode chips as `embed` does; also return the norms of the part that tells them, or NaN."""
+        encodings, norms = [], np.full(len(chips), np.nan)
+        for at, part in enumerate(self.parts):
+            own = [each[at] for each in chips]
+            if isinstance(part, NormedEmbedder):
+                found, norms = part.embed_with_norms(own, jitters)
+            else:
+                found = part.embed(own, jitters)
+            encodings.append(found)
+        return np.hstack(encodings), norms

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from face_det.embedders.alignment import FaceAligner
 from face_det.embedders.jitter import sum_sample_encodings
 from face_det.embedders.specs import JITTERS
@@ -51,12 +54,25 @@ class SfaceEmbedder:
         With more `jitters`, this many samples are averaged: the chip, its mirror image, then resamples. The
         second one brings most of the gain. Samples of several faces share a batch.
         """
+        return self.embed_with_norms(chips, jitters)[0]
+
+    def embed_with_norms(
+        self, chips: Sequence[Rgb], jitters: int = 1
+    ) -> tuple[Encodings, npt.NDArray[np.float64]]:
+        """Encode chips as `embed` does; also return the length of each chip's own encoding before scaling."""
         if jitters <= 1:
-            return self._network.encode(chips)
+            return self._network.encode_with_norms(chips)
+        norms: list[float] = []
+
+        def encode(samples: Sequence[Rgb]) -> Encodings:
+            encodings, lengths = self._network.encode_with_norms(samples)
+            norms.extend(lengths)
+            return encodings
+
         samples = [self._samples(chip, jitters) for chip in chips]
-        return scale_to_unit_length(
-            sum_sample_encodings(samples, self._network.encode, SFACE_BATCH, self.dimensions)
-        )
+        sums = sum_sample_encodings(samples, encode, SFACE_BATCH, self.dimensions)
+        # The chip itself is the first of its samples.
+        return scale_to_unit_length(sums), np.array(norms[::jitters])
 
     def _samples(self, chip: Rgb, count: int) -> Iterator[Rgb]:
         yield chip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,23 @@ import numpy.typing as npt
 from face_det.budget import Budget, Interrupted, interruptible
 from face_det.detectors import DETECTORS
 from face_det.embedders import create_embedder
+from face_det.engine.quality import estimate_quality
 from face_det.errors import BadImage
 from face_det.media import crop_box, measure_focus, pixel_region
 from face_det.nets import DEFAULT_COMPUTE, Compute, trim_heap
-from face_det.types import Box, Chip, Detection, Detector, Embedder, Face, Reason, Rgb, join_runtimes
+from face_det.types import (
+    Box,
+    Chip,
+    Detection,
+    Detector,
+    Embedder,
+    Face,
+    NormedEmbedder,
+    PersonDetector,
+    Reason,
+    Rgb,
+    join_runtimes,
+)
 
 View = tuple[Rgb, "Box | None"]
 """An image, and the box to search for faces, in its pixels; None is the whole image."""
@@ -214,7 +228,7 @@ class Engine:
             start = time.perf_counter()
             part, (dx, dy) = crop_view(rgb, box)
             large = large or (part is not None and part.shape[0] * part.shape[1] >= LARGE_VIEW_PIXELS)
-            detections = self._detect(part, budget)
+            detections = self._detect(part, budget, in_person=box is not None)
             detect_s += time.perf_counter() - start
             found.append([])
             if detections is None:
@@ -235,12 +249,15 @@ class Engine:
             trim_heap()
         return EngineResult([tuple(faces) for faces in found], detect_s, embed_s, late=frozenset(late))
 
-    def _detect(self, part: Rgb | None, budget: Budget) -> list[Detection] | None:
+    def _detect(self, part: Rgb | None, budget: Budget, *, in_person: bool) -> list[Detection] | None:
         """Detect the faces of a view, of which `part` holds the pixels; None if time runs out meanwhile."""
         if part is None:
             return []
+        detector, upsample = self._detector, self.options.upsample
         with contextlib.suppress(Interrupted), interruptible(budget):
-            return self._detector.detect(part, self.options.upsample)
+            if in_person and isinstance(detector, PersonDetector):
+                return detector.detect_in_person(part, upsample)
+            return detector.detect(part, upsample)
         return None
 
     def _assess(self, part: Rgb, detection: Detection) -> Face:
@@ -252,7 +269,8 @@ class Engine:
             reason = Reason.TOO_SMALL
         elif sharpness < self.options.focus_threshold:
             reason = Reason.TOO_BLURRY
-        return Face(box, detection.score, sharpness, reason, None)
+        face = Face(box, detection.score, sharpness, reason, None)
+        return replace(face, quality=estimate_quality(face, self.options.detector))
 
     def _embed(self, pending: _PendingFaces, found: list[list[Face]], budget: Budget, size: int) -> float:
         """Encode the pending faces, `size` at once, and return the seconds it took.
@@ -264,10 +282,11 @@ class Engine:
         chips = iter(pending.chips)
         done = 0
         while batch := list(itertools.islice(chips, size)):
-            encodings = self._encode(batch, budget)
-            for (view, position), encoding in zip(pending.places[done:], encodings, strict=False):
-                found[view][position] = replace(found[view][position], encoding=encoding)
-            done += len(encodings)
+            encoded = self._encode(batch, budget)
+            for (view, position), (encoding, norm) in zip(pending.places[done:], encoded, strict=False):
+                face = replace(found[view][position], encoding=encoding, norm=norm)
+                found[view][position] = replace(face, quality=estimate_quality(face, self.options.detector))
+            done += len(encoded)
             if budget.over:
                 break
         for view, position in pending.places[done:]:
@@ -276,13 +295,18 @@ class Engine:
         pending.chips.clear()
         return time.perf_counter() - start
 
-    def _encode(self, batch: list[Chip], budget: Budget) -> list[npt.NDArray[np.float64]]:
-        """Encode some faces; return nothing if time runs out between two batches of their jitters."""
-        jitters = self.options.jitters
-        if jitters <= 1:
-            return [*self._embedder.embed(batch, jitters)]
-        with contextlib.suppress(Interrupted), interruptible(budget):
-            return [*self._embedder.embed(batch, jitters)]
+    def _encode(
+        self, batch: list[Chip], budget: Budget
+    ) -> list[tuple[npt.NDArray[np.float64], float | None]]:
+        """Encode some faces, with their norms; nothing if time runs out between two batches of jitters."""
+        jitters, embedder = self.options.jitters, self._embedder
+        limit = interruptible(budget) if jitters > 1 else contextlib.nullcontext()
+        with contextlib.suppress(Interrupted), limit:
+            if not isinstance(embedder, NormedEmbedder):
+                return [(encoding, None) for encoding in embedder.embed(batch, jitters)]
+            encodings, norms = embedder.embed_with_norms(batch, jitters)
+            told = [None if math.isnan(norm) else float(norm) for norm in norms]
+            return [*zip(encodings, told, strict=True)]
         return []
 
 

@@ -27,7 +27,7 @@ from face_det.budget import Budget
 from face_det.engine.engine import EngineOptions, FaceEngine
 from face_det.engine.engines import Engines
 from face_det.errors import FaceDetError
-from face_det.types import Face, Rgb
+from face_det.types import Box, Face, Rgb
 
 NETWORK_ERRORS = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 """What a network may raise for an image that can be decoded."""
@@ -48,12 +48,14 @@ class StartRequest:
 class ViewRequest:
     """Process a view of this shape, whose pixels follow. Without a shape, only load the networks.
 
-    `seconds` is how long that may take; what is not done by then is late.
+    `seconds` is how long that may take; what is not done by then is late. `in_person` says that the view is
+    a person's box.
     """
 
     options: EngineOptions
     shape: tuple[int, ...] | None
     seconds: float = math.inf
+    in_person: bool = False
 
 
 def serve_requests(parent: Connection) -> None:
@@ -76,7 +78,8 @@ def serve_requests(parent: Connection) -> None:
             else:
                 # Engines keeps the options of the start; the limits are those of the call.
                 limited = engine.with_options(request.options)
-                answer = _encode_view(limited, pixels.reshape(request.shape), Budget(request.seconds))
+                view = pixels.reshape(request.shape)
+                answer = _encode_view(limited, view, Budget(request.seconds), in_person=request.in_person)
         except FaceDetError as error:
             answer = {"error": type(error).__name__, "message": str(error)}
         except NETWORK_ERRORS as error:
@@ -85,8 +88,9 @@ def serve_requests(parent: Connection) -> None:
         del pixels
 
 
-def _encode_view(engine: FaceEngine, rgb: Rgb, budget: Budget) -> dict[str, Any]:
-    result = engine.run([(rgb, None)], budget)
+def _encode_view(engine: FaceEngine, rgb: Rgb, budget: Budget, *, in_person: bool) -> dict[str, Any]:
+    box = Box(0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0])) if in_person else None
+    result = engine.run([(rgb, box)], budget)
     (faces,) = result.faces
     return {
         "faces": [_face_as_fields(face) for face in faces],
@@ -103,6 +107,8 @@ def _face_as_fields(face: Face) -> dict[str, Any]:
         "focus": float(face.focus),
         "reason": None if face.reason is None else face.reason.value,
         "encoding": None if face.encoding is None else face.encoding.astype("<f8").tobytes(),
+        "norm": face.norm,
+        "quality": face.quality,
     }
 
 

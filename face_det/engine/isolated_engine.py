@@ -90,7 +90,7 @@ class IsolatedEngine:
             if part is None:
                 continue
             try:
-                answer = self._pool.run(self.options, part, budget)
+                answer = self._pool.run(self.options, part, budget, in_person=box is not None)
             except ProcessDied:
                 log.error("a view of %d x %d pixels has crashed two processes: bad_image", *part.shape[1::-1])
                 crashed.add(len(found) - 1)
@@ -113,4 +113,6 @@ def _face_from_fields(fields: dict[str, Any], dx: int, dy: int) -> Face:
         focus=fields["focus"],
         reason=None if fields["reason"] is None else Reason(fields["reason"]),
         encoding=None if encoding is None else np.frombuffer(encoding, "<f8"),
+        norm=fields["norm"],
+        quality=fields["quality"],
     )

@@ -82,14 +82,16 @@ class EngineProcess:
         """Wait until the networks are loaded; raises ProcessDied, or what loading them raises."""
         self._ask(self._start)
 
-    def run(self, options: EngineOptions, rgb: Rgb | None, budget: Budget) -> dict[str, Any]:
-        """Process a view, or without one only load its networks and describe them.
+    def run(
+        self, options: EngineOptions, rgb: Rgb | None, budget: Budget, *, in_person: bool = False
+    ) -> dict[str, Any]:
+        """Process a view, which may be a person's box, or without one only load and describe the networks.
 
         Raises ProcessDied if the process ends meanwhile.
         """
         if rgb is None:
             return self._ask(ViewRequest(options, None))
-        request = ViewRequest(options, rgb.shape, budget.left())
+        request = ViewRequest(options, rgb.shape, budget.left(), in_person)
         return self._ask(request, np.ascontiguousarray(rgb).data.cast("B"))
 
     def _ask(self, request: StartRequest | ViewRequest, pixels: memoryview | None = None) -> dict[str, Any]:
@@ -278,8 +280,15 @@ class ProcessPool:
             slots.start = replace(slots.start, embedders=embedders)
         return answer
 
-    def run(self, options: EngineOptions, rgb: Rgb | None, budget: Budget | None = None) -> dict[str, Any]:
-        """Have a process handle a view while `budget` lasts.
+    def run(
+        self,
+        options: EngineOptions,
+        rgb: Rgb | None,
+        budget: Budget | None = None,
+        *,
+        in_person: bool = False,
+    ) -> dict[str, Any]:
+        """Have a process handle a view, which may be a person's box, while `budget` lasts.
 
         Raises ProcessDied once the view has crashed as many processes as it may.
         """
@@ -290,7 +299,7 @@ class ProcessPool:
             # If a process died while it was free, this view did not cause it.
             blamed = process.alive
             try:
-                answer = process.run(options, rgb, budget)
+                answer = process.run(options, rgb, budget, in_person=in_person)
             except ProcessDied as error:
                 process.kill()
                 crashes += blamed and not error.killed

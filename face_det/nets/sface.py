@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from face_det.nets import model_cache
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
@@ -32,11 +33,16 @@ class Sface:
 
     def encode(self, chips: Sequence[Rgb]) -> Encodings:
         """Compute the encodings (n, 128), each of length 1, of chips of shape (112, 112, 3)."""
+        return self.encode_with_norms(chips)[0]
+
+    def encode_with_norms(self, chips: Sequence[Rgb]) -> tuple[Encodings, npt.NDArray[np.float64]]:
+        """Compute the encodings as `encode` does, and their lengths before they were scaled, shape (n,)."""
         encodings = np.empty((len(chips), SFACE_DIMENSIONS))
         for start in range(0, len(chips), SFACE_BATCH):
             batch = np.stack(chips[start : start + SFACE_BATCH])
             (encodings[start : start + SFACE_BATCH],) = self._session.run({"chips": batch})
-        return scale_to_unit_length(encodings)
+        norms: npt.NDArray[np.float64] = np.linalg.norm(encodings, axis=1)
+        return scale_to_unit_length(encodings), norms
 
 
 def scale_to_unit_length(encodings: Encodings) -> Encodings:

@@ -20,4 +20,5 @@ from .model_file import dump_model as dump_model
 from .model_file import is_our_model as is_our_model
 from .model_file import load_model as load_model
 from .recognizer import Recognizer as Recognizer
+from .verifier import GENUINE_PER_IMPOSTOR as GENUINE_PER_IMPOSTOR
 from .verifier import Verifier as Verifier

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from face_det.boxes import intersection_over_union
 from face_det.recognition.model import Model
-from face_det.recognition.verifier import Verifier
+from face_det.recognition.verifier import GENUINE_PER_IMPOSTOR, Verifier
 from face_det.types import UNKNOWN, Box, Candidate, Encodings, Match, Outcome, Reason
 
 AUTO_DECISION, PROBABILITY_DECISION = "auto", "proba"
@@ -56,6 +56,7 @@ def decide_names(
     rule: DecisionRule,
     frames: Sequence[Hashable] | None = None,
     boxes: Sequence[Box] | None = None,
+    qualities: Sequence[float | None] | None = None,
 ) -> list[Match]:
     """Decide who each encoding shows, shape (n, d) -> n matches. Without a model, nobody is known.
 
@@ -64,6 +65,10 @@ def decide_names(
     times that of the next person; and the distance to the mean of their photos is one at which two photos
     would show one person. The templates decide whatever kind of classifier the model has: they know more
     people, and an svm that has to agree only takes names away (docs/adr/0018-templates-decide.md).
+
+    A face that is not known is unknown if it is likely enough that nobody enrolled looks like it, and
+    uncertain otherwise. `qualities` are probabilities that somebody enrolled would have been recognised
+    (Face.quality): the worse a face is seen, the less it says that it resembles nobody.
 
     `frames` says which frame each face was seen in. A person appears once in a frame: the likeliest face is
     named and the others become uncertain, unless by their `boxes` they are the same face.
@@ -76,7 +81,10 @@ def decide_names(
     if model.verifier is None or rule.mode == PROBABILITY_DECISION:
         limit = rule.min_proba or ORIGINAL_MIN_PROBA
         return [_decide_by_probability(model, row, limit) for row in model.proba(encodings)]
-    matches = _decide_by_verifier(model, model.verifier, encodings, rule.min_proba)
+    missed = np.zeros(len(encodings))
+    if qualities is not None:
+        missed = np.array([0.0 if quality is None else 1.0 - quality for quality in qualities])
+    matches = _decide_by_verifier(model, model.verifier, encodings, rule.min_proba, missed)
     return matches if frames is None else _name_once_per_frame(matches, frames, boxes)
 
 
@@ -90,9 +98,16 @@ def _decide_by_probability(model: Model, row: npt.NDArray[np.float64], min_proba
 
 
 def _decide_by_verifier(
-    model: Model, verifier: Verifier, encodings: Encodings, min_proba: float
+    model: Model,
+    verifier: Verifier,
+    encodings: Encodings,
+    min_proba: float,
+    missed: npt.NDArray[np.float64],
 ) -> list[Match]:
-    """Return the rule of `decide_names`, for each face on its own."""
+    """Return the rule of `decide_names`, for each face on its own.
+
+    `missed` (n,) is how likely each face, seen as it is, would be missed if it were somebody's.
+    """
     template = verifier.template
     scores = template.scores(encodings)
     proba = template.proba_of_scores(scores)
@@ -107,6 +122,8 @@ def _decide_by_verifier(
         & (people[rows, person] >= MIN_RATIO_TO_NEXT * others.max(axis=1))
         & (template.distances_to_means(encodings, person) <= template.even_distance)
     )
+    # For each stranger there are GENUINE_PER_IMPOSTOR faces of the household, of which these are missed.
+    stranger = 1 / (1 / np.maximum(stranger, 1e-12) + GENUINE_PER_IMPOSTOR * missed)
     surely = min_proba or MIN_STRANGER_PROBABILITY
     unknown = ~passed & (stranger >= surely) & (stranger > people.max(axis=1))
     matches = []

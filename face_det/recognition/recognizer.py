@@ -50,6 +50,7 @@ class Recognizer:
                 self.rule,
                 [frames[index] for index in encoded],
                 [faces[index].box for index in encoded],
+                [faces[index].quality for index in encoded],
             )
             for index, match in zip(encoded, decided, strict=True):
                 matches[index] = match

@@ -10,6 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from face_det.classifiers import TemplateClassifier
 
+GENUINE_PER_IMPOSTOR = 4.0
+"""The prior: for each stranger's face, this many faces of people enrolled are expected. Every probability of
+who somebody is rests on such a prior; the false accept rate does not."""
+
 
 @dataclass(frozen=True, eq=False)
 class Verifier:

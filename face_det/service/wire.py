@@ -18,7 +18,18 @@ EDGES = ("ymin", "xmin", "ymax", "xmax")
 MAX_NESTING = 64
 """How deep lists and objects may be nested in a request, since all of it is repeated in the reply."""
 
-ANSWER_KEYS = ("face", "faceProba", "faceReason", "faceBox", "outcome", "candidates", "partial", "faces")
+ANSWER_KEYS = (
+    "face",
+    "faceProba",
+    "faceReason",
+    "faceBox",
+    "outcome",
+    "candidates",
+    "quality",
+    "qualityParts",
+    "partial",
+    "faces",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +209,8 @@ def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
 def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str, Any]:
     """Return one face as JSON: name or null, probability if classified, reason if unnamed, and box.
 
-    An uncertain face also has its candidates, and one from a `partial` picture says so.
+    An uncertain face also has its candidates, one that was assessed its `quality` and what that rests on, and
+    one from a `partial` picture says so.
     """
     fields: dict[str, Any] = {"face": match.name}
     if match.probability is not None:
@@ -210,6 +222,9 @@ def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str
     if match.outcome is Outcome.UNCERTAIN:
         fields["candidates"] = [{"name": one.name, "proba": one.probability} for one in match.candidates]
     fields["faceBox"] = box_as_json(face.box)
+    if face.quality is not None:
+        fields["quality"] = round(face.quality, 4)
+        fields["qualityParts"] = quality_parts_as_json(face)
     if partial:
         fields["partial"] = True
     return fields
@@ -224,6 +239,20 @@ def measures_as_json(face: Face) -> dict[str, float]:
     {'sharpness': 218.0, 'sizePx': 30}
     """
     return {"sharpness": round(face.focus, 1), "sizePx": round(min(face.box.width, face.box.height), 1)}
+
+
+def quality_parts_as_json(face: Face) -> dict[str, float | None]:
+    """Return what a face's quality rests on; the norm is null if the encoding has none.
+
+    >>> quality_parts_as_json(Face(Box(0, 0, 30, 40), 0.913, 218.04, None, None, norm=11.52))
+    {'sizePx': 30, 'sharpness': 218.0, 'detectorScore': 0.913, 'encodingNorm': 11.52}
+    """
+    return {
+        "sizePx": round(min(face.box.width, face.box.height), 1),
+        "sharpness": round(face.focus, 1),
+        "detectorScore": round(face.score, 4),
+        "encodingNorm": None if face.norm is None else round(face.norm, 3),
+    }
 
 
 def box_as_json(box: Box) -> dict[str, float]:

@@ -19,7 +19,7 @@ from scipy.optimize import brentq, minimize  # type: ignore[import-untyped]
 from scipy.special import logsumexp  # type: ignore[import-untyped]
 
 from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateScores
-from face_det.recognition import Verifier
+from face_det.recognition import GENUINE_PER_IMPOSTOR, Verifier
 from face_det.training.background import BackgroundScores, FloatArray, load_background
 from face_det.training.comparison_scores import ComparisonScores, score_comparisons
 from face_det.types import Encodings
@@ -42,10 +42,6 @@ NEAREST_PEOPLE = 20
 BACKGROUND_COMPARISONS = 40
 """Genuine and impostor scores, this many of each, that the background adds to the calibration. Together they
 weigh BACKGROUND_IMPOSTORS."""
-
-GENUINE_PER_IMPOSTOR = 4.0
-"""The prior: for each stranger's face, this many faces of people enrolled are expected. Every probability of
-who somebody is rests on such a prior; the false accept rate does not."""
 
 _Part = tuple[TemplateScores, RowIndices, FloatArray]
 """Scores of faces against people, shape (n, people), whose each face is (-1: nobody's), and its weight."""
