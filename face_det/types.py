@@ -136,6 +136,7 @@ class Match:
     """The decision about one face: a name, or None and the reason; probability in 0..1.
 
     `outcome` is None if no decision was made about the face; `candidates` come likeliest first.
+    `explanation` says in a sentence why there is no name.
     """
 
     name: str | None
@@ -143,6 +144,7 @@ class Match:
     reason: Reason | None
     outcome: Outcome | None = None
     candidates: tuple[Candidate, ...] = ()
+    explanation: str | None = None
 
 
 def join_runtimes(*names: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from face_det.detectors.cnn import CnnDetector
 from face_det.detectors.yunet import YunetDetector
-from face_det.nets import DEFAULT_COMPUTE, Compute
-from face_det.types import Detection, Rgb
+from face_det.nets import DEFAULT_COMPUTE, Compute, weights_available
+from face_det.types import Detection, Detector, Rgb
 
 RELIABLE_FACE_PX = 24
 """YuNet finds all faces of this width: of 100 enrolled photos of LFW, shrunk, it found 89 at 16 px, 97 at
@@ -24,20 +25,24 @@ class AutoDetector:
     """Finds faces down to `min_face_px` pixels, at a scale that it chooses itself.
 
     It reports no landmarks: YuNet's own, seen in a picture where the face is small, are less exact than
-    those that the embedder's aligner finds in an enlarged crop. `detect` may be called from several threads.
+    those that the embedder's aligner finds in an enlarged crop. Where YuNet's weights are not installed, it
+    is dlib's cnn. Its methods may be called from several threads.
     """
 
     def __init__(self, compute: Compute = DEFAULT_COMPUTE, min_face_px: float = 0) -> None:
-        self._detector = YunetDetector(compute)
+        self._yunet = YunetDetector(compute) if weights_available("yunet") else None
+        self._detector: Detector = self._yunet or CnnDetector(compute, min_face_px)
         self.runtime = self._detector.runtime
         self._scale = choose_scale(min_face_px)
 
     def detect(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
-        """Detect the faces of one image, RGB uint8 (H, W, 3), best first; `upsample` is not used.
+        """Detect the faces of one image, RGB uint8 (H, W, 3), best first.
 
-        `score` is the network's confidence, 0.7 to 1.
+        `score` is the network's confidence, 0.7 to 1. Only the cnn uses `upsample`.
         """
-        return [replace(found, landmarks=None) for found in self._detector.detect_at(rgb, self._scale)]
+        if self._yunet is None:
+            return self._detector.detect(rgb, upsample)
+        return _without_landmarks(self._yunet.detect_at(rgb, self._scale))
 
     def detect_in_person(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Detect faces in the box of one person, RGB uint8 (H, W, 3).
@@ -46,9 +51,15 @@ class AutoDetector:
         of the time.
         """
         coarse = choose_scale(LARGE_FACE_PX)
-        if coarse < self._scale and (found := self._detector.detect_at(rgb, coarse)):
-            return [replace(face, landmarks=None) for face in found]
+        if self._yunet is not None and coarse < self._scale:
+            found = self._yunet.detect_at(rgb, coarse)
+            if any(face.box.width >= LARGE_FACE_PX for face in found):
+                return _without_landmarks(found)
         return self.detect(rgb, upsample)
+
+
+def _without_landmarks(found: list[Detection]) -> list[Detection]:
+    return [replace(face, landmarks=None) for face in found]
 
 
 def choose_scale(min_face_px: float) -> float:

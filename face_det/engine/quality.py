@@ -11,10 +11,10 @@ YUNET_DETECTORS = ("auto", "yunet")
 
 _WEIGHTS = {
     # (score known, norm known): offset, log of the size in px, log of 1 + sharpness, score, norm
-    (True, True): (-35.896, 1.474, 0.348, 20.741, 1.042),
-    (False, True): (-19.704, 1.572, 0.410, 0.0, 1.223),
-    (True, False): (-45.866, 2.109, 0.599, 39.009, 0.0),
-    (False, False): (-14.072, 2.676, 0.839, 0.0, 0.0),
+    (True, True): (-33.126, 1.566, 0.341, 15.801, 1.186),
+    (False, True): (-20.958, 1.562, 0.373, 0.0, 1.375),
+    (True, False): (-43.850, 2.180, 0.587, 36.586, 0.0),
+    (False, False): (-13.865, 2.611, 0.829, 0.0, 0.0),
 }
 """Logistic regressions, made by benchmarks/quality.py from 200 photos of 40 people of LFW, each degraded in
 eight random ways: the outcome is whether SFace's encoding has a cosine of 0.42 or more to the person's other

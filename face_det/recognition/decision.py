@@ -31,8 +31,11 @@ two people overlap."""
 ORIGINAL_MIN_PROBA = 0.9
 """The original's minProba, for models that have nothing else to go by."""
 
-MIN_STRANGER_PROBABILITY = 0.9
-"""A face is said to be nobody's who is enrolled only if that is at least this likely."""
+MIN_STRANGER_PROBABILITY = 0.7
+"""A face is said to be nobody's who is enrolled only if that is at least this likely. Of faces of people
+enrolled, small, blurred, dark or masked (1,380 degraded photos of LFW, of which a third could not be
+recognised), 1.1 % are then called Unknown; at 0.9 it would be 0.1 %, but 24 instead of 40 % of strangers seen
+as poorly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,9 @@ from face_det.recognition import ORIGINAL_KIND, Model, ModelFileState, ModelWatc
 from face_det.service import wire
 from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
+from face_det.service.explanation import explain_face
 from face_det.service.unreadable import UnreadableLog
-from face_det.types import UNKNOWN, Match, Reason
+from face_det.types import UNKNOWN, Face, Match, Reason
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Service:
         result = recognizer.engine.run(views, budget)
         flat = [face for faces in result.faces for face in faces]
         matches = recognizer.match(flat, batch.frames(result.faces))
-        told = [with_ascii_names(match) for match in matches] if self._ascii_names else matches
+        told = self._tell(flat, matches, recognizer)
         batch.answer(result.faces, told, result.crashed, result.late)
         outcomes = self._count(matches, batch.reasons())
         assert isinstance(images, (list, tuple))
@@ -127,6 +128,7 @@ class Service:
             raise BadImage("image: must be a whole picture, got one that is cut off and shows no face")
         matches = recognizer.match(list(faces), [0] * len(faces))
         outcomes = self._count(matches, {} if faces else {Reason.NO_FACE.value: 1})
+        told = _explain(faces, matches, recognizer)
         self._note(
             notes,
             faces=len(faces),
@@ -136,7 +138,7 @@ class Service:
         )
         return [
             {**wire.face_as_json(face, match, partial=loaded.partial), **wire.measures_as_json(face)}
-            for face, match in zip(faces, matches, strict=True)
+            for face, match in zip(faces, told, strict=True)
         ]
 
     def add_face(self, name: object, image: object, notes: CallNotes | None = None) -> dict[str, Any]:
@@ -264,6 +266,11 @@ class Service:
             "counters": counters,
         }
 
+    def _tell(self, faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
+        """Return the matches as detect_faces answers them: with explanations and, if wanted, ASCII names."""
+        named = [with_ascii_names(match) for match in matches] if self._ascii_names else matches
+        return _explain(faces, named, recognizer)
+
     def _count(self, matches: Sequence[Match], without_face: Mapping[str, int]) -> dict[str, int]:
         """Count what was answered, for `status`, and return it for the call's log line.
 
@@ -302,6 +309,14 @@ class Service:
 
     def _resolve(self, path: str) -> Path:
         return resolve_image_path(path, mount_point=self._limits.mount_point, roots=self._limits.roots)
+
+
+def _explain(faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
+    options = recognizer.engine.options
+    return [
+        replace(match, explanation=explain_face(face, match, options))
+        for face, match in zip(faces, matches, strict=True)
+    ]
 
 
 def _model_as_json(model: Model | None) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from face_det.errors import BadRequest
+from face_det.service.explanation import explain_person
 from face_det.types import Box, Face, Match, Outcome, Reason
 
 PERSON_LABEL = "person"
@@ -22,6 +23,7 @@ ANSWER_KEYS = (
     "face",
     "faceProba",
     "faceReason",
+    "faceExplanation",
     "faceBox",
     "outcome",
     "candidates",
@@ -183,7 +185,8 @@ def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], Person
     NaN becomes null, bytes become text.
 
     >>> render_reply([{"labels": [{"name": "person"}]}], {(0, 0): PersonAnswer(reason=Reason.BAD_IMAGE)})
-    '[{"labels": [{"name": "person", "face": null, "faceReason": "bad_image", "faces": []}]}]'
+    '[{"labels": [{"name": "person", "face": null, "faceReason": "bad_image", "faceExplanation": \
+"the picture cannot be read", "faces": []}]}]'
     """
     reply = [_to_json_value(image) for image in images]
     for (image, label), answer in answers.items():
@@ -201,7 +204,9 @@ def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
     """
     faces = [face_as_json(face, match, partial=answer.partial) for face, match in answer.faces]
     if answer.own is None:
-        return {"face": None, "faceReason": (answer.reason or Reason.NO_FACE).value, "faces": faces}
+        reason = answer.reason or Reason.NO_FACE
+        why = {"faceReason": reason.value, "faceExplanation": explain_person(reason)}
+        return {"face": None, **why, "faces": faces}
     own = faces.pop(answer.own)
     return {**own, "faces": [own, *faces]}
 
@@ -217,6 +222,8 @@ def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str
         fields["faceProba"] = match.probability
     if match.name is None:
         fields["faceReason"] = (match.reason or Reason.UNRECOGNISED).value
+    if match.explanation is not None:
+        fields["faceExplanation"] = match.explanation
     if match.outcome is not None:
         fields["outcome"] = match.outcome.value
     if match.outcome is Outcome.UNCERTAIN:

@@ -10,7 +10,9 @@ import PIL.Image
 import pytest
 
 from face_det.boxes import intersection_over_union
+from face_det.detectors import auto
 from face_det.detectors.auto import MAX_SCALE, AutoDetector, choose_scale
+from face_det.detectors.cnn import CnnDetector
 from face_det.detectors.yunet import YunetDetector
 from face_det.types import Detection, Rgb
 
@@ -62,3 +64,14 @@ def test_faces_of_any_size_are_searched_for_within_bounds() -> None:
     """Without a least size, the scale is the greatest there is."""
     assert choose_scale(0) == MAX_SCALE
     assert choose_scale(24) == 1
+
+
+def test_without_yunets_weights_it_is_the_cnn(
+    photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation that has only dlib's weights works, and doubles as numFaceImgUpsample says."""
+    monkeypatch.setattr(auto, "weights_available", lambda name: False)
+    rgb = np.array(PIL.Image.open(photos["obama"]).convert("RGB").resize((160, 200)))
+    found, expected = AutoDetector(min_face_px=16), CnnDetector()
+    for detect in (found.detect, found.detect_in_person):
+        assert [face.box for face in detect(rgb, 1)] == [face.box for face in expected.detect(rgb, 1)] != []
