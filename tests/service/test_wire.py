@@ -85,6 +85,7 @@ def test_reply_keeps_everything_and_is_strict_json() -> None:
         "size": 10**30,
         "face": None,
         "faceReason": "bad_roi",
+        "faceExplanation": "the box lies outside the picture",
         "faces": [],
     }
     assert images[0]["labels"][0]["face"] == "Old", "the caller's list is not touched"
@@ -112,7 +113,13 @@ def test_a_label_repeats_the_persons_own_face() -> None:
     }
     assert fields == {**expected, "faces": [expected, blurry]}
     nobody = wire.person_as_json(replace(answer, own=None))
-    assert nobody == {"face": None, "faceReason": "no_face", "faces": [blurry, expected]}
+    why = "no face of this person was found in the box"
+    assert nobody == {
+        "face": None,
+        "faceReason": "no_face",
+        "faceExplanation": why,
+        "faces": [blurry, expected],
+    }
 
 
 def test_named_face_has_no_reason() -> None:
