@@ -143,7 +143,7 @@ class Config(BaseModel):
         "alone, as the original does.",
     )
     false_accept_rate: float = _field(
-        0.002,
+        0.001,
         "a number above 0.000001, up to 0.1",
         "The share of strangers wrongly named that you accept. A lower value names fewer people. It takes "
         "effect with the next training.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from face_det.gallery import EncodeReport, list_photos
 from face_det.recognition import AUTO_EMBEDDER, DecisionRule, Model, Recognizer
-from face_det.training import TrainingResult
+from face_det.training import DEFAULT_FALSE_ACCEPT_RATE, TrainingResult
 from face_det.types import UNKNOWN, Face
 
 
@@ -38,7 +38,7 @@ class ModelOptions:
 
     kind: str = AUTO_EMBEDDER
     embedder: str = AUTO_EMBEDDER
-    false_accept_rate: float = 0.002
+    false_accept_rate: float = DEFAULT_FALSE_ACCEPT_RATE
     auto_retrain: bool = False
     rule: DecisionRule = field(default_factory=DecisionRule)
 

@@ -29,7 +29,7 @@ from face_det.gallery import (
     locate_columns,
 )
 from face_det.recognition import DecisionRule, Model, decide_names
-from face_det.training import TEMPLATE_RECIPE, train_classifiers
+from face_det.training import DEFAULT_FALSE_ACCEPT_RATE, TEMPLATE_RECIPE, train_classifiers
 from face_det.types import UNKNOWN, Encodings, Match, Outcome
 
 
@@ -125,7 +125,7 @@ class RecognitionSettings:
     """A kind on the menu. For any other, such as `auto`, `template` is trained."""
     embedder: str
     rule: DecisionRule
-    false_accept_rate: float = 0.002
+    false_accept_rate: float = DEFAULT_FALSE_ACCEPT_RATE
     jobs: int = 1
     thorough: bool = True
 

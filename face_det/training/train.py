@@ -27,8 +27,8 @@ from face_det.types import UNKNOWN, Encodings
 
 NEAREST_RECIPE = "nearest"
 
-DEFAULT_FALSE_ACCEPT_RATE = 0.002
-"""The share of strangers wrongly named that is accepted."""
+DEFAULT_FALSE_ACCEPT_RATE = 0.001
+"""The share of strangers wrongly named that is accepted; the default of falseAcceptRate."""
 
 ORIGINAL_RECIPES = ("svm", "xgb")
 """Kinds that the original has as well. With dlib, they learn from the original's own encodings, one view of

@@ -201,7 +201,7 @@ def test_missing_strangers_are_pointed_out() -> None:
     family = {"Alice": 5, "Bob": 5}
     assert any("no strangers" in note for note in train(family, ["svm"]).notes)
     (few,) = train({**family, "Unknown": 30}, ["nearest"]).notes
-    assert "1500 would show it by counting" in few
+    assert "3000 would show it by counting" in few
 
 
 def test_same_gallery_same_models(family: TrainingResult) -> None:
