@@ -59,9 +59,9 @@ def written(folder: Path) -> set[str]:
 
 
 def test_writes_all_classifiers_labels_and_pictures(tmp_path: Path) -> None:
-    """Into --output, which is made; each model loads with the one label file."""
+    """With --all into --output, which is made; each model loads with the one label file."""
     encodings()
-    result = train("--output", "deep/down")
+    result = train("--all", "--output", "deep/down")
     assert result.exit_code == 0, result.output
     folder = tmp_path / "deep" / "down"
     assert written(folder) == EVERYTHING
@@ -137,9 +137,11 @@ def test_at_model_path_lies_what_the_daemon_trains(tmp_path: Path) -> None:
     assert in_use(tmp_path).kind == "template"
     template = tmp_path / "template_face_recognizer.pickle"
     assert f"in use: {template}: template, the default for a first model" in first.stdout
-    assert written(tmp_path) >= EVERYTHING
+    assert {name for name in written(tmp_path) if name.endswith("recognizer.pickle")} == {template.name}
+    assert train("--all", "--output", "others").exit_code == 0
+    assert written(tmp_path / "others") >= EVERYTHING
     for kind in CLASSIFIERS:
-        assert card(tmp_path, f"{kind}_face_recognizer.pickle").kind == kind
+        assert card(tmp_path / "others", f"{kind}_face_recognizer.pickle").kind == kind
     asked = train("-c", "svm")
     assert in_use(tmp_path).kind == "svm"
     assert "svm_face_recognizer.pickle: svm, asked for; the model before was template" in asked.stdout
@@ -308,7 +310,7 @@ def test_a_model_path_of_ones_own_is_for_the_configured_classifier(tmp_path: Pat
     (tmp_path / "config.json").write_text(
         json.dumps({"faceDetServer": {"modelPath": "mine.pickle", "classifier": "nearest"}})
     )
-    assert train().exit_code == 0
+    assert train("--all").exit_code == 0
     assert (
         model_file.load_model(tmp_path / "mine.pickle", tmp_path / "face_labels.pickle").card.kind
         == "nearest"
@@ -501,7 +503,7 @@ def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
 def test_several_kinds_are_one_table(tmp_path: Path) -> None:
     """A line each with the same columns, and no report of each person six times over."""
     encodings()
-    lines = train().stdout.splitlines()
+    lines = train("--all").stdout.splitlines()
     head = next(number for number, line in enumerate(lines) if line.startswith("classifier "))
     rows = lines[head + 1 : head + 1 + len(CLASSIFIERS)]
     assert [row.split()[0] for row in rows] == list(CLASSIFIERS)
