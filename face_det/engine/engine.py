@@ -262,14 +262,8 @@ class Engine:
 
     def _assess(self, part: Rgb, detection: Detection) -> Face:
         """Measure a detection's size and sharpness; a face that fails has a reason."""
-        box = detection.box
-        sharpness = measure_focus(part, box)
-        reason = None
-        if min(box.width, box.height) < self.options.min_face_px:
-            reason = Reason.TOO_SMALL
-        elif sharpness < self.options.focus_threshold:
-            reason = Reason.TOO_BLURRY
-        face = Face(box, detection.score, sharpness, reason, None)
+        sharpness = measure_focus(part, detection.box)
+        face = reject_unfit(Face(detection.box, detection.score, sharpness, None, None), self.options)
         return replace(face, quality=estimate_quality(face, self.options.detector))
 
     def _embed(self, pending: _PendingFaces, found: list[list[Face]], budget: Budget, size: int) -> float:
@@ -308,6 +302,22 @@ class Engine:
             told = [None if math.isnan(norm) else float(norm) for norm in norms]
             return [*zip(encodings, told, strict=True)]
         return []
+
+
+def reject_unfit(face: Face, options: EngineOptions) -> Face:
+    """Return the face, without its encoding and with the reason if it is too small or too blurry.
+
+    >>> blurred = Face(Box(0, 0, 60, 60), 1.0, 80.0, None, None)
+    >>> reject_unfit(blurred, EngineOptions(focus_threshold=200)).reason.value
+    'too_blurry'
+    >>> reject_unfit(blurred, EngineOptions(focus_threshold=50)) is blurred
+    True
+    """
+    if min(face.box.width, face.box.height) < options.min_face_px:
+        return replace(face, reason=Reason.TOO_SMALL, encoding=None)
+    if face.focus < options.focus_threshold:
+        return replace(face, reason=Reason.TOO_BLURRY, encoding=None)
+    return face
 
 
 def require_shared_networks(options: EngineOptions, loaded: EngineOptions) -> None:

@@ -3,6 +3,7 @@ from .decision import decide_names as decide_names
 from .embedder_choice import AUTO_EMBEDDER as AUTO_EMBEDDER
 from .embedder_choice import choose_enrolment_embedder as choose_enrolment_embedder
 from .embedder_choice import choose_recognition_embedder as choose_recognition_embedder
+from .face_assignment import assign_faces as assign_faces
 from .file_watcher import MODEL_CHECK_S as MODEL_CHECK_S
 from .file_watcher import ModelFileState as ModelFileState
 from .file_watcher import ModelWatcher as ModelWatcher
@@ -20,5 +21,6 @@ from .model_file import dump_model as dump_model
 from .model_file import is_our_model as is_our_model
 from .model_file import load_model as load_model
 from .recognizer import Recognizer as Recognizer
+from .recognizer import match_faces as match_faces
 from .verifier import GENUINE_PER_IMPOSTOR as GENUINE_PER_IMPOSTOR
 from .verifier import Verifier as Verifier

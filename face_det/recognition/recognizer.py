@@ -41,17 +41,28 @@ class Recognizer:
         >>> Recognizer(engine=None, model=None).match([small], [0])[0].reason.value
         'too_small'
         """
-        encoded = [index for index, face in enumerate(faces) if face.encoding is not None]
-        matches = [Match(None, None, face.reason) for face in faces]
-        if encoded:
-            decided = decide_names(
-                self.model,
-                np.array([faces[index].encoding for index in encoded]),
-                self.rule,
-                [frames[index] for index in encoded],
-                [faces[index].box for index in encoded],
-                [faces[index].quality for index in encoded],
-            )
-            for index, match in zip(encoded, decided, strict=True):
-                matches[index] = match
-        return matches
+        return match_faces(self.model, self.rule, faces, frames)
+
+
+def match_faces(
+    model: Model | None, rule: DecisionRule, faces: Sequence[Face], frames: Sequence[Hashable]
+) -> list[Match]:
+    """Decide who each face is, as `Recognizer.match` does; without a model, nobody is known.
+
+    >>> match_faces(None, DecisionRule(), [], [])
+    []
+    """
+    encoded = [index for index, face in enumerate(faces) if face.encoding is not None]
+    matches = [Match(None, None, face.reason) for face in faces]
+    if encoded:
+        decided = decide_names(
+            model,
+            np.array([faces[index].encoding for index in encoded]),
+            rule,
+            [frames[index] for index in encoded],
+            [faces[index].box for index in encoded],
+            [faces[index].quality for index in encoded],
+        )
+        for index, match in zip(encoded, decided, strict=True):
+            matches[index] = match
+    return matches

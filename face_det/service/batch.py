@@ -9,8 +9,8 @@ from face_det.budget import Budget
 from face_det.engine import View
 from face_det.errors import BadImage
 from face_det.media import LoadedImage, pixel_region
+from face_det.recognition import assign_faces
 from face_det.service import wire
-from face_det.service.face_assignment import assign_faces
 from face_det.types import Box, Face, Match, Reason
 
 

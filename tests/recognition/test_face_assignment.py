@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from face_det.service.face_assignment import assign_faces, head_fit
+from face_det.recognition.face_assignment import assign_faces, head_fit
 from face_det.types import Box
 
 PERSON = Box(100, 100, 300, 600)
