@@ -28,11 +28,14 @@ from .gallery import Gallery as Gallery
 from .one_face import find_one_face as find_one_face
 from .overlooked import OverlookedFile as OverlookedFile
 from .overlooked import OverlookedReason as OverlookedReason
+from .photo_faces import PhotoFaces as PhotoFaces
 from .portraits import UNCHANGED_PHOTO as UNCHANGED_PHOTO
 from .portraits import FaceChoice as FaceChoice
 from .portraits import PhotoChange as PhotoChange
 from .portraits import PortraitKey as PortraitKey
+from .portraits import choose_portrait as choose_portrait
 from .portraits import encode_portraits as encode_portraits
+from .portraits import find_faces as find_faces
 from .quarantine import FailedMove as FailedMove
 from .quarantine import QuarantineResult as QuarantineResult
 from .quarantine import RestoreResult as RestoreResult

@@ -20,9 +20,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from face_det.engine import EngineOptions, FaceEngine, build_engine
-from face_det.errors import BadImage, DataError, FaceDetError
+from face_det.errors import DataError, FaceDetError
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason, read_photo
-from face_det.gallery.one_face import result_of_faces
+from face_det.gallery.one_face import result_of_faces, unreadable_reason
 from face_det.media import lacks_decoder, load_image
 
 log = logging.getLogger(__name__)
@@ -51,9 +51,7 @@ def encode_photo(engine: FaceEngine, path: Path) -> HashedResult:
         (faces,) = engine.faces([(rgb, None)])
     except DataError as error:
         log.info("%s: %s", path, error)
-        too_large = isinstance(error, BadImage) and error.too_large
-        reason = OmissionReason.TOO_LARGE if too_large else OmissionReason.BAD_IMAGE
-        return sha256, EncodingResult(None, reason)
+        return sha256, EncodingResult(None, unreadable_reason(error))
     except _FAULTS as error:
         # The picture's fault or ours: not cached, so that the next run tries again.
         log.warning("%s: %s: %s", path, type(error).__name__, error)

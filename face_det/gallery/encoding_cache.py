@@ -139,11 +139,7 @@ class EncodingCache:
 
     def get(self, sha256: str, settings: str) -> EncodingResult | None:
         """Return the result for a photo with these settings; None if it is not in the cache."""
-        query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
-        row = self._run(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
-        if row is None:
-            return None
-        reason, encoding = row
+        reason, encoding = self.get_row(sha256, settings) or (None, None)
         return _result_of_row(reason, encoding, self._encoding_sizes)
 
     def put(self, sha256: str, settings: str, result: EncodingResult) -> None:
@@ -152,7 +148,17 @@ class EncodingCache:
         reason = None if result.reason is None else result.reason.value
         if result.main_face:
             reason = _MAIN_FACE
-        row = (sha256, settings, reason, encoding)
+        self.put_row(sha256, settings, reason, encoding)
+
+    def get_row(self, sha256: str, settings: str) -> tuple[object, object] | None:
+        """Return the reason and the bytes stored for a photo with these settings; None if there are none."""
+        query = "SELECT reason, encoding FROM photos WHERE sha256 = ? AND settings = ?"
+        row = self._run(lambda: self._connection.execute(query, (sha256, settings)).fetchone())
+        return None if row is None else (row[0], row[1])
+
+    def put_row(self, sha256: str, settings: str, reason: str | None, content: bytes | None) -> None:
+        """Store a reason and bytes for a photo; they are on disk when this returns."""
+        row = (sha256, settings, reason, content)
         self._run(lambda: self._connection.execute("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", row))
 
     def keep_only(self, hashes: Iterable[str], *, strictly: bool = False) -> None:

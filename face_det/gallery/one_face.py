@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from face_det.engine import FaceEngine
-from face_det.errors import NoFace, SeveralFaces
+from face_det.errors import BadImage, DataError, NoFace, SeveralFaces
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason
 from face_det.types import Face, Reason, Rgb
 
@@ -73,6 +73,16 @@ def omission_reason(faces: Sequence[Face]) -> OmissionReason:
         return OmissionReason.NO_FACE
     small = all(face.reason is Reason.TOO_SMALL for face in faces)
     return OmissionReason.TOO_SMALL if small else OmissionReason.SEVERAL_FACES
+
+
+def unreadable_reason(error: DataError) -> OmissionReason:
+    """Return the reason why a photo that cannot be read has no encoding.
+
+    >>> unreadable_reason(BadImage("wall.png: cannot be read")).value
+    'bad_image'
+    """
+    too_large = isinstance(error, BadImage) and error.too_large
+    return OmissionReason.TOO_LARGE if too_large else OmissionReason.BAD_IMAGE
 
 
 def result_of_faces(faces: Sequence[Face], width: int, height: int) -> EncodingResult:

@@ -1,24 +1,27 @@
-"""Encodes the main face of each photo, and of degraded copies of the photo.
+"""Encodes the faces of photos, and of degraded copies of them; and chooses each photo's portrait.
 
-Unlike enrolment, this uses photos with several faces: the main face is a large one near the middle.
+Unlike enrolment, this can use photos with several faces: the main face is a large one near the middle.
 Blurry faces are encoded too. Results are cached.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from face_det.engine import FaceEngine
-from face_det.errors import BadImage, DataError
+from face_det.errors import DataError
 from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
-from face_det.gallery.one_face import choose_dataset_face, omission_reason
+from face_det.gallery.one_face import choose_dataset_face, omission_reason, unreadable_reason
+from face_det.gallery.photo_faces import PhotoFaces, get_faces, put_faces
 from face_det.media import lacks_decoder, load_image
 from face_det.types import Face, Reason, Rgb
 
@@ -35,6 +38,9 @@ PhotoChange = Callable[[Rgb, Face], Rgb]
 
 PortraitKey = tuple[Path, str]
 """The path of a photo, and the name of the change made to it."""
+
+
+_Result = TypeVar("_Result")
 
 
 class FaceChoice(str, Enum):
@@ -78,6 +84,20 @@ def choose_main_face(faces: Sequence[Face], width: int, height: int) -> Face | N
     return max(usable, key=rank, default=None)
 
 
+def choose_portrait(found: PhotoFaces, choice: FaceChoice = FaceChoice.MAIN) -> EncodingResult:
+    """Return the encoding of the chosen one of a photo's faces, or why there is none.
+
+    >>> choose_portrait(PhotoFaces(250, 250, ())).reason.value
+    'no_face'
+    """
+    if found.reason is not None:
+        return EncodingResult(None, found.reason)
+    face = choice.choose(found.faces, found.width, found.height)
+    if face is None:
+        return EncodingResult(None, omission_reason(found.faces))
+    return EncodingResult(face.encoding, None)
+
+
 def encode_portraits(
     photos: Sequence[Path],
     engine: FaceEngine,
@@ -95,49 +115,106 @@ def encode_portraits(
     `on_progress` is called with (photos done, photos in total). Raises whatever the networks raise; a
     photo that cannot be read is a result.
     """
-    engine = engine.with_options(replace(engine.options, focus_threshold=0.0))
-    changes = dict(changes or {})
+    return _look_at(
+        photos,
+        _Looking(engine, dict(changes or {}), choice, jobs),
+        choice.value,
+        cache.get,
+        cache.put,
+        lambda name, seen: choose_portrait(seen, choice if name == UNCHANGED_PHOTO else FaceChoice.MAIN),
+        on_progress,
+    )
+
+
+def find_faces(
+    photos: Sequence[Path],
+    engine: FaceEngine,
+    cache: EncodingCache,
+    *,
+    changes: Mapping[str, PhotoChange] | None = None,
+    jobs: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[PortraitKey, PhotoFaces]:
+    """Find and encode all faces of each photo, and of each photo after each change made around its main face.
+
+    Everything else is as in `encode_portraits`, and `choose_portrait` turns a result into one of its results.
+    """
+    return _look_at(
+        photos,
+        _Looking(engine, dict(changes or {}), FaceChoice.MAIN, jobs),
+        "all_faces",
+        functools.partial(get_faces, cache),
+        functools.partial(put_faces, cache),
+        lambda name, seen: seen,
+        on_progress,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """How photos are looked at: by which engine, after which changes around which face, in `jobs` threads."""
+
+    engine: FaceEngine
+    changes: Mapping[str, PhotoChange]
+    choice: FaceChoice
+    jobs: int
+
+
+def _look_at(
+    photos: Sequence[Path],
+    how: _Looking,
+    kind: str,
+    get: Callable[[str, str], _Result | None],
+    put: Callable[[str, str, _Result], None],
+    make: Callable[[str, PhotoFaces], _Result],
+    on_progress: Callable[[int, int], None],
+) -> dict[PortraitKey, _Result]:
+    """Return the results of this kind, made from the faces of each photo unless the cache has them.
+
+    `get` and `put` take the hash of the photo and of the settings; `make` takes the change's name.
+    """
+    names = (UNCHANGED_PHOTO, *how.changes)
+    engine = how.engine.with_options(replace(how.engine.options, focus_threshold=0.0))
+    keys = {name: portrait_settings_key(engine, name, kind) for name in names}
     paths = list(dict.fromkeys(photos))
-    found: dict[PortraitKey, EncodingResult] = {}
+    found: dict[PortraitKey, _Result] = {}
     missing: list[tuple[Path, list[str]]] = []
     hashes: dict[Path, str] = {}
     for path in paths:
-        try:
-            sha256, data = read_photo(path)
-            if lacks_decoder(data):  # not cached, because it may be installed before the next run
-                raise BadImage(f"{path}: cannot be read here")
-            hashes[path] = sha256
-        except DataError:
-            found |= {
-                (path, name): EncodingResult(None, OmissionReason.BAD_IMAGE)
-                for name in (UNCHANGED_PHOTO, *changes)
-            }
+        sha256, unreadable = _hash_photo(path)
+        if unreadable is not None:  # not cached, because the next run may be able to read it
+            found |= {(path, name): make(name, PhotoFaces(0, 0, (), unreadable)) for name in names}
             continue
-        lacking = []
-        for name in (UNCHANGED_PHOTO, *changes):
-            known = cache.get(hashes[path], portrait_settings_key(engine, name, choice))
-            if known is None:
-                lacking.append(name)
-            else:
-                found[path, name] = known
-        if lacking:
+        hashes[path] = sha256
+        known = {name: get(sha256, keys[name]) for name in names}
+        found |= {(path, name): result for name, result in known.items() if result is not None}
+        if lacking := [name for name, result in known.items() if result is None]:
             missing.append((path, lacking))
     done = len(paths) - len(missing)
     on_progress(done, len(paths))
-    for chunk in _encode_in_threads(missing, engine, changes, choice, jobs):
-        for (path, name), result in chunk.items():
-            found[path, name] = result
-            cache.put(hashes[path], portrait_settings_key(engine, name, choice), result)
+    for chunk in _encode_in_threads(missing, replace(how, engine=engine)):
+        for (path, name), seen in chunk.items():
+            found[path, name] = make(name, seen)
+            put(hashes[path], keys[name], found[path, name])
         done += len({path for path, _ in chunk})
         on_progress(done, len(paths))
     return found
 
 
-def portrait_settings_key(engine: FaceEngine, change: str, choice: FaceChoice = FaceChoice.MAIN) -> str:
-    """Return a hash of everything that a result depends on, besides the photo."""
+def _hash_photo(path: Path) -> tuple[str, OmissionReason | None]:
+    """Return the photo's sha256 in hex, or the reason why it cannot be read here."""
+    try:
+        sha256, data = read_photo(path)
+    except DataError as error:
+        return "", unreadable_reason(error)
+    return sha256, OmissionReason.NO_DECODER if lacks_decoder(data) else None
+
+
+def portrait_settings_key(engine: FaceEngine, change: str, kind: str = FaceChoice.MAIN.value) -> str:
+    """Return a hash of everything that a result of this kind depends on, besides the photo."""
     options = engine.options
     parts = [
-        choice.value,
+        kind,
         RESULT_FORMAT,
         options.detector,
         engine.fingerprint,
@@ -151,20 +228,18 @@ def portrait_settings_key(engine: FaceEngine, change: str, choice: FaceChoice = 
 
 
 def _encode_in_threads(
-    missing: Sequence[tuple[Path, list[str]]],
-    engine: FaceEngine,
-    changes: Mapping[str, PhotoChange],
-    choice: FaceChoice,
-    jobs: int,
-) -> Iterator[dict[PortraitKey, EncodingResult]]:
-    """Yield the results of a few photos at a time, as they are finished."""
+    missing: Sequence[tuple[Path, list[str]]], how: _Looking
+) -> Iterator[dict[PortraitKey, PhotoFaces]]:
+    """Yield the faces of a few photos at a time, as they are finished."""
     rest = iter(missing)
-    in_progress: set[Future[dict[PortraitKey, EncodingResult]]] = set()
-    with ThreadPoolExecutor(jobs, thread_name_prefix="evaluate") as pool:
+    in_progress: set[Future[dict[PortraitKey, PhotoFaces]]] = set()
+    with ThreadPoolExecutor(how.jobs, thread_name_prefix="evaluate") as pool:
         try:
             while True:
-                while len(in_progress) <= jobs and (chunk := list(itertools.islice(rest, PHOTOS_PER_CHUNK))):
-                    in_progress.add(pool.submit(_encode_chunk, chunk, engine, changes, choice))
+                while len(in_progress) <= how.jobs and (
+                    chunk := list(itertools.islice(rest, PHOTOS_PER_CHUNK))
+                ):
+                    in_progress.add(pool.submit(_encode_chunk, chunk, how))
                 if not in_progress:
                     return
                 done, in_progress = wait(in_progress, return_when=FIRST_COMPLETED)
@@ -174,48 +249,40 @@ def _encode_in_threads(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _encode_chunk(
-    photos: Sequence[tuple[Path, list[str]]],
-    engine: FaceEngine,
-    changes: Mapping[str, PhotoChange],
-    choice: FaceChoice,
-) -> dict[PortraitKey, EncodingResult]:
+def _encode_chunk(photos: Sequence[tuple[Path, list[str]]], how: _Looking) -> dict[PortraitKey, PhotoFaces]:
     """Encode some photos unchanged, then all changed copies of them."""
     pictures: dict[Path, Rgb] = {}
-    results: dict[PortraitKey, EncodingResult] = {}
+    results: dict[PortraitKey, PhotoFaces] = {}
     for path, names in photos:
         try:
             pictures[path] = load_image(path)
-        except DataError:
-            results |= {(path, name): EncodingResult(None, OmissionReason.BAD_IMAGE) for name in names}
+        except DataError as error:
+            unreadable = PhotoFaces(0, 0, (), unreadable_reason(error))
+            results |= {(path, name): unreadable for name in names}
     unchanged = [((path, UNCHANGED_PHOTO), rgb) for path, rgb in pictures.items()]
-    seen = _encode_pictures(unchanged, engine, choice)
+    seen = _encode_pictures(unchanged, how.engine)
     changed: list[tuple[PortraitKey, Rgb]] = []
     for path, names in photos:
         if path not in pictures:
             continue
-        face, result = seen[path, UNCHANGED_PHOTO]
+        here = seen[path, UNCHANGED_PHOTO]
+        face = how.choice.choose(here.faces, here.width, here.height)
         for name in names:
-            if name == UNCHANGED_PHOTO or face is None:
-                results[path, name] = result
+            if name == UNCHANGED_PHOTO:
+                results[path, name] = here
+            elif face is None:
+                results[path, name] = replace(here, reason=omission_reason(here.faces))
             else:
-                changed.append(((path, name), changes[name](pictures[path], face)))
-    return results | {
-        key: result for key, (_, result) in _encode_pictures(changed, engine, FaceChoice.MAIN).items()
-    }
+                changed.append(((path, name), how.changes[name](pictures[path], face)))
+    return results | _encode_pictures(changed, how.engine)
 
 
 def _encode_pictures(
-    pictures: Sequence[tuple[PortraitKey, Rgb]], engine: FaceEngine, choice: FaceChoice
-) -> dict[PortraitKey, tuple[Face | None, EncodingResult]]:
-    """Return the chosen face of each picture, and its result."""
+    pictures: Sequence[tuple[PortraitKey, Rgb]], engine: FaceEngine
+) -> dict[PortraitKey, PhotoFaces]:
+    """Return the faces of each picture."""
     all_faces = engine.faces((rgb, None) for _, rgb in pictures)
-    found = {}
-    for (key, rgb), faces in zip(pictures, all_faces, strict=True):
-        face = choice.choose(faces, rgb.shape[1], rgb.shape[0])
-        if face is not None:
-            result = EncodingResult(face.encoding, None)
-        else:
-            result = EncodingResult(None, omission_reason(faces))
-        found[key] = face, result
-    return found
+    return {
+        key: PhotoFaces(rgb.shape[1], rgb.shape[0], faces)
+        for (key, rgb), faces in zip(pictures, all_faces, strict=True)
+    }

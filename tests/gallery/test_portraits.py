@@ -12,7 +12,14 @@ from fake_engine import Act, picture
 
 from face_det.engine.engine import Engine, EngineOptions
 from face_det.gallery.encoding_cache import EncodingCache, OmissionReason
-from face_det.gallery.portraits import UNCHANGED_PHOTO, choose_main_face, encode_portraits
+from face_det.gallery.photo_faces import PhotoFaces, get_faces, put_faces
+from face_det.gallery.portraits import (
+    UNCHANGED_PHOTO,
+    choose_main_face,
+    choose_portrait,
+    encode_portraits,
+    find_faces,
+)
 from face_det.types import Box, Face, Reason, Rgb
 
 
@@ -114,3 +121,77 @@ def test_a_network_that_fails_stops_it(tmp_path: Path, lab: Lab) -> None:
     encode_portraits([fine], lab.engine, lab.cache)
     with pytest.raises(RuntimeError, match="does not like"):
         encode_portraits([fine, picture(tmp_path / "1.png", act=Act.RAISE)], lab.engine, lab.cache, jobs=2)
+
+
+def test_all_faces_of_a_photo(tmp_path: Path, lab: Lab) -> None:
+    """With sizes and places, also of those too small; the second time nothing is looked at."""
+    several = picture(tmp_path / "several.png", faces=3, seed=2)
+    empty = picture(tmp_path / "empty.png", faces=0)
+    small = picture(tmp_path / "small.png", size=10)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    photos = [several, empty, small, broken]
+    changes = {"darker": lambda rgb, face: rgb // 2}
+    found = find_faces(photos, lab.engine, lab.cache, changes=changes)
+    assert [len(found[path, UNCHANGED_PHOTO].faces) for path in photos] == [3, 0, 1, 0]
+    assert [found[path, "darker"].reason for path in photos] == [
+        None,
+        OmissionReason.NO_FACE,
+        OmissionReason.TOO_SMALL,
+        OmissionReason.BAD_IMAGE,
+    ]
+    assert found[small, "darker"].faces[0].reason is Reason.TOO_SMALL
+    looked_at = lab.detector.looked_at
+    again = find_faces(photos, lab.engine, lab.cache, changes=changes)
+    assert lab.detector.looked_at == looked_at
+    assert again.keys() == found.keys()
+    for key, one in found.items():
+        same = again[key]
+        assert (one.width, one.height, one.reason) == (same.width, same.height, same.reason)
+        for face, kept in zip(one.faces, same.faces, strict=True):
+            assert (face.box, face.score, face.reason) == (kept.box, kept.score, kept.reason)
+            assert (face.focus, face.norm, face.quality) == (kept.focus, kept.norm, kept.quality)
+            assert np.array_equal(face.encoding, kept.encoding)
+
+
+@pytest.mark.parametrize(
+    ("reason", "content"),
+    [
+        (None, None),
+        (None, b"abc"),
+        ("no reason", np.zeros(3).tobytes()),
+        (None, np.full(3, np.nan).tobytes()),
+        (None, np.array([9.0, 9.0, 2.0, 1.0]).tobytes()),
+        (None, np.array([9.0, 9.0, -1.0]).tobytes()),
+    ],
+)
+def test_faces_that_are_not_ours(lab: Lab, reason: str | None, content: bytes | None) -> None:
+    """Whatever a damaged cache holds, the photo is looked at again."""
+    lab.cache.put_row("a hash", "settings", reason, content)
+    assert get_faces(lab.cache, "a hash", "settings") is None
+
+
+def test_the_portrait_is_one_of_the_faces(tmp_path: Path, lab: Lab) -> None:
+    """Chosen from all faces afterwards, it is the one that is encoded as a portrait."""
+    photos = [picture(tmp_path / f"{faces}.png", faces=faces, seed=faces) for faces in range(4)]
+    changes = {"darker": lambda rgb, face: rgb // 2}
+    portraits = encode_portraits(photos, lab.engine, lab.cache, changes=changes)
+    for key, found in find_faces(photos, lab.engine, lab.cache, changes=changes).items():
+        chosen = choose_portrait(found)
+        assert chosen.reason == portraits[key].reason
+        assert np.array_equal(chosen.encoding, portraits[key].encoding)
+
+
+def test_what_the_cache_keeps_of_a_face(lab: Lab) -> None:
+    """All that a decision may rest on, whether it is known or not."""
+    box = Box(1.5, 2, 41.25, 52)
+    known = Face(box, 0.9, 120.5, None, np.arange(128) / 7, norm=12.5, quality=0.25)
+    small = Face(box, 0.7, 0.0, Reason.TOO_SMALL, None)
+    put_faces(lab.cache, "a hash", "settings", PhotoFaces(640, 480, (known, small)))
+    found = get_faces(lab.cache, "a hash", "settings")
+    assert found is not None
+    assert (found.width, found.height, found.reason) == (640, 480, None)
+    for face, kept in zip((known, small), found.faces, strict=True):
+        for name in ("box", "score", "focus", "reason", "norm", "quality"):
+            assert getattr(face, name) == getattr(kept, name), name
+        assert np.array_equal(face.encoding, kept.encoding)
