@@ -255,12 +255,15 @@ def count_by_threshold(
     [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
     """
     steps = list_thresholds(predictions)
-    known = np.array([name is not None for name in truth])
-    same = np.array([a is not None and a == b for a, b in zip(truth, predictions.likeliest, strict=True)])
-    there = np.array([name is not None for name in predictions.likeliest])
+    # The type is said because an empty list would become floats.
+    known = np.array([name is not None for name in truth], dtype=np.bool_)
+    same = np.array(
+        [a is not None and a == b for a, b in zip(truth, predictions.likeliest, strict=True)], dtype=np.bool_
+    )
+    there = np.array([name is not None for name in predictions.likeliest], dtype=np.bool_)
     counts = []
     for kind in (known & same, known & ~same & there, ~known & there):
-        scores = np.sort(predictions.score[kind.astype(bool)])
+        scores = np.sort(predictions.score[kind])
         counts.append(len(scores) - np.searchsorted(scores, steps, side="left"))
     return steps, np.stack(counts, axis=1).astype(np.int64)
 

@@ -88,6 +88,14 @@ def test_per_person() -> None:
     )
 
 
+def test_thresholds_of_no_face() -> None:
+    """If no tested photo shows a face, there is one threshold, and nobody is named."""
+    nobody = np.zeros(0, dtype=bool)
+    steps, counts = count_by_threshold((), Predictions((), np.zeros(0), nobody, nobody))
+    assert steps.tolist() == [np.inf]
+    assert counts.tolist() == [[0, 0, 0]]
+
+
 def test_curve_agrees_with_counting_at_every_threshold() -> None:
     """The curve runs from naming nobody to naming everybody."""
     steps, counts = count_by_threshold(TRUTH, answers())
