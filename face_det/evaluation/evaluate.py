@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from face_det.embedders import DLIB_RESNET, configurable_embedder, embedder_from_fingerprint
-from face_det.engine import FaceEngine
+from face_det.engine import EngineOptions, FaceEngine
 from face_det.evaluation.comparison import BaselineComparison, compare_with_baselines
+from face_det.evaluation.end_to_end import EndToEnd, EndToEndCounts, answer_photos
 from face_det.evaluation.metrics import (
     OpenSetCounts,
     PersonResult,
@@ -32,9 +34,13 @@ from face_det.gallery import (
     UNCHANGED_PHOTO,
     EncodingCache,
     EncodingResult,
+    FaceChoice,
     PhotoChange,
+    PhotoFaces,
     PortraitKey,
+    choose_portrait,
     encode_portraits,
+    find_faces,
 )
 from face_det.media import DEGRADATIONS, Degradation
 from face_det.recognition import Model
@@ -58,13 +64,33 @@ class ExtraMeasurements:
     degrade: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class EncodedPhotos:
+    """What the networks made of the photos.
+
+    `portraits` holds the face of each photo to enrol, or to test the decision alone on; `faces` holds all
+    faces of each photo to test, blurry ones included. `fingerprint` is the embedder's, and the limits on the
+    size and the sharpness of a face are those in `options`.
+    """
+
+    portraits: Mapping[PortraitKey, EncodingResult]
+    faces: Mapping[PortraitKey, PhotoFaces]
+    fingerprint: str
+    options: EngineOptions
+
+
 @dataclass(frozen=True, slots=True)
 class DegradedResult:
-    """The counts on degraded pictures, and the same for a model also trained on masked copies."""
+    """The counts on degraded pictures, and the same for a model also trained on masked copies.
+
+    Each is counted for the decision alone, and end to end.
+    """
 
     name: str
     counts: OpenSetCounts
     trained_masked: OpenSetCounts
+    end_to_end: EndToEndCounts
+    trained_masked_end_to_end: EndToEndCounts
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +102,10 @@ class Evaluation:
     model: Model
     embedder: str
     predictions: Predictions
+    end_to_end: EndToEnd
+    """The answers that callers would get."""
     counts: OpenSetCounts
+    """The counts of the decision alone."""
     people: list[PersonResult]
     calibration: ReliabilityDiagram
     """Calibration over every face that has a faceProba."""
@@ -98,7 +127,7 @@ class Evaluation:
 
     @property
     def mistakes(self) -> Iterator[tuple[LabelledPhoto, str, float]]:
-        """Yield each wrongly named photo, the name it got, and the claimed probability."""
+        """Yield each photo that the decision alone names wrongly, that name, and the claimed probability."""
         predictions = self.predictions
         claimed = predictions.score if predictions.probability is None else predictions.probability
         for row, photo in enumerate(self.encoded.photos):
@@ -122,23 +151,23 @@ def evaluate_split(
     `jobs` threads encode. `on_progress` gets (what, done, total). Raises what encoding and training raise,
     and DataError if nothing is left to enrol.
     """
-    outcomes = _encode(split, engine, cache, extra, jobs, on_progress)
-    return evaluate_outcomes(split, outcomes, engine.fingerprint, settings, extra, on_progress)
+    photos = _encode(split, engine, cache, extra, jobs, on_progress)
+    return evaluate_photos(split, photos, settings, extra, on_progress)
 
 
-def evaluate_outcomes(
+def evaluate_photos(
     split: DatasetSplit,
-    outcomes: Mapping[PortraitKey, EncodingResult],
-    fingerprint: str,
+    photos: EncodedPhotos,
     settings: RecognitionSettings,
     extra: ExtraMeasurements,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Evaluation:
-    """Evaluate encoded photos; `fingerprint` is the embedder's.
+    """Evaluate encoded photos.
 
     `on_progress` gets (what, done, total) of the training. Raises what training raises, and DataError if
     nothing is left to enrol.
     """
+    outcomes, fingerprint = photos.portraits, photos.fingerprint
     encoded = collect_encodings(split, outcomes, fingerprint)
     model, predictions = train_and_decide(encoded, settings, on_progress)
     embedder = embedder_from_fingerprint(model.card.fingerprint)
@@ -154,6 +183,7 @@ def evaluate_outcomes(
         model,
         embedder,
         predictions,
+        _answer(split, photos, encoded, settings, model),
         encoded.count(predictions),
         count_per_person(encoded.truth, predictions, no_face),
         measure_reliability(probability, right),
@@ -170,7 +200,7 @@ def evaluate_outcomes(
         comparisons, counts = _compared(encoded, settings, embedder, predictions)
         evaluation = replace(evaluation, comparisons=comparisons, ours_compared=counts)
     if extra.degrade:
-        evaluation = replace(evaluation, degraded=tuple(_degraded(split, outcomes, encoded, settings, model)))
+        evaluation = replace(evaluation, degraded=tuple(_degraded(split, photos, encoded, settings, model)))
     return replace(evaluation, by_photos=by_photos)
 
 
@@ -181,30 +211,49 @@ def _encode(
     extra: ExtraMeasurements,
     jobs: int,
     on_progress: Callable[[str, int, int], None],
-) -> dict[PortraitKey, EncodingResult]:
-    def encode(
-        what: str, photos: Sequence[LabelledPhoto], changes: Mapping[str, PhotoChange]
-    ) -> dict[PortraitKey, EncodingResult]:
+) -> EncodedPhotos:
+    """Encode what `face-det encode` would enrol, and all faces of the photos to test."""
+    learnt = [photo.path for photo in (*split.enrolled, *split.strangers)]
+    tested = [photo.path for photo in split.tested]
+
+    def enrol(what: str, changes: Mapping[str, PhotoChange]) -> dict[PortraitKey, EncodingResult]:
+        told = functools.partial(on_progress, what)
+        choice = FaceChoice.ENROLLED
         return encode_portraits(
-            [photo.path for photo in photos],
-            engine,
-            cache,
-            changes=changes,
-            jobs=jobs,
-            on_progress=lambda done, total: on_progress(what, done, total),
+            learnt, engine, cache, changes=changes, choice=choice, jobs=jobs, on_progress=told
         )
 
-    outcomes = encode("encoding", split.photos, {})
+    def test(what: str, changes: Mapping[str, PhotoChange]) -> dict[PortraitKey, PhotoFaces]:
+        told = functools.partial(on_progress, what)
+        return find_faces(tested, engine, cache, changes=changes, jobs=jobs, on_progress=told)
+
+    portraits, faces = enrol("encoding", {}), test("testing", {})
     if extra.degrade:
-        masker = FaceMasker(engine.options.compute)
+        masks: dict[str, PhotoChange] = {MASKED_CHANGE: FaceMasker(engine.options.compute)}
         worse = {name: _on_face(degradation) for name, degradation in DEGRADATIONS.items()}
-        outcomes |= encode("worse", split.tested, {**worse, MASKED_CHANGE: masker})
-        outcomes |= encode("masks", [*split.enrolled, *split.strangers], {MASKED_CHANGE: masker})
-    return outcomes
+        faces |= test("worse", {**worse, **masks})
+        portraits |= enrol("masks", masks)
+    portraits |= {key: choose_portrait(found) for key, found in faces.items()}
+    return EncodedPhotos(portraits, faces, engine.fingerprint, engine.options)
 
 
 def _on_face(degradation: Degradation) -> PhotoChange:
     return lambda rgb, face: degradation(rgb, face.box)
+
+
+def _answer(
+    split: DatasetSplit,
+    photos: EncodedPhotos,
+    encoded: EncodedSplit,
+    settings: RecognitionSettings,
+    model: Model,
+    change: str = UNCHANGED_PHOTO,
+) -> EndToEnd:
+    """Answer the tested photos that can be read, after `change`."""
+    unreadable = set(encoded.unreadable)
+    tested = [photo for photo in split.tested if photo not in unreadable]
+    found = [photos.faces[photo.path, change] for photo in tested]
+    return answer_photos(tested, found, photos.fingerprint, model, settings.rule, photos.options)
 
 
 def _by_rate(
@@ -255,12 +304,13 @@ def _compared(
 
 def _degraded(
     split: DatasetSplit,
-    outcomes: Mapping[PortraitKey, EncodingResult],
+    photos: EncodedPhotos,
     encoded: EncodedSplit,
     settings: RecognitionSettings,
     model: Model,
 ) -> Iterator[DegradedResult]:
     """Enrol unchanged photos and test degraded ones; repeat with a masked copy of each enrolled photo."""
+    outcomes = photos.portraits
     with_masks = collect_encodings(
         split, outcomes, encoded.fingerprint, enrolled_changes=(UNCHANGED_PHOTO, MASKED_CHANGE)
     )
@@ -271,4 +321,6 @@ def _degraded(
             change or "as they are",
             part.count(settings.predict(model, part)),
             part.count(settings.predict(masked_model, part)),
+            _answer(split, photos, encoded, settings, model, change).counts,
+            _answer(split, photos, encoded, settings, masked_model, change).counts,
         )

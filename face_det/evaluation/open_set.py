@@ -32,15 +32,18 @@ from face_det.recognition import DecisionRule, Model, decide_names
 from face_det.training import DEFAULT_FALSE_ACCEPT_RATE, TEMPLATE_RECIPE, train_classifiers
 from face_det.types import UNKNOWN, Encodings, Match, Outcome
 
+UNREADABLE = (OmissionReason.BAD_IMAGE, OmissionReason.NO_DECODER, OmissionReason.TOO_LARGE)
+"""The reasons for which a photo cannot be read as a picture."""
+
 
 @dataclass(frozen=True, eq=False)
 class EncodedSplit:
     """Encodings to enrol, shape (n, d), and to test, shape (m, d), with their names.
 
     `enrolled` includes the strangers to train on, named Unknown in `names`. `photos` has an entry for each
-    row of `probes`. `no_face` counts tested photos without a detected face by name, None for strangers;
-    `left_out` are photos that were not enrolled for the same reason. `unreadable` photos are in none of
-    these. `fingerprint` identifies the embedder.
+    row of `probes`. `no_face` counts tested photos without a detected face by name, None for strangers.
+    `left_out` are the photos to enrol that were not, and why; `unreadable` are all photos, to enrol or to
+    test, that cannot be read, and are not tested. `fingerprint` identifies the embedder.
     """
 
     enrolled: Encodings
@@ -48,7 +51,7 @@ class EncodedSplit:
     probes: Encodings
     photos: tuple[LabelledPhoto, ...]
     no_face: Mapping[str | None, int]
-    left_out: tuple[LabelledPhoto, ...]
+    left_out: Mapping[LabelledPhoto, OmissionReason]
     unreadable: tuple[LabelledPhoto, ...]
     fingerprint: str
 
@@ -56,6 +59,10 @@ class EncodedSplit:
     def truth(self) -> tuple[str | None, ...]:
         """The true name for each row of `probes`; None for a stranger."""
         return tuple(photo.name for photo in self.photos)
+
+    def count_left_out(self) -> dict[str, int]:
+        """Return the number of photos to enrol that were not, for each reason, as `face-det encode` does."""
+        return dict(Counter(reason.value for reason in self.left_out.values()))
 
     def select_embedder(self, embedder: str) -> EncodedSplit:
         """Return the same split with only one embedder's columns."""
@@ -70,6 +77,16 @@ class EncodedSplit:
     def known_no_face(self) -> int:
         """The number of tested photos of enrolled people without a detected face."""
         return sum(count for name, count in self.no_face.items() if name is not None)
+
+    @property
+    def enrolled_per_person(self) -> Mapping[str, int]:
+        """The number of enrolled photos of each person who has any; the other rows are of strangers."""
+        return Counter(name for name in self.names if name != UNKNOWN)
+
+    @property
+    def strangers_enrolled(self) -> int:
+        """The number of enrolled photos of strangers."""
+        return self.names.count(UNKNOWN)
 
     @property
     def strangers_no_face(self) -> int:
@@ -91,14 +108,13 @@ def collect_encodings(
     DataError if no photo to enrol has a face.
     """
     unreadable = dict.fromkeys(
-        photo
-        for photo in split.photos
-        if outcomes[photo.path, UNCHANGED_PHOTO].reason is OmissionReason.BAD_IMAGE
+        photo for photo in split.photos if outcomes[photo.path, UNCHANGED_PHOTO].reason in UNREADABLE
     )
-    to_enrol = [photo for photo in (*split.enrolled, *split.strangers) if photo not in unreadable]
-    versions = [(photo, name) for photo in to_enrol for name in enrolled_changes]
-    found = [(photo, outcomes[photo.path, name].encoding) for photo, name in versions]
-    kept = [(photo.name or UNKNOWN, encoding) for photo, encoding in found if encoding is not None]
+    to_enrol = (*split.enrolled, *split.strangers)
+    found = [(photo, outcomes[photo.path, name]) for photo in to_enrol for name in enrolled_changes]
+    kept = [
+        (photo.name or UNKNOWN, result.encoding) for photo, result in found if result.encoding is not None
+    ]
     if all(name == UNKNOWN for name, _ in kept):
         raise DataError(f"{split.enrolled[0].path.parent}: must hold photos with a face, got none to enrol")
     tested = [photo for photo in split.tested if photo not in unreadable]
@@ -111,7 +127,7 @@ def collect_encodings(
         np.array([encoding for _, encoding in seen]).reshape(-1, dimensions),
         tuple(photo for photo, _ in seen),
         Counter(photo.name for photo, encoding in probes if encoding is None),
-        tuple(photo for photo, encoding in found if encoding is None),
+        {photo: result.reason for photo, result in found if result.reason is not None},
         tuple(unreadable),
         fingerprint,
     )

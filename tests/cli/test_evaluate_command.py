@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from face_det.cli import encode
 from face_det.cli.evaluate import command
 from face_det.errors import CannotWrite, DataError
 
@@ -80,7 +84,8 @@ def test_tables_and_a_page(dataset: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     for title in (
-        "Photos that were not enrolled",
+        "End to end",
+        "The decision alone",
         "By photos enrolled",
         "Beside others' rules",
         "made worse",
@@ -91,6 +96,7 @@ def test_tables_and_a_page(dataset: Path) -> None:
         "Of 1 photo of known people, 1 is named rightly and none wrongly; of 2 photos of strangers, none are "
         "named."
     )
+    assert "rightly, end to end" in said
     page = Path("page.html").read_text("utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert page.count("data:image/png;base64,") == 6
@@ -105,9 +111,62 @@ def test_held_out_photos(dataset: Path, tmp_path: Path, photos: dict[str, Path])
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
     assert said["enrolled"] == 2
-    assert said["strangersTrained"] == 3
+    assert said["strangersTrained"] == 1, "two of the three show nobody, or several people"
     assert said["openSet"]["knownRight"]["of"] == 1
     assert said["openSet"]["strangersNamed"]["of"] == 1
+
+
+def test_a_gate_costs_names_end_to_end(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too blurry is never named, and the verdict says so; the decision alone is as before."""
+    asked = str(dataset), "--embedder", "dlib_resnet"
+    free = json.loads(evaluate(*asked, "--json").stdout)
+    assert free["endToEnd"]["knownRight"]["count"] == 1
+    assert free["endToEnd"]["strangersUnnamed"]["no_face"]["count"] == 1
+    encoded = count_cached()
+    monkeypatch.setenv("FACE_DET_FOCUSMEASURETHRESHOLD", "100000")
+    gated = json.loads(evaluate(*asked, "--json").stdout)
+    assert gated["openSet"] == free["openSet"]
+    assert gated["endToEnd"]["knownRight"]["count"] == 0
+    assert gated["endToEnd"]["knownUnnamed"]["too_blurry"]["count"] == 1
+    assert gated["endToEnd"]["strangersUnnamed"]["too_blurry"]["count"] == 1
+    assert count_cached() == encoded, "no photo is encoded again for another gate"
+    text = " ".join(evaluate(*asked).stdout.split())
+    assert text.startswith("Of 1 photo of known people, none are named rightly and none wrongly;")
+    assert "The face was too blurry in 1 photo of known people: lower focusMeasureThreshold" in text
+    assert "Of 1 photo of known people, 1 was lost before the decision: 1 too blurry." in text
+
+
+def count_cached() -> int:
+    """How many results the cache holds."""
+    with contextlib.closing(sqlite3.connect("kept.sqlite")) as cache:
+        (count,) = cache.execute("SELECT count(*) FROM photos").fetchone()
+    return int(count)
+
+
+def test_enrols_what_encode_enrols(
+    dataset: Path, tmp_path: Path, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same photos are left out for the same reasons: several faces, none, too small, no picture."""
+    for name in ("t1", "nobody", "hanks"):
+        copy(photos[name], dataset / "Obama")
+    (dataset / "Obama" / "broken.jpg").write_bytes(b"no picture")
+    copy(photos["carphone"], tmp_path / "held" / "Joe")
+    monkeypatch.setenv("FACE_DET_MINFACE", "100")
+    asked = ["--embedder", "dlib_resnet", "--json", "-j1"]
+    encoded = CliRunner().invoke(
+        encode.command, ["--dataset", str(dataset), "--encodings", "encodings.pickle", *asked]
+    )
+    assert encoded.exit_code == 0, encoded.output
+    report = json.loads(encoded.stdout)
+    result = evaluate(str(dataset), "--held-out", "held", *asked)
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    counts = {person["name"]: person["encoded"] for person in report["people"]}
+    assert (said["enrolled"], said["strangersTrained"]) == (counts["Obama"], counts["Unknown"])
+    reasons = Counter(item["reason"] for item in report["leftOut"])
+    assert set(reasons) == {"several_faces", "no_face", "too_small", "bad_image"}
+    assert said["leftOut"] == dict(reasons)
+    assert sorted(said["notEnrolled"]) == sorted(item["path"] for item in report["leftOut"])
 
 
 @pytest.mark.parametrize(

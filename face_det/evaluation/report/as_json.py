@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import Any
 
 from face_det.embedders import DLIB_RESNET, DLIB_VIEWS, configurable_embedder
-from face_det.evaluation.evaluate import Evaluation
+from face_det.evaluation.end_to_end import LOST_REASONS, EndToEndCounts
+from face_det.evaluation.evaluate import DegradedResult, Evaluation
 from face_det.evaluation.metrics import OpenSetCounts, Proportion, ReliabilityDiagram, count_by_threshold
+from face_det.evaluation.open_set import EncodedSplit
+from face_det.evaluation.protocol import LabelledPhoto
+from face_det.types import Reason
 
 
 def evaluation_as_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return all results except the encodings as JSON values."""
     return {
-        "people": len(evaluation.split.people),
-        "enrolled": len(evaluation.split.enrolled),
-        "strangersTrained": len(evaluation.split.strangers),
-        "notEnrolled": [str(photo.path) for photo in evaluation.encoded.left_out],
-        "unreadable": [str(photo.path) for photo in evaluation.encoded.unreadable],
+        **_enrolment(evaluation.encoded),
         "ofEnrolledMoments": evaluation.same_burst,
         "classifier": evaluation.model.card.kind,
         "embedder": configurable_embedder(evaluation.embedder),
+        "endToEnd": {
+            **_end_to_end(evaluation.end_to_end.counts),
+            "mistakes": _mistakes(evaluation.end_to_end.mistakes),
+        },
         "openSet": _counts(evaluation.counts),
         "perPerson": {
             person.name: {
@@ -45,15 +49,37 @@ def evaluation_as_json(evaluation: Evaluation) -> dict[str, Any]:
         "byRate": {str(rate): _counts(counts) for rate, counts in evaluation.by_rate.items()},
         "byPhotos": {str(count): _counts(counts) for count, counts in evaluation.by_photos.items()},
         "compare": _comparisons(evaluation),
-        "degraded": {
-            one.name: {"openSet": _counts(one.counts), "trainedMasked": _counts(one.trained_masked)}
-            for one in evaluation.degraded
-        },
-        "mistakes": [
-            {"photo": str(photo.path), "is": photo.name, "named": name, "faceProba": probability}
-            for photo, name, probability in evaluation.mistakes
-        ],
+        "degraded": {one.name: _degraded(one) for one in evaluation.degraded},
+        "mistakes": _mistakes(evaluation.mistakes),
     }
+
+
+def _enrolment(encoded: EncodedSplit) -> dict[str, Any]:
+    """Return who and what is enrolled, and the photos that are not."""
+    return {
+        "people": len(encoded.enrolled_per_person),
+        "enrolled": sum(encoded.enrolled_per_person.values()),
+        "strangersTrained": encoded.strangers_enrolled,
+        "leftOut": encoded.count_left_out(),
+        "notEnrolled": [str(photo.path) for photo in encoded.left_out],
+        "unreadable": [str(photo.path) for photo in encoded.unreadable],
+    }
+
+
+def _degraded(result: DegradedResult) -> dict[str, Any]:
+    return {
+        "endToEnd": _end_to_end(result.end_to_end),
+        "trainedMaskedEndToEnd": _end_to_end(result.trained_masked_end_to_end),
+        "openSet": _counts(result.counts),
+        "trainedMasked": _counts(result.trained_masked),
+    }
+
+
+def _mistakes(mistakes: Iterable[tuple[LabelledPhoto, str, float]]) -> list[dict[str, Any]]:
+    return [
+        {"photo": str(photo.path), "is": photo.name, "named": name, "faceProba": probability}
+        for photo, name, probability in mistakes
+    ]
 
 
 def _key(embedder: str, measured: Container[str]) -> str:
@@ -100,6 +126,26 @@ def _counts(counts: OpenSetCounts) -> dict[str, Any]:
         "strangersUnnamed": _share(Proportion(counts.strangers_unnamed, counts.strangers)),
         "strangersNoFace": _share(Proportion(counts.strangers_no_face, counts.strangers)),
         "f1": counts.f1,
+    }
+
+
+def _end_to_end(counts: EndToEndCounts) -> dict[str, Any]:
+    """Return the shares of the answers; those without a name by the reason that callers are told."""
+    known, strangers = counts.known, counts.strangers
+    reasons = (Reason.UNRECOGNISED, *LOST_REASONS)
+    return {
+        "knownRight": _share(Proportion(counts.right, known)),
+        "knownWrong": _share(Proportion(counts.wrong, known)),
+        "knownUnknown": _share(Proportion(counts.unknown, known)),
+        "knownUnnamed": {
+            reason.value: _share(Proportion(counts.unnamed.get(reason, 0), known)) for reason in reasons
+        },
+        "strangersNamed": _share(Proportion(counts.strangers_named, strangers)),
+        "strangersUnknown": _share(Proportion(counts.strangers_unknown, strangers)),
+        "strangersUnnamed": {
+            reason.value: _share(Proportion(counts.strangers_unnamed.get(reason, 0), strangers))
+            for reason in reasons
+        },
     }
 
 

@@ -90,13 +90,13 @@ def render_html(evaluation: Evaluation, place: str) -> str:
     verdict = _verdict(summarize_evaluation(evaluation))
     shown = list(build_tables(evaluation))
     sections = [_table(table) for table in shown if table.title != "Named wrongly"]
-    first, rest = sections[:2], sections[2:]
+    end_to_end, first, rest = sections[:1], sections[1:3], sections[3:]
     pictures = [_figure(picture) for picture in _pictures(evaluation)]
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     return PAGE_TEMPLATE.substitute(
         title=escape("face-det evaluate"),
         made=escape(f"{place}, {now}"),
-        body="\n".join([verdict, *first, *_mistakes(evaluation), *pictures, *rest]),
+        body="\n".join([verdict, *end_to_end, *_mistakes(evaluation), *first, *pictures, *rest]),
     )
 
 
@@ -213,8 +213,8 @@ def _error_trade_off(evaluation: Evaluation) -> _Picture:
 
 
 def _mistakes(evaluation: Evaluation) -> Iterator[str]:
-    """Yield a section with the wrongly named photos and their names, most confident first."""
-    wrong = sorted(evaluation.mistakes, key=lambda mistake: -mistake[2])
+    """Yield a section with the wrongly named photos and their names, most confident first; end to end."""
+    wrong = sorted(evaluation.end_to_end.mistakes, key=lambda mistake: -mistake[2])
     if not wrong:
         yield '<h2>Named wrongly</h2>\n<p class="note">Nobody was.</p>\n'
         return

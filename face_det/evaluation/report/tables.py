@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from face_det.embedders import DLIB_RESNET, DLIB_VIEWS, VIEWS_PER_FACE
 from face_det.evaluation.comparison import BaselineComparison
+from face_det.evaluation.end_to_end import EndToEndCounts, explain_losses
 from face_det.evaluation.evaluate import Evaluation
 from face_det.evaluation.metrics import OpenSetCounts, Proportion
 
@@ -36,7 +37,14 @@ class ReportTable:
 
 def build_tables(evaluation: Evaluation) -> Iterator[ReportTable]:
     """Yield every table of the evaluation, including the optional ones that were measured."""
-    yield _open_set_table(evaluation.counts)
+    end_to_end = evaluation.end_to_end.counts
+    yield _share_table("End to end", end_to_end.proportions(), explain_losses(end_to_end))
+    yield _share_table(
+        "The decision alone",
+        evaluation.counts.proportions(),
+        "The face in the middle of each photo, however blurred, whatever else the photo shows. What "
+        "follows is of the decision alone, unless it says otherwise.",
+    )
     yield _facts(evaluation)
     if evaluation.by_photos:
         yield ReportTable(
@@ -59,10 +67,12 @@ def build_tables(evaluation: Evaluation) -> Iterator[ReportTable]:
     yield _people(evaluation)
     mistakes = tuple(
         (photo.path.name, photo.name or "a stranger", name, f"{probability:.3f}")
-        for photo, name, probability in evaluation.mistakes
+        for photo, name, probability in evaluation.end_to_end.mistakes
     )
     if mistakes:
-        yield ReportTable("Named wrongly", ("photo", "who it is", "named", "faceProba"), mistakes)
+        yield ReportTable(
+            "Named wrongly", ("photo", "who it is", "named", "faceProba"), mistakes, "End to end."
+        )
 
 
 def format_percent(share: Proportion) -> str:
@@ -76,29 +86,25 @@ def format_percent(share: Proportion) -> str:
     return f"{share.value:.1%}" if share.total < 10_000 else f"{share.value:.2%}"
 
 
-def _open_set_table(counts: OpenSetCounts) -> ReportTable:
+def _share_table(title: str, proportions: Iterable[tuple[str, Proportion]], note: str) -> ReportTable:
     rows = []
-    for name, share in counts.proportions():
+    for name, share in proportions:
         low, high = share.interval
         figures = (f"{share.value:.2%}", f"{low:.2%} to {high:.2%}") if share.total else (NO_VALUE, NO_VALUE)
         rows.append((name, f"{share.count} of {share.total}", *figures))
-    return ReportTable(
-        "Photos that were not enrolled",
-        ("", "photos", "share", "95 % interval (Wilson)"),
-        tuple(rows),
-        "Blurred faces are tested too; the daemon leaves faces below focusMeasureThreshold unnamed.",
-    )
+    return ReportTable(title, ("", "photos", "share", "95 % interval (Wilson)"), tuple(rows), note)
 
 
 def _facts(evaluation: Evaluation) -> ReportTable:
     card = evaluation.model.card
-    split = evaluation.split
+    encoded = evaluation.encoded
+    per_person = encoded.enrolled_per_person
     rows = [
         ("decided by", f"{card.kind} on {_label(evaluation.embedder)}"),
-        ("people", f"{len(split.people)}, {len(split.enrolled)} photos enrolled"),
-        ("strangers trained on", str(len(split.strangers))),
-        ("not enrolled, no face found", str(len(evaluation.encoded.left_out))),
-        ("cannot be read as pictures, left out", str(len(evaluation.encoded.unreadable))),
+        ("people", f"{len(per_person)}, {sum(per_person.values())} photos enrolled"),
+        ("strangers trained on", str(encoded.strangers_enrolled)),
+        ("not enrolled, as face-det encode leaves them out", _left_out_cell(encoded.count_left_out())),
+        ("cannot be read as pictures, left out", str(len(encoded.unreadable))),
         ("tested, same moment as an enrolled photo", f"{evaluation.same_burst} of {evaluation.counts.known}"),
         ("open-set F1", f"{evaluation.counts.f1:.3f}"),
         ("calibration error (ECE), every face with a faceProba", f"{evaluation.calibration.ece:.3f}"),
@@ -121,6 +127,17 @@ def _facts(evaluation: Evaluation) -> ReportTable:
         "network on LFW's own pairs, with several resamples of each face. Our decisions with dlib's network "
         "use several views of each face; face_recognition uses one.",
     )
+
+
+def _left_out_cell(reasons: Mapping[str, int]) -> str:
+    """Return the number of photos left out, and the reasons.
+
+    >>> _left_out_cell({"no_face": 1, "several_faces": 4})
+    '5: 4 several_faces, 1 no_face'
+    """
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    told = ", ".join(f"{count} {reason}" for reason, count in ordered)
+    return f"{sum(reasons.values())}: {told}" if reasons else "0"
 
 
 def _count_cells(counts: OpenSetCounts) -> tuple[str, ...]:
@@ -206,16 +223,23 @@ def _verdict(ahead: float, fewer: int = 0, digits: int = 0) -> str:
 def _degraded(evaluation: Evaluation) -> ReportTable:
     rows = []
     for result in evaluation.degraded:
-        rows.append((result.name, *_count_cells(result.counts)))
-        rows.append(("  trained with masks too", *_count_cells(result.trained_masked)))
+        plain, masked = result.end_to_end, result.trained_masked_end_to_end
+        rows.append((result.name, *_count_cells(result.counts), _end_to_end_cell(plain)))
+        rows.append(
+            ("  trained with masks too", *_count_cells(result.trained_masked), _end_to_end_cell(masked))
+        )
     return ReportTable(
         "Pictures made worse",
-        ("tested", *COUNT_HEADINGS),
+        ("tested", *COUNT_HEADINGS, "rightly, end to end"),
         tuple(rows),
         "Enrolled faces are unchanged; tested faces are scaled to that many pixels, blurred, compressed, "
         "darkened or masked. No face: the detector, faceDetModel, found none. The row below each is for a "
         "model also trained on masked copies of the enrolled photos (face-det train --masked).",
     )
+
+
+def _end_to_end_cell(counts: EndToEndCounts) -> str:
+    return format_percent(Proportion(counts.right, counts.known))
 
 
 def _sweep(evaluation: Evaluation) -> ReportTable:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from face_det.evaluation.end_to_end import EndToEndCounts
 from face_det.evaluation.evaluate import Evaluation
-from face_det.evaluation.metrics import OpenSetCounts, Proportion
+from face_det.evaluation.metrics import Proportion
+from face_det.types import Reason
 
 FEW_KNOWN = 30
 """With fewer photos of known people than this, a photo more or less changes the result."""
@@ -28,18 +30,18 @@ class Verdict:
 def summarize_evaluation(evaluation: Evaluation) -> Verdict:
     """Put the main result of an evaluation into words."""
     verifier = evaluation.model.verifier
-    return summarize_open_set(
-        evaluation.counts, None if verifier is None else verifier.rate, evaluation.same_burst
+    return summarize_answers(
+        evaluation.end_to_end.counts, None if verifier is None else verifier.rate, evaluation.same_burst
     )
 
 
-def summarize_open_set(counts: OpenSetCounts, rate: float | None = None, same_moment: int = 0) -> Verdict:
-    """Put the counts of an open-set test into words.
+def summarize_answers(counts: EndToEndCounts, rate: float | None = None, same_moment: int = 0) -> Verdict:
+    """Put the counts of what callers get into words.
 
     `rate` is the falseAcceptRate that was asked for, None if the classifier has no such threshold.
     `same_moment` is how many photos of known people are of the same moment as an enrolled one.
 
-    >>> found = summarize_open_set(OpenSetCounts(98, 0, 1, 1, 0, 2, 0, 998, 0), 0.01)
+    >>> found = summarize_answers(EndToEndCounts(98, 0, 2, 2, 998), 0.01)
     >>> found.sentence.split("; ")[0]
     'Of 100 photos of known people, 98 are named rightly and none wrongly'
     >>> found.sentence.split("; ")[1]
@@ -51,7 +53,7 @@ def summarize_open_set(counts: OpenSetCounts, rate: float | None = None, same_mo
     )
 
 
-def _known_sentence(counts: OpenSetCounts) -> str:
+def _known_sentence(counts: EndToEndCounts) -> str:
     if not counts.known:
         return "No photo of a known person was tested"
     right, wrong = (f"{count:,}" if count else "none" for count in (counts.right, counts.wrong))
@@ -59,7 +61,7 @@ def _known_sentence(counts: OpenSetCounts) -> str:
     return f"Of {_photos(counts.known)} of known people, {right} {are} named rightly and {wrong} wrongly"
 
 
-def _strangers_sentence(counts: OpenSetCounts) -> str:
+def _strangers_sentence(counts: EndToEndCounts) -> str:
     if not counts.strangers:
         return "no photo of a stranger was tested"
     named = f"{counts.strangers_named:,}" if counts.strangers_named else "none"
@@ -67,7 +69,7 @@ def _strangers_sentence(counts: OpenSetCounts) -> str:
     return f"of {_photos(counts.strangers)} of strangers, {named} {are} named"
 
 
-def _wrong_names(counts: OpenSetCounts, rate: float | None) -> Iterator[str]:
+def _wrong_names(counts: EndToEndCounts, rate: float | None) -> Iterator[str]:
     if counts.wrong:
         yield (
             f"Another known person's name was given to {_photos(counts.wrong)}: look at them under "
@@ -81,22 +83,34 @@ def _wrong_names(counts: OpenSetCounts, rate: float | None) -> Iterator[str]:
         )
 
 
-def _missing_names(counts: OpenSetCounts) -> Iterator[str]:
+def _missing_names(counts: EndToEndCounts) -> Iterator[str]:
     least = max(1.0, NOTABLE_SHARE * counts.known)
-    unnamed = counts.uncertain + counts.unnamed
+    unnamed = counts.unknown + counts.unnamed.get(Reason.UNRECOGNISED, 0)
     if unnamed >= least:
         yield (
-            f"No name was given to {_photos(unnamed)} of known people: enrol more photos of those at the "
-            'top of "People, hardest first", taken by the camera that is to know them.'
+            f"The face was not recognised in {_photos(unnamed)} of known people: enrol more photos of those "
+            'at the top of "People, hardest first", taken by the camera that is to know them.'
         )
-    if counts.known_no_face >= least:
-        yield (
-            f"No face was found in {_photos(counts.known_no_face)} of known people: try "
-            '"numFaceImgUpsample": 2 or "faceDetModel": "cnn", and see that the faces are large enough.'
-        )
+    advice = {
+        Reason.TOO_BLURRY: (
+            "The face was too blurry",
+            "lower focusMeasureThreshold, or set it to 0, which lets every face through.",
+        ),
+        Reason.TOO_SMALL: (
+            "The face was too small",
+            "lower minFace, or let the camera see the faces from closer by.",
+        ),
+        Reason.NO_FACE: (
+            "No face was found",
+            'try "numFaceImgUpsample": 2 or "faceDetModel": "cnn", and see that the faces are large enough.',
+        ),
+    }
+    for reason, (what, todo) in advice.items():
+        if counts.unnamed.get(reason, 0) >= least:
+            yield f"{what} in {_photos(counts.unnamed[reason])} of known people: {todo}"
 
 
-def _doubts(counts: OpenSetCounts, rate: float | None, same_moment: int) -> Iterator[str]:
+def _doubts(counts: EndToEndCounts, rate: float | None, same_moment: int) -> Iterator[str]:
     if counts.known and counts.known < FEW_KNOWN:
         low, high = Proportion(counts.right, counts.known).interval
         yield (

@@ -17,19 +17,21 @@ from matplotlib.axes import Axes
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
+from face_det.engine.engine import EngineOptions
 from face_det.errors import DataError
-from face_det.evaluation.evaluate import Evaluation, ExtraMeasurements, evaluate_outcomes
+from face_det.evaluation.evaluate import EncodedPhotos, Evaluation, ExtraMeasurements, evaluate_photos
 from face_det.evaluation.metrics import Predictions, count_open_set, measure_reliability
 from face_det.evaluation.open_set import RecognitionSettings, collect_encodings, embedding_columns
 from face_det.evaluation.protocol import DatasetSplit, LabelledPhoto
 from face_det.evaluation.report import as_json, charts, confusion, embedding_map, html
 from face_det.evaluation.report.tables import build_tables
 from face_det.gallery.encoding_cache import EncodingResult, OmissionReason
+from face_det.gallery.photo_faces import PhotoFaces
 from face_det.gallery.portraits import UNCHANGED_PHOTO, PortraitKey
 from face_det.media.augment import DEGRADATIONS
 from face_det.recognition.decision import DecisionRule
 from face_det.training.masked import MASKED_CHANGE
-from face_det.types import UNKNOWN
+from face_det.types import UNKNOWN, Box, Face, Reason
 
 NASTY = "<script>alert(1)</script> & $x [bold]"
 PEOPLE = ("Alice", "Bob", "Carol", NASTY)
@@ -67,6 +69,26 @@ def data() -> tuple[DatasetSplit, dict[PortraitKey, EncodingResult]]:
     return DatasetSplit(tuple(enrolled), tuple(strangers), tuple(tested)), outcomes
 
 
+def evaluate(
+    split: DatasetSplit,
+    outcomes: dict[PortraitKey, EncodingResult],
+    settings: RecognitionSettings,
+    extra: ExtraMeasurements,
+    fingerprint: str = "dlib_resnet:test",
+) -> Evaluation:
+    """Evaluate; each tested photo shows the one face that it has an encoding of, or none."""
+    tested = {photo.path for photo in split.tested}
+    faces = {}
+    for key, outcome in outcomes.items():
+        seen = (
+            () if outcome.encoding is None else (Face(Box(9, 9, 90, 90), 1.0, 99.0, None, outcome.encoding),)
+        )
+        if key[0] in tested:
+            faces[key] = PhotoFaces(100, 100, seen, outcome.reason)
+    photos = EncodedPhotos(outcomes, faces, fingerprint, EngineOptions())
+    return evaluate_photos(split, photos, settings, extra)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
     """One OpenMP thread: on little data the threads of t-SNE spend their time waiting for each other."""
@@ -78,9 +100,7 @@ def _one_thread() -> Iterator[None]:
 def found() -> Evaluation:
     """An evaluation with every extra measurement."""
     split, outcomes = data()
-    return evaluate_outcomes(
-        split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements((1, 5), compare=True, degrade=True)
-    )
+    return evaluate(split, outcomes, SETTINGS, ExtraMeasurements((1, 5), compare=True, degrade=True))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +179,7 @@ def test_views_decide_and_one_view_is_measured_too(found: Evaluation) -> None:
         for key, outcome in outcomes.items()
     }
     fingerprint = "all_dlib:dlib_resnet:test+dlib_views:test"
-    again = evaluate_outcomes(split, doubled, fingerprint, SETTINGS, ExtraMeasurements(compare=True))
+    again = evaluate(split, doubled, SETTINGS, ExtraMeasurements(compare=True), fingerprint)
     assert again.model.card.fingerprint == "dlib_views:test"
     assert [*again.comparisons] == ["dlib_views"]
     assert again.verification["dlib_resnet"] == again.verification["dlib_views"], "a mirrored space"
@@ -178,6 +198,8 @@ def test_degraded_rows(found: Evaluation) -> None:
     assert found.degraded[0].counts == found.counts
     assert found.degraded[1].counts.known == 12
     assert found.degraded[1].counts.known_no_face >= 5
+    assert found.degraded[0].end_to_end == found.end_to_end.counts
+    assert found.degraded[1].end_to_end.lost == {Reason.NO_FACE: found.degraded[1].counts.known_no_face}
 
 
 def test_tables_are_rectangular(found: Evaluation) -> None:
@@ -290,7 +312,7 @@ def test_mistakes_are_shown(found: Evaluation) -> None:
     split, outcomes = data()
     taken = next(photo for photo in split.tested if photo.name is None)
     outcomes[taken.path, UNCHANGED_PHOTO] = outcomes[split.enrolled[0].path, UNCHANGED_PHOTO]
-    again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    again = evaluate(split, outcomes, SETTINGS, ExtraMeasurements())
     ((photo, name, _),) = [mistake for mistake in again.mistakes if mistake[0] == taken]
     assert (photo, name) == (taken, "Alice")
     assert "a stranger named <b>Alice</b>" in html.render_html(again, "here")
@@ -300,7 +322,7 @@ def test_a_classifier_without_a_verifier() -> None:
     """The original's rule has no threshold but minProba, and its scores are probabilities."""
     split, outcomes = data()
     settings = RecognitionSettings("nearest", "dlib_resnet", DecisionRule(0.9, "proba"))
-    again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", settings, ExtraMeasurements())
+    again = evaluate(split, outcomes, settings, ExtraMeasurements())
     assert again.counts.known == 12
     assert "How close the faces are" in html.render_html(again, "here")
 
@@ -388,11 +410,11 @@ def test_the_sweep_shows_what_each_probability_does(monkeypatch: pytest.MonkeyPa
 def test_unreadable_pictures_are_left_out() -> None:
     """Unreadable pictures are counted and listed, but neither tested nor enrolled."""
     split, outcomes = data()
-    before = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    before = evaluate(split, outcomes, SETTINGS, ExtraMeasurements())
     broken = [split.enrolled[0], split.strangers[0], *split.tested[:2], split.tested[-1]]
     for photo in broken:
         outcomes[photo.path, UNCHANGED_PHOTO] = EncodingResult(None, OmissionReason.BAD_IMAGE)
-    again = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    again = evaluate(split, outcomes, SETTINGS, ExtraMeasurements())
     assert (again.counts.known, again.counts.strangers) == (
         before.counts.known - 2,
         before.counts.strangers - 1,
@@ -413,9 +435,7 @@ def test_a_small_household_without_strangers(people: int, enrolled: int) -> None
         (),
         tuple(photo for photo in split.tested if photo.name in names),
     )
-    found = evaluate_outcomes(
-        few, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements((1,), compare=True, degrade=True)
-    )
+    found = evaluate(few, outcomes, SETTINGS, ExtraMeasurements((1,), compare=True, degrade=True))
     assert found.counts.known == 3 * people
     shown = {row[0]: row for row in next(build_tables(found)).rows}
     assert shown["strangers, named"] == ("strangers, named", "0 of 0", "-", "-")
@@ -432,9 +452,9 @@ def test_photos_of_a_moment_that_is_enrolled() -> None:
     """Frames of an enrolled visit are counted and reported; a stranger's look-alike is not one of them."""
     split, outcomes = data()
     assert (
-        as_json.evaluation_as_json(
-            evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
-        )["ofEnrolledMoments"]
+        as_json.evaluation_as_json(evaluate(split, outcomes, SETTINGS, ExtraMeasurements()))[
+            "ofEnrolledMoments"
+        ]
         == 0
     )
     alice = [photo for photo in split.enrolled if photo.name == "Alice"]
@@ -443,7 +463,7 @@ def test_photos_of_a_moment_that_is_enrolled() -> None:
         encoding = outcomes[like.path, UNCHANGED_PHOTO].encoding
         assert encoding is not None
         outcomes[photo.path, UNCHANGED_PHOTO] = EncodingResult(encoding + 0.002, None)
-    found = evaluate_outcomes(split, outcomes, "dlib_resnet:test", SETTINGS, ExtraMeasurements())
+    found = evaluate(split, outcomes, SETTINGS, ExtraMeasurements())
     assert found.same_burst == 3
     facts = dict(next(table for table in build_tables(found) if table.title == "In short").rows)
     assert facts["tested, same moment as an enrolled photo"] == "3 of 12"
