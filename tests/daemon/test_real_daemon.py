@@ -54,7 +54,9 @@ def test_a_call_of_the_uploader(daemon, call, photos, folder):
     assert known["face"] == "Barack Obama"
     assert 0.9 <= known["faceProba"] <= 1
     assert "faceReason" not in known
-    assert known["faces"] == [{key: known[key] for key in ("face", "faceProba", "outcome", "faceBox")}]
+    keys = ("face", "faceProba", "outcome", "faceBox", "quality", "qualityParts")
+    assert known["faces"] == [{key: known[key] for key in keys}]
+    assert known["quality"] > 0.9
     assert (broken["face"], broken["faceReason"]) == (None, "bad_image")
     assert (cat["face"], cat["faceReason"]) == (None, "no_face")
     people = [{"name": "Barack Obama", "images": 1}, {"name": "Eileen Collins", "images": 1}]
