@@ -114,8 +114,6 @@ def _prepare(state: Path, found: dict[str, Path]) -> Path:
     settings = {
         "modelPath": "./template_face_recognizer.pickle",
         "zerorpcPipe": f"ipc://{state}/rpc.sock",
-        # The group picture is a soft print.
-        "focusMeasureThreshold": 100,
         "imageRoots": [str(state)],
     }
     config = state / "config.json"
