@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from face_det.embedders import embedder_from_fingerprint
@@ -14,6 +16,9 @@ from face_det.evaluation.protocol import LabelledPhoto
 from face_det.gallery import PhotoFaces
 from face_det.recognition import DecisionRule, Model, assign_faces, match_faces
 from face_det.types import UNKNOWN, Box, Face, Match, Reason
+
+QUALITY_BANDS = (0.0, 0.2, 0.5, 0.8, 0.95, 1.0)
+"""The limits between the bands of quality that are counted apart."""
 
 LOST_REASONS = {
     Reason.NO_FACE: "no face found",
@@ -70,10 +75,32 @@ class EndToEndCounts:
 
 @dataclass(frozen=True, eq=False)
 class EndToEnd:
-    """The answers for the tested photos: for each, the match of the face that is the person's own."""
+    """The answers for the tested photos: for each, the match of the face that is the person's own.
+
+    `qualities` are those of the same faces; None where there is no face.
+    """
 
     photos: tuple[LabelledPhoto, ...]
     matches: tuple[Match, ...]
+    qualities: tuple[float | None, ...]
+
+    def between(self, low: float, high: float) -> EndToEnd:
+        """Return the answers about faces whose quality is `low` or more, and below `high`."""
+        rows = [
+            row for row, quality in enumerate(self.qualities) if quality is not None and low <= quality < high
+        ]
+        return EndToEnd(
+            tuple(self.photos[row] for row in rows),
+            tuple(self.matches[row] for row in rows),
+            tuple(self.qualities[row] for row in rows),
+        )
+
+    def by_quality(self) -> Iterator[tuple[str, EndToEndCounts]]:
+        """Count the answers in each band of quality that has any, the worst first."""
+        for low, high in itertools.pairwise(QUALITY_BANDS):
+            band = self.between(low, math.inf if high == QUALITY_BANDS[-1] else high)
+            if band.photos:
+                yield f"{low:g} to {high:g}", band.counts
 
     @property
     def counts(self) -> EndToEndCounts:
@@ -128,13 +155,28 @@ def answer_photos(
     ]
     frames = [number for number, here in enumerate(faces) for _ in here]
     matches = iter(match_faces(model, rule, [face for here in faces for face in here], frames))
-    answers = []
+    answers, qualities = [], []
     for photo, here in zip(found, faces, strict=True):
         matched = [next(matches) for _ in here]
         person = Box(0, 0, photo.width, photo.height)
         (own,) = assign_faces([person], [[face.box for face in here]], [0])
         answers.append(Match(None, None, Reason.NO_FACE) if own is None else matched[own])
-    return EndToEnd(tuple(photos), tuple(answers))
+        qualities.append(None if own is None else here[own].quality)
+    return EndToEnd(tuple(photos), tuple(answers), tuple(qualities))
+
+
+def join_answers(parts: Iterable[EndToEnd]) -> EndToEnd:
+    """Join the answers of several tests.
+
+    >>> join_answers([]).counts.known
+    0
+    """
+    parts = list(parts)
+    return EndToEnd(
+        tuple(photo for part in parts for photo in part.photos),
+        tuple(match for part in parts for match in part.matches),
+        tuple(quality for part in parts for quality in part.qualities),
+    )
 
 
 def explain_losses(counts: EndToEndCounts) -> str:

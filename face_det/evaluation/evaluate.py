@@ -11,7 +11,7 @@ import numpy as np
 from face_det.embedders import DLIB_RESNET, configurable_embedder, embedder_from_fingerprint
 from face_det.engine import EngineOptions, FaceEngine
 from face_det.evaluation.comparison import BaselineComparison, compare_with_baselines
-from face_det.evaluation.end_to_end import EndToEnd, EndToEndCounts, answer_photos
+from face_det.evaluation.end_to_end import EndToEnd, answer_photos, join_answers
 from face_det.evaluation.metrics import (
     OpenSetCounts,
     PersonResult,
@@ -89,8 +89,8 @@ class DegradedResult:
     name: str
     counts: OpenSetCounts
     trained_masked: OpenSetCounts
-    end_to_end: EndToEndCounts
-    trained_masked_end_to_end: EndToEndCounts
+    end_to_end: EndToEnd
+    trained_masked_end_to_end: EndToEnd
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +124,13 @@ class Evaluation:
     ours_compared: Mapping[str, OpenSetCounts] = field(default_factory=dict)
     """Our own counts on the same encodings, by embedder."""
     degraded: Sequence[DegradedResult] = ()
+
+    @property
+    def answers_to_all(self) -> EndToEnd:
+        """The answers for the tested photos, as they are and degraded in every way that was tested."""
+        if not self.degraded:
+            return self.end_to_end
+        return join_answers(result.end_to_end for result in self.degraded)
 
     @property
     def mistakes(self) -> Iterator[tuple[LabelledPhoto, str, float]]:
@@ -321,6 +328,6 @@ def _degraded(
             change or "as they are",
             part.count(settings.predict(model, part)),
             part.count(settings.predict(masked_model, part)),
-            _answer(split, photos, encoded, settings, model, change).counts,
-            _answer(split, photos, encoded, settings, masked_model, change).counts,
+            _answer(split, photos, encoded, settings, model, change),
+            _answer(split, photos, encoded, settings, masked_model, change),
         )

@@ -24,6 +24,9 @@ def evaluation_as_json(evaluation: Evaluation) -> dict[str, Any]:
         "endToEnd": {
             **_end_to_end(evaluation.end_to_end.counts),
             "mistakes": _mistakes(evaluation.end_to_end.mistakes),
+            "byQuality": {
+                band: _end_to_end(counts) for band, counts in evaluation.answers_to_all.by_quality()
+            },
         },
         "openSet": _counts(evaluation.counts),
         "perPerson": {
@@ -68,8 +71,8 @@ def _enrolment(encoded: EncodedSplit) -> dict[str, Any]:
 
 def _degraded(result: DegradedResult) -> dict[str, Any]:
     return {
-        "endToEnd": _end_to_end(result.end_to_end),
-        "trainedMaskedEndToEnd": _end_to_end(result.trained_masked_end_to_end),
+        "endToEnd": _end_to_end(result.end_to_end.counts),
+        "trainedMaskedEndToEnd": _end_to_end(result.trained_masked_end_to_end.counts),
         "openSet": _counts(result.counts),
         "trainedMasked": _counts(result.trained_masked),
     }

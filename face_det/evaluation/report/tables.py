@@ -63,6 +63,9 @@ def build_tables(evaluation: Evaluation) -> Iterator[ReportTable]:
     yield from _comparisons(evaluation)
     if evaluation.degraded:
         yield _degraded(evaluation)
+    by_quality = _by_quality(evaluation)
+    if by_quality.rows:
+        yield by_quality
     yield _sweep(evaluation)
     yield _people(evaluation)
     mistakes = tuple(
@@ -223,7 +226,7 @@ def _verdict(ahead: float, fewer: int = 0, digits: int = 0) -> str:
 def _degraded(evaluation: Evaluation) -> ReportTable:
     rows = []
     for result in evaluation.degraded:
-        plain, masked = result.end_to_end, result.trained_masked_end_to_end
+        plain, masked = result.end_to_end.counts, result.trained_masked_end_to_end.counts
         rows.append((result.name, *_count_cells(result.counts), _end_to_end_cell(plain)))
         rows.append(
             ("  trained with masks too", *_count_cells(result.trained_masked), _end_to_end_cell(masked))
@@ -235,6 +238,30 @@ def _degraded(evaluation: Evaluation) -> ReportTable:
         "Enrolled faces are unchanged; tested faces are scaled to that many pixels, blurred, compressed, "
         "darkened or masked. No face: the detector, faceDetModel, found none. The row below each is for a "
         "model also trained on masked copies of the enrolled photos (face-det train --masked).",
+    )
+
+
+def _by_quality(evaluation: Evaluation) -> ReportTable:
+    rows = [
+        (
+            band,
+            str(counts.known),
+            format_percent(Proportion(counts.right, counts.known)),
+            format_percent(Proportion(counts.wrong, counts.known)),
+            format_percent(Proportion(counts.unknown, counts.known)),
+            str(counts.strangers),
+            format_percent(Proportion(counts.strangers_named, counts.strangers)),
+            format_percent(Proportion(counts.strangers_unknown, counts.strangers)),
+        )
+        for band, counts in evaluation.answers_to_all.by_quality()
+    ]
+    degraded = ", as they are and made worse" if evaluation.degraded else ""
+    return ReportTable(
+        "By quality",
+        ("quality", "known", "right", "wrong", "called Unknown", "strangers", "named", "called Unknown"),
+        tuple(rows),
+        f"End to end, of all tested photos{degraded}. Quality is how likely a face seen like this is "
+        "recognised if the person is enrolled. Strangers should be named as rarely in every row.",
     )
 
 
