@@ -81,7 +81,7 @@ def draw_det_curve(
     these axes and is placed at half a photo. Rates beyond the axes are drawn at the edge; the legend has the
     figures.
     """
-    figure, axes = _canvas(WIDTH_INCHES, 4.2)
+    figure, axes = make_canvas(WIDTH_INCHES, 4.2)
     _, counts = count_by_threshold(truth, ours)
     low = 0.5 / max(shipped.strangers, 1), 0.5 / max(shipped.known, 1)
     x = np.clip(counts[:, 2] / max(shipped.strangers, 1), low[0], WORST_ERROR_RATE)
@@ -221,7 +221,7 @@ def draw_score_histograms(scores: ScoreDistributions) -> bytes:
 
 def draw_reliability_diagram(diagram: ReliabilityDiagram) -> bytes:
     """Draw claimed against actual accuracy; the area of a dot grows with the number of predictions."""
-    figure, axes = _canvas(WIDTH_INCHES, 4.4)
+    figure, axes = make_canvas(WIDTH_INCHES, 4.4)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
     sizes = 20 + 400 * np.sqrt(diagram.counts / max(diagram.counts.max(initial=1), 1))
     axes.scatter(diagram.claimed, diagram.actual, s=sizes, color=OURS_COLOUR, alpha=0.75, zorder=3)
@@ -253,7 +253,8 @@ def _count_right(diagram: ReliabilityDiagram) -> list[tuple[int, int]]:
     ]
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def make_canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return an empty figure of that size in inches, and its axes."""
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

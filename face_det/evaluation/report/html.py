@@ -15,6 +15,7 @@ from face_det.errors import DataError
 from face_det.evaluation.evaluate import Evaluation
 from face_det.evaluation.report import charts, confusion, embedding_map
 from face_det.evaluation.report.charts import collect_scores
+from face_det.evaluation.report.reject_curve import draw_reject_curve
 from face_det.evaluation.report.tables import NO_VALUE, ReportTable, build_tables
 from face_det.evaluation.report.verdict import NO_SHORTCOMING, Verdict, summarize_evaluation
 from face_det.media import load_image, make_thumbnail
@@ -163,6 +164,14 @@ def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
         if strangers
         else f"Strangers are left out, because {_NO_STRANGERS}.",
     )
+    curve = draw_reject_curve(evaluation.answers_to_all)
+    if curve is not None:
+        yield _Picture(
+            "What quality is worth",
+            curve,
+            "Known people's faces, end to end. If quality tells which faces are not recognised, the line "
+            "falls steeply from the left, towards the dashed one.",
+        )
     yield _Picture(
         "By minimum probability",
         charts.draw_threshold_sweep(truth, predictions.with_probability_scores(), counts),
