@@ -125,10 +125,12 @@ def _decide_by_verifier(
         & (people[rows, person] >= MIN_RATIO_TO_NEXT * others.max(axis=1))
         & (template.distances_to_means(encodings, person) <= template.even_distance)
     )
-    # For each stranger there are GENUINE_PER_IMPOSTOR faces of the household, of which these are missed.
-    stranger = 1 / (1 / np.maximum(stranger, 1e-12) + GENUINE_PER_IMPOSTOR * missed)
-    surely = min_proba or MIN_STRANGER_PROBABILITY
-    unknown = ~passed & (stranger >= surely) & (stranger > people.max(axis=1))
+    # For each stranger there are GENUINE_PER_IMPOSTOR faces of the household, of which these are missed. This
+    # decides whether a face is called Unknown; what is answered is the probability by the scores, which is
+    # the calibrated one.
+    surely_stranger = 1 / (1 / np.maximum(stranger, 1e-12) + GENUINE_PER_IMPOSTOR * missed)
+    needed = min_proba or MIN_STRANGER_PROBABILITY
+    unknown = ~passed & (surely_stranger >= needed) & (stranger > people.max(axis=1))
     matches = []
     for row in rows:
         if passed[row]:

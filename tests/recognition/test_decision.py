@@ -177,6 +177,18 @@ def test_the_templates_decide_whatever_the_classifier_says(verified: Model) -> N
         assert decide_names(model, own, DecisionRule())[0].name == "Person 3"
 
 
+def test_a_poor_face_is_not_called_unknown(verified: Model) -> None:
+    """Nobody's face, seen well, is; seen poorly it is uncertain. Quality takes no name away, and gives none."""
+    nobody, own = photos("Nobody", 1, seed=9), photos("Person 3", 1, seed=4)
+    rule = DecisionRule()
+    (clear,) = decide_names(verified, nobody, rule, qualities=[0.99])
+    (poor,) = decide_names(verified, nobody, rule, qualities=[0.6])
+    assert (clear.outcome, poor.outcome) == (Outcome.UNKNOWN, Outcome.UNCERTAIN)
+    assert clear == decide_names(verified, nobody, rule, qualities=[None])[0]
+    assert decide_names(verified, own, rule, qualities=[0.05]) == decide_names(verified, own, rule)
+    assert decide_names(verified, own, rule)[0].name == "Person 3"
+
+
 def test_a_person_is_named_once_a_frame(verified: Model) -> None:
     """Two faces of one frame cannot both be Person 3: the likelier is; in two frames they can."""
     two = photos("Person 3", 2, seed=4)
