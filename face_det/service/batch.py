@@ -62,7 +62,8 @@ class Batch:
                     if partial:
                         self._partial.add(place)
                     self._places.append(place)
-                    self._boxes.append(person.box)
+                    # Some callers send larger boxes than the picture.
+                    self._boxes.append(person.box.clipped(rgb.shape[1], rgb.shape[0]))
                     yield rgb, person.box
             del rgb
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
+import urllib.parse
 
 import pytest
 from node_uploader import NodeMissing, find_packages, start_uploader
 from running import eventually
+
+REAL = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
+CHOU = "\u5468\u6770\u502b"
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +60,23 @@ def test_an_error_says_what_it_is(lasting, upload, folder):
     eventually(lambda: uploader.poll() is not None, "the uploader's end")
     assert uploader.returncode == 1
     assert (folder / "errors").read_text() == "local object detect error: BadImage: a.jpg: must be JPEG\n"
+
+
+@pytest.mark.parametrize("ascii_names", [True, False])
+def test_a_name_in_other_letters_fits_into_a_header(launch, call, upload, photos, folder, ascii_names):
+    """With asciiNames the uploader can send it, and it can be decoded again; without, the uploader ends."""
+    daemon = launch(command=REAL, asciiNames=ascii_names)
+    call(daemon, "add_face", CHOU, str(photos["obama"]))
+    box = {"xmin": 0, "ymin": 0, "xmax": 9000, "ymax": 9000}
+    image = {"image": str(photos["obama2"]), "labels": [{"name": "person", "box": box}]}
+    uploader = upload(daemon, 1, [image])
+    eventually(lambda: uploader.poll() is not None, "the uploader's end")
+    replies = [json.loads(line) for line in (folder / "replies").read_text().splitlines()]
+    said = [reply[0]["labels"][0]["face"] for reply in replies]
+    if ascii_names:
+        assert ((folder / "errors").read_text(), uploader.returncode) == ("", 0)
+        assert [urllib.parse.unquote(name) for name in said] == [CHOU] * 2
+        assert all(name.isascii() for name in said)
+    else:
+        assert uploader.returncode == 1
+        assert "Invalid character in header" in (folder / "errors").read_text()

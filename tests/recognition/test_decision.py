@@ -178,7 +178,7 @@ def test_the_templates_decide_whatever_the_classifier_says(verified: Model) -> N
 
 
 def test_a_poor_face_is_not_called_unknown(verified: Model) -> None:
-    """Nobody's face, seen well, is; seen poorly it is uncertain. Quality takes no name away, and gives none."""
+    """Nobody's face, seen well, is; seen poorly it is uncertain. It takes no name away."""
     nobody, own = photos("Nobody", 1, seed=9), photos("Person 3", 1, seed=4)
     rule = DecisionRule()
     (clear,) = decide_names(verified, nobody, rule, qualities=[0.99])

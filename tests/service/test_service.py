@@ -226,6 +226,15 @@ def test_bad_box(service: Service, photos: Mapping[str, Path], box: Mapping[str,
     assert (label["face"], label["faceReason"], label["faces"]) == (None, "bad_roi", [])
 
 
+def test_a_box_larger_than_the_picture_is_the_picture(service: Service, photos: Mapping[str, Path]) -> None:
+    """Where a person's head is expected depends on what there is to see."""
+    with PIL.Image.open(photos["t1"]) as picture:
+        exact = {"xmin": 0, "ymin": 0, "xmax": picture.width, "ymax": picture.height}
+    (whole,), (larger,) = ask(service, photos["t1"], box=exact), ask(service, photos["t1"])
+    assert len(whole["faces"]) >= 4
+    assert larger == {**whole, "box": WHOLE}
+
+
 def test_a_picture_is_read_once(
     service: Service, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 //
 //   node uploader.js ENDPOINT BATCHES IMAGES   IMAGES: the argument of each call, as JSON
 //
-// Writes a line of JSON for each reply. An error is written to stderr as the uploader writes it.
+// Writes a line of JSON for each reply. Names go into HTTP headers, as the uploader's do with its pictures. An error is written to stderr as the uploader writes it.
 'use strict'
 const Module = require('module')
 const resolve = Module._resolveFilename
@@ -12,6 +12,7 @@ Module._resolveFilename = function (request, ...rest) {
   return resolve.call(this, request === 'zeromq' ? 'zeromq/v5-compat' : request, ...rest)
 }
 const zerorpc = require('zerorpc')
+const http = require('http')
 
 const [endpoint, batches, images] = process.argv.slice(2)
 const client = new zerorpc.Client({ heartbeatInterval: 60000, timeout: 30 })
@@ -27,6 +28,13 @@ function call () {
   return new Promise(done => client.invoke('detect_faces', JSON.parse(images), (error, reply) => {
     if (error) fail(error)
     console.log(reply)
+    try {
+      for (const label of JSON.parse(reply).flatMap(image => image.labels || [])) {
+        if (label.face) http.validateHeaderValue('x-amz-meta-face', label.face)
+      }
+    } catch (fault) {
+      fail(fault)
+    }
     done()
   }))
 }
