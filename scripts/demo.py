@@ -235,9 +235,9 @@ def _show(answers: list[dict[str, Any]]) -> int:
             shown = picture.photo if number == 0 else ""
             reason = label.get("faceReason", "")
             table.add_row(shown, picture.who, label["face"] or "-", proba, reason, mark)
-            name = label["face"] or reason
             known = label["face"] not in (None, UNKNOWN)
-            labels.append((Box(**label.get("faceBox", label["box"])), f"{name} {proba}".strip(), known))
+            text = f"{label['face']} {proba}" if known else label["face"] or reason.replace("_", " ")
+            labels.append((Box(**label.get("faceBox", label["box"])), text, known))
         rgb = load_image(answer["image"])
         save_image(annotate_faces(rgb, labels), OUTPUT / f"{picture.photo}.jpg")
     Console().print(table)

@@ -44,5 +44,5 @@ def find_slow_settings(detector: str, upsample: int, jitters: int, limit_s: floa
             f"faceDetModel {detector} with numFaceImgUpsample {upsample}: a picture of 1920 x 1080 takes "
             f"about {picture_s:.0f} s {limit}"
         )
-        found.append(SlowSetting(text, "lower numFaceImgUpsample, or set faceDetModel to yunet"))
+        found.append(SlowSetting(text, "lower numFaceImgUpsample, or set faceDetModel to auto"))
     return found

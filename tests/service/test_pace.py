@@ -42,7 +42,7 @@ def test_settings_that_are_done_in_time(settings):
         (
             {"face_det_model": "hog", "num_face_img_upsample": 4},
             "faceDetModel hog with numFaceImgUpsample 4: a picture of 1920 x 1080 takes about 69 s",
-            "lower numFaceImgUpsample, or set faceDetModel to yunet",
+            "lower numFaceImgUpsample, or set faceDetModel to auto",
         ),
     ],
 )
