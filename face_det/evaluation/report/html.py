@@ -145,6 +145,17 @@ def _figure(picture: _Picture) -> str:
     )
 
 
+def _worth_of_quality(evaluation: Evaluation) -> Iterator[_Picture]:
+    curve = draw_reject_curve(evaluation.answers_to_all)
+    if curve is not None:
+        yield _Picture(
+            "What quality is worth",
+            curve,
+            "Known people's faces, end to end. If quality tells which faces are not recognised, the line "
+            "falls steeply from the left, towards the dashed one.",
+        )
+
+
 def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
     truth, predictions, counts = evaluation.encoded.truth, evaluation.predictions, evaluation.counts
     strangers = None in truth
@@ -164,14 +175,7 @@ def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
         if strangers
         else f"Strangers are left out, because {_NO_STRANGERS}.",
     )
-    curve = draw_reject_curve(evaluation.answers_to_all)
-    if curve is not None:
-        yield _Picture(
-            "What quality is worth",
-            curve,
-            "Known people's faces, end to end. If quality tells which faces are not recognised, the line "
-            "falls steeply from the left, towards the dashed one.",
-        )
+    yield from _worth_of_quality(evaluation)
     yield _Picture(
         "By minimum probability",
         charts.draw_threshold_sweep(truth, predictions.with_probability_scores(), counts),
