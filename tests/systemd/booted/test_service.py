@@ -128,20 +128,20 @@ def test_reloads_what_is_good_and_refuses_what_is_not(service):
 
 
 def test_is_back_after_a_kill(service):
-    """kill -9: another process is ready within 3 s by systemd's clock, or within a second more than a plain
-    start takes, where that is longer; at best, for machines are busy."""
-    service.systemctl("restart")
-    back_s = max(BACK_S, stamp(service, "ActiveEnter") - stamp(service, "InactiveExit") + 1)
-    away_s = []
-    while len(away_s) < TRIES and min(away_s, default=back_s + 1) > back_s:
+    """kill -9: another process is ready within 3 s by systemd's clock, or within a second more than the plain
+    start just before took, where that is longer; at best, for machines are busy."""
+    tries = []
+    while len(tries) < TRIES and not any(away <= back for away, back in tries):
+        service.systemctl("restart")
+        back_s = max(BACK_S, stamp(service, "ActiveEnter") - stamp(service, "InactiveExit") + 1)
         before = service.pid()
         service.kill("KILL")
         eventually(lambda old=before: service.pid() not in (0, old) and service.running(), "it to be back")
-        away_s.append(stamp(service, "ActiveEnter") - stamp(service, "ActiveExit"))
+        tries.append((stamp(service, "ActiveEnter") - stamp(service, "ActiveExit"), back_s))
         assert service.ask("daemon.status()").ok
-    print(f"back after {', '.join(f'{span:.2f}' for span in away_s)} s")
-    assert min(away_s) <= back_s
-    assert service.show("NRestarts") == str(len(away_s))
+        assert service.show("NRestarts") == "1"
+    print("back after", ", ".join(f"{away:.2f} of {back:.2f} s" for away, back in tries))
+    assert any(away <= back for away, back in tries)
 
 
 def test_is_never_given_up(service):
