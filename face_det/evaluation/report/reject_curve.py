@@ -38,13 +38,16 @@ def error_versus_reject(qualities: npt.ArrayLike, right: npt.ArrayLike) -> tuple
 
 
 def draw_reject_curve(answers: EndToEnd) -> bytes | None:
-    """Draw the curve of the known people's faces as PNG, with the best possible one; None for few faces."""
+    """Draw the curve of the known people's faces as PNG, with the best possible one.
+
+    Returns None for few faces, and if all are named rightly, because then there is nothing to gain.
+    """
     rows = [
         (quality, match.name == photo.name)
         for photo, match, quality in zip(answers.photos, answers.matches, answers.qualities, strict=True)
         if photo.name is not None and quality is not None
     ]
-    if len(rows) < MIN_FACES:
+    if len(rows) < MIN_FACES or all(right for _, right in rows):
         return None
     qualities, right = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
     figure, axes = make_canvas(WIDTH_INCHES, 3.0)

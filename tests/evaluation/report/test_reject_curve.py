@@ -39,3 +39,4 @@ def test_the_chart_is_of_known_faces_alone() -> None:
     assert png is not None
     assert png.startswith(b"\x89PNG")
     assert draw_reject_curve(EndToEnd(photos[1:], matches[1:], some.qualities[1:])) is None
+    assert draw_reject_curve(EndToEnd(photos, (named,) * 60, some.qualities)) is None
