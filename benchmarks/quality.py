@@ -108,7 +108,7 @@ def measure(folder: Path, engine: Engine) -> tuple[np.ndarray, np.ndarray, np.nd
             if seen is None or seen.norm is None:
                 continue
             template = np.mean(others, axis=0)
-            side = min(seen.box.width, seen.box.height)
+            side = seen.box.shorter_side
             parts.append((np.log(side), np.log1p(seen.focus), seen.score, seen.norm))
             recognised.append(seen.encoding @ template / np.linalg.norm(template) >= ENOUGH)
             owners.append(person)

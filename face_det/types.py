@@ -64,6 +64,11 @@ class Box:
         """Height in pixels."""
         return self.ymax - self.ymin
 
+    @property
+    def shorter_side(self) -> float:
+        """The smaller of width and height, in pixels: what minFace is compared with."""
+        return min(self.width, self.height)
+
     def shifted(self, dx: float, dy: float) -> Box:
         """Return the box moved by (dx, dy) pixels."""
         return Box(self.xmin + dx, self.ymin + dy, self.xmax + dx, self.ymax + dy)

@@ -313,7 +313,7 @@ def reject_unfit(face: Face, options: EngineOptions) -> Face:
     >>> reject_unfit(blurred, EngineOptions(focus_threshold=50)) is blurred
     True
     """
-    if min(face.box.width, face.box.height) < options.min_face_px:
+    if face.box.shorter_side < options.min_face_px:
         return replace(face, reason=Reason.TOO_SMALL, encoding=None)
     if face.focus < options.focus_threshold:
         return replace(face, reason=Reason.TOO_BLURRY, encoding=None)

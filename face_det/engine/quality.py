@@ -35,7 +35,7 @@ def estimate_quality(face: Face, detector: str) -> float:
     """
     score = face.score if detector in YUNET_DETECTORS else None
     offset, size, sharpness, by_score, by_norm = _WEIGHTS[score is not None, face.norm is not None]
-    side = max(min(face.box.width, face.box.height), 1.0)
+    side = max(face.box.shorter_side, 1.0)
     odds = offset + size * math.log(side) + sharpness * math.log1p(max(face.focus, 0.0))
     odds += by_score * (score or 0.0) + by_norm * (face.norm or 0.0)
     return 1 / (1 + math.exp(-max(min(odds, 500.0), -500.0)))

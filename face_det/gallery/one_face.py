@@ -111,7 +111,7 @@ def find_one_face(engine: FaceEngine, rgb: Rgb) -> Face:
         usable = sum(face.reason is not Reason.TOO_SMALL for face in faces)
         raise SeveralFaces(f"image: must show exactly one face, got {usable}; crop it to one person")
     if reason is OmissionReason.TOO_SMALL:
-        largest = max(min(face.box.width, face.box.height) for face in faces)
+        largest = max(face.box.shorter_side for face in faces)
         raise NoFace(
             f"image: its face must be at least {engine.options.min_face_px:g} px (minFace), "
             f"got {largest:g}; come closer"

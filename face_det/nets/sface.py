@@ -42,7 +42,7 @@ class Sface:
             batch = np.stack(chips[start : start + SFACE_BATCH])
             (encodings[start : start + SFACE_BATCH],) = self._session.run({"chips": batch})
         norms: npt.NDArray[np.float64] = np.linalg.norm(encodings, axis=1)
-        return scale_to_unit_length(encodings), norms
+        return encodings / norms[:, None], norms
 
 
 def scale_to_unit_length(encodings: Encodings) -> Encodings:

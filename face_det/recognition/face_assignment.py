@@ -8,10 +8,8 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 
 from face_det.boxes import intersection_over_union
+from face_det.recognition.decision import SAME_FACE_IOU
 from face_det.types import Box
-
-SAME_FACE_IOU = 0.5
-"""Boxes of faces in one frame that overlap more than this are one face, seen in the boxes of two people."""
 
 SAME_PERSON_IOU = 0.6
 """Boxes of people in one frame that overlap more than this are one person, detected twice."""

@@ -245,18 +245,17 @@ def measures_as_json(face: Face) -> dict[str, float]:
     >>> measures_as_json(Face(Box(0, 0, 30, 40), 1.0, 218.04, None, None))
     {'sharpness': 218.0, 'sizePx': 30}
     """
-    return {"sharpness": round(face.focus, 1), "sizePx": round(min(face.box.width, face.box.height), 1)}
+    return {"sharpness": round(face.focus, 1), "sizePx": round(face.box.shorter_side, 1)}
 
 
 def quality_parts_as_json(face: Face) -> dict[str, float | None]:
     """Return what a face's quality rests on; the norm is null if the encoding has none.
 
     >>> quality_parts_as_json(Face(Box(0, 0, 30, 40), 0.913, 218.04, None, None, norm=11.52))
-    {'sizePx': 30, 'sharpness': 218.0, 'detectorScore': 0.913, 'encodingNorm': 11.52}
+    {'sharpness': 218.0, 'sizePx': 30, 'detectorScore': 0.913, 'encodingNorm': 11.52}
     """
     return {
-        "sizePx": round(min(face.box.width, face.box.height), 1),
-        "sharpness": round(face.focus, 1),
+        **measures_as_json(face),
         "detectorScore": round(face.score, 4),
         "encodingNorm": None if face.norm is None else round(face.norm, 3),
     }

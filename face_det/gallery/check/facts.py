@@ -130,9 +130,7 @@ def _measure_photo(path: Path, sha256: str, finder: FaceEngine) -> PhotoFacts | 
     best = next((face for face in faces if face.reason is not Reason.TOO_SMALL), next(iter(faces), None))
     if best is None:
         return PhotoFacts(None, None, difference_hash(rgb))
-    return PhotoFacts(
-        float(min(best.box.width, best.box.height)), measure_sharpness(rgb, best.box), difference_hash(rgb)
-    )
+    return PhotoFacts(float(best.box.shorter_side), measure_sharpness(rgb, best.box), difference_hash(rgb))
 
 
 def read_facts(path: Path, settings: str) -> dict[str, PhotoFacts]:
