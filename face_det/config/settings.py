@@ -114,8 +114,8 @@ class Config(BaseModel):
         0,
         10**5,
         "Pixels. Faces that are narrower or shorter count as too small. `auto` searches at the scale that "
-        "this takes, so a larger value saves work. From 41 on (81 without upsampling), `cnn` skips faces it "
-        "could not report anyway; they may be answered `no_face`.",
+        "this requires, so a larger value saves work. From 41 on (81 without upsampling), `cnn` skips faces "
+        "it could not report anyway; they may be answered `no_face`.",
     )
     num_face_img_upsample: int = _integer(
         1,
@@ -125,7 +125,7 @@ class Config(BaseModel):
         "size, at 4 times the cost. `auto` does not use it.",
     )
     face_det_model: str = _choice(
-        "auto", "The face detector. `auto` is YuNet, at the scale that minFace takes."
+        "auto", "The face detector. `auto` is YuNet, at the scale that minFace requires."
     )
     embedder: str = _choice(
         "auto",

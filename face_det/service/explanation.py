@@ -52,7 +52,7 @@ def explain_face(face: Face, match: Match, options: EngineOptions) -> str | None
     poor = face.quality is not None and face.quality < POOR_QUALITY
     seen = f"; it is seen too poorly (quality {face.quality:.2f})" if poor else ""
     if match.candidates:
-        return f"the face may be {match.candidates[0].name}, but not surely enough{seen}"
+        return f"the face may be {match.candidates[0].name}, but that is not certain enough{seen}"
     if match.probability is None:
         return "nobody can be recognised yet: no model has been trained"
-    return f"the face looks like nobody who is enrolled, but not surely enough{seen}"
+    return f"the face looks like nobody who is enrolled, but that is not certain enough{seen}"

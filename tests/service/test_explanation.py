@@ -27,17 +27,18 @@ def face(width: float = 60, height: float = 80, quality: float = 0.9) -> Face:
         (
             face(),
             Match(None, 0.6, Reason.UNRECOGNISED, Outcome.UNCERTAIN, WHY_ANN),
-            "may be Ann, but not surely enough",
+            "may be Ann, but that is not certain enough",
         ),
         (
             face(quality=0.31),
             Match(None, 0.6, Reason.UNRECOGNISED, Outcome.UNCERTAIN, WHY_ANN),
-            "may be Ann, but not surely enough; it is seen too poorly (quality 0.31)",
+            "may be Ann, but that is not certain enough; it is seen too poorly (quality 0.31)",
         ),
         (
             face(quality=0.2),
             Match(None, 0.0, Reason.UNRECOGNISED, Outcome.UNCERTAIN),
-            "looks like nobody who is enrolled, but not surely enough; it is seen too poorly (quality 0.20)",
+            "looks like nobody who is enrolled, but that is not certain enough; "
+            "it is seen too poorly (quality 0.20)",
         ),
         (face(), Match(None, 0.1, Reason.UNRECOGNISED, Outcome.UNKNOWN), "nobody who is enrolled"),
         (face(), Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN), "no model has been trained"),
