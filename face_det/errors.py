@@ -10,6 +10,8 @@
     |   |-- NoFace                    no face where one is needed
     |   |-- SeveralFaces              more than one face where one is needed
     |   |-- UnknownPerson             nobody is enrolled under that name
+    |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
+    |   |-- SightingsOff              nothing is remembered: config.json has no `sightings`
     |   |-- BadEncodings              an encodings file that holds something else
     |   |-- TooFewPeople              too few people or photos to train on
     |   `-- UnsafePickle              a pickle that names something not on the allow-list
@@ -83,6 +85,14 @@ class SeveralFaces(DataError):
 
 class UnknownPerson(DataError):
     """Nobody is enrolled under that name."""
+
+
+class UnknownSighting(DataError):
+    """There is no sighting, unknown person or change of that id; it may have been removed."""
+
+
+class SightingsOff(DataError):
+    """Nothing is remembered, because config.json has no `sightings`."""
 
 
 class BadEncodings(DataError):

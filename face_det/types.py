@@ -105,7 +105,8 @@ class Face:
     `encoding` is set, shape (dimensions,), or `reason` says why the face was not encoded. `norm` is the
     length of the encoding before it was scaled to 1, which grows with how clearly the network sees a face;
     None if the embedder does not tell. `quality` is the probability, 0..1, that a face seen like this is
-    recognised, were it enrolled.
+    recognised, were it enrolled. `thumbnail` is the face with a margin, as a JPEG, if the engine was asked
+    for it.
     """
 
     box: Box
@@ -115,6 +116,7 @@ class Face:
     encoding: npt.NDArray[np.float64] | None
     norm: float | None = None
     quality: float | None = None
+    thumbnail: bytes | None = None
 
 
 class Outcome(str, Enum):

@@ -34,4 +34,4 @@ def _assemble(config: Config, predecessor: Service | None) -> Service:
     """Build the service. The networks take a second to import, so do it once the endpoint is ours."""
     from face_det.service import build_service
 
-    return build_service(config, predecessor)
+    return build_service(config, predecessor, remember=True)

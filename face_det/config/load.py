@@ -15,7 +15,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from face_det.config.settings import CONFIG_KEYS, Config, describe_expected_value
+from face_det.config.settings import (
+    CONFIG_KEYS,
+    SIGHTINGS_KEYS,
+    Config,
+    Sightings,
+    describe_expected_value,
+)
 from face_det.errors import ConfigError
 from face_det.storage import abbreviate_json, format_json_key, read_json, repeated_keys
 
@@ -112,7 +118,7 @@ def _parse_variable(key: str, text: str) -> Any:
 
     Text that cannot be converted is returned unchanged.
     """
-    if CONFIG_KEYS[key].annotation in (int, float, bool) or (
+    if CONFIG_KEYS[key].annotation in (int, float, bool, Sightings | None) or (
         key == "imageRoots" and text.lstrip().startswith("[")
     ):
         try:
@@ -141,13 +147,29 @@ def _find_faults(
     try:
         Config.model_validate(known, context={"base": base})
     except ValidationError as error:
-        wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+        inside = [fault for fault in error.errors() if _is_inside(fault)]
+        wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"] and not _is_inside(fault)}
         faults += [
             f"{place(key)}: must be {describe_expected_value(key)}, got {abbreviate_json(written[key])}"
             for key in known
             if key in wrong
         ]
+        faults += [_describe_inner_fault(fault, place) for fault in inside]
     return faults
+
+
+def _is_inside(fault: Mapping[str, Any]) -> bool:
+    return len(fault["loc"]) > 1 and fault["loc"][0] == "sightings"
+
+
+def _describe_inner_fault(fault: Mapping[str, Any], place: Callable[[str], str]) -> str:
+    """Describe a fault inside the object `sightings`."""
+    key = str(fault["loc"][1])
+    where = f"{place('sightings')}.{format_json_key(key)}"
+    if key not in SIGHTINGS_KEYS:
+        return f"{where}: unknown key{_did_you_mean(key, SIGHTINGS_KEYS)}"
+    expected = describe_expected_value(f"sightings.{key}")
+    return f"{where}: must be {expected}, got {abbreviate_json(fault['input'])}"
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -63,6 +63,43 @@ def _choice(default: str, about: str) -> Any:
     return _field(default, "", about)
 
 
+class Sightings(BaseModel):
+    """The settings in `sightings`: how much is remembered of who was seen."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+    )
+
+    keep_days: float = _number(30, 0, 36_500, "Days. Sightings and events are removed when they are older.")
+    max_count: int = _integer(200_000, 1, 10**9, "The most sightings. Above it the oldest are removed.")
+    max_mb: float = _number(
+        2000, 1, 10**7, "The most megabytes the database may hold. Above it the oldest sightings are removed."
+    )
+    unknown_keep_days: float = _number(
+        90, 0, 36_500, "Days. An unknown person who has not been seen for so long is forgotten."
+    )
+    frames: bool = _field(
+        False,
+        "true or false",
+        "Keep a copy of the whole picture, at most 1280 px wide or high, and not only of each face.",
+    )
+    visit_gap: float = _number(
+        60, 0.1, 86_400, "Seconds. Faces that a camera sees within so long of each other are one visit."
+    )
+    number_after_visits: int = _integer(
+        1,
+        1,
+        100,
+        "An unknown person gets a number, as in `unknown-3`, after so many visits, but not before the second "
+        "clear sighting.",
+    )
+
+
 class Config(BaseModel):
     """All settings, validated. Paths are absolute; `min_proba` here is `minProba` in the file."""
 
@@ -233,6 +270,15 @@ class Config(BaseModel):
         "Answer detect_faces with names in ASCII: `Zoë` is answered `Zo%C3%AB`. ZoneMinder's alarm uploader "
         "needs this if somebody's name has other letters.",
     )
+    state_path: Path = _path(
+        "./state", "The folder for what the daemon remembers: the sightings, if `sightings` is set."
+    )
+    sightings: Sightings | None = _field(
+        None,
+        "an object of settings, such as {}",
+        "If set, the daemon remembers who was seen, gives unknown people numbers, and reports events; `{}` takes "
+        "the defaults below. Without it nothing is remembered.",
+    )
     shutdown_timeout: float = _number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )
@@ -246,7 +292,16 @@ class Config(BaseModel):
     comment: str = _field("", "text", "A note to the reader, otherwise ignored.")
 
     @field_validator(
-        "model_path", "label_path", "encodings_path", "dataset_path", "keys_path", "audit_path", mode="before"
+        *(
+            "model_path",
+            "label_path",
+            "encodings_path",
+            "dataset_path",
+            "keys_path",
+            "audit_path",
+            "state_path",
+        ),
+        mode="before",
     )
     @classmethod
     def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
@@ -302,6 +357,9 @@ def _absolute(value: object, info: ValidationInfo) -> object:
     return Path((info.context or {}).get("base") or Path.cwd(), value)
 
 
+SIGHTINGS_KEYS = {to_camel(name): field for name, field in Sightings.model_fields.items()}
+"""Every key of `sightings`, in the order above, with its pydantic field."""
+
 CONFIG_KEYS = {to_camel(name): field for name, field in Config.model_fields.items()}
 """Every key of the file, in the order above, with its pydantic field."""
 
@@ -313,8 +371,11 @@ def describe_expected_value(key: str) -> str:
     'a number from 0 to 1'
     >>> describe_expected_value("decision")
     'one of auto, proba'
+    >>> describe_expected_value("sightings.frames")
+    'true or false'
     """
     if names := list_choices(key):
         return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
-    extra = CONFIG_KEYS[key].json_schema_extra
+    group, _, member = key.partition(".")
+    extra = (SIGHTINGS_KEYS[member] if member else CONFIG_KEYS[group]).json_schema_extra
     return str(extra["expected"]) if isinstance(extra, dict) else ""

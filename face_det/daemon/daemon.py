@@ -133,7 +133,7 @@ class _Daemon:
         watches = [gevent.spawn(self._watch), gevent.spawn(self._methods.watch_model)]
         self._stopping.wait()
         gevent.killall(watches)
-        return self._end(server, place, self._methods.config.shutdown_timeout)
+        return self._end(server, place, self._methods)
 
     def _load(self) -> Config:
         """Read the clients' keys and then the configuration: a removed key must lose access in any case."""
@@ -166,8 +166,8 @@ class _Daemon:
             return None, error
         return service, None
 
-    def _end(self, server: RpcServer, place: Endpoint, timeout_s: float) -> bool:
-        """Answer whoever is connected until no call is left, for up to `timeout_s`; then refuse and end.
+    def _end(self, server: RpcServer, place: Endpoint, methods: DaemonMethods) -> bool:
+        """Answer whoever is connected until no call is left, for up to shutdownTimeout; then refuse and end.
 
         The socket's name goes first, so that nobody else connects: a caller that is answered and whose
         connection then ends reconnects, and its next call waits for the next daemon. The socket itself
@@ -176,8 +176,9 @@ class _Daemon:
         log.info("stopping: %d calls in progress", server.calls)
         self._notifier.stopping(f"finishing {server.calls} calls")
         hide_endpoint(place)
+        methods.stop_waiting()
         finished = gevent.spawn(self._finish, server)
-        gevent.wait([finished, self._hurry], timeout=timeout_s, count=1)
+        gevent.wait([finished, self._hurry], timeout=methods.config.shutdown_timeout, count=1)
         clean = bool(finished.ready())
         if not clean:
             log.warning("aborting %d calls that have not finished", server.calls)
@@ -186,6 +187,7 @@ class _Daemon:
             server.cut_off(SHUTTING_DOWN)
             finished.kill()
             server.close(LINGER_S)
+        methods.close()
         if self._crashed:
             raise FaceDetError("the server failed; see the log above")
         log.info("stopped")

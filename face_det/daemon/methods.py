@@ -14,6 +14,7 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
+from face_det.daemon.sighting_methods import SightingMethods, describe_caller
 from face_det.daemon.workers import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
 from face_det.recognition import MODEL_CHECK_S
@@ -50,6 +51,7 @@ RESTART_KEYS = (
     "queue_size",
     "max_file_bytes",
     "stuck_after",
+    "state_path",
 )
 """The settings that a reload cannot change."""
 
@@ -87,6 +89,8 @@ class DaemonMethods:
         self._call_limit_s = call_limit_s
         self._audit = open_audit_log(config.audit_path, config.encodings_path)
         self._started = time.monotonic()
+        self._sightings = SightingMethods(lambda: self._service.memory, quick, call_limit_s)
+        self._listen()
 
     @property
     def config(self) -> Config:
@@ -104,16 +108,31 @@ class DaemonMethods:
             "train": self.train,
             "reload": self.reload,
             "status": self.status,
+            **self._sightings.methods(),
         }
+
+    def stop_waiting(self) -> None:
+        """Answer those who wait for events; nobody may wait any more."""
+        self._sightings.waiters.close()
+
+    def close(self) -> None:
+        """Record what was seen, and close the sightings; no call may follow."""
+        if self._service.memory is not None:
+            self._service.memory.store.close()
+
+    def _listen(self) -> None:
+        if self._service.memory is not None:
+            self._service.memory.store.listen(self._sightings.waiters.notify)
 
     def detect_faces(self, images: Any) -> Any:
         """Name the people in the given boxes; return the list as JSON text, with answers."""
         pictures = len(images) if isinstance(images, list) else 1
         limit_s = self._call_limit_s + PICTURE_LIMIT_S * pictures
         budget = Budget(self._config.call_timeout or math.inf, give_way=give_way)
+        caller = describe_caller()
         with logs.log_call(log, "detect_faces") as notes:
             return self._workers.submit(
-                lambda: self._service.detect_faces(images, notes, budget),
+                lambda: self._service.detect_faces(images, notes, budget, caller),
                 limit_s=limit_s,
                 notes=notes,
                 budget=budget,
@@ -121,9 +140,10 @@ class DaemonMethods:
 
     def recognize(self, image: Any, options: Any = None) -> Any:
         """Return the faces of an image (a path, or the bytes of a file), best first."""
+        caller = describe_caller()
         with logs.log_call(log, "recognize") as notes:
             return self._workers.submit(
-                lambda: self._service.recognize(image, options, notes),
+                lambda: self._service.recognize(image, options, notes, caller),
                 limit_s=self._call_limit_s,
                 notes=notes,
             )
@@ -247,6 +267,7 @@ class DaemonMethods:
         restart = [key for key in RESTART_KEYS if getattr(config, key) != getattr(self._started_with, key)]
         if changed:
             self._service = self._build_service(config, self._service)
+            self._listen()
             self._config = config
             audit = open_audit_log(config.audit_path, config.encodings_path)
             if audit.path != self._audit.path:

@@ -18,7 +18,7 @@ from face_det.detectors import DETECTORS
 from face_det.embedders import create_embedder
 from face_det.engine.quality import estimate_quality
 from face_det.errors import BadImage
-from face_det.media import crop_box, measure_focus, pixel_region
+from face_det.media import crop_box, make_face_thumbnail, measure_focus, pixel_region
 from face_det.nets import DEFAULT_COMPUTE, Compute, trim_heap
 from face_det.types import (
     Box,
@@ -50,7 +50,7 @@ class EngineOptions:
 
     `upsample` is the number of doublings before detection. A face is rejected if a side of its box is
     shorter than `min_face_px` pixels, or if its sharpness, the variance of the Laplacian, is below
-    `focus_threshold`.
+    `focus_threshold`. With a `thumbnail_px` other than 0, each face has a thumbnail of at most that size.
     """
 
     detector: str = "auto"
@@ -61,6 +61,7 @@ class EngineOptions:
     min_face_px: float = 16.0
     focus_threshold: float = 0.0
     compute: Compute = DEFAULT_COMPUTE
+    thumbnail_px: int = 0
 
     def can_share(self, other: EngineOptions) -> bool:
         """Tell whether an engine with these options can use the networks loaded for `other`.
@@ -79,6 +80,7 @@ class EngineOptions:
             min_face_px=self.min_face_px,
             focus_threshold=self.focus_threshold,
             compute=replace(other.compute, threads=self.compute.threads),
+            thumbnail_px=self.thumbnail_px,
         )
         return self == same and self.min_face_px >= other.min_face_px
 
@@ -239,7 +241,10 @@ class Engine:
                 if face.reason is None:
                     pending.places.append((index, len(found[index])))
                     pending.chips.append(self._embedder.align(part, detection))
-                found[index].append(replace(face, box=face.box.shifted(dx, dy)))
+                face = replace(face, box=face.box.shifted(dx, dy))
+                if self.options.thumbnail_px:
+                    face = replace(face, thumbnail=self._make_thumbnail(rgb, face))
+                found[index].append(face)
             # The iterator may wait for its turn before it yields the next view: keep no image meanwhile.
             del rgb, part
             if len(pending.chips) >= batch:
@@ -265,6 +270,9 @@ class Engine:
         sharpness = measure_focus(part, detection.box)
         face = reject_unfit(Face(detection.box, detection.score, sharpness, None, None), self.options)
         return replace(face, quality=estimate_quality(face, self.options.detector))
+
+    def _make_thumbnail(self, rgb: Rgb, face: Face) -> bytes:
+        return make_face_thumbnail(rgb, face.box, self.options.thumbnail_px)
 
     def _embed(self, pending: _PendingFaces, found: list[list[Face]], budget: Budget, size: int) -> float:
         """Encode the pending faces, `size` at once, and return the seconds it took.

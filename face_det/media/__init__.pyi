@@ -21,6 +21,7 @@ from .image import read_image_bytes as read_image_bytes
 from .transform import AffineMatrix as AffineMatrix
 from .transform import crop_box as crop_box
 from .transform import cut_square as cut_square
+from .transform import make_face_thumbnail as make_face_thumbnail
 from .transform import make_thumbnail as make_thumbnail
 from .transform import measure_focus as measure_focus
 from .transform import pixel_region as pixel_region

@@ -172,10 +172,26 @@ def make_thumbnail(rgb: Rgb, side_px: int) -> bytes:
     b'\\xff\\xd8\\xff'
     """
     picture = Image.fromarray(rgb)
-    picture.thumbnail((side_px, side_px))
+    # First reduced by a whole number, which is several times as fast for large pictures.
+    picture.thumbnail((side_px, side_px), reducing_gap=2.0)
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=85)
     return data.getvalue()
+
+
+def make_face_thumbnail(rgb: Rgb, box: Box, side_px: int) -> bytes:
+    """Encode a face with a margin of half its size on every side as a JPEG of at most `side_px` pixels.
+
+    It is never enlarged, and the margin ends where the picture does. With this margin, detectors find the
+    face in the thumbnail again.
+
+    >>> make_face_thumbnail(np.zeros((80, 100, 3), np.uint8), Box(40, 30, 60, 50), side_px=50)[:3]
+    b'\\xff\\xd8\\xff'
+    """
+    margin = max(box.width, box.height) / 2
+    around = Box(box.xmin - margin, box.ymin - margin, box.xmax + margin, box.ymax + margin)
+    part = crop_box(rgb, around)
+    return make_thumbnail(rgb[:1, :1] if part is None else np.ascontiguousarray(part), side_px)
 
 
 def _placement(left: float, top: float, scale: float) -> AffineMatrix:

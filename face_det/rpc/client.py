@@ -133,6 +133,44 @@ class Client:
         answer: dict[str, Any] = self._call("forget", name)
         return answer
 
+    def sightings(self, query: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return a page of sightings, newest first: {items, next}."""
+        answer: dict[str, Any] = self._call("sightings", query)
+        return answer
+
+    def sighting(self, identifier: int) -> dict[str, Any]:
+        """Return everything that is kept of a sighting, except its pictures."""
+        answer: dict[str, Any] = self._call("sighting", identifier)
+        return answer
+
+    def thumbnail(self, identifier: int) -> bytes:
+        """Return the face of a sighting as a JPEG."""
+        answer: bytes = self._call("thumbnail", identifier)
+        return answer
+
+    def picture(self, identifier: int) -> bytes:
+        """Return the whole picture of a sighting as a JPEG, if it was kept."""
+        answer: bytes = self._call("picture", identifier)
+        return answer
+
+    def unknowns(self) -> list[dict[str, Any]]:
+        """List the unknown people, most seen first."""
+        answer: list[dict[str, Any]] = self._call("unknowns")
+        return answer
+
+    def events(self, after: int, wait_s: float = 0) -> dict[str, Any]:
+        """Return the events after number `after`; wait up to `wait_s` seconds for one: {events, last}.
+
+        `wait_s` must be shorter than this client's timeout.
+        """
+        answer: dict[str, Any] = self._call("events", after, wait_s)
+        return answer
+
+    def cursor(self, consumer: str, seq: int | None = None) -> int:
+        """Return the number of the last event that a consumer has dealt with; with `seq`, set it."""
+        answer: int = self._call("cursor", consumer, seq)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

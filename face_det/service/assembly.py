@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Collection
 
 from face_det.config import Config
@@ -16,8 +17,10 @@ from face_det.recognition import (
     choose_enrolment_embedder,
     choose_recognition_embedder,
 )
+from face_det.service.memory import THUMBNAIL_PX, Memory
 from face_det.service.pace import SlowSetting, find_slow_settings
 from face_det.service.service import Limits, Service
+from face_det.sightings import Clocks, MemoryOptions, SightingStore
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ def build_enrolment_options(
     return _build_options(config, choose_enrolment_embedder(embedder or config.embedder, kept))
 
 
-def _build_options(config: Config, embedder: str) -> EngineOptions:
+def _build_options(config: Config, embedder: str, thumbnail_px: int = 0) -> EngineOptions:
     return EngineOptions(
         detector=config.face_det_model,
         embedder=embedder,
@@ -51,6 +54,7 @@ def _build_options(config: Config, embedder: str) -> EngineOptions:
         min_face_px=config.min_face,
         focus_threshold=config.focus_measure_threshold,
         compute=config.compute,
+        thumbnail_px=thumbnail_px,
     )
 
 
@@ -91,9 +95,13 @@ def slow_settings(config: Config) -> list[SlowSetting]:
     )
 
 
-def build_enroller(config: Config, predecessor: Service | None = None) -> Enroller:
-    """Build the enroller, which writes all data files. Nothing is loaded yet."""
-    shared = Engines(_build_options(config, AUTO_EMBEDDER), _engine_builder(config))
+def build_enroller(config: Config, predecessor: Service | None = None, *, remember: bool = False) -> Enroller:
+    """Build the enroller, which writes all data files. Nothing is loaded yet.
+
+    With `remember`, its engines make the thumbnails that sightings need, if the configuration asks for them.
+    """
+    thumbnail_px = 0 if config.sightings is None or not remember else THUMBNAIL_PX
+    shared = Engines(_build_options(config, AUTO_EMBEDDER, thumbnail_px), _engine_builder(config))
     if predecessor is not None and predecessor.engines.options == shared.options:
         shared = predecessor.engines
     options = ModelOptions(
@@ -117,16 +125,54 @@ def _engine_builder(config: Config) -> Callable[[EngineOptions], FaceEngine] | N
     return build
 
 
-def build_service(config: Config, predecessor: Service | None = None) -> Service:
+def build_service(config: Config, predecessor: Service | None = None, *, remember: bool = False) -> Service:
     """Build a service. On a reload it shares the predecessor's networks if the options are the same.
+
+    With `remember`, it keeps the sightings that the configuration asks for; close its memory at the end.
 
     Settings that cannot be done in time are logged. Raises ModelMismatch if the files on disk do not fit.
     Having no model at all is fine.
     """
     service = Service(
-        build_enroller(config, predecessor), service_limits(config), ascii_names=config.ascii_names
+        build_enroller(config, predecessor, remember=remember),
+        service_limits(config),
+        ascii_names=config.ascii_names,
+        memory=_build_memory(config, None if predecessor is None else predecessor.memory)
+        if remember
+        else None,
     )
     # Now, because a start that fails says only why.
     for slow in slow_settings(config):
         log.warning("%s; %s", slow.text, slow.advice)
     return service
+
+
+def memory_options(config: Config) -> MemoryOptions | None:
+    """Return how much is remembered; None if nothing is."""
+    wanted = config.sightings
+    if wanted is None:
+        return None
+    return MemoryOptions(
+        keep_days=wanted.keep_days,
+        max_count=wanted.max_count,
+        max_mb=wanted.max_mb,
+        unknown_keep_days=wanted.unknown_keep_days,
+        frames=wanted.frames,
+        visit_gap_s=wanted.visit_gap,
+        number_after_visits=wanted.number_after_visits,
+    )
+
+
+def _build_memory(config: Config, predecessor: Memory | None) -> Memory | None:
+    """Open the sightings, or go on with the predecessor's; close those that are no longer wanted."""
+    options = memory_options(config)
+    if predecessor is not None and options is not None:
+        predecessor.store.change_options(options)
+        return predecessor
+    if predecessor is not None:
+        predecessor.store.close()
+    if options is None:
+        return None
+    store = SightingStore(config.state_path, options, Clocks(time.time, time.monotonic))
+    store.open()
+    return Memory(store)

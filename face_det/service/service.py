@@ -22,6 +22,7 @@ from face_det.media import (
     LoadedImage,
     load_image,
     load_perhaps_partial,
+    make_thumbnail,
     read_image_bytes,
     resolve_image_path,
 )
@@ -30,6 +31,11 @@ from face_det.service import wire
 from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
 from face_det.service.explanation import explain_face
+from face_det.service.memory import (
+    PICTURE_PX,
+    Memory,
+    require_sighting_options,
+)
 from face_det.service.unreadable import UnreadableLog
 from face_det.types import UNKNOWN, Face, Match, Reason
 
@@ -56,8 +62,16 @@ class Service:
     Thread-safe: each call reads the recogniser once, and learning swaps in a new one.
     """
 
-    def __init__(self, enroller: Enroller, limits: Limits, *, ascii_names: bool = False) -> None:
+    def __init__(
+        self,
+        enroller: Enroller,
+        limits: Limits,
+        *,
+        ascii_names: bool = False,
+        memory: Memory | None = None,
+    ) -> None:
         self._enroller = enroller
+        self.memory = memory
         self._ascii_names = ascii_names
         self._limits = limits
         self._learning = threading.Lock()
@@ -68,6 +82,7 @@ class Service:
         self._on_disk = ModelWatcher(enroller.paths.model, enroller.paths.labels)
         self._settling = ""
         self._recognizer: Recognizer = enroller.load()
+        self._use(self._recognizer)
 
     @property
     def engines(self) -> Engines:
@@ -80,7 +95,11 @@ class Service:
         return self._recognizer.model is not None
 
     def detect_faces(
-        self, images: object, notes: CallNotes | None = None, budget: Budget | None = None
+        self,
+        images: object,
+        notes: CallNotes | None = None,
+        budget: Budget | None = None,
+        caller: str = "",
     ) -> str:
         """Name the people in the given boxes; return the request as JSON text, with an answer for each.
 
@@ -89,15 +108,20 @@ class Service:
         start = time.perf_counter()
         budget = budget if budget is not None else Budget()
         requests = wire.parse_images(images, self._limits.max_images)
+        assert isinstance(images, (list, tuple))
         batch, recognizer = Batch(requests), self._recognizer
-        views = batch.views(self._load, budget, self._unreadable.add)
+        pictures: dict[str, bytes] = {}
+        views = batch.views(lambda path: self._load(path, pictures), budget, self._unreadable.add)
         result = recognizer.engine.run(views, budget)
         flat = [face for faces in result.faces for face in faces]
         matches = recognizer.match(flat, batch.frames(result.faces))
         told = self._tell(flat, matches, recognizer)
+        batch.answer(result.faces, matches, result.crashed, result.late)
+        if self.memory is not None:
+            fingerprint = recognizer.engine.fingerprint
+            self.memory.remember_batch(images, batch.answers, fingerprint, caller, pictures)
         batch.answer(result.faces, told, result.crashed, result.late)
         outcomes = self._count(matches, batch.reasons())
-        assert isinstance(images, (list, tuple))
         reply = wire.render_reply(images, batch.answers)
         self._note(
             notes,
@@ -112,15 +136,19 @@ class Service:
         return reply
 
     def recognize(
-        self, image: object, options: object = None, notes: CallNotes | None = None
+        self,
+        image: object,
+        options: object = None,
+        notes: CallNotes | None = None,
+        caller: str = "",
     ) -> list[CallNotes]:
         """Return the faces of a whole image (a path or bytes), best first.
 
         Faces from a picture that is cut off are marked `partial`. Raises BadImage if it cannot be read.
         """
-        wire.require_options(options, known=())
-        recognizer = self._recognizer
-        loaded = self._load(wire.require_picture(image))
+        given = require_sighting_options(options)
+        recognizer, pictures = self._recognizer, dict[str, bytes]()
+        loaded = self._load(wire.require_picture(image), pictures)
         result = recognizer.engine.run([(loaded.rgb, None)])
         result.raise_if_crashed()
         (faces,) = result.faces
@@ -129,6 +157,11 @@ class Service:
         matches = recognizer.match(list(faces), [0] * len(faces))
         outcomes = self._count(matches, {} if faces else {Reason.NO_FACE.value: 1})
         told = _explain(faces, matches, recognizer)
+        if self.memory is not None:
+            frame, picture = image if isinstance(image, str) else None, next(iter(pictures.values()), None)
+            pairs = list(zip(faces, matches, strict=True))
+            fingerprint = recognizer.engine.fingerprint
+            self.memory.remember_faces(pairs, given, frame, fingerprint, caller, picture)
         self._note(
             notes,
             faces=len(faces),
@@ -148,7 +181,7 @@ class Service:
         rgb = load_image(data, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, place=place)
         with self._learning:
             enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb)
-            self._recognizer = enrolled.recognizer
+            self._use(enrolled.recognizer)
         if not self._ascii_names and (warning := warn_of_names([enrolled.name])):
             log.warning("%s", warning)
         self._note(notes, images=enrolled.images)
@@ -176,9 +209,9 @@ class Service:
                 forgotten = self._enroller.forget(wire.require_text(name, "name"))
             except CannotWrite:
                 # Part of it may be done already, and people who are gone must no longer be named.
-                self._recognizer = self._enroller.load()
+                self._use(self._enroller.load())
                 raise
-            self._recognizer = forgotten.recognizer
+            self._use(forgotten.recognizer)
         self._note(notes, images=forgotten.images, encodings=forgotten.encodings)
         return {
             "name": wire.require_text(name, "name"),
@@ -200,7 +233,7 @@ class Service:
                 thorough=not wanted.get("quick", False),
                 on_progress=lambda *_: None,
             )
-            self._recognizer = retrained.recognizer
+            self._use(retrained.recognizer)
         self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
         return {**retraining_as_json(retrained), "model": _model_as_json(self._recognizer.model)}
 
@@ -214,7 +247,7 @@ class Service:
                     require_model(paths.model, paths.encodings)
                 else:
                     recognizer = replace(self._recognizer, stale=recognizer.stale)
-            self._recognizer = recognizer
+            self._use(recognizer)
         return {"model": _model_as_json(self._recognizer.model)}
 
     def take_over_model(self) -> dict[str, Any] | None:
@@ -235,13 +268,13 @@ class Service:
             if found.card.kind == ORIGINAL_KIND and found.fingerprint != self._settling:
                 self._settling = found.fingerprint
                 return None
-            self._recognizer = self._enroller.load()
+            self._use(self._enroller.load())
         return _model_as_json(self._recognizer.model)
 
     def retrain_stale(self, notes: CallNotes | None = None) -> dict[str, Any]:
         """Retrain because the model is stale, and swap in the new one; everybody stays enrolled."""
         with self._learning:
-            self._recognizer = self._enroller.retrain_stale(lambda *_: None)
+            self._use(self._enroller.retrain_stale(lambda *_: None))
         self._note(notes, people=len(self.people()))
         return {"model": _model_as_json(self._recognizer.model)}
 
@@ -264,7 +297,14 @@ class Service:
             "model_path": os.path.realpath(self._enroller.paths.model),
             "dataset": os.path.realpath(self._enroller.paths.dataset),
             "counters": counters,
+            "sightings": None if self.memory is None else self.memory.store.status(),
         }
+
+    def _use(self, recognizer: Recognizer) -> None:
+        """Switch to a recognizer, from the next call on."""
+        self._recognizer = recognizer
+        if self.memory is not None:
+            self.memory.follow(recognizer, self._enroller.paths.encodings)
 
     def _tell(self, faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
         """Return the matches as detect_faces answers them: with explanations and, if wanted, ASCII names."""
@@ -291,15 +331,22 @@ class Service:
         if notes is not None:
             notes.update({k: round(v, 1) if isinstance(v, float) else v for k, v in fields.items()})
 
-    def _load(self, source: str | bytes) -> LoadedImage:
-        """Load a picture; this may wait for one that is being written, so call it on a worker's thread."""
+    def _load(self, source: str | bytes, pictures: dict[str, bytes] | None = None) -> LoadedImage:
+        """Load a picture; this may wait for one that is being written, so call it on a worker's thread.
+
+        `pictures` gains a copy of it to remember, by its path, if such are kept.
+        """
         with self._counting:
             self._counters["images"] += 1
         limits = self._limits
         place = self._resolve(source) if isinstance(source, str) else source
-        return load_perhaps_partial(
+        loaded = load_perhaps_partial(
             place, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, roots=limits.roots
         )
+        if pictures is not None and self.memory is not None and self.memory.store.options.frames:
+            path = source if isinstance(source, str) else ""
+            pictures[path] = make_thumbnail(loaded.rgb, PICTURE_PX)
+        return loaded
 
     def _read(self, source: str | bytes) -> bytes:
         if isinstance(source, bytes):

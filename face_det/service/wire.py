@@ -95,7 +95,7 @@ def require_text(value: object, place: str) -> str:
     return value
 
 
-def require_options(given: object, *, known: tuple[str, ...]) -> Mapping[str, Any]:
+def require_options(given: object, *, known: tuple[str, ...], place: str = "options") -> Mapping[str, Any]:
     """Return the options of a verb (None: no options); raise BadRequest for an unknown one.
 
     >>> require_options(None, known=("quick",))
@@ -104,10 +104,10 @@ def require_options(given: object, *, known: tuple[str, ...]) -> Mapping[str, An
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise BadRequest(f"options: must be an object, got {type(given).__name__}")
+        raise BadRequest(f"{place}: must be an object, got {type(given).__name__}")
     for key in given:
         if key not in known:
-            raise BadRequest(f"options.{key}: unknown; must be one of: {', '.join(known) or 'none'}")
+            raise BadRequest(f"{place}.{key}: unknown; must be one of: {', '.join(known) or 'none'}")
     return given
 
 

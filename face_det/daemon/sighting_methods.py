@@ -1,0 +1,145 @@
+"""The methods about who was seen: pages of sightings, unknown people, and events that callers wait for."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gevent
+from gevent.event import Event
+
+from face_det.daemon import logs
+from face_det.daemon.workers import Workers
+from face_det.errors import BadRequest, SightingsOff
+from face_det.rpc import CURRENT_CALLER, Caller
+
+if TYPE_CHECKING:
+    from face_det.service import Memory
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+MAX_WAIT_S = 300.0
+"""The longest that `events` waits; a caller that wants to wait longer calls again."""
+
+
+class EventWaiters:
+    """Wakes greenlets that wait for events, from any thread."""
+
+    def __init__(self) -> None:
+        self._loop = gevent.get_hub().loop
+        self._event = Event()
+        self._closed = False
+
+    def notify(self) -> None:
+        """Wake all who wait; any thread may call this."""
+        self._loop.run_callback_threadsafe(self._wake)
+
+    def close(self) -> None:
+        """Wake all who wait, and let nobody wait any more."""
+        self._closed = True
+        self._wake()
+
+    def current(self) -> Event:
+        """Return what is set when something happens from now on."""
+        return self._event
+
+    @property
+    def closed(self) -> bool:
+        """True once nobody is to wait any more."""
+        return self._closed
+
+    def _wake(self) -> None:
+        event, self._event = self._event, Event()
+        event.set()
+
+
+class SightingMethods:
+    """The daemon's methods that read sightings; `memory` returns what is in use, or None."""
+
+    def __init__(self, memory: Callable[[], Memory | None], quick: Workers, limit_s: float) -> None:
+        self._memory = memory
+        self._quick = quick
+        self._limit_s = limit_s
+        self.waiters = EventWaiters()
+
+    def methods(self) -> Mapping[str, Callable[..., Any]]:
+        """Return the methods by name."""
+        return {
+            "sightings": self.sightings,
+            "sighting": self.sighting,
+            "thumbnail": self.thumbnail,
+            "picture": self.picture,
+            "unknowns": self.unknowns,
+            "events": self.events,
+            "cursor": self.cursor,
+        }
+
+    def sightings(self, query: Any = None) -> Any:
+        """Return a page of sightings, newest first."""
+        return self._ask("sightings", lambda memory: memory.sightings(query))
+
+    def sighting(self, id: Any) -> Any:
+        """Return everything that is kept of a sighting, except its pictures."""
+        return self._ask("sighting", lambda memory: memory.sighting(id))
+
+    def thumbnail(self, id: Any) -> Any:
+        """Return the face of a sighting as a JPEG."""
+        return self._ask("thumbnail", lambda memory: memory.thumbnail(id))
+
+    def picture(self, id: Any) -> Any:
+        """Return the whole picture of a sighting as a JPEG, if it was kept."""
+        return self._ask("picture", lambda memory: memory.picture(id))
+
+    def unknowns(self) -> Any:
+        """List the unknown people, most seen first."""
+        return self._ask("unknowns", lambda memory: memory.unknowns())
+
+    def events(self, after: Any, wait_s: Any = 0) -> Any:
+        """Return what happened after event number `after`; wait up to `wait_s` seconds for something."""
+        number, patience_s = _require_number(after), _require_wait(wait_s)
+        end = time.monotonic() + min(patience_s, MAX_WAIT_S)
+        while True:
+            # Taken before reading, so that nothing in between is missed.
+            happened = self.waiters.current()
+            answer = self._ask("events", lambda memory: memory.events(number))
+            left_s = end - time.monotonic()
+            if answer["events"] or left_s <= 0 or self.waiters.closed:
+                return answer
+            happened.wait(left_s)
+
+    def cursor(self, consumer: Any, seq: Any = None) -> Any:
+        """Return the number of the last event that a consumer has dealt with; with `seq`, set it."""
+        return self._ask("cursor", lambda memory: memory.cursor(consumer, seq))
+
+    def _ask(self, verb: str, ask: Callable[[Memory], T]) -> T:
+        memory = self._memory()
+        if memory is None:
+            raise SightingsOff('nothing is remembered: set "sightings": {} in config.json and reload')
+        with logs.log_call(log, verb, logging.DEBUG) as notes:
+            return self._quick.submit(lambda: ask(memory), limit_s=self._limit_s, notes=notes)
+
+
+def describe_caller() -> str:
+    """Describe the current caller for a sighting: the key's name, the address, or the user."""
+    caller = CURRENT_CALLER.get() or Caller("rpc")
+    if caller.key is not None:
+        return f"key {caller.key}"
+    if caller.peer is not None:
+        return f"address {caller.peer}"
+    return caller.door if caller.uid is None else f"uid {caller.uid}"
+
+
+def _require_number(after: object) -> int:
+    if isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < 2**63:
+        raise BadRequest(f"after: must be the number of an event, or 0, got {after!r:.60}")
+    return after
+
+
+def _require_wait(wait_s: object) -> float:
+    if isinstance(wait_s, bool) or not isinstance(wait_s, (int, float)) or not wait_s >= 0:
+        raise BadRequest(f"wait_s: must be a number of seconds from 0, got {wait_s!r:.60}")
+    return float(wait_s)

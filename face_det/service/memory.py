@@ -1,0 +1,303 @@
+"""Remembers what was answered, and answers what callers ask about it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from face_det.boxes import intersection_over_union
+from face_det.embedders import configurable_embedder
+from face_det.errors import BadRequest
+from face_det.gallery import Gallery
+from face_det.recognition import Recognizer
+from face_det.service import wire
+from face_det.sightings import (
+    MAX_PAGE,
+    Decide,
+    SeenFace,
+    SeenPicture,
+    SightingQuery,
+    SightingStore,
+    find_picture,
+    find_sighting,
+    find_sightings,
+    find_thumbnail,
+    find_unknowns,
+    parse_cursor,
+    read_cursor,
+    read_events,
+    unknown_number,
+    write_cursor,
+)
+from face_det.types import UNKNOWN, Box, Face, Match, Outcome
+
+log = logging.getLogger(__name__)
+
+THUMBNAIL_PX = 240
+"""The longer side of a sighting's thumbnail, at most."""
+PICTURE_PX = 1280
+"""The longer side of a picture that is kept, at most."""
+SAME_FACE_IOU = 0.5
+MAX_TIME_S = 1e11
+QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
+DEFAULT_PAGE = 50
+MAX_CONSUMER = 200
+
+Encoding = npt.NDArray[np.float64]
+Answered = Sequence[tuple[Face, Match]]
+
+
+class Memory:
+    """The sightings behind the verbs. It adds to the store, and reads from it."""
+
+    def __init__(self, store: SightingStore) -> None:
+        self.store = store
+
+    def follow(self, recognizer: Recognizer, encodings: Path) -> None:
+        """Decide as this recognizer does from now on; `encodings` is the file with those of the enrolled."""
+        self.store.use(_decider(recognizer), lambda: _enrolled(recognizer, encodings))
+
+    def remember_batch(
+        self,
+        images: Sequence[Any],
+        answers: Mapping[tuple[int, int], wire.PersonAnswer],
+        fingerprint: str,
+        caller: str,
+        pictures: Mapping[str, bytes],
+    ) -> None:
+        """Remember the faces of a detect_faces call, each face of an image once.
+
+        An image may name its `camera`, `frame` and `time`; the frame is its path otherwise.
+        """
+        faces: dict[int, list[tuple[Face, Match]]] = {}
+        first: dict[str, int] = {}
+        for (index, _), answer in answers.items():
+            # The same image may be listed several times.
+            faces.setdefault(first.setdefault(images[index]["image"], index), []).extend(_own_first(answer))
+        for index, found in faces.items():
+            image = images[index]
+            camera, frame, time = (_text(image, "camera"), _text(image, "frame"), image.get("time"))
+            known = time if _is_time(time) else self.store.now()
+            path = str(image["image"])
+            self._hand_over(known, camera, caller, frame or path, fingerprint, found, pictures.get(path))
+
+    def remember_faces(
+        self,
+        found: Answered,
+        options: Mapping[str, Any],
+        frame: str | None,
+        fingerprint: str,
+        caller: str,
+        picture: bytes | None,
+    ) -> None:
+        """Remember the faces of a `recognize` call."""
+        time = options.get("time")
+        self._hand_over(
+            self.store.now() if time is None else float(time),
+            *(options.get("camera"), caller, options.get("frame", frame), fingerprint, found, picture),
+        )
+
+    def sightings(self, query: object = None) -> dict[str, Any]:
+        """Return a page of sightings, newest first; see docs/reference/rpc.md."""
+        wanted = parse_query(query)
+        return self.store.read(lambda connection: find_sightings(connection, wanted))
+
+    def sighting(self, identifier: object) -> dict[str, Any]:
+        """Return everything that is kept of a sighting, except its pictures; raises UnknownSighting."""
+        number = require_id(identifier)
+        return self.store.read(lambda connection: find_sighting(connection, number))
+
+    def thumbnail(self, identifier: object) -> bytes:
+        """Return the face of a sighting as a JPEG; raises UnknownSighting."""
+        number = require_id(identifier)
+        return self.store.read(lambda connection: find_thumbnail(connection, number))
+
+    def picture(self, identifier: object) -> bytes:
+        """Return the whole picture of a sighting as a JPEG; raises UnknownSighting if it was not kept."""
+        number = require_id(identifier)
+        return self.store.read(lambda connection: find_picture(connection, number))
+
+    def unknowns(self) -> list[dict[str, Any]]:
+        """Return the unknown people who have a number, most seen first."""
+        return self.store.read(find_unknowns)
+
+    def events(self, after: int) -> dict[str, Any]:
+        """Return the events after a number, oldest first."""
+        return self.store.read(lambda connection: read_events(connection, after))
+
+    def cursor(self, consumer: object, seq: object = None) -> int:
+        """Return where a consumer of events stands; with `seq`, remember that first."""
+        name = wire.require_text(consumer, "consumer")
+        if not 1 <= len(name) <= MAX_CONSUMER:
+            raise BadRequest(f"consumer: must have 1 to {MAX_CONSUMER} characters, got {len(name)}")
+        if seq is None:
+            return self.store.read(lambda connection: read_cursor(connection, name))
+        number, now = require_number(seq, "seq"), self.store.now()
+        self.store.write(lambda connection: write_cursor(connection, name, number, now))
+        return number
+
+    def _hand_over(
+        self,
+        time: float,
+        camera: str | None,
+        caller: str,
+        frame: str | None,
+        fingerprint: str,
+        found: Answered,
+        picture: bytes | None,
+    ) -> None:
+        faces = _distinct(found)
+        if faces:
+            seen = SeenPicture(time, camera, caller, frame, fingerprint, faces, picture)
+            self.store.record(seen)
+
+
+def _decider(recognizer: Recognizer) -> Decide:
+    """Return how the store decides who encodings show, such as those made of several frames."""
+
+    def decide(
+        fingerprint: str, encodings: Sequence[Encoding], qualities: Sequence[float | None]
+    ) -> list[Match] | None:
+        if recognizer.engine.fingerprint != fingerprint:
+            return None
+        nowhere = Box(0, 0, 0, 0)
+        faces = [
+            Face(nowhere, 0.0, 0.0, None, encoding, quality=quality)
+            for encoding, quality in zip(encodings, qualities, strict=True)
+        ]
+        return recognizer.match(faces, range(len(faces)))
+
+    return decide
+
+
+def _enrolled(recognizer: Recognizer, path: Path) -> dict[str, list[Encoding]]:
+    """Return the encodings of everybody enrolled, by name, as the recognizer's embedder makes them."""
+    gallery = Gallery.load(path)
+    embedder = configurable_embedder(recognizer.engine.options.embedder)
+    found: dict[str, list[Encoding]] = {}
+    if embedder in gallery.embedders:
+        for name, row in zip(gallery.names, gallery.of(embedder), strict=True):
+            if name != UNKNOWN:
+                found.setdefault(name, []).append(row)
+    return found
+
+
+def parse_query(query: object) -> SightingQuery:
+    """Parse the query of `sightings`; raises BadRequest with the place of the first fault.
+
+    >>> parse_query({"camera": "door", "limit": 10, "unknown": "unknown-3"}).unknown
+    3
+    """
+    given = wire.require_options(query, known=QUERY_KEYS, place="query")
+    limit = DEFAULT_PAGE if given.get("limit") is None else require_number(given["limit"], "query.limit")
+    if not 1 <= limit <= MAX_PAGE:
+        raise BadRequest(f"query.limit: must be from 1 to {MAX_PAGE}, got {limit}")
+    times, texts = {}, {}
+    for key in ("since", "until"):
+        if (value := given.get(key)) is not None:
+            times[key] = require_time(value, f"query.{key}")
+    for key in ("camera", "name", "outcome", "cursor"):
+        if (value := given.get(key)) is not None:
+            texts[key] = wire.require_text(value, f"query.{key}")
+    outcomes = [outcome.value for outcome in Outcome]
+    if texts.get("outcome", outcomes[0]) not in outcomes:
+        raise BadRequest(f"query.outcome: must be one of {', '.join(outcomes)}, got {texts['outcome']!r:.40}")
+    cursor = texts.pop("cursor", None)
+    before = None if cursor is None else parse_cursor(cursor)
+    return SightingQuery(
+        **times, **texts, unknown=_parse_unknown(given.get("unknown")), limit=limit, before=before
+    )
+
+
+def require_id(value: object) -> int:
+    """Return the id of a sighting; raises BadRequest."""
+    return require_number(value, "id")
+
+
+def require_number(value: object, place: str) -> int:
+    """Return a whole number from 0 that SQLite can hold; raises BadRequest."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise BadRequest(f"{place}: must be a whole number, got {value!r:.60}")
+    return value
+
+
+def require_unknown(value: object, place: str = "id") -> int:
+    """Return the number of an unknown person's id; raises BadRequest."""
+    number = unknown_number(value) if isinstance(value, str) else None
+    if number is None:
+        raise BadRequest(
+            f"{place}: must be the id of an unknown person, such as unknown-3, got {value!r:.60}"
+        )
+    return number
+
+
+def require_time(value: object, place: str) -> float:
+    """Return a time in seconds since 1970; raises BadRequest."""
+    if not _is_time(value):
+        raise BadRequest(f"{place}: must be seconds since 1970, got {value!r:.60}")
+    assert isinstance(value, (int, float))
+    return float(value)
+
+
+def require_sighting_options(options: object) -> Mapping[str, Any]:
+    """Return the options of `recognize`: camera and frame (text), time (seconds); raises BadRequest."""
+    given = wire.require_options(options, known=("camera", "frame", "time"))
+    for key in ("camera", "frame"):
+        if given.get(key) is not None:
+            wire.require_text(given[key], f"options.{key}")
+    if given.get("time") is not None:
+        require_time(given["time"], "options.time")
+    return given
+
+
+def _parse_unknown(value: object) -> int | bool | None:
+    return value if value is None or isinstance(value, bool) else require_unknown(value, "query.unknown")
+
+
+def _is_time(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and 0 <= value <= MAX_TIME_S  # type: ignore[arg-type, operator]
+
+
+def _text(image: Mapping[Any, Any], key: str) -> str | None:
+    value = image.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _own_first(answer: wire.PersonAnswer) -> Answered:
+    if answer.own is None:
+        return answer.faces
+    own = answer.faces[answer.own]
+    return (own, *(pair for index, pair in enumerate(answer.faces) if index != answer.own))
+
+
+def _distinct(found: Answered) -> tuple[SeenFace, ...]:
+    """Return each face once: boxes of people overlap, and both then hold the same faces."""
+    kept: list[tuple[Face, Match]] = []
+    for face, match in sorted(found, key=lambda pair: pair[1].name is None):
+        if all(intersection_over_union(face.box, other.box) < SAME_FACE_IOU for other, _ in kept):
+            kept.append((face, match))
+    return tuple(_seen_face(face, match) for face, match in kept)
+
+
+def _seen_face(face: Face, match: Match) -> SeenFace:
+    encoding = None if face.encoding is None else np.asarray(face.encoding, np.float32)
+    reason = None if match.reason is None else match.reason.value
+    return SeenFace(
+        box=face.box,
+        score=float(face.score),
+        outcome=match.outcome,
+        name=match.name,
+        probability=match.probability,
+        reason=reason,
+        quality=face.quality,
+        norm=face.norm,
+        encoding=encoding,
+        thumbnail=face.thumbnail,
+    )

@@ -1,0 +1,92 @@
+"""The log of what happened: numbered, append-only, in the database of the sightings.
+
+Types: `seen` (somebody, in a visit), `visit_began`, `visit_ended`, `named`, `corrected`, `enrolled`,
+`forgotten`, `trained`, `camera_lost`. See docs/reference/events.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from face_det.sightings.identifiers import unknown_id
+
+SEEN, VISIT_BEGAN, VISIT_ENDED = "seen", "visit_began", "visit_ended"
+NAMED, CORRECTED, ENROLLED, FORGOTTEN = "named", "corrected", "enrolled", "forgotten"
+TRAINED, CAMERA_LOST = "trained", "camera_lost"
+MAX_EVENTS = 1000
+"""The most events in one answer; the next call continues."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; `data` holds what only this type has. `person` is a row of that table."""
+
+    type: str
+    time: float
+    camera: str | None = None
+    visit: int | None = None
+    sighting: int | None = None
+    outcome: str | None = None
+    name: str | None = None
+    person: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def append_event(connection: sqlite3.Connection, event: Event) -> bool:
+    """Append an event; False if this visit already has one that says that this person was seen."""
+    done = connection.execute(
+        "INSERT OR IGNORE INTO event (time, type, camera, visit, sighting, outcome, name, person, data)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(event.time, event.type, event.camera, event.visit, event.sighting),
+            *(event.outcome, event.name, event.person),
+            json.dumps(event.data) if event.data else None,
+        ),
+    )
+    return done.rowcount > 0
+
+
+def read_events(connection: sqlite3.Connection, after: int, limit: int = MAX_EVENTS) -> dict[str, Any]:
+    """Return the events after number `after`, oldest first, and the number of the last one returned.
+
+    If `after` is larger than any number given out, the log was begun anew since: `reset` is then true, and
+    the answer starts with the oldest event.
+    """
+    newest = last_number(connection)
+    reset = after > newest
+    rows = connection.execute(
+        "SELECT event.*, person.number, person.state FROM event LEFT JOIN person ON person.id = event.person"
+        " WHERE seq > ? ORDER BY seq LIMIT ?",
+        (0 if reset else after, limit),
+    ).fetchall()
+    events = [_as_json(row) for row in rows]
+    last = events[-1]["seq"] if len(events) == limit else newest
+    return {"events": events, "last": last, **({"reset": True} if reset else {})}
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest event ever written; 0 if there is none."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def read_cursor(connection: sqlite3.Connection, consumer: str) -> int:
+    """Return the number of the last event that a consumer has dealt with; 0 for one that never said so."""
+    row = connection.execute("SELECT seq FROM cursor WHERE consumer = ?", (consumer,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def write_cursor(connection: sqlite3.Connection, consumer: str, seq: int, now: float) -> None:
+    """Remember the number of the last event that a consumer has dealt with."""
+    connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", (consumer, seq, now))
+
+
+def _as_json(row: sqlite3.Row) -> dict[str, Any]:
+    number = None if row["number"] is None else unknown_id(row["number"])
+    fields = {
+        key: row[key] for key in ("seq", "time", "type", "camera", "visit", "sighting", "outcome", "name")
+    }
+    return {**fields, "unknown": number, **(json.loads(row["data"]) if row["data"] else {})}

@@ -1,0 +1,308 @@
+"""Unknown people: which sightings are one person's, and the numbers by which they are called.
+
+A person is a row of the table `person`. The first clear face founds one, without a number; a number, as in
+`unknown-3`, is minted when the person is seen again. Numbers and ids are never used twice. Where two people turn
+out to be one, the older number survives and the other one leads to it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from face_det.embedders import (
+    DLIB_AND_SFACE,
+    DLIB_RESNET,
+    SFACE,
+    configurable_embedder,
+    count_dimensions,
+)
+from face_det.sightings.clusters import DLIB_CLUSTERS, SFACE_CLUSTERS, ClusterParameters, Clusters
+
+UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE, MERGED_STATE = "unknown", "named", "ignored", "merged"
+Enrolled = Mapping[str, Sequence[npt.NDArray[np.float64]]]
+"""The encodings of everybody enrolled."""
+SHARED_SHOTS = 2000
+"""How many of a person's latest pictures are searched for somebody with whom they might be merged."""
+
+
+def cluster_parameters(fingerprint: str) -> ClusterParameters | None:
+    """Return how encodings with this fingerprint are clustered; None if they cannot be.
+
+    >>> cluster_parameters("nobody's:1") is None
+    True
+    """
+    embedder = configurable_embedder(fingerprint.partition(":")[0])
+    if embedder == SFACE:
+        return SFACE_CLUSTERS
+    if embedder == DLIB_AND_SFACE:
+        first = count_dimensions(DLIB_RESNET)
+        return replace(SFACE_CLUSTERS, columns=(first, first + count_dimensions(SFACE)))
+    return DLIB_CLUSTERS if embedder == DLIB_RESNET else None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClusteredFace:
+    """What is needed to assign a sighting to a person."""
+
+    sighting: int
+    time: float
+    camera: str | None
+    visit: int
+    quality: float | None
+    norm: float | None
+    encoding: npt.NDArray[np.float32]
+
+
+class UnknownPeople:
+    """Assigns sightings to unknown people; used by the writer's thread only, within its transactions."""
+
+    def __init__(self, number_after_visits: int = 1) -> None:
+        self.number_after_visits = number_after_visits
+        self._fingerprint = ""
+        self._clusters: Clusters | None = None
+        self._enrolled: Enrolled = {}
+
+    def use(self, connection: sqlite3.Connection, fingerprint: str) -> None:
+        """Load the people whose encodings have this fingerprint, unless they are loaded."""
+        if fingerprint != self._fingerprint:
+            self.reload(connection, fingerprint)
+
+    def reload(self, connection: sqlite3.Connection, fingerprint: str | None = None) -> None:
+        """Load the people again: somebody was merged, split, named, ignored or forgotten."""
+        self._fingerprint = self._fingerprint if fingerprint is None else fingerprint
+        parameters = cluster_parameters(self._fingerprint)
+        if parameters is None:
+            self._clusters = None
+            return
+        rows = connection.execute(
+            "SELECT id, shaping, sum FROM person WHERE fingerprint = ? AND shaping > 0 AND state != 'merged'"
+            " ORDER BY last DESC, id DESC LIMIT 100000",
+            (self._fingerprint,),
+        ).fetchall()
+        rows.reverse()
+        sums = [np.frombuffer(row["sum"], "<f4") for row in rows]
+        ids, counts = [row["id"] for row in rows], [row["shaping"] for row in rows]
+        self._clusters = Clusters(parameters, ids, counts, np.array(sums) if sums else ())
+        self._attract()
+
+    def set_enrolled(self, enrolled: Enrolled) -> None:
+        """Tell who is enrolled, with their encodings: faces most like them found no unknown person."""
+        self._enrolled = enrolled
+        self._attract()
+
+    def assign(
+        self, connection: sqlite3.Connection, face: ClusteredFace, barred: Collection[int]
+    ) -> int | None:
+        """Assign a sighting to a person, perhaps a new one; None if it belongs to nobody who is known of.
+
+        `barred` holds the people to whom the other faces of the picture belong.
+        """
+        clusters = self._clusters
+        if clusters is None:
+            return None
+        found = clusters.nearest(face.encoding, barred)
+        shapes = clusters.may_shape(face.norm, face.quality)
+        if found is None:
+            if not shapes:
+                return None
+            person = self._found(connection, face)
+        elif found[0] < 0:
+            return None
+        else:
+            person = found[0]
+            if shapes:
+                clusters.join(person, face.encoding)
+        connection.execute(
+            "UPDATE sighting SET person = ?, shapes = ? WHERE id = ?", (person, int(shapes), face.sighting)
+        )
+        count_sighting(connection, person, face)
+        if shapes:
+            self._save_sum(connection, person)
+            person = self._merge_alike(connection, person)
+        self.mint(connection, person)
+        return person
+
+    def leave(
+        self, connection: sqlite3.Connection, person: int, encodings: Sequence[npt.NDArray[np.float32]]
+    ) -> None:
+        """Take encodings out of a person's sum."""
+        if self._clusters is not None and person in self._clusters:
+            for encoding in encodings:
+                if person in self._clusters:
+                    self._clusters.leave(person, encoding)
+            self._save_sum(connection, person)
+
+    def mint(self, connection: sqlite3.Connection, person: int) -> int | None:
+        """Return the person's number, and give one to somebody who was seen often enough."""
+        row = connection.execute("SELECT * FROM person WHERE id = ?", (person,)).fetchone()
+        often = row["shaping"] >= 2 and row["visits"] >= self.number_after_visits
+        if row["number"] is None and row["state"] == UNKNOWN_STATE and often:
+            return mint_number(connection, person)
+        return None if row["number"] is None else int(row["number"])
+
+    def _found(self, connection: sqlite3.Connection, face: ClusteredFace) -> int:
+        done = connection.execute("INSERT INTO person (fingerprint) VALUES (?)", (self._fingerprint,))
+        assert done.lastrowid is not None
+        assert self._clusters is not None
+        self._clusters.found(done.lastrowid, face.encoding)
+        return done.lastrowid
+
+    def _merge_alike(self, connection: sqlite3.Connection, person: int) -> int:
+        """Merge the person with others who turn out to be the same; return who survives."""
+        assert self._clusters is not None
+        for other, _ in self._clusters.mergeable(person):
+            kept = who_survives(connection, person, other)
+            if kept is not None:
+                absorbed = other if kept == person else person
+                merge_people(connection, kept, absorbed)
+                self._clusters.merge(kept, absorbed)
+                self._save_sum(connection, kept)
+                return self._merge_alike(connection, kept)
+        return person
+
+    def _save_sum(self, connection: sqlite3.Connection, person: int) -> None:
+        assert self._clusters is not None
+        count, total = self._clusters.sum_of(person) if person in self._clusters else (0, None)
+        data = None if total is None else np.asarray(total, "<f4").tobytes()
+        connection.execute("UPDATE person SET shaping = ?, sum = ? WHERE id = ?", (count, data, person))
+
+    def _attract(self) -> None:
+        if self._clusters is None:
+            return
+        for old in [cluster for cluster in self._clusters.ids() if cluster < 0]:
+            self._clusters.drop(old)
+        for number, rows in enumerate(self._enrolled.values(), 1):
+            for position, row in enumerate(rows):
+                if position == 0:
+                    self._clusters.found(-number, row)
+                else:
+                    self._clusters.join(-number, row)
+
+
+def mint_number(connection: sqlite3.Connection, person: int) -> int:
+    """Give a person the next number; none is ever used twice."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'next_number'").fetchone()
+    number = 1 if row is None else int(row[0])
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('next_number', ?)", (number + 1,))
+    connection.execute("UPDATE person SET number = ? WHERE id = ?", (number, person))
+    return number
+
+
+def count_sighting(connection: sqlite3.Connection, person: int, face: ClusteredFace) -> None:
+    """Count a sighting in the row of its person, and with the cameras and visits."""
+    connection.execute(
+        "INSERT INTO person_camera VALUES (?, ?, 1)"
+        " ON CONFLICT (person, camera) DO UPDATE SET sightings = sightings + 1",
+        (person, face.camera or ""),
+    )
+    again = connection.execute(
+        "UPDATE person_visit SET sightings = sightings + 1 WHERE person = ? AND visit = ?",
+        (person, face.visit),
+    ).rowcount
+    if not again:
+        connection.execute("INSERT INTO person_visit VALUES (?, ?, 1)", (person, face.visit))
+    quality = face.quality or 0.0
+    connection.execute(
+        "UPDATE person SET sightings = sightings + 1, visits = visits + ?1,"
+        " first = min(ifnull(first, ?2), ?2), last = max(ifnull(last, ?2), ?2),"
+        " best = CASE WHEN ?3 > ifnull(best_quality, -1) THEN ?4 ELSE best END,"
+        " best_quality = max(ifnull(best_quality, -1), ?3) WHERE id = ?5",
+        (0 if again else 1, face.time, quality, face.sighting, person),
+    )
+
+
+def who_survives(connection: sqlite3.Connection, one: int, other: int) -> int | None:
+    """Return which of two people survives a merger by evidence; None if they must stay apart.
+
+    The older number survives or, without numbers, the older row. People whom a user has edited stay as they
+    are, though newcomers without a number may still join them. Two people in one picture are not one.
+    """
+    rows = connection.execute("SELECT * FROM person WHERE id IN (?, ?)", (one, other)).fetchall()
+    if len(rows) != 2 or any(row["state"] != UNKNOWN_STATE for row in rows):
+        return None
+    kept, absorbed = sorted(rows, key=lambda row: (not row["edited"], row["number"] or 2**62, row["id"]))
+    if absorbed["edited"] or (kept["edited"] and absorbed["number"] is not None):
+        return None
+    return None if seen_together(connection, one, other) else int(kept["id"])
+
+
+def seen_together(connection: sqlite3.Connection, one: int, other: int) -> bool:
+    """Tell whether two people were seen in one picture."""
+    found = connection.execute(
+        "SELECT 1 FROM (SELECT shot FROM sighting WHERE person = ? ORDER BY time DESC, id DESC LIMIT ?)"
+        " JOIN sighting USING (shot) WHERE person = ? LIMIT 1",
+        (one, SHARED_SHOTS, other),
+    ).fetchone()
+    return found is not None
+
+
+def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> None:
+    """Give a person's sightings to another one, who survives; the sum of encodings is the caller's to save."""
+    connection.execute("UPDATE sighting SET person = ? WHERE person = ?", (kept, absorbed))
+    for table, column in (("person_camera", "camera"), ("person_visit", "visit")):
+        connection.execute(
+            f"INSERT INTO {table} SELECT ?, {column}, sightings FROM {table} WHERE person = ?"
+            f" ON CONFLICT (person, {column}) DO UPDATE SET sightings = sightings + excluded.sightings",
+            (kept, absorbed),
+        )
+        connection.execute(f"DELETE FROM {table} WHERE person = ?", (absorbed,))
+    connection.execute(
+        "UPDATE person SET sightings = person.sightings + other.sightings,"
+        " visits = (SELECT count(*) FROM person_visit WHERE person = ?1),"
+        " first = min(person.first, other.first), last = max(person.last, other.last),"
+        " best = CASE WHEN other.best_quality > person.best_quality THEN other.best ELSE person.best END,"
+        " best_quality = max(person.best_quality, other.best_quality)"
+        " FROM (SELECT * FROM person WHERE id = ?2) AS other WHERE person.id = ?1",
+        (kept, absorbed),
+    )
+    connection.execute(
+        "UPDATE person SET state = 'merged', merged_into = ?, shaping = 0, sum = NULL, sightings = 0, visits = 0,"
+        " best = NULL WHERE id = ?",
+        (kept, absorbed),
+    )
+
+
+def rebuild_person(connection: sqlite3.Connection, person: int, parameters: ClusterParameters | None) -> None:
+    """Compute a person's row, with the sum of encodings, from the sightings that are the person's now."""
+    for table in ("person_camera", "person_visit"):
+        connection.execute(f"DELETE FROM {table} WHERE person = ?", (person,))
+    connection.execute(
+        "INSERT INTO person_camera SELECT person, ifnull(camera, ''), count(*) FROM sighting WHERE person = ?"
+        " GROUP BY 2",
+        (person,),
+    )
+    connection.execute(
+        "INSERT INTO person_visit SELECT person, visit, count(*) FROM sighting WHERE person = ? GROUP BY 2",
+        (person,),
+    )
+    shaping, total = 0, None
+    if parameters is not None:
+        for row in connection.execute(
+            "SELECT encoding FROM sighting WHERE person = ? AND shapes = 1 ORDER BY id", (person,)
+        ):
+            prepared = parameters.prepare(np.frombuffer(row["encoding"], "<f4"))
+            total = prepared if total is None else total + prepared
+            shaping += 1
+    connection.execute(
+        "UPDATE person SET (sightings, first, last) ="
+        " (SELECT count(*), min(time), max(time) FROM sighting WHERE person = ?1),"
+        " visits = (SELECT count(*) FROM person_visit WHERE person = ?1),"
+        " (best, best_quality) = (SELECT id, ifnull(quality, 0) FROM sighting WHERE person = ?1"
+        " ORDER BY quality DESC, id LIMIT 1), shaping = ?2, sum = ?3 WHERE id = ?1",
+        (person, shaping, None if total is None else np.asarray(total, "<f4").tobytes()),
+    )
+
+
+def resolve_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row | None:
+    """Return the row of an unknown person by number, following mergers; None if there is none."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM person WHERE number = ?", (number,)
+    ).fetchone()
+    while row is not None and row["state"] == MERGED_STATE:
+        row = connection.execute("SELECT * FROM person WHERE id = ?", (row["merged_into"],)).fetchone()
+    return row

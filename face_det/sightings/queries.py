@@ -1,0 +1,174 @@
+"""What callers ask: pages of sightings, unknown people, thumbnails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from face_det.errors import BadRequest, UnknownSighting
+from face_det.sightings.identifiers import unknown_id
+from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, resolve_person
+
+MAX_UNKNOWNS = 1000
+"""The most unknown people in one answer."""
+MAX_PAGE = 500
+_ITEM_COLUMNS = (
+    "sighting.*, person.number, person.state FROM sighting LEFT JOIN person ON person.id = sighting.person"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SightingQuery:
+    """Which sightings are wanted; None means any. Times are in seconds since 1970.
+
+    `unknown` is the number of an unknown person, or True for all of them. `before` is the time and id of the
+    last sighting of the page before.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    camera: str | None = None
+    name: str | None = None
+    unknown: int | bool | None = None
+    outcome: str | None = None
+    limit: int = 50
+    before: tuple[float, int] | None = None
+
+
+def find_sightings(connection: sqlite3.Connection, query: SightingQuery) -> dict[str, Any]:
+    """Return a page of sightings, newest first, and what the next page starts after (None: there is none)."""
+    conditions, values = _conditions(connection, query)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = connection.execute(
+        f"SELECT {_ITEM_COLUMNS}{where} ORDER BY sighting.time DESC, sighting.id DESC LIMIT ?",
+        (*values, query.limit + 1),
+    ).fetchall()
+    page = rows[: query.limit]
+    more = len(rows) > len(page) > 0
+    return {
+        "items": [_item(row) for row in page],
+        "next": f"{page[-1]['time']!r}:{page[-1]['id']}" if more else None,
+    }
+
+
+def find_sighting(connection: sqlite3.Connection, identifier: int) -> dict[str, Any]:
+    """Return a sighting with everything that is kept of it but its pictures; raises UnknownSighting."""
+    row = require_sighting(connection, identifier)
+    item = _item(row)
+    item["camera"], item["caller"] = row["camera"], row["caller"]
+    item["visit"], item["track"] = row["visit"], row["track"]
+    item["detectorScore"], item["encodingNorm"] = row["score"], row["norm"]
+    item["embedder"], item["edited"] = row["fingerprint"], bool(row["edited"])
+    item["picture"] = row["picture"] is not None
+    return item
+
+
+def find_thumbnail(connection: sqlite3.Connection, identifier: int) -> bytes:
+    """Return the JPEG of a sighting's face; raises UnknownSighting if there is none."""
+    row = connection.execute("SELECT jpeg FROM thumbnail WHERE sighting = ?", (identifier,)).fetchone()
+    if row is None:
+        require_sighting(connection, identifier)
+        raise UnknownSighting(f"id: sighting {identifier} has no thumbnail")
+    return bytes(row[0])
+
+
+def find_picture(connection: sqlite3.Connection, identifier: int) -> bytes:
+    """Return the JPEG of the whole picture of a sighting; raises UnknownSighting if it was not kept."""
+    row = require_sighting(connection, identifier)
+    kept = connection.execute("SELECT jpeg FROM picture WHERE id = ?", (row["picture"],)).fetchone()
+    if kept is None:
+        raise UnknownSighting(
+            f"id: the picture of sighting {identifier} was not kept; set sightings.frames to keep them"
+        )
+    return bytes(kept[0])
+
+
+def find_unknowns(connection: sqlite3.Connection, limit: int = MAX_UNKNOWNS) -> list[dict[str, Any]]:
+    """Return the unknown people who have a number, most seen first."""
+    rows = connection.execute(
+        "SELECT * FROM person WHERE state = 'unknown' AND number IS NOT NULL ORDER BY sightings DESC, id LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [unknown_as_json(connection, row) for row in rows]
+
+
+def unknown_as_json(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    """Return an unknown person as callers see it."""
+    cameras = connection.execute(
+        "SELECT camera FROM person_camera WHERE person = ? AND camera != '' ORDER BY sightings DESC, camera",
+        (row["id"],),
+    )
+    return {
+        "id": unknown_id(row["number"]),
+        "sightings": row["sightings"],
+        "visits": row["visits"],
+        "first": row["first"],
+        "last": row["last"],
+        "cameras": [camera for (camera,) in cameras],
+        "best": row["best"],
+    }
+
+
+def require_sighting(connection: sqlite3.Connection, identifier: int) -> sqlite3.Row:
+    """Return the row of a sighting; raises UnknownSighting."""
+    row: sqlite3.Row | None = connection.execute(
+        f"SELECT {_ITEM_COLUMNS} WHERE sighting.id = ?", (identifier,)
+    ).fetchone()
+    if row is None:
+        raise UnknownSighting(f"id: there is no sighting {identifier}; it may have been removed")
+    return row
+
+
+def _conditions(connection: sqlite3.Connection, query: SightingQuery) -> tuple[list[str], list[Any]]:
+    plain: Mapping[str, Any] = {
+        "sighting.time >= ?": query.since,
+        "sighting.time < ?": query.until,
+        "sighting.camera = ?": query.camera,
+        "sighting.name = ?": query.name,
+        "sighting.outcome = ?": query.outcome,
+    }
+    conditions = [condition for condition, value in plain.items() if value is not None]
+    values = [value for value in plain.values() if value is not None]
+    if query.unknown is True:
+        conditions.append("person.state = 'unknown' AND person.number IS NOT NULL")
+    elif query.unknown:
+        person = resolve_person(connection, query.unknown)
+        conditions.append("sighting.person = ?")
+        values.append(-1 if person is None else person["id"])
+    if query.before is not None:
+        conditions.append("(sighting.time, sighting.id) < (?, ?)")
+        values += query.before
+    return conditions, values
+
+
+def parse_cursor(text: str) -> tuple[float, int]:
+    """Return the time and id in a page's `next`; raises BadRequest.
+
+    >>> parse_cursor("12.5:7")
+    (12.5, 7)
+    """
+    time, _, identifier = text.partition(":")
+    try:
+        return float(time), int(identifier)
+    except ValueError as error:
+        raise BadRequest(f"query.cursor: must be `next` of an earlier page, got {text!r:.60}") from error
+
+
+def _item(row: sqlite3.Row) -> dict[str, Any]:
+    unknown = row["number"] is not None and row["state"] in (UNKNOWN_STATE, IGNORED_STATE)
+    edges = ("ymin", "xmin", "ymax", "xmax")
+    return {
+        "id": row["id"],
+        "time": row["time"],
+        "camera": row["camera"],
+        "frame": row["frame"],
+        "faceBox": {edge: row[edge] for edge in edges},
+        "outcome": row["outcome"],
+        "face": row["name"],
+        "faceProba": row["probability"],
+        "faceReason": row["reason"],
+        "quality": row["quality"],
+        "unknown": unknown_id(row["number"]) if unknown else None,
+    }

@@ -1,0 +1,188 @@
+"""Writes what was seen into the database: sightings, their people, visits and events, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from face_det.embedders import configurable_embedder, distance_thresholds
+from face_det.sightings.events import SEEN, VISIT_BEGAN, VISIT_ENDED, Event, append_event
+from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, ClusteredFace, UnknownPeople
+from face_det.sightings.records import MemoryOptions, SeenFace, SeenPicture
+from face_det.sightings.visits import Track, Visit, Visits, find_track
+from face_det.types import UNKNOWN, Match, Outcome
+
+Decide = Callable[
+    [str, Sequence[npt.NDArray[np.float64]], "Sequence[float | None]"], "Sequence[Match] | None"
+]
+"""Decides who encodings with a fingerprint show, given qualities 0..1; None if they are another embedder's."""
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Records pictures; used by the writer's thread only. `told` becomes true when an event was written."""
+
+    options: MemoryOptions
+    people: UnknownPeople
+    visits: Visits
+    decide: Decide = field(default=lambda *_: None)
+    told: bool = field(default=False)
+
+    def record(self, connection: sqlite3.Connection, shot: int, seen: SeenPicture) -> None:
+        """Record the faces of one picture; `shot` is its number."""
+        if not seen.faces:
+            return
+        visit, begun = self.visits.visit_of(connection, seen)
+        before = self.visits.replace(visit)
+        if before is not None:
+            self.end_visit(connection, before)
+        if begun:
+            self._tell(connection, Event(VISIT_BEGAN, seen.time, seen.camera, visit.id))
+        picture = None
+        if self.options.frames and seen.picture is not None:
+            picture = connection.execute("INSERT INTO picture (jpeg) VALUES (?)", (seen.picture,)).lastrowid
+        self.people.use(connection, seen.fingerprint)
+        taken: set[int] = set()
+        barred: set[int] = set()
+        for face in seen.faces:
+            track = find_track(visit, face, taken, _even_distance(seen.fingerprint))
+            if track is not None:
+                taken.add(track.number)
+                track.add(face)
+            sighting = self._insert(connection, seen, face, visit, track, shot, picture)
+            person = self._assign(connection, seen, face, visit, sighting, barred)
+            if person is not None:
+                barred.add(person)
+            if track is not None:
+                self._tell_of(connection, seen, face, visit, track, sighting, person)
+
+    def end_visits(self, connection: sqlite3.Connection) -> None:
+        """End the visits in which nothing was seen for some time."""
+        for visit in self.visits.over():
+            self.end_visit(connection, visit)
+
+    def end_visit(self, connection: sqlite3.Connection, visit: Visit) -> None:
+        """Mark a visit as ended, and say so."""
+        connection.execute("UPDATE visit SET ended = 1 WHERE id = ?", (visit.id,))
+        data = {"begun": visit.begun}
+        self._tell(connection, Event(VISIT_ENDED, visit.last, visit.camera, visit.id, data=data))
+
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        seen: SeenPicture,
+        face: SeenFace,
+        visit: Visit,
+        track: Track | None,
+        shot: int,
+        picture: int | None,
+    ) -> int:
+        encoding = None if face.encoding is None else np.asarray(face.encoding, "<f4").tobytes()
+        done = connection.execute(
+            "INSERT INTO sighting (time, camera, caller, frame, xmin, ymin, xmax, ymax, outcome, name, probability,"
+            " reason, quality, score, norm, fingerprint, encoding, visit, track, shot, picture)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(seen.time, seen.camera, seen.caller, seen.frame),
+                *(face.box.xmin, face.box.ymin, face.box.xmax, face.box.ymax),
+                *(None if face.outcome is None else face.outcome.value, _enrolled_name(face)),
+                *(face.probability, face.reason, face.quality, face.score, face.norm),
+                *(None if encoding is None else seen.fingerprint, encoding),
+                *(visit.id, 0 if track is None else track.number, shot, picture),
+            ),
+        )
+        assert done.lastrowid is not None
+        if face.thumbnail is not None:
+            connection.execute("INSERT INTO thumbnail VALUES (?, ?)", (done.lastrowid, face.thumbnail))
+        return done.lastrowid
+
+    def _assign(
+        self,
+        connection: sqlite3.Connection,
+        seen: SeenPicture,
+        face: SeenFace,
+        visit: Visit,
+        sighting: int,
+        barred: set[int],
+    ) -> int | None:
+        if face.encoding is None or face.outcome is Outcome.KNOWN:
+            return None
+        clustered = ClusteredFace(
+            sighting, seen.time, seen.camera, visit.id, face.quality, face.norm, face.encoding
+        )
+        return self.people.assign(connection, clustered, barred)
+
+    def _tell_of(
+        self,
+        connection: sqlite3.Connection,
+        seen: SeenPicture,
+        face: SeenFace,
+        visit: Visit,
+        track: Track,
+        sighting: int,
+        person: int | None,
+    ) -> None:
+        """Write an event if the track, with this face, shows somebody of whom there is none yet."""
+        if person is not None:
+            row = connection.execute("SELECT state, number FROM person WHERE id = ?", (person,)).fetchone()
+            if row["state"] == IGNORED_STATE:
+                return
+            if row["state"] != UNKNOWN_STATE or row["number"] is None:
+                person = None
+        match = self._decide_track(seen.fingerprint, face, track)
+        outcome = None if match.outcome is None else match.outcome.value
+        name = match.name if match.outcome is Outcome.KNOWN else None
+        if name is not None:
+            what: str | int = name
+        elif track.named or outcome is None:
+            return
+        else:
+            what = person if person is not None else outcome
+        # An unknown person, like somebody enrolled, is told of once a visit; what else was seen, once a track.
+        told = track.told if what is outcome else visit.told
+        key = ("name" if name is not None else "other", what)
+        if key not in told:
+            data = {"probability": match.probability, "quality": face.quality}
+            fields = (
+                seen.time,
+                seen.camera,
+                visit.id,
+                sighting,
+                outcome,
+                name,
+                None if name else person,
+                data,
+            )
+            self._tell(connection, Event(SEEN, *fields))
+            told.add(key)
+        track.named = track.named or name is not None
+
+    def _decide_track(self, fingerprint: str, face: SeenFace, track: Track) -> Match:
+        """Decide by all frames of the track together; one lucky frame names nobody."""
+        own = Match(_enrolled_name(face), face.probability, None, face.outcome)
+        if len(track.frames) == 1:
+            return own
+        decided = self.decide(fingerprint, [track.fused()], [track.best_quality])
+        if decided is None:
+            return own
+        name = decided[0].name
+        return decided[0] if name != UNKNOWN else Match(None, decided[0].probability, None, Outcome.UNKNOWN)
+
+    def _tell(self, connection: sqlite3.Connection, event: Event) -> None:
+        self.told = append_event(connection, event) or self.told
+
+
+def _enrolled_name(face: SeenFace) -> str | None:
+    """Return the name of somebody enrolled; Unknown is nobody's name."""
+    return None if face.name == UNKNOWN else face.name
+
+
+def _even_distance(fingerprint: str) -> float | None:
+    try:
+        return distance_thresholds(configurable_embedder(fingerprint.partition(":")[0])).even_distance
+    except KeyError:
+        return None
