@@ -14,7 +14,7 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
-from face_det.daemon.sighting_methods import SightingMethods, describe_caller
+from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
 from face_det.daemon.workers import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
 from face_det.recognition import MODEL_CHECK_S
@@ -90,6 +90,7 @@ class DaemonMethods:
         self._audit = open_audit_log(config.audit_path, config.encodings_path)
         self._started = time.monotonic()
         self._sightings = SightingMethods(lambda: self._service.memory, quick, call_limit_s)
+        self._corrections = CorrectionMethods(lambda: self._service.corrections, self._learn)
         self._listen()
 
     @property
@@ -109,6 +110,7 @@ class DaemonMethods:
             "reload": self.reload,
             "status": self.status,
             **self._sightings.methods(),
+            **self._corrections.methods(),
         }
 
     def stop_waiting(self) -> None:

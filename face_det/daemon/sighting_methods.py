@@ -16,12 +16,13 @@ from face_det.errors import BadRequest, SightingsOff
 from face_det.rpc import CURRENT_CALLER, Caller
 
 if TYPE_CHECKING:
-    from face_det.service import Memory
+    from face_det.service import Corrections, Memory
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+SIGHTINGS_OFF = 'nothing is remembered: set "sightings": {} in config.json and reload'
 MAX_WAIT_S = 300.0
 """The longest that `events` waits; a caller that wants to wait longer calls again."""
 
@@ -118,9 +119,69 @@ class SightingMethods:
     def _ask(self, verb: str, ask: Callable[[Memory], T]) -> T:
         memory = self._memory()
         if memory is None:
-            raise SightingsOff('nothing is remembered: set "sightings": {} in config.json and reload')
+            raise SightingsOff(SIGHTINGS_OFF)
         with logs.log_call(log, verb, logging.DEBUG) as notes:
             return self._quick.submit(lambda: ask(memory), limit_s=self._limit_s, notes=notes)
+
+
+class CorrectionMethods:
+    """The daemon's methods by which users correct what is remembered.
+
+    `learn` runs them on the thread of everything that changes the model, with lines in the audit log.
+    """
+
+    def __init__(self, corrections: Callable[[], Corrections | None], learn: Callable[..., Any]) -> None:
+        self._corrections = corrections
+        self._learn = learn
+
+    def methods(self) -> Mapping[str, Callable[..., Any]]:
+        """Return the methods by name."""
+        return {
+            "name_unknown": self.name_unknown,
+            "merge": self.merge,
+            "split": self.split,
+            "ignore": self.ignore,
+            "confirm": self.confirm,
+            "correct": self.correct,
+            "undo": self.undo,
+        }
+
+    def name_unknown(self, id: Any, name: Any) -> Any:  # noqa: A002 - the name that callers see
+        """Give an unknown person a name, and recognise them from the next call on."""
+        return self._run("name_unknown", lambda one, caller: one.name_unknown(id, name, caller), name)
+
+    def merge(self, ids: Any) -> Any:
+        """Make several unknown people one; the oldest survives."""
+        return self._run("merge", lambda one, caller: one.merge(ids, caller))
+
+    def split(self, id: Any, sighting_ids: Any) -> Any:  # noqa: A002
+        """Give some sightings of an unknown person to a new one."""
+        return self._run("split", lambda one, caller: one.split(id, sighting_ids, caller))
+
+    def ignore(self, id: Any) -> Any:  # noqa: A002
+        """Report an unknown person no more, and name nobody for that face."""
+        return self._run("ignore", lambda one, caller: one.ignore(id, caller))
+
+    def confirm(self, id: Any, name: Any) -> Any:  # noqa: A002
+        """Say that a sighting shows this person."""
+        return self._run("confirm", lambda one, caller: one.confirm(id, name, caller), name)
+
+    def correct(self, id: Any, name: Any = None) -> Any:  # noqa: A002
+        """Say that a sighting shows somebody else: this person or, without a name, nobody known."""
+        return self._run("correct", lambda one, caller: one.correct(id, name, caller), name)
+
+    def undo(self, change: Any) -> Any:
+        """Undo a change."""
+        return self._run("undo", lambda one, caller: one.undo(change, caller))
+
+    def _run(self, verb: str, run: Callable[[Corrections, str], T], name: Any = None) -> T:
+        corrections = self._corrections()
+        if corrections is None:
+            raise SightingsOff(SIGHTINGS_OFF)
+        caller = describe_caller()
+        with logs.log_call(log, verb) as notes:
+            result: T = self._learn(verb, lambda: run(corrections, caller), notes, name=name)
+            return result
 
 
 def describe_caller() -> str:

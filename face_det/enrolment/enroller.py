@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,17 @@ from face_det.enrolment.model_change import (
     model_file_candidates,
 )
 from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
-from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult
-from face_det.errors import BadRequest, ModelMismatch, ModelMissing, TooFewPeople, UnknownPerson
+from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult, SeveralResult
+from face_det.errors import (
+    BadImage,
+    BadRequest,
+    ModelMismatch,
+    ModelMissing,
+    NoFace,
+    SeveralFaces,
+    TooFewPeople,
+    UnknownPerson,
+)
 from face_det.gallery import (
     EncodeReport,
     EncodingCache,
@@ -50,7 +60,8 @@ from face_det.recognition import (
     choose_recognition_embedder,
     load_model_in_use,
 )
-from face_det.storage import lock_for_update, replace_files
+from face_det.media import load_image
+from face_det.storage import lock_for_update, replace_files, report_write_errors
 from face_det.training import choose_training_embedder, refit_model, train_classifiers
 from face_det.types import Rgb
 
@@ -120,12 +131,7 @@ class Enroller:
         """
         name = check_person_name(name)
         with lock_for_update(self.paths.encodings):
-            gallery, current = Gallery.load(self.paths.encodings), self.model()
-            embedder = self._choose_embedder(current, gallery)
-            if gallery.names:
-                gallery.require(configurable_embedder(embedder))
-            safeguards.require_encodings(gallery, _known_labels(current), self.paths.encodings)
-            engine = self._enrolment_engine(gallery)
+            gallery, current, embedder, engine = self._begin_enrolment()
             face = find_one_face(engine, rgb)
             safeguards.warn_if_dataset_missing(self.paths.dataset, len(gallery.names))
             assert face.encoding is not None
@@ -136,6 +142,65 @@ class Enroller:
         images = len(list_photos(self.paths.dataset).get(name, []))
         return EnrolResult(recognizer, name, photo, images, face)
 
+    def enrol_several(self, name: str, pictures: Sequence[tuple[bytes, Rgb]]) -> SeveralResult:
+        """Store pictures, each of one face, as photos of `name`, and train on them all at once.
+
+        Pictures that do not show exactly one face are left out, with the reason. Raises NoFace if that is true
+        of all of them, or BadName.
+        """
+        name = check_person_name(name)
+        with lock_for_update(self.paths.encodings), ExitStack() as storing:
+            gallery, current, embedder, engine = self._begin_enrolment()
+            photos: list[Path] = []
+            left_out: list[str] = []
+            for data, rgb in pictures:
+                try:
+                    face = find_one_face(engine, rgb)
+                except (NoFace, SeveralFaces) as error:
+                    left_out.append(str(error))
+                    continue
+                assert face.encoding is not None
+                if not _holds_encoding(gallery, name, face.encoding):
+                    gallery = gallery.plus(name, face.encoding, engine.fingerprint)
+                photos.append(storing.enter_context(safeguards.storing_photo(self.paths.dataset, name, data)))
+            if not photos:
+                found = left_out[0] if left_out else "none"
+                raise NoFace(f"none of {len(pictures)} photos can be enrolled: {found}")
+            recognizer = self._save(gallery, current, embedder)
+        return SeveralResult(recognizer, name, tuple(photos), tuple(left_out))
+
+    def _begin_enrolment(self) -> tuple[Gallery, Model | None, str, FaceEngine]:
+        """Return the gallery and the model to add to, the embedder to train on, and the engine to encode with."""
+        gallery, current = Gallery.load(self.paths.encodings), self.model()
+        embedder = self._choose_embedder(current, gallery)
+        if gallery.names:
+            gallery.require(configurable_embedder(embedder))
+        safeguards.require_encodings(gallery, _known_labels(current), self.paths.encodings)
+        return gallery, current, embedder, self._enrolment_engine(gallery)
+
+    def withdraw(self, name: str, files: Collection[str]) -> Recognizer:
+        """Remove photos of a person, named by their files, and unlearn them; the others stay.
+
+        Files that are gone already are no error. Somebody without any other photo is forgotten.
+        """
+        with lock_for_update(self.paths.encodings):
+            gallery, current = Gallery.load(self.paths.encodings), self.model()
+            photos = list_photos(self.paths.dataset).get(name, [])
+            leaving = [photo for photo in photos if photo.name in files]
+            if len(leaving) == len(photos) and name in gallery.names:
+                return self._forget_locked(name, gallery, current).recognizer
+            engine = self._enrolment_engine(gallery)
+            for photo in leaving:
+                with suppress(NoFace, SeveralFaces, BadImage):
+                    face = find_one_face(engine, load_image(photo))
+                    assert face.encoding is not None
+                    gallery = _without_encoding(gallery, name, face.encoding)
+            recognizer = self._save(gallery, current, self._choose_embedder(current, gallery))
+            for photo in leaving:
+                with report_write_errors(photo, "the photo stays"):
+                    photo.unlink(missing_ok=True)
+        return recognizer
+
     def forget(self, name: str) -> ForgetResult:
         """Remove a person's encodings and photos, and every other trace (see forget.py).
 
@@ -143,20 +208,22 @@ class Enroller:
         After a kill or an error, another call continues. Raises UnknownPerson if there is no such person.
         """
         name = unicodedata.normalize("NFC", name)
+        with lock_for_update(self.paths.encodings):
+            return self._forget_locked(name, Gallery.load(self.paths.encodings), self.model())
+
+    def _forget_locked(self, name: str, gallery: Gallery, current: Model | None) -> ForgetResult:
         paths = self.paths
-        with lock_for_update(paths.encodings):
-            gallery, current = Gallery.load(paths.encodings), self.model()
-            safeguards.require_dataset(paths.dataset, len(gallery.names))
-            known = gallery.names.count(name)
-            somewhere = has_person_folder(paths.dataset, name) or quarantine_mentions(paths.dataset, name)
-            if not somewhere and not known and name not in _known_labels(current):
-                raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
-            safeguards.require_encodings(gallery, _known_labels(current) - {name}, paths.encodings)
-            gallery = gallery.without(name)
-            embedder = self._choose_embedder(current, gallery)
-            forgetting.remove_traces(paths, name)
-            recognizer = self._save(gallery, current, embedder, forgetting.find_other_models(paths))
-            removed = forgetting.remove_person_photos(paths, name)
+        safeguards.require_dataset(paths.dataset, len(gallery.names))
+        known = gallery.names.count(name)
+        somewhere = has_person_folder(paths.dataset, name) or quarantine_mentions(paths.dataset, name)
+        if not somewhere and not known and name not in _known_labels(current):
+            raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
+        safeguards.require_encodings(gallery, _known_labels(current) - {name}, paths.encodings)
+        gallery = gallery.without(name)
+        embedder = self._choose_embedder(current, gallery)
+        forgetting.remove_traces(paths, name)
+        recognizer = self._save(gallery, current, embedder, forgetting.find_other_models(paths))
+        removed = forgetting.remove_person_photos(paths, name)
         return ForgetResult(recognizer, removed, known)
 
     def train(
@@ -314,6 +381,17 @@ class Enroller:
 def _known_labels(current: Model | None) -> set[str]:
     """Return everybody whom a model can name, and Unknown; empty without a model."""
     return set() if current is None else {*current.labels}
+
+
+def _without_encoding(gallery: Gallery, name: str, encoding: Any) -> Gallery:
+    """Return the gallery without this photo of the person; see _holds_encoding."""
+    encoding = encoding[: count_dimensions(DLIB_RESNET)]
+    kept = [
+        index
+        for index, (row, owner) in enumerate(zip(gallery.encodings, gallery.names, strict=True))
+        if owner != name or not np.allclose(row, encoding, atol=1e-9)
+    ]
+    return gallery.rows(kept)
 
 
 def _holds_encoding(gallery: Gallery, name: str, encoding: Any) -> bool:

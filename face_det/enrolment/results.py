@@ -56,6 +56,17 @@ class EnrolResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SeveralResult:
+    """What an enrolment of several pictures did: the name, the stored photos, why others were left out; and
+    the recognizer to swap in."""
+
+    recognizer: Recognizer
+    name: str
+    photos: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetResult:
     """How many photos and encodings were removed, and the recognizer to swap in."""
 

@@ -171,6 +171,41 @@ class Client:
         answer: int = self._call("cursor", consumer, seq)
         return answer
 
+    def name_unknown(self, identifier: str, name: str) -> dict[str, Any]:
+        """Give an unknown person, such as unknown-3, a name; they are recognised from the next call on."""
+        answer: dict[str, Any] = self._call("name_unknown", identifier, name)
+        return answer
+
+    def merge(self, identifiers: list[str]) -> dict[str, Any]:
+        """Make several unknown people one; the oldest survives."""
+        answer: dict[str, Any] = self._call("merge", identifiers)
+        return answer
+
+    def split(self, identifier: str, sightings: list[int]) -> dict[str, Any]:
+        """Give some sightings of an unknown person to a new one."""
+        answer: dict[str, Any] = self._call("split", identifier, sightings)
+        return answer
+
+    def ignore(self, identifier: str) -> dict[str, Any]:
+        """Report an unknown person no more, and name nobody for that face."""
+        answer: dict[str, Any] = self._call("ignore", identifier)
+        return answer
+
+    def confirm(self, identifier: int, name: str) -> dict[str, Any]:
+        """Say that a sighting shows this person."""
+        answer: dict[str, Any] = self._call("confirm", identifier, name)
+        return answer
+
+    def correct(self, identifier: int, name: str | None = None) -> dict[str, Any]:
+        """Say that a sighting shows somebody else: this person or, without a name, nobody known."""
+        answer: dict[str, Any] = self._call("correct", identifier, name)
+        return answer
+
+    def undo(self, change: int) -> dict[str, Any]:
+        """Undo a change."""
+        answer: dict[str, Any] = self._call("undo", change)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,15 @@ from face_det.service import wire
 from face_det.sightings import (
     MAX_PAGE,
     Decide,
+    Erased,
+    Event,
     SeenFace,
     SeenPicture,
     SightingQuery,
     SightingStore,
+    append_event,
+    erase_name,
+    erase_unknown,
     find_picture,
     find_sighting,
     find_sightings,
@@ -141,6 +147,27 @@ class Memory:
         number, now = require_number(seq, "seq"), self.store.now()
         self.store.write(lambda connection: write_cursor(connection, name, number, now))
         return number
+
+    def forget(self, name: str) -> Erased:
+        """Erase all that was seen of a person or, if `name` is an id such as unknown-3, of an unknown one."""
+        store, number, now = self.store, unknown_number(name), self.store.now()
+
+        def erase(connection: sqlite3.Connection) -> Erased:
+            erased = erase_name(connection, store.people, name, now)
+            if number is not None and not erased.sightings:
+                erased = erase_unknown(connection, store.people, number, now) or erased
+            return erased
+
+        return store.erase(erase)
+
+    def note(self, event: Event) -> None:
+        """Write an event, without waiting for it."""
+
+        def append(connection: sqlite3.Connection) -> None:
+            append_event(connection, event)
+            self.store.told()
+
+        self.store.post(append)
 
     def _hand_over(
         self,

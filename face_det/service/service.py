@@ -17,7 +17,7 @@ from face_det.budget import Budget
 from face_det.embedders import configurable_embedder
 from face_det.engine import Engines
 from face_det.enrolment import Enroller, count_photos, recipe_as_json, require_model, retraining_as_json
-from face_det.errors import BadImage, CannotWrite
+from face_det.errors import BadImage, CannotWrite, UnknownPerson
 from face_det.media import (
     LoadedImage,
     load_image,
@@ -30,6 +30,7 @@ from face_det.recognition import ORIGINAL_KIND, Model, ModelFileState, ModelWatc
 from face_det.service import wire
 from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
+from face_det.service.corrections import Corrections
 from face_det.service.explanation import explain_face
 from face_det.service.memory import (
     PICTURE_PX,
@@ -83,6 +84,9 @@ class Service:
         self._settling = ""
         self._recognizer: Recognizer = enroller.load()
         self._use(self._recognizer)
+        self.corrections = memory and Corrections(
+            memory, enroller, self._learning, self._use, lambda: self._use(self._recognizer)
+        )
 
     @property
     def engines(self) -> Engines:
@@ -207,16 +211,23 @@ class Service:
         with self._learning:
             try:
                 forgotten = self._enroller.forget(wire.require_text(name, "name"))
+            except UnknownPerson:
+                seen = None if self.memory is None else self.memory.forget(str(name))
+                if seen is None or not (seen.sightings or seen.people):
+                    raise
+                return {"name": name, "images": 0, "encodings": 0, "sightings": seen.sightings}
             except CannotWrite:
                 # Part of it may be done already, and people who are gone must no longer be named.
                 self._use(self._enroller.load())
                 raise
             self._use(forgotten.recognizer)
+            seen = None if self.memory is None else self.memory.forget(str(name))
         self._note(notes, images=forgotten.images, encodings=forgotten.encodings)
         return {
             "name": wire.require_text(name, "name"),
             "images": forgotten.images,
             "encodings": forgotten.encodings,
+            **({} if seen is None else {"sightings": seen.sightings}),
         }
 
     def train(self, options: object = None, notes: CallNotes | None = None) -> dict[str, Any]:
@@ -302,9 +313,10 @@ class Service:
 
     def _use(self, recognizer: Recognizer) -> None:
         """Switch to a recognizer, from the next call on."""
-        self._recognizer = recognizer
         if self.memory is not None:
+            recognizer = replace(recognizer, negatives=self.memory.negatives(recognizer.engine.fingerprint))
             self.memory.follow(recognizer, self._enroller.paths.encodings)
+        self._recognizer = recognizer
 
     def _tell(self, faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
         """Return the matches as detect_faces answers them: with explanations and, if wanted, ASCII names."""

@@ -1,3 +1,15 @@
+from .changes import Author as Author
+from .changes import ChangeResult as ChangeResult
+from .changes import ignore_unknown as ignore_unknown
+from .changes import merge_unknowns as merge_unknowns
+from .changes import name_sighting as name_sighting
+from .changes import name_unknown as name_unknown
+from .changes import require_person as require_person
+from .changes import split_unknown as split_unknown
+from .changes import undo_change as undo_change
+from .erasure import Erased as Erased
+from .erasure import erase_name as erase_name
+from .erasure import erase_unknown as erase_unknown
 from .events import MAX_EVENTS as MAX_EVENTS
 from .events import Event as Event
 from .events import append_event as append_event
@@ -6,6 +18,8 @@ from .events import read_events as read_events
 from .events import write_cursor as write_cursor
 from .identifiers import unknown_id as unknown_id
 from .identifiers import unknown_number as unknown_number
+from .negatives import NegativeExample as NegativeExample
+from .negatives import read_negatives as read_negatives
 from .queries import MAX_PAGE as MAX_PAGE
 from .queries import MAX_UNKNOWNS as MAX_UNKNOWNS
 from .queries import SightingQuery as SightingQuery
@@ -21,3 +35,6 @@ from .records import SeenFace as SeenFace
 from .records import SeenPicture as SeenPicture
 from .store import Clocks as Clocks
 from .store import SightingStore as SightingStore
+from .training_photos import TrainingPhoto as TrainingPhoto
+from .training_photos import choose_photos as choose_photos
+from .training_photos import photo_of as photo_of

@@ -10,6 +10,7 @@ from typing import Any
 from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, resolve_person
+from face_det.types import UNKNOWN, Outcome
 
 MAX_UNKNOWNS = 1000
 """The most unknown people in one answer."""
@@ -158,6 +159,8 @@ def parse_cursor(text: str) -> tuple[float, int]:
 
 def _item(row: sqlite3.Row) -> dict[str, Any]:
     unknown = row["number"] is not None and row["state"] in (UNKNOWN_STATE, IGNORED_STATE)
+    # Answered so where the model has a class of strangers; otherwise there was a reason.
+    unnamed_stranger = row["outcome"] == Outcome.UNKNOWN.value and row["name"] is None and row["reason"] is None
     edges = ("ymin", "xmin", "ymax", "xmax")
     return {
         "id": row["id"],
@@ -166,7 +169,7 @@ def _item(row: sqlite3.Row) -> dict[str, Any]:
         "frame": row["frame"],
         "faceBox": {edge: row[edge] for edge in edges},
         "outcome": row["outcome"],
-        "face": row["name"],
+        "face": UNKNOWN if unnamed_stranger else row["name"],
         "faceProba": row["probability"],
         "faceReason": row["reason"],
         "quality": row["quality"],

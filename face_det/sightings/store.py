@@ -43,6 +43,8 @@ TICK_S = 1.0
 """How often the writer looks after visits and retention while nothing is seen."""
 CLEAN_S = 10.0
 """How often the writer looks for what has expired, when it found nothing the last time."""
+ERASE_S = 60.0
+"""How long erasing waits for those who read."""
 RETRY_S = 2.0
 """How long the writer waits after the database could not be written."""
 
@@ -166,6 +168,33 @@ class SightingStore:
         except TimeoutError as error:
             raise CannotWrite(f"{self._path}: {self._fault or 'busy'}; try again") from error
 
+    def erase(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a change that deletes, as `write` does, and leave nothing of it in any file.
+
+        Deleted rows are overwritten with zeros, the write-ahead log and the spool are emptied, and damaged
+        databases that were moved aside are deleted: nobody can tell who is in them.
+        """
+        result = self.write(change)
+        done: Future[None] = Future()
+        self._jobs.append((self._scrub, done))
+        self._wake.set()
+        done.result(ERASE_S)
+        return result
+
+    def _scrub(self, connection: sqlite3.Connection) -> None:
+        """Empty what may still hold deleted rows; runs outside a transaction."""
+        end = self._clocks.monotonic() + ERASE_S / 2
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if self._clocks.monotonic() > end:
+                raise CannotWrite(f"{self._path}: is being read, so its log cannot be emptied; try again")
+            threading.Event().wait(0.05)
+        if self._spool is not None:
+            self._spool.release(anyhow=True)
+        for aside in self.folder.glob(f"{schema.DATABASE_NAME}{schema.DAMAGED_MARK}*"):
+            log.warning("%s: removed, because it may hold somebody who is to be forgotten", aside)
+            with report_write_errors(aside):
+                aside.unlink()
+
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query on this thread's connection; raises CannotWrite if the database cannot be read."""
         try:
@@ -192,14 +221,9 @@ class SightingStore:
         """Wait until everything that was handed over is recorded."""
         self.write(lambda connection: None)
 
-    def tell(self) -> None:
-        """Wake those who wait for events."""
-        self._listener()
-
-    def empty_spool(self) -> None:
-        """Leave nothing in the spool; call it on the writer's thread, when everything in it was recorded."""
-        if self._spool is not None:
-            self._spool.release(anyhow=True)
+    def told(self) -> None:
+        """Note that this transaction wrote an event: those who wait are woken once it is committed."""
+        self._recorder.told = True
 
     def status(self) -> dict[str, Any]:
         """Return how many sightings are kept and waiting, and what is wrong, if anything is."""
@@ -313,7 +337,10 @@ class SightingStore:
         self, connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], Any], future: Future[Any]
     ) -> None:
         try:
-            future.set_result(self._in_transaction(connection, change))
+            if change == self._scrub:
+                future.set_result(change(connection))
+            else:
+                future.set_result(self._in_transaction(connection, change))
         except sqlite3.Error as error:
             future.set_exception(
                 CannotWrite(f"{self._path}: cannot be written: {error}; nothing was changed")
@@ -337,7 +364,7 @@ class SightingStore:
             raise
         if self._recorder.told:
             self._recorder.told = False
-            self.tell()
+            self._listener()
         return result
 
     def _note_fault(self, error: Exception) -> None:

@@ -1,0 +1,181 @@
+"""What users say about sightings: who an unknown person is, who somebody is not, which people are one."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from face_det.enrolment import Enroller
+from face_det.errors import BadRequest, NoFace
+from face_det.gallery import check_person_name
+from face_det.media import load_image
+from face_det.recognition import Recognizer
+from face_det.service import wire
+from face_det.service.memory import Memory, require_id, require_number, require_unknown
+from face_det.sightings import (
+    Author,
+    ChangeResult,
+    TrainingPhoto,
+    choose_photos,
+    find_sighting,
+    ignore_unknown,
+    merge_unknowns,
+    name_sighting,
+    name_unknown,
+    photo_of,
+    require_person,
+    split_unknown,
+    undo_change,
+    unknown_number,
+)
+from face_det.types import UNKNOWN
+
+log = logging.getLogger(__name__)
+
+MAX_IDS = 100_000
+
+
+class Corrections:
+    """The verbs by which users correct the memory. Each is recorded as a change, which can be undone."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        enroller: Enroller,
+        learning: threading.Lock,
+        use: Callable[[Recognizer], None],
+        refresh: Callable[[], None],
+    ) -> None:
+        """`learning` is held while photos change; `use` switches to a recognizer, `refresh` reads negatives."""
+        self._store = memory.store
+        self._enroller = enroller
+        self._learning = learning
+        self._use = use
+        self._refresh = refresh
+
+    def name_unknown(self, identifier: object, name: object, caller: str) -> dict[str, Any]:
+        """Give an unknown person a name: enrol their best photos, and rename all that was seen of them.
+
+        Raises NoFace if none of their photos can be enrolled.
+        """
+        number, known = require_unknown(identifier), _require_name(name)
+        with self._learning:
+            person = self._store.read(lambda connection: dict(require_person(connection, number)))
+            photos = self._store.read(lambda connection: choose_photos(connection, person["id"]))
+            if not photos:
+                raise NoFace(f"id: {identifier} has no sighting with a picture that could be enrolled")
+            enrolled = self._enrol(known, photos)
+            done = self._change(
+                lambda connection, author: name_unknown(connection, number, known, enrolled, author), caller
+            )
+        return {**_as_json(done), "name": known}
+
+    def merge(self, identifiers: object, caller: str) -> dict[str, Any]:
+        """Make several unknown people one; the oldest number survives."""
+        numbers = [
+            require_unknown(one, f"ids[{index}]") for index, one in enumerate(_require_list(identifiers, "ids"))
+        ]
+        done = self._change(lambda connection, author: merge_unknowns(connection, numbers, author), caller)
+        return _as_json(done)
+
+    def split(self, identifier: object, sightings: object, caller: str) -> dict[str, Any]:
+        """Make some sightings of an unknown person another one's."""
+        number = require_unknown(identifier)
+        ids = [
+            require_number(one, f"sighting_ids[{index}]")
+            for index, one in enumerate(_require_list(sightings, "sighting_ids"))
+        ]
+        done = self._change(lambda connection, author: split_unknown(connection, number, ids, author), caller)
+        return _as_json(done)
+
+    def ignore(self, identifier: object, caller: str) -> dict[str, Any]:
+        """Report an unknown person no more, and name nobody for that face."""
+        number = require_unknown(identifier)
+        done = self._change(lambda connection, author: ignore_unknown(connection, number, author), caller)
+        self._refresh()
+        return _as_json(done)
+
+    def confirm(self, identifier: object, name: object, caller: str) -> dict[str, Any]:
+        """Say that a sighting shows this person; a clear face becomes a training photo."""
+        return self._name_sighting(require_id(identifier), _require_name(name), caller)
+
+    def correct(self, identifier: object, name: object, caller: str) -> dict[str, Any]:
+        """Say that a sighting shows somebody else: the person with this name or, with None, nobody known."""
+        known = None if name is None else _require_name(name)
+        return self._name_sighting(require_id(identifier), known, caller)
+
+    def undo(self, change: object, caller: str) -> dict[str, Any]:
+        """Undo a change: what was seen is as before, and photos that it enrolled are removed."""
+        number = require_number(change, "change")
+        with self._learning:
+            done = self._change(lambda connection, author: undo_change(connection, number, author), caller)
+            by_name: dict[str, list[str]] = {}
+            for name, file in done.photos:
+                by_name.setdefault(name, []).append(file)
+            for name, files in by_name.items():
+                self._use(self._enroller.withdraw(name, files))
+        self._refresh()
+        return _as_json(done)
+
+    def _name_sighting(self, sighting: int, name: str | None, caller: str) -> dict[str, Any]:
+        with self._learning:
+            before = self._store.read(lambda connection: find_sighting(connection, sighting))
+            enrolled: list[tuple[str, str]] = []
+            if name is not None:
+                photo = self._store.read(lambda connection: photo_of(connection, sighting))
+                known = before["face"] == name and before["edited"]
+                if photo is not None and not known:
+                    try:
+                        enrolled = self._enrol(name, [photo])
+                    except NoFace as error:
+                        # What the user says about the sighting is true all the same.
+                        log.info("sighting %d is no training photo: %s", sighting, error)
+            done = self._change(
+                lambda connection, author: name_sighting(
+                    connection, self._store.people, sighting, name, enrolled, author
+                ),
+                caller,
+            )
+        self._refresh()
+        return {**_as_json(done), "name": name}
+
+    def _enrol(self, name: str, photos: Sequence[TrainingPhoto]) -> list[tuple[str, str]]:
+        pictures = [(photo.jpeg, load_image(photo.jpeg)) for photo in photos]
+        enrolled = self._enroller.enrol_several(name, pictures)
+        self._use(enrolled.recognizer)
+        return [(name, photo.name) for photo in enrolled.photos]
+
+    def _change(self, change: Callable[[Any, Author], ChangeResult], caller: str) -> ChangeResult:
+        author = Author(caller, self._store.now())
+
+        def run(connection: sqlite3.Connection) -> ChangeResult:
+            done = change(connection, author)
+            self._store.people.reload(connection)
+            return done
+
+        return self._store.write(run)
+
+
+def _require_name(name: object) -> str:
+    known = check_person_name(wire.require_text(name, "name"))
+    if known == UNKNOWN or unknown_number(known) is not None:
+        raise BadRequest(f"name: must be a person's, got {known!r}")
+    return known
+
+
+def _require_list(value: object, place: str) -> Sequence[Any]:
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_IDS:
+        raise BadRequest(f"{place}: must be a list of at most {MAX_IDS} ids, got {type(value).__name__}")
+    return value
+
+
+def _as_json(done: ChangeResult) -> dict[str, Any]:
+    fields: dict[str, Any] = {"change": done.change, "sightings": done.sightings}
+    if done.unknowns:
+        fields["unknowns"] = list(done.unknowns)
+    if done.photos:
+        fields["photos"] = len(done.photos)
+    return fields

@@ -1,0 +1,335 @@
+"""What users change: who an unknown person is, which sightings belong together, who somebody is not.
+
+Each change is a row of the table `change` with what it takes to undo it, and sets `edited` on the people and
+sightings it touches: neither clustering nor a new model changes those again. Everything here runs within a
+transaction of the writer's thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from face_det.errors import BadRequest, UnknownSighting
+from face_det.sightings.events import CORRECTED, NAMED, Event, append_event
+from face_det.sightings.identifiers import unknown_id
+from face_det.sightings.people import (
+    IGNORED_STATE,
+    NAMED_STATE,
+    UNKNOWN_STATE,
+    ClusteredFace,
+    UnknownPeople,
+    cluster_parameters,
+    merge_people,
+    mint_number,
+    rebuild_person,
+    resolve_person,
+)
+from face_det.sightings.queries import require_sighting
+from face_det.types import Outcome
+
+PROTOTYPES = 8
+"""The most sightings of an ignored person that count against every name."""
+_PERSON_FIELDS = ("id", "state", "name", "merged_into", "edited")
+_SIGHTING_FIELDS = ("id", "person", "shapes", "name", "outcome", "probability", "reason", "edited")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a change, and when (seconds since 1970)."""
+
+    caller: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult:
+    """A change: its number, the unknown people whom it concerns, and the sightings that it changed.
+
+    `photos` are (name, file) of the training photos that it added.
+    """
+
+    change: int
+    unknowns: tuple[str, ...] = ()
+    sightings: int = 0
+    photos: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class _Before:
+    """The rows that a change touches, as they were."""
+
+    people: list[dict[str, Any]] = field(default_factory=list)
+    sightings: list[dict[str, Any]] = field(default_factory=list)
+    made: list[int] = field(default_factory=list)
+    photos: list[tuple[str, str]] = field(default_factory=list)
+
+    def add_people(self, connection: sqlite3.Connection, people: Iterable[int]) -> None:
+        """Note people, with everybody's sightings."""
+        for person in people:
+            self.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", person)
+            self.sightings += _rows(connection, "sighting", _SIGHTING_FIELDS, "person = ?", person)
+
+    def add_sighting(self, connection: sqlite3.Connection, sighting: int) -> None:
+        """Note one sighting, and its person's row."""
+        rows = _rows(connection, "sighting", _SIGHTING_FIELDS, "id = ?", sighting)
+        self.sightings += rows
+        for row in rows:
+            self.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", row["person"])
+
+
+def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], author: Author) -> ChangeResult:
+    """Make several unknown people one; the oldest number survives, and the others lead to it."""
+    people = {row["id"]: row for row in (require_person(connection, number) for number in numbers)}
+    if len(people) < 2:
+        raise BadRequest("ids: must be at least two different unknown people")
+    if len({row["fingerprint"] for row in people.values()}) > 1:
+        raise BadRequest("ids: must have been seen by one embedder, got encodings of two that cannot be compared")
+    kept = min(people.values(), key=lambda row: row["number"])
+    before = _Before()
+    before.add_people(connection, people)
+    for other in people:
+        if other != kept["id"]:
+            merge_people(connection, kept["id"], other)
+    connection.execute("UPDATE person SET edited = 1 WHERE id = ?", (kept["id"],))
+    _rebuild(connection, [kept["id"]])
+    change = _record(connection, "merge", author, before)
+    return ChangeResult(change, (unknown_id(kept["number"]),), len(before.sightings))
+
+
+def split_unknown(
+    connection: sqlite3.Connection, number: int, sightings: Sequence[int], author: Author
+) -> ChangeResult:
+    """Give some of an unknown person's sightings to a new one."""
+    person = require_person(connection, number)
+    rows = [require_sighting(connection, sighting) for sighting in dict.fromkeys(sightings)]
+    for row in rows:
+        if row["person"] != person["id"]:
+            raise BadRequest(f"sighting_ids: must belong to {unknown_id(number)}, got {row['id']}")
+    if not 0 < len(rows) < person["sightings"]:
+        raise BadRequest(
+            f"sighting_ids: must be some of the {person['sightings']} sightings of {unknown_id(number)}, "
+            f"but not all, got {len(rows)}"
+        )
+    before = _Before()
+    before.add_people(connection, [person["id"]])
+    made = connection.execute(
+        "INSERT INTO person (fingerprint, edited) VALUES (?, 1)", (person["fingerprint"],)
+    ).lastrowid
+    assert made is not None
+    before.made.append(made)
+    fresh = mint_number(connection, made)
+    for row in rows:
+        # A user says that they are this person: all of them shape it.
+        connection.execute("UPDATE sighting SET person = ?, shapes = 1 WHERE id = ?", (made, row["id"]))
+    connection.execute("UPDATE person SET edited = 1 WHERE id = ?", (person["id"],))
+    _rebuild(connection, [person["id"], made])
+    change = _record(connection, "split", author, before)
+    return ChangeResult(change, (unknown_id(number), unknown_id(fresh)), len(rows))
+
+
+def ignore_unknown(connection: sqlite3.Connection, number: int, author: Author) -> ChangeResult:
+    """Write no more events about an unknown person, and let nobody be mistaken for anyone with that face."""
+    person = require_person(connection, number)
+    before = _Before()
+    before.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", person["id"])
+    connection.execute(
+        "UPDATE person SET state = ?, edited = 1 WHERE id = ?", (IGNORED_STATE, person["id"])
+    )
+    change = _record(connection, "ignore", author, before)
+    connection.execute(
+        "INSERT INTO negative (name, person, sighting, change, fingerprint, encoding, norm, quality)"
+        " SELECT NULL, person, id, ?, fingerprint, encoding, norm, quality FROM sighting"
+        " WHERE person = ? AND encoding IS NOT NULL ORDER BY quality DESC, id LIMIT ?",
+        (change, person["id"], PROTOTYPES),
+    )
+    return ChangeResult(change, (unknown_id(number),))
+
+
+def name_unknown(
+    connection: sqlite3.Connection,
+    number: int,
+    name: str,
+    photos: Sequence[tuple[str, str]],
+    author: Author,
+) -> ChangeResult:
+    """Give an unknown person a name, in all sightings; `photos` were enrolled for it."""
+    person = require_person(connection, number)
+    before = _Before(photos=list(photos))
+    before.add_people(connection, [person["id"]])
+    connection.execute(
+        "UPDATE person SET state = ?, name = ?, edited = 1 WHERE id = ?", (NAMED_STATE, name, person["id"])
+    )
+    connection.execute(
+        "UPDATE sighting SET name = ?, outcome = 'known', reason = NULL, edited = 1 WHERE person = ?",
+        (name, person["id"]),
+    )
+    change = _record(connection, "name", author, before)
+    data = {"sightings": person["sightings"], "photos": len(photos), "change": change}
+    append_event(
+        connection, Event(NAMED, author.time, name=name, person=person["id"], sighting=person["best"], data=data)
+    )
+    return ChangeResult(change, (unknown_id(number),), person["sightings"], tuple(photos))
+
+
+def name_sighting(
+    connection: sqlite3.Connection,
+    people: UnknownPeople,
+    sighting: int,
+    name: str | None,
+    photos: Sequence[tuple[str, str]],
+    author: Author,
+) -> ChangeResult:
+    """Say who a sighting shows; None: not the person who was named.
+
+    Whoever was named wrongly is not named again for a face like this one.
+    """
+    row = require_sighting(connection, sighting)
+    wrong = row["name"] if row["name"] not in (None, name) else None
+    if name is None and wrong is None:
+        raise BadRequest(f"id: sighting {sighting} has no name that could be taken away")
+    before = _Before(photos=list(photos))
+    before.add_sighting(connection, sighting)
+    connection.execute(
+        "UPDATE sighting SET name = ?, outcome = ?, reason = NULL, person = NULL, shapes = 0, edited = 1"
+        " WHERE id = ?",
+        (name, (Outcome.UNKNOWN if name is None else Outcome.KNOWN).value, sighting),
+    )
+    _rebuild(connection, [] if row["person"] is None else [row["person"]])
+    change = _record(connection, "confirm" if wrong is None else "correct", author, before)
+    if wrong is not None and row["encoding"] is not None:
+        connection.execute(
+            "INSERT INTO negative (name, sighting, change, fingerprint, encoding, norm, quality)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (wrong, sighting, change, row["fingerprint"], row["encoding"], row["norm"], row["quality"]),
+        )
+    people.reload(connection)
+    unknown = _assign_again(connection, people, row) if name is None and row["encoding"] is not None else None
+    kind = NAMED if wrong is None else CORRECTED
+    data = {"change": change, **({} if wrong is None else {"was": wrong})}
+    event = Event(kind, author.time, row["camera"], row["visit"], sighting, None, name, unknown, data)
+    append_event(connection, event)
+    number = None if unknown is None else _number(connection, unknown)
+    unknowns = () if number is None else (unknown_id(number),)
+    return ChangeResult(change, unknowns, 1, tuple(photos))
+
+
+def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> ChangeResult:
+    """Put everything back that a change touched; sightings that were removed since stay so.
+
+    Raises BadRequest if a later change touched the same people or sightings, and UnknownSighting if there is
+    no such change. The photos that the change enrolled are the caller's to remove.
+    """
+    row = connection.execute("SELECT * FROM change WHERE id = ?", (change,)).fetchone()
+    if row is None:
+        raise UnknownSighting(f"change: there is no change {change}")
+    if row["undone"]:
+        raise BadRequest(f"change: {change} was undone already")
+    if row["verb"] == "undo":
+        raise BadRequest(f"change: {change} undid another one; make that change again instead")
+    before = json.loads(row["data"])
+    touched = _touched(before)
+    for later in connection.execute(
+        "SELECT id, data FROM change WHERE id > ? AND undone = 0 AND verb != 'undo' ORDER BY id DESC", (change,)
+    ):
+        if touched & _touched(json.loads(later["data"])):
+            raise BadRequest(f"change: undo {later['id']} first, which changed the same people or sightings")
+    for made in before["made"]:
+        connection.execute("UPDATE sighting SET person = NULL, shapes = 0 WHERE person = ?", (made,))
+        connection.execute("UPDATE person SET state = 'merged', shaping = 0, sum = NULL WHERE id = ?", (made,))
+    for table, rows in (("person", before["people"]), ("sighting", before["sightings"])):
+        for fields in rows:
+            columns = [key for key in fields if key != "id"]
+            connection.execute(
+                f"UPDATE {table} SET {', '.join(f'{key} = ?' for key in columns)} WHERE id = ?",
+                (*(fields[key] for key in columns), fields["id"]),
+            )
+    people = [fields["id"] for fields in before["people"]]
+    for made in before["made"]:
+        parent = before["people"][0]["id"]
+        connection.execute("UPDATE person SET merged_into = ? WHERE id = ?", (parent, made))
+    _rebuild(connection, [person for person in people if _is_alive(connection, person)])
+    connection.execute("DELETE FROM negative WHERE change = ?", (change,))
+    connection.execute("UPDATE change SET undone = 1 WHERE id = ?", (change,))
+    undo = _record(connection, "undo", author, _Before(), undone=change)
+    photos = tuple((name, file) for name, file in before["photos"])
+    return ChangeResult(undo, _unknown_ids(connection, people), len(before["sightings"]), photos)
+
+
+def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
+    """Return the row of an unknown person, following mergers; raises UnknownSighting.
+
+    Somebody who was named since is not unknown any more.
+    """
+    row = resolve_person(connection, number)
+    if row is None:
+        raise UnknownSighting(f"id: nobody is called {unknown_id(number)}; unknowns() lists them")
+    if row["state"] == NAMED_STATE:
+        raise UnknownSighting(f"id: {unknown_id(number)} was named {row['name']!r} already")
+    return row
+
+
+def _assign_again(connection: sqlite3.Connection, people: UnknownPeople, row: sqlite3.Row) -> int | None:
+    people.use(connection, row["fingerprint"])
+    encoding = np.frombuffer(row["encoding"], "<f4")
+    face = ClusteredFace(
+        row["id"], row["time"], row["camera"], row["visit"], row["quality"], row["norm"], encoding
+    )
+    return people.assign(connection, face, ())
+
+
+def _rebuild(connection: sqlite3.Connection, people: Iterable[int]) -> None:
+    for person in people:
+        found = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
+        if found is not None:
+            rebuild_person(connection, person, cluster_parameters(found["fingerprint"]))
+
+
+def _record(
+    connection: sqlite3.Connection, verb: str, author: Author, before: _Before, **more: Any
+) -> int:
+    data = {
+        "people": before.people,
+        "sightings": before.sightings,
+        "made": before.made,
+        "photos": before.photos,
+        **more,
+    }
+    done = connection.execute(
+        "INSERT INTO change (time, verb, caller, data) VALUES (?, ?, ?, ?)",
+        (author.time, verb, author.caller, json.dumps(data)),
+    )
+    assert done.lastrowid is not None
+    return done.lastrowid
+
+
+def _rows(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], condition: str, value: object
+) -> list[dict[str, Any]]:
+    found = connection.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {condition}", (value,))
+    return [dict(row) for row in found.fetchall()]
+
+
+def _touched(data: dict[str, Any]) -> set[tuple[str, int]]:
+    people = {("person", fields["id"]) for fields in data["people"]} | {("person", made) for made in data["made"]}
+    return people | {("sighting", fields["id"]) for fields in data["sightings"]}
+
+
+def _number(connection: sqlite3.Connection, person: int) -> int | None:
+    row = connection.execute("SELECT number FROM person WHERE id = ?", (person,)).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def _is_alive(connection: sqlite3.Connection, person: int) -> bool:
+    row = connection.execute("SELECT state FROM person WHERE id = ?", (person,)).fetchone()
+    return row is not None and row["state"] in (UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE)
+
+
+def _unknown_ids(connection: sqlite3.Connection, people: Iterable[int]) -> tuple[str, ...]:
+    numbers = (_number(connection, person) for person in people)
+    return tuple(unknown_id(number) for number in numbers if number is not None)

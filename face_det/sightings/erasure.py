@@ -1,0 +1,104 @@
+"""Forgetting: everything about one person leaves the database, and the pages it was on are overwritten."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from face_det.sightings.events import FORGOTTEN, Event, append_event
+from face_det.sightings.identifiers import unknown_id
+from face_det.sightings.people import UnknownPeople, cluster_parameters, rebuild_person, resolve_person
+from face_det.sightings.retention import delete_person, delete_sightings
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many sightings were erased, and how many unknown people were given the name (or had the number)."""
+
+    sightings: int
+    people: int
+
+
+def erase_name(connection: sqlite3.Connection, people: UnknownPeople, name: str, now: float) -> Erased:
+    """Erase everything that is kept under a name: sightings, people named so, events, changes, negatives."""
+    rows = connection.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchall()
+    persons = [row["id"] for row in rows]
+    mentioned = _sightings(connection, "name = ?", name)
+    # Whom a sighting was taken from also counts as kept under the name.
+    mentioned += [
+        row["sighting"]
+        for row in connection.execute("SELECT sighting FROM negative WHERE name = ?", (name,))
+        if row["sighting"] is not None
+    ]
+    erased = _erase(connection, persons, mentioned, lambda data: _mentions_name(data, name))
+    connection.execute("DELETE FROM negative WHERE name = ?", (name,))
+    connection.execute("DELETE FROM event WHERE name = ? OR instr(ifnull(data, ''), ?)", (name, json.dumps(name)))
+    if erased.sightings or erased.people:
+        append_event(connection, Event(FORGOTTEN, now, data={"sightings": erased.sightings}))
+    people.reload(connection)
+    return erased
+
+
+def erase_unknown(connection: sqlite3.Connection, people: UnknownPeople, number: int, now: float) -> Erased | None:
+    """Erase everything that is kept of an unknown person; None if there is none with that number."""
+    person = resolve_person(connection, number)
+    if person is None:
+        return None
+    erased = _erase(connection, [person["id"]], [], lambda data: False)
+    append_event(connection, Event(FORGOTTEN, now, data={"sightings": erased.sightings, "was": unknown_id(number)}))
+    people.reload(connection)
+    return erased
+
+
+def _erase(
+    connection: sqlite3.Connection, persons: list[int], sightings: list[int], mentions: Callable[[object], bool]
+) -> Erased:
+    ids = set(sightings)
+    for person in persons:
+        ids.update(_sightings(connection, "person = ?", person))
+    left = {
+        row["person"]
+        for sighting in sorted(ids)
+        for row in connection.execute("SELECT person FROM sighting WHERE id = ?", (sighting,))
+        if row["person"] is not None
+    } - {*persons}
+    _erase_changes(connection, {*persons}, ids, mentions)
+    for sighting in ids:
+        connection.execute("DELETE FROM event WHERE sighting = ?", (sighting,))
+        connection.execute("DELETE FROM negative WHERE sighting = ?", (sighting,))
+    delete_sightings(connection, sorted(ids))
+    for person in persons:
+        connection.execute("DELETE FROM event WHERE person = ?", (person,))
+        connection.execute("DELETE FROM negative WHERE person = ?", (person,))
+        delete_person(connection, person)
+    for person in left:
+        # Their sums contained the encodings of what was erased.
+        fingerprint = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
+        rebuild_person(connection, person, cluster_parameters(fingerprint[0]))
+    return Erased(len(ids), len(persons))
+
+
+def _erase_changes(
+    connection: sqlite3.Connection, persons: set[int], sightings: set[int], mentions: Callable[[object], bool]
+) -> None:
+    """Erase changes that tell of these people: what was erased cannot be put back."""
+    for row in connection.execute("SELECT id, data FROM change").fetchall():
+        data = json.loads(row["data"])
+        touched = persons & {fields["id"] for fields in data["people"]}
+        touched |= sightings & {fields["id"] for fields in data["sightings"]}
+        if touched or mentions(data):
+            connection.execute("DELETE FROM change WHERE id = ?", (row["id"],))
+
+
+def _mentions_name(data: object, name: str) -> bool:
+    if isinstance(data, dict):
+        return any(_mentions_name(value, name) for value in data.values())
+    if isinstance(data, list):
+        return any(_mentions_name(value, name) for value in data)
+    return data == name
+
+
+def _sightings(connection: sqlite3.Connection, condition: str, value: object) -> list[int]:
+    return [row[0] for row in connection.execute(f"SELECT id FROM sighting WHERE {condition}", (value,))]
