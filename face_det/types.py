@@ -139,11 +139,21 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Veto:
+    """A person who was ruled out: the face is more like one that was marked as not theirs or, if `ignored`,
+    like somebody who is ignored."""
+
+    name: str
+    ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """The decision about one face: a name, or None and the reason; probability in 0..1.
 
     `outcome` is None if no decision was made about the face; `candidates` come likeliest first.
-    `explanation` says in a sentence why there is no name.
+    `explanation` says in a sentence why there is no name. `veto` says whom the face resembles most, if that
+    person was ruled out.
     """
 
     name: str | None
@@ -152,6 +162,7 @@ class Match:
     outcome: Outcome | None = None
     candidates: tuple[Candidate, ...] = ()
     explanation: str | None = None
+    veto: Veto | None = None
 
 
 def join_runtimes(*names: str) -> str:

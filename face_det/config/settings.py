@@ -47,7 +47,7 @@ def _field(default: Any, expected: str, about: str, **limits: Any) -> Any:
     return Field(default, description=about, json_schema_extra={"expected": expected}, **limits)
 
 
-def _number(default: float, low: int, high: int, about: str) -> Any:
+def _number(default: float, low: float, high: int, about: str) -> Any:
     return _field(default, f"a number from {low} to {high}", about, ge=low, le=high)
 
 
@@ -276,8 +276,8 @@ class Config(BaseModel):
     sightings: Sightings | None = _field(
         None,
         "an object of settings, such as {}",
-        "If set, the daemon remembers who was seen, gives unknown people numbers, and reports events; `{}` takes "
-        "the defaults below. Without it nothing is remembered.",
+        "If set, the daemon remembers who was seen, gives unknown people numbers, and reports events; `{}` "
+        "takes the defaults below. Without it nothing is remembered.",
     )
     shutdown_timeout: float = _number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."

@@ -146,7 +146,7 @@ class CorrectionMethods:
             "undo": self.undo,
         }
 
-    def name_unknown(self, id: Any, name: Any) -> Any:  # noqa: A002 - the name that callers see
+    def name_unknown(self, id: Any, name: Any) -> Any:
         """Give an unknown person a name, and recognise them from the next call on."""
         return self._run("name_unknown", lambda one, caller: one.name_unknown(id, name, caller), name)
 
@@ -154,19 +154,19 @@ class CorrectionMethods:
         """Make several unknown people one; the oldest survives."""
         return self._run("merge", lambda one, caller: one.merge(ids, caller))
 
-    def split(self, id: Any, sighting_ids: Any) -> Any:  # noqa: A002
+    def split(self, id: Any, sighting_ids: Any) -> Any:
         """Give some sightings of an unknown person to a new one."""
         return self._run("split", lambda one, caller: one.split(id, sighting_ids, caller))
 
-    def ignore(self, id: Any) -> Any:  # noqa: A002
+    def ignore(self, id: Any) -> Any:
         """Report an unknown person no more, and name nobody for that face."""
         return self._run("ignore", lambda one, caller: one.ignore(id, caller))
 
-    def confirm(self, id: Any, name: Any) -> Any:  # noqa: A002
+    def confirm(self, id: Any, name: Any) -> Any:
         """Say that a sighting shows this person."""
         return self._run("confirm", lambda one, caller: one.confirm(id, name, caller), name)
 
-    def correct(self, id: Any, name: Any = None) -> Any:  # noqa: A002
+    def correct(self, id: Any, name: Any = None) -> Any:
         """Say that a sighting shows somebody else: this person or, without a name, nobody known."""
         return self._run("correct", lambda one, caller: one.correct(id, name, caller), name)
 

@@ -8,15 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from face_det.embedders import (
     DLIB_RESNET,
     configurable_embedder,
     configurable_embedders,
-    count_dimensions,
     joined_embedders,
 )
 from face_det.engine import Engines, FaceEngine
@@ -29,7 +25,14 @@ from face_det.enrolment.model_change import (
     model_file_candidates,
 )
 from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
-from face_det.enrolment.results import EnrolResult, ForgetResult, ModelOptions, Paths, RetrainResult, SeveralResult
+from face_det.enrolment.results import (
+    EnrolResult,
+    ForgetResult,
+    ModelOptions,
+    Paths,
+    RetrainResult,
+    SeveralResult,
+)
 from face_det.errors import (
     BadImage,
     BadRequest,
@@ -51,6 +54,7 @@ from face_det.gallery import (
     list_photos,
     quarantine_mentions,
 )
+from face_det.media import load_image
 from face_det.recognition import (
     AUTO_EMBEDDER,
     Model,
@@ -60,7 +64,6 @@ from face_det.recognition import (
     choose_recognition_embedder,
     load_model_in_use,
 )
-from face_det.media import load_image
 from face_det.storage import lock_for_update, replace_files, report_write_errors
 from face_det.training import choose_training_embedder, refit_model, train_classifiers
 from face_det.types import Rgb
@@ -135,7 +138,7 @@ class Enroller:
             face = find_one_face(engine, rgb)
             safeguards.warn_if_dataset_missing(self.paths.dataset, len(gallery.names))
             assert face.encoding is not None
-            if not _holds_encoding(gallery, name, face.encoding):
+            if not gallery.holds(name, face.encoding):
                 gallery = gallery.plus(name, face.encoding, engine.fingerprint)
             with safeguards.storing_photo(self.paths.dataset, name, data) as photo:
                 recognizer = self._save(gallery, current, embedder)
@@ -145,8 +148,8 @@ class Enroller:
     def enrol_several(self, name: str, pictures: Sequence[tuple[bytes, Rgb]]) -> SeveralResult:
         """Store pictures, each of one face, as photos of `name`, and train on them all at once.
 
-        Pictures that do not show exactly one face are left out, with the reason. Raises NoFace if that is true
-        of all of them, or BadName.
+        Pictures that do not show exactly one face are left out, with the reason. Raises NoFace if that is
+        true of all of them, or BadName.
         """
         name = check_person_name(name)
         with lock_for_update(self.paths.encodings), ExitStack() as storing:
@@ -160,7 +163,7 @@ class Enroller:
                     left_out.append(str(error))
                     continue
                 assert face.encoding is not None
-                if not _holds_encoding(gallery, name, face.encoding):
+                if not gallery.holds(name, face.encoding):
                     gallery = gallery.plus(name, face.encoding, engine.fingerprint)
                 photos.append(storing.enter_context(safeguards.storing_photo(self.paths.dataset, name, data)))
             if not photos:
@@ -170,7 +173,7 @@ class Enroller:
         return SeveralResult(recognizer, name, tuple(photos), tuple(left_out))
 
     def _begin_enrolment(self) -> tuple[Gallery, Model | None, str, FaceEngine]:
-        """Return the gallery and the model to add to, the embedder to train on, and the engine to encode with."""
+        """Return the gallery and model to add to, the embedder to train on, and the engine to encode with."""
         gallery, current = Gallery.load(self.paths.encodings), self.model()
         embedder = self._choose_embedder(current, gallery)
         if gallery.names:
@@ -194,7 +197,7 @@ class Enroller:
                 with suppress(NoFace, SeveralFaces, BadImage):
                     face = find_one_face(engine, load_image(photo))
                     assert face.encoding is not None
-                    gallery = _without_encoding(gallery, name, face.encoding)
+                    gallery = gallery.without_photo(name, face.encoding)
             recognizer = self._save(gallery, current, self._choose_embedder(current, gallery))
             for photo in leaving:
                 with report_write_errors(photo, "the photo stays"):
@@ -381,21 +384,3 @@ class Enroller:
 def _known_labels(current: Model | None) -> set[str]:
     """Return everybody whom a model can name, and Unknown; empty without a model."""
     return set() if current is None else {*current.labels}
-
-
-def _without_encoding(gallery: Gallery, name: str, encoding: Any) -> Gallery:
-    """Return the gallery without this photo of the person; see _holds_encoding."""
-    encoding = encoding[: count_dimensions(DLIB_RESNET)]
-    kept = [
-        index
-        for index, (row, owner) in enumerate(zip(gallery.encodings, gallery.names, strict=True))
-        if owner != name or not np.allclose(row, encoding, atol=1e-9)
-    ]
-    return gallery.rows(kept)
-
-
-def _holds_encoding(gallery: Gallery, name: str, encoding: Any) -> bool:
-    """True if the gallery already has this photo of the person, judged by dlib_resnet's encoding."""
-    encoding = encoding[: count_dimensions(DLIB_RESNET)]
-    mine = [row for row, owner in zip(gallery.encodings, gallery.names, strict=True) if owner == name]
-    return any(np.allclose(row, encoding, atol=1e-9) for row in mine)

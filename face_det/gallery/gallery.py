@@ -205,6 +205,24 @@ class Gallery:
         """
         return self.rows(index for index, other in enumerate(self._names) if other != name)
 
+    def holds(self, name: str, encoding: npt.ArrayLike) -> bool:
+        """Return True if this photo of the person is there, judged by the first network's encoding."""
+        return bool(self._same_photo(name, encoding))
+
+    def without_photo(self, name: str, encoding: npt.ArrayLike) -> Gallery:
+        """Return the gallery without this photo of the person; see `holds`."""
+        leaving = self._same_photo(name, encoding)
+        return self.rows(index for index in range(len(self.names)) if index not in leaving)
+
+    def _same_photo(self, name: str, encoding: npt.ArrayLike) -> set[int]:
+        first = np.asarray(encoding)[: self.encodings.shape[1]]
+        rows = zip(self.encodings, self.names, strict=True)
+        return {
+            index
+            for index, (row, owner) in enumerate(rows)
+            if owner == name and np.allclose(row, first, atol=1e-9)
+        }
+
     def rows(self, kept: Iterable[int]) -> Gallery:
         """Return the gallery of the rows with these indices, in this order.
 

@@ -20,6 +20,8 @@ from .model_file import assemble_model as assemble_model
 from .model_file import dump_model as dump_model
 from .model_file import is_our_model as is_our_model
 from .model_file import load_model as load_model
+from .negatives import NO_NEGATIVES as NO_NEGATIVES
+from .negatives import Negatives as Negatives
 from .recognizer import Recognizer as Recognizer
 from .recognizer import match_faces as match_faces
 from .verifier import GENUINE_PER_IMPOSTOR as GENUINE_PER_IMPOSTOR

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.boxes import intersection_over_union
+from face_det.classifiers import TemplateScores
 from face_det.recognition.model import Model
+from face_det.recognition.negatives import IGNORED, NO_NEGATIVES, NOT_REFUTED, Comparison, Negatives
 from face_det.recognition.verifier import GENUINE_PER_IMPOSTOR, Verifier
-from face_det.types import UNKNOWN, Box, Candidate, Encodings, Match, Outcome, Reason
+from face_det.types import UNKNOWN, Box, Candidate, Encodings, Match, Outcome, Reason, Veto
 
 AUTO_DECISION, PROBABILITY_DECISION = "auto", "proba"
 DECISION_MODES = (AUTO_DECISION, PROBABILITY_DECISION)
@@ -27,6 +29,8 @@ SAME_FACE_IOU = 0.5
 """Two boxes in one frame with this intersection over union are one face, seen twice because the boxes of
 two people overlap."""
 
+Vetoes = dict[int, Veto]
+"""Who was ruled out for a face, by its row."""
 
 ORIGINAL_MIN_PROBA = 0.9
 """The original's minProba, for models that have nothing else to go by."""
@@ -60,6 +64,7 @@ def decide_names(
     frames: Sequence[Hashable] | None = None,
     boxes: Sequence[Box] | None = None,
     qualities: Sequence[float | None] | None = None,
+    negatives: Negatives = NO_NEGATIVES,
 ) -> list[Match]:
     """Decide who each encoding shows, shape (n, d) -> n matches. Without a model, nobody is known.
 
@@ -76,6 +81,9 @@ def decide_names(
     `frames` says which frame each face was seen in. A person appears once in a frame: the likeliest face is
     named and the others become uncertain, unless by their `boxes` they are the same face.
 
+    A person whom `negatives` say that a face is not is left out of the decision about it, under every rule.
+    Whoever is next is named if the conditions hold for them.
+
     >>> [match.outcome.value for match in decide_names(None, np.zeros((1, 128)), DecisionRule())]
     ['uncertain']
     """
@@ -83,11 +91,18 @@ def decide_names(
         return [Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN)] * len(encodings)
     if model.verifier is None or rule.mode == PROBABILITY_DECISION:
         limit = rule.min_proba or ORIGINAL_MIN_PROBA
-        return [_decide_by_probability(model, row, limit) for row in model.proba(encodings)]
+        proba, vetoes = _refute_by_probability(model, encodings, negatives.compare(model))
+        decided = [_decide_by_probability(model, row, limit) for row in proba]
+        return _with_vetoes(decided, vetoes)
     missed = np.zeros(len(encodings))
     if qualities is not None:
         missed = np.array([0.0 if quality is None else 1.0 - quality for quality in qualities])
-    matches = _decide_by_verifier(model, model.verifier, encodings, rule.min_proba, missed)
+    template = model.verifier.template
+    scores = template.scores(encodings)
+    scores, vetoes = _refute_by_scores(model, model.verifier, encodings, scores, negatives.compare(model))
+    matches = _with_vetoes(
+        _decide_by_verifier(model, model.verifier, encodings, scores, rule.min_proba, missed), vetoes
+    )
     return matches if frames is None else _name_once_per_frame(matches, frames, boxes)
 
 
@@ -104,15 +119,16 @@ def _decide_by_verifier(
     model: Model,
     verifier: Verifier,
     encodings: Encodings,
+    scores: TemplateScores,
     min_proba: float,
     missed: npt.NDArray[np.float64],
 ) -> list[Match]:
     """Return the rule of `decide_names`, for each face on its own.
 
+    `scores` (n, people) are the template's; those of people who are out of the question are -inf.
     `missed` (n,) is how likely each face, seen as it is, would be missed if it were somebody's.
     """
     template = verifier.template
-    scores = template.scores(encodings)
     proba = template.proba_of_scores(scores)
     people, stranger = proba[:, :-1], proba[:, -1]
     person = people.argmax(axis=1)
@@ -140,6 +156,82 @@ def _decide_by_verifier(
             matches.append(_unknown_match(model, float(stranger[row]), people[row]))
         else:
             matches.append(_uncertain_match(model.labels, people[row]))
+    return matches
+
+
+def _refute_by_scores(
+    model: Model,
+    verifier: Verifier,
+    encodings: Encodings,
+    scores: TemplateScores,
+    comparison: Comparison | None,
+) -> tuple[TemplateScores, Vetoes]:
+    """Return the scores, with -inf for everybody whom a negative rules out, and what was ruled out.
+
+    Only those are asked about who could be named or be a candidate; when one is ruled out, others may become
+    likelier, and are asked about in turn.
+    """
+    if comparison is None:
+        return scores, {}
+    template = verifier.template
+    first = people = template.proba_of_scores(scores)[:, :-1]
+    refuted = np.zeros(scores.shape, np.int8)
+    asked = np.zeros(scores.shape, np.bool_)
+    while True:
+        open_ = ~asked & ((people >= MIN_CANDIDATE_PROBABILITY) | (scores >= verifier.threshold))
+        if not open_.any():
+            break
+        asked |= open_
+        _refute(refuted, open_, encodings, comparison)
+        scores = np.where(refuted != NOT_REFUTED, -np.inf, scores)
+        people = template.proba_of_scores(scores)[:, :-1]
+    return scores, _vetoes(model, refuted, first)
+
+
+def _refute_by_probability(
+    model: Model, encodings: Encodings, comparison: Comparison | None
+) -> tuple[npt.NDArray[np.float64], Vetoes]:
+    """Return the probabilities, with 0 for everybody whom a negative rules out, and what was ruled out.
+
+    What is taken from one person goes to nobody else: these probabilities are of the people enrolled alone,
+    and that it is not Anna makes it no likelier that it is Bob.
+    """
+    proba = model.proba(encodings)
+    if comparison is None:
+        return proba, {}
+    asked = proba >= MIN_CANDIDATE_PROBABILITY
+    if UNKNOWN in model.labels:
+        asked[:, model.labels.index(UNKNOWN)] = False
+    refuted = np.zeros(proba.shape, np.int8)
+    _refute(refuted, asked, encodings, comparison)
+    return np.where(refuted != NOT_REFUTED, 0.0, proba), _vetoes(model, refuted, proba)
+
+
+def _refute(
+    refuted: npt.NDArray[np.int8],
+    asked: npt.NDArray[np.bool_],
+    encodings: Encodings,
+    comparison: Comparison,
+) -> None:
+    """Fill in what the negatives say about the faces and people asked about; all of shape (n, people)."""
+    for person in np.flatnonzero(asked.any(axis=0)):
+        rows = np.flatnonzero(asked[:, person])
+        refuted[rows, person] = comparison.refute(encodings[rows], int(person))
+
+
+def _vetoes(model: Model, refuted: npt.NDArray[np.int8], people: npt.NDArray[np.float64]) -> Vetoes:
+    """Return a veto for each face whose likeliest person was ruled out."""
+    likeliest = people.argmax(axis=1)
+    kinds = refuted[np.arange(len(refuted)), likeliest]
+    return {
+        int(row): Veto(model.labels[likeliest[row]], ignored=bool(kinds[row] == IGNORED))
+        for row in np.flatnonzero(kinds != NOT_REFUTED)
+    }
+
+
+def _with_vetoes(matches: list[Match], vetoes: Vetoes) -> list[Match]:
+    for row, veto in vetoes.items():
+        matches[row] = replace(matches[row], veto=veto)
     return matches
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from face_det.engine import FaceEngine
 from face_det.recognition.decision import DecisionRule, decide_names
 from face_det.recognition.model import Model
+from face_det.recognition.negatives import NO_NEGATIVES, Negatives
 from face_det.types import Face, Match
 
 
@@ -23,12 +24,14 @@ class Recognizer:
     - `model`: None if nothing was trained yet; then every face is `unrecognised`.
     - `stale`: why the model should be trained again, if it should: it does not fit this installation, or
       other library versions trained it.
+    - `negatives`: faces that are not somebody's, by what users said.
     """
 
     engine: FaceEngine
     model: Model | None
     stale: str | None = None
     rule: DecisionRule = field(default_factory=DecisionRule)
+    negatives: Negatives = NO_NEGATIVES
 
     def match(self, faces: Sequence[Face], frames: Sequence[Hashable]) -> list[Match]:
         """Decide who each face is; faces without an encoding keep the reason why they have none.
@@ -41,11 +44,15 @@ class Recognizer:
         >>> Recognizer(engine=None, model=None).match([small], [0])[0].reason.value
         'too_small'
         """
-        return match_faces(self.model, self.rule, faces, frames)
+        return match_faces(self.model, self.rule, faces, frames, self.negatives)
 
 
 def match_faces(
-    model: Model | None, rule: DecisionRule, faces: Sequence[Face], frames: Sequence[Hashable]
+    model: Model | None,
+    rule: DecisionRule,
+    faces: Sequence[Face],
+    frames: Sequence[Hashable],
+    negatives: Negatives = NO_NEGATIVES,
 ) -> list[Match]:
     """Decide who each face is, as `Recognizer.match` does; without a model, nobody is known.
 
@@ -62,6 +69,7 @@ def match_faces(
             [frames[index] for index in encoded],
             [faces[index].box for index in encoded],
             [faces[index].quality for index in encoded],
+            negatives,
         )
         for index, match in zip(encoded, decided, strict=True):
             matches[index] = match

@@ -26,7 +26,8 @@ def to_ascii(name: str) -> str:
 def with_ascii_names(match: Match) -> Match:
     """Return a match with every name in its ASCII form."""
     candidates = tuple(replace(one, name=to_ascii(one.name)) for one in match.candidates)
-    return replace(match, name=match.name and to_ascii(match.name), candidates=candidates)
+    veto = match.veto and replace(match.veto, name=to_ascii(match.veto.name))
+    return replace(match, name=match.name and to_ascii(match.name), candidates=candidates, veto=veto)
 
 
 def warn_of_names(names: Iterable[str]) -> str | None:

@@ -49,7 +49,7 @@ class Corrections:
         use: Callable[[Recognizer], None],
         refresh: Callable[[], None],
     ) -> None:
-        """`learning` is held while photos change; `use` switches to a recognizer, `refresh` reads negatives."""
+        """`learning` is held while photos change; `use` switches recognizers, `refresh` reads negatives."""
         self._store = memory.store
         self._enroller = enroller
         self._learning = learning
@@ -76,7 +76,8 @@ class Corrections:
     def merge(self, identifiers: object, caller: str) -> dict[str, Any]:
         """Make several unknown people one; the oldest number survives."""
         numbers = [
-            require_unknown(one, f"ids[{index}]") for index, one in enumerate(_require_list(identifiers, "ids"))
+            require_unknown(one, f"ids[{index}]")
+            for index, one in enumerate(_require_list(identifiers, "ids"))
         ]
         done = self._change(lambda connection, author: merge_unknowns(connection, numbers, author), caller)
         return _as_json(done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from face_det.engine import EngineOptions
-from face_det.types import Face, Match, Outcome, Reason
+from face_det.types import UNKNOWN, Face, Match, Outcome, Reason, Veto
 
 POOR_QUALITY = 0.5
 """Below this quality, somebody enrolled would more likely be missed than recognised."""
@@ -26,7 +26,7 @@ def explain_person(reason: Reason) -> str:
 
 
 def explain_face(face: Face, match: Match, options: EngineOptions) -> str | None:
-    """Say why a face has no name; None if it has one, or is called Unknown.
+    """Say why a face has no name; None if it has one, or is called Unknown for no special reason.
 
     `options` are those of the engine that saw the face. Names are taken from the candidates, as they are
     answered.
@@ -36,6 +36,8 @@ def explain_face(face: Face, match: Match, options: EngineOptions) -> str | None
     >>> explain_face(small, Match(None, None, Reason.TOO_SMALL), EngineOptions(min_face_px=20))
     'the face is 14 px wide; 20 are needed (minFace)'
     """
+    if match.veto is not None and match.name in (None, UNKNOWN):
+        return _explain_veto(match.veto)
     if match.name is not None:
         return None
     if match.reason is Reason.TOO_SMALL:
@@ -56,3 +58,8 @@ def explain_face(face: Face, match: Match, options: EngineOptions) -> str | None
     if match.probability is None:
         return "nobody can be recognised yet: no model has been trained"
     return f"the face looks like nobody who is enrolled, but that is not certain enough{seen}"
+
+
+def _explain_veto(veto: Veto) -> str:
+    other = "somebody who is ignored" if veto.ignored else f"a face that was marked as not {veto.name}"
+    return f"the face resembles {veto.name}, but it looks more like {other}"

@@ -14,20 +14,22 @@ import numpy.typing as npt
 
 from face_det.boxes import intersection_over_union
 from face_det.embedders import configurable_embedder
-from face_det.errors import BadRequest
+from face_det.errors import BadRequest, FaceDetError
 from face_det.gallery import Gallery
-from face_det.recognition import Recognizer
+from face_det.recognition import NO_NEGATIVES, Negatives, Recognizer
 from face_det.service import wire
 from face_det.sightings import (
     MAX_PAGE,
     Decide,
     Erased,
     Event,
+    NegativeExample,
     SeenFace,
     SeenPicture,
     SightingQuery,
     SightingStore,
     append_event,
+    count_negatives,
     erase_name,
     erase_unknown,
     find_picture,
@@ -38,6 +40,7 @@ from face_det.sightings import (
     parse_cursor,
     read_cursor,
     read_events,
+    read_negatives,
     unknown_number,
     write_cursor,
 )
@@ -67,7 +70,36 @@ class Memory:
 
     def follow(self, recognizer: Recognizer, encodings: Path) -> None:
         """Decide as this recognizer does from now on; `encodings` is the file with those of the enrolled."""
-        self.store.use(_decider(recognizer), lambda: _enrolled(recognizer, encodings))
+        model = "none" if recognizer.model is None else recognizer.model.fingerprint
+        decided_by = f"{recognizer.engine.fingerprint} {model} {self._last_negative()}"
+        self.store.use(_decider(recognizer), lambda: _enrolled(recognizer, encodings), decided_by)
+
+    def _last_negative(self) -> int:
+        try:
+            return self.store.read(count_negatives)
+        except FaceDetError:
+            return 0
+
+    def negatives(self, fingerprint: str) -> Negatives:
+        """Return the faces that users marked as not somebody's, as far as this embedder encoded them."""
+        try:
+            found = self.store.read(read_negatives)
+        except FaceDetError as error:
+            log.error("what users marked as wrong is not used: %s", error)
+            return NO_NEGATIVES
+        ours = [one for one in found if one.fingerprint == fingerprint]
+        by_name: dict[str, list[NegativeExample]] = {}
+        for one in ours:
+            if one.name is not None:
+                by_name.setdefault(one.name, []).append(one)
+        ignored = [one for one in ours if one.name is None]
+        return Negatives.of(
+            {name: _rows(some) for name, some in by_name.items()},
+            _rows(ignored) if ignored else None,
+            fingerprint=fingerprint,
+            qualities={name: [one.quality for one in some] for name, some in by_name.items()},
+            everyone_qualities=[one.quality for one in ignored],
+        )
 
     def remember_batch(
         self,
@@ -160,8 +192,9 @@ class Memory:
 
         return store.erase(erase)
 
-    def note(self, event: Event) -> None:
-        """Write an event, without waiting for it."""
+    def note(self, kind: str, name: str | None, data: dict[str, Any]) -> None:
+        """Write an event that is of no camera, without waiting for it."""
+        event = Event(kind, self.store.now(), name=name, data=data)
 
         def append(connection: sqlite3.Connection) -> None:
             append_event(connection, event)
@@ -215,6 +248,10 @@ def _enrolled(recognizer: Recognizer, path: Path) -> dict[str, list[Encoding]]:
     return found
 
 
+def _rows(examples: Sequence[NegativeExample]) -> npt.NDArray[np.float64]:
+    return np.array([one.encoding for one in examples])
+
+
 def parse_query(query: object) -> SightingQuery:
     """Parse the query of `sightings`; raises BadRequest with the place of the first fault.
 
@@ -225,7 +262,8 @@ def parse_query(query: object) -> SightingQuery:
     limit = DEFAULT_PAGE if given.get("limit") is None else require_number(given["limit"], "query.limit")
     if not 1 <= limit <= MAX_PAGE:
         raise BadRequest(f"query.limit: must be from 1 to {MAX_PAGE}, got {limit}")
-    times, texts = {}, {}
+    times: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
     for key in ("since", "until"):
         if (value := given.get(key)) is not None:
             times[key] = require_time(value, f"query.{key}")

@@ -84,9 +84,11 @@ class Service:
         self._settling = ""
         self._recognizer: Recognizer = enroller.load()
         self._use(self._recognizer)
-        self.corrections = memory and Corrections(
-            memory, enroller, self._learning, self._use, lambda: self._use(self._recognizer)
-        )
+        self.corrections: Corrections | None = None
+        if memory is not None:
+            self.corrections = Corrections(
+                memory, enroller, self._learning, self._use, lambda: self._use(self._recognizer)
+            )
 
     @property
     def engines(self) -> Engines:
@@ -188,6 +190,7 @@ class Service:
             self._use(enrolled.recognizer)
         if not self._ascii_names and (warning := warn_of_names([enrolled.name])):
             log.warning("%s", warning)
+        self._tell_of("enrolled", enrolled.name, {"images": enrolled.images})
         self._note(notes, images=enrolled.images)
         model = enrolled.recognizer.model
         assert model is not None
@@ -245,6 +248,7 @@ class Service:
                 on_progress=lambda *_: None,
             )
             self._use(retrained.recognizer)
+        self._tell_of("trained", None, {"people": len(retrained.report.gallery.people)})
         self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
         return {**retraining_as_json(retrained), "model": _model_as_json(self._recognizer.model)}
 
@@ -317,6 +321,11 @@ class Service:
             recognizer = replace(recognizer, negatives=self.memory.negatives(recognizer.engine.fingerprint))
             self.memory.follow(recognizer, self._enroller.paths.encodings)
         self._recognizer = recognizer
+
+    def _tell_of(self, kind: str, name: str | None, data: dict[str, Any]) -> None:
+        """Write an event, if there is a log of them."""
+        if self.memory is not None:
+            self.memory.note(kind, name, data)
 
     def _tell(self, faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
         """Return the matches as detect_faces answers them: with explanations and, if wanted, ASCII names."""

@@ -7,6 +7,10 @@ from .changes import name_unknown as name_unknown
 from .changes import require_person as require_person
 from .changes import split_unknown as split_unknown
 from .changes import undo_change as undo_change
+from .clusters import DLIB_CLUSTERS as DLIB_CLUSTERS
+from .clusters import SFACE_CLUSTERS as SFACE_CLUSTERS
+from .clusters import ClusterParameters as ClusterParameters
+from .clusters import Clusters as Clusters
 from .erasure import Erased as Erased
 from .erasure import erase_name as erase_name
 from .erasure import erase_unknown as erase_unknown
@@ -19,6 +23,7 @@ from .events import write_cursor as write_cursor
 from .identifiers import unknown_id as unknown_id
 from .identifiers import unknown_number as unknown_number
 from .negatives import NegativeExample as NegativeExample
+from .negatives import count_negatives as count_negatives
 from .negatives import read_negatives as read_negatives
 from .queries import MAX_PAGE as MAX_PAGE
 from .queries import MAX_UNKNOWNS as MAX_UNKNOWNS
@@ -29,6 +34,8 @@ from .queries import find_sightings as find_sightings
 from .queries import find_thumbnail as find_thumbnail
 from .queries import find_unknowns as find_unknowns
 from .queries import parse_cursor as parse_cursor
+from .reclustering import NOBODY as NOBODY
+from .reclustering import recluster as recluster
 from .recorder import Decide as Decide
 from .records import MemoryOptions as MemoryOptions
 from .records import SeenFace as SeenFace

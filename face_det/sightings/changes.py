@@ -89,7 +89,9 @@ def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], autho
     if len(people) < 2:
         raise BadRequest("ids: must be at least two different unknown people")
     if len({row["fingerprint"] for row in people.values()}) > 1:
-        raise BadRequest("ids: must have been seen by one embedder, got encodings of two that cannot be compared")
+        raise BadRequest(
+            "ids: must have been seen by one embedder, got encodings of two that cannot be compared"
+        )
     kept = min(people.values(), key=lambda row: row["number"])
     before = _Before()
     before.add_people(connection, people)
@@ -138,9 +140,7 @@ def ignore_unknown(connection: sqlite3.Connection, number: int, author: Author) 
     person = require_person(connection, number)
     before = _Before()
     before.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", person["id"])
-    connection.execute(
-        "UPDATE person SET state = ?, edited = 1 WHERE id = ?", (IGNORED_STATE, person["id"])
-    )
+    connection.execute("UPDATE person SET state = ?, edited = 1 WHERE id = ?", (IGNORED_STATE, person["id"]))
     change = _record(connection, "ignore", author, before)
     connection.execute(
         "INSERT INTO negative (name, person, sighting, change, fingerprint, encoding, norm, quality)"
@@ -172,7 +172,8 @@ def name_unknown(
     change = _record(connection, "name", author, before)
     data = {"sightings": person["sightings"], "photos": len(photos), "change": change}
     append_event(
-        connection, Event(NAMED, author.time, name=name, person=person["id"], sighting=person["best"], data=data)
+        connection,
+        Event(NAMED, author.time, name=name, person=person["id"], sighting=person["best"], data=data),
     )
     return ChangeResult(change, (unknown_id(number),), person["sightings"], tuple(photos))
 
@@ -235,13 +236,16 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
     before = json.loads(row["data"])
     touched = _touched(before)
     for later in connection.execute(
-        "SELECT id, data FROM change WHERE id > ? AND undone = 0 AND verb != 'undo' ORDER BY id DESC", (change,)
+        "SELECT id, data FROM change WHERE id > ? AND undone = 0 AND verb != 'undo' ORDER BY id DESC",
+        (change,),
     ):
         if touched & _touched(json.loads(later["data"])):
             raise BadRequest(f"change: undo {later['id']} first, which changed the same people or sightings")
     for made in before["made"]:
         connection.execute("UPDATE sighting SET person = NULL, shapes = 0 WHERE person = ?", (made,))
-        connection.execute("UPDATE person SET state = 'merged', shaping = 0, sum = NULL WHERE id = ?", (made,))
+        connection.execute(
+            "UPDATE person SET state = 'merged', shaping = 0, sum = NULL WHERE id = ?", (made,)
+        )
     for table, rows in (("person", before["people"]), ("sighting", before["sightings"])):
         for fields in rows:
             columns = [key for key in fields if key != "id"]
@@ -290,9 +294,7 @@ def _rebuild(connection: sqlite3.Connection, people: Iterable[int]) -> None:
             rebuild_person(connection, person, cluster_parameters(found["fingerprint"]))
 
 
-def _record(
-    connection: sqlite3.Connection, verb: str, author: Author, before: _Before, **more: Any
-) -> int:
+def _record(connection: sqlite3.Connection, verb: str, author: Author, before: _Before, **more: Any) -> int:
     data = {
         "people": before.people,
         "sightings": before.sightings,
@@ -316,7 +318,9 @@ def _rows(
 
 
 def _touched(data: dict[str, Any]) -> set[tuple[str, int]]:
-    people = {("person", fields["id"]) for fields in data["people"]} | {("person", made) for made in data["made"]}
+    people = {("person", fields["id"]) for fields in data["people"]} | {
+        ("person", made) for made in data["made"]
+    }
     return people | {("sighting", fields["id"]) for fields in data["sightings"]}
 
 

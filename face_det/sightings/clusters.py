@@ -7,8 +7,8 @@ encodings. With the log marginal likelihood, less what does not depend on the pa
 
     f(n, S) = |S|^2 / (2 w^2 (n / w + 1 / b)) - (d / 2) ln(1 + n b / w)
 
-the log likelihood ratio of "A and B are one person" is f(A and B) - f(A) - f(B). The same rule assigns a face,
-which is a cluster of one, and merges clusters; it asks more of small clusters than of large ones.
+the log likelihood ratio of "A and B are one person" is f(A and B) - f(A) - f(B). The same rule assigns a
+face, which is a cluster of one, and merges clusters; it asks more of small clusters than of large ones.
 """
 
 from __future__ import annotations
@@ -100,9 +100,8 @@ DLIB_CLUSTERS = ClusterParameters(dimensions=64, correlation=0.5, threshold=10)
 class Clusters:
     """The clusters of unknown faces, each by its id, which the caller gives: (n, S) and nothing else.
 
-    A face is asked for with `nearest`, then counted with `join` or `found`, if `may_shape` says so. Once there
-    are more than `max_clusters`, the clusters of one face that nobody has joined for longest are dropped. Not
-    thread-safe.
+    A face is asked for with `nearest`, then counted with `join` or `found`, if `may_shape` says so. Beyond
+    `max_clusters`, the clusters of one face that nobody has joined for longest are dropped. Not thread-safe.
 
     >>> clusters = Clusters(SFACE_CLUSTERS)
     >>> clusters.found(7, np.eye(128)[0])

@@ -34,26 +34,35 @@ def erase_name(connection: sqlite3.Connection, people: UnknownPeople, name: str,
     ]
     erased = _erase(connection, persons, mentioned, lambda data: _mentions_name(data, name))
     connection.execute("DELETE FROM negative WHERE name = ?", (name,))
-    connection.execute("DELETE FROM event WHERE name = ? OR instr(ifnull(data, ''), ?)", (name, json.dumps(name)))
+    connection.execute(
+        "DELETE FROM event WHERE name = ? OR instr(ifnull(data, ''), ?)", (name, json.dumps(name))
+    )
     if erased.sightings or erased.people:
         append_event(connection, Event(FORGOTTEN, now, data={"sightings": erased.sightings}))
     people.reload(connection)
     return erased
 
 
-def erase_unknown(connection: sqlite3.Connection, people: UnknownPeople, number: int, now: float) -> Erased | None:
+def erase_unknown(
+    connection: sqlite3.Connection, people: UnknownPeople, number: int, now: float
+) -> Erased | None:
     """Erase everything that is kept of an unknown person; None if there is none with that number."""
     person = resolve_person(connection, number)
     if person is None:
         return None
     erased = _erase(connection, [person["id"]], [], lambda data: False)
-    append_event(connection, Event(FORGOTTEN, now, data={"sightings": erased.sightings, "was": unknown_id(number)}))
+    append_event(
+        connection, Event(FORGOTTEN, now, data={"sightings": erased.sightings, "was": unknown_id(number)})
+    )
     people.reload(connection)
     return erased
 
 
 def _erase(
-    connection: sqlite3.Connection, persons: list[int], sightings: list[int], mentions: Callable[[object], bool]
+    connection: sqlite3.Connection,
+    persons: list[int],
+    sightings: list[int],
+    mentions: Callable[[object], bool],
 ) -> Erased:
     ids = set(sightings)
     for person in persons:

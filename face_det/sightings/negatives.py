@@ -31,3 +31,9 @@ def read_negatives(connection: sqlite3.Connection) -> list[NegativeExample]:
         )
         for row in rows
     ]
+
+
+def count_negatives(connection: sqlite3.Connection) -> int:
+    """Return a number that changes whenever negative examples are added or removed."""
+    row = connection.execute("SELECT count(*), ifnull(max(id), 0) FROM negative").fetchone()
+    return int(row[0]) * 1_000_003 + int(row[1])

@@ -1,8 +1,8 @@
 """Unknown people: which sightings are one person's, and the numbers by which they are called.
 
 A person is a row of the table `person`. The first clear face founds one, without a number; a number, as in
-`unknown-3`, is minted when the person is seen again. Numbers and ids are never used twice. Where two people turn
-out to be one, the older number survives and the other one leads to it.
+`unknown-3`, is minted when the person is seen again. Numbers and ids are never used twice. Where two people
+turn out to be one, the older number survives and the other one leads to it.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def seen_together(connection: sqlite3.Connection, one: int, other: int) -> bool:
 
 
 def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> None:
-    """Give a person's sightings to another one, who survives; the sum of encodings is the caller's to save."""
+    """Give a person's sightings to another one, who survives. The caller saves the sum of encodings."""
     connection.execute("UPDATE sighting SET person = ? WHERE person = ?", (kept, absorbed))
     for table, column in (("person_camera", "camera"), ("person_visit", "visit")):
         connection.execute(
@@ -261,8 +261,8 @@ def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> No
         (kept, absorbed),
     )
     connection.execute(
-        "UPDATE person SET state = 'merged', merged_into = ?, shaping = 0, sum = NULL, sightings = 0, visits = 0,"
-        " best = NULL WHERE id = ?",
+        "UPDATE person SET state = 'merged', merged_into = ?, shaping = 0, sum = NULL, sightings = 0,"
+        " visits = 0, best = NULL WHERE id = ?",
         (kept, absorbed),
     )
 

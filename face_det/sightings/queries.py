@@ -89,7 +89,8 @@ def find_picture(connection: sqlite3.Connection, identifier: int) -> bytes:
 def find_unknowns(connection: sqlite3.Connection, limit: int = MAX_UNKNOWNS) -> list[dict[str, Any]]:
     """Return the unknown people who have a number, most seen first."""
     rows = connection.execute(
-        "SELECT * FROM person WHERE state = 'unknown' AND number IS NOT NULL ORDER BY sightings DESC, id LIMIT ?",
+        "SELECT * FROM person WHERE state = 'unknown' AND number IS NOT NULL"
+        " ORDER BY sightings DESC, id LIMIT ?",
         (limit,),
     ).fetchall()
     return [unknown_as_json(connection, row) for row in rows]
@@ -160,7 +161,9 @@ def parse_cursor(text: str) -> tuple[float, int]:
 def _item(row: sqlite3.Row) -> dict[str, Any]:
     unknown = row["number"] is not None and row["state"] in (UNKNOWN_STATE, IGNORED_STATE)
     # Answered so where the model has a class of strangers; otherwise there was a reason.
-    unnamed_stranger = row["outcome"] == Outcome.UNKNOWN.value and row["name"] is None and row["reason"] is None
+    unnamed_stranger = (
+        row["outcome"] == Outcome.UNKNOWN.value and row["name"] is None and row["reason"] is None
+    )
     edges = ("ymin", "xmin", "ymax", "xmax")
     return {
         "id": row["id"],
@@ -175,3 +178,17 @@ def _item(row: sqlite3.Row) -> dict[str, Any]:
         "quality": row["quality"],
         "unknown": unknown_id(row["number"]) if unknown else None,
     }
+
+
+def count_all(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return how much is kept: sightings, unknown people with a number, megabytes, and the last event."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM sighting) AS sightings,"
+        " (SELECT count(*) FROM person WHERE state = 'unknown' AND number IS NOT NULL) AS unknowns,"
+        " (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'event') AS last_event"
+    ).fetchone()
+    pages, free, size = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return {**dict(row), "mb": round((pages - free) * size / 1e6, 1)}

@@ -19,7 +19,7 @@ from face_det.types import UNKNOWN, Match, Outcome
 Decide = Callable[
     [str, Sequence[npt.NDArray[np.float64]], "Sequence[float | None]"], "Sequence[Match] | None"
 ]
-"""Decides who encodings with a fingerprint show, given qualities 0..1; None if they are another embedder's."""
+"""Decides who encodings with a fingerprint show, by qualities 0..1; None if they are another embedder's."""
 
 
 @dataclass(slots=True)
@@ -83,8 +83,8 @@ class Recorder:
     ) -> int:
         encoding = None if face.encoding is None else np.asarray(face.encoding, "<f4").tobytes()
         done = connection.execute(
-            "INSERT INTO sighting (time, camera, caller, frame, xmin, ymin, xmax, ymax, outcome, name, probability,"
-            " reason, quality, score, norm, fingerprint, encoding, visit, track, shot, picture)"
+            "INSERT INTO sighting (time, camera, caller, frame, xmin, ymin, xmax, ymax, outcome, name,"
+            " probability, reason, quality, score, norm, fingerprint, encoding, visit, track, shot, picture)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(seen.time, seen.camera, seen.caller, seen.frame),
@@ -142,7 +142,7 @@ class Recorder:
             return
         else:
             what = person if person is not None else outcome
-        # An unknown person, like somebody enrolled, is told of once a visit; what else was seen, once a track.
+        # An unknown person, like somebody enrolled, is told of once a visit; anybody else, once a track.
         told = track.told if what is outcome else visit.told
         key = ("name" if name is not None else "other", what)
         if key not in told:

@@ -21,9 +21,9 @@ MAX_TEXT = 1024
 class SeenFace:
     """A face as it was answered.
 
-    `box` is in pixels of the full image. `name`, `probability` (0..1), `reason` and `outcome` are those of the
-    answer. `encoding` has shape (dimensions,) and is None if the face was not encoded; `norm` is its length
-    before it was scaled. `thumbnail` is a JPEG.
+    `box` is in pixels of the full image. `name`, `probability` (0..1), `reason` and `outcome` are those of
+    the answer. `encoding` has shape (dimensions,) and is None if the face was not encoded; `norm` is its
+    length before it was scaled. `thumbnail` is a JPEG.
     """
 
     box: Box
@@ -42,9 +42,8 @@ class SeenFace:
 class SeenPicture:
     """The faces of one picture. `time` is in seconds since 1970.
 
-    `camera` and `frame` are what the caller named them; `caller` says who called. `track` is the caller's
-    number for one person's faces in a video, if it keeps track of them. `fingerprint` is that of the embedder.
-    `picture` is the whole picture as a JPEG, if such are kept.
+    `camera` and `frame` are what the caller named them; `caller` says who called. `fingerprint` is the
+    embedder's. `picture` is the whole picture as a JPEG, if such are kept.
     """
 
     time: float

@@ -16,7 +16,7 @@ VACUUM_PAGES = 200
 
 
 def remove_expired(connection: sqlite3.Connection, options: MemoryOptions, now: float) -> int:
-    """Remove a first part of what has expired; return how many sightings that were. Call it again and again."""
+    """Remove a first part of what has expired; return how many sightings that were. Call it repeatedly."""
     removed = _remove_forgotten_people(connection, now - options.unknown_keep_days * DAY_S)
     removed += _remove_older(connection, now - options.keep_days * DAY_S)
     if not removed:
@@ -87,7 +87,7 @@ def _remove_older(connection: sqlite3.Connection, before: float) -> int:
         "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE time < ? LIMIT ?)", (before, STEP)
     )
     connection.execute(
-        "DELETE FROM visit WHERE ended = 1 AND last < ?1 AND id IN (SELECT id FROM visit WHERE ended = 1 AND last < ?1 LIMIT ?2)",
+        "DELETE FROM visit WHERE id IN (SELECT id FROM visit WHERE ended = 1 AND last < ? LIMIT ?)",
         (before, STEP),
     )
     return _remove_oldest(connection, "AND time < ?", [before])

@@ -1,4 +1,4 @@
-"""The tables, their versions, and opening the database: damaged ones are moved aside, older ones brought up."""
+"""The tables, their versions, and opening the database: a damaged one goes aside, an older one is updated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ _TABLES = """
         first REAL, last REAL,
         best INTEGER, best_quality REAL
     );
-    CREATE INDEX person_most_seen ON person (sightings DESC, id) WHERE state = 'unknown' AND number IS NOT NULL;
+    CREATE INDEX person_most_seen ON person (sightings DESC, id)
+        WHERE state = 'unknown' AND number IS NOT NULL;
     CREATE INDEX person_last ON person (last);
     CREATE INDEX person_merged ON person (merged_into) WHERE merged_into IS NOT NULL;
     CREATE TABLE person_camera (
@@ -112,7 +113,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
 def open_database(path: Path) -> sqlite3.Connection:
     """Open the database for its one writer, creating it or bringing it up to this version.
 
-    A damaged one is moved aside, beside the new one, and a warning says so. Raises DataError for a database of
+    A damaged one is moved aside, beside the new one, and the log says so. Raises DataError for a database of
     a later version and CannotWrite if it cannot be opened or written.
     """
     with report_write_errors(path):
@@ -186,9 +187,9 @@ def _open_sound(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
-        if path.stat().st_size <= QUICK_CHECK_BYTES:
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("database disk image is malformed")
+        small = path.stat().st_size <= QUICK_CHECK_BYTES
+        if small and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("database disk image is malformed")
         for number in range(version, len(MIGRATIONS)):
             connection.execute("BEGIN IMMEDIATE")
             try:

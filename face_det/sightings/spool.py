@@ -60,7 +60,7 @@ class Spool:
                 raise CannotWrite(f"{self._path}: is closed; a sighting is not remembered")
             if self._size + len(content) > self._max_bytes:
                 raise CannotWrite(
-                    f"{self._path}: must stay below {self._max_bytes} bytes, but nothing is being read from it; "
+                    f"{self._path}: must stay below {self._max_bytes} bytes, but nothing is read from it; "
                     "a sighting is not remembered"
                 )
             number = self._number + 1
@@ -116,9 +116,8 @@ class Spool:
 
     def _find_end(self) -> tuple[int, int]:
         """Return the end of the last whole record, and its number."""
-        end = last = 0
-        for last, end in self._whole_records(os.fstat(self._descriptor).st_size):
-            pass
+        records = list(self._whole_records(os.fstat(self._descriptor).st_size))
+        last, end = records[-1] if records else (0, 0)
         return end, last
 
     def _whole_records(self, size: int) -> Iterator[tuple[int, int]]:

@@ -1,10 +1,10 @@
 """The memory: calls append to the spool, one thread writes the database, and any thread reads from it.
 
-A call never waits: it appends to a file (spool.py) and goes on. The writer's thread takes the records from there
-and commits them together with the number of the last one, so that a kill at any moment neither loses nor
-repeats one. Whatever else changes the database is a job for the same thread. If the database cannot be written,
-records stay in the spool, and the thread tries again; a damaged database is moved aside, and one that has
-disappeared is made anew.
+A call never waits: it appends to a file (spool.py) and goes on. The writer's thread takes the records from
+there and commits them together with the number of the last one, so that a kill at any moment neither loses
+nor repeats one. Whatever else changes the database is a job for the same thread. If the database cannot be
+written, records stay in the spool, and the thread tries again; a damaged database is moved aside, and one
+that has disappeared is made anew.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from filelock import FileLock, Timeout
 
 from face_det.errors import AlreadyRunning, CannotWrite, FaceDetError
 from face_det.sightings import schema
+from face_det.sightings.maintenance import Maintenance
 from face_det.sightings.people import Enrolled, UnknownPeople
+from face_det.sightings.queries import count_all
 from face_det.sightings.recorder import Decide, Recorder
 from face_det.sightings.records import MemoryOptions, SeenPicture, pack_picture, unpack_picture
-from face_det.sightings.retention import remove_expired
 from face_det.sightings.spool import Spool
 from face_det.sightings.visits import Visits
 from face_det.storage import make_folder, report_write_errors
@@ -41,8 +42,6 @@ BATCH = 100
 """Pictures committed at once."""
 TICK_S = 1.0
 """How often the writer looks after visits and retention while nothing is seen."""
-CLEAN_S = 10.0
-"""How often the writer looks for what has expired, when it found nothing the last time."""
 ERASE_S = 60.0
 """How long erasing waits for those who read."""
 RETRY_S = 2.0
@@ -58,7 +57,7 @@ class Clocks:
 
 
 class SightingStore:
-    """The sightings in a folder. `open` it, and `close` it at the end; two processes cannot open one folder."""
+    """The sightings in a folder. `open` it, and `close` it at the end; one process at a time can."""
 
     def __init__(self, folder: Path, options: MemoryOptions, clocks: Clocks) -> None:
         self.folder = folder
@@ -82,7 +81,7 @@ class SightingStore:
         self._thread = threading.Thread(target=self._work, name="sightings", daemon=True)
         self._spool: Spool | None = None
         self._recorded = 0
-        self._clean_at = 0.0
+        self._maintenance = Maintenance(self._recorder, self._people, clocks.wall, clocks.monotonic)
         self._lock = FileLock(folder / LOCK_NAME, timeout=0, mode=0o600, thread_local=False)
 
     def open(self) -> None:
@@ -93,7 +92,7 @@ class SightingStore:
                 self._lock.acquire()
             except Timeout as error:
                 raise AlreadyRunning(
-                    f"{self.folder}: is in use by another process; stop it, or set statePath to another folder"
+                    f"{self.folder}: in use by another process; stop it, or set statePath to another folder"
                 ) from error
         try:
             self._connect()
@@ -127,14 +126,17 @@ class SightingStore:
         self._complained = False
         self._wake.set()
 
-    def use(self, decide: Decide, enrolled: Callable[[], Enrolled]) -> None:
-        """Decide in another way from now on; `enrolled` loads the encodings of those who are enrolled."""
+    def use(self, decide: Decide, enrolled: Callable[[], Enrolled], decided_by: str) -> None:
+        """Decide in another way from now on, and decide past sightings again in the background.
 
-        def switch(connection: sqlite3.Connection) -> None:
-            self._recorder.decide = decide
-            self._people.set_enrolled(enrolled())
+        `enrolled` loads the encodings of those who are enrolled. `decided_by` names what `decide` rests on,
+        so that nothing is done again after a restart.
+        """
+        self.post(lambda connection: self._maintenance.switch(connection, decide, enrolled(), decided_by))
 
-        self.post(switch)
+    def reconsider(self) -> int:
+        """Ask unknown sightings again to whom they belong; return how many moved. It may take seconds."""
+        return self.write(self._maintenance.reconsider, timeout_s=600.0)
 
     def change_options(self, options: MemoryOptions) -> None:
         """Keep more or less from now on."""
@@ -152,7 +154,7 @@ class SightingStore:
         self._wake.set()
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener`, on the writer's thread, whenever events were committed; it replaces the last one."""
+        """Call `listener`, on the writer's thread, whenever events were committed; it replaces the former."""
         self._listener = listener
 
     def write(self, change: Callable[[sqlite3.Connection], T], timeout_s: float = 60.0) -> T:
@@ -208,11 +210,6 @@ class SightingStore:
         """The unknown people; only for changes that run on the writer's thread."""
         return self._people
 
-    @property
-    def visits(self) -> Visits:
-        """The open visits; only for changes that run on the writer's thread."""
-        return self._visits
-
     def now(self) -> float:
         """Return the time in seconds since 1970."""
         return self._clocks.wall()
@@ -228,9 +225,10 @@ class SightingStore:
     def status(self) -> dict[str, Any]:
         """Return how many sightings are kept and waiting, and what is wrong, if anything is."""
         waiting = 0 if self._spool is None else self._spool.waiting_bytes
-        fields: dict[str, Any] = {"path": str(self._path), "waiting_bytes": waiting, "dropped": self._dropped}
+        fields: dict[str, Any] = {"path": str(self._path), "dropped": self._dropped}
+        fields["waiting_bytes"] = waiting
         try:
-            fields |= self.read(_count)
+            fields |= self.read(count_all)
         except FaceDetError as error:
             fields["fault"] = str(error)
         if self._fault is not None:
@@ -297,13 +295,8 @@ class SightingStore:
         for _ in range(jobs):
             self._run_job(connection, *self._jobs.popleft())
         self._in_transaction(connection, self._recorder.end_visits)
-        if self._clocks.monotonic() >= self._clean_at:
-            removed = self._in_transaction(
-                connection, lambda connection: remove_expired(connection, self.options, self._clocks.wall())
-            )
-            self._clean_at = self._clocks.monotonic() + (0.0 if removed else CLEAN_S)
-            if removed:
-                self._wake.set()
+        if self._maintenance.step(lambda change: self._in_transaction(connection, change), self.options):
+            self._wake.set()
 
     def _record_batch(self, connection: sqlite3.Connection, spool: Spool) -> bool:
         records = spool.read(BATCH)
@@ -317,6 +310,7 @@ class SightingStore:
 
         self._in_transaction(connection, insert)
         self._recorded = records[-1][0]
+        self._maintenance.note_recorded()
         spool.release()
         return True
 
@@ -403,16 +397,3 @@ class SightingStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _count(connection: sqlite3.Connection) -> dict[str, Any]:
-    row = connection.execute(
-        "SELECT (SELECT count(*) FROM sighting) AS sightings,"
-        " (SELECT count(*) FROM person WHERE state = 'unknown' AND number IS NOT NULL) AS unknowns,"
-        " (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'event') AS last_event"
-    ).fetchone()
-    pages, free, size = (
-        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return {**dict(row), "mb": round((pages - free) * size / 1e6, 1)}

@@ -34,7 +34,8 @@ def choose_photos(
     distance", 1985).
     """
     rows = connection.execute(
-        "SELECT sighting.id, quality, encoding, jpeg FROM sighting JOIN thumbnail ON thumbnail.sighting = sighting.id"
+        "SELECT sighting.id, quality, encoding, jpeg FROM sighting"
+        " JOIN thumbnail ON thumbnail.sighting = sighting.id"
         " WHERE person = ? AND encoding IS NOT NULL ORDER BY quality DESC, sighting.id LIMIT ?",
         (person, CANDIDATES),
     ).fetchall()

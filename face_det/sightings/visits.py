@@ -18,7 +18,7 @@ NORM_SHARE = 0.85
 encodings, weighted by the norm, has a cosine of .62 to a reference; the plain mean of all frames has .48."""
 TRACKS_PER_VISIT = 64
 MAX_VISIT_S = 3600.0
-"""A visit that has lasted so long ends, even if somebody is always to be seen: one event a day would be too few."""
+"""A visit that has lasted so long ends, even if somebody is always to be seen: one event a day is too few."""
 
 Told = tuple[str, "str | int"]
 """`("name", NAME)` for somebody enrolled, or `("other", ...)` with an unknown person's row or an outcome."""

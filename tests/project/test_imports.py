@@ -22,7 +22,7 @@ HOMES = {
     "zerorpc": {"rpc"},
     "gevent": {"rpc", "daemon"},
     "zmq": {"rpc"},
-    "msgpack": {"rpc", "engine"},
+    "msgpack": {"rpc", "engine", "sightings"},
     "click": {"cli"},
     "rich": {"cli"},
     "dlib": {"detectors", "embedders"},

@@ -1,7 +1,7 @@
 """The nightly pass over clusters: each sighting is asked again without itself, then clusters merge.
 
-What a cluster became by day depends on the order in which faces came. The pass starts from there and climbs the
-same likelihood until nothing moves, so it forgets that order almost entirely.
+What a cluster became by day depends on the order in which faces came. The pass starts from there and climbs
+the same likelihood until nothing moves, so it forgets that order almost entirely.
 """
 
 from __future__ import annotations
@@ -31,23 +31,21 @@ def recluster(
     """Return the cluster that each sighting belongs to on second thoughts: ids, int64, shape (n,).
 
     `encodings` has the shape (n, dimensions); `cluster_ids` (n,) are the clusters so far, NOBODY for none;
-    `shaping` (n,) says which sightings may found and shape clusters, see `Clusters.may_shape`. The clusters in
-    `fixed` keep exactly the sightings that they have. `cannot_link` holds pairs of places in `encodings` that
-    are not one person. New clusters are numbered from `next_id`, by default the largest id plus one. Of
+    `shaping` (n,) says which sightings may found and shape clusters, see `Clusters.may_shape`. The clusters
+    in `fixed` keep exactly the sightings that they have. `cannot_link` holds pairs of places in `encodings`
+    that are not one person. New clusters are numbered from `next_id`, by default the largest id plus one. Of
     clusters that merge, the smallest id survives. The same input gives the same output.
 
     Raises ValueError if the lengths differ.
 
     >>> from face_det.sightings import SFACE_CLUSTERS
-    >>> recluster(np.eye(128)[[0, 1, 0]], [4, 4, 9], [True] * 3, (), (), SFACE_CLUSTERS).tolist()
-    [4, 10, 4]
+    >>> recluster(np.eye(128)[[0, 0, 1]], [4, 9, 9], [True] * 3, (), (), SFACE_CLUSTERS).tolist()
+    [4, 4, 9]
     """
     ids, shapes = np.array(cluster_ids, np.int64), np.array(shaping, bool)
     vectors = parameters.prepare(encodings)
     if not len(ids) == len(vectors) == len(shapes):
-        raise ValueError(
-            f"{len(vectors)} encodings, {len(ids)} ids, {len(shapes)} of shaping: expected as many"
-        )
+        raise ValueError(f"{len(vectors)} encodings, {len(ids)} ids, {len(shapes)} of shaping")
     if not len(ids):
         return ids
     first_new = int(ids.max()) + 1 if next_id is None else next_id
@@ -63,7 +61,7 @@ def recluster(
 def _renumber(ids: Ids, first_new: int) -> Ids:
     """Number new clusters in the order of their first sightings, without gaps."""
     new, first = np.unique(ids[ids >= first_new], return_index=True)
-    renamed = ids.copy()
+    renamed: Ids = ids.copy()
     for number, cluster in enumerate(new[np.argsort(first)]):
         renamed[ids == cluster] = first_new + number
     return renamed
@@ -121,19 +119,26 @@ class _Partition:
         ]
         least = self._clusters.parameters.threshold
         here, best = np.array(own), ratios.max(axis=1)
-        return (best >= np.maximum(here, least)) | ((here < least) & (here > -np.inf))
+        here[[self._has_enemy_here(each) for each in block.tolist()]] = -1e9
+        return np.asarray((here > -np.inf) & ((best >= np.maximum(here, least)) | (here < least)))
 
     def _move(self, sighting: int) -> bool:
-        """Ask one sighting; tell whether it moved. It stays if it is nearest to a fixed cluster."""
+        """Ask one sighting; tell whether it moved. It stays if it is nearest to a fixed cluster.
+
+        One that is alone stays as well: merging decides by the same rule whether its cluster is another.
+        """
         vector, cluster, clusters = self._vectors[sighting], int(self.ids[sighting]), self._clusters
         here = clusters.ratio_without(cluster, vector)
+        if here == -np.inf:
+            return False
         clusters.leave(cluster, vector)
-        barred = {int(self.ids[enemy]) for enemy in self._enemies.get(sighting, ())} - {NOBODY}
+        barred = self._enemies_clusters(sighting)
         best = clusters.nearest(vector, barred)
+        here = -np.inf if cluster in barred else here
         target = cluster
         if best is not None and best[0] != cluster and best[1] > here:
             target = cluster if best[0] in self._fixed else best[0]
-        elif best is None and cluster in clusters:
+        elif best is None:
             target = self._new_id()
         if target in clusters:
             clusters.join(target, vector)
@@ -163,12 +168,18 @@ class _Partition:
     def place_others(self) -> None:
         """Ask the sightings that shape no cluster, now that all clusters are settled."""
         for sighting in self._others.tolist():
-            barred = {int(self.ids[enemy]) for enemy in self._enemies.get(sighting, ())} - {NOBODY}
+            barred = self._enemies_clusters(sighting)
             best = self._clusters.nearest(self._vectors[sighting], barred)
             if best is None:
                 self.ids[sighting] = NOBODY
             elif best[0] not in self._fixed:
                 self.ids[sighting] = best[0]
+
+    def _enemies_clusters(self, sighting: int) -> set[int]:
+        return {int(self.ids[enemy]) for enemy in self._enemies.get(sighting, ())} - {NOBODY}
+
+    def _has_enemy_here(self, sighting: int) -> bool:
+        return int(self.ids[sighting]) in self._enemies_clusters(sighting)
 
     def _new_id(self) -> int:
         self._next_id += 1

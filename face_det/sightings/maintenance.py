@@ -1,0 +1,87 @@
+"""What the writer's thread does when nothing is to be recorded: a little at a time, each in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from face_det.sightings.people import Enrolled, UnknownPeople
+from face_det.sightings.recorder import Decide, Recorder
+from face_det.sightings.records import MemoryOptions
+from face_det.sightings.rescoring import rescore_before
+from face_det.sightings.retention import remove_expired
+from face_det.sightings.second_thoughts import reconsider_people
+
+CLEAN_S = 10.0
+"""How often it is looked for what has expired, if nothing was found the last time."""
+IDLE_S = 120.0
+"""How long nothing must have been recorded before the unknown people are reconsidered."""
+RECONSIDER_S = 20 * 3600.0
+"""How long it takes at least until they are reconsidered again."""
+
+Run = Callable[[Callable[[sqlite3.Connection], object]], object]
+"""Runs a change in a transaction and returns what it returns."""
+
+
+class Maintenance:
+    """Decides past sightings again, reconsiders unknown people, and removes what has expired."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        people: UnknownPeople,
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._recorder = recorder
+        self._people = people
+        self._wall = wall
+        self._monotonic = monotonic
+        self._decided_by = ""
+        self._rescore_before = 0
+        self._clean_at = 0.0
+        self._recorded_at = monotonic()
+        self._unconsidered = False
+        self._reconsider_at = 0.0
+
+    def note_recorded(self) -> None:
+        """Note that something was just recorded."""
+        self._recorded_at, self._unconsidered = self._monotonic(), True
+
+    def switch(
+        self, connection: sqlite3.Connection, decide: Decide, enrolled: Enrolled, decided_by: str
+    ) -> None:
+        """Decide in another way; past sightings are then decided again, unless they were by the same."""
+        self._recorder.decide, self._decided_by = decide, decided_by
+        self._people.set_enrolled(enrolled)
+        row = connection.execute("SELECT value FROM meta WHERE key = 'decided_by'").fetchone()
+        if row is None or row[0] != decided_by:
+            newest = connection.execute("SELECT ifnull(max(id), 0) FROM sighting").fetchone()[0]
+            self._rescore_before = int(newest) + 1
+
+    def step(self, run: Run, options: MemoryOptions) -> bool:
+        """Do a little; return whether there is more to do at once."""
+        more = False
+        if self._rescore_before:
+            run(self._rescore)
+            more = True
+        now = self._monotonic()
+        if self._unconsidered and now >= max(self._recorded_at + IDLE_S, self._reconsider_at):
+            run(self.reconsider)
+            self._unconsidered, self._reconsider_at = False, now + RECONSIDER_S
+        if now >= self._clean_at:
+            removed = run(lambda connection: remove_expired(connection, options, self._wall()))
+            self._clean_at = now + (0.0 if removed else CLEAN_S)
+            more = more or bool(removed)
+        return more
+
+    def reconsider(self, connection: sqlite3.Connection) -> int:
+        """Ask unknown sightings again to whom they belong; return how many moved."""
+        row = connection.execute("SELECT fingerprint FROM person ORDER BY last DESC LIMIT 1").fetchone()
+        return 0 if row is None else reconsider_people(connection, self._people, row["fingerprint"])
+
+    def _rescore(self, connection: sqlite3.Connection) -> None:
+        self._rescore_before = rescore_before(connection, self._recorder.decide, self._rescore_before)
+        if not self._rescore_before:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('decided_by', ?)", (self._decided_by,))
+            self._people.reload(connection)
