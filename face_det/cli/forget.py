@@ -15,7 +15,7 @@ from face_det.cli import terminal
 from face_det.cli.changes import ChangePlace, find_change_place
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
 from face_det.config import Config
-from face_det.errors import DataError, FaceDetError
+from face_det.errors import DataError, FaceDetError, UnknownPerson
 from face_det.gallery import evaluation_cache_path
 from face_det.rpc import command_caller
 from face_det.service import open_audit_log
@@ -67,7 +67,8 @@ def command(
         for one in done:
             photos = terminal.count_of(one["images"], "photo")
             encodings = terminal.count_of(one["encodings"], "encoding")
-            click.echo(f"{one['name']}: {photos} and {encodings} removed ({place})")
+            seen = terminal.count_of(one.get("sightings", 0), "sighting")
+            click.echo(f"{one['name']}: {photos}, {encodings} and {seen} removed ({place})")
     if failed:
         raise DataError("; ".join(map(str, failed))) if len(failed) > 1 else failed[0]
 
@@ -107,15 +108,24 @@ def _forgetter(place: ChangePlace) -> Iterator[Forget]:
 
 
 def _in_files(config: Config) -> Forget:
-    from face_det.service import build_enroller
+    from face_det.service import build_enroller, forget_sightings
 
     enroller = build_enroller(config)
     log = open_audit_log(config.audit_path, config.encodings_path)
 
     def forget(name: str) -> dict[str, Any]:
         with log.recorded(command_caller(), "forget", name) as counts:
-            forgotten = enroller.forget(name)
-            counts |= {"images": forgotten.images, "encodings": forgotten.encodings}
-        return {"name": name, "images": forgotten.images, "encodings": forgotten.encodings}
+            try:
+                forgotten = enroller.forget(name)
+                removed = {"images": forgotten.images, "encodings": forgotten.encodings}
+            except UnknownPerson:
+                removed = {"images": 0, "encodings": 0}
+                seen = forget_sightings(None, config.state_path, name)
+                if not (seen.sightings or seen.people):
+                    raise
+            else:
+                seen = forget_sightings(None, config.state_path, name)
+            counts |= removed
+        return {"name": name, **removed, "sightings": seen.sightings}
 
     return forget

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "people": ("people", "List who is enrolled, with their numbers of photos."),
     "add": ("add", "Enrol somebody with one or more photos, at once."),
     "forget": ("forget", "Remove people: photos, encodings and everything learnt from them."),
+    "export": ("export", "Save all that is known about a person as a zip."),
     "serve": ("serve", "Run the daemon, which answers calls over zerorpc."),
     "status": ("status", "Show how the daemon is doing."),
     "reload": ("reload", "Make the daemon read its configuration and model again."),

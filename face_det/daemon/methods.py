@@ -106,6 +106,7 @@ class DaemonMethods:
             "add_face": self.add_face,
             "people": self.people,
             "forget": self.forget,
+            "export": self.export,
             "train": self.train,
             "reload": self.reload,
             "status": self.status,
@@ -164,6 +165,11 @@ class DaemonMethods:
         """Remove a person's photos and encodings and unlearn them."""
         with logs.log_call(log, "forget") as notes:
             return self._learn("forget", lambda: self._service.forget(name, notes), notes, name=name)
+
+    def export(self, name: Any) -> Any:
+        """Return a zip of all that is known about a person."""
+        with logs.log_call(log, "export") as notes:
+            return self._learn("export", lambda: self._service.export(name), notes, name=name)
 
     def train(self, options: Any = None) -> Any:
         """Retrain from the dataset, use the new model from the next call on, and return the report."""

@@ -133,6 +133,11 @@ class Client:
         answer: dict[str, Any] = self._call("forget", name)
         return answer
 
+    def export(self, name: str) -> bytes:
+        """Return a zip of all that is known about a person, or about an unknown one such as unknown-3."""
+        answer: bytes = self._call("export", name)
+        return answer
+
     def sightings(self, query: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return a page of sightings, newest first: {items, next}."""
         answer: dict[str, Any] = self._call("sightings", query)

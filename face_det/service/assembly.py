@@ -137,6 +137,7 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
         build_enroller(config, predecessor, remember=remember),
         service_limits(config),
         ascii_names=config.ascii_names,
+        state=config.state_path,
         memory=_build_memory(config, None if predecessor is None else predecessor.memory)
         if remember
         else None,

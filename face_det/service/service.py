@@ -37,6 +37,7 @@ from face_det.service.memory import (
     Memory,
     require_sighting_options,
 )
+from face_det.service.person_data import export_person, forget_sightings, require_known_name
 from face_det.service.unreadable import UnreadableLog
 from face_det.types import UNKNOWN, Face, Match, Reason
 
@@ -70,8 +71,11 @@ class Service:
         *,
         ascii_names: bool = False,
         memory: Memory | None = None,
+        state: Path | None = None,
     ) -> None:
+        """`state` is the folder that may hold sightings from before, to be forgotten with their people."""
         self._enroller = enroller
+        self._state = state
         self.memory = memory
         self._ascii_names = ascii_names
         self._limits = limits
@@ -215,8 +219,8 @@ class Service:
             try:
                 forgotten = self._enroller.forget(wire.require_text(name, "name"))
             except UnknownPerson:
-                seen = None if self.memory is None else self.memory.forget(str(name))
-                if seen is None or not (seen.sightings or seen.people):
+                seen = forget_sightings(self.memory, self._state, str(name))
+                if not (seen.sightings or seen.people):
                     raise
                 return {"name": name, "images": 0, "encodings": 0, "sightings": seen.sightings}
             except CannotWrite:
@@ -224,14 +228,18 @@ class Service:
                 self._use(self._enroller.load())
                 raise
             self._use(forgotten.recognizer)
-            seen = None if self.memory is None else self.memory.forget(str(name))
+            seen = forget_sightings(self.memory, self._state, str(name))
         self._note(notes, images=forgotten.images, encodings=forgotten.encodings)
         return {
             "name": wire.require_text(name, "name"),
             "images": forgotten.images,
             "encodings": forgotten.encodings,
-            **({} if seen is None else {"sightings": seen.sightings}),
+            "sightings": seen.sightings,
         }
+
+    def export(self, name: object) -> bytes:
+        """Return a zip of all that is known about a person or an unknown one; raises UnknownPerson."""
+        return export_person(self._enroller.paths, self.memory, require_known_name(name))
 
     def train(self, options: object = None, notes: CallNotes | None = None) -> dict[str, Any]:
         """Retrain from the dataset and swap in the new model. Options: classifier, embedder, quick."""

@@ -20,7 +20,9 @@ from .events import append_event as append_event
 from .events import read_cursor as read_cursor
 from .events import read_events as read_events
 from .events import write_cursor as write_cursor
+from .export import export_sightings as export_sightings
 from .identifiers import unknown_id as unknown_id
+from .export import export_sightings as export_sightings
 from .identifiers import unknown_number as unknown_number
 from .negatives import NegativeExample as NegativeExample
 from .negatives import count_negatives as count_negatives
@@ -40,6 +42,7 @@ from .recorder import Decide as Decide
 from .records import MemoryOptions as MemoryOptions
 from .records import SeenFace as SeenFace
 from .records import SeenPicture as SeenPicture
+from .schema import has_sightings as has_sightings
 from .store import Clocks as Clocks
 from .store import SightingStore as SightingStore
 from .training_photos import TrainingPhoto as TrainingPhoto

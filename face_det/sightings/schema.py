@@ -110,6 +110,15 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
 """The n-th function takes a database from version n to version n + 1, within one transaction."""
 
 
+def has_sightings(folder: Path) -> bool:
+    """Return True if a database of sightings, even a damaged one, is in a folder.
+
+    >>> has_sightings(Path("no such folder"))
+    False
+    """
+    return any(folder.glob(f"{DATABASE_NAME}*"))
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """Open the database for its one writer, creating it or bringing it up to this version.
 
