@@ -26,7 +26,7 @@ from face_det.media import (
     read_image_bytes,
     resolve_image_path,
 )
-from face_det.recognition import ORIGINAL_KIND, Model, ModelFileState, ModelWatcher, Recognizer
+from face_det.recognition import ORIGINAL_KIND, ModelFileState, ModelWatcher, Recognizer
 from face_det.service import wire
 from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
@@ -258,7 +258,7 @@ class Service:
             self._use(retrained.recognizer)
         self._tell_of("trained", None, {"people": len(retrained.report.gallery.people)})
         self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
-        return {**retraining_as_json(retrained), "model": _model_as_json(self._recognizer.model)}
+        return {**retraining_as_json(retrained), "model": wire.model_as_json(self._recognizer.model)}
 
     def reload(self) -> dict[str, Any]:
         """Read the model from disk again; if it does not fit, raise the error and keep the one in use."""
@@ -271,7 +271,7 @@ class Service:
                 else:
                     recognizer = replace(self._recognizer, stale=recognizer.stale)
             self._use(recognizer)
-        return {"model": _model_as_json(self._recognizer.model)}
+        return {"model": wire.model_as_json(self._recognizer.model)}
 
     def take_over_model(self) -> dict[str, Any] | None:
         """Switch to the model on disk if it was replaced by one that fits; return what `status` says of it.
@@ -292,14 +292,14 @@ class Service:
                 self._settling = found.fingerprint
                 return None
             self._use(self._enroller.load())
-        return _model_as_json(self._recognizer.model)
+        return wire.model_as_json(self._recognizer.model)
 
     def retrain_stale(self, notes: CallNotes | None = None) -> dict[str, Any]:
         """Retrain because the model is stale, and swap in the new one; everybody stays enrolled."""
         with self._learning:
             self._use(self._enroller.retrain_stale(lambda *_: None))
         self._note(notes, people=len(self.people()))
-        return {"model": _model_as_json(self._recognizer.model)}
+        return {"model": wire.model_as_json(self._recognizer.model)}
 
     def status(self) -> dict[str, Any]:
         """Return version, uptime, model, networks and counters."""
@@ -309,7 +309,7 @@ class Service:
         return {
             "version": __version__,
             "uptime_s": round(time.monotonic() - self._started, 3),
-            "model": _model_as_json(recognizer.model),
+            "model": wire.model_as_json(recognizer.model),
             "trained": recognizer.model is not None,
             "model_file": asdict(self._on_disk.compare(recognizer.model)),
             "stale": recognizer.stale,
@@ -393,16 +393,3 @@ def _explain(faces: Sequence[Face], matches: Sequence[Match], recognizer: Recogn
         replace(match, explanation=explain_face(face, match, options))
         for face, match in zip(faces, matches, strict=True)
     ]
-
-
-def _model_as_json(model: Model | None) -> dict[str, Any] | None:
-    if model is None:
-        return None
-    return {
-        "fingerprint": model.fingerprint,
-        "classifier": model.card.kind,
-        "classes": list(model.labels),
-        "trained_at": model.card.trained_at,
-        "file": model.place,
-        **recipe_as_json(model.card),
-    }

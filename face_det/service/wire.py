@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from face_det.enrolment import recipe_as_json
 from face_det.errors import BadRequest
+from face_det.recognition import Model
 from face_det.service.explanation import explain_person
 from face_det.types import Box, Face, Match, Outcome, Reason
 
@@ -268,6 +270,20 @@ def box_as_json(box: Box) -> dict[str, float]:
     {'ymin': 2, 'xmin': 1, 'ymax': 4, 'xmax': 3}
     """
     return {edge: getattr(box, edge) for edge in EDGES}
+
+
+def model_as_json(model: Model | None) -> dict[str, Any] | None:
+    """Return what is said of a model in use; None if there is none."""
+    if model is None:
+        return None
+    return {
+        "fingerprint": model.fingerprint,
+        "classifier": model.card.kind,
+        "classes": list(model.labels),
+        "trained_at": model.card.trained_at,
+        "file": model.place,
+        **recipe_as_json(model.card),
+    }
 
 
 def _to_json_value(value: Any) -> Any:

@@ -22,7 +22,6 @@ from .events import read_events as read_events
 from .events import write_cursor as write_cursor
 from .export import export_sightings as export_sightings
 from .identifiers import unknown_id as unknown_id
-from .export import export_sightings as export_sightings
 from .identifiers import unknown_number as unknown_number
 from .negatives import NegativeExample as NegativeExample
 from .negatives import count_negatives as count_negatives

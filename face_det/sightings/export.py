@@ -31,8 +31,8 @@ def export_sightings(
 ) -> ExportCounts:
     """Write what is kept under a name and, if `number` is given, of the unknown person with that number.
 
-    The archive gains sightings.json, with encodings, events.json, changes.json, negatives.json, and a JPEG for
-    each thumbnail and each whole picture.
+    The archive gains sightings.json, with encodings, events.json, changes.json, negatives.json, and a JPEG
+    for each thumbnail and each whole picture.
     """
     persons = [row["id"] for row in connection.execute("SELECT id FROM person WHERE name = ?", (name,))]
     unknown = None if number is None else resolve_person(connection, number)
