@@ -62,6 +62,8 @@ ACTIONS = {
 class FakeService:
     """The verbs of face_det.service.service.Service, without faces."""
 
+    memory = corrections = None
+
     def __init__(self, config):
         self.min_proba = config.min_proba
         self.model = {"classifier": "svm", "classes": ["Ann", "Bob"], "fingerprint": "f", "trained_at": None}
@@ -73,14 +75,14 @@ class FakeService:
             Path(config.comment.split()[1] + ".waiting").touch()
             wait_for(config.comment.split()[1])
 
-    def detect_faces(self, images, notes=None, budget=None):
+    def detect_faces(self, images, notes=None, budget=None, caller=""):
         if not isinstance(images, list):
             raise BadRequest(f"images: must be a list, got {type(images).__name__}")
         follow(images)
         notes.update(images=len(images), detect_ms=1.5)
         return json.dumps(images)
 
-    def recognize(self, image, options=None, notes=None):
+    def recognize(self, image, options=None, notes=None, caller=""):
         return [{"face": None, "bytes": len(image), "options": options}]
 
     def add_face(self, name, image, notes=None):
