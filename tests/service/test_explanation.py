@@ -6,8 +6,9 @@ import pytest
 
 from face_det.engine import EngineOptions
 from face_det.service import wire
+from face_det.service.ascii_names import with_ascii_names
 from face_det.service.explanation import explain_face, explain_person
-from face_det.types import Box, Candidate, Face, Match, Outcome, Reason
+from face_det.types import Box, Candidate, Face, Match, Outcome, Reason, Veto
 
 OPTIONS = EngineOptions(min_face_px=20, focus_threshold=200)
 WHY_ANN = (Candidate("Ann", 0.6), Candidate("Bob", 0.2))
@@ -49,6 +50,31 @@ def test_a_face_says_what_is_missing(seen: Face, match: Match, expected: str) ->
     said = explain_face(seen, match, OPTIONS)
     assert said is not None
     assert expected in said
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (
+            Match(None, 0.1, Reason.UNRECOGNISED, Outcome.UNCERTAIN, veto=Veto("Ann")),
+            "the face resembles Ann, but it looks more like a face that was marked as not Ann",
+        ),
+        (
+            Match("Unknown", 0.9, None, Outcome.UNKNOWN, veto=Veto("Ann", ignored=True)),
+            "the face resembles Ann, but it looks more like somebody who is ignored",
+        ),
+        (Match("Bob", 0.9, None, Outcome.KNOWN, veto=Veto("Ann")), None),
+    ],
+)
+def test_a_face_that_was_ruled_out_says_by_what(match: Match, expected: str | None) -> None:
+    """Whether it has no name or is called Unknown; whoever is named instead needs no explanation."""
+    assert explain_face(face(), match, OPTIONS) == expected
+
+
+def test_names_in_explanations_are_ascii_if_wanted() -> None:
+    """The uploader that needs ASCII names gets the explanation, too."""
+    told = with_ascii_names(Match(None, 0.1, None, Outcome.UNCERTAIN, veto=Veto("Zoë")))
+    assert str(explain_face(face(), told, OPTIONS)).isascii()
 
 
 def test_a_named_face_needs_no_explanation() -> None:
