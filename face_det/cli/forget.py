@@ -67,8 +67,8 @@ def command(
         for one in done:
             photos = terminal.count_of(one["images"], "photo")
             encodings = terminal.count_of(one["encodings"], "encoding")
-            seen = terminal.count_of(one.get("sightings", 0), "sighting")
-            click.echo(f"{one['name']}: {photos}, {encodings} and {seen} removed ({place})")
+            seen = f", {terminal.count_of(one['sightings'], 'sighting')}" if "sightings" in one else ""
+            click.echo(f"{one['name']}: {photos} and {encodings}{seen} removed ({place})")
     if failed:
         raise DataError("; ".join(map(str, failed))) if len(failed) > 1 else failed[0]
 
@@ -126,6 +126,6 @@ def _in_files(config: Config) -> Forget:
             else:
                 seen = forget_sightings(None, config.state_path, name)
             counts |= removed
-        return {"name": name, **removed, "sightings": seen.sightings}
+        return {"name": name, **removed, **({"sightings": seen.sightings} if seen.sightings else {})}
 
     return forget

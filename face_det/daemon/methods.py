@@ -106,10 +106,10 @@ class DaemonMethods:
             "add_face": self.add_face,
             "people": self.people,
             "forget": self.forget,
-            "export": self.export,
             "train": self.train,
             "reload": self.reload,
             "status": self.status,
+            "export": self.export,
             **self._sightings.methods(),
             **self._corrections.methods(),
         }

@@ -234,7 +234,7 @@ class Service:
             "name": wire.require_text(name, "name"),
             "images": forgotten.images,
             "encodings": forgotten.encodings,
-            "sightings": seen.sightings,
+            **({"sightings": seen.sightings} if self.memory is not None or seen.sightings else {}),
         }
 
     def export(self, name: object) -> bytes:

@@ -100,6 +100,8 @@ def test_wrong_arguments_are_told_in_one_line(lasting, call, verb, args, message
 def test_only_the_verbs_can_be_called(lasting, call):
     """No attribute, private or inherited or of the server, is within reach."""
     verbs = ["detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status"]
+    verbs += ["export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor"]
+    verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]
     assert call(lasting, "_zerorpc_list") == verbs
     out_of_reach = [
         "dteect_faces",
