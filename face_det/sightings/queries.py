@@ -93,22 +93,26 @@ def find_unknowns(connection: sqlite3.Connection, limit: int = MAX_UNKNOWNS) -> 
         " ORDER BY sightings DESC, id LIMIT ?",
         (limit,),
     ).fetchall()
-    return [unknown_as_json(connection, row) for row in rows]
+    cameras: dict[int, list[str]] = {}
+    if rows:
+        marks = ", ".join("?" * len(rows))
+        for person, camera in connection.execute(
+            f"SELECT person, camera FROM person_camera WHERE person IN ({marks}) AND camera != ''"
+            " ORDER BY sightings DESC, camera",
+            [row["id"] for row in rows],
+        ):
+            cameras.setdefault(person, []).append(camera)
+    return [_unknown(row, cameras.get(row["id"], [])) for row in rows]
 
 
-def unknown_as_json(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-    """Return an unknown person as callers see it."""
-    cameras = connection.execute(
-        "SELECT camera FROM person_camera WHERE person = ? AND camera != '' ORDER BY sightings DESC, camera",
-        (row["id"],),
-    )
+def _unknown(row: sqlite3.Row, cameras: list[str]) -> dict[str, Any]:
     return {
         "id": unknown_id(row["number"]),
         "sightings": row["sightings"],
         "visits": row["visits"],
         "first": row["first"],
         "last": row["last"],
-        "cameras": [camera for (camera,) in cameras],
+        "cameras": cameras,
         "best": row["best"],
     }
 

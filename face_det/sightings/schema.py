@@ -70,6 +70,7 @@ _TABLES = """
     );
     CREATE INDEX sighting_time ON sighting (time, id);
     CREATE INDEX sighting_camera ON sighting (camera, time, id);
+    CREATE INDEX sighting_outcome ON sighting (outcome, time, id);
     CREATE INDEX sighting_name ON sighting (name, time, id) WHERE name IS NOT NULL;
     CREATE INDEX sighting_person ON sighting (person, time, id) WHERE person IS NOT NULL;
     CREATE INDEX sighting_visit ON sighting (visit);

@@ -37,6 +37,7 @@ class Track:
     """True if an event said who it is."""
     told: set[Told] = field(default_factory=set)
     """The outcomes without a name of which an event was written."""
+    _fused: Vector | None = None
 
     def add(self, face: SeenFace) -> None:
         """Take account of a face."""
@@ -45,12 +46,18 @@ class Track:
         self.frames.sort(key=lambda frame: -frame[0])
         del self.frames[FRAMES_PER_TRACK:]
         self.best_quality = max(self.best_quality, face.quality or 0.0)
+        self._fused = None
 
     def fused(self) -> Vector:
         """Return one encoding for all frames: the mean of the best ones, weighted by their norms.
 
         Its length is that of the frames' encodings, on average.
         """
+        if self._fused is None:
+            self._fused = self._fuse()
+        return self._fused
+
+    def _fuse(self) -> Vector:
         best = self.frames[0][0]
         used = [(norm, encoding) for norm, encoding in self.frames if norm >= NORM_SHARE * best]
         weights = np.array([norm for norm, _ in used])
@@ -185,11 +192,14 @@ def find_track(visit: Visit, face: SeenFace, taken: set[int], even_distance: flo
     if face.encoding is None:
         return None
     encoding = np.asarray(face.encoding, float)
-    nearest, least = None, even_distance or 0.0
-    for track in visit.tracks:
-        if track.number in taken or len(track.frames[0][1]) != len(encoding):
-            continue
-        distance = float(np.linalg.norm(track.fused() - encoding))
-        if distance <= least:
-            nearest, least = track, distance
-    return nearest if nearest is not None else visit.begin_track()
+    others = [
+        track
+        for track in visit.tracks
+        if track.number not in taken and len(track.frames[0][1]) == len(encoding)
+    ]
+    if others and even_distance is not None:
+        distances = np.linalg.norm(np.array([track.fused() for track in others]) - encoding, axis=1)
+        nearest = int(distances.argmin())
+        if distances[nearest] <= even_distance:
+            return others[nearest]
+    return visit.begin_track()
