@@ -7,6 +7,7 @@ from .changes import name_unknown as name_unknown
 from .changes import require_person as require_person
 from .changes import split_unknown as split_unknown
 from .changes import undo_change as undo_change
+from .clusters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
 from .clusters import DLIB_CLUSTERS as DLIB_CLUSTERS
 from .clusters import SFACE_CLUSTERS as SFACE_CLUSTERS
 from .clusters import ClusterParameters as ClusterParameters

@@ -9,19 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from face_det.embedders import (
-    DLIB_AND_SFACE,
-    DLIB_RESNET,
-    SFACE,
-    configurable_embedder,
-    count_dimensions,
-)
-from face_det.sightings.clusters import DLIB_CLUSTERS, SFACE_CLUSTERS, ClusterParameters, Clusters
+from face_det.embedders import configurable_embedder
+from face_det.sightings.clusters import CLUSTER_PARAMETERS, ClusterParameters, Clusters
 
 UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE, MERGED_STATE = "unknown", "named", "ignored", "merged"
 Enrolled = Mapping[str, Sequence[npt.NDArray[np.float64]]]
@@ -36,13 +30,7 @@ def cluster_parameters(fingerprint: str) -> ClusterParameters | None:
     >>> cluster_parameters("nobody's:1") is None
     True
     """
-    embedder = configurable_embedder(fingerprint.partition(":")[0])
-    if embedder == SFACE:
-        return SFACE_CLUSTERS
-    if embedder == DLIB_AND_SFACE:
-        first = count_dimensions(DLIB_RESNET)
-        return replace(SFACE_CLUSTERS, columns=(first, first + count_dimensions(SFACE)))
-    return DLIB_CLUSTERS if embedder == DLIB_RESNET else None
+    return CLUSTER_PARAMETERS.get(configurable_embedder(fingerprint.partition(":")[0]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

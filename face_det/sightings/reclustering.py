@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from face_det.sightings.clusters import BLOCK, ClusterParameters, Clusters, Ids, Sums
+from face_det.sightings.clusters import BLOCK, ClusterParameters, Clusters, Ids
 
 NOBODY = -1
 """The id of a sighting that belongs to no cluster: it may not found one, and resembles none."""
@@ -36,20 +36,22 @@ def recluster(
     that are not one person. New clusters are numbered from `next_id`, by default the largest id plus one. Of
     clusters that merge, the smallest id survives. The same input gives the same output.
 
-    Raises ValueError if the lengths differ.
+    Raises ValueError if the lengths differ, or `next_id` is not above all ids.
 
     >>> from face_det.sightings import SFACE_CLUSTERS
     >>> recluster(np.eye(128)[[0, 0, 1]], [4, 9, 9], [True] * 3, (), (), SFACE_CLUSTERS).tolist()
     [4, 4, 9]
     """
     ids, shapes = np.array(cluster_ids, np.int64), np.array(shaping, bool)
-    vectors = parameters.prepare(encodings)
-    if not len(ids) == len(vectors) == len(shapes):
-        raise ValueError(f"{len(vectors)} encodings, {len(ids)} ids, {len(shapes)} of shaping")
+    faces = np.asarray(encodings)
+    if not len(ids) == len(faces) == len(shapes):
+        raise ValueError(f"{len(faces)} encodings, {len(ids)} ids, {len(shapes)} of shaping")
     if not len(ids):
         return ids
     first_new = int(ids.max()) + 1 if next_id is None else next_id
-    partition = _Partition(vectors, ids, shapes, frozenset(fixed), cannot_link, parameters, first_new)
+    if first_new <= ids.max():
+        raise ValueError(f"next_id is {first_new}, but there is a cluster {ids.max()} already")
+    partition = _Partition(faces, ids, shapes, frozenset(fixed), cannot_link, parameters, first_new)
     for _ in range(SWEEPS):
         moved = partition.ask_again()
         if not partition.merge_same() and not moved:
@@ -72,7 +74,7 @@ class _Partition:
 
     def __init__(
         self,
-        vectors: Sums,
+        encodings: npt.NDArray[np.floating],
         ids: Ids,
         shapes: npt.NDArray[np.bool_],
         fixed: frozenset[int],
@@ -81,7 +83,8 @@ class _Partition:
         next_id: int,
     ) -> None:
         self.ids = ids
-        self._vectors, self._fixed, self._next_id = vectors, fixed, next_id
+        self._encodings, self._fixed, self._next_id = encodings, fixed, next_id
+        vectors = parameters.prepare(encodings)
         self._links = [(one, two) for one, two in cannot_link if one != two]
         self._enemies: dict[int, set[int]] = {}
         for one, two in self._links:
@@ -93,12 +96,12 @@ class _Partition:
         # In an order that the encodings themselves give, not the order in which they came.
         order = np.lexsort(vectors.T)
         self._asked, self._others = order[(shapes & ~held)[order]], order[(~shapes & ~held)[order]]
-        # Prepared encodings need no more preparation than a length and a grid, which they have.
-        plain = ClusterParameters(parameters.dimensions, parameters.correlation, parameters.threshold)
         named, places = np.unique(ids[shapes], return_inverse=True)
         sums = np.zeros((len(named), vectors.shape[1]), np.float32)
         np.add.at(sums, places, vectors[shapes])
-        self._clusters = Clusters(plain, named.tolist(), np.bincount(places).tolist(), sums, len(ids) + 1)
+        self._clusters = Clusters(
+            parameters, named.tolist(), np.bincount(places).tolist(), sums, len(ids) + 1
+        )
 
     def ask_again(self) -> bool:
         """Ask each sighting again, without itself; tell whether any moved."""
@@ -111,14 +114,12 @@ class _Partition:
 
     def _restless(self, block: Ids) -> npt.NDArray[np.bool_]:
         """Tell which sightings might be better off elsewhere: a quick look at many at once."""
-        clusters, ratios = self._clusters.ratios(self._vectors[block])
+        clusters, ratios = self._clusters.ratios(self._encodings[block])
         places = np.searchsorted(clusters, self.ids[block], sorter=(sorter := np.argsort(clusters)))
         ratios[np.arange(len(block)), sorter[places]] = -np.inf
-        own = [
-            self._clusters.ratio_without(int(self.ids[each]), self._vectors[each]) for each in block.tolist()
-        ]
+        here = self._clusters.ratios_without(self.ids[block].tolist(), self._encodings[block])
         least = self._clusters.parameters.threshold
-        here, best = np.array(own), ratios.max(axis=1)
+        best = ratios.max(axis=1)
         here[[self._has_enemy_here(each) for each in block.tolist()]] = -1e9
         return np.asarray((here > -np.inf) & ((best >= np.maximum(here, least)) | (here < least)))
 
@@ -127,13 +128,13 @@ class _Partition:
 
         One that is alone stays as well: merging decides by the same rule whether its cluster is another.
         """
-        vector, cluster, clusters = self._vectors[sighting], int(self.ids[sighting]), self._clusters
-        here = clusters.ratio_without(cluster, vector)
+        face, cluster, clusters = self._encodings[sighting], int(self.ids[sighting]), self._clusters
+        here = float(clusters.ratios_without([cluster], face[None])[0])
         if here == -np.inf:
             return False
-        clusters.leave(cluster, vector)
+        clusters.leave(cluster, face)
         barred = self._enemies_clusters(sighting)
-        best = clusters.nearest(vector, barred)
+        best = clusters.nearest(face, barred)
         here = -np.inf if cluster in barred else here
         target = cluster
         if best is not None and best[0] != cluster and best[1] > here:
@@ -141,9 +142,9 @@ class _Partition:
         elif best is None:
             target = self._new_id()
         if target in clusters:
-            clusters.join(target, vector)
+            clusters.join(target, face)
         else:
-            clusters.found(target, vector)
+            clusters.found(target, face)
         self.ids[sighting] = target
         return target != cluster
 
@@ -169,7 +170,7 @@ class _Partition:
         """Ask the sightings that shape no cluster, now that all clusters are settled."""
         for sighting in self._others.tolist():
             barred = self._enemies_clusters(sighting)
-            best = self._clusters.nearest(self._vectors[sighting], barred)
+            best = self._clusters.nearest(self._encodings[sighting], barred)
             if best is None:
                 self.ids[sighting] = NOBODY
             elif best[0] not in self._fixed:

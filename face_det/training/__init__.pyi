@@ -1,3 +1,4 @@
+from .background import load_mean_face as load_mean_face
 from .held_out import HeldOutResult as HeldOutResult
 from .masked import MASKED_CHANGE as MASKED_CHANGE
 from .masked import FaceMasker as FaceMasker
