@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Collection
 
 from face_det.config import Config
@@ -20,7 +19,7 @@ from face_det.recognition import (
 from face_det.service.memory import THUMBNAIL_PX, Memory
 from face_det.service.pace import SlowSetting, find_slow_settings
 from face_det.service.service import Limits, Service
-from face_det.sightings import Clocks, MemoryOptions, SightingStore
+from face_det.sightings import SYSTEM_CLOCKS, MemoryOptions, SightingStore
 
 log = logging.getLogger(__name__)
 
@@ -174,6 +173,6 @@ def _build_memory(config: Config, predecessor: Memory | None) -> Memory | None:
         predecessor.store.close()
     if options is None:
         return None
-    store = SightingStore(config.state_path, options, Clocks(time.time, time.monotonic))
+    store = SightingStore(config.state_path, options, SYSTEM_CLOCKS)
     store.open()
     return Memory(store)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from face_det.errors import BadRequest, UnknownPerson
 from face_det.gallery import Gallery, list_photos
 from face_det.service.memory import Memory
 from face_det.sightings import (
-    Clocks,
+    SYSTEM_CLOCKS,
     Erased,
     MemoryOptions,
     SightingStore,
@@ -65,7 +64,7 @@ def forget_sightings(memory: Memory | None, state: Path | None, name: str) -> Er
         return memory.forget(name)
     if state is None or not has_sightings(state):
         return NOTHING_SEEN
-    store = SightingStore(state, KEEP_ALL, Clocks(time.time, time.monotonic))
+    store = SightingStore(state, KEEP_ALL, SYSTEM_CLOCKS)
     store.open()
     try:
         return Memory(store).forget(name)

@@ -7,6 +7,8 @@ from .changes import name_unknown as name_unknown
 from .changes import require_person as require_person
 from .changes import split_unknown as split_unknown
 from .changes import undo_change as undo_change
+from .clocks import SYSTEM_CLOCKS as SYSTEM_CLOCKS
+from .clocks import Clocks as Clocks
 from .clusters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
 from .clusters import DLIB_CLUSTERS as DLIB_CLUSTERS
 from .clusters import SFACE_CLUSTERS as SFACE_CLUSTERS
@@ -43,7 +45,6 @@ from .records import MemoryOptions as MemoryOptions
 from .records import SeenFace as SeenFace
 from .records import SeenPicture as SeenPicture
 from .schema import has_sightings as has_sightings
-from .store import Clocks as Clocks
 from .store import SightingStore as SightingStore
 from .training_photos import TrainingPhoto as TrainingPhoto
 from .training_photos import choose_photos as choose_photos

@@ -15,7 +15,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from face_det.errors import AlreadyRunning, CannotWrite, FaceDetError
 from face_det.sightings import schema
+from face_det.sightings.clocks import Clocks
 from face_det.sightings.maintenance import Maintenance
 from face_det.sightings.people import Enrolled, UnknownPeople
 from face_det.sightings.queries import count_all
@@ -46,14 +46,6 @@ ERASE_S = 60.0
 """How long erasing waits for those who read."""
 RETRY_S = 2.0
 """How long the writer waits after the database could not be written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Where the time comes from: seconds since 1970, and seconds that never jump."""
-
-    wall: Callable[[], float]
-    monotonic: Callable[[], float]
 
 
 class SightingStore:
