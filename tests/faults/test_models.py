@@ -154,7 +154,7 @@ def test_nobody_is_lost_by_mending(mine: Enroller, enroller: Make, tmp_path: Pat
 
 
 def test_no_wall_clock_decides_anything() -> None:
-    """The clock may jump: it only dates cards, quarantines, sightings and the audit log; all else is monotonic."""
+    """The clock may jump: it only dates cards, quarantines, sightings and the audit log."""
     allowed = {"training/training_set.py", "service/audit.py", "gallery/quarantine.py"}
     allowed.add("sightings/clocks.py")
     wall = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.strftime", "datetime.now"}
