@@ -195,12 +195,7 @@ class Memory:
     def note(self, kind: str, name: str | None, data: dict[str, Any]) -> None:
         """Write an event that is of no camera, without waiting for it."""
         event = Event(kind, self.store.now(), name=name, data=data)
-
-        def append(connection: sqlite3.Connection) -> None:
-            append_event(connection, event)
-            self.store.told()
-
-        self.store.post(append)
+        self.store.post(lambda connection: append_event(connection, event))
 
     def _hand_over(
         self,

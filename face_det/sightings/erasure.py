@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from face_det.errors import CannotWrite
 from face_det.sightings.events import FORGOTTEN, Event, append_event
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import UnknownPeople, cluster_parameters, rebuild_person, resolve_person
 from face_det.sightings.retention import delete_person, delete_sightings
+from face_det.sightings.schema import all_moved_aside
+from face_det.sightings.spool import Spool
+from face_det.storage import report_write_errors
+
+log = logging.getLogger(__name__)
+
+READERS_S = 30.0
+"""How long erasing waits for those who read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,21 @@ def erase_unknown(
     )
     people.reload(connection)
     return erased
+
+
+def scrub(connection: sqlite3.Connection, path: Path, spool: Spool | None) -> None:
+    """Empty what may still hold deleted rows; runs outside a transaction. Raises CannotWrite."""
+    end = time.monotonic() + READERS_S
+    while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        if time.monotonic() > end:
+            raise CannotWrite(f"{path}: is being read, so its log cannot be emptied; try again")
+        time.sleep(0.05)
+    if spool is not None:
+        spool.release(anyhow=True)
+    for aside in all_moved_aside(path):
+        log.warning("%s: removed, because it may hold somebody who is to be forgotten", aside)
+        with report_write_errors(aside):
+            aside.unlink()
 
 
 def _erase(

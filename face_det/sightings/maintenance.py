@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
+from face_det.errors import FaceDetError
 from face_det.sightings.people import Enrolled, UnknownPeople
 from face_det.sightings.recorder import Decide, Recorder
 from face_det.sightings.records import MemoryOptions
 from face_det.sightings.rescoring import rescore_before
 from face_det.sightings.retention import remove_expired
 from face_det.sightings.second_thoughts import reconsider_people
+
+log = logging.getLogger(__name__)
 
 CLEAN_S = 10.0
 """How often it is looked for what has expired, if nothing was found the last time."""
@@ -19,8 +24,14 @@ IDLE_S = 120.0
 RECONSIDER_S = 20 * 3600.0
 """How long it takes at least until they are reconsidered again."""
 
-Run = Callable[[Callable[[sqlite3.Connection], object]], object]
-"""Runs a change in a transaction and returns what it returns."""
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs a change in a transaction and returns what it returns."""
+
+    def __call__(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Run the change."""
 
 
 class Maintenance:
@@ -49,13 +60,23 @@ class Maintenance:
         self._recorded_at, self._unconsidered = self._monotonic(), True
 
     def switch(
-        self, connection: sqlite3.Connection, decide: Decide, enrolled: Enrolled, decided_by: str
+        self,
+        connection: sqlite3.Connection,
+        decide: Decide,
+        enrolled: Callable[[], Enrolled],
+        decided_by: str,
     ) -> None:
         """Decide in another way; past sightings are then decided again, unless they were by the same."""
         self._recorder.decide, self._decided_by = decide, decided_by
-        self._people.set_enrolled(enrolled)
+        try:
+            self._people.set_enrolled(enrolled())
+        except (FaceDetError, OSError) as error:
+            log.error("unknown people are not compared with those enrolled: %s", error)
+            self._people.set_enrolled({})
         row = connection.execute("SELECT value FROM meta WHERE key = 'decided_by'").fetchone()
         if row is None or row[0] != decided_by:
+            # From now on, sightings are decided partly by one and partly by another.
+            connection.execute("DELETE FROM meta WHERE key = 'decided_by'")
             newest = connection.execute("SELECT ifnull(max(id), 0) FROM sighting").fetchone()[0]
             self._rescore_before = int(newest) + 1
 
@@ -63,12 +84,13 @@ class Maintenance:
         """Do a little; return whether there is more to do at once."""
         more = False
         if self._rescore_before:
-            run(self._rescore)
+            self._rescore(run)
             more = True
         now = self._monotonic()
         if self._unconsidered and now >= max(self._recorded_at + IDLE_S, self._reconsider_at):
-            run(self.reconsider)
+            # First, so that what fails is not tried again at once, and for ever.
             self._unconsidered, self._reconsider_at = False, now + RECONSIDER_S
+            run(self.reconsider)
         if now >= self._clean_at:
             removed = run(lambda connection: remove_expired(connection, options, self._wall()))
             self._clean_at = now + (0.0 if removed else CLEAN_S)
@@ -80,8 +102,23 @@ class Maintenance:
         row = connection.execute("SELECT fingerprint FROM person ORDER BY last DESC LIMIT 1").fetchone()
         return 0 if row is None else reconsider_people(connection, self._people, row["fingerprint"])
 
-    def _rescore(self, connection: sqlite3.Connection) -> None:
-        self._rescore_before = rescore_before(connection, self._recorder.decide, self._rescore_before)
-        if not self._rescore_before:
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('decided_by', ?)", (self._decided_by,))
-            self._people.reload(connection)
+    def _rescore(self, run: Run) -> None:
+        """Decide some past sightings again. Where to go on is noted once they are committed."""
+
+        def rescore(connection: sqlite3.Connection) -> int:
+            left, changed = rescore_before(connection, self._recorder.decide, self._rescore_before)
+            if not left:
+                connection.execute(
+                    "INSERT OR REPLACE INTO meta VALUES ('decided_by', ?)", (self._decided_by,)
+                )
+            if changed:
+                self._people.reload(connection)
+            return left
+
+        try:
+            self._rescore_before = run(rescore)
+        except sqlite3.Error:
+            raise
+        except Exception:
+            self._rescore_before = 0
+            raise

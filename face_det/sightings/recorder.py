@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ import numpy.typing as npt
 from face_det.embedders import configurable_embedder, distance_thresholds
 from face_det.sightings.events import SEEN, VISIT_BEGAN, VISIT_ENDED, Event, append_event
 from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, ClusteredFace, UnknownPeople
-from face_det.sightings.records import MemoryOptions, SeenFace, SeenPicture
+from face_det.sightings.records import MemoryOptions, SeenFace, SeenPicture, unpack_picture
+from face_det.sightings.schema import may_pass
 from face_det.sightings.visits import Track, Visit, Visits, find_track
 from face_det.types import UNKNOWN, Match, Outcome
+
+log = logging.getLogger(__name__)
 
 Decide = Callable[
     [str, Sequence[npt.NDArray[np.float64]], "Sequence[float | None]"], "Sequence[Match] | None"
@@ -24,13 +28,29 @@ Decide = Callable[
 
 @dataclass(slots=True)
 class Recorder:
-    """Records pictures; used by the writer's thread only. `told` becomes true when an event was written."""
+    """Records pictures; used by the writer's thread only."""
 
     options: MemoryOptions
     people: UnknownPeople
     visits: Visits
     decide: Decide = field(default=lambda *_: None)
-    told: bool = field(default=False)
+
+    def record_packed(self, connection: sqlite3.Connection, shot: int, content: bytes) -> bool:
+        """Record a packed picture; False if it cannot be recorded, which must not stop all that follow."""
+        connection.execute("SAVEPOINT picture")
+        try:
+            self.record(connection, shot, unpack_picture(content))
+            recorded = True
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and may_pass(error):
+                raise
+            connection.execute("ROLLBACK TO picture")
+            self.people.reload(connection)
+            self.visits.load(connection)
+            log.exception("sighting %d cannot be recorded: %s", shot, error)
+            recorded = False
+        connection.execute("RELEASE picture")
+        return recorded
 
     def record(self, connection: sqlite3.Connection, shot: int, seen: SeenPicture) -> None:
         """Record the faces of one picture; `shot` is its number."""
@@ -173,7 +193,7 @@ class Recorder:
         return decided[0] if name != UNKNOWN else Match(None, decided[0].probability, None, Outcome.UNKNOWN)
 
     def _tell(self, connection: sqlite3.Connection, event: Event) -> None:
-        self.told = append_event(connection, event) or self.told
+        append_event(connection, event)
 
 
 def _enrolled_name(face: SeenFace) -> str | None:

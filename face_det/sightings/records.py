@@ -113,7 +113,8 @@ def _face_of(fields: Mapping[str, Any]) -> SeenFace:
 
 
 def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:MAX_TEXT]
+    """Return what is kept of a text: SQLite takes no lone surrogates, which paths in other encodings have."""
+    return None if text is None else text[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)

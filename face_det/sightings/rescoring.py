@@ -15,11 +15,12 @@ STEP = 250
 """How many sightings are decided at once."""
 
 
-def rescore_before(connection: sqlite3.Connection, decide: Decide, before: int) -> int:
-    """Decide the latest sightings with an id below `before` again; return the id to go on with, 0 at the end.
+def rescore_before(connection: sqlite3.Connection, decide: Decide, before: int) -> tuple[int, bool]:
+    """Decide the latest sightings with an id below `before` again.
 
-    What a user has said about a sighting stays. Sightings that turn out to be somebody enrolled leave the
-    unknown person they were taken for.
+    Return the id to go on with, 0 at the end, and whether unknown people changed. What a user has said about
+    a sighting stays. Sightings that turn out to be somebody enrolled leave the unknown person they were taken
+    for.
     """
     rows = connection.execute(
         "SELECT id, fingerprint, encoding, quality, outcome, name, probability, reason, person FROM sighting"
@@ -36,11 +37,10 @@ def rescore_before(connection: sqlite3.Connection, decide: Decide, before: int) 
         if decided is not None:
             left |= _update(connection, some, decided)
     for person in left:
-        fingerprint = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()[
-            0
-        ]
-        rebuild_person(connection, person, cluster_parameters(fingerprint))
-    return int(rows[-1]["id"]) if len(rows) == STEP else 0
+        row = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
+        if row is not None:
+            rebuild_person(connection, person, cluster_parameters(row["fingerprint"]))
+    return int(rows[-1]["id"]) if len(rows) == STEP else 0, bool(left)
 
 
 def _update(

@@ -120,18 +120,19 @@ def has_sightings(folder: Path) -> bool:
     return any(folder.glob(f"{DATABASE_NAME}*"))
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path, *, suspect: bool = False) -> sqlite3.Connection:
     """Open the database for its one writer, creating it or bringing it up to this version.
 
     A damaged one is moved aside, beside the new one, and the log says so. Raises DataError for a database of
-    a later version and CannotWrite if it cannot be opened or written.
+    a later version and CannotWrite if it cannot be opened or written. A `suspect` one is checked as a whole,
+    however large it is.
     """
     with report_write_errors(path):
         make_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         path.chmod(0o600)
     try:
-        return _open_sound(path)
+        return _open_sound(path, suspect)
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise CannotWrite(
@@ -139,7 +140,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             ) from error
         move_aside(path, error)
     try:
-        return _open_sound(path)
+        return _open_sound(path, suspect)
     except sqlite3.Error as error:
         raise CannotWrite(f"{path}: cannot be created: {error}") from error
 
@@ -150,7 +151,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     Raises CannotWrite if it cannot be opened.
     """
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None
+        )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error as error:
@@ -168,6 +171,20 @@ def is_damage(error: sqlite3.Error) -> bool:
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "malformed" in str(error)
 
 
+def may_pass(error: sqlite3.Error) -> bool:
+    """Tell what is wrong with a database, and may pass, from what is wrong with a statement or its values.
+
+    >>> may_pass(sqlite3.OperationalError("database is locked")), may_pass(sqlite3.IntegrityError())
+    (True, False)
+    """
+    return is_damage(error) or isinstance(error, sqlite3.OperationalError)
+
+
+def all_moved_aside(path: Path) -> list[Path]:
+    """Return the files of damaged databases that were moved aside from here."""
+    return sorted(path.parent.glob(f"{path.name}{DAMAGED_MARK}*"))
+
+
 def move_aside(path: Path, error: Exception) -> Path:
     """Rename a damaged database and its files, so that a new one can be made; return the new place."""
     aside = path.with_name(f"{path.name}{DAMAGED_MARK}{secrets.token_hex(4)}")
@@ -181,7 +198,7 @@ def move_aside(path: Path, error: Exception) -> Path:
     return aside
 
 
-def _open_sound(path: Path) -> sqlite3.Connection:
+def _open_sound(path: Path, suspect: bool) -> sqlite3.Connection:
     # The writer's thread uses it, and another one may close it.
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
@@ -197,8 +214,8 @@ def _open_sound(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
-        small = path.stat().st_size <= QUICK_CHECK_BYTES
-        if small and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        check = suspect or path.stat().st_size <= QUICK_CHECK_BYTES
+        if check and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("database disk image is malformed")
         for number in range(version, len(MIGRATIONS)):
             connection.execute("BEGIN IMMEDIATE")

@@ -12,9 +12,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as StillWaiting
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,11 +23,15 @@ from filelock import FileLock, Timeout
 from face_det.errors import AlreadyRunning, CannotWrite, FaceDetError
 from face_det.sightings import schema
 from face_det.sightings.clocks import Clocks
+from face_det.sightings.erasure import scrub
+from face_det.sightings.events import last_number
+from face_det.sightings.jobs import Job, Jobs
 from face_det.sightings.maintenance import Maintenance
 from face_det.sightings.people import Enrolled, UnknownPeople
 from face_det.sightings.queries import count_all
+from face_det.sightings.readers import Readers
 from face_det.sightings.recorder import Decide, Recorder
-from face_det.sightings.records import MemoryOptions, SeenPicture, pack_picture, unpack_picture
+from face_det.sightings.records import MemoryOptions, SeenPicture, pack_picture
 from face_det.sightings.spool import Spool
 from face_det.sightings.visits import Visits
 from face_det.storage import make_folder, report_write_errors
@@ -42,8 +46,6 @@ BATCH = 100
 """Pictures committed at once."""
 TICK_S = 1.0
 """How often the writer looks after visits and retention while nothing is seen."""
-ERASE_S = 60.0
-"""How long erasing waits for those who read."""
 RETRY_S = 2.0
 """How long the writer waits after the database could not be written."""
 
@@ -59,17 +61,18 @@ class SightingStore:
         self._people = UnknownPeople(options.number_after_visits)
         self._visits = Visits(options.visit_gap_s, clocks.monotonic)
         self._recorder = Recorder(options, self._people, self._visits)
-        self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        self._jobs = Jobs()
         self._wake = threading.Event()
         self._ending = False
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
-        self._readers = threading.local()
-        self._generation = 0
+        self._readers = Readers(self._path, self._suspect_damage)
         self._listener: Callable[[], None] = lambda: None
+        self._told = 0
+        self._suspect = False
         self._dropped = 0
         self._fault: str | None = None
-        self._complained = False
+        self._not_taken: str | None = None
         self._thread = threading.Thread(target=self._work, name="sightings", daemon=True)
         self._spool: Spool | None = None
         self._recorded = 0
@@ -77,17 +80,14 @@ class SightingStore:
         self._lock = FileLock(folder / LOCK_NAME, timeout=0, mode=0o600, thread_local=False)
 
     def open(self) -> None:
-        """Open the database and begin to record; raises CannotWrite, DataError or AlreadyRunning."""
-        with report_write_errors(self.folder):
-            make_folder(self.folder)
-            try:
-                self._lock.acquire()
-            except Timeout as error:
-                raise AlreadyRunning(
-                    f"{self.folder}: in use by another process; stop it, or set statePath to another folder"
-                ) from error
+        """Begin to record; raises DataError for a database of a later version, and AlreadyRunning.
+
+        A database that cannot be opened now is a fault like any later one, which `status` tells.
+        """
         try:
             self._connect()
+        except CannotWrite as error:
+            self._note_fault(error)
         except BaseException:
             self._lock.release()
             raise
@@ -109,14 +109,14 @@ class SightingStore:
             if spool is None:
                 raise CannotWrite(f"{self.folder}: not open; a sighting is not remembered")
             spool.append(pack_picture(seen))
-        except FaceDetError as error:
+        except Exception as error:
             self._dropped += 1
-            if not self._complained:
-                self._complained = True
-                log.error("%s", error)
-            return
-        self._complained = False
-        self._wake.set()
+            if self._not_taken is None:
+                log.error("%s", error, exc_info=None if isinstance(error, FaceDetError) else error)
+            self._not_taken = str(error)
+        else:
+            self._not_taken = None
+            self._wake.set()
 
     def use(self, decide: Decide, enrolled: Callable[[], Enrolled], decided_by: str) -> None:
         """Decide in another way from now on, and decide past sightings again in the background.
@@ -124,7 +124,7 @@ class SightingStore:
         `enrolled` loads the encodings of those who are enrolled. `decided_by` names what `decide` rests on,
         so that nothing is done again after a restart.
         """
-        self.post(lambda connection: self._maintenance.switch(connection, decide, enrolled(), decided_by))
+        self.post(lambda connection: self._maintenance.switch(connection, decide, enrolled, decided_by))
 
     def reconsider(self) -> int:
         """Ask unknown sightings again to whom they belong; return how many moved. It may take seconds."""
@@ -141,8 +141,8 @@ class SightingStore:
         self.post(change)
 
     def post(self, change: Callable[[sqlite3.Connection], object]) -> None:
-        """Run a change on the writer's thread, in a transaction, without waiting for it."""
-        self._jobs.append((change, Future()))
+        """Run a change on the writer's thread without waiting, once the database can be written."""
+        self._jobs.post(change)
         self._wake.set()
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -152,15 +152,22 @@ class SightingStore:
     def write(self, change: Callable[[sqlite3.Connection], T], timeout_s: float = 60.0) -> T:
         """Run a change on the writer's thread, in a transaction that is committed if it returns.
 
-        Everything that was handed over before is recorded first. Raises whatever it raises, or CannotWrite.
+        Everything that was handed over before is recorded first. Raises whatever it raises, or CannotWrite:
+        nothing was changed then, and nothing will be.
         """
-        future: Future[T] = Future()
-        self._jobs.append((change, future))
+        return self._wait(self._jobs.add(change), timeout_s)
+
+    def _wait(self, future: Future[T], timeout_s: float = 60.0) -> T:
         self._wake.set()
         try:
             return future.result(timeout_s)
-        except TimeoutError as error:
-            raise CannotWrite(f"{self._path}: {self._fault or 'busy'}; try again") from error
+        except StillWaiting as error:
+            if not future.cancel():
+                # It has begun, and a transaction ends soon.
+                return future.result()
+            raise CannotWrite(
+                f"{self._path}: {self._fault or 'busy'}; nothing was changed; try again"
+            ) from error
 
     def erase(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run a change that deletes, as `write` does, and leave nothing of it in any file.
@@ -169,33 +176,15 @@ class SightingStore:
         databases that were moved aside are deleted: nobody can tell who is in them.
         """
         result = self.write(change)
-        done: Future[None] = Future()
-        self._jobs.append((self._scrub, done))
-        self._wake.set()
-        done.result(ERASE_S)
+        self._wait(self._jobs.add(lambda connection: scrub(connection, self._path, self._spool), whole=False))
         return result
 
-    def _scrub(self, connection: sqlite3.Connection) -> None:
-        """Empty what may still hold deleted rows; runs outside a transaction."""
-        end = self._clocks.monotonic() + ERASE_S / 2
-        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-            if self._clocks.monotonic() > end:
-                raise CannotWrite(f"{self._path}: is being read, so its log cannot be emptied; try again")
-            threading.Event().wait(0.05)
-        if self._spool is not None:
-            self._spool.release(anyhow=True)
-        for aside in self.folder.glob(f"{schema.DATABASE_NAME}{schema.DAMAGED_MARK}*"):
-            log.warning("%s: removed, because it may hold somebody who is to be forgotten", aside)
-            with report_write_errors(aside):
-                aside.unlink()
-
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a query on this thread's connection; raises CannotWrite if the database cannot be read."""
-        try:
-            return query(self._reader())
-        except sqlite3.Error as error:
-            self._generation += 1
-            raise CannotWrite(f"{self._path}: cannot be read: {error}; try again") from error
+        """Run a query on this thread's connection; raises CannotWrite if the database cannot be read.
+
+        All that the query reads is of one moment.
+        """
+        return self._readers.read(query)
 
     @property
     def people(self) -> UnknownPeople:
@@ -210,12 +199,11 @@ class SightingStore:
         """Wait until everything that was handed over is recorded."""
         self.write(lambda connection: None)
 
-    def told(self) -> None:
-        """Note that this transaction wrote an event: those who wait are woken once it is committed."""
-        self._recorder.told = True
-
     def status(self) -> dict[str, Any]:
-        """Return how many sightings are kept and waiting, and what is wrong, if anything is."""
+        """Return how many sightings are kept and waiting, and what is wrong, if anything is.
+
+        `dropped` counts pictures that are not remembered; `movedAside` names the damaged databases.
+        """
         waiting = 0 if self._spool is None else self._spool.waiting_bytes
         fields: dict[str, Any] = {"path": str(self._path), "dropped": self._dropped}
         fields["waiting_bytes"] = waiting
@@ -223,33 +211,48 @@ class SightingStore:
             fields |= self.read(count_all)
         except FaceDetError as error:
             fields["fault"] = str(error)
-        if self._fault is not None:
-            fields["fault"] = self._fault
+        fault = self._fault or self._not_taken
+        if fault is not None:
+            fields["fault"] = fault
+        if aside := schema.all_moved_aside(self._path):
+            fields["movedAside"] = [one.name for one in aside if not one.name.endswith(("-wal", "-shm"))]
         return fields
 
-    def _reader(self) -> sqlite3.Connection:
-        mine = self._readers
-        if getattr(mine, "generation", None) != self._generation or mine.connection is None:
-            if getattr(mine, "connection", None) is not None:
-                mine.connection.close()
-            mine.connection = None
-            mine.connection = schema.open_for_reading(self._path)
-            mine.generation = self._generation
-        connection: sqlite3.Connection = mine.connection
-        return connection
+    def _suspect_damage(self) -> None:
+        """Let the writer look: it may never touch the page that is damaged."""
+        self._suspect = True
+        self._wake.set()
+
+    def _claim(self) -> None:
+        """Claim the folder, unless it is ours; raises AlreadyRunning or CannotWrite."""
+        with report_write_errors(self.folder):
+            make_folder(self.folder)
+            try:
+                if not self._lock.is_locked:
+                    self._lock.acquire()
+            except Timeout as error:
+                raise AlreadyRunning(
+                    f"{self.folder}: in use by another process; stop it, or set statePath to another folder"
+                ) from error
 
     def _connect(self) -> None:
-        connection = schema.open_database(self._path)
+        self._claim()
+        if self._spool is None:
+            # Before the database, so that records can wait for it.
+            self._spool = Spool(self.folder / SPOOL_NAME, 0)
+        connection = schema.open_database(self._path, suspect=self._suspect)
+        self._suspect = False
         used = connection.execute("SELECT value FROM meta WHERE key = 'spool'").fetchone()
         after = 0 if used is None else int(used[0])
-        if self._spool is None:
-            self._spool = Spool(self.folder / SPOOL_NAME, after)
-        else:
-            self._spool.rewind(after)
+        self._spool.rewind(after)
+        if not self._spool.in_place:
+            log.error("%s: has disappeared; it is made again", self.folder / SPOOL_NAME)
+            self._spool.restore()
+        self._told = last_number(connection)
         self._visits.load(connection)
         self._people.reload(connection)
         self._connection, self._inode = connection, self._path.stat().st_ino
-        self._generation += 1
+        self._readers.renew()
 
     def _work(self) -> None:
         """Record until the end; faults are told once and tried again."""
@@ -261,11 +264,10 @@ class SightingStore:
                 self._round()
                 if self._fault is not None:
                     log.info("%s: works again", self._path)
-                self._fault = None
-            except Exception as error:
-                if not isinstance(error, (sqlite3.Error, FaceDetError, OSError)):
-                    log.exception("%s: failed", self._path)
+                    self._fault = self._not_taken = None
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
                 self._note_fault(error)
+                self._jobs.fail(CannotWrite(f"{self._fault}; nothing was changed; try again"))
                 if not ending:
                     threading.Event().wait(RETRY_S)
                     self._wake.set()
@@ -275,7 +277,7 @@ class SightingStore:
 
     def _round(self) -> None:
         """Record everything that waits, run the jobs, and look after visits and retention."""
-        if self._connection is None or not self._in_place():
+        if self._connection is None or self._suspect or not self._in_place():
             self._reconnect()
         connection, spool = self._connection, self._spool
         assert connection is not None
@@ -285,7 +287,8 @@ class SightingStore:
         while self._record_batch(connection, spool) and self._recorded < last:
             pass
         for _ in range(jobs):
-            self._run_job(connection, *self._jobs.popleft())
+            if job := self._jobs.take():
+                self._run_job(connection, job)
         self._in_transaction(connection, self._recorder.end_visits)
         if self._maintenance.step(lambda change: self._in_transaction(connection, change), self.options):
             self._wake.set()
@@ -295,45 +298,40 @@ class SightingStore:
         if not records:
             return False
 
-        def insert(connection: sqlite3.Connection) -> None:
-            for number, content in records:
-                self._record_one(connection, number, content)
+        def insert(connection: sqlite3.Connection) -> int:
+            done = [self._recorder.record_packed(connection, number, content) for number, content in records]
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('spool', ?)", (records[-1][0],))
+            return done.count(False)
 
-        self._in_transaction(connection, insert)
+        self._dropped += self._in_transaction(connection, insert)
         self._recorded = records[-1][0]
         self._maintenance.note_recorded()
         spool.release()
         return True
 
-    def _record_one(self, connection: sqlite3.Connection, number: int, content: bytes) -> None:
-        """Record one picture; one that cannot be recorded must not stop all that follow."""
-        connection.execute("SAVEPOINT picture")
+    def _run_job(self, connection: sqlite3.Connection, job: Job) -> None:
+        future = job.future
+        if future is not None and not future.set_running_or_notify_cancel():
+            return
         try:
-            self._recorder.record(connection, number, unpack_picture(content))
-        except (FaceDetError, ValueError, TypeError, KeyError, AssertionError) as error:
-            connection.execute("ROLLBACK TO picture")
-            self._people.reload(connection)
-            self._visits.load(connection)
-            self._dropped += 1
-            log.exception("sighting %d cannot be recorded: %s", number, error)
-        connection.execute("RELEASE picture")
-
-    def _run_job(
-        self, connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], Any], future: Future[Any]
-    ) -> None:
-        try:
-            if change == self._scrub:
-                future.set_result(change(connection))
+            result = self._in_transaction(connection, job.change) if job.whole else job.change(connection)
+        except Exception as error:
+            lasting = not isinstance(error, sqlite3.Error) or not schema.may_pass(error)
+            if future is None and lasting:
+                log.exception("%s: a change was not made: %s", self._path, error)
+            elif future is None:
+                self._jobs.put_back(job)
+            elif isinstance(error, sqlite3.Error):
+                future.set_exception(
+                    CannotWrite(f"{self._path}: cannot be written: {error}; nothing was changed; try again")
+                )
             else:
-                future.set_result(self._in_transaction(connection, change))
-        except sqlite3.Error as error:
-            future.set_exception(
-                CannotWrite(f"{self._path}: cannot be written: {error}; nothing was changed")
-            )
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets it
-            future.set_exception(error)
+                future.set_exception(error)
+            if isinstance(error, sqlite3.Error):
+                raise
+            return
+        if future is not None:
+            future.set_result(result)
 
     def _in_transaction(self, connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
         connection.execute("BEGIN IMMEDIATE")
@@ -343,20 +341,22 @@ class SightingStore:
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            # What is in memory may be ahead of what was committed.
+            # Memory may be ahead of what was committed.
             self._people.reload(connection)
             self._visits.load(connection)
-            self._recorder.told = False
             raise
-        if self._recorder.told:
-            self._recorder.told = False
+        newest = last_number(connection)
+        if newest != self._told:
+            self._told = newest
             self._listener()
         return result
 
     def _note_fault(self, error: Exception) -> None:
-        fault = f"{self._path}: {error}"
+        fault = str(error) if isinstance(error, FaceDetError) else f"{self._path}: {error}"
         if fault != self._fault:
-            log.error("%s; recognition goes on, and sightings wait in the spool", fault)
+            unexpected = not isinstance(error, (sqlite3.Error, FaceDetError, OSError))
+            text = "%s; recognition goes on, and sightings wait in the spool"
+            log.error(text, fault, exc_info=error if unexpected else None)
         self._fault = fault
         damaged = isinstance(error, sqlite3.Error) and schema.is_damage(error)
         if self._connection is not None:
@@ -370,20 +370,21 @@ class SightingStore:
 
     def _in_place(self) -> bool:
         try:
-            return self._path.stat().st_ino == self._inode
+            found = self._path.stat().st_ino == self._inode
         except OSError:
-            return False
+            found = False
+        return found and self._spool is not None and self._spool.in_place
 
     def _reconnect(self) -> None:
         if self._connection is not None:
-            log.error("%s: has disappeared; a new one is begun", self._path)
+            text = "may be damaged; it is checked" if self._suspect else "has disappeared; a new one is begun"
+            log.error("%s: %s", self._path, text)
             self._connection.close()
             self._connection = None
         self._connect()
 
     def _end(self) -> None:
-        while self._jobs:
-            self._jobs.popleft()[1].set_exception(CannotWrite(f"{self._path}: closed; try again"))
+        self._jobs.close(CannotWrite(f"{self._path}: closed; nothing was changed; try again"))
         if self._spool is not None:
             self._spool.close()
         if self._connection is not None:
