@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from face_det.cli import COMMANDS, root_command
-from face_det.config import CONFIG_KEYS, describe_expected_value
+from face_det.config import CONFIG_KEYS, SIGHTINGS_KEYS, describe_expected_value
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -48,6 +49,26 @@ and one line per fault, with its place; for a misspelt key the line suggests the
 |---|---|---|---|
 """
 
+SIGHTINGS = """
+## sightings
+
+What the daemon remembers of who was seen ([how to](../how-to/unknown-people.md)). `"sightings": {}` turns it on with
+these defaults; in the environment, write the object as JSON: `FACE_DET_SIGHTINGS='{"keepDays": 7}'`. A reload applies
+changes; without `sightings` again, nothing is remembered any more, and what is in `statePath` stays there.
+
+```json
+{
+    "faceDetServer": {
+        "statePath": "./state",
+        "sightings": {"keepDays": 7, "frames": true}
+    }
+}
+```
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 COMMAND_LINE = """\
 # Commands
 
@@ -61,13 +82,15 @@ The scripts in scripts/ have the original's names and flags, and call the same c
 
 def config_page() -> str:
     """Return the page about config.json, with a row for each key in face_det/config/settings.py."""
-    rows = []
-    for key, field in CONFIG_KEYS.items():
-        value = list(field.default) if isinstance(field.default, tuple) else field.default
-        rows.append(
-            f"| `{key}` | `{json.dumps(value)}` | {describe_expected_value(key)} | {field.description} |\n"
-        )
-    return CONFIG + "".join(rows)
+    rows = (_key_row(key, field, key) for key, field in CONFIG_KEYS.items())
+    inner = (_key_row(key, field, f"sightings.{key}") for key, field in SIGHTINGS_KEYS.items())
+    return CONFIG + "".join(rows) + SIGHTINGS + "".join(inner)
+
+
+def _key_row(key: str, field: Any, place: str) -> str:
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    expected = describe_expected_value(place)
+    return f"| `{key}` | `{json.dumps(value)}` | {expected} | {field.description} |\n"
 
 
 def commands_page() -> str:
@@ -91,11 +114,8 @@ def _section(heading: str, command: click.Command) -> str:
 
 def _spelling(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Argument):
-        return (
-            f"`{parameter.human_readable_name}...`"
-            if parameter.nargs == -1
-            else f"`{parameter.human_readable_name}`"
-        )
+        several = "..." if parameter.nargs == -1 else ""
+        return f"`{parameter.human_readable_name.removesuffix('...')}{several}`"
     assert isinstance(parameter, click.Option)
     return ", ".join(f"`{spelt}`" for spelt in parameter.opts)
 

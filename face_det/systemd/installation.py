@@ -46,6 +46,7 @@ CONFIG_CONTENT = f"""\
         "labelPath": "{STATE_FOLDER}/face_labels.pickle",
         "encodingsPath": "{STATE_FOLDER}/encodings.pickle",
         "datasetPath": "{STATE_FOLDER}/dataset",
+        "statePath": "{STATE_FOLDER}/state",
         "zerorpcPipe": "ipc:///run/{SERVICE_NAME}/face_detect_zmq.pipe"
     }}
 }}

@@ -12,11 +12,13 @@ import pytest
 
 from face_det import errors
 from face_det.cli.main import COMMANDS
-from face_det.config.settings import CONFIG_KEYS
+from face_det.config.settings import CONFIG_KEYS, SIGHTINGS_KEYS
 from face_det.daemon.methods import DaemonMethods
+from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods
 from face_det.daemon.workers import Workers
 from face_det.errors import FaceDetError
 from face_det.service.service import Service
+from face_det.sightings import events
 from face_det.types import Reason
 
 REPOSITORY = Path(__file__).parents[2]
@@ -53,21 +55,22 @@ def test_generated_pages_are_up_to_date(name: str) -> None:
 
 
 def test_every_key_is_documented() -> None:
-    """config.md has a row for each key and no other."""
+    """config.md has a row for each key and no other; those within `sightings` have a table of their own."""
     page = (REPOSITORY / "docs/reference/config.md").read_text("utf-8")
-    assert first_column(page) == set(CONFIG_KEYS)
+    assert first_column(page.partition("\n## sightings\n")[0]) == set(CONFIG_KEYS)
+    assert first_column(section(page, "sightings")) == set(SIGHTINGS_KEYS)
 
 
 def test_every_verb_is_documented_with_its_arguments() -> None:
     """rpc.md has a heading for each verb of the daemon, and for no other, with the arguments in order."""
     documented = dict(re.findall(r"^### (\w+)\((.*)\)$", section(RPC, "Verbs"), re.M))
     # An instance would need a daemon; the menu is what the method itself lists.
-    names = re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(DaemonMethods.methods))
     code = {}
-    for name in names:
-        parameters = list(inspect.signature(getattr(DaemonMethods, name)).parameters)[1:]
-        code[name] = ", ".join(parameters)
-    assert len(code) >= 8
+    for methods in (DaemonMethods, SightingMethods, CorrectionMethods):
+        for name in re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(methods.methods)):
+            parameters = list(inspect.signature(getattr(methods, name)).parameters)[1:]
+            code[name] = ", ".join(parameters)
+    assert len(code) >= 22
     assert documented == code
 
 
@@ -107,6 +110,13 @@ def test_every_reason_is_documented() -> None:
     assert reasons <= set(re.findall(r"`(\w+)`", section(README, "Troubleshooting")))
     page = (REPOSITORY / "docs/how-to/troubleshooting.md").read_text("utf-8")
     assert first_column(section(page, "A face has no name")) == reasons
+
+
+def test_every_type_of_event_is_documented() -> None:
+    """events.md has a row for each type that the log may hold, and for no other."""
+    page = (REPOSITORY / "docs/reference/events.md").read_text("utf-8")
+    types = {value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)}
+    assert first_column(section(page, "Types")) == types
 
 
 def test_readme_opens_with_the_two_commands() -> None:

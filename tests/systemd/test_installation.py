@@ -218,3 +218,13 @@ def test_a_step_that_fails_is_named(root):
     done = run("--root", root)
     assert done.returncode == FaceDetError.exit_code
     assert "face-det: file /etc/sysusers.d/face-detect.conf (0644, root:root): cannot be done:" in done.stderr
+
+
+def test_everything_is_kept_where_the_service_may_write(tmp_path):
+    """The unit can write to its state folder, and not beside its settings, where relative paths would lead."""
+    path = tmp_path / "config.json"
+    path.write_text(installation.CONFIG_CONTENT)
+    config = load.load_config(path, {})
+    kept = (config.model_path, config.label_path, config.encodings_path, config.dataset_path)
+    for place in (*kept, config.state_path):
+        assert installation.STATE_FOLDER in place.parents
