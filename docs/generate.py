@@ -52,9 +52,10 @@ and one line per fault, with its place; for a misspelt key the line suggests the
 SIGHTINGS = """
 ## sightings
 
-What the daemon remembers of who was seen ([how to](../how-to/unknown-people.md)). `"sightings": {}` turns it on with
-these defaults; in the environment, write the object as JSON: `FACE_DET_SIGHTINGS='{"keepDays": 7}'`. A reload applies
-changes; without `sightings` again, nothing is remembered any more, and what is in `statePath` stays there.
+What the daemon remembers of who was seen ([how to](../how-to/unknown-people.md)). `"sightings": {}` turns it
+on with these defaults; in the environment, write the object as JSON: `FACE_DET_SIGHTINGS='{"keepDays": 7}'`.
+A reload applies changes; without `sightings` again, nothing is remembered any more, and what is in
+`statePath` stays there.
 
 ```json
 {

@@ -172,8 +172,7 @@ def make_thumbnail(rgb: Rgb, side_px: int) -> bytes:
     b'\\xff\\xd8\\xff'
     """
     picture = Image.fromarray(rgb)
-    # First reduced by a whole number, which is several times as fast for large pictures.
-    picture.thumbnail((side_px, side_px), reducing_gap=2.0)
+    picture.thumbnail((side_px, side_px))
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=85)
     return data.getvalue()
@@ -191,7 +190,14 @@ def make_face_thumbnail(rgb: Rgb, box: Box, side_px: int) -> bytes:
     margin = max(box.width, box.height) / 2
     around = Box(box.xmin - margin, box.ymin - margin, box.xmax + margin, box.ymax + margin)
     part = crop_box(rgb, around)
-    return make_thumbnail(rgb[:1, :1] if part is None else np.ascontiguousarray(part), side_px)
+    part = rgb[:1, :1] if part is None else part
+    scale = side_px / max(part.shape[:2])
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in part.shape[:2])
+        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    # By OpenCV, because every face of every call gets one: it takes a third of Pillow's time.
+    _, data = cv2.imencode(".jpg", part[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return data.tobytes()
 
 
 def _placement(left: float, top: float, scale: float) -> AffineMatrix:
