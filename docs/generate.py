@@ -54,7 +54,7 @@ SIGHTINGS = """
 
 What the daemon remembers of who was seen ([how to](../how-to/unknown-people.md)). `"sightings": {}` turns it
 on with these defaults; in the environment, write the object as JSON: `FACE_DET_SIGHTINGS='{"keepDays": 7}'`.
-A reload applies changes; without `sightings` again, nothing is remembered any more, and what is in
+A reload applies changes. If you remove `sightings` again, nothing more is remembered, and what is in
 `statePath` stays there.
 
 ```json

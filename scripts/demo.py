@@ -26,9 +26,11 @@ import gevent
 import photos
 import zerorpc
 from demo_cast import NOBODY, PEOPLE, PICTURES, STRANGER, Picture
+from demo_memory import meet_a_stranger
 from rich.console import Console
 from rich.table import Table
 
+from face_det.errors import FaceDetError
 from face_det.media import annotate_faces, load_image, save_image
 from face_det.types import UNKNOWN, Box
 
@@ -80,9 +82,19 @@ def _demonstrate(state: Path, found: dict[str, Path]) -> int:
     with _daemon(config) as endpoint:
         _step("start the daemon", begun)
         answers = _ask(endpoint, images)
+        wrong = _show(answers)
+        wrong += _meet(endpoint, found)
         begun = time.perf_counter()
     _step("stop the daemon", begun)
-    return _show(answers)
+    return wrong
+
+
+def _meet(endpoint: str, found: dict[str, Path]) -> int:
+    """Let the daemon meet a stranger; return the number of wrong answers."""
+    try:
+        return meet_a_stranger(endpoint, found)
+    except FaceDetError as error:
+        raise DemoFailed(f"the stranger cannot be named: {error}") from error
 
 
 def _ask(endpoint: str, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -115,6 +127,7 @@ def _prepare(state: Path, found: dict[str, Path]) -> Path:
         "modelPath": "./template_face_recognizer.pickle",
         "zerorpcPipe": f"ipc://{state}/rpc.sock",
         "imageRoots": [str(state)],
+        "sightings": {},
     }
     config = state / "config.json"
     config.write_text(json.dumps({"faceDetServer": settings}, indent=4), "utf-8")

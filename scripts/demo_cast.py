@@ -15,6 +15,14 @@ STRANGER = "a stranger"
 NOBODY = "a cat"
 
 
+FORGOTTEN = "Barack_Obama"
+"""Who is forgotten at the end of the demo, and is then a stranger who keeps turning up."""
+SEEN_AGAIN = ("obama", "obama2")
+"""The pictures in which the stranger is seen, before somebody names them."""
+SEEN_NAMED = "obama3"
+"""The picture in which they are recognised."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture to ask about, with an uploader's person boxes (left, top, right, bottom) in pixels."""

@@ -48,7 +48,8 @@ def test_the_demo_ends_well(repository: Path, photos: dict[str, Path], tmp_path:
     running = start(repository, tmp_path)
     said, _ = running.communicate()
     assert running.returncode == 0, said
-    assert said.count("right") == 10
+    assert said.count("right") == 14
+    assert "unknown-1 is Barack_Obama" in said
     for name in ("obama3", "carphone3", "astronaut", "t1", "chelsea"):
         assert image.load_image(repository / f"demo-output/{name}.jpg").shape[2] == 3
     assert not list(tmp_path.iterdir())

@@ -221,7 +221,7 @@ def test_a_step_that_fails_is_named(root):
 
 
 def test_everything_is_kept_where_the_service_may_write(tmp_path):
-    """The unit can write to its state folder, and not beside its settings, where relative paths lead."""
+    """The unit can write to its state folder, but not beside its settings, where relative paths lead."""
     path = tmp_path / "config.json"
     path.write_text(installation.CONFIG_CONTENT)
     config = load.load_config(path, {})
