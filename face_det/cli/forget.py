@@ -67,8 +67,10 @@ def command(
         for one in done:
             photos = terminal.count_of(one["images"], "photo")
             encodings = terminal.count_of(one["encodings"], "encoding")
-            seen = f", {terminal.count_of(one['sightings'], 'sighting')}" if "sightings" in one else ""
-            click.echo(f"{one['name']}: {photos} and {encodings}{seen} removed ({place})")
+            removed = f"{photos} and {encodings}"
+            if "sightings" in one:
+                removed = f"{photos}, {encodings} and {terminal.count_of(one['sightings'], 'sighting')}"
+            click.echo(f"{one['name']}: {removed} removed ({place})")
     if failed:
         raise DataError("; ".join(map(str, failed))) if len(failed) > 1 else failed[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sqlite3
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,9 @@ def parse_query(query: object) -> SightingQuery:
     for key in ("camera", "name", "outcome", "cursor"):
         if (value := given.get(key)) is not None:
             texts[key] = wire.require_text(value, f"query.{key}")
+    if "name" in texts:
+        # As names are kept, however they were typed.
+        texts["name"] = unicodedata.normalize("NFC", texts["name"])
     outcomes = [outcome.value for outcome in Outcome]
     if texts.get("outcome", outcomes[0]) not in outcomes:
         raise BadRequest(f"query.outcome: must be one of {', '.join(outcomes)}, got {texts['outcome']!r:.40}")

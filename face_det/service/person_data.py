@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def forget_sightings(memory: Memory | None, state: Path | None, name: str) -> Er
 
     Raises CannotWrite or AlreadyRunning if the sightings cannot be erased.
     """
+    name = unicodedata.normalize("NFC", name)
     if memory is not None:
         return memory.forget(name)
     if state is None or not has_sightings(state):
@@ -77,7 +79,7 @@ KEEP_ALL = MemoryOptions(keep_days=1e6, max_count=2**62, max_mb=1e12, unknown_ke
 
 
 def require_known_name(name: object) -> str:
-    """Return a name to look for; raises BadRequest for anything but text."""
+    """Return a name to look for, spelt as names are kept; raises BadRequest for anything but text."""
     if not isinstance(name, str) or not name:
         raise BadRequest(f"name: must be a person's or an id such as unknown-3, got {name!r:.60}")
-    return name
+    return unicodedata.normalize("NFC", name)

@@ -6,12 +6,14 @@ import io
 import json
 import stat
 import time
+import unicodedata
 from pathlib import Path
 
 import PIL.Image
 import pytest
 from click.testing import CliRunner, Result
-from remembering import ODD_CAMERA, SHOWN, remembering_daemon
+from remembering import ODD_CAMERA, SHOWN, remembering_daemon, small_copy
+from running import eventually
 
 from face_det.cli import root_command, sightings
 from face_det.errors import BadRequest, SightingsOff, UnknownSighting, Unreachable
@@ -137,6 +139,30 @@ def test_confirm_and_correct(ask, call, daemon) -> None:
     assert "1 training photo removed" in undone.stdout
     assert call(daemon, "people") == []
     assert ids(ask("--json", "--outcome", "uncertain")) == [4, 3, 2, 1]
+
+
+def test_a_name_in_another_spelling(ask, call, daemon) -> None:
+    """Zoë in two characters more or fewer is one person, for the filter and for forgetting."""
+    composed, decomposed = unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë")
+    sighting = ids(ask("--json", "--limit", 1))[0]
+    change = json.loads(ask("confirm", sighting, decomposed, "--json").stdout)["change"]
+    assert ids(ask("--json", "--name", composed)) == [sighting]
+    assert ids(ask("--json", "--name", decomposed)) == [sighting]
+    assert call(daemon, "export", decomposed) == call(daemon, "export", composed)
+    assert face_det("unknowns", "undo", change, "--config", daemon.config).exit_code == 0
+
+
+def test_forgotten_in_another_spelling(ask, call, daemon, photos: dict[str, Path]) -> None:
+    """Zoë is forgotten whole, however her name was typed."""
+    composed, decomposed = unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë")
+    call(daemon, "recognize", small_copy(photos["grace_hopper"]))
+    sighting = eventually(lambda: ids(ask("--json", "--since", "30m")), "the sighting")[0]
+    ask("confirm", sighting, composed)
+    done = face_det("forget", decomposed, "--yes", "--config", daemon.config)
+    assert done.exit_code == 0, done.exception
+    assert "1 photo, 1 encoding and 1 sighting removed" in done.stdout
+    assert ids(ask("--json", "--name", composed)) == []
+    assert ids(ask("--json")) == [4, 3, 2, 1]
 
 
 @pytest.mark.parametrize(
