@@ -14,6 +14,8 @@ from face_det.service import default_audit_path
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _WRITERS = stat.S_IWGRP | stat.S_IWOTH
+_REMEMBERED = ("sightings.sqlite*", "spool.bin")
+"""The files in statePath that tell who was seen; damaged databases are among them."""
 
 
 def check_permissions(config: Config) -> Iterator[CheckResult]:
@@ -30,6 +32,7 @@ def check_permissions(config: Config) -> Iterator[CheckResult]:
         facts_path(encodings),
     ]
     files += [log, log.with_name(f"{log.name}.key")]
+    files += sorted(path for kind in _REMEMBERED for path in config.state_path.glob(kind))
     found = [*_find_wider(files, _OTHERS, "600"), *_find_wider([config.dataset_path], _OTHERS, "700")]
     folders = sorted({path.parent for path in files})
     found += _find_wider(folders, _WRITERS, "go-w")

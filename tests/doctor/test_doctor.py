@@ -391,3 +391,21 @@ def test_what_others_may_read_or_change(folder):
         f"chmod 700 '{config.dataset_path}'",
         f"chmod go-w '{folder}'",
     ]
+
+
+def test_what_others_may_read_of_the_memory(folder):
+    """Database, log, spool and damaged copies tell who was seen: their modes are checked, too."""
+    config = settings(folder, sightings={})
+    names = ("sightings.sqlite", "sightings.sqlite-wal", "sightings.sqlite.damaged-0123abcd", "spool.bin")
+    config.state_path.mkdir(0o700)
+    for name in names:
+        (config.state_path / name).touch(0o600)
+    assert states(privacy.check_permissions(config)) == {"permissions": CheckState.OK}
+    for name in names:
+        (config.state_path / name).chmod(0o604)
+    config.state_path.chmod(0o757)
+    found = [finding.advice for finding in privacy.check_permissions(config)]
+    assert found == [
+        *(f"chmod 600 '{config.state_path / name}'" for name in sorted(names)),
+        f"chmod go-w '{config.state_path}'",
+    ]
