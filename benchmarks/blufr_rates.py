@@ -6,12 +6,12 @@ A score is higher the more alike two photos are; -inf stands for a photo without
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from face_det.classifiers import TemplateClassifier
+from face_det.classifiers import TemplateClassifier, normalise_encodings
 
 Floats = npt.NDArray[np.float64]
 
@@ -140,6 +140,37 @@ def cosine(probes: Floats, enrolled: Floats) -> Floats:
     """Return the cosine similarities of encodings of length 1."""
     similarities: Floats = probes @ enrolled.T
     return similarities
+
+
+def centred_cosine(mean_face: Floats) -> Scorer:
+    """Take what all faces have in common, a mean face of shape (d,), from both encodings first."""
+
+    def score(probes: Floats, enrolled: Floats) -> Floats:
+        return cosine(normalise_encodings(probes - mean_face), normalise_encodings(enrolled - mean_face))
+
+    return score
+
+
+def weighted_sum(parts: Sequence[tuple[slice, float, Scorer, Floats]]) -> Scorer:
+    """Add the scores of several embedders, whose encodings stand side by side.
+
+    A part is its columns, its weight, its scorer, and its background, encodings of different people (n, d):
+    their scores with each other give the mean and the standard deviation by which the part is standardised.
+    """
+    scales = []
+    for _, _, scorer, background in parts:
+        others = scorer(background, background)[np.triu_indices(len(background), 1)]
+        # One person has nobody to be compared with.
+        scales.append((others.mean(), max(float(others.std()), 1e-6)) if len(others) else (0.0, 1.0))
+
+    def score(probes: Floats, enrolled: Floats) -> Floats:
+        total = np.zeros((len(probes), len(enrolled)))
+        for (columns, weight, scorer, _), (mean, spread) in zip(parts, scales, strict=True):
+            own = scorer(normalise_encodings(probes[:, columns]), normalise_encodings(enrolled[:, columns]))
+            total += weight * (own - mean) / spread
+        return total
+
+    return score
 
 
 def template(mean_face: Floats) -> Scorer:

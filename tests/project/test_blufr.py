@@ -170,6 +170,45 @@ def test_scores() -> None:
     assert rates.adaptive_s_norm(x[:2])(x[:1], other) == pytest.approx(((0.6 - 0.5) / 0.5 + -0.1 / 0.1) / 2)
 
 
+def test_a_centred_cosine_leaves_out_what_all_faces_share() -> None:
+    """Faces that differ only in a common part are the same; without it, these two are opposite."""
+    x = np.eye(3)
+    faces = np.array([x[0] + x[2], x[0] - x[2]]) / 2**0.5
+    assert rates.cosine(faces[:1], faces) == pytest.approx(np.array([[1, 0]]))
+    assert rates.centred_cosine(x[0] / 2**0.5)(faces[:1], faces) == pytest.approx(np.array([[1, -1]]))
+
+
+def test_scores_of_two_embedders_are_added_on_one_scale() -> None:
+    """Each part is standardised by the scores of different people, and weighted, by hand."""
+    angles = np.array([0, 1.0, 2.5])
+    around = np.column_stack([np.cos(angles), np.sin(angles)])
+    parts = [
+        (slice(0, 2), 0.8, rates.cosine, around),
+        (slice(2, 4), 0.2, lambda p, e: 100 * rates.cosine(p, e), around),
+    ]
+    faces = np.hstack([around, 7 * around])
+    pairs = np.cos([1.0, 2.5, 1.5])
+    expected = (np.cos(1.0) - pairs.mean()) / pairs.std()
+    # Neither the second part's length nor the range of its scores counts, so both parts agree.
+    assert rates.weighted_sum(parts)(faces[:1], faces[1:2])[0, 0] == pytest.approx(expected)
+    assert np.isfinite(rates.weighted_sum([(*parts[0][:3], around[:1])])(faces, faces)).all()
+
+
+def test_both_embedders_have_a_score_of_their_own() -> None:
+    """For `both`, SFace's centred cosine and dlib's cosine are added, and SFace's counts more."""
+    rng = np.random.default_rng(4)
+    people = np.arange(30)
+    encodings = rng.normal(size=(30, 256))
+    encodings[7] = np.nan
+    blufr = module("blufr")
+    assert "SFace and dlib" not in blufr.build_scorers(encodings[:, 128:], people, "sface")
+    score = blufr.build_scorers(encodings, people, "both")["SFace and dlib"]
+    by_dlib = np.hstack([encodings[:1, :128], encodings[1:2, 128:]])
+    by_sface = np.hstack([encodings[1:2, :128], encodings[:1, 128:]])
+    alike = score(encodings[:1], encodings[:1])
+    assert alike > score(encodings[:1], by_sface) > score(encodings[:1], by_dlib)
+
+
 def test_the_paper_reports_mean_minus_deviation() -> None:
     """The deviation divides by n - 1, as MATLAB's does; one trial has none."""
     found = rates.summarise_trials([0.6, 0.8])
@@ -252,9 +291,9 @@ def test_the_protocol_runs(tmp_path: Path, mat: Path, photos: dict[str, Path]) -
     assert "encoded 10 of 10 photos" in done.stderr
     assert "10 photos, 1 without a face" in done.stdout
     found = json.loads(output.read_text("utf-8"))
-    assert list(found["methods"]) == ["cosine", "template", "adaptive S-norm"]
-    # Two people to train on are too few to normalise by, so only the other two can be foretold.
-    for method in ("cosine", "template"):
+    assert list(found["methods"]) == ["cosine", "template", "centred cosine", "adaptive S-norm"]
+    # Two people to train on are too few to normalise by, so only the other three can be foretold.
+    for method in ("cosine", "template", "centred cosine"):
         # Obama's six pairs, three of them with the cup, and the pair of the man in the car; then 3 + 1.
         assert found["methods"][method]["VR at FAR 0.1 %"]["trials"] == pytest.approx([4 / 7, 1])
         # One of Obama's three probes shows the cup; the second trial has two probes, both named.
