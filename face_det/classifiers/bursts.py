@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
 from face_det.embedders import DistanceThresholds
 from face_det.types import Encodings
@@ -121,6 +119,10 @@ def cluster_bursts(photos: Encodings, near: float) -> npt.NDArray[np.int64]:
     >>> cluster_bursts(photos, 0.2).tolist()
     [0, 0, 0, 1]
     """
+    # Only here: whoever trains nothing starts without scipy, which takes half a second to import.
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
+    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+
     linked = photos @ photos.T > 1 - near**2 / 2
     return np.asarray(connected_components(csr_array(linked), directed=False)[1], np.int64)
 

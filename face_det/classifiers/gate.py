@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit  # type: ignore[import-untyped]
 
 from face_det.types import Encodings
 
@@ -34,6 +33,9 @@ def probability_at_distance(distance: npt.ArrayLike, even: float, gate: float) -
     >>> probability_at_distance([0.5, 0.6], even=0.6, gate=0.5).round(3).tolist()
     [0.9, 0.5]
     """
+    # Only here: the daemon and most commands start without scipy, which takes half a second to import.
+    from scipy.special import expit  # type: ignore[import-untyped]
+
     steepness = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY)) / (even - gate)
     p: Probabilities = expit(steepness * (even - np.asarray(distance, dtype=np.float64)))
     return p

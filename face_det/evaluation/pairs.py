@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student  # type: ignore[import-untyped]
+from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from face_det.evaluation.metrics import Floats, Proportion
 from face_det.types import Encodings
@@ -63,7 +63,7 @@ def measure_verification(encodings: Encodings, names: Sequence[str | None]) -> V
         right[test] = (distances[test] <= threshold) == same[test]
     accuracies = [float(right[fold == number].mean()) for number in range(folds)]
     mean, deviation = float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
-    half = float(student.ppf(0.975, folds - 1)) * deviation / math.sqrt(folds)
+    half = float(stdtrit(folds - 1, 0.975)) * deviation / math.sqrt(folds)
     low, high = Proportion(int(right.sum()), len(right)).interval
     interval = max(0.0, min(low, mean - half)), min(1.0, max(high, mean + half))
     return VerificationResult(mean, interval, folds, len(distances))

@@ -15,8 +15,6 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import brentq, minimize  # type: ignore[import-untyped]
-from scipy.special import logsumexp  # type: ignore[import-untyped]
 
 from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateScores
 from face_det.recognition import GENUINE_PER_IMPOSTOR, Verifier
@@ -78,6 +76,9 @@ def threshold_for_rate(scores: ComparisonScores, embedder: str, rate: float) -> 
     P(best score > s) is a weighted mean of two: the exponential tail of these impostors, weighted by their
     number, and the background's, weighted as BACKGROUND_IMPOSTORS impostors.
     """
+    # scipy is imported only by what needs it: it takes half a second, and most commands train nothing.
+    from scipy.optimize import brentq  # type: ignore[import-untyped]
+
     background = load_background(embedder, scores.bursts)
     impostors = scores.impostor_people
     tail = _ImpostorTail(scores.best_impostor, scores.weights) if impostors > 2 * MIN_TAIL_PEOPLE else None
@@ -143,6 +144,8 @@ def calibrate_probabilities(scores: ComparisonScores, embedder: str) -> tuple[fl
     They are found by maximum likelihood, with the same total weight for genuine and impostor scores, and for
     both of the background; then the offset is moved to the prior, GENUINE_PER_IMPOSTOR.
     """
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
+
     background = load_background(embedder, scores.bursts)
     parts: list[_Part] = []
     genuine, impostor = len(scores.genuine), len(scores.impostor)
@@ -186,6 +189,8 @@ def _loss(line: FloatArray, parts: list[_Part]) -> tuple[float, FloatArray]:
 
     `line` holds the logarithm of the slope, and the score at which the odds are even.
     """
+    from scipy.special import logsumexp  # type: ignore[import-untyped]
+
     total, gradient = 0.0, np.zeros(2)
     slope = np.exp(line[0])
     for rows, right, weight in parts:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager, get_font
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
-from scipy.stats import norm  # type: ignore[import-untyped]
+from scipy.special import ndtri  # type: ignore[import-untyped]
 
 from face_det.evaluation.metrics import (
     Floats,
@@ -87,7 +87,7 @@ def draw_det_curve(
     x = np.clip(counts[:, 2] / max(shipped.strangers, 1), low[0], WORST_ERROR_RATE)
     y = np.clip(1 - counts[:, 0] / max(shipped.known, 1), low[1], WORST_ERROR_RATE)
     axes.plot(
-        norm.ppf(x), norm.ppf(y), color=OURS_COLOUR, linewidth=2, label="ours, every threshold", zorder=3
+        ndtri(x), ndtri(y), color=OURS_COLOUR, linewidth=2, label="ours, every threshold", zorder=3
     )
     for mark, (name, other) in zip(MARKERS * 3, others.items(), strict=False):
         _mark_rule(axes, other, low, name, mark, None, 60)
@@ -114,8 +114,8 @@ def _mark_rule(
     x = counts.strangers_named / max(counts.strangers, 1)
     y = 1 - counts.right / max(counts.known, 1)
     axes.scatter(
-        norm.ppf(np.clip(x, low[0], WORST_ERROR_RATE)),
-        norm.ppf(np.clip(y, low[1], WORST_ERROR_RATE)),
+        ndtri(np.clip(x, low[0], WORST_ERROR_RATE)),
+        ndtri(np.clip(y, low[1], WORST_ERROR_RATE)),
         marker=mark,
         s=size,
         c=colour,
@@ -131,9 +131,9 @@ def _set_probit_ticks(axis: Axis, least: float) -> None:
     """Set ticks at round rates, spaced so that their labels fit, with zero at the lower end."""
     ticks = [(least, "0")]
     for tick in _TICKS:
-        if norm.ppf(tick) - norm.ppf(ticks[-1][0]) > 0.36:
+        if ndtri(tick) - ndtri(ticks[-1][0]) > 0.36:
             ticks.append((tick, f"{tick * 100:g}%"))
-    axis.set_ticks([norm.ppf(place) for place, _ in ticks], [text for _, text in ticks])
+    axis.set_ticks([ndtri(place) for place, _ in ticks], [text for _, text in ticks])
     axis.set_tick_params(labelsize=9)
 
 
