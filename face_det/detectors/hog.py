@@ -9,7 +9,7 @@ from typing import Any
 import dlib
 
 from face_det.detectors.dlib_boxes import detection_from_edges, rect_edges
-from face_det.nets import DEFAULT_COMPUTE, Compute
+from face_det.nets import DEFAULT_COMPUTE, Compute, load_cached
 from face_det.types import Detection, Rgb
 
 
@@ -23,7 +23,7 @@ class HogDetector:
     runtime = "dlib"
 
     def __init__(self, compute: Compute = DEFAULT_COMPUTE, min_face_px: float = 0) -> None:
-        self._detector = dlib.get_frontal_face_detector()
+        self._detector = _load_detector()
         # The detector keeps its pyramid between calls, so allow only one call at a time.
         self._lock = threading.Lock()
 
@@ -42,3 +42,17 @@ class HogDetector:
         with self._lock:
             rects, scores, _ = self._detector.run(rgb, upsample)
         return zip(rects, scores, strict=True)
+
+
+def _load_detector() -> Any:
+    """Load dlib's detector from the cache: dlib takes more than a second to unpack the one it carries."""
+    state = load_cached(f"hog-dlib-{dlib.__version__}", lambda: _state_of(dlib.get_frontal_face_detector()))
+    detector = dlib.fhog_object_detector.__new__(dlib.fhog_object_detector)
+    detector.__setstate__((state,))
+    return detector
+
+
+def _state_of(detector: Any) -> bytes:
+    """Return dlib's own serialisation, which is what its pickles hold."""
+    (state,) = detector.__getstate__()
+    return bytes(state)

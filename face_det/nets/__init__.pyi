@@ -12,6 +12,7 @@ from .int8_matmul import MAX_MATRIX_VALUE as MAX_MATRIX_VALUE
 from .int8_matmul import MAX_VECTOR_VALUE as MAX_VECTOR_VALUE
 from .int8_matmul import Int8MatMul as Int8MatMul
 from .memory import trim_heap as trim_heap
+from .model_cache import load_cached as load_cached
 from .model_cache import load_onnx_model as load_onnx_model
 from .network import Float32Array as Float32Array
 from .opencv_zoo import build_sface as build_sface

@@ -2,7 +2,8 @@
 
 A file is named after the weights' sha256 and the builder's version, and starts with the sha256 of the
 model it holds, so a truncated or changed file is noticed and built again. The cache only saves time: if
-the folder cannot be read or written, the model is built in memory.
+the folder cannot be read or written, the model is built in memory. Other things that take long to build
+can be kept there as well, with load_cached.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -47,12 +49,21 @@ def load_stem_and_head(name: str) -> tuple[Path, bytes, bytes]:
 
 
 def _load_or_build(name: str, weights: Path, folder: Path | None, part: str) -> bytes:
-    folder = folder if folder is not None else platformdirs.user_cache_path("face_det")
     piece = f"{name}-{part}" if part else name
-    path = folder / f"{piece}-{catalogue.WEIGHTS_CATALOGUE[name].sha256[:16]}-{BUILDER_VERSION}.model"
+    kept_as = f"{piece}-{catalogue.WEIGHTS_CATALOGUE[name].sha256[:16]}-{BUILDER_VERSION}"
+    return load_cached(kept_as, lambda: build_onnx_model(name, weights, part), folder)
+
+
+def load_cached(name: str, build: Callable[[], bytes], folder: Path | None = None) -> bytes:
+    """Return what `build` makes, from the cache if it was built before.
+
+    `name` becomes the file's name, so it must change with whatever the bytes depend on. `folder` is the cache
+    folder, by default the user's.
+    """
+    path = (folder if folder is not None else platformdirs.user_cache_path("face_det")) / f"{name}.model"
     model = _read_cached(path)
     if model is None:
-        model = build_onnx_model(name, weights, part)
+        model = build()
         _write_cached(path, model)
     return model
 

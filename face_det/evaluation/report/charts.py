@@ -86,9 +86,7 @@ def draw_det_curve(
     low = 0.5 / max(shipped.strangers, 1), 0.5 / max(shipped.known, 1)
     x = np.clip(counts[:, 2] / max(shipped.strangers, 1), low[0], WORST_ERROR_RATE)
     y = np.clip(1 - counts[:, 0] / max(shipped.known, 1), low[1], WORST_ERROR_RATE)
-    axes.plot(
-        ndtri(x), ndtri(y), color=OURS_COLOUR, linewidth=2, label="ours, every threshold", zorder=3
-    )
+    axes.plot(ndtri(x), ndtri(y), color=OURS_COLOUR, linewidth=2, label="ours, every threshold", zorder=3)
     for mark, (name, other) in zip(MARKERS * 3, others.items(), strict=False):
         _mark_rule(axes, other, low, name, mark, None, 60)
     _mark_rule(axes, shipped, low, "ours, as shipped", "*", OURS_COLOUR, 240)
