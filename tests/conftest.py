@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
+import pickle
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from face_det.classifiers import CLASSIFIERS
 from face_det.detectors import DETECTORS
 from face_det.embedders import EMBEDDERS
 from face_det.nets.sessions import session
@@ -90,3 +93,44 @@ def shared_networks(monkeypatch: pytest.MonkeyPatch, _loaded: dict[Any, Any]) ->
     monkeypatch.setattr(
         session, "load_dlib_session", lambda *which: once(lambda: load_session(*which), "session", *which)
     )
+
+
+@pytest.fixture(scope="session")
+def _searched() -> dict[bytes, Any]:
+    """What `searched_once` has found in this process."""
+    return {}
+
+
+@pytest.fixture
+def searched_once(monkeypatch: pytest.MonkeyPatch, _searched: dict[bytes, Any]) -> None:
+    """A recipe that is given the same encodings again answers what it answered before. For tests that are
+    about what becomes of classifiers, not about how they are found; trees are few."""
+    from face_det.classifiers import xgb
+
+    few = {"n_estimators": 10}
+    monkeypatch.setattr(xgb, "QUICK_PACE", {**xgb.QUICK_PACE, **few})
+    monkeypatch.setattr(xgb.XgbRecipe, "defaults", {**xgb.XgbRecipe.defaults, **few})
+    create = Menu.create
+
+    def created(menu: Menu[Any], name: str, **options: Any) -> Any:
+        recipe = create(menu, name, **options)
+        if menu is not CLASSIFIERS:
+            return recipe
+
+        def remembering(way: str) -> Any:
+            method = getattr(recipe, way)
+
+            def answer(*arguments: Any, on_progress: Any = None, **named: Any) -> Any:
+                key = pickle.dumps((name, sorted(options.items()), way, arguments, sorted(named.items())))
+                if key not in _searched:
+                    reported = {} if on_progress is None else {"on_progress": on_progress}
+                    _searched[key] = method(*arguments, **named, **reported)
+                # A copy, because a template is calibrated in place, and every model gets its card.
+                return copy.deepcopy(_searched[key])
+
+            return answer
+
+        recipe.search, recipe.refit = remembering("search"), remembering("refit")
+        return recipe
+
+    monkeypatch.setattr(Menu, "create", created)

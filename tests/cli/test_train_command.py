@@ -36,6 +36,8 @@ EVERYTHING = {
     *(f"{kind}-cm.png" for kind in CLASSIFIERS),
     "face_labels.pickle",
 }
+pytestmark = pytest.mark.usefixtures("searched_once")
+
 PRINTS = {"dlib_resnet": "dlib_resnet:1", "sface": "sface:2"}
 
 
@@ -154,8 +156,12 @@ ANY_CLASSIFIERS = [(), ("all",), *((kind,) for kind in CLASSIFIERS), ("nearest",
 
 
 @pytest.mark.parametrize("model_path", ["svm_face_recognizer.pickle", "mine.pickle"])
-def test_whatever_is_asked_for_what_is_in_use_knows_everybody(tmp_path: Path, model_path: str) -> None:
+def test_whatever_is_asked_for_what_is_in_use_knows_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_path: str
+) -> None:
     """Somebody more each time, any kinds: the model in use and its labels belong together."""
+    # The pictures of other tests are drawn.
+    monkeypatch.setattr("face_det.cli.train.draw_held_out_confusion", lambda *_: b"picture")
     (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"modelPath": model_path}}))
     people = dict(FAMILY)
     for number, kinds in enumerate(ANY_CLASSIFIERS):
