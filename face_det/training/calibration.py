@@ -144,7 +144,7 @@ def calibrate_probabilities(scores: ComparisonScores, embedder: str) -> tuple[fl
     They are found by maximum likelihood, with the same total weight for genuine and impostor scores, and for
     both of the background; then the offset is moved to the prior, GENUINE_PER_IMPOSTOR.
     """
-    from scipy.optimize import minimize  # type: ignore[import-untyped]
+    from scipy.optimize import minimize
 
     background = load_background(embedder, scores.bursts)
     parts: list[_Part] = []
