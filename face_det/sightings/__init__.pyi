@@ -9,10 +9,6 @@ from .changes import split_unknown as split_unknown
 from .changes import undo_change as undo_change
 from .clocks import SYSTEM_CLOCKS as SYSTEM_CLOCKS
 from .clocks import Clocks as Clocks
-from .clusters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
-from .clusters import DLIB_CLUSTERS as DLIB_CLUSTERS
-from .clusters import SFACE_CLUSTERS as SFACE_CLUSTERS
-from .clusters import ClusterParameters as ClusterParameters
 from .clusters import Clusters as Clusters
 from .erasure import Erased as Erased
 from .erasure import erase_name as erase_name
@@ -29,6 +25,10 @@ from .identifiers import unknown_number as unknown_number
 from .negatives import NegativeExample as NegativeExample
 from .negatives import count_negatives as count_negatives
 from .negatives import read_negatives as read_negatives
+from .parameters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
+from .parameters import DLIB_CLUSTERS as DLIB_CLUSTERS
+from .parameters import SFACE_CLUSTERS as SFACE_CLUSTERS
+from .parameters import ClusterParameters as ClusterParameters
 from .queries import MAX_PAGE as MAX_PAGE
 from .queries import MAX_UNKNOWNS as MAX_UNKNOWNS
 from .queries import SightingQuery as SightingQuery

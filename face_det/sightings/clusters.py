@@ -15,129 +15,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from face_det.sightings.centres import load_centre
-
-Floats = npt.NDArray[np.float64]
-Sums = npt.NDArray[np.float32]
-"""Encodings or sums of them, float32, shape (n, dimensions)."""
+from face_det.sightings.parameters import ClusterParameters, Floats, Sums
 
 Ids = npt.NDArray[np.int64]
-
-GRID = 2.0**-18
-"""Encodings are rounded to multiples of this, so that float32 adds some hundred of them without an error:
-then a sum depends neither on the order of joining nor on who has left again."""
 
 FIRST_CAPACITY = 256
 BLOCK = 256
 """Clusters compared with all others at once: a bound on memory."""
 
-
-@dataclass(frozen=True, slots=True)
-class ClusterParameters:
-    """What an embedder's clusters are made with.
-
-    `dimensions` (d) and `correlation` (rho) are effective values of the model above, `threshold` (tau) is the
-    natural logarithm of the likelihood ratio from which on two clusters are one person. `redundancy` is the
-    correlation, 0..1, of what the model takes for independent: photos of one season, one hairdo, one camera.
-    n faces count as n / (1 + (n - 1) redundancy), Kish's effective sample size; without this, two large
-    clusters of one person never merge.
-
-    A face with a quality below `min_quality` may join a cluster, but neither found nor shape one, because
-    blurred faces resemble each other; where the quality is not known, `min_norm` decides. `centre`
-    is the embedder whose mean encoding is subtracted; then encodings are scaled to length 1. Of joined
-    encodings, only the columns from the first to before the second of `columns` are used.
-    """
-
-    dimensions: float
-    correlation: float
-    threshold: float
-    redundancy: float = 0.0
-    min_norm: float = 0.0
-    min_quality: float = 0.0
-    centre: str | None = None
-    columns: tuple[int, int] | None = None
-
-    def prepare(self, encodings: npt.ArrayLike) -> Sums:
-        """Return encodings as clusters add them up: float32, of length 1 and on a grid; the shape is kept.
-
-        >>> ClusterParameters(64, 0.5, 10).prepare([3.0, 4.0]).round(3).tolist()
-        [0.6000000238418579, 0.800000011920929]
-        """
-        found = np.asarray(encodings, np.float64)
-        if self.columns is not None:
-            found = found[..., slice(*self.columns)]
-        if self.centre is not None:
-            found = found - load_centre(self.centre)
-        lengths = np.linalg.norm(found, axis=-1, keepdims=True)
-        scaled = found / np.maximum(lengths, 1e-12)
-        return np.asarray(np.rint(scaled / GRID) * GRID, np.float32)
-
-    def evidence(self, counts: npt.ArrayLike, squares: npt.ArrayLike) -> Floats:
-        """Return f(n, S), elementwise, from the numbers n of encodings and the squared lengths of S.
-
-        >>> p = ClusterParameters(64, 0.5, 10)
-        >>> ratio = p.evidence(2, 4.0) - 2 * p.evidence(1, 1.0)  # of a face and its copy
-        >>> round(float(ratio), 2)
-        30.54
-        """
-        n = np.asarray(counts, np.float64)
-        odds = self.correlation / (1 - self.correlation)
-        scale = self.dimensions / (2 * (1 - self.correlation))
-        fit = scale * np.asarray(squares, np.float64) / (n + 1 / odds)
-        return np.asarray(fit - self.dimensions / 2 * np.log1p(n * odds))
-
-    def effective(self, counts: npt.ArrayLike) -> Floats:
-        """Return how many independent faces so many faces of a person are worth, elementwise.
-
-        >>> ClusterParameters(64, 0.5, 10, redundancy=0.1).effective([1, 11, 1000]).round(1).tolist()
-        [1.0, 5.5, 9.9]
-        """
-        n = np.asarray(counts, np.float64)
-        return np.asarray(n / (1 + (n - 1) * self.redundancy))
-
-    def may_shape(self, norm: float | None, quality: float | None) -> bool:
-        """Tell whether a face may found or shape a cluster: by its quality, or by its norm if that is None.
-
-        >>> parameters = ClusterParameters(100, 0.5, 13, min_norm=10, min_quality=0.9)
-        >>> parameters.may_shape(9.5, None), parameters.may_shape(9.5, 0.95), parameters.may_shape(None, None)
-        (False, True, True)
-        """
-        if quality is not None:
-            return quality >= self.min_quality
-        return norm is None or norm >= self.min_norm
-
-
-SFACE_CLUSTERS = ClusterParameters(
-    dimensions=100,
-    correlation=0.5,
-    threshold=12,
-    redundancy=0.5,
-    min_norm=10.5,
-    min_quality=0.83,
-    centre="sface",
-)
-"""Chosen on 40 people with 9 to 14 photos each and 1,000 with one, of one half of LFW, with and without
-degraded faces among them: the middle of the region where nobody is found falsely and the pair F is highest.
-Two faces are one person from a cosine of .46 between centred encodings on; the best of 500,000 pairs of
-strangers reached .43."""
-
-DLIB_CLUSTERS = ClusterParameters(
-    dimensions=36, correlation=0.6, threshold=14, redundancy=0.3, min_quality=0.83, centre="dlib_resnet"
-)
-"""Chosen in the same way. dlib's encodings tell people apart less well: clusters are pure, but a person often
-has several."""
-
-CLUSTER_PARAMETERS = {
-    "sface": SFACE_CLUSTERS,
-    "dlib_resnet": DLIB_CLUSTERS,
-    "both": replace(SFACE_CLUSTERS, columns=(128, 256)),
-}
-"""Parameters by the name of the embedder; of `both`, only SFace's part is used."""
 
 _COLUMNS = ("_ids", "_counts", "_sizes", "_squares", "_joined", "_slopes", "_offsets", "_ratios", "_sums")
 
@@ -148,6 +37,7 @@ class Clusters:
     A face is asked for with `nearest`, then counted with `join` or `found`, if `may_shape` says so. Beyond
     `max_clusters`, the clusters of one face that nobody has joined for longest are dropped. Not thread-safe.
 
+    >>> from face_det.sightings import SFACE_CLUSTERS
     >>> clusters = Clusters(SFACE_CLUSTERS)
     >>> clusters.found(7, np.eye(128)[0])
     []

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.embedders import configurable_embedder
-from face_det.sightings.clusters import CLUSTER_PARAMETERS, ClusterParameters, Clusters
+from face_det.sightings.clusters import Clusters
+from face_det.sightings.parameters import CLUSTER_PARAMETERS, ClusterParameters
 
 UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE, MERGED_STATE = "unknown", "named", "ignored", "merged"
 Enrolled = Mapping[str, Sequence[npt.NDArray[np.float64]]]

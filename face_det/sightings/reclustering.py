@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from face_det.sightings.clusters import BLOCK, ClusterParameters, Clusters, Ids
+from face_det.sightings.clusters import BLOCK, Clusters, Ids
+from face_det.sightings.parameters import ClusterParameters
 
 NOBODY = -1
 """The id of a sighting that belongs to no cluster: it may not found one, and resembles none."""
@@ -39,8 +40,8 @@ def recluster(
     Raises ValueError if the lengths differ, or `next_id` is not above all ids.
 
     >>> from face_det.sightings import SFACE_CLUSTERS
-    >>> recluster(np.eye(128)[[0, 0, 1]], [4, 9, 9], [True] * 3, (), (), SFACE_CLUSTERS).tolist()
-    [4, 4, 9]
+    >>> recluster(np.eye(128)[[0, 0, 1]], [4, 9, 7], [True] * 3, (), (), SFACE_CLUSTERS).tolist()
+    [4, 4, 7]
     """
     ids, shapes = np.array(cluster_ids, np.int64), np.array(shaping, bool)
     faces = np.asarray(encodings)
