@@ -129,7 +129,11 @@ class Soak:
             while self.asked < self.calls:
                 self.asked += 1
                 number = self.asked
-                options = {"camera": f"c{number % 20}", "frame": str(number), "time": self._start + GAP_S * number}
+                options = {
+                    "camera": f"c{number % 20}",
+                    "frame": str(number),
+                    "time": self._start + GAP_S * number,
+                }
                 (face,) = client.recognize(str(self.folder / "picture.jpg"), options)
                 if face["face"] == NAME:
                     self.answered.add(number)
@@ -187,7 +191,9 @@ class Soak:
 
 def main() -> None:
     """Run the soak, or the daemon for it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--calls", type=int, default=100_000, metavar="N")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
