@@ -183,8 +183,8 @@ class Soak:
         lost, twice = self.answered - {*told}, [frame for frame, count in told.items() if count > 1]
         repeated = [frame for frame, count in sightings.items() if count > 1]
         print(
-            f"{self.asked} calls, {len(self.answered)} answered, {self.kills} kills; events lost: {len(lost)}, "
-            f"twice: {len(twice)}; sightings twice: {len(repeated)}; database sound after each kill"
+            f"{self.asked} calls, {len(self.answered)} answered, {self.kills} kills; events lost: "
+            f"{len(lost)}, twice: {len(twice)}; sightings twice: {len(repeated)}; database sound after each kill"
         )
         return not (lost or twice or repeated)
 

@@ -37,14 +37,9 @@ def erase_name(connection: sqlite3.Connection, people: UnknownPeople, name: str,
     """Erase everything that is kept under a name: sightings, people named so, events, changes, negatives."""
     rows = connection.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchall()
     persons = [row["id"] for row in rows]
-    mentioned = _sightings(connection, "name = ?", name)
-    # Whom a sighting was taken from also counts as kept under the name.
-    mentioned += [
-        row["sighting"]
-        for row in connection.execute("SELECT sighting FROM negative WHERE name = ?", (name,))
-        if row["sighting"] is not None
-    ]
-    erased = _erase(connection, persons, mentioned, lambda data: _mentions_name(data, name))
+    erased = _erase(
+        connection, persons, _sightings(connection, "name = ?", name), lambda data: _mentions_name(data, name)
+    )
     connection.execute("DELETE FROM negative WHERE name = ?", (name,))
     connection.execute(
         "DELETE FROM event WHERE name = ? OR instr(ifnull(data, ''), ?)", (name, json.dumps(name))
@@ -70,13 +65,30 @@ def erase_unknown(
     return erased
 
 
+def note_erased(connection: sqlite3.Connection) -> None:
+    """Note, in the transaction that deletes rows, that what they leave behind must be scrubbed."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('to_scrub', 1)")
+
+
+def must_scrub(connection: sqlite3.Connection) -> bool:
+    """Tell whether rows were erased, and a kill or a fault kept what they left behind."""
+    return connection.execute("SELECT 1 FROM meta WHERE key = 'to_scrub'").fetchone() is not None
+
+
 def scrub(connection: sqlite3.Connection, path: Path, spool: Spool | None) -> None:
-    """Empty what may still hold deleted rows; runs outside a transaction. Raises CannotWrite."""
+    """Empty what may still hold deleted rows; runs outside a transaction. Raises CannotWrite.
+
+    Deleted rows are overwritten, but SQLite moves rows within and between pages, and what it moved leaves
+    copies in the gaps: only writing all pages anew is sure to drop them.
+    """
+    if must_scrub(connection):
+        connection.execute("VACUUM")
     end = time.monotonic() + READERS_S
     while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         if time.monotonic() > end:
             raise CannotWrite(f"{path}: is being read, so its log cannot be emptied; try again")
         time.sleep(0.05)
+    connection.execute("DELETE FROM meta WHERE key = 'to_scrub'")
     if spool is not None:
         spool.release(anyhow=True)
     for aside in all_moved_aside(path):
@@ -91,7 +103,8 @@ def _erase(
     sightings: list[int],
     mentions: Callable[[object], bool],
 ) -> Erased:
-    ids = set(sightings)
+    ids, found = set(sightings), len(persons)
+    persons = [one for person in persons for one in _with_aliases(connection, person)]
     for person in persons:
         ids.update(_sightings(connection, "person = ?", person))
     left = {
@@ -113,7 +126,16 @@ def _erase(
         # Their sums contained the encodings of what was erased.
         fingerprint = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
         rebuild_person(connection, person, cluster_parameters(fingerprint[0]))
-    return Erased(len(ids), len(persons))
+    return Erased(len(ids), found)
+
+
+def _with_aliases(connection: sqlite3.Connection, person: int) -> list[int]:
+    """Return a person and everybody merged into them."""
+    found = [person]
+    for one in found:
+        merged = connection.execute("SELECT id FROM person WHERE merged_into = ?", (one,)).fetchall()
+        found += [row["id"] for row in merged if row["id"] not in found]
+    return found
 
 
 def _erase_changes(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
-from face_det.errors import FaceDetError
+from face_det.errors import CannotWrite, FaceDetError
+from face_det.sightings.schema import may_pass
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -30,7 +35,9 @@ class Job:
 class Jobs:
     """A queue of jobs; any thread may add to it, and one takes from it."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        """`path` is the database's, for messages."""
+        self._path = path
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
         self._closed: FaceDetError | None = None
@@ -45,19 +52,40 @@ class Jobs:
         self._add(Job(change, future, whole))
         return future
 
-    def post(self, change: Callable[[sqlite3.Connection], object]) -> None:
+    def post(self, change: Callable[[sqlite3.Connection], object], *, whole: bool = True) -> None:
         """Add a change that nobody waits for."""
-        self._add(Job(change, None))
+        self._add(Job(change, None, whole))
 
-    def take(self) -> Job | None:
-        """Remove and return the oldest job; None if there is none."""
-        with self._lock:
-            return self._waiting.popleft() if self._waiting else None
+    def run_next(self, make: Callable[[Job], Any]) -> None:
+        """Make the oldest change, if there is any, and tell who waits for it.
 
-    def put_back(self, job: Job) -> None:
-        """Add a job again, before all others."""
+        Raises what is wrong with the database; whatever else is wrong is the caller's of that change to know
+        or, if nobody waits, the log's. A change that nobody waits for stays while the database is at fault.
+        """
         with self._lock:
-            self._waiting.appendleft(job)
+            job = self._waiting.popleft() if self._waiting else None
+        if job is None or (job.future is not None and not job.future.set_running_or_notify_cancel()):
+            return
+        try:
+            result = make(job)
+        except sqlite3.Error as error:
+            if job.future is not None:
+                text = f"{self._path}: cannot be written: {error}; nothing was changed; try again"
+                job.future.set_exception(CannotWrite(text))
+            elif may_pass(error):
+                with self._lock:
+                    self._waiting.appendleft(job)
+            else:
+                log.exception("%s: a change was not made: %s", self._path, error)
+            raise
+        except Exception as error:
+            if job.future is None:
+                log.exception("%s: a change was not made: %s", self._path, error)
+            else:
+                job.future.set_exception(error)
+        else:
+            if job.future is not None:
+                job.future.set_result(result)
 
     def fail(self, error: FaceDetError) -> None:
         """Tell all who wait that their change was not made; what nobody waits for stays."""

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from face_det.errors import AlreadyRunning, CannotWrite, FaceDetError
 from face_det.sightings import schema
 from face_det.sightings.clocks import Clocks
-from face_det.sightings.erasure import scrub
+from face_det.sightings.erasure import must_scrub, note_erased, scrub
 from face_det.sightings.events import last_number
 from face_det.sightings.jobs import Job, Jobs
 from face_det.sightings.maintenance import Maintenance
@@ -61,7 +61,7 @@ class SightingStore:
         self._people = UnknownPeople(options.number_after_visits)
         self._visits = Visits(options.visit_gap_s, clocks.monotonic)
         self._recorder = Recorder(options, self._people, self._visits)
-        self._jobs = Jobs()
+        self._jobs = Jobs(self._path)
         self._wake = threading.Event()
         self._ending = False
         self._connection: sqlite3.Connection | None = None
@@ -172,12 +172,25 @@ class SightingStore:
     def erase(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Run a change that deletes, as `write` does, and leave nothing of it in any file.
 
-        Deleted rows are overwritten with zeros, the write-ahead log and the spool are emptied, and damaged
-        databases that were moved aside are deleted: nobody can tell who is in them.
+        The database is written anew, its log and the spool are emptied, and damaged databases that were moved
+        aside are deleted: nobody can tell who is in them.
         """
-        result = self.write(change)
-        self._wait(self._jobs.add(lambda connection: scrub(connection, self._path, self._spool), whole=False))
+
+        def erase(connection: sqlite3.Connection) -> T:
+            before = connection.total_changes
+            erased = change(connection)
+            if connection.total_changes != before:
+                note_erased(connection)
+            # The open visits hold encodings and names.
+            self._visits.load(connection)
+            return erased
+
+        result = self.write(erase)
+        self._wait(self._jobs.add(self._scrub, whole=False))
         return result
+
+    def _scrub(self, connection: sqlite3.Connection) -> None:
+        scrub(connection, self._path, self._spool)
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query on this thread's connection; raises CannotWrite if the database cannot be read.
@@ -253,6 +266,8 @@ class SightingStore:
         self._people.reload(connection)
         self._connection, self._inode = connection, self._path.stat().st_ino
         self._readers.renew()
+        if must_scrub(connection):
+            self._jobs.post(self._scrub, whole=False)
 
     def _work(self) -> None:
         """Record until the end; faults are told once and tried again."""
@@ -287,8 +302,7 @@ class SightingStore:
         while self._record_batch(connection, spool) and self._recorded < last:
             pass
         for _ in range(jobs):
-            if job := self._jobs.take():
-                self._run_job(connection, job)
+            self._jobs.run_next(lambda job: self._make(connection, job))
         self._in_transaction(connection, self._recorder.end_visits)
         if self._maintenance.step(lambda change: self._in_transaction(connection, change), self.options):
             self._wake.set()
@@ -309,29 +323,8 @@ class SightingStore:
         spool.release()
         return True
 
-    def _run_job(self, connection: sqlite3.Connection, job: Job) -> None:
-        future = job.future
-        if future is not None and not future.set_running_or_notify_cancel():
-            return
-        try:
-            result = self._in_transaction(connection, job.change) if job.whole else job.change(connection)
-        except Exception as error:
-            lasting = not isinstance(error, sqlite3.Error) or not schema.may_pass(error)
-            if future is None and lasting:
-                log.exception("%s: a change was not made: %s", self._path, error)
-            elif future is None:
-                self._jobs.put_back(job)
-            elif isinstance(error, sqlite3.Error):
-                future.set_exception(
-                    CannotWrite(f"{self._path}: cannot be written: {error}; nothing was changed; try again")
-                )
-            else:
-                future.set_exception(error)
-            if isinstance(error, sqlite3.Error):
-                raise
-            return
-        if future is not None:
-            future.set_result(result)
+    def _make(self, connection: sqlite3.Connection, job: Job) -> Any:
+        return self._in_transaction(connection, job.change) if job.whole else job.change(connection)
 
     def _in_transaction(self, connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
         connection.execute("BEGIN IMMEDIATE")
