@@ -184,7 +184,7 @@ class Soak:
         repeated = [frame for frame, count in sightings.items() if count > 1]
         print(
             f"{self.asked} calls, {len(self.answered)} answered, {self.kills} kills; events lost: "
-            f"{len(lost)}, twice: {len(twice)}; sightings twice: {len(repeated)}; database sound after each kill"
+            f"{len(lost)}, twice: {len(twice)}; sightings twice: {len(repeated)}; database sound every time"
         )
         return not (lost or twice or repeated)
 

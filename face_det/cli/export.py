@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
-from face_det.storage import replace_without_lock
+from face_det.storage import write_atomically
 
 TIMEOUT_S = 600.0
 
@@ -34,5 +34,5 @@ def command(
     target = output or Path(f"{name}.zip")
     with make_client(config_source.load(), TIMEOUT_S, endpoint=remote, keys=keys) as client:
         data = client.export(name)
-    replace_without_lock(target.absolute(), data)
+    write_atomically(target.absolute(), data)
     click.echo(f"{target}: {len(data) / 1e6:.1f} MB")

@@ -154,9 +154,9 @@ class Enroller:
         name = check_person_name(name)
         with lock_for_update(self.paths.encodings), ExitStack() as storing:
             gallery, current, embedder, engine = self._begin_enrolment()
-            photos: list[Path] = []
+            photos: dict[int, Path] = {}
             left_out: list[str] = []
-            for data, rgb in pictures:
+            for place, (data, rgb) in enumerate(pictures):
                 try:
                     face = find_one_face(engine, rgb)
                 except (NoFace, SeveralFaces) as error:
@@ -165,12 +165,14 @@ class Enroller:
                 assert face.encoding is not None
                 if not gallery.holds(name, face.encoding):
                     gallery = gallery.plus(name, face.encoding, engine.fingerprint)
-                photos.append(storing.enter_context(safeguards.storing_photo(self.paths.dataset, name, data)))
+                photos[place] = storing.enter_context(
+                    safeguards.storing_photo(self.paths.dataset, name, data)
+                )
             if not photos:
                 found = left_out[0] if left_out else "none"
                 raise NoFace(f"none of {len(pictures)} photos can be enrolled: {found}")
             recognizer = self._save(gallery, current, embedder)
-        return SeveralResult(recognizer, name, tuple(photos), tuple(left_out))
+        return SeveralResult(recognizer, name, photos, tuple(left_out))
 
     def _begin_enrolment(self) -> tuple[Gallery, Model | None, str, FaceEngine]:
         """Return the gallery and model to add to, the embedder to train on, and the engine to encode with."""

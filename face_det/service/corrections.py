@@ -18,6 +18,7 @@ from face_det.service.memory import Memory, require_id, require_number, require_
 from face_det.sightings import (
     Author,
     ChangeResult,
+    EnrolledPhoto,
     TrainingPhoto,
     choose_photos,
     find_sighting,
@@ -113,18 +114,16 @@ class Corrections:
         number = require_number(change, "change")
         with self._learning:
             done = self._change(lambda connection, author: undo_change(connection, number, author), caller)
-            by_name: dict[str, list[str]] = {}
-            for name, file in done.photos:
-                by_name.setdefault(name, []).append(file)
-            for name, files in by_name.items():
-                self._use(self._enroller.withdraw(name, files))
+            self._withdraw(done.photos)
+            for photo in done.withdrawn:
+                self._enrol_again(photo)
         self._refresh()
         return _as_json(done)
 
     def _name_sighting(self, sighting: int, name: str | None, caller: str) -> dict[str, Any]:
         with self._learning:
             before = self._store.read(lambda connection: find_sighting(connection, sighting))
-            enrolled: list[tuple[str, str]] = []
+            enrolled: list[EnrolledPhoto] = []
             if name is not None:
                 photo = self._store.read(lambda connection: photo_of(connection, sighting))
                 known = before["face"] == name and before["edited"]
@@ -140,14 +139,32 @@ class Corrections:
                 ),
                 caller,
             )
+            self._withdraw(done.withdrawn)
         self._refresh()
         return {**_as_json(done), "name": name}
 
-    def _enrol(self, name: str, photos: Sequence[TrainingPhoto]) -> list[tuple[str, str]]:
+    def _enrol(self, name: str, photos: Sequence[TrainingPhoto]) -> list[EnrolledPhoto]:
         pictures = [(photo.jpeg, load_image(photo.jpeg)) for photo in photos]
         enrolled = self._enroller.enrol_several(name, pictures)
         self._use(enrolled.recognizer)
-        return [(name, photo.name) for photo in enrolled.photos]
+        sightings = [photo.sighting for photo in photos]
+        return [EnrolledPhoto(name, path.name, sightings[place]) for place, path in enrolled.photos.items()]
+
+    def _enrol_again(self, photo: EnrolledPhoto) -> None:
+        """Enrol a photo that was withdrawn, if its sighting is still kept."""
+        kept = self._store.read(lambda connection: photo_of(connection, photo.sighting))
+        if kept is not None:
+            try:
+                self._enrol(photo.name, [kept])
+            except NoFace as error:
+                log.warning("%s: not enrolled again: %s", photo.file, error)
+
+    def _withdraw(self, photos: Sequence[EnrolledPhoto]) -> None:
+        by_name: dict[str, list[str]] = {}
+        for photo in photos:
+            by_name.setdefault(photo.name, []).append(photo.file)
+        for name, files in by_name.items():
+            self._use(self._enroller.withdraw(name, files))
 
     def _change(self, change: Callable[[Any, Author], ChangeResult], caller: str) -> ChangeResult:
         author = Author(caller, self._store.now())

@@ -321,7 +321,7 @@ def require_sighting_options(options: object) -> Mapping[str, Any]:
 
 
 def _parse_unknown(value: object) -> int | bool | None:
-    return value if value is None or isinstance(value, bool) else require_unknown(value, "query.unknown")
+    return value if value is None or value is True else require_unknown(value, "query.unknown")
 
 
 def _is_time(value: object) -> bool:

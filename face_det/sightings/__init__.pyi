@@ -1,5 +1,6 @@
 from .changes import Author as Author
 from .changes import ChangeResult as ChangeResult
+from .changes import EnrolledPhoto as EnrolledPhoto
 from .changes import ignore_unknown as ignore_unknown
 from .changes import merge_unknowns as merge_unknowns
 from .changes import name_sighting as name_sighting

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,16 +48,27 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeResult:
-    """A change: its number, the unknown people whom it concerns, and the sightings that it changed.
+class EnrolledPhoto:
+    """A training photo of a person: the name of its file, and the sighting that it was made of."""
 
-    `photos` are (name, file) of the training photos that it added.
+    name: str
+    file: str
+    sighting: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult:
+    """A change: its number, the unknown people whom it concerns, and how many sightings it changed.
+
+    `photos` are the training photos that it added, and `withdrawn` those that it makes wrong; for an undo,
+    those that the undone change added and withdrew.
     """
 
     change: int
     unknowns: tuple[str, ...] = ()
     sightings: int = 0
-    photos: tuple[tuple[str, str], ...] = ()
+    photos: tuple[EnrolledPhoto, ...] = ()
+    withdrawn: tuple[EnrolledPhoto, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,7 +78,8 @@ class _Before:
     people: list[dict[str, Any]] = field(default_factory=list)
     sightings: list[dict[str, Any]] = field(default_factory=list)
     made: list[int] = field(default_factory=list)
-    photos: list[tuple[str, str]] = field(default_factory=list)
+    photos: list[EnrolledPhoto] = field(default_factory=list)
+    withdrawn: list[EnrolledPhoto] = field(default_factory=list)
 
     def add_people(self, connection: sqlite3.Connection, people: Iterable[int]) -> None:
         """Note people, with everybody's sightings."""
@@ -101,6 +113,7 @@ def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], autho
     connection.execute("UPDATE person SET edited = 1 WHERE id = ?", (kept["id"],))
     _rebuild(connection, [kept["id"]])
     change = _record(connection, "merge", author, before)
+    _tell(connection, "merge", author, change, *sorted(row["number"] for row in people.values()))
     return ChangeResult(change, (unknown_id(kept["number"]),), len(before.sightings))
 
 
@@ -132,6 +145,7 @@ def split_unknown(
     connection.execute("UPDATE person SET edited = 1 WHERE id = ?", (person["id"],))
     _rebuild(connection, [person["id"], made])
     change = _record(connection, "split", author, before)
+    _tell(connection, "split", author, change, number, fresh)
     return ChangeResult(change, (unknown_id(number), unknown_id(fresh)), len(rows))
 
 
@@ -142,6 +156,7 @@ def ignore_unknown(connection: sqlite3.Connection, number: int, author: Author) 
     before.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", person["id"])
     connection.execute("UPDATE person SET state = ?, edited = 1 WHERE id = ?", (IGNORED_STATE, person["id"]))
     change = _record(connection, "ignore", author, before)
+    _tell(connection, "ignore", author, change, number)
     connection.execute(
         "INSERT INTO negative (name, person, sighting, change, fingerprint, encoding, norm, quality)"
         " SELECT NULL, person, id, ?, fingerprint, encoding, norm, quality FROM sighting"
@@ -155,7 +170,7 @@ def name_unknown(
     connection: sqlite3.Connection,
     number: int,
     name: str,
-    photos: Sequence[tuple[str, str]],
+    photos: Sequence[EnrolledPhoto],
     author: Author,
 ) -> ChangeResult:
     """Give an unknown person a name, in all sightings; `photos` were enrolled for it."""
@@ -183,7 +198,7 @@ def name_sighting(
     people: UnknownPeople,
     sighting: int,
     name: str | None,
-    photos: Sequence[tuple[str, str]],
+    photos: Sequence[EnrolledPhoto],
     author: Author,
 ) -> ChangeResult:
     """Say who a sighting shows; None: not the person who was named.
@@ -194,7 +209,8 @@ def name_sighting(
     wrong = row["name"] if row["name"] not in (None, name) else None
     if name is None and wrong is None:
         raise BadRequest(f"id: sighting {sighting} has no name that could be taken away")
-    before = _Before(photos=list(photos))
+    withdrawn = [] if wrong is None else _find_photos(connection, sighting, wrong)
+    before = _Before(photos=list(photos), withdrawn=withdrawn)
     before.add_sighting(connection, sighting)
     connection.execute(
         "UPDATE sighting SET name = ?, outcome = ?, reason = NULL, person = NULL, shapes = 0, edited = 1"
@@ -217,14 +233,15 @@ def name_sighting(
     append_event(connection, event)
     number = None if unknown is None else _number(connection, unknown)
     unknowns = () if number is None else (unknown_id(number),)
-    return ChangeResult(change, unknowns, 1, tuple(photos))
+    return ChangeResult(change, unknowns, 1, tuple(photos), tuple(withdrawn))
 
 
 def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> ChangeResult:
     """Put everything back that a change touched; sightings that were removed since stay so.
 
     Raises BadRequest if a later change touched the same people or sightings, and UnknownSighting if there is
-    no such change. The photos that the change enrolled are the caller's to remove.
+    no such change. The photos that the change enrolled are the caller's to remove, and those that it withdrew
+    to enrol again.
     """
     row = connection.execute("SELECT * FROM change WHERE id = ?", (change,)).fetchone()
     if row is None:
@@ -241,6 +258,8 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
     ):
         if touched & _touched(json.loads(later["data"])):
             raise BadRequest(f"change: undo {later['id']} first, which changed the same people or sightings")
+    # A sighting may have found another person since.
+    now = {_person_of(connection, fields["id"]) for fields in before["sightings"]} - {None}
     for made in before["made"]:
         connection.execute("UPDATE sighting SET person = NULL, shapes = 0 WHERE person = ?", (made,))
         connection.execute(
@@ -257,12 +276,17 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
     for made in before["made"]:
         parent = before["people"][0]["id"]
         connection.execute("UPDATE person SET merged_into = ? WHERE id = ?", (parent, made))
-    _rebuild(connection, [person for person in people if _is_alive(connection, person)])
+    _rebuild(connection, [person for person in {*people} | now if person and _is_alive(connection, person)])
     connection.execute("DELETE FROM negative WHERE change = ?", (change,))
     connection.execute("UPDATE change SET undone = 1 WHERE id = ?", (change,))
     undo = _record(connection, "undo", author, _Before(), undone=change)
-    photos = tuple((name, file) for name, file in before["photos"])
-    return ChangeResult(undo, _unknown_ids(connection, people), len(before["sightings"]), photos)
+    data = {"verb": "undo", "change": undo, "undone": change}
+    append_event(connection, Event(CORRECTED, author.time, data=data))
+    photos, withdrawn = (
+        tuple(EnrolledPhoto(*fields) for fields in before[key]) for key in ("photos", "withdrawn")
+    )
+    unknowns = _unknown_ids(connection, people)
+    return ChangeResult(undo, unknowns, len(before["sightings"]), photos, withdrawn)
 
 
 def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
@@ -299,7 +323,8 @@ def _record(connection: sqlite3.Connection, verb: str, author: Author, before: _
         "people": before.people,
         "sightings": before.sightings,
         "made": before.made,
-        "photos": before.photos,
+        "photos": [astuple(photo) for photo in before.photos],
+        "withdrawn": [astuple(photo) for photo in before.withdrawn],
         **more,
     }
     done = connection.execute(
@@ -322,6 +347,26 @@ def _touched(data: dict[str, Any]) -> set[tuple[str, int]]:
         ("person", made) for made in data["made"]
     }
     return people | {("sighting", fields["id"]) for fields in data["sightings"]}
+
+
+def _find_photos(connection: sqlite3.Connection, sighting: int, name: str) -> list[EnrolledPhoto]:
+    """Return the training photos of a person that were made of a sighting."""
+    found = []
+    for row in connection.execute("SELECT data FROM change WHERE undone = 0 ORDER BY id"):
+        photos = [EnrolledPhoto(*fields) for fields in json.loads(row["data"])["photos"]]
+        found += [photo for photo in photos if (photo.sighting, photo.name) == (sighting, name)]
+    return found
+
+
+def _person_of(connection: sqlite3.Connection, sighting: int) -> int | None:
+    row = connection.execute("SELECT person FROM sighting WHERE id = ?", (sighting,)).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def _tell(connection: sqlite3.Connection, verb: str, author: Author, change: int, *numbers: int) -> None:
+    """Write an event about unknown people, so that whoever follows events learns of it."""
+    data = {"verb": verb, "change": change, "unknowns": [unknown_id(number) for number in numbers]}
+    append_event(connection, Event(CORRECTED, author.time, data=data))
 
 
 def _number(connection: sqlite3.Connection, person: int) -> int | None:

@@ -117,6 +117,8 @@ def _erase(
     for sighting in ids:
         connection.execute("DELETE FROM event WHERE sighting = ?", (sighting,))
         connection.execute("DELETE FROM negative WHERE sighting = ?", (sighting,))
+        # The picture shows the face, whoever else is in it.
+        _delete_picture_of(connection, sighting)
     delete_sightings(connection, sorted(ids))
     for person in persons:
         connection.execute("DELETE FROM event WHERE person = ?", (person,))
@@ -136,6 +138,13 @@ def _with_aliases(connection: sqlite3.Connection, person: int) -> list[int]:
         merged = connection.execute("SELECT id FROM person WHERE merged_into = ?", (one,)).fetchall()
         found += [row["id"] for row in merged if row["id"] not in found]
     return found
+
+
+def _delete_picture_of(connection: sqlite3.Connection, sighting: int) -> None:
+    row = connection.execute("SELECT picture FROM sighting WHERE id = ?", (sighting,)).fetchone()
+    if row is not None and row["picture"] is not None:
+        connection.execute("DELETE FROM picture WHERE id = ?", (row["picture"],))
+        connection.execute("UPDATE sighting SET picture = NULL WHERE picture = ?", (row["picture"],))
 
 
 def _erase_changes(

@@ -52,8 +52,8 @@ def append_event(connection: sqlite3.Connection, event: Event) -> bool:
 def read_events(connection: sqlite3.Connection, after: int, limit: int = MAX_EVENTS) -> dict[str, Any]:
     """Return the events after number `after`, oldest first, and the number of the last one returned.
 
-    If `after` is larger than any number given out, the log was begun anew since: `reset` is then true, and
-    the answer starts with the oldest event.
+    `log` is the id of this log; another one was begun if it changes. If `after` is larger than any number
+    given out, this is sure: `reset` is then true, and the answer starts with the oldest event.
     """
     newest = last_number(connection)
     reset = after > newest
@@ -64,7 +64,8 @@ def read_events(connection: sqlite3.Connection, after: int, limit: int = MAX_EVE
     ).fetchall()
     events = [_as_json(row) for row in rows]
     last = events[-1]["seq"] if len(events) == limit else newest
-    return {"events": events, "last": last, **({"reset": True} if reset else {})}
+    log = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()[0]
+    return {"events": events, "last": last, "log": log, **({"reset": True} if reset else {})}
 
 
 def last_number(connection: sqlite3.Connection) -> int:

@@ -47,7 +47,9 @@ def export_sightings(
     people = connection.execute(f"SELECT * FROM person WHERE id IN ({marks})", persons).fetchall()
     _write_json(archive, "unknown_people.json", [_person(row) for row in people])
     events = connection.execute(
-        f"SELECT * FROM event WHERE name = ? OR person IN ({marks}) ORDER BY seq", (name, *persons)
+        f"SELECT * FROM event WHERE name = ? OR person IN ({marks}) OR instr(ifnull(data, ''), ?)"
+        " ORDER BY seq",
+        (name, *persons, json.dumps(name)),
     ).fetchall()
     _write_json(archive, "events.json", [dict(row) for row in events])
     negatives = connection.execute(

@@ -105,6 +105,7 @@ _TABLES = """
 def _create(connection: sqlite3.Connection) -> None:
     for statement in _TABLES.split(";"):
         connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('log', ?)", (secrets.token_hex(4),))
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
