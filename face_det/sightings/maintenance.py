@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from face_det.errors import FaceDetError
@@ -12,7 +13,8 @@ from face_det.sightings.people import Enrolled, UnknownPeople
 from face_det.sightings.recorder import Decide, Recorder
 from face_det.sightings.records import MemoryOptions
 from face_det.sightings.rescoring import rescore_before
-from face_det.sightings.retention import remove_expired
+from face_det.sightings.retention import DAY_S, remove_expired
+from face_det.sightings.schema import remove_moved_aside
 from face_det.sightings.second_thoughts import reconsider_people
 
 log = logging.getLogger(__name__)
@@ -39,11 +41,14 @@ class Maintenance:
 
     def __init__(
         self,
+        path: Path,
         recorder: Recorder,
         people: UnknownPeople,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
+        """`path` is the database's."""
+        self._path = path
         self._recorder = recorder
         self._people = people
         self._wall = wall
@@ -92,7 +97,8 @@ class Maintenance:
             self._unconsidered, self._reconsider_at = False, now + RECONSIDER_S
             run(self.reconsider)
         if now >= self._clean_at:
-            removed = run(lambda connection: remove_expired(connection, options, self._wall()))
+            removed = run(lambda writer: remove_expired(writer, self._people, options, self._wall()))
+            remove_moved_aside(self._path, self._wall() - options.keep_days * DAY_S)
             self._clean_at = now + (0.0 if removed else CLEAN_S)
             more = more or bool(removed)
         return more

@@ -232,6 +232,11 @@ def seen_together(connection: sqlite3.Connection, one: int, other: int) -> bool:
 
 def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> None:
     """Give a person's sightings to another one, who survives. The caller saves the sum of encodings."""
+    shared = connection.execute(
+        "SELECT count(*) FROM person_visit JOIN person_visit AS other USING (visit)"
+        " WHERE person_visit.person = ? AND other.person = ?",
+        (kept, absorbed),
+    ).fetchone()[0]
     connection.execute("UPDATE sighting SET person = ? WHERE person = ?", (kept, absorbed))
     for table, column in (("person_camera", "camera"), ("person_visit", "visit")):
         connection.execute(
@@ -242,12 +247,13 @@ def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> No
         connection.execute(f"DELETE FROM {table} WHERE person = ?", (absorbed,))
     connection.execute(
         "UPDATE person SET sightings = person.sightings + other.sightings,"
-        " visits = (SELECT count(*) FROM person_visit WHERE person = ?1),"
-        " first = min(person.first, other.first), last = max(person.last, other.last),"
+        " visits = person.visits + other.visits - ?3,"
+        " first = min(ifnull(person.first, other.first), ifnull(other.first, person.first)),"
+        " last = max(ifnull(person.last, other.last), ifnull(other.last, person.last)),"
         " best = CASE WHEN other.best_quality > person.best_quality THEN other.best ELSE person.best END,"
         " best_quality = max(person.best_quality, other.best_quality)"
         " FROM (SELECT * FROM person WHERE id = ?2) AS other WHERE person.id = ?1",
-        (kept, absorbed),
+        (kept, absorbed, shared),
     )
     connection.execute(
         "UPDATE person SET state = 'merged', merged_into = ?, shaping = 0, sum = NULL, sightings = 0,"

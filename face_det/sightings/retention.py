@@ -2,28 +2,76 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 
+from face_det.sightings.people import UnknownPeople
 from face_det.sightings.records import MemoryOptions
 
 DAY_S = 86_400.0
 STEP = 200
 """How many sightings are removed at once."""
-KEPT_SHARE = 0.95
-"""Above its limit the database shrinks to this share of it, so that not every sighting causes work."""
 VACUUM_PAGES = 200
+"""How many free pages are given back at once; fewer are kept for what comes next."""
 
 
-def remove_expired(connection: sqlite3.Connection, options: MemoryOptions, now: float) -> int:
-    """Remove a first part of what has expired; return how many sightings that were. Call it repeatedly."""
-    removed = _remove_forgotten_people(connection, now - options.unknown_keep_days * DAY_S)
-    removed += _remove_older(connection, now - options.keep_days * DAY_S)
+def remove_expired(
+    connection: sqlite3.Connection, people: UnknownPeople, options: MemoryOptions, now: float
+) -> int:
+    """Remove a first part of what has expired; return how many rows and pages that were, 0 at the end."""
+    before = now - options.keep_days * DAY_S
+    gone = _forget_people(connection, now - options.unknown_keep_days * DAY_S)
+    if gone:
+        # Otherwise they would be given further sightings.
+        people.reload(connection)
+    removed = gone + _remove_oldest(connection, "AND time < ?", [before]) + _remove_notes(connection, before)
     if not removed:
         removed = _remove_surplus(connection, options)
-    if removed:
-        connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-    return removed
+    return removed + _give_back(connection)
+
+
+def _give_back(connection: sqlite3.Connection) -> int:
+    """Give free pages back to the file system, if there are many; return how many."""
+    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+    if free < VACUUM_PAGES:
+        return 0
+    for _ in range(VACUUM_PAGES):
+        # One at a time: the pragma frees a page for each step, and Python takes only the first.
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    return free - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def _remove_notes(connection: sqlite3.Connection, before: float) -> int:
+    """Remove what else would grow for ever: events, changes, ended visits, cursors that nobody moves."""
+    removed = 0
+    for table, key, condition in (
+        ("event", "seq", "time < ?"),
+        ("change", "id", "time < ?"),
+        ("cursor", "consumer", "time < ?"),
+    ):
+        removed += connection.execute(
+            f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {STEP})",
+            (before,),
+        ).rowcount
+    visits = "SELECT id FROM visit WHERE ended = 1 AND last < ? ORDER BY last, id LIMIT ?"
+    # The counts stay in the rows of the people; no sighting is added to a visit that has ended.
+    connection.execute(f"DELETE FROM person_visit WHERE visit IN ({visits})", (before, STEP))
+    removed += connection.execute(f"DELETE FROM visit WHERE id IN ({visits})", (before, STEP)).rowcount
+    return removed + _remove_absorbed(connection, before)
+
+
+def _remove_absorbed(connection: sqlite3.Connection, before: float) -> int:
+    """Remove people without a number who were merged into others: nothing leads to them."""
+    absorbed = connection.execute(
+        "SELECT id, merged_into FROM person WHERE last < ? AND state = 'merged' AND number IS NULL LIMIT ?",
+        (before, STEP),
+    ).fetchall()
+    for row in absorbed:
+        into = (row["merged_into"], row["id"])
+        connection.execute("UPDATE person SET merged_into = ? WHERE merged_into = ?", into)
+        delete_person(connection, row["id"])
+    return len(absorbed)
 
 
 def delete_sightings(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
@@ -60,11 +108,11 @@ def delete_person(connection: sqlite3.Connection, person: int) -> None:
         connection.execute(statement, (person,))
 
 
-def _remove_forgotten_people(connection: sqlite3.Connection, before: float) -> int:
-    """Forget unknown people who were last seen before that time, a few at once."""
+def _forget_people(connection: sqlite3.Connection, before: float) -> int:
+    """Forget unknown people who were last seen before that time, a few at once; return how many rows went."""
     removed = 0
     people = connection.execute(
-        "SELECT id FROM person WHERE state = 'unknown' AND edited = 0 AND last < ? ORDER BY last LIMIT 20",
+        "SELECT id FROM person WHERE state = 'unknown' AND last < ? ORDER BY last LIMIT 20",
         (before,),
     ).fetchall()
     for (person,) in people:
@@ -76,24 +124,14 @@ def _remove_forgotten_people(connection: sqlite3.Connection, before: float) -> i
         removed += len(ids)
         if len(ids) < STEP:
             delete_person(connection, person)
+            removed += 1
         if removed >= STEP:
             break
     return removed
 
 
-def _remove_older(connection: sqlite3.Connection, before: float) -> int:
-    """Remove sightings and events from before that time; the best one of each numbered person stays."""
-    connection.execute(
-        "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE time < ? LIMIT ?)", (before, STEP)
-    )
-    connection.execute(
-        "DELETE FROM visit WHERE id IN (SELECT id FROM visit WHERE ended = 1 AND last < ? LIMIT ?)",
-        (before, STEP),
-    )
-    return _remove_oldest(connection, "AND time < ?", [before])
-
-
 def _remove_surplus(connection: sqlite3.Connection, options: MemoryOptions) -> int:
+    """Remove the oldest sightings, or events where there are none, if there are more than may be kept."""
     count = connection.execute("SELECT count(*) FROM sighting").fetchone()[0]
     if count > options.max_count:
         return _remove_oldest(connection, "", [], count - options.max_count)
@@ -101,12 +139,21 @@ def _remove_surplus(connection: sqlite3.Connection, options: MemoryOptions) -> i
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_count", "freelist_count", "page_size")
     )
-    return _remove_oldest(connection, "", []) if (pages - free) * size > options.max_mb * 1e6 else 0
+    used, most = (pages - free) * size, options.max_mb * 1e6
+    if used <= most:
+        return 0
+    # About as many as make up what is too much.
+    removed = _remove_oldest(connection, "", [], math.ceil((used - most) * count / used))
+    if not removed:
+        oldest = f"DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT {STEP})"
+        removed = connection.execute(oldest).rowcount
+    return removed
 
 
 def _remove_oldest(
     connection: sqlite3.Connection, condition: str, values: list[float], limit: int = STEP
 ) -> int:
+    """Remove the oldest sightings, a few at once, but never the best one of a numbered unknown person."""
     ids = [
         row[0]
         for row in connection.execute(

@@ -186,6 +186,15 @@ def all_moved_aside(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.name}{DAMAGED_MARK}*"))
 
 
+def remove_moved_aside(path: Path, before: float) -> None:
+    """Remove damaged databases that were last written before that time, as sightings are."""
+    for aside in all_moved_aside(path):
+        with report_write_errors(aside):
+            if aside.stat().st_mtime < before:
+                aside.unlink()
+                log.info("%s: removed, because it is as old as what is not kept", aside)
+
+
 def move_aside(path: Path, error: Exception) -> Path:
     """Rename a damaged database and its files, so that a new one can be made; return the new place."""
     aside = path.with_name(f"{path.name}{DAMAGED_MARK}{secrets.token_hex(4)}")

@@ -76,7 +76,9 @@ class SightingStore:
         self._thread = threading.Thread(target=self._work, name="sightings", daemon=True)
         self._spool: Spool | None = None
         self._recorded = 0
-        self._maintenance = Maintenance(self._recorder, self._people, clocks.wall, clocks.monotonic)
+        self._maintenance = Maintenance(
+            self._path, self._recorder, self._people, clocks.wall, clocks.monotonic
+        )
         self._lock = FileLock(folder / LOCK_NAME, timeout=0, mode=0o600, thread_local=False)
 
     def open(self) -> None:
