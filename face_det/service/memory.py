@@ -210,7 +210,8 @@ class Memory:
     ) -> None:
         faces = _distinct(found)
         if faces:
-            seen = SeenPicture(time, camera, caller, frame, fingerprint, faces, picture)
+            now = self.store.now()
+            seen = SeenPicture(time, camera, caller, frame, fingerprint, faces, picture, now)
             self.store.record(seen)
 
 

@@ -306,7 +306,14 @@ def _assign_again(connection: sqlite3.Connection, people: UnknownPeople, row: sq
     people.use(connection, row["fingerprint"])
     encoding = np.frombuffer(row["encoding"], "<f4")
     face = ClusteredFace(
-        row["id"], row["time"], row["camera"], row["visit"], row["quality"], row["norm"], encoding
+        row["id"],
+        row["time"],
+        row["recorded"],
+        row["camera"],
+        row["visit"],
+        row["quality"],
+        row["norm"],
+        encoding,
     )
     return people.assign(connection, face, ())
 

@@ -22,7 +22,10 @@ MAX_EVENTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `data` holds what only this type has. `person` is a row of that table."""
+    """Something that happened; `data` holds what only this type has. `person` is a row of that table.
+
+    Its age counts from `recorded`, or from `time` if that is None.
+    """
 
     type: str
     time: float
@@ -33,15 +36,18 @@ class Event:
     name: str | None = None
     person: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    recorded: float | None = None
 
 
 def append_event(connection: sqlite3.Connection, event: Event) -> bool:
     """Append an event; False if this visit already has one that says that this person was seen."""
     done = connection.execute(
-        "INSERT OR IGNORE INTO event (time, type, camera, visit, sighting, outcome, name, person, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO event"
+        " (time, recorded, type, camera, visit, sighting, outcome, name, person, data)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(event.time, event.type, event.camera, event.visit, event.sighting),
+            *(event.time, event.time if event.recorded is None else event.recorded, event.type),
+            *(event.camera, event.visit, event.sighting),
             *(event.outcome, event.name, event.person),
             json.dumps(event.data) if event.data else None,
         ),

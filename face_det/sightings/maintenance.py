@@ -105,7 +105,7 @@ class Maintenance:
 
     def reconsider(self, connection: sqlite3.Connection) -> int:
         """Ask unknown sightings again to whom they belong; return how many moved."""
-        row = connection.execute("SELECT fingerprint FROM person ORDER BY last DESC LIMIT 1").fetchone()
+        row = connection.execute("SELECT fingerprint FROM person ORDER BY recorded DESC LIMIT 1").fetchone()
         return 0 if row is None else reconsider_people(connection, self._people, row["fingerprint"])
 
     def _rescore(self, run: Run) -> None:

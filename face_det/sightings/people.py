@@ -40,6 +40,7 @@ class ClusteredFace:
 
     sighting: int
     time: float
+    recorded: float
     camera: str | None
     visit: int
     quality: float | None
@@ -70,7 +71,7 @@ class UnknownPeople:
             return
         rows = connection.execute(
             "SELECT id, shaping, sum FROM person WHERE fingerprint = ? AND shaping > 0 AND state != 'merged'"
-            " ORDER BY last DESC, id DESC LIMIT 100000",
+            " ORDER BY recorded DESC, id DESC LIMIT 100000",
             (self._fingerprint,),
         ).fetchall()
         rows.reverse()
@@ -199,9 +200,10 @@ def count_sighting(connection: sqlite3.Connection, person: int, face: ClusteredF
     connection.execute(
         "UPDATE person SET sightings = sightings + 1, visits = visits + ?1,"
         " first = min(ifnull(first, ?2), ?2), last = max(ifnull(last, ?2), ?2),"
+        " recorded = max(ifnull(recorded, ?6), ?6),"
         " best = CASE WHEN ?3 > ifnull(best_quality, -1) THEN ?4 ELSE best END,"
         " best_quality = max(ifnull(best_quality, -1), ?3) WHERE id = ?5",
-        (0 if again else 1, face.time, quality, face.sighting, person),
+        (0 if again else 1, face.time, quality, face.sighting, person, face.recorded),
     )
 
 
@@ -250,6 +252,7 @@ def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> No
         " visits = person.visits + other.visits - ?3,"
         " first = min(ifnull(person.first, other.first), ifnull(other.first, person.first)),"
         " last = max(ifnull(person.last, other.last), ifnull(other.last, person.last)),"
+        " recorded = max(ifnull(person.recorded, other.recorded), ifnull(other.recorded, person.recorded)),"
         " best = CASE WHEN other.best_quality > person.best_quality THEN other.best ELSE person.best END,"
         " best_quality = max(person.best_quality, other.best_quality)"
         " FROM (SELECT * FROM person WHERE id = ?2) AS other WHERE person.id = ?1",
@@ -284,8 +287,9 @@ def rebuild_person(connection: sqlite3.Connection, person: int, parameters: Clus
             total = prepared if total is None else total + prepared
             shaping += 1
     connection.execute(
-        "UPDATE person SET (sightings, first, last) ="
-        " (SELECT count(*), min(time), max(time) FROM sighting WHERE person = ?1),"
+        "UPDATE person SET (sightings, first, last, recorded) ="
+        " (SELECT count(*), min(time), max(time), ifnull(max(sighting.recorded), person.recorded)"
+        " FROM sighting WHERE person = ?1),"
         " visits = (SELECT count(*) FROM person_visit WHERE person = ?1),"
         " (best, best_quality) = (SELECT id, ifnull(quality, 0) FROM sighting WHERE person = ?1"
         " ORDER BY quality DESC, id LIMIT 1), shaping = ?2, sum = ?3 WHERE id = ?1",

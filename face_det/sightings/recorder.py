@@ -61,7 +61,8 @@ class Recorder:
         if before is not None:
             self.end_visit(connection, before)
         if begun:
-            self._tell(connection, Event(VISIT_BEGAN, seen.time, seen.camera, visit.id))
+            began = Event(VISIT_BEGAN, seen.time, seen.camera, visit.id, recorded=seen.kept_from)
+            self._tell(connection, began)
         picture = None
         if self.options.frames and seen.picture is not None:
             picture = connection.execute("INSERT INTO picture (jpeg) VALUES (?)", (seen.picture,)).lastrowid
@@ -89,7 +90,10 @@ class Recorder:
         """Mark a visit as ended, and say so."""
         connection.execute("UPDATE visit SET ended = 1 WHERE id = ?", (visit.id,))
         data = {"begun": visit.begun}
-        self._tell(connection, Event(VISIT_ENDED, visit.last, visit.camera, visit.id, data=data))
+        self._tell(
+            connection,
+            Event(VISIT_ENDED, visit.last, visit.camera, visit.id, data=data, recorded=visit.recorded),
+        )
 
     def _insert(
         self,
@@ -103,11 +107,12 @@ class Recorder:
     ) -> int:
         encoding = None if face.encoding is None else np.asarray(face.encoding, "<f4").tobytes()
         done = connection.execute(
-            "INSERT INTO sighting (time, camera, caller, frame, xmin, ymin, xmax, ymax, outcome, name,"
-            " probability, reason, quality, score, norm, fingerprint, encoding, visit, track, shot, picture)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sighting (time, recorded, camera, caller, frame, xmin, ymin, xmax, ymax, outcome,"
+            " name, probability, reason, quality, score, norm, fingerprint, encoding, visit, track, shot,"
+            " picture)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(seen.time, seen.camera, seen.caller, seen.frame),
+                *(seen.time, seen.kept_from, seen.camera, seen.caller, seen.frame),
                 *(face.box.xmin, face.box.ymin, face.box.xmax, face.box.ymax),
                 *(None if face.outcome is None else face.outcome.value, _enrolled_name(face)),
                 *(face.probability, face.reason, face.quality, face.score, face.norm),
@@ -132,7 +137,7 @@ class Recorder:
         if face.encoding is None or face.outcome is Outcome.KNOWN:
             return None
         clustered = ClusteredFace(
-            sighting, seen.time, seen.camera, visit.id, face.quality, face.norm, face.encoding
+            sighting, seen.time, seen.kept_from, seen.camera, visit.id, face.quality, face.norm, face.encoding
         )
         return self.people.assign(connection, clustered, barred)
 
@@ -177,7 +182,7 @@ class Recorder:
                 None if name else person,
                 data,
             )
-            self._tell(connection, Event(SEEN, *fields))
+            self._tell(connection, Event(SEEN, *fields, recorded=seen.kept_from))
             told.add(key)
         track.named = track.named or name is not None
 

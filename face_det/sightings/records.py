@@ -42,6 +42,8 @@ class SeenFace:
 class SeenPicture:
     """The faces of one picture. `time` is in seconds since 1970.
 
+    `recorded` is when it was handed over, from which on its age counts; its own time if that is None.
+
     `camera` and `frame` are what the caller named them; `caller` says who called. `fingerprint` is the
     embedder's. `picture` is the whole picture as a JPEG, if such are kept.
     """
@@ -53,6 +55,12 @@ class SeenPicture:
     fingerprint: str
     faces: tuple[SeenFace, ...]
     picture: bytes | None = None
+    recorded: float | None = None
+
+    @property
+    def kept_from(self) -> float:
+        """From when on its age counts."""
+        return self.time if self.recorded is None else self.recorded
 
 
 def pack_picture(seen: SeenPicture) -> bytes:
@@ -71,6 +79,7 @@ def pack_picture(seen: SeenPicture) -> bytes:
         "frame": _cut(seen.frame),
         "fingerprint": seen.fingerprint,
         "picture": seen.picture,
+        "recorded": seen.recorded,
         "faces": [_face_fields(face) for face in seen.faces],
     }
     packed: bytes = msgpack.packb(fields, unicode_errors="surrogatepass")

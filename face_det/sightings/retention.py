@@ -25,7 +25,9 @@ def remove_expired(
     if gone:
         # Otherwise they would be given further sightings.
         people.reload(connection)
-    removed = gone + _remove_oldest(connection, "AND time < ?", [before]) + _remove_notes(connection, before)
+    removed = (
+        gone + _remove_oldest(connection, "AND recorded < ?", [before]) + _remove_notes(connection, before)
+    )
     if not removed:
         removed = _remove_surplus(connection, options)
     return removed + _give_back(connection)
@@ -46,7 +48,7 @@ def _remove_notes(connection: sqlite3.Connection, before: float) -> int:
     """Remove what else would grow for ever: events, changes, ended visits, cursors that nobody moves."""
     removed = 0
     for table, key, condition in (
-        ("event", "seq", "time < ?"),
+        ("event", "seq", "recorded < ?"),
         ("change", "id", "time < ?"),
         ("cursor", "consumer", "time < ?"),
     ):
@@ -54,7 +56,7 @@ def _remove_notes(connection: sqlite3.Connection, before: float) -> int:
             f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {STEP})",
             (before,),
         ).rowcount
-    visits = "SELECT id FROM visit WHERE ended = 1 AND last < ? ORDER BY last, id LIMIT ?"
+    visits = "SELECT id FROM visit WHERE ended = 1 AND recorded < ? ORDER BY recorded, id LIMIT ?"
     # The counts stay in the rows of the people; no sighting is added to a visit that has ended.
     connection.execute(f"DELETE FROM person_visit WHERE visit IN ({visits})", (before, STEP))
     removed += connection.execute(f"DELETE FROM visit WHERE id IN ({visits})", (before, STEP)).rowcount
@@ -64,7 +66,8 @@ def _remove_notes(connection: sqlite3.Connection, before: float) -> int:
 def _remove_absorbed(connection: sqlite3.Connection, before: float) -> int:
     """Remove people without a number who were merged into others: nothing leads to them."""
     absorbed = connection.execute(
-        "SELECT id, merged_into FROM person WHERE last < ? AND state = 'merged' AND number IS NULL LIMIT ?",
+        "SELECT id, merged_into FROM person"
+        " WHERE recorded < ? AND state = 'merged' AND number IS NULL LIMIT ?",
         (before, STEP),
     ).fetchall()
     for row in absorbed:
@@ -112,7 +115,7 @@ def _forget_people(connection: sqlite3.Connection, before: float) -> int:
     """Forget unknown people who were last seen before that time, a few at once; return how many rows went."""
     removed = 0
     people = connection.execute(
-        "SELECT id FROM person WHERE state = 'unknown' AND last < ? ORDER BY last LIMIT 20",
+        "SELECT id FROM person WHERE state = 'unknown' AND recorded < ? ORDER BY recorded LIMIT 20",
         (before,),
     ).fetchall()
     for (person,) in people:
@@ -158,7 +161,7 @@ def _remove_oldest(
         row[0]
         for row in connection.execute(
             "SELECT id FROM sighting WHERE NOT EXISTS (SELECT 1 FROM person WHERE person.id = sighting.person"
-            f" AND best = sighting.id AND number IS NOT NULL) {condition} ORDER BY time, id LIMIT ?",
+            f" AND best = sighting.id AND number IS NOT NULL) {condition} ORDER BY recorded, id LIMIT ?",
             (*values, min(limit, STEP)),
         )
     ]

@@ -35,12 +35,12 @@ _TABLES = """
         sum BLOB,
         sightings INTEGER NOT NULL DEFAULT 0,
         visits INTEGER NOT NULL DEFAULT 0,
-        first REAL, last REAL,
+        first REAL, last REAL, recorded REAL,
         best INTEGER, best_quality REAL
     );
     CREATE INDEX person_most_seen ON person (sightings DESC, id)
         WHERE state = 'unknown' AND number IS NOT NULL;
-    CREATE INDEX person_last ON person (last);
+    CREATE INDEX person_recorded ON person (recorded);
     CREATE INDEX person_merged ON person (merged_into) WHERE merged_into IS NOT NULL;
     CREATE TABLE person_camera (
         person INTEGER NOT NULL, camera TEXT NOT NULL, sightings INTEGER NOT NULL,
@@ -53,13 +53,14 @@ _TABLES = """
     CREATE TABLE visit (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         place TEXT NOT NULL, camera TEXT,
-        begun REAL NOT NULL, last REAL NOT NULL, ended INTEGER NOT NULL DEFAULT 0
+        begun REAL NOT NULL, last REAL NOT NULL, recorded REAL NOT NULL,
+        ended INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX visit_open ON visit (id) WHERE ended = 0;
-    CREATE INDEX visit_ended ON visit (last) WHERE ended = 1;
+    CREATE INDEX visit_ended ON visit (recorded) WHERE ended = 1;
     CREATE TABLE sighting (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        time REAL NOT NULL, camera TEXT, caller TEXT NOT NULL, frame TEXT,
+        time REAL NOT NULL, recorded REAL NOT NULL, camera TEXT, caller TEXT NOT NULL, frame TEXT,
         xmin REAL, ymin REAL, xmax REAL, ymax REAL,
         outcome TEXT, name TEXT, probability REAL, reason TEXT,
         quality REAL, score REAL, norm REAL,
@@ -69,6 +70,7 @@ _TABLES = """
         shot INTEGER NOT NULL, picture INTEGER
     );
     CREATE INDEX sighting_time ON sighting (time, id);
+    CREATE INDEX sighting_recorded ON sighting (recorded, id);
     CREATE INDEX sighting_camera ON sighting (camera, time, id);
     CREATE INDEX sighting_outcome ON sighting (outcome, time, id);
     CREATE INDEX sighting_name ON sighting (name, time, id) WHERE name IS NOT NULL;
@@ -80,11 +82,12 @@ _TABLES = """
     CREATE TABLE picture (id INTEGER PRIMARY KEY AUTOINCREMENT, jpeg BLOB NOT NULL);
     CREATE TABLE event (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        time REAL NOT NULL, type TEXT NOT NULL, camera TEXT, visit INTEGER, sighting INTEGER,
+        time REAL NOT NULL, recorded REAL NOT NULL, type TEXT NOT NULL,
+        camera TEXT, visit INTEGER, sighting INTEGER,
         outcome TEXT, name TEXT, person INTEGER, data TEXT
     );
     CREATE UNIQUE INDEX event_known ON event (visit, name) WHERE type = 'seen' AND outcome = 'known';
-    CREATE INDEX event_time ON event (time);
+    CREATE INDEX event_recorded ON event (recorded);
     CREATE INDEX event_name ON event (name) WHERE name IS NOT NULL;
     CREATE INDEX event_person ON event (person) WHERE person IS NOT NULL;
     CREATE TABLE cursor (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL, time REAL NOT NULL) WITHOUT ROWID;

@@ -76,6 +76,8 @@ class Visit:
     camera: str | None
     begun: float
     last: float
+    recorded: float
+    """When the last face was handed over."""
     touched: float
     """When the last face was recorded, on the monotonic clock."""
     tracks: list[Track] = field(default_factory=list)
@@ -105,7 +107,13 @@ class Visits:
         self._open.clear()
         for row in connection.execute("SELECT * FROM visit WHERE ended = 0 ORDER BY id").fetchall():
             visit = Visit(
-                row["id"], row["place"], row["camera"], row["begun"], row["last"], self._monotonic()
+                row["id"],
+                row["place"],
+                row["camera"],
+                row["begun"],
+                row["last"],
+                row["recorded"],
+                self._monotonic(),
             )
             self._load_tracks(connection, visit)
             self._open[visit.place] = visit
@@ -120,17 +128,20 @@ class Visits:
         visit = self._open.get(place)
         if visit is not None and self._continues(visit, seen.time):
             visit.begun, visit.last = min(visit.begun, seen.time), max(visit.last, seen.time)
-            visit.touched = self._monotonic()
+            visit.touched, visit.recorded = self._monotonic(), seen.kept_from
             connection.execute(
-                "UPDATE visit SET begun = ?, last = ? WHERE id = ?", (visit.begun, visit.last, visit.id)
+                "UPDATE visit SET begun = ?, last = ?, recorded = ? WHERE id = ?",
+                (visit.begun, visit.last, visit.recorded, visit.id),
             )
             return visit, False
         done = connection.execute(
-            "INSERT INTO visit (place, camera, begun, last) VALUES (?, ?, ?, ?)",
-            (place, seen.camera, seen.time, seen.time),
+            "INSERT INTO visit (place, camera, begun, last, recorded) VALUES (?, ?, ?, ?, ?)",
+            (place, seen.camera, seen.time, seen.time, seen.kept_from),
         )
         assert done.lastrowid is not None
-        fresh = Visit(done.lastrowid, place, seen.camera, seen.time, seen.time, self._monotonic())
+        fresh = Visit(
+            done.lastrowid, place, seen.camera, seen.time, seen.time, seen.kept_from, self._monotonic()
+        )
         return fresh, True
 
     def _continues(self, visit: Visit, time: float) -> bool:

@@ -35,7 +35,7 @@ def expire(one: SightingStore, time: FakeTime) -> int:
 
 def show(one: SightingStore, seed: int, take: int, time: float, name: str | None = None) -> None:
     jpeg = thumbnail(seed * 1000 + take)
-    shown = face(person(seed, take), name, thumbnail=jpeg, quality=0.5 + take / 1000)
+    shown = face(person(seed, take), name, thumbnail=jpeg, quality=0.9 + take / 1000)
     one.record(picture(shown, time=time, camera=str(seed)))
 
 
