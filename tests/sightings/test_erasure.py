@@ -119,7 +119,8 @@ def test_a_name_given_to_an_unknown_person_goes_too(tmp_path: Path) -> None:
         for take in range(3):
             show(one, 1, take)
         show(one, 2, 0, NAME)
-        one.write(lambda connection: name_unknown(connection, 1, NAME, [EnrolledPhoto(NAME, "1.jpg", 1)], AUTHOR))
+        photos = [EnrolledPhoto(NAME, "1.jpg", 1)]
+        one.write(lambda connection: name_unknown(connection, 1, NAME, photos, AUTHOR))
         wrong = value(one, "SELECT max(id) FROM sighting")
         one.write(lambda connection: name_sighting(connection, one.people, wrong, None, [], AUTHOR))
         forget(one, NAME)
@@ -155,8 +156,8 @@ def fill_and_grow(connection: sqlite3.Connection, chance: random.Random) -> list
         name = NAME if chance.random() < 0.3 else chance.choice([None, "b", "bertram von und zu", None])
         encoding = chance.randbytes(512)
         connection.execute(
-            "INSERT INTO sighting (time, recorded, camera, caller, frame, fingerprint, encoding, visit, track,"
-            " shot, name) VALUES (?, 0, ?, 'u', ?, 'f', ?, ?, 1, 1, ?)",
+            "INSERT INTO sighting (time, recorded, camera, caller, frame, fingerprint, encoding, visit,"
+            " track, shot, name) VALUES (?, 0, ?, 'u', ?, 'f', ?, ?, 1, 1, ?)",
             (
                 chance.random() * 1e9,
                 chance.choice("abc"),
