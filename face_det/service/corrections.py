@@ -27,7 +27,7 @@ from face_det.sightings import (
     name_sighting,
     name_unknown,
     photo_of,
-    require_person,
+    require_not_ignored,
     split_unknown,
     undo_change,
     unknown_number,
@@ -64,7 +64,7 @@ class Corrections:
         """
         number, known = require_unknown(identifier), _require_name(name)
         with self._learning:
-            person = self._store.read(lambda connection: dict(require_person(connection, number)))
+            person = self._store.read(lambda connection: dict(require_not_ignored(connection, number)))
             photos = self._store.read(lambda connection: choose_photos(connection, person["id"]))
             if not photos:
                 raise NoFace(f"id: {identifier} has no sighting with a picture that could be enrolled")

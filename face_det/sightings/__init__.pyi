@@ -5,9 +5,9 @@ from .changes import ignore_unknown as ignore_unknown
 from .changes import merge_unknowns as merge_unknowns
 from .changes import name_sighting as name_sighting
 from .changes import name_unknown as name_unknown
+from .changes import require_not_ignored as require_not_ignored
 from .changes import require_person as require_person
 from .changes import split_unknown as split_unknown
-from .changes import undo_change as undo_change
 from .clocks import SYSTEM_CLOCKS as SYSTEM_CLOCKS
 from .clocks import Clocks as Clocks
 from .clusters import Clusters as Clusters
@@ -50,3 +50,4 @@ from .store import SightingStore as SightingStore
 from .training_photos import TrainingPhoto as TrainingPhoto
 from .training_photos import choose_photos as choose_photos
 from .training_photos import photo_of as photo_of
+from .undoing import undo_change as undo_change

@@ -72,7 +72,7 @@ class ChangeResult:
 
 
 @dataclass(slots=True)
-class _Before:
+class Before:
     """The rows that a change touches, as they were."""
 
     people: list[dict[str, Any]] = field(default_factory=list)
@@ -105,14 +105,17 @@ def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], autho
             "ids: must have been seen by one embedder, got encodings of two that cannot be compared"
         )
     kept = min(people.values(), key=lambda row: row["number"])
-    before = _Before()
+    before = Before()
     before.add_people(connection, people)
     for other in people:
         if other != kept["id"]:
             merge_people(connection, kept["id"], other)
-    connection.execute("UPDATE person SET edited = 1 WHERE id = ?", (kept["id"],))
-    _rebuild(connection, [kept["id"]])
-    change = _record(connection, "merge", author, before)
+    # Whoever is to be ignored is, under whatever number.
+    ignored = any(row["state"] == IGNORED_STATE for row in people.values())
+    state = IGNORED_STATE if ignored else UNKNOWN_STATE
+    connection.execute("UPDATE person SET state = ?, edited = 1 WHERE id = ?", (state, kept["id"]))
+    rebuild_people(connection, [kept["id"]])
+    change = record_change(connection, "merge", author, before)
     _tell(connection, "merge", author, change, *sorted(row["number"] for row in people.values()))
     return ChangeResult(change, (unknown_id(kept["number"]),), len(before.sightings))
 
@@ -126,12 +129,14 @@ def split_unknown(
     for row in rows:
         if row["person"] != person["id"]:
             raise BadRequest(f"sighting_ids: must belong to {unknown_id(number)}, got {row['id']}")
-    if not 0 < len(rows) < person["sightings"]:
+    # As many as are kept: the person's row counts those that have expired as well.
+    kept = connection.execute("SELECT count(*) FROM sighting WHERE person = ?", (person["id"],)).fetchone()[0]
+    if not 0 < len(rows) < kept:
         raise BadRequest(
-            f"sighting_ids: must be some of the {person['sightings']} sightings of {unknown_id(number)}, "
+            f"sighting_ids: must be some of the {kept} sightings of {unknown_id(number)}, "
             f"but not all, got {len(rows)}"
         )
-    before = _Before()
+    before = Before()
     before.add_people(connection, [person["id"]])
     made = connection.execute(
         "INSERT INTO person (fingerprint, edited) VALUES (?, 1)", (person["fingerprint"],)
@@ -143,8 +148,8 @@ def split_unknown(
         # A user says that they are this person: all of them shape it.
         connection.execute("UPDATE sighting SET person = ?, shapes = 1 WHERE id = ?", (made, row["id"]))
     connection.execute("UPDATE person SET edited = 1 WHERE id = ?", (person["id"],))
-    _rebuild(connection, [person["id"], made])
-    change = _record(connection, "split", author, before)
+    rebuild_people(connection, [person["id"], made])
+    change = record_change(connection, "split", author, before)
     _tell(connection, "split", author, change, number, fresh)
     return ChangeResult(change, (unknown_id(number), unknown_id(fresh)), len(rows))
 
@@ -152,10 +157,10 @@ def split_unknown(
 def ignore_unknown(connection: sqlite3.Connection, number: int, author: Author) -> ChangeResult:
     """Write no more events about an unknown person, and let nobody be mistaken for anyone with that face."""
     person = require_person(connection, number)
-    before = _Before()
+    before = Before()
     before.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", person["id"])
     connection.execute("UPDATE person SET state = ?, edited = 1 WHERE id = ?", (IGNORED_STATE, person["id"]))
-    change = _record(connection, "ignore", author, before)
+    change = record_change(connection, "ignore", author, before)
     _tell(connection, "ignore", author, change, number)
     connection.execute(
         "INSERT INTO negative (name, person, sighting, change, fingerprint, encoding, norm, quality)"
@@ -174,8 +179,8 @@ def name_unknown(
     author: Author,
 ) -> ChangeResult:
     """Give an unknown person a name, in all sightings; `photos` were enrolled for it."""
-    person = require_person(connection, number)
-    before = _Before(photos=list(photos))
+    person = require_not_ignored(connection, number)
+    before = Before(photos=list(photos))
     before.add_people(connection, [person["id"]])
     connection.execute(
         "UPDATE person SET state = ?, name = ?, edited = 1 WHERE id = ?", (NAMED_STATE, name, person["id"])
@@ -184,7 +189,7 @@ def name_unknown(
         "UPDATE sighting SET name = ?, outcome = 'known', reason = NULL, edited = 1 WHERE person = ?",
         (name, person["id"]),
     )
-    change = _record(connection, "name", author, before)
+    change = record_change(connection, "name", author, before)
     data = {"sightings": person["sightings"], "photos": len(photos), "change": change}
     append_event(
         connection,
@@ -210,15 +215,15 @@ def name_sighting(
     if name is None and wrong is None:
         raise BadRequest(f"id: sighting {sighting} has no name that could be taken away")
     withdrawn = [] if wrong is None else _find_photos(connection, sighting, wrong)
-    before = _Before(photos=list(photos), withdrawn=withdrawn)
+    before = Before(photos=list(photos), withdrawn=withdrawn)
     before.add_sighting(connection, sighting)
     connection.execute(
         "UPDATE sighting SET name = ?, outcome = ?, reason = NULL, person = NULL, shapes = 0, edited = 1"
         " WHERE id = ?",
         (name, (Outcome.UNKNOWN if name is None else Outcome.KNOWN).value, sighting),
     )
-    _rebuild(connection, [] if row["person"] is None else [row["person"]])
-    change = _record(connection, "confirm" if wrong is None else "correct", author, before)
+    rebuild_people(connection, [] if row["person"] is None else [row["person"]])
+    change = record_change(connection, "confirm" if wrong is None else "correct", author, before)
     if wrong is not None and row["encoding"] is not None:
         connection.execute(
             "INSERT INTO negative (name, sighting, change, fingerprint, encoding, norm, quality)"
@@ -226,67 +231,22 @@ def name_sighting(
             (wrong, sighting, change, row["fingerprint"], row["encoding"], row["norm"], row["quality"]),
         )
     people.reload(connection)
-    unknown = _assign_again(connection, people, row) if name is None and row["encoding"] is not None else None
+    unknown = _assign_again(connection, people, row, wrong) if name is None else None
     kind = NAMED if wrong is None else CORRECTED
     data = {"change": change, **({} if wrong is None else {"was": wrong})}
     event = Event(kind, author.time, row["camera"], row["visit"], sighting, None, name, unknown, data)
     append_event(connection, event)
-    number = None if unknown is None else _number(connection, unknown)
+    number = None if unknown is None else find_number(connection, unknown)
     unknowns = () if number is None else (unknown_id(number),)
     return ChangeResult(change, unknowns, 1, tuple(photos), tuple(withdrawn))
 
 
-def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> ChangeResult:
-    """Put everything back that a change touched; sightings that were removed since stay so.
-
-    Raises BadRequest if a later change touched the same people or sightings, and UnknownSighting if there is
-    no such change. The photos that the change enrolled are the caller's to remove, and those that it withdrew
-    to enrol again.
-    """
-    row = connection.execute("SELECT * FROM change WHERE id = ?", (change,)).fetchone()
-    if row is None:
-        raise UnknownSighting(f"change: there is no change {change}")
-    if row["undone"]:
-        raise BadRequest(f"change: {change} was undone already")
-    if row["verb"] == "undo":
-        raise BadRequest(f"change: {change} undid another one; make that change again instead")
-    before = json.loads(row["data"])
-    touched = _touched(before)
-    for later in connection.execute(
-        "SELECT id, data FROM change WHERE id > ? AND undone = 0 AND verb != 'undo' ORDER BY id DESC",
-        (change,),
-    ):
-        if touched & _touched(json.loads(later["data"])):
-            raise BadRequest(f"change: undo {later['id']} first, which changed the same people or sightings")
-    # A sighting may have found another person since.
-    now = {_person_of(connection, fields["id"]) for fields in before["sightings"]} - {None}
-    for made in before["made"]:
-        connection.execute("UPDATE sighting SET person = NULL, shapes = 0 WHERE person = ?", (made,))
-        connection.execute(
-            "UPDATE person SET state = 'merged', shaping = 0, sum = NULL WHERE id = ?", (made,)
-        )
-    for table, rows in (("person", before["people"]), ("sighting", before["sightings"])):
-        for fields in rows:
-            columns = [key for key in fields if key != "id"]
-            connection.execute(
-                f"UPDATE {table} SET {', '.join(f'{key} = ?' for key in columns)} WHERE id = ?",
-                (*(fields[key] for key in columns), fields["id"]),
-            )
-    people = [fields["id"] for fields in before["people"]]
-    for made in before["made"]:
-        parent = before["people"][0]["id"]
-        connection.execute("UPDATE person SET merged_into = ? WHERE id = ?", (parent, made))
-    _rebuild(connection, [person for person in {*people} | now if person and _is_alive(connection, person)])
-    connection.execute("DELETE FROM negative WHERE change = ?", (change,))
-    connection.execute("UPDATE change SET undone = 1 WHERE id = ?", (change,))
-    undo = _record(connection, "undo", author, _Before(), undone=change)
-    data = {"verb": "undo", "change": undo, "undone": change}
-    append_event(connection, Event(CORRECTED, author.time, data=data))
-    photos, withdrawn = (
-        tuple(EnrolledPhoto(*fields) for fields in before[key]) for key in ("photos", "withdrawn")
-    )
-    unknowns = _unknown_ids(connection, people)
-    return ChangeResult(undo, unknowns, len(before["sightings"]), photos, withdrawn)
+def require_not_ignored(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
+    """Return the row of an unknown person; raises BadRequest if they are ignored, and UnknownSighting."""
+    row = require_person(connection, number)
+    if row["state"] == IGNORED_STATE:
+        raise BadRequest(f"id: {unknown_id(row['number'])} is ignored; undo that change first")
+    return row
 
 
 def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
@@ -302,7 +262,18 @@ def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
     return row
 
 
-def _assign_again(connection: sqlite3.Connection, people: UnknownPeople, row: sqlite3.Row) -> int | None:
+def _assign_again(
+    connection: sqlite3.Connection, people: UnknownPeople, row: sqlite3.Row, wrong: str | None
+) -> int | None:
+    """Assign a sighting to an unknown person, but not to one who was given the wrong name."""
+    if row["encoding"] is None:
+        return None
+    # The other faces of the picture are other people.
+    barred = connection.execute(
+        "SELECT person FROM sighting WHERE shot = ? AND id != ? AND person IS NOT NULL"
+        " UNION SELECT id FROM person WHERE name = ?",
+        (row["shot"], row["id"], wrong),
+    ).fetchall()
     people.use(connection, row["fingerprint"])
     encoding = np.frombuffer(row["encoding"], "<f4")
     face = ClusteredFace(
@@ -315,17 +286,21 @@ def _assign_again(connection: sqlite3.Connection, people: UnknownPeople, row: sq
         row["norm"],
         encoding,
     )
-    return people.assign(connection, face, ())
+    return people.assign(connection, face, [one["person"] for one in barred])
 
 
-def _rebuild(connection: sqlite3.Connection, people: Iterable[int]) -> None:
+def rebuild_people(connection: sqlite3.Connection, people: Iterable[int]) -> None:
+    """Compute the rows of people again, from the sightings that are theirs now."""
     for person in people:
         found = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
         if found is not None:
             rebuild_person(connection, person, cluster_parameters(found["fingerprint"]))
 
 
-def _record(connection: sqlite3.Connection, verb: str, author: Author, before: _Before, **more: Any) -> int:
+def record_change(
+    connection: sqlite3.Connection, verb: str, author: Author, before: Before, **more: Any
+) -> int:
+    """Write a change with what it takes to undo it; return its number."""
     data = {
         "people": before.people,
         "sightings": before.sightings,
@@ -349,13 +324,6 @@ def _rows(
     return [dict(row) for row in found.fetchall()]
 
 
-def _touched(data: dict[str, Any]) -> set[tuple[str, int]]:
-    people = {("person", fields["id"]) for fields in data["people"]} | {
-        ("person", made) for made in data["made"]
-    }
-    return people | {("sighting", fields["id"]) for fields in data["sightings"]}
-
-
 def _find_photos(connection: sqlite3.Connection, sighting: int, name: str) -> list[EnrolledPhoto]:
     """Return the training photos of a person that were made of a sighting."""
     found = []
@@ -365,27 +333,13 @@ def _find_photos(connection: sqlite3.Connection, sighting: int, name: str) -> li
     return found
 
 
-def _person_of(connection: sqlite3.Connection, sighting: int) -> int | None:
-    row = connection.execute("SELECT person FROM sighting WHERE id = ?", (sighting,)).fetchone()
-    return None if row is None or row[0] is None else int(row[0])
-
-
 def _tell(connection: sqlite3.Connection, verb: str, author: Author, change: int, *numbers: int) -> None:
     """Write an event about unknown people, so that whoever follows events learns of it."""
     data = {"verb": verb, "change": change, "unknowns": [unknown_id(number) for number in numbers]}
     append_event(connection, Event(CORRECTED, author.time, data=data))
 
 
-def _number(connection: sqlite3.Connection, person: int) -> int | None:
+def find_number(connection: sqlite3.Connection, person: int) -> int | None:
+    """Return the number of the person in a row; None if there is none."""
     row = connection.execute("SELECT number FROM person WHERE id = ?", (person,)).fetchone()
     return None if row is None or row[0] is None else int(row[0])
-
-
-def _is_alive(connection: sqlite3.Connection, person: int) -> bool:
-    row = connection.execute("SELECT state FROM person WHERE id = ?", (person,)).fetchone()
-    return row is not None and row["state"] in (UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE)
-
-
-def _unknown_ids(connection: sqlite3.Connection, people: Iterable[int]) -> tuple[str, ...]:
-    numbers = (_number(connection, person) for person in people)
-    return tuple(unknown_id(number) for number in numbers if number is not None)

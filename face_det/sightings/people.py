@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from face_det.embedders import configurable_embedder
+from face_det.embedders import configurable_embedder, count_dimensions
 from face_det.sightings.clusters import Clusters
 from face_det.sightings.parameters import CLUSTER_PARAMETERS, ClusterParameters
 
@@ -54,6 +54,7 @@ class UnknownPeople:
     def __init__(self, number_after_visits: int = 1) -> None:
         self.number_after_visits = number_after_visits
         self._fingerprint = ""
+        self._dimensions = 0
         self._clusters: Clusters | None = None
         self._enrolled: Enrolled = {}
 
@@ -69,6 +70,7 @@ class UnknownPeople:
         if parameters is None:
             self._clusters = None
             return
+        self._dimensions = count_dimensions(configurable_embedder(self._fingerprint.partition(":")[0]))
         rows = connection.execute(
             "SELECT id, shaping, sum FROM person WHERE fingerprint = ? AND shaping > 0 AND state != 'merged'"
             " ORDER BY recorded DESC, id DESC LIMIT 100000",
@@ -93,7 +95,7 @@ class UnknownPeople:
         `barred` holds the people to whom the other faces of the picture belong.
         """
         clusters = self._clusters
-        if clusters is None:
+        if clusters is None or len(face.encoding) != self._dimensions:
             return None
         found = clusters.nearest(face.encoding, barred)
         shapes = clusters.may_shape(face.norm, face.quality)
@@ -167,7 +169,9 @@ class UnknownPeople:
         for old in [cluster for cluster in self._clusters.ids() if cluster < 0]:
             self._clusters.drop(old)
         for number, rows in enumerate(self._enrolled.values(), 1):
-            for position, row in enumerate(rows):
+            # Others are another embedder's, until those of this one are told.
+            fitting = [row for row in rows if len(row) == self._dimensions]
+            for position, row in enumerate(fitting):
                 if position == 0:
                     self._clusters.found(-number, row)
                 else:
@@ -287,8 +291,10 @@ def rebuild_person(connection: sqlite3.Connection, person: int, parameters: Clus
             total = prepared if total is None else total + prepared
             shaping += 1
     connection.execute(
+        # Somebody without sightings was last seen when they still had some, and is forgotten in time.
         "UPDATE person SET (sightings, first, last, recorded) ="
-        " (SELECT count(*), min(time), max(time), ifnull(max(sighting.recorded), person.recorded)"
+        " (SELECT count(*), ifnull(min(time), first), ifnull(max(time), last),"
+        " ifnull(max(sighting.recorded), person.recorded)"
         " FROM sighting WHERE person = ?1),"
         " visits = (SELECT count(*) FROM person_visit WHERE person = ?1),"
         " (best, best_quality) = (SELECT id, ifnull(quality, 0) FROM sighting WHERE person = ?1"

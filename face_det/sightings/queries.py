@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,7 +91,7 @@ def find_picture(connection: sqlite3.Connection, identifier: int) -> bytes:
 def find_unknowns(connection: sqlite3.Connection, limit: int = MAX_UNKNOWNS) -> list[dict[str, Any]]:
     """Return the unknown people who have a number, most seen first."""
     rows = connection.execute(
-        "SELECT * FROM person WHERE state = 'unknown' AND number IS NOT NULL"
+        "SELECT * FROM person WHERE state = 'unknown' AND number IS NOT NULL AND sightings > 0"
         " ORDER BY sightings DESC, id LIMIT ?",
         (limit,),
     ).fetchall()
@@ -156,10 +158,11 @@ def parse_cursor(text: str) -> tuple[float, int]:
     (12.5, 7)
     """
     time, _, identifier = text.partition(":")
-    try:
-        return float(time), int(identifier)
-    except ValueError as error:
-        raise BadRequest(f"query.cursor: must be `next` of an earlier page, got {text!r:.60}") from error
+    with contextlib.suppress(ValueError):
+        place = float(time), int(identifier)
+        if math.isfinite(place[0]) and 0 <= place[1] < 2**63:
+            return place
+    raise BadRequest(f"query.cursor: must be `next` of an earlier page, got {text!r:.60}")
 
 
 def _item(row: sqlite3.Row) -> dict[str, Any]:
@@ -188,7 +191,8 @@ def count_all(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return how much is kept: sightings, unknown people with a number, megabytes, and the last event."""
     row = connection.execute(
         "SELECT (SELECT count(*) FROM sighting) AS sightings,"
-        " (SELECT count(*) FROM person WHERE state = 'unknown' AND number IS NOT NULL) AS unknowns,"
+        " (SELECT count(*) FROM person WHERE state = 'unknown' AND number IS NOT NULL"
+        " AND sightings > 0) AS unknowns,"
         " (SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'event') AS last_event"
     ).fetchone()
     pages, free, size = (
