@@ -67,6 +67,7 @@ def test_a_stranger_is_named_and_undone(service: Service, photos: Mapping[str, P
     assert done["photos"] == 2
     assert service.people() == [{"name": "Barack Obama", "images": 2}]
     assert answer(service, photos["obama3"]) == "Barack Obama"
+    memory(service).store.flush()
     past = memory(service).sightings({"name": "Barack Obama"})["items"]
     assert len(past) == 3
     assert memory(service).unknowns() == []
