@@ -132,15 +132,22 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
     Settings that cannot be done in time are logged. Raises ModelMismatch if the files on disk do not fit.
     Having no model at all is fine.
     """
-    service = Service(
-        build_enroller(config, predecessor, remember=remember),
-        service_limits(config),
-        ascii_names=config.ascii_names,
-        state=config.state_path,
-        memory=_build_memory(config, None if predecessor is None else predecessor.memory)
-        if remember
-        else None,
-    )
+    former = None if predecessor is None else predecessor.memory
+    memory = _build_memory(config, former) if remember else None
+    try:
+        service = Service(
+            build_enroller(config, predecessor, remember=remember),
+            service_limits(config),
+            ascii_names=config.ascii_names,
+            state=config.state_path,
+            memory=memory,
+        )
+    except BaseException:
+        if memory is not None and memory is not former:
+            memory.store.close()
+        raise
+    if remember:
+        _settle_memory(config, former, memory)
     # Now, because a start that fails says only why.
     for slow in slow_settings(config):
         log.warning("%s; %s", slow.text, slow.advice)
@@ -164,15 +171,19 @@ def memory_options(config: Config) -> MemoryOptions | None:
 
 
 def _build_memory(config: Config, predecessor: Memory | None) -> Memory | None:
-    """Open the sightings, or go on with the predecessor's; close those that are no longer wanted."""
+    """Open the sightings, or go on with the predecessor's."""
     options = memory_options(config)
-    if predecessor is not None and options is not None:
-        predecessor.store.change_options(options)
-        return predecessor
-    if predecessor is not None:
-        predecessor.store.close()
-    if options is None:
-        return None
+    if options is None or predecessor is not None:
+        return predecessor if options is not None else None
     store = SightingStore(config.state_path, options, SYSTEM_CLOCKS)
     store.open()
     return Memory(store)
+
+
+def _settle_memory(config: Config, former: Memory | None, memory: Memory | None) -> None:
+    """Close sightings that are no longer wanted, or change how many are kept, once the service is built."""
+    options = memory_options(config)
+    if former is not None and memory is None:
+        former.store.close()
+    elif former is not None and options is not None:
+        former.store.change_options(options)

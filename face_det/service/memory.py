@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
+import threading
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,10 +68,15 @@ class Memory:
 
     def __init__(self, store: SightingStore) -> None:
         self.store = store
+        self._handing_over = threading.Lock()
+        self._forgotten: set[str] = set()
 
     def follow(self, recognizer: Recognizer, encodings: Path) -> None:
         """Decide as this recognizer does from now on; `encodings` is the file with those of the enrolled."""
         model = "none" if recognizer.model is None else recognizer.model.fingerprint
+        if recognizer.model is not None:
+            with self._handing_over:
+                self._forgotten -= {_composed(name) for name in recognizer.model.labels}
         decided_by = f"{recognizer.engine.fingerprint} {model} {self._last_negative()}"
         self.store.use(_decider(recognizer), lambda: _enrolled(recognizer, encodings), decided_by)
 
@@ -139,7 +144,8 @@ class Memory:
         time = options.get("time")
         self._hand_over(
             self.store.now() if time is None else float(time),
-            *(options.get("camera"), caller, options.get("frame", frame), fingerprint, found, picture),
+            *(options.get("camera") or None, caller, options.get("frame") or frame),
+            *(fingerprint, found, picture),
         )
 
     def sightings(self, query: object = None) -> dict[str, Any]:
@@ -182,7 +188,12 @@ class Memory:
         return number
 
     def forget(self, name: str) -> Erased:
-        """Erase all that was seen of a person or, if `name` is an id such as unknown-3, of an unknown one."""
+        """Erase all that was seen of a person or, if `name` is an id such as unknown-3, of an unknown one.
+
+        Calls that are still being answered may know the name; it is not kept until it is enrolled again.
+        """
+        with self._handing_over:
+            self._forgotten.add(_composed(name))
         store, number, now = self.store, unknown_number(name), self.store.now()
 
         def erase(connection: sqlite3.Connection) -> Erased:
@@ -209,10 +220,21 @@ class Memory:
         picture: bytes | None,
     ) -> None:
         faces = _distinct(found)
-        if faces:
-            now = self.store.now()
-            seen = SeenPicture(time, camera, caller, frame, fingerprint, faces, picture, now)
-            self.store.record(seen)
+        with self._handing_over:
+            kept = tuple(
+                face for face in faces if face.name is None or _composed(face.name) not in self._forgotten
+            )
+            if kept:
+                # Nor may a whole picture show somebody who was just forgotten.
+                whole = picture if len(kept) == len(faces) else None
+                now = self.store.now()
+                seen = SeenPicture(time, camera, caller, frame, fingerprint, kept, whole, now)
+                self.store.record(seen)
+
+
+def _composed(name: str) -> str:
+    """Return a name as it is compared: there are several ways to write an accent."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _decider(recognizer: Recognizer) -> Decide:
@@ -327,7 +349,7 @@ def _parse_unknown(value: object) -> int | bool | None:
 
 def _is_time(value: object) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and 0 <= value <= MAX_TIME_S  # type: ignore[arg-type, operator]
+    return number and 0 <= value <= MAX_TIME_S  # type: ignore[operator]
 
 
 def _text(image: Mapping[Any, Any], key: str) -> str | None:

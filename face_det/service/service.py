@@ -220,6 +220,7 @@ class Service:
                 forgotten = self._enroller.forget(wire.require_text(name, "name"))
             except UnknownPerson:
                 seen = forget_sightings(self.memory, self._state, str(name))
+                self._use(self._recognizer)
                 if not (seen.sightings or seen.people):
                     raise
                 return {"name": name, "images": 0, "encodings": 0, "sightings": seen.sightings}
@@ -229,6 +230,8 @@ class Service:
                 raise
             self._use(forgotten.recognizer)
             seen = forget_sightings(self.memory, self._state, str(name))
+            # It holds the faces that users marked as not this person's.
+            self._use(self._recognizer)
         self._note(notes, images=forgotten.images, encodings=forgotten.encodings)
         return {
             "name": wire.require_text(name, "name"),

@@ -1,0 +1,123 @@
+"""What the service hands over to the memory, and when."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from seen import FINGERPRINT, NOON, opened, person, rows
+
+from face_det.config.load import load_config
+from face_det.errors import BadRequest
+from face_det.service import Memory, assembly
+from face_det.service.memory import parse_query, require_sighting_options
+from face_det.types import Box, Face, Match, Outcome
+
+
+def answer(memory: Memory, *names: str, camera: str = "door") -> None:
+    """Answer a picture with these people, as a call does that began a while ago."""
+    pairs = []
+    for number, name in enumerate(names):
+        box = Box(100 * number, 0, 100 * number + 80, 80)
+        found = Face(box, 0.9, 100.0, None, person(number).astype(float), quality=0.9)
+        pairs.append((found, Match(name, 0.9, None, Outcome.KNOWN)))
+    memory.remember_faces(pairs, {"camera": camera, "time": NOON}, None, FINGERPRINT, "uid 1", b"jpeg")
+
+
+def enrolled(*labels: str) -> Any:
+    """A recognizer that knows these people."""
+    engine = SimpleNamespace(fingerprint=FINGERPRINT, options=SimpleNamespace(embedder="sface"))
+    return SimpleNamespace(engine=engine, model=SimpleNamespace(labels=labels, fingerprint="m"))
+
+
+def test_a_late_answer_does_not_bring_a_forgotten_person_back(tmp_path: Path) -> None:
+    """The call began before forget, and ends after it; others in the picture are remembered."""
+    with opened(tmp_path, frames=True) as store:
+        memory = Memory(store)
+        answer(memory, "José", "Bert")
+        memory.forget("José")
+        answer(memory, "José", "Bert", camera="late")
+        answer(memory, "José", camera="later")
+        found = rows(store, "SELECT name, camera, picture FROM sighting ORDER BY id")
+        assert [(row["name"], row["camera"]) for row in found] == [("Bert", "door"), ("Bert", "late")]
+        assert found[1]["picture"] is None, "the whole picture shows José"
+        memory.follow(enrolled("José"), tmp_path / "none.pickle")
+        answer(memory, "José", camera="again")
+        assert rows(store, "SELECT name FROM sighting WHERE camera = 'again'") == [{"name": "José"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"camera": 7}, "options.camera: must be text"),
+        ({"frame": b"x"}, "options.frame: must be text"),
+        ({"time": math.nan}, "options.time: must be seconds since 1970, got nan"),
+        ({"time": math.inf}, "options.time: must be"),
+        ({"time": -1}, "options.time: must be"),
+        ({"time": "noon"}, "options.time: must be"),
+        ({"time": True}, "options.time: must be"),
+        ({"time": 1.7e12}, "options.time: must be"),
+        ({"time": 10**400}, "options.time: must be"),
+        ({"zone": "UTC"}, "options.zone: unknown"),
+        ("door", "options: must be an object"),
+    ],
+)
+def test_options_of_recognize_are_checked(options: object, place: str) -> None:
+    """By name and place, before any face is looked for."""
+    with pytest.raises(BadRequest) as caught:
+        require_sighting_options(options)
+    assert str(caught.value).startswith(place)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": 0},
+        {"limit": 501},
+        {"limit": "10"},
+        {"since": math.nan},
+        {"until": -5},
+        {"camera": 3},
+        {"outcome": "maybe"},
+        {"unknown": "unknown-0"},
+        {"unknown": 3},
+        {"cursor": "nan:1"},
+        {"cursor": "1.0:99999999999999999999"},
+        {"cursor": "next"},
+        {"page": 2},
+        [],
+    ],
+)
+def test_queries_are_checked(query: object) -> None:
+    """Whatever SQLite could not take is a BadRequest."""
+    with pytest.raises(BadRequest, match=r"^query"):
+        parse_query(query)
+
+
+@pytest.mark.usefixtures("shared_networks")
+def test_a_reload_that_is_refused_leaves_the_memory_open(tmp_path: Path) -> None:
+    """Whether sightings were to end, to begin, or to be kept for less long."""
+    config = tmp_path / "config.json"
+
+    def load(**settings: Any) -> Any:
+        config.write_text(json.dumps({"faceDetServer": settings}))
+        return load_config(config, {})
+
+    first = assembly.build_service(load(sightings={}), remember=True)
+    assert first.memory is not None
+    broken = {"encodingsPath": str(tmp_path / "e.pickle"), "modelPath": str(tmp_path / "m.pickle")}
+    (tmp_path / "m.pickle").write_bytes(b"no model")
+    for settings in ({}, {"sightings": {"maxCount": 1}}):
+        with pytest.raises(Exception, match=r"m\.pickle"):
+            assembly.build_service(load(**settings, **broken), first, remember=True)
+        first.memory.store.flush()
+        assert first.memory.store.options.max_count == 200_000
+    off = assembly.build_service(load(), first, remember=True)
+    assert off.memory is None
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"m\.pickle"):
+            assembly.build_service(load(sightings={}, **broken), off, remember=True)
