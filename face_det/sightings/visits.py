@@ -191,7 +191,9 @@ class Visits:
                 track.told.add(("other", row["outcome"]))
         tracks = {number: track for number, track in tracks.items() if track.frames}
         visit.tracks = [tracks[number] for number in sorted(tracks)]
-        visit.next_number = max(tracks, default=0) + 1
+        # Of all sightings, not only of those that were loaded.
+        most = connection.execute("SELECT ifnull(max(track), 0) FROM sighting WHERE visit = ?", (visit.id,))
+        visit.next_number = int(most.fetchone()[0]) + 1
 
 
 def find_track(visit: Visit, face: SeenFace, taken: set[int], even_distance: float | None) -> Track | None:
