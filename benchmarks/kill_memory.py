@@ -10,6 +10,7 @@ so that a call takes a few milliseconds.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -32,7 +33,7 @@ import zerorpc
 from face_det.budget import Budget
 from face_det.config import load_config
 from face_det.engine import EngineOptions, EngineResult, View
-from face_det.service import assembly, build_service
+from face_det.service import build_service
 from face_det.types import Box, Face
 
 REPOSITORY = Path(__file__).parents[1]
@@ -76,6 +77,7 @@ def serve(config: Path, face: Path) -> None:
     from face_det.daemon import run_daemon
 
     seen = np.load(face)
+    assembly = importlib.import_module("face_det.service.assembly")
     assembly._engine_builder = lambda config: lambda options: OneFaceEngine(options, seen)  # type: ignore[assignment, return-value]
     run_daemon(
         lambda: load_config(config, {}),

@@ -154,6 +154,7 @@ class Enroller:
         name = check_person_name(name)
         with lock_for_update(self.paths.encodings), ExitStack() as storing:
             gallery, current, embedder, engine = self._begin_enrolment()
+            before = {*list_photos(self.paths.dataset).get(name, [])}
             photos: dict[int, Path] = {}
             left_out: list[str] = []
             for place, (data, rgb) in enumerate(pictures):
@@ -171,6 +172,7 @@ class Enroller:
             if not photos:
                 found = left_out[0] if left_out else "none"
                 raise NoFace(f"none of {len(pictures)} photos can be enrolled: {found}")
+            photos = {place: photo for place, photo in photos.items() if photo not in before}
             recognizer = self._save(gallery, current, embedder)
         return SeveralResult(recognizer, name, photos, tuple(left_out))
 

@@ -57,8 +57,8 @@ class EnrolResult:
 
 @dataclass(frozen=True, slots=True)
 class SeveralResult:
-    """What an enrolment of several pictures did: the name, the stored photos by their places among the
-    pictures, why others were left out; and the recognizer to swap in."""
+    """What an enrolment of several pictures did: the name, the photos that were not there before, by their
+    places among the pictures, why others were left out; and the recognizer to swap in."""
 
     recognizer: Recognizer
     name: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from face_det.enrolment import Enroller
@@ -68,10 +69,14 @@ class Corrections:
             photos = self._store.read(lambda connection: choose_photos(connection, person["id"]))
             if not photos:
                 raise NoFace(f"id: {identifier} has no sighting with a picture that could be enrolled")
-            enrolled = self._enrol(known, photos)
-            done = self._change(
-                lambda connection, author: name_unknown(connection, number, known, enrolled, author), caller
-            )
+            recognizer, enrolled = self._enrol(known, photos)
+            with self._withdrawing_on_error(enrolled):
+                done = self._change(
+                    lambda connection, author: name_unknown(connection, number, known, enrolled, author),
+                    caller,
+                )
+            # Not before: past sightings are decided again by it, and would leave the person meanwhile.
+            self._use(recognizer)
         return {**_as_json(done), "name": known}
 
     def merge(self, identifiers: object, caller: str) -> dict[str, Any]:
@@ -123,41 +128,56 @@ class Corrections:
     def _name_sighting(self, sighting: int, name: str | None, caller: str) -> dict[str, Any]:
         with self._learning:
             before = self._store.read(lambda connection: find_sighting(connection, sighting))
+            recognizer: Recognizer | None = None
             enrolled: list[EnrolledPhoto] = []
             if name is not None:
                 photo = self._store.read(lambda connection: photo_of(connection, sighting))
                 known = before["face"] == name and before["edited"]
                 if photo is not None and not known:
                     try:
-                        enrolled = self._enrol(name, [photo])
+                        recognizer, enrolled = self._enrol(name, [photo])
                     except NoFace as error:
                         # What the user says about the sighting is true all the same.
                         log.info("sighting %d is no training photo: %s", sighting, error)
-            done = self._change(
-                lambda connection, author: name_sighting(
-                    connection, self._store.people, sighting, name, enrolled, author
-                ),
-                caller,
-            )
+            with self._withdrawing_on_error(enrolled):
+                done = self._change(
+                    lambda connection, author: name_sighting(
+                        connection, self._store.people, sighting, name, enrolled, author
+                    ),
+                    caller,
+                )
+            if recognizer is not None:
+                self._use(recognizer)
             self._withdraw(done.withdrawn)
         self._refresh()
         return {**_as_json(done), "name": name}
 
-    def _enrol(self, name: str, photos: Sequence[TrainingPhoto]) -> list[EnrolledPhoto]:
+    def _enrol(self, name: str, photos: Sequence[TrainingPhoto]) -> tuple[Recognizer, list[EnrolledPhoto]]:
+        """Enrol photos; return the recognizer to switch to, and the photos that were not there before."""
         pictures = [(photo.jpeg, load_image(photo.jpeg)) for photo in photos]
         enrolled = self._enroller.enrol_several(name, pictures)
-        self._use(enrolled.recognizer)
-        sightings = [photo.sighting for photo in photos]
-        return [EnrolledPhoto(name, path.name, sightings[place]) for place, path in enrolled.photos.items()]
+        new = [
+            EnrolledPhoto(name, path.name, photos[place].sighting) for place, path in enrolled.photos.items()
+        ]
+        return enrolled.recognizer, new
 
     def _enrol_again(self, photo: EnrolledPhoto) -> None:
         """Enrol a photo that was withdrawn, if its sighting is still kept."""
         kept = self._store.read(lambda connection: photo_of(connection, photo.sighting))
         if kept is not None:
             try:
-                self._enrol(photo.name, [kept])
+                self._use(self._enrol(photo.name, [kept])[0])
             except NoFace as error:
                 log.warning("%s: not enrolled again: %s", photo.file, error)
+
+    @contextmanager
+    def _withdrawing_on_error(self, photos: Sequence[EnrolledPhoto]) -> Iterator[None]:
+        """Remove photos that were just enrolled if the body of a `with` statement fails: all or nothing."""
+        try:
+            yield
+        except BaseException:
+            self._withdraw(photos)
+            raise
 
     def _withdraw(self, photos: Sequence[EnrolledPhoto]) -> None:
         by_name: dict[str, list[str]] = {}

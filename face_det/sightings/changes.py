@@ -13,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.events import CORRECTED, NAMED, Event, append_event
 from face_det.sightings.identifiers import unknown_id
@@ -22,8 +20,8 @@ from face_det.sightings.people import (
     IGNORED_STATE,
     NAMED_STATE,
     UNKNOWN_STATE,
-    ClusteredFace,
     UnknownPeople,
+    assign_again,
     cluster_parameters,
     merge_people,
     mint_number,
@@ -231,7 +229,7 @@ def name_sighting(
             (wrong, sighting, change, row["fingerprint"], row["encoding"], row["norm"], row["quality"]),
         )
     people.reload(connection)
-    unknown = _assign_again(connection, people, row, wrong) if name is None else None
+    unknown = assign_again(connection, people, row, wrong) if name is None else None
     kind = NAMED if wrong is None else CORRECTED
     data = {"change": change, **({} if wrong is None else {"was": wrong})}
     event = Event(kind, author.time, row["camera"], row["visit"], sighting, None, name, unknown, data)
@@ -260,33 +258,6 @@ def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
     if row["state"] == NAMED_STATE:
         raise UnknownSighting(f"id: {unknown_id(number)} was named {row['name']!r} already")
     return row
-
-
-def _assign_again(
-    connection: sqlite3.Connection, people: UnknownPeople, row: sqlite3.Row, wrong: str | None
-) -> int | None:
-    """Assign a sighting to an unknown person, but not to one who was given the wrong name."""
-    if row["encoding"] is None:
-        return None
-    # The other faces of the picture are other people.
-    barred = connection.execute(
-        "SELECT person FROM sighting WHERE shot = ? AND id != ? AND person IS NOT NULL"
-        " UNION SELECT id FROM person WHERE name = ?",
-        (row["shot"], row["id"], wrong),
-    ).fetchall()
-    people.use(connection, row["fingerprint"])
-    encoding = np.frombuffer(row["encoding"], "<f4")
-    face = ClusteredFace(
-        row["id"],
-        row["time"],
-        row["recorded"],
-        row["camera"],
-        row["visit"],
-        row["quality"],
-        row["norm"],
-        encoding,
-    )
-    return people.assign(connection, face, [one["person"] for one in barred])
 
 
 def rebuild_people(connection: sqlite3.Connection, people: Iterable[int]) -> None:

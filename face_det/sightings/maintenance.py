@@ -112,13 +112,11 @@ class Maintenance:
         """Decide some past sightings again. Where to go on is noted once they are committed."""
 
         def rescore(connection: sqlite3.Connection) -> int:
-            left, changed = rescore_before(connection, self._recorder.decide, self._rescore_before)
+            left = rescore_before(connection, self._people, self._recorder.decide, self._rescore_before)
             if not left:
                 connection.execute(
                     "INSERT OR REPLACE INTO meta VALUES ('decided_by', ?)", (self._decided_by,)
                 )
-            if changed:
-                self._people.reload(connection)
             return left
 
         try:

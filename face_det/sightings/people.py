@@ -178,6 +178,33 @@ class UnknownPeople:
                     self._clusters.join(-number, row)
 
 
+def assign_again(
+    connection: sqlite3.Connection, people: UnknownPeople, row: sqlite3.Row, wrong: str | None = None
+) -> int | None:
+    """Assign a sighting without a person to an unknown one, but not to one who was given the wrong name."""
+    if row["encoding"] is None:
+        return None
+    # The other faces of the picture are other people.
+    barred = connection.execute(
+        "SELECT person FROM sighting WHERE shot = ? AND id != ? AND person IS NOT NULL"
+        " UNION SELECT id FROM person WHERE name = ?",
+        (row["shot"], row["id"], wrong),
+    ).fetchall()
+    people.use(connection, row["fingerprint"])
+    encoding = np.frombuffer(row["encoding"], "<f4")
+    face = ClusteredFace(
+        row["id"],
+        row["time"],
+        row["recorded"],
+        row["camera"],
+        row["visit"],
+        row["quality"],
+        row["norm"],
+        encoding,
+    )
+    return people.assign(connection, face, [one["person"] for one in barred])
+
+
 def mint_number(connection: sqlite3.Connection, person: int) -> int:
     """Give a person the next number; none is ever used twice."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'next_number'").fetchone()

@@ -66,7 +66,7 @@ _TABLES = """
         quality REAL, score REAL, norm REAL,
         fingerprint TEXT, encoding BLOB,
         visit INTEGER NOT NULL, track INTEGER NOT NULL,
-        person INTEGER, shapes INTEGER NOT NULL DEFAULT 0, edited INTEGER NOT NULL DEFAULT 0,
+        person INTEGER, former INTEGER, shapes INTEGER NOT NULL DEFAULT 0, edited INTEGER NOT NULL DEFAULT 0,
         shot INTEGER NOT NULL, picture INTEGER
     );
     CREATE INDEX sighting_time ON sighting (time, id);

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from face_det.config.load import load_config
-from face_det.errors import BadName, BadRequest, NoFace, UnknownPerson, UnknownSighting
+from face_det.errors import BadName, BadRequest, CannotWrite, NoFace, UnknownPerson, UnknownSighting
 from face_det.service import Corrections, Memory, assembly
 from face_det.service.service import Service
 
@@ -75,6 +75,24 @@ def test_a_stranger_is_named_and_undone(service: Service, photos: Mapping[str, P
     assert service.people() == []
     assert answer(service, photos["obama3"]) is None
     assert [one["id"] for one in memory(service).unknowns()] == ["unknown-1"]
+
+
+def test_a_name_is_given_whole_or_not_at_all(
+    service: Service, photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the memory cannot be written after the photos were enrolled, they are removed again."""
+    see(service, photos["obama"], photos["obama2"])
+    store = memory(service).store
+
+    def locked(*_: Any) -> Any:
+        raise CannotWrite("sightings.sqlite: database is locked; try again")
+
+    monkeypatch.setattr(store, "write", locked)
+    with pytest.raises(CannotWrite, match="database is locked"):
+        corrections(service).name_unknown("unknown-1", "Barack Obama", "test")
+    assert service.people() == []
+    monkeypatch.undo()
+    assert corrections(service).name_unknown("unknown-1", "Barack Obama", "test")["photos"] == 2
 
 
 def test_a_correction_withdraws_the_photo(service: Service, photos: Mapping[str, Path]) -> None:

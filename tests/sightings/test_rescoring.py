@@ -8,7 +8,7 @@ from typing import Any
 from running import eventually
 from seen import NOON, always, face, opened, person, picture, rows, value
 
-from face_det.sightings import Author, SightingStore, name_sighting
+from face_det.sightings import Author, SightingStore, find_unknowns, name_sighting
 from face_det.types import Match, Outcome
 
 
@@ -110,3 +110,30 @@ def test_a_sum_changed_by_rescoring_is_not_written_back(tmp_path: Path) -> None:
         eventually(lambda: rows(one, "SELECT * FROM meta WHERE key = 'decided_by'"))
         found = rows(one, "SELECT shaping, sightings FROM person WHERE shaping > 0")
         assert found == [{"shaping": 11, "sightings": 11}]
+
+
+def test_who_was_taken_for_somebody_is_unknown_again(tmp_path: Path) -> None:
+    """Sightings that a model names leave the unknown person, and come back under the same number."""
+    with opened(tmp_path) as one:
+        for take in range(3):
+            one.record(picture(face(person(1, take)), time=NOON + take))
+        one.flush()
+        one.use(always("anna"), dict, "a model that knows her")
+        eventually(lambda: len(rows(one, "SELECT * FROM sighting WHERE name = 'anna'")) == 3)
+        assert one.read(find_unknowns) == []
+        one.use(always(None), dict, "a model that does not")
+        eventually(lambda: not value(one, "SELECT count(*) FROM sighting WHERE name = 'anna'"))
+        (unknown,) = one.read(find_unknowns)
+        assert (unknown["id"], unknown["sightings"]) == ("unknown-1", 3)
+
+
+def test_who_was_known_from_the_start_becomes_unknown(tmp_path: Path) -> None:
+    """Somebody who was forgotten, or named wrongly by a model, is found among those unknown."""
+    with opened(tmp_path) as one:
+        for take in range(3):
+            one.record(picture(face(person(1, take), "anna"), time=NOON + take))
+        one.flush()
+        one.use(always(None), dict, "a model that does not know her")
+        eventually(lambda: not value(one, "SELECT count(*) FROM sighting WHERE name = 'anna'"))
+        (unknown,) = one.read(find_unknowns)
+        assert (unknown["id"], unknown["sightings"]) == ("unknown-1", 3)
