@@ -68,7 +68,7 @@ def at_the_edge(photos: Mapping[str, Path], corner: str = "top left") -> tuple[R
     top, right, bottom, left = real.face_locations(rgb)[0]
     parts = {"top left": rgb[top:, left:], "bottom right": rgb[: bottom - 8, : right - 8]}
     cut = np.ascontiguousarray(parts[corner])
-    (rect,) = dlib.get_frontal_face_detector()(cut, 1)
+    (rect,) = real.api.face_detector(cut, 1)
     height, width = cut.shape[:2]
     out = {
         "top left": rect.top() < 0 and rect.left() < 0,

@@ -28,6 +28,12 @@ STRANGERS = ("t1", "astronaut", "grace_hopper")
 GOOD = 0.9
 
 
+@pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
 def blur(share: float) -> Callable[[Rgb, Box], Rgb]:
     return lambda rgb, box: np.asarray(cv2.GaussianBlur(rgb, (0, 0), share * box.width))
 

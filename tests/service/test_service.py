@@ -35,6 +35,12 @@ pytestmark = pytest.mark.usefixtures("shared_networks")
 WHOLE = {"xmin": 0, "ymin": 0, "xmax": 5000, "ymax": 5000}
 
 
+@pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
 def start(folder: Path, **settings: Any) -> Service:
     """A service whose files all lie in a folder."""
     settings = {"faceDetModel": "hog", "focusMeasureThreshold": 20, "numFaceImgUpsample": 0, **settings}
