@@ -22,6 +22,12 @@ def face_det(*arguments: object) -> Result:
     return CliRunner().invoke(root_command, [str(argument) for argument in arguments])
 
 
+@pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a config.json and without a daemon."""

@@ -23,6 +23,12 @@ from face_det.errors import CannotWrite, DataError
 pytestmark = pytest.mark.usefixtures("shared_networks")
 
 
+@pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
 @pytest.fixture
 def dataset(tmp_path: Path, photos: dict[str, Path]) -> Path:
     """Somebody with three photos, and four strangers; two of them are trained on."""

@@ -32,6 +32,12 @@ LAID = {
 
 
 @pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
+@pytest.fixture(scope="module")
 def laid_out(tmp_path_factory: pytest.TempPathFactory, photos: dict[str, Path]) -> Path:
     """A folder with config.json and a dataset, checked once, so that its caches are there."""
     place = tmp_path_factory.mktemp("gallery")

@@ -58,6 +58,12 @@ def run_here(*arguments, cwd, **environ):
 
 
 @pytest.fixture(scope="module")
+def photos(small_photos):
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
+@pytest.fixture(scope="module")
 def once_trained(tmp_path_factory, photos):
     """A folder with config.json and a model that knows Obama, to be copied."""
     folder = tmp_path_factory.mktemp("trained") / "trained"
@@ -276,7 +282,7 @@ def test_every_command_has_help(name, tmp_path):
 )
 def test_wrong_usage(arguments, code, message, tmp_path):
     """A wrong flag is 2, a bad configuration 78; the message is on stderr, no traceback anywhere."""
-    done = run(*arguments, cwd=tmp_path)
+    done = run_here(*arguments, cwd=tmp_path)
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -21,6 +21,12 @@ from face_det.training.masked import FaceMasker
 from face_det.types import Face
 
 
+@pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
 def test_masked_copies_are_learnt(
     tmp_path: Path, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

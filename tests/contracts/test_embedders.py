@@ -15,6 +15,12 @@ from face_det.nets.compute import Compute
 from face_det.types import CompositeEmbedder, Detection, Embedder, Rgb
 
 
+@pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
 @pytest.fixture(params=sorted(EMBEDDERS), scope="module")
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     """Each embedder on the menu, single or joined."""

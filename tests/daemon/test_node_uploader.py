@@ -16,6 +16,12 @@ CHOU = "\u5468\u6770\u502b"
 
 
 @pytest.fixture(scope="module")
+def photos(small_photos):
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
+@pytest.fixture(scope="module")
 def packages():
     """Node's packages, or the test is skipped."""
     try:

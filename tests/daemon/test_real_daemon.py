@@ -29,6 +29,12 @@ def entry(path, box=WHOLE):
     return {"image": str(path), "labels": labels, "frame": 7}
 
 
+@pytest.fixture(scope="module")
+def photos(small_photos):
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
 @pytest.fixture
 def daemon(launch):
     """A daemon that knows nobody yet."""
@@ -85,7 +91,7 @@ def test_eight_callers_with_real_pictures(launch, photos, folder, transport, fre
     daemon = launch(command=REAL, queueSize=200, workers=2, embedder="sface", **SETTINGS, **endpoint)
     # A small photo, a person's box of the head alone and the faster embedder keep a call short.
     with PIL.Image.open(photos["obama2"]) as photo:
-        photo.resize((photo.width // 2, photo.height // 2)).save(folder / "small.jpg", quality=95)
+        photo.resize((313, 600)).save(folder / "small.jpg", quality=95)
     box = {"xmin": 75.0, "ymin": 125.0, "xmax": 230.0, "ymax": 300.0}
 
     def twenty():

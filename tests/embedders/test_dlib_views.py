@@ -19,6 +19,12 @@ from face_det.types import Detection, Encodings, Rgb
 
 
 @pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
+@pytest.fixture(scope="module")
 def views() -> DlibViewsEmbedder:
     """The embedder with a network of its own."""
     made = menu.create_embedder("dlib_views", DEFAULT_COMPUTE, "fast")

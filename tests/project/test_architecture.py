@@ -37,6 +37,12 @@ def journey(call: str) -> list[Step]:
 
 
 @pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
+@pytest.fixture(scope="module")
 def trace(photos: dict[str, Path]) -> Iterator[list[Stack]]:
     """The stacks in a daemon, set up as shipped, that enrols somebody and is asked about another photo."""
     shipped = json.loads((PAGE.parents[1] / "config.json").read_text("utf-8"))["faceDetServer"]
