@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from face_det.enrolment import Enroller
-from face_det.errors import BadRequest, NoFace
+from face_det.errors import BadRequest, FaceDetError, NoFace
 from face_det.gallery import check_person_name
 from face_det.media import load_image
 from face_det.recognition import Recognizer
@@ -176,7 +176,10 @@ class Corrections:
         try:
             yield
         except BaseException:
-            self._withdraw(photos)
+            try:
+                self._withdraw(photos)
+            except FaceDetError as error:
+                log.error("%s: still enrolled: %s", ", ".join(one.file for one in photos), error)
             raise
 
     def _withdraw(self, photos: Sequence[EnrolledPhoto]) -> None:
