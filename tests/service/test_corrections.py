@@ -91,7 +91,7 @@ def test_a_stranger_is_named_and_undone(service: Service, photos: Mapping[str, P
 
 
 def test_what_cannot_be_recorded_enrols_nobody(service: Service, photos: Mapping[str, Path]) -> None:
-    """The error says that nothing was changed: then nobody is enrolled either, and another call does it all."""
+    """The error says that nothing was changed: nobody is enrolled either, and another call does it all."""
     service.add_face("Joe Biden", str(photos["biden"]))
     first, _ = see(service, photos["obama"], photos["obama2"])
     verbs = corrections(service)
