@@ -80,6 +80,7 @@ class SightingStore:
             self._path, self._recorder, self._people, clocks.wall, clocks.monotonic
         )
         self._lock = FileLock(folder / LOCK_NAME, timeout=0, mode=0o600, thread_local=False)
+        self._lock_inode = 0
 
     def open(self) -> None:
         """Begin to record; raises DataError for a database of a later version, and AlreadyRunning.
@@ -242,9 +243,14 @@ class SightingStore:
         """Claim the folder, unless it is ours; raises AlreadyRunning or CannotWrite."""
         with report_write_errors(self.folder):
             make_folder(self.folder)
+            path = self.folder / LOCK_NAME
+            if self._lock.is_locked and not (path.exists() and path.stat().st_ino == self._lock_inode):
+                # The folder was deleted, and a lock on a file without a name keeps nobody out.
+                self._lock.release()
             try:
                 if not self._lock.is_locked:
                     self._lock.acquire()
+                    self._lock_inode = path.stat().st_ino
             except Timeout as error:
                 raise AlreadyRunning(
                     f"{self.folder}: in use by another process; stop it, or set statePath to another folder"

@@ -218,7 +218,7 @@ def test_a_deleted_database_is_begun_anew(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_a_deleted_folder_is_made_again(tmp_path: Path) -> None:
-    """With a spool that survives the next kill."""
+    """With a spool that survives the next kill, and still for one process only."""
     with opened(tmp_path / "state") as one:
         see(one, "anna")
         one.flush()
@@ -226,6 +226,8 @@ def test_a_deleted_folder_is_made_again(tmp_path: Path) -> None:
         see(one, "bert", camera="garden")
         assert names_told(one)[-1] == "bert"
         assert (tmp_path / "state" / "spool.bin").exists()
+        with pytest.raises(AlreadyRunning):
+            SightingStore(tmp_path / "state", MemoryOptions(), FakeTime().clocks()).open()
 
 
 @pytest.mark.parametrize("in_place", [True, False])
