@@ -117,16 +117,15 @@ def _in_files(config: Config) -> Forget:
 
     def forget(name: str) -> dict[str, Any]:
         with log.recorded(command_caller(), "forget", name) as counts:
+            # First: past sightings lose the name of somebody who is not enrolled, and could not be found then.
+            seen = forget_sightings(None, config.state_path, name)
             try:
                 forgotten = enroller.forget(name)
                 removed = {"images": forgotten.images, "encodings": forgotten.encodings}
             except UnknownPerson:
                 removed = {"images": 0, "encodings": 0}
-                seen = forget_sightings(None, config.state_path, name)
                 if not (seen.sightings or seen.people):
                     raise
-            else:
-                seen = forget_sightings(None, config.state_path, name)
             counts |= removed
         return {"name": name, **removed, **({"sightings": seen.sightings} if seen.sightings else {})}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from face_det.enrolment import Paths
-from face_det.errors import BadRequest, UnknownPerson
+from face_det.errors import BadRequest, TryAgain, UnknownPerson
 from face_det.gallery import Gallery, list_photos
 from face_det.service.memory import Memory
 from face_det.sightings import (
@@ -72,6 +72,16 @@ def forget_sightings(memory: Memory | None, state: Path | None, name: str) -> Er
         return Memory(store).forget(name)
     finally:
         store.close()
+
+
+def forget_late_sightings(memory: Memory | None, name: str) -> Erased:
+    """Erase what was recorded of a person until the photos were gone; the message of an error says they are."""
+    if memory is None:
+        return NOTHING_SEEN
+    try:
+        return forget_sightings(memory, None, name)
+    except TryAgain as error:
+        raise type(error)(f"photos and encodings: removed; sightings: {error}") from error
 
 
 KEEP_ALL = MemoryOptions(keep_days=1e6, max_count=2**62, max_mb=1e12, unknown_keep_days=1e6)

@@ -32,12 +32,13 @@ from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
 from face_det.service.corrections import Corrections
 from face_det.service.explanation import explain_face
-from face_det.service.memory import (
-    PICTURE_PX,
-    Memory,
-    require_sighting_options,
+from face_det.service.memory import PICTURE_PX, Memory, require_sighting_options
+from face_det.service.person_data import (
+    export_person,
+    forget_late_sightings,
+    forget_sightings,
+    require_known_name,
 )
-from face_det.service.person_data import export_person, forget_sightings, require_known_name
 from face_det.service.unreadable import UnreadableLog
 from face_det.types import UNKNOWN, Face, Match, Reason
 
@@ -215,11 +216,13 @@ class Service:
 
         Raises UnknownPerson if nobody has the name.
         """
+        known = wire.require_text(name, "name")
         with self._learning:
+            # First: past sightings lose the name of somebody who is not enrolled, and could not be found then.
+            seen = forget_sightings(self.memory, self._state, known)
             try:
-                forgotten = self._enroller.forget(wire.require_text(name, "name"))
+                forgotten = self._enroller.forget(known)
             except UnknownPerson:
-                seen = forget_sightings(self.memory, self._state, str(name))
                 self._use(self._recognizer)
                 if not (seen.sightings or seen.people):
                     raise
@@ -229,15 +232,16 @@ class Service:
                 self._use(self._enroller.load())
                 raise
             self._use(forgotten.recognizer)
-            seen = forget_sightings(self.memory, self._state, str(name))
+            late = forget_late_sightings(self.memory, known)
             # It holds the faces that users marked as not this person's.
             self._use(self._recognizer)
         self._note(notes, images=forgotten.images, encodings=forgotten.encodings)
+        sightings = seen.sightings + late.sightings
         return {
-            "name": wire.require_text(name, "name"),
+            "name": name,
             "images": forgotten.images,
             "encodings": forgotten.encodings,
-            **({"sightings": seen.sightings} if self.memory is not None or seen.sightings else {}),
+            **({"sightings": sightings} if self.memory is not None or sightings else {}),
         }
 
     def export(self, name: object) -> bytes:

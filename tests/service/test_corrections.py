@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running import eventually
 
 from face_det.config.load import load_config
 from face_det.errors import BadName, BadRequest, CannotWrite, NoFace, UnknownPerson, UnknownSighting
@@ -62,7 +63,7 @@ def cannot_be_written(service: Service) -> Iterator[None]:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
-    memory(service).store.flush()
+    eventually(lambda: "fault" not in memory(service).store.status())
 
 
 def answer(service: Service, path: Path) -> str | None:
@@ -154,6 +155,21 @@ def test_each_change_is_an_event(service: Service, photos: Mapping[str, Path]) -
     assert [event["verb"] for event in events] == ["split", "merge", "undo"]
     assert events[0]["unknowns"] == ["unknown-1", "unknown-2"]
     assert [one["id"] for one in memory(service).unknowns()] == ["unknown-1", "unknown-2"]
+
+
+def test_what_cannot_be_forgotten_can_be_forgotten_later(
+    service: Service, photos: Mapping[str, Path]
+) -> None:
+    """The sightings go first: later, without the photos, they would have lost the name and stayed for ever."""
+    service.add_face("Barack Obama", str(photos["obama"]))
+    (sighting,) = see(service, photos["obama2"])
+    with cannot_be_written(service), pytest.raises(CannotWrite, match="nothing was changed"):
+        service.forget("Barack Obama")
+    memory(service).store.flush()
+    assert service.people() == [{"name": "Barack Obama", "images": 1}]
+    assert service.forget("Barack Obama")["sightings"] == 1
+    with pytest.raises(UnknownSighting):
+        memory(service).sighting(sighting)
 
 
 def test_forgetting_takes_the_whole_picture(service: Service, photos: Mapping[str, Path]) -> None:
