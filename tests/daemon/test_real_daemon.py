@@ -88,8 +88,8 @@ def test_a_call_of_the_uploader(daemon, call, photos, folder):
 def test_eight_callers_with_real_pictures(launch, photos, folder, transport, free_port):
     """8 clients at once, 20 calls each, over ipc and over tcp: every answer is complete."""
     endpoint = {"zerorpcPipe": f"tcp://127.0.0.1:{free_port}"} if transport == "tcp" else {}
-    daemon = launch(command=REAL, queueSize=200, workers=2, embedder="sface", **SETTINGS, **endpoint)
-    # A small photo, a person's box of the head alone and the faster embedder keep a call short.
+    daemon = launch(command=REAL, queueSize=200, workers=2, **SETTINGS, **endpoint)
+    # A small photo, and a person's box of the head alone, keep a call short.
     with PIL.Image.open(photos["obama2"]) as photo:
         photo.resize((313, 600)).save(folder / "small.jpg", quality=95)
     box = {"xmin": 75.0, "ymin": 125.0, "xmax": 230.0, "ymax": 300.0}
