@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -15,9 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from running_here import run_here
 
 from face_det.cli import recognize
-from face_det.cli.main import COMMANDS, run_cli
+from face_det.cli.main import COMMANDS
 from face_det.config.load import load_config
 from face_det.media import image
 from face_det.service import assembly
@@ -37,24 +36,6 @@ def run(*arguments, cwd, **options):
         check=False,
         **options,
     )
-
-
-def run_here(*arguments, cwd, **environ):
-    """The same in this process, which loads networks once: another would take seconds for them."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(cwd)
-        for name in [name for name in os.environ if name.startswith("FACE_DET_")]:
-            patch.delenv(name)
-        for name, text in environ.items():
-            patch.setenv(name, text)
-        with (
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            pytest.raises(SystemExit) as end,
-        ):
-            run_cli(list(map(str, arguments)))
-    return subprocess.CompletedProcess(arguments, end.value.code or 0, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -392,9 +392,27 @@ def test_many_at_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CALLS = ("link", "unlink", "fsync", "mkdir", "rmdir", "replace", "open", "write")
+FORKING = """
+import json, os, sys, traceback
+sys.path.insert(0, sys.argv[1])
+from face_det.gallery import quarantine
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            exec(json.loads(line), {})
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""A process that runs each line of its input in a child of its own: starting Python for each takes longer."""
+
 KILLED = """
-import os, pathlib, sys
-sys.path.insert(0, {package!r})
+import os, pathlib
 from face_det.gallery import quarantine
 dataset = pathlib.Path({dataset!r})
 count = 0
@@ -417,18 +435,33 @@ UNDO = "quarantine.restore_photos(dataset)"
 FORGET = "quarantine.delete_quarantined(dataset, 'Alice')"
 
 
+@pytest.fixture(scope="module")
+def forking() -> Iterator[subprocess.Popen[str]]:
+    """The process of FORKING."""
+    package = str(Path(quarantine.__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING, package],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+
+
 @pytest.fixture
-def die(dataset: Path) -> Callable[..., bool]:
+def die(dataset: Path, forking: subprocess.Popen[str]) -> Callable[..., bool]:
     """Run something in a process that is killed before its call number `after`; whether it was."""
+    assert forking.stdin is not None
+    assert forking.stdout is not None
+    to, back = forking.stdin, forking.stdout
 
     def run(what: str, after: int, *, no_links: bool) -> bool:
-        package = str(Path(quarantine.__file__).parents[2])
-        code = KILLED.format(
-            package=package, dataset=str(dataset), after=after, calls=CALLS, what=what, no_links=no_links
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode in (0, 9), done.stderr
-        return done.returncode == 9
+        code = KILLED.format(dataset=str(dataset), after=after, calls=CALLS, what=what, no_links=no_links)
+        to.write(json.dumps(code) + "\n")
+        to.flush()
+        ended = int(back.readline())
+        assert ended in (0, 9)
+        return ended == 9
 
     return run
 

@@ -14,6 +14,7 @@ import gevent
 import pytest
 import zerorpc
 import zmq
+from running_here import run_here
 
 from face_det.errors import BadName, ConfigError, Unreachable
 from face_det.rpc import address, auth, endpoint, keys
@@ -234,10 +235,10 @@ def test_the_command(folder):
     config.write_text(json.dumps({"faceDetServer": {}}))
 
     def run(*args):
-        command = [Path(sys.executable).with_name("face-det"), "keys", *args, "--config", config]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        return run_here("keys", *args, "--config", config, cwd=folder)
 
-    assert run("add", "ann").returncode == 78
+    command = [Path(sys.executable).with_name("face-det"), "keys", "add", "ann", "--config", config]
+    assert subprocess.run(command, capture_output=True, check=False, cwd=folder).returncode == 78
     public = run("server").stdout.strip()
     assert keys.load_server_keys(folder / "keys").public == public
     assert run("server").returncode == 78

@@ -54,6 +54,7 @@ def test_trains_what_is_asked_for_in_that_order(family: TrainingResult) -> None:
     assert not family.skipped
 
 
+@pytest.mark.usefixtures("searched_once")
 def test_whose_encodings_each_kind_learns_from() -> None:
     """Several views of dlib's where they are known; the original's kinds learn from its own numbers, and
     an embedder that is asked for by either name is the same."""
