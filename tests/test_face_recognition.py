@@ -17,6 +17,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from PIL import ImageFile
+from reference import load_reference
 
 from face_det import face_recognition as ours
 from face_det.embedders import alignment
@@ -36,7 +37,7 @@ from face_det.nets.catalogue import weights_path
 from face_det.registry import Menu
 from face_det.types import Rgb
 
-real = pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
+real = load_reference()
 
 FUNCTIONS = (
     "batch_face_locations",

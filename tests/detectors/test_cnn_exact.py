@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from reference import load_reference
 
 from face_det.detectors import mmod_boxes, mmod_pyramid
 from face_det.detectors.cnn import CnnDetector
@@ -24,7 +25,7 @@ from face_det.nets.compute import Compute
 from face_det.nets.winograd import convolution
 from face_det.types import Detection, Rgb
 
-fr = pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
+fr = load_reference()
 
 
 @pytest.fixture(scope="module")

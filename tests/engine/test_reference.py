@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from reference import load_reference
 
 from face_det.engine.engine import Engine, EngineOptions, build_engine
 from face_det.types import Box, Rgb
 
-fr = pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
+fr = load_reference()
 
 PEOPLE = ("obama", "obama2", "obama3", "biden", "astronaut", "grace_hopper", "t1")
 

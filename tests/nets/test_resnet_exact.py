@@ -10,6 +10,7 @@ import dlib
 import numpy as np
 import PIL.Image
 import pytest
+from reference import load_reference
 
 from face_det.errors import ModelError
 from face_det.nets.catalogue import weights_path
@@ -18,7 +19,7 @@ from face_det.nets.resnet import RESNET_BATCH, Resnet
 from face_det.nets.winograd import convolution
 from face_det.types import Rgb
 
-fr = pytest.importorskip("face_recognition", reason="the reference is installed by `make setup`")
+fr = load_reference()
 
 PEOPLE = ("obama", "obama2", "obama3", "biden", "astronaut", "grace_hopper", "t1")
 
