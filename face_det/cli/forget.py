@@ -117,7 +117,7 @@ def _in_files(config: Config) -> Forget:
 
     def forget(name: str) -> dict[str, Any]:
         with log.recorded(command_caller(), "forget", name) as counts:
-            # First: past sightings lose the name of somebody who is not enrolled, and could not be found then.
+            # First: later, past sightings would have lost the name, and could not be found.
             seen = forget_sightings(None, config.state_path, name)
             try:
                 forgotten = enroller.forget(name)

@@ -75,7 +75,7 @@ def forget_sightings(memory: Memory | None, state: Path | None, name: str) -> Er
 
 
 def forget_late_sightings(memory: Memory | None, name: str) -> Erased:
-    """Erase what was recorded of a person until the photos were gone; the message of an error says they are."""
+    """Erase what was recorded of a person until the photos were gone; an error says that these are."""
     if memory is None:
         return NOTHING_SEEN
     try:

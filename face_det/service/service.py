@@ -218,7 +218,7 @@ class Service:
         """
         known = wire.require_text(name, "name")
         with self._learning:
-            # First: past sightings lose the name of somebody who is not enrolled, and could not be found then.
+            # First: later, past sightings would have lost the name, and could not be found.
             seen = forget_sightings(self.memory, self._state, known)
             try:
                 forgotten = self._enroller.forget(known)
@@ -235,14 +235,11 @@ class Service:
             late = forget_late_sightings(self.memory, known)
             # It holds the faces that users marked as not this person's.
             self._use(self._recognizer)
-        self._note(notes, images=forgotten.images, encodings=forgotten.encodings)
-        sightings = seen.sightings + late.sightings
-        return {
-            "name": name,
-            "images": forgotten.images,
-            "encodings": forgotten.encodings,
-            **({"sightings": sightings} if self.memory is not None or sightings else {}),
-        }
+        removed = {"images": forgotten.images, "encodings": forgotten.encodings}
+        self._note(notes, **removed)
+        if self.memory is not None or seen.sightings:
+            removed["sightings"] = seen.sightings + late.sightings
+        return {"name": name, **removed}
 
     def export(self, name: object) -> bytes:
         """Return a zip of all that is known about a person or an unknown one; raises UnknownPerson."""

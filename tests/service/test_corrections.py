@@ -160,7 +160,7 @@ def test_each_change_is_an_event(service: Service, photos: Mapping[str, Path]) -
 def test_what_cannot_be_forgotten_can_be_forgotten_later(
     service: Service, photos: Mapping[str, Path]
 ) -> None:
-    """The sightings go first: later, without the photos, they would have lost the name and stayed for ever."""
+    """The sightings go first: later, without the photos, they would have lost the name and stayed."""
     service.add_face("Barack Obama", str(photos["obama"]))
     (sighting,) = see(service, photos["obama2"])
     with cannot_be_written(service), pytest.raises(CannotWrite, match="nothing was changed"):
