@@ -15,7 +15,9 @@ def test_lists_the_verbs(lasting):
     assert output.splitlines()[0] == "[face_det]"
     listed = dict(line.split(maxsplit=1) for line in output.splitlines()[1:])
     assert list(listed) == [
-        "detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status",
+        "detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status", "export",
+        "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor", "name_unknown",
+        "merge", "split", "ignore", "confirm", "correct", "undo",
     ]  # fmt: skip
     assert listed["people"] == "List everybody enrolled, with their numbers of photos."
 
