@@ -35,4 +35,4 @@ def command(
     with make_client(config_source.load(), TIMEOUT_S, endpoint=remote, keys=keys) as client:
         data = client.export(name)
     write_atomically(target.absolute(), data)
-    click.echo(f"{target}: {len(data) / 1e6:.1f} MB")
+    click.echo(f"{target}: {len(data) / 1e3:,.0f} kB")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
-from face_det.cli.terminal import make_printable
+from face_det.cli.terminal import count_of, make_printable
 
 TIMEOUT_S = 10.0
 
@@ -58,5 +58,22 @@ def _describe(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "counted", calls or "nothing yet"
     waiting = f"{status['queue_depth']} of at most {status['queue_size']} waiting"
     yield "calls", f"{status['running']} of {status['workers']} threads busy, {waiting}"
+    if status.get("sightings") is not None:
+        yield from _describe_sightings(status["sightings"])
     if status.get("p50_ms") is not None:
         yield "took", f"{status['p50_ms']:.0f} ms (median), {status['p95_ms']:.0f} ms (95th percentile)"
+
+
+def _describe_sightings(seen: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "sightings" in seen:
+        people = f"{seen['unknowns']} unknown {'person' if seen['unknowns'] == 1 else 'people'}"
+        yield (
+            "seen",
+            f"{count_of(seen['sightings'], 'sighting')}, {people}, {seen['mb']} MB in {seen['path']}",
+        )
+    if seen.get("dropped"):
+        yield "note", f"{count_of(seen['dropped'], 'picture')} could not be remembered; see the log"
+    if seen.get("fault"):
+        yield "note", f"what is seen waits to be recorded: {seen['fault']}"
+    for name in seen.get("movedAside", ()):
+        yield "note", f"{name}: a damaged database that was moved aside"

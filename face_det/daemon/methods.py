@@ -126,6 +126,8 @@ class DaemonMethods:
     def _listen(self) -> None:
         if self._service.memory is not None:
             self._service.memory.store.listen(self._sightings.waiters.notify)
+        # Whoever waits for events learns that there will be none, or begins to wait for the new ones.
+        self._sightings.waiters.notify()
 
     def detect_faces(self, images: Any) -> Any:
         """Name the people in the given boxes; return the list as JSON text, with answers."""

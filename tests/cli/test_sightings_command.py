@@ -56,6 +56,24 @@ def ids(done: Result) -> list[int]:
     return [item["id"] for item in json.loads(done.stdout)["items"]]
 
 
+def test_status_tells_of_the_memory(daemon) -> None:
+    """How much is remembered, and where."""
+    done = face_det("status", "--config", daemon.config)
+    assert done.exit_code == 0, done.exception
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("seen:")]
+    assert line.split()[1] == str(len(SHOWN))
+    assert line.endswith("state/sightings.sqlite")
+
+
+def test_the_export_is_a_file(daemon, tmp_path: Path) -> None:
+    """A zip, and how large it is."""
+    target = tmp_path / "her.zip"
+    done = face_det("export", "unknown-1", "-o", target, "--config", daemon.config)
+    assert done.exit_code == 0, done.exception
+    assert target.read_bytes()[:2] == b"PK"
+    assert done.stdout.startswith(f"{target}: ")
+
+
 def test_the_table(ask) -> None:
     """The latest first, with local time, camera, who it is, quality and id."""
     done = ask()

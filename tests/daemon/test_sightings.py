@@ -143,3 +143,18 @@ def test_a_stranger_is_named_and_forgotten(daemon, call, photos):
     assert files_with(state, json.dumps("Jöe Qwertz").encode()) == []
     (face,) = call(daemon, "recognize", str(photos["biden"]))
     assert face["face"] in (None, "Unknown")
+
+
+def test_who_waits_learns_that_nothing_is_remembered_any_more(daemon, call):
+    """Not when the time is over, but at once; and after another reload events go on."""
+    before = last(call, daemon)
+    waiting = gevent.spawn(call, daemon, "events", before, 300, timeout=60)
+    gevent.sleep(0.2)
+    daemon.configure(**SETTINGS)
+    call(daemon, "reload")
+    with pytest.raises(zerorpc.RemoteError) as caught:
+        waiting.get(timeout=90)
+    assert caught.value.name == "SightingsOff"
+    daemon.configure(sightings={}, **SETTINGS)
+    call(daemon, "reload")
+    assert last(call, daemon) >= before
