@@ -7,8 +7,10 @@ Source: Jamieson and Talwalkar, "Non-stochastic best arm identification and hype
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +91,7 @@ def search_by_halving(
     counts = _candidates_per_round(len(candidates), rounds)
     total = sum(count * len(folds) for count, folds in zip(counts, folds_of_rounds, strict=True))
     done, remaining = itertools.count(1), [dict(candidate) for candidate in candidates]
-    with ThreadPoolExecutor(max(1, jobs), thread_name_prefix="search") as pool:
+    with _without_false_warnings(), ThreadPoolExecutor(max(1, jobs), thread_name_prefix="search") as pool:
 
         def results(number: int) -> Iterator[CandidateResult]:
             one, folds = rounds[number], folds_of_rounds[number]
@@ -107,6 +109,26 @@ def search_by_halving(
             # After an error such as Ctrl-C, candidates still in the queue must not start.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _without_false_warnings() -> Iterator[None]:
+    """Keep scikit-learn's forests from warning about each other.
+
+    While one of them fits in a thread, it empties the process's warning filters for a moment, and one in
+    another thread that finds them empty says that `delayed` is used wrongly.
+    """
+    show = warnings.showwarning
+
+    def show_others(message: Warning | str, *where: Any, **more: Any) -> None:
+        if "`sklearn.utils.parallel.delayed` should be used with" not in str(message):
+            show(message, *where, **more)
+
+    warnings.showwarning = show_others
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _wait(

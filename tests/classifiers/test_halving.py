@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,3 +114,22 @@ def test_ctrl_c_leaves_what_waits_undone() -> None:
     with pytest.raises(KeyboardInterrupt):
         search_by_halving(answer, log_loss, [{"name": n} for n in range(9)], Y, jobs=1, on_progress=interrupt)
     assert len(begun) <= 2
+
+
+def test_forests_do_not_warn_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """scikit-learn's warning, which only its own threads cause, is not shown; all others are."""
+    shown: list[str] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: shown.append(str(message)))
+    false = "`sklearn.utils.parallel.delayed` should be used with `sklearn.utils.parallel.Parallel`"
+
+    def warn(
+        params: Mapping[str, Any], train: RowIndices, test: RowIndices, one: HalvingRound
+    ) -> PersonScores:
+        for message in (false, "the photos are odd"):
+            warnings.warn(message, stacklevel=1)
+        return sure(params, test)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        search_by_halving(warn, log_loss, [{"p": 0.9, "wrong": 50}], Y, jobs=1, on_progress=lambda *_: None)
+    assert set(shown) == {"the photos are odd"}

@@ -15,6 +15,7 @@ import PIL.Image
 import pytest
 from click.testing import CliRunner, Result
 from remembering import ODD_CAMERA, remembering_daemon, small_copy
+from running import eventually
 
 from face_det.cli import root_command
 from face_det.errors import BadName, BadRequest, UnknownSighting
@@ -143,19 +144,6 @@ def test_a_person_has_at_most_eight_faces(ask, monkeypatch: pytest.MonkeyPatch, 
     assert re.findall(r", sighting (\d+)", text) == [str(one) for one in best]
 
 
-def test_a_stranger_gets_a_name(change, ask, call, daemon, photos: dict[str, Path]) -> None:
-    """Named, and recognised in the next picture; undone, and unknown again."""
-    text = change("name", "unknown-1", "Barack Obama")
-    assert "unknown-1 is Barack Obama now: 2 sightings, 2 training photos" in text
-    assert seen(ask) == {"unknown-2": 3}
-    assert call(daemon, "people") == [{"name": "Barack Obama", "images": 2}]
-    (face,) = call(daemon, "recognize", small_copy(photos["obama3"]))
-    assert face["face"] == "Barack Obama"
-    again = face_det("unknowns", "name", "unknown-1", "Barack", "--config", daemon.config)
-    assert isinstance(again.exception, UnknownSighting)
-    assert "was named 'Barack Obama' already" in str(again.exception)
-
-
 def test_two_are_one_and_one_is_two(change, ask) -> None:
     """Merged under the older number; a part split off under a new one."""
     merged = change("merge", "unknown-2", "unknown-1")
@@ -206,3 +194,20 @@ def test_a_page_that_cannot_be_written(daemon, tmp_path: Path) -> None:
     """Its folder must be there: exit code 75, as for every file."""
     done = face_det("unknowns", "--html", tmp_path / "no/page.html", "--config", daemon.config)
     assert done.exception.exit_code == 75
+
+
+def test_a_stranger_gets_a_name(ask, call, daemon, photos: dict[str, Path]) -> None:
+    """Named, and recognised in the next picture; undone, and unknown again, in that picture as well."""
+    text = ask("name", "unknown-1", "Barack Obama").stdout
+    assert "unknown-1 is Barack Obama now: 2 sightings, 2 training photos" in text
+    assert seen(ask) == {"unknown-2": 3}
+    assert call(daemon, "people") == [{"name": "Barack Obama", "images": 2}]
+    (face,) = call(daemon, "recognize", small_copy(photos["obama3"]))
+    assert face["face"] == "Barack Obama"
+    again = face_det("unknowns", "name", "unknown-1", "Barack", "--config", daemon.config)
+    assert isinstance(again.exception, UnknownSighting)
+    assert "was named 'Barack Obama' already" in str(again.exception)
+    (number,) = re.findall(r"^undo with: face-det unknowns undo (\d+)", text, re.M)
+    assert f"change {number} is undone" in ask("undo", number).stdout
+    assert call(daemon, "people") == []
+    eventually(lambda: seen(ask) == {"unknown-1": 3, "unknown-2": 3})
