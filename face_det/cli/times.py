@@ -8,11 +8,11 @@ from datetime import datetime
 
 import click
 
+from face_det.sightings import MAX_TIME_S
+
 _AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 EXPECTED = "must be a date, a date and time, or an age such as 30m, 2h or 7d"
-MAX_TIME_S = 1e11
-"""The latest time that the daemon takes, in seconds since 1970."""
 
 
 def parse_time(text: str, now: float) -> float:

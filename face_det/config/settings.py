@@ -63,17 +63,20 @@ def _choice(default: str, about: str) -> Any:
     return _field(default, "", about)
 
 
+_STRICT = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    strict=True,
+    validate_default=True,
+    alias_generator=to_camel,
+    populate_by_name=True,
+)
+
+
 class Sightings(BaseModel):
     """The settings in `sightings`: how much is remembered of who was seen."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        validate_default=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-    )
+    model_config = _STRICT
 
     keep_days: float = _number(30, 0, 36_500, "Days. Sightings and events are removed when they are older.")
     max_count: int = _integer(200_000, 1, 10**9, "The most sightings. Above it the oldest are removed.")
@@ -103,14 +106,7 @@ class Sightings(BaseModel):
 class Config(BaseModel):
     """All settings, validated. Paths are absolute; `min_proba` here is `minProba` in the file."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        validate_default=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-    )
+    model_config = _STRICT
 
     model_path: Path = _path(
         "./svm_face_recognizer.pickle",

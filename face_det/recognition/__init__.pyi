@@ -1,3 +1,4 @@
+from .decision import SAME_FACE_IOU as SAME_FACE_IOU
 from .decision import DecisionRule as DecisionRule
 from .decision import decide_names as decide_names
 from .embedder_choice import AUTO_EMBEDDER as AUTO_EMBEDDER

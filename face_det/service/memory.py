@@ -17,10 +17,11 @@ from face_det.boxes import intersection_over_union
 from face_det.embedders import configurable_embedder
 from face_det.errors import BadRequest, FaceDetError
 from face_det.gallery import Gallery
-from face_det.recognition import NO_NEGATIVES, Negatives, Recognizer
+from face_det.recognition import NO_NEGATIVES, SAME_FACE_IOU, Negatives, Recognizer
 from face_det.service import wire
 from face_det.sightings import (
     MAX_PAGE,
+    MAX_TIME_S,
     Decide,
     Erased,
     Event,
@@ -53,8 +54,6 @@ THUMBNAIL_PX = 240
 """The longer side of a sighting's thumbnail, at most."""
 PICTURE_PX = 1280
 """The longer side of a picture that is kept, at most."""
-SAME_FACE_IOU = 0.5
-MAX_TIME_S = 1e11
 QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
 DEFAULT_PAGE = 50
 MAX_CONSUMER = 200
@@ -291,7 +290,7 @@ def parse_query(query: object) -> SightingQuery:
             texts[key] = wire.require_text(value, f"query.{key}")
     if "name" in texts:
         # As names are kept, however they were typed.
-        texts["name"] = unicodedata.normalize("NFC", texts["name"])
+        texts["name"] = _composed(texts["name"])
     outcomes = [outcome.value for outcome in Outcome]
     if texts.get("outcome", outcomes[0]) not in outcomes:
         raise BadRequest(f"query.outcome: must be one of {', '.join(outcomes)}, got {texts['outcome']!r:.40}")

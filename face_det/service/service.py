@@ -40,6 +40,7 @@ from face_det.service.person_data import (
     require_known_name,
 )
 from face_det.service.unreadable import UnreadableLog
+from face_det.sightings import ENROLLED, TRAINED
 from face_det.types import UNKNOWN, Face, Match, Reason
 
 log = logging.getLogger(__name__)
@@ -127,10 +128,10 @@ class Service:
         flat = [face for faces in result.faces for face in faces]
         matches = recognizer.match(flat, batch.frames(result.faces))
         told = self._tell(flat, matches, recognizer)
-        batch.answer(result.faces, matches, result.crashed, result.late)
         if self.memory is not None:
-            fingerprint = recognizer.engine.fingerprint
-            self.memory.remember_batch(images, batch.answers, fingerprint, caller, pictures)
+            # With the names as they are enrolled, which `told` may spell in ASCII.
+            batch.answer(result.faces, matches, result.crashed, result.late)
+            self.memory.remember_batch(images, batch.answers, recognizer.engine.fingerprint, caller, pictures)
         batch.answer(result.faces, told, result.crashed, result.late)
         outcomes = self._count(matches, batch.reasons())
         reply = wire.render_reply(images, batch.answers)
@@ -195,7 +196,7 @@ class Service:
             self._use(enrolled.recognizer)
         if not self._ascii_names and (warning := warn_of_names([enrolled.name])):
             log.warning("%s", warning)
-        self._tell_of("enrolled", enrolled.name, {"images": enrolled.images})
+        self._tell_of(ENROLLED, enrolled.name, {"images": enrolled.images})
         self._note(notes, images=enrolled.images)
         model = enrolled.recognizer.model
         assert model is not None
@@ -260,7 +261,7 @@ class Service:
                 on_progress=lambda *_: None,
             )
             self._use(retrained.recognizer)
-        self._tell_of("trained", None, {"people": len(retrained.report.gallery.people)})
+        self._tell_of(TRAINED, None, {"people": len(retrained.report.gallery.people)})
         self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
         return {**retraining_as_json(retrained), "model": wire.model_as_json(self._recognizer.model)}
 

@@ -14,13 +14,16 @@ from .clusters import Clusters as Clusters
 from .erasure import Erased as Erased
 from .erasure import erase_name as erase_name
 from .erasure import erase_unknown as erase_unknown
+from .events import ENROLLED as ENROLLED
 from .events import MAX_EVENTS as MAX_EVENTS
+from .events import TRAINED as TRAINED
 from .events import Event as Event
 from .events import append_event as append_event
 from .events import read_cursor as read_cursor
 from .events import read_events as read_events
 from .events import write_cursor as write_cursor
 from .export import export_sightings as export_sightings
+from .identifiers import MAX_TIME_S as MAX_TIME_S
 from .identifiers import unknown_id as unknown_id
 from .identifiers import unknown_number as unknown_number
 from .negatives import NegativeExample as NegativeExample

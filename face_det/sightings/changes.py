@@ -22,10 +22,9 @@ from face_det.sightings.people import (
     UNKNOWN_STATE,
     UnknownPeople,
     assign_again,
-    cluster_parameters,
     merge_people,
     mint_number,
-    rebuild_person,
+    rebuild_people,
     resolve_person,
 )
 from face_det.sightings.queries import require_sighting
@@ -258,14 +257,6 @@ def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
     if row["state"] == NAMED_STATE:
         raise UnknownSighting(f"id: {unknown_id(number)} was named {row['name']!r} already")
     return row
-
-
-def rebuild_people(connection: sqlite3.Connection, people: Iterable[int]) -> None:
-    """Compute the rows of people again, from the sightings that are theirs now."""
-    for person in people:
-        found = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
-        if found is not None:
-            rebuild_person(connection, person, cluster_parameters(found["fingerprint"]))
 
 
 def record_change(

@@ -13,7 +13,7 @@ from pathlib import Path
 from face_det.errors import CannotWrite
 from face_det.sightings.events import FORGOTTEN, Event, append_event
 from face_det.sightings.identifiers import unknown_id
-from face_det.sightings.people import UnknownPeople, cluster_parameters, rebuild_person, resolve_person
+from face_det.sightings.people import UnknownPeople, rebuild_people, resolve_person
 from face_det.sightings.retention import delete_person, delete_sightings
 from face_det.sightings.schema import all_moved_aside
 from face_det.sightings.spool import Spool
@@ -124,10 +124,8 @@ def _erase(
         connection.execute("DELETE FROM event WHERE person = ?", (person,))
         connection.execute("DELETE FROM negative WHERE person = ?", (person,))
         delete_person(connection, person)
-    for person in left:
-        # Their sums contained the encodings of what was erased.
-        fingerprint = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
-        rebuild_person(connection, person, cluster_parameters(fingerprint[0]))
+    # Their sums contained the encodings of what was erased.
+    rebuild_people(connection, left)
     return Erased(len(ids), found)
 
 

@@ -1,9 +1,11 @@
-"""The ids that callers see: `unknown-3` for an unknown person."""
+"""What callers name things by: `unknown-3` for an unknown person, seconds since 1970 for times."""
 
 from __future__ import annotations
 
 import re
 
+MAX_TIME_S = 1e11
+"""The latest time that callers may name, in seconds since 1970."""
 _UNKNOWN_ID = re.compile(r"unknown-([1-9][0-9]{0,17})")
 
 

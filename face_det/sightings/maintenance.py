@@ -20,11 +20,11 @@ from face_det.sightings.second_thoughts import reconsider_people
 log = logging.getLogger(__name__)
 
 CLEAN_S = 10.0
-"""How often it is looked for what has expired, if nothing was found the last time."""
+"""How often to look for what has expired, if nothing was found the last time."""
 IDLE_S = 120.0
-"""How long nothing must have been recorded before the unknown people are reconsidered."""
+"""How long nothing must be recorded before the unknown people are reconsidered."""
 RECONSIDER_S = 20 * 3600.0
-"""How long it takes at least until they are reconsidered again."""
+"""The least time between two such passes."""
 
 T = TypeVar("T")
 

@@ -8,13 +8,13 @@ turn out to be one, the older number survives and the other one leads to it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from face_det.embedders import configurable_embedder, count_dimensions
+from face_det.embedders import configurable_embedder, count_dimensions, embedder_from_fingerprint
 from face_det.sightings.clusters import Clusters
 from face_det.sightings.parameters import CLUSTER_PARAMETERS, ClusterParameters
 
@@ -31,7 +31,7 @@ def cluster_parameters(fingerprint: str) -> ClusterParameters | None:
     >>> cluster_parameters("nobody's:1") is None
     True
     """
-    return CLUSTER_PARAMETERS.get(configurable_embedder(fingerprint.partition(":")[0]))
+    return CLUSTER_PARAMETERS.get(configurable_embedder(embedder_from_fingerprint(fingerprint)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -70,7 +70,9 @@ class UnknownPeople:
         if parameters is None:
             self._clusters = None
             return
-        self._dimensions = count_dimensions(configurable_embedder(self._fingerprint.partition(":")[0]))
+        self._dimensions = count_dimensions(
+            configurable_embedder(embedder_from_fingerprint(self._fingerprint))
+        )
         rows = connection.execute(
             "SELECT id, shaping, sum FROM person WHERE fingerprint = ? AND shaping > 0 AND state != 'merged'"
             " ORDER BY recorded DESC, id DESC LIMIT 100000",
@@ -118,16 +120,6 @@ class UnknownPeople:
             person = self._merge_alike(connection, person)
         self.mint(connection, person)
         return person
-
-    def leave(
-        self, connection: sqlite3.Connection, person: int, encodings: Sequence[npt.NDArray[np.float32]]
-    ) -> None:
-        """Take encodings out of a person's sum."""
-        if self._clusters is not None and person in self._clusters:
-            for encoding in encodings:
-                if person in self._clusters:
-                    self._clusters.leave(person, encoding)
-            self._save_sum(connection, person)
 
     def mint(self, connection: sqlite3.Connection, person: int) -> int | None:
         """Return the person's number, and give one to somebody who was seen often enough."""
@@ -296,7 +288,9 @@ def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> No
     )
 
 
-def rebuild_person(connection: sqlite3.Connection, person: int, parameters: ClusterParameters | None) -> None:
+def _rebuild_person(
+    connection: sqlite3.Connection, person: int, parameters: ClusterParameters | None
+) -> None:
     """Compute a person's row, with the sum of encodings, from the sightings that are the person's now."""
     for table in ("person_camera", "person_visit"):
         connection.execute(f"DELETE FROM {table} WHERE person = ?", (person,))
@@ -328,6 +322,14 @@ def rebuild_person(connection: sqlite3.Connection, person: int, parameters: Clus
         " ORDER BY quality DESC, id LIMIT 1), shaping = ?2, sum = ?3 WHERE id = ?1",
         (person, shaping, None if total is None else np.asarray(total, "<f4").tobytes()),
     )
+
+
+def rebuild_people(connection: sqlite3.Connection, people: Iterable[int]) -> None:
+    """Compute the rows of people again, from the sightings that are theirs now."""
+    for person in people:
+        found = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
+        if found is not None:
+            _rebuild_person(connection, person, cluster_parameters(found["fingerprint"]))
 
 
 def resolve_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row | None:

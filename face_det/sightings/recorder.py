@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from face_det.embedders import configurable_embedder, distance_thresholds
+from face_det.embedders import configurable_embedder, distance_thresholds, embedder_from_fingerprint
 from face_det.sightings.events import SEEN, VISIT_BEGAN, VISIT_ENDED, Event, append_event
 from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, ClusteredFace, UnknownPeople
 from face_det.sightings.records import MemoryOptions, SeenFace, SeenPicture, unpack_picture
@@ -62,7 +62,7 @@ class Recorder:
             self.end_visit(connection, before)
         if begun:
             began = Event(VISIT_BEGAN, seen.time, seen.camera, visit.id, recorded=seen.kept_from)
-            self._tell(connection, began)
+            append_event(connection, began)
         picture = None
         if self.options.frames and seen.picture is not None:
             picture = connection.execute("INSERT INTO picture (jpeg) VALUES (?)", (seen.picture,)).lastrowid
@@ -90,7 +90,7 @@ class Recorder:
         """Mark a visit as ended, and say so."""
         connection.execute("UPDATE visit SET ended = 1 WHERE id = ?", (visit.id,))
         data = {"begun": visit.begun}
-        self._tell(
+        append_event(
             connection,
             Event(VISIT_ENDED, visit.last, visit.camera, visit.id, data=data, recorded=visit.recorded),
         )
@@ -151,7 +151,7 @@ class Recorder:
         sighting: int,
         person: int | None,
     ) -> None:
-        """Write an event if the track, with this face, shows somebody of whom there is none yet."""
+        """Write an event if this face shows who the track is, and no event has said so yet."""
         if person is not None:
             row = connection.execute("SELECT state, number FROM person WHERE id = ?", (person,)).fetchone()
             if row["state"] == IGNORED_STATE:
@@ -167,7 +167,7 @@ class Recorder:
             return
         else:
             what = person if person is not None else outcome
-        # An unknown person, like somebody enrolled, is told of once a visit; anybody else, once a track.
+        # One event a visit for a person with a name or a number; for anybody else, one a track.
         told = track.told if what is outcome else visit.told
         key = ("name" if name is not None else "other", what)
         if key not in told:
@@ -182,7 +182,7 @@ class Recorder:
                 None if name else person,
                 data,
             )
-            self._tell(connection, Event(SEEN, *fields, recorded=seen.kept_from))
+            append_event(connection, Event(SEEN, *fields, recorded=seen.kept_from))
             told.add(key)
         track.named = track.named or name is not None
 
@@ -197,9 +197,6 @@ class Recorder:
         name = decided[0].name
         return decided[0] if name != UNKNOWN else Match(None, decided[0].probability, None, Outcome.UNKNOWN)
 
-    def _tell(self, connection: sqlite3.Connection, event: Event) -> None:
-        append_event(connection, event)
-
 
 def _enrolled_name(face: SeenFace) -> str | None:
     """Return the name of somebody enrolled; Unknown is nobody's name."""
@@ -208,6 +205,8 @@ def _enrolled_name(face: SeenFace) -> str | None:
 
 def _even_distance(fingerprint: str) -> float | None:
     try:
-        return distance_thresholds(configurable_embedder(fingerprint.partition(":")[0])).even_distance
+        return distance_thresholds(
+            configurable_embedder(embedder_from_fingerprint(fingerprint))
+        ).even_distance
     except KeyError:
         return None

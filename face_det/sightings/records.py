@@ -59,7 +59,7 @@ class SeenPicture:
 
     @property
     def kept_from(self) -> float:
-        """From when on its age counts."""
+        """When its age starts to count."""
         return self.time if self.recorded is None else self.recorded
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from face_det.sightings.people import UnknownPeople, assign_again, cluster_parameters, rebuild_person
+from face_det.sightings.people import UnknownPeople, assign_again, rebuild_people
 from face_det.sightings.recorder import Decide
 from face_det.types import UNKNOWN, Match, Outcome
 
@@ -42,7 +42,9 @@ def rescore_before(connection: sqlite3.Connection, people: UnknownPeople, decide
             homeless.append(row)
         else:
             moved.add(back)
-    _rebuild(connection, people, moved)
+    if moved:
+        rebuild_people(connection, moved)
+        people.reload(connection)
     for row in reversed(homeless):
         assign_again(connection, people, row)
     return int(rows[-1]["id"]) if len(rows) == STEP else 0
@@ -83,12 +85,3 @@ def _go_back(connection: sqlite3.Connection, row: sqlite3.Row) -> int | None:
         return None
     connection.execute("UPDATE sighting SET person = former, former = NULL WHERE id = ?", (row["id"],))
     return int(former["id"])
-
-
-def _rebuild(connection: sqlite3.Connection, people: UnknownPeople, moved: set[int]) -> None:
-    for person in moved:
-        row = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
-        if row is not None:
-            rebuild_person(connection, person, cluster_parameters(row["fingerprint"]))
-    if moved:
-        people.reload(connection)

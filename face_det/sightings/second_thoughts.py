@@ -12,7 +12,7 @@ from face_det.sightings.people import (
     UnknownPeople,
     cluster_parameters,
     merge_people,
-    rebuild_person,
+    rebuild_people,
 )
 from face_det.sightings.reclustering import NOBODY, recluster
 
@@ -62,8 +62,7 @@ def reconsider_people(connection: sqlite3.Connection, people: UnknownPeople, fin
             )
             changed |= {old, new} - {NOBODY}
     merged = _merged(before, after)
-    for person in changed:
-        rebuild_person(connection, person, parameters)
+    rebuild_people(connection, changed)
     for absorbed, kept in merged.items():
         _follow(connection, absorbed, kept)
     people.reload(connection)

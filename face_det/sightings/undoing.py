@@ -14,12 +14,11 @@ from face_det.sightings.changes import (
     ChangeResult,
     EnrolledPhoto,
     find_number,
-    rebuild_people,
     record_change,
 )
 from face_det.sightings.events import CORRECTED, Event, append_event
 from face_det.sightings.identifiers import unknown_id
-from face_det.sightings.people import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE
+from face_det.sightings.people import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE, rebuild_people
 
 
 def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> ChangeResult:
