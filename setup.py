@@ -28,7 +28,13 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["face_det", "face_det.*"]),
     package_data={
-        "face_det": ["py.typed", "*/*.pyi", "training/background.json", "systemd/face-detect.service"]
+        "face_det": [
+            "py.typed",
+            "*/*.pyi",
+            "training/background.json",
+            "systemd/*.service",
+            "gateway/page/files/**/*",
+        ]
     },
     ext_modules=[
         # Loaded by nets/winograd/kernels.py, not imported. Without a C compiler, ONNX Runtime does its work.

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from face_det.cli import COMMANDS, root_command
-from face_det.config import CONFIG_KEYS, SIGHTINGS_KEYS, describe_expected_value
+from face_det.config import CONFIG_KEYS, SECTION_KEYS, describe_expected_value
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -70,6 +70,38 @@ A reload applies changes. If you remove `sightings` again, nothing more is remem
 |---|---|---|---|
 """
 
+HTTP = """
+## http
+
+How `face-det web` serves the page and the HTTP routes ([how to](../how-to/page.md)). In the environment,
+write the object as JSON: `FACE_DET_HTTP='{"port": 8081}'`. Changes take effect when `face-det web` is started
+again.
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
+CAMERAS = """
+## cameras
+
+Where HTTP routes and the page get pictures. An address may contain a user and a password; it is never shown.
+Only the addresses here are ever asked, whatever a request says.
+
+```json
+{
+    "faceDetServer": {
+        "cameras": {
+            "front": {"url": "http://192.168.1.20/snapshot.jpg"},
+            "garage": {"url": "rtsp://user:password@192.168.1.21:554/stream1"}
+        }
+    }
+}
+```
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 COMMAND_LINE = """\
 # Commands
 
@@ -84,14 +116,19 @@ The scripts in scripts/ have the original's names and flags, and call the same c
 def config_page() -> str:
     """Return the page about config.json, with a row for each key in face_det/config/settings.py."""
     rows = (_key_row(key, field, key) for key, field in CONFIG_KEYS.items())
-    inner = (_key_row(key, field, f"sightings.{key}") for key, field in SIGHTINGS_KEYS.items())
-    return CONFIG + "".join(rows) + SIGHTINGS + "".join(inner)
+    page = CONFIG + "".join(rows)
+    for name, heading in (("sightings", SIGHTINGS), ("http", HTTP), ("cameras", CAMERAS)):
+        page += heading
+        page += "".join(_key_row(key, field, f"{name}.{key}") for key, field in SECTION_KEYS[name].items())
+    return page
 
 
 def _key_row(key: str, field: Any, place: str) -> str:
-    value = list(field.default) if isinstance(field.default, tuple) else field.default
-    expected = describe_expected_value(place)
-    return f"| `{key}` | `{json.dumps(value)}` | {expected} | {field.description} |\n"
+    default = "required"
+    if not field.is_required():
+        value = list(field.default) if isinstance(field.default, tuple) else field.default
+        default = f"`{json.dumps(value)}`"
+    return f"| `{key}` | {default} | {describe_expected_value(place)} | {field.description} |\n"
 
 
 def commands_page() -> str:

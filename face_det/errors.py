@@ -23,6 +23,7 @@
     `-- TryAgain                  75  a later call may succeed
         |-- Busy                      the daemon's queue is full
         |-- AlreadyRunning            another daemon holds the endpoint
+        |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
         `-- Unreachable               no daemon answers at the endpoint
 
@@ -141,6 +142,10 @@ class Busy(TryAgain):
 
 class AlreadyRunning(TryAgain):
     """Another daemon holds the endpoint."""
+
+
+class CannotListen(TryAgain):
+    """The address or port for HTTP cannot be listened on."""
 
 
 class CannotWrite(TryAgain):

@@ -15,13 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from face_det.config.settings import (
-    CONFIG_KEYS,
-    SIGHTINGS_KEYS,
-    Config,
-    Sightings,
-    describe_expected_value,
-)
+from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS, Config, describe_expected_value
 from face_det.errors import ConfigError
 from face_det.storage import abbreviate_json, format_json_key, read_json, repeated_keys
 
@@ -118,8 +112,10 @@ def _parse_variable(key: str, text: str) -> Any:
 
     Text that cannot be converted is returned unchanged.
     """
-    if CONFIG_KEYS[key].annotation in (int, float, bool, Sightings | None) or (
-        key == "imageRoots" and text.lstrip().startswith("[")
+    if (
+        CONFIG_KEYS[key].annotation in (int, float, bool)
+        or key in SECTION_KEYS
+        or (key == "imageRoots" and text.lstrip().startswith("["))
     ):
         try:
             return json.loads(text)
@@ -159,16 +155,24 @@ def _find_faults(
 
 
 def _is_inside(fault: Mapping[str, Any]) -> bool:
-    return len(fault["loc"]) > 1 and fault["loc"][0] == "sightings"
+    """Tell whether a fault is about one key of an object of settings, not about the object as a whole."""
+    where = fault["loc"]
+    return (
+        len(where) > (2 if where[0] == "cameras" else 1) and where[0] in SECTION_KEYS and where[-1] != "[key]"
+    )
 
 
 def _describe_inner_fault(fault: Mapping[str, Any], place: Callable[[str], str]) -> str:
-    """Describe a fault inside the object `sightings`."""
-    key = str(fault["loc"][1])
-    where = f"{place('sightings')}.{format_json_key(key)}"
-    if key not in SIGHTINGS_KEYS:
-        return f"{where}: unknown key{_did_you_mean(key, SIGHTINGS_KEYS)}"
-    expected = describe_expected_value(f"sightings.{key}")
+    """Describe a fault inside an object of settings, such as `sightings` or one of `cameras`."""
+    section, *inner = map(str, fault["loc"])
+    depth = 2 if section == "cameras" else 1
+    key = inner[depth - 1]
+    where = ".".join((place(section), *map(format_json_key, inner[:depth])))
+    if key not in SECTION_KEYS[section]:
+        return f"{where}: unknown key{_did_you_mean(key, SECTION_KEYS[section])}"
+    expected = describe_expected_value(f"{section}.{key}")
+    if fault["type"] == "missing":
+        return f"{where}: missing; must be {expected}"
     return f"{where}: must be {expected}, got {abbreviate_json(fault['input'])}"
 
 

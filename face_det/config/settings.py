@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
+from pydantic.fields import FieldInfo
 
 from face_det.classifiers import CLASSIFIERS
+from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
+from face_det.config.sections import Camera, Http, Sightings
 from face_det.detectors import DETECTORS
 from face_det.embedders import JITTERS, configurable_embedders
 from face_det.errors import ConfigError
@@ -43,106 +46,50 @@ def list_choices(key: str) -> list[str]:
     return list(_CHOICES[key]()) if key in _CHOICES else []
 
 
-def _field(default: Any, expected: str, about: str, **limits: Any) -> Any:
-    return Field(default, description=about, json_schema_extra={"expected": expected}, **limits)
-
-
-def _number(default: float, low: float, high: int, about: str) -> Any:
-    return _field(default, f"a number from {low} to {high}", about, ge=low, le=high)
-
-
-def _integer(default: int, low: int, high: int, about: str) -> Any:
-    return _field(default, f"a whole number from {low} to {high}", about, ge=low, le=high)
-
-
-def _path(default: str, about: str) -> Any:
-    return _field(default, "a path", about)
-
-
-def _choice(default: str, about: str) -> Any:
-    return _field(default, "", about)
-
-
-_STRICT = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    strict=True,
-    validate_default=True,
-    alias_generator=to_camel,
-    populate_by_name=True,
-)
-
-
-class Sightings(BaseModel):
-    """The settings in `sightings`: how much is remembered of who was seen."""
-
-    model_config = _STRICT
-
-    keep_days: float = _number(30, 0, 36_500, "Days. Sightings and events are removed when they are older.")
-    max_count: int = _integer(200_000, 1, 10**9, "The most sightings. Above it the oldest are removed.")
-    max_mb: float = _number(
-        2000, 1, 10**7, "The most megabytes the database may hold. Above it the oldest sightings are removed."
-    )
-    unknown_keep_days: float = _number(
-        90, 0, 36_500, "Days. An unknown person who has not been seen for so long is forgotten."
-    )
-    frames: bool = _field(
-        False,
-        "true or false",
-        "Keep a copy of the whole picture, at most 1280 px wide or high, and not only of each face.",
-    )
-    visit_gap: float = _number(
-        60, 0.1, 86_400, "Seconds. Faces that a camera sees within so long of each other are one visit."
-    )
-    number_after_visits: int = _integer(
-        1,
-        1,
-        100,
-        "An unknown person gets a number, as in `unknown-3`, after so many visits, but not before the second "
-        "clear sighting.",
-    )
+CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""What a camera may be called, because its name appears in addresses and topics."""
 
 
 class Config(BaseModel):
     """All settings, validated. Paths are absolute; `min_proba` here is `minProba` in the file."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
-    model_path: Path = _path(
+    model_path: Path = path(
         "./svm_face_recognizer.pickle",
         "The classifier file. If it has the name of one kind and another kind is in use, that one is beside "
         "it under its own name, such as template_face_recognizer.pickle, and the labels say so.",
     )
-    label_path: Path = _path("./face_labels.pickle", "The label encoder that goes with modelPath.")
-    encodings_path: Path = _path(
+    label_path: Path = path("./face_labels.pickle", "The label encoder that goes with modelPath.")
+    encodings_path: Path = path(
         "./encodings.pickle", 'The encodings file: `{"encodings": [128-d arrays], "names": [str]}`.'
     )
-    dataset_path: Path = _path(
+    dataset_path: Path = path(
         "./dataset", "The photos, one folder per person. Everything else is made from them."
     )
-    audit_path: Path | None = _field(
+    audit_path: Path | None = field(
         None,
         "a path",
         "The log of who enrolled, forgot and trained, and when. Default: audit.jsonl beside encodingsPath.",
     )
-    auto_retrain: bool = _field(
+    auto_retrain: bool = field(
         False, "true or false", "Retrain in the background if the model does not fit the installed libraries."
     )
-    min_proba: float = _number(
+    min_proba: float = number(
         0,
         0,
         1,
         "Faces with a lower probability are not named. With 0, falseAcceptRate alone decides; models of the "
         "original, and `decision` `proba`, then use the original's 0.9.",
     )
-    focus_measure_threshold: float = _number(
+    focus_measure_threshold: float = number(
         0,
         0,
         10**9,
         "Faces whose variance of the Laplacian is lower count as too blurry. 0 means that none does. It says "
         "little about whether a face can be recognised: the original's 200 refuses every second photo.",
     )
-    min_face: float = _number(
+    min_face: float = number(
         16,
         0,
         10**5,
@@ -150,32 +97,32 @@ class Config(BaseModel):
         "this requires, so a larger value saves work. From 41 on (81 without upsampling), `cnn` skips faces "
         "it could not report anyway; they may be answered `no_face`.",
     )
-    num_face_img_upsample: int = _integer(
+    num_face_img_upsample: int = integer(
         1,
         0,
         4,
         "How many times an image is doubled in size before detection. Each doubling finds faces half the "
         "size, at 4 times the cost. `auto` does not use it.",
     )
-    face_det_model: str = _choice(
+    face_det_model: str = choice(
         "auto", "The face detector. `auto` is YuNet, at the scale that minFace requires."
     )
-    embedder: str = _choice(
+    embedder: str = choice(
         "auto",
         "The network that encodes faces. `auto` uses the one that the model was trained on and, for a new "
         "model, the best one. The original's files use `dlib_resnet`; `both` uses both networks.",
     )
-    classifier: str = _choice(
+    classifier: str = choice(
         "auto",
         "The classifier that the daemon trains. `auto` keeps the kind in use, or uses `template` if there is "
         "none.",
     )
-    decision: str = _choice(
+    decision: str = choice(
         "auto",
         "How a face gets its name: `auto` applies falseAcceptRate and minProba; `proba` applies minProba "
         "alone, as the original does.",
     )
-    false_accept_rate: float = _field(
+    false_accept_rate: float = field(
         0.001,
         "a number above 0.000001, up to 0.1",
         "The share of strangers wrongly named that you accept. A lower value names fewer people. It takes "
@@ -183,109 +130,121 @@ class Config(BaseModel):
         gt=1e-6,
         le=0.1,
     )
-    num_jitters: int = _integer(
+    num_jitters: int = integer(
         1, 1, 10_000, "How many random variations of each face are encoded and averaged."
     )
-    jitter: str = _choice(
+    jitter: str = choice(
         "dlib",
         "How the variations are made: `dlib` uses dlib's own code; `fast` is just as good, faster and "
         "deterministic.",
     )
-    runtime: str = _choice(
+    runtime: str = choice(
         "auto",
         "What runs the networks. `auto` uses openvino for bf16 and onnxruntime otherwise, with our own "
         "compiled kernels if they were built; `native` requires the kernels, `onnxruntime` never uses them.",
     )
-    precision: str = _choice(
+    precision: str = choice(
         "fp32", "`bf16` is faster and less exact. It needs openvino and a processor that supports it."
     )
-    device: str = _choice("cpu", "`cuda` uses an NVIDIA graphics card. It needs onnxruntime-gpu.")
-    threads: int = _integer(1, 1, 256, "How many threads each network uses.")
-    workers: int = _integer(1, 1, 64, "How many calls the daemon computes at the same time.")
-    isolation: str = _choice(
+    device: str = choice("cpu", "`cuda` uses an NVIDIA graphics card. It needs onnxruntime-gpu.")
+    threads: int = integer(1, 1, 256, "How many threads each network uses.")
+    workers: int = integer(1, 1, 64, "How many calls the daemon computes at the same time.")
+    isolation: str = choice(
         "none",
         "`process` analyses images in separate processes, one per worker. An image that crashes native code "
         "is then answered `bad_image` and the daemon keeps running.",
     )
-    worker_memory: int = _integer(
+    worker_memory: int = integer(
         0,
         0,
         10**7,
         "MB. With `isolation`, a process that has grown beyond this is replaced between two images; 0 means "
         "no limit.",
     )
-    call_timeout: float = _number(
+    call_timeout: float = number(
         25,
         0,
         86_400,
         "Seconds from the arrival of a detect_faces call. Anything not done by then is answered `timeout`, "
         "the rest as usual. 0 means no limit. The Node client gives up after 30.",
     )
-    queue_size: int = _integer(64, 1, 100_000, "How many calls may wait. Further calls are answered `Busy`.")
-    max_images: int = _integer(1000, 1, 1_000_000, "The most images in one detect_faces call.")
-    max_pixels: int = _integer(
+    queue_size: int = integer(64, 1, 100_000, "How many calls may wait. Further calls are answered `Busy`.")
+    max_images: int = integer(1000, 1, 1_000_000, "The most images in one detect_faces call.")
+    max_pixels: int = integer(
         100_000_000,
         1,
         10**10,
         "Images with more pixels are rejected from their header alone, before memory is allocated.",
     )
-    max_file_bytes: int = _integer(100_000_000, 1, 10**10, "Larger image files are rejected unread.")
-    zerorpc_heart_beat: int = _integer(
+    max_file_bytes: int = integer(100_000_000, 1, 10**10, "Larger image files are rejected unread.")
+    zerorpc_heart_beat: int = integer(
         60_000,
         100,
         3_600_000,
         "Milliseconds, as in the Node client. Client and daemon must use the same value.",
     )
-    zerorpc_pipe: str = _field(
+    zerorpc_pipe: str = field(
         "ipc:///tmp/face_detect_zmq.pipe",
         f"ipc:///absolute/path (at most {MAX_SOCKET_PATH} bytes) or tcp://host:port",
         "Where the daemon listens.",
     )
-    insecure_tcp: bool = _field(
+    insecure_tcp: bool = field(
         False,
         "true or false",
         "Accept connections from other machines without keys. Anyone who can reach the port may then "
         "recognise, enrol and forget people.",
     )
-    keys_path: Path = _path(
+    keys_path: Path = path(
         "./keys",
         "The folder that `face-det keys` manages. If it holds a server key, tcp is encrypted and only "
         "clients whose keys are in it are answered.",
     )
-    mount_point: str = _field(
+    mount_point: str = field(
         "",
         "text",
         "A prefix for every image path, for a daemon that sees the caller's disk under another path.",
     )
-    image_roots: tuple[Path, ...] = _field(
+    image_roots: tuple[Path, ...] = field(
         (), "a list of paths", "If set, the only folders that image paths in calls may point into."
     )
-    ascii_names: bool = _field(
+    ascii_names: bool = field(
         False,
         "true or false",
         "Answer detect_faces with names in ASCII: `Zoë` is answered `Zo%C3%AB`. ZoneMinder's alarm uploader "
         "needs this if somebody's name has other letters.",
     )
-    state_path: Path = _path(
+    state_path: Path = path(
         "./state", "The folder for what the daemon remembers: the sightings, if `sightings` is set."
     )
-    sightings: Sightings | None = _field(
+    sightings: Sightings | None = field(
         None,
         "an object of settings, such as {}",
         "If set, the daemon remembers who was seen, gives unknown people numbers, and reports events; `{}` "
         "takes the defaults below. Without it nothing is remembered.",
     )
-    shutdown_timeout: float = _number(
+    http: Http | None = field(
+        None,
+        "an object of settings, such as {}",
+        "How `face-det web` serves the page and the HTTP routes; without it, as with `{}`, it takes the "
+        "defaults below.",
+    )
+    cameras: dict[CameraName, Camera] = field(
+        {},
+        'an object of cameras, such as {"front": {"url": "http://192.168.1.20/snapshot.jpg"}}, with names of '
+        "letters, digits, _ and -",
+        "The cameras that HTTP routes may ask, by name; the first one is asked if no name is given.",
+    )
+    shutdown_timeout: float = number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )
-    stuck_after: float = _number(
+    stuck_after: float = number(
         600,
         1,
         86_400,
         "Seconds. A thread that takes longer over one image counts as hung, and the daemon is restarted.",
     )
-    log_level: str = _choice("info", "The lowest severity of message that the daemon logs.")
-    comment: str = _field("", "text", "A note to the reader, otherwise ignored.")
+    log_level: str = choice("info", "The lowest severity of message that the daemon logs.")
+    comment: str = field("", "text", "A note to the reader, otherwise ignored.")
 
     @field_validator(
         *(
@@ -301,12 +260,12 @@ class Config(BaseModel):
     )
     @classmethod
     def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return _absolute(value, info)
+        return absolute(value, info)
 
     @field_validator("image_roots", mode="before")
     @classmethod
     def _roots_are_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return tuple(_absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
+        return tuple(absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
 
     @field_validator(*map(to_snake, _CHOICES))
     @classmethod
@@ -344,20 +303,15 @@ class Config(BaseModel):
         return Compute(self.runtime, self.precision, self.device, self.threads)
 
 
-def _absolute(value: object, info: ValidationInfo) -> object:
-    """Make a path absolute; return anything else unchanged, for the type check to reject."""
-    if not isinstance(value, str | Path):
-        return value
-    if not str(value).strip() or "\0" in str(value):
-        raise ValueError("no path")
-    return Path((info.context or {}).get("base") or Path.cwd(), value)
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {to_camel(name): about for name, about in model.model_fields.items()}
 
 
-SIGHTINGS_KEYS = {to_camel(name): field for name, field in Sightings.model_fields.items()}
-"""Every key of `sightings`, in the order above, with its pydantic field."""
-
-CONFIG_KEYS = {to_camel(name): field for name, field in Config.model_fields.items()}
+CONFIG_KEYS = _keys(Config)
 """Every key of the file, in the order above, with its pydantic field."""
+
+SECTION_KEYS = {"sightings": _keys(Sightings), "http": _keys(Http), "cameras": _keys(Camera)}
+"""The keys within each object of settings (`cameras`: of each camera), with their pydantic fields."""
 
 
 def describe_expected_value(key: str) -> str:
@@ -373,5 +327,5 @@ def describe_expected_value(key: str) -> str:
     if names := list_choices(key):
         return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
     group, _, member = key.partition(".")
-    extra = (SIGHTINGS_KEYS[member] if member else CONFIG_KEYS[group]).json_schema_extra
+    extra = (SECTION_KEYS[group][member] if member else CONFIG_KEYS[group]).json_schema_extra
     return str(extra["expected"]) if isinstance(extra, dict) else ""

@@ -12,10 +12,10 @@ import gevent
 from gevent.event import Event
 
 from face_det.config import Config
-from face_det.daemon import logs
 from face_det.daemon.methods import ConfigLoader, DaemonMethods, ServiceBuilder
 from face_det.daemon.workers import Workers
 from face_det.errors import FaceDetError
+from face_det.logs import configure_logging
 from face_det.rpc import (
     Authenticator,
     Dispatcher,
@@ -59,7 +59,7 @@ def run_daemon(
     Raises ConfigError, AlreadyRunning and whatever `build_service` raises before anything is served.
     """
     config = load()
-    logs.configure_logging(config.log_level)
+    configure_logging(config.log_level)
     place = parse_endpoint(config.zerorpc_pipe)
     authenticator = create_authenticator(place, config.keys_path, insecure=config.insecure_tcp)
     with hold_endpoint(place):

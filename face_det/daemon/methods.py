@@ -17,6 +17,7 @@ from face_det.daemon import logs
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
 from face_det.daemon.workers import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
+from face_det.logs import set_log_level
 from face_det.recognition import MODEL_CHECK_S
 from face_det.rpc import CURRENT_CALLER, Caller
 from face_det.service import audit_call, open_audit_log
@@ -282,7 +283,7 @@ class DaemonMethods:
             audit = open_audit_log(config.audit_path, config.encodings_path)
             if audit.path != self._audit.path:
                 self._audit = audit
-            logs.set_log_level(config.log_level)
+            set_log_level(config.log_level)
             fields = {"model": self._service.status()["model"]}
         else:
             fields = self._service.reload()

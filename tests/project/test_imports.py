@@ -36,7 +36,10 @@ HOMES = {
     "fontTools": {"media"},
     "pi_heif": {"media"},
     "cv2": {"media"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "gateway"},
+    "fastapi": {"gateway"},
+    "starlette": {"gateway"},
+    "uvicorn": {"gateway"},
 }
 
 

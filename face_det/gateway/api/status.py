@@ -1,0 +1,25 @@
+"""How the daemon and this gateway are doing."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastapi import APIRouter
+
+from face_det import __version__
+from face_det.gateway.state import GatewayState
+
+ROUTES = APIRouter(tags=["status"])
+
+
+@ROUTES.get("/status")
+async def status(gateway: GatewayState) -> dict[str, Any]:
+    """Return the daemon's status, and this gateway's own in `gateway`."""
+    answer: dict[str, Any] = await gateway.daemon.call("status")
+    answer["gateway"] = {
+        "version": __version__,
+        "uptime_s": round(time.monotonic() - gateway.started, 1),
+        "cameras": list(gateway.config.cameras),
+    }
+    return answer

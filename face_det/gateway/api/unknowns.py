@@ -1,0 +1,66 @@
+"""Unknown people: grouped until somebody names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from face_det.gateway.api.sightings import Name
+from face_det.gateway.state import GatewayState
+
+ROUTES = APIRouter(tags=["unknowns"])
+
+
+class Ids(BaseModel):
+    """The ids of unknown people, such as unknown-3."""
+
+    ids: list[str]
+
+
+class Sightings(BaseModel):
+    """The numbers of sightings."""
+
+    sightings: list[int]
+
+
+@ROUTES.get("/unknowns")
+async def unknowns(gateway: GatewayState) -> dict[str, Any]:
+    """List the unknown people, most seen first."""
+    return {"unknowns": await gateway.daemon.call("unknowns")}
+
+
+@ROUTES.post("/unknowns/merge")
+async def merge(body: Ids, gateway: GatewayState) -> dict[str, Any]:
+    """Make several unknown people one; the oldest survives."""
+    answer: dict[str, Any] = await gateway.daemon.call("merge", body.ids)
+    return answer
+
+
+@ROUTES.post("/unknowns/{identifier}/name")
+async def name_unknown(identifier: str, body: Name, gateway: GatewayState) -> dict[str, Any]:
+    """Give an unknown person a name; they are recognised from the next call on."""
+    answer: dict[str, Any] = await gateway.daemon.call("name_unknown", identifier, body.name)
+    return answer
+
+
+@ROUTES.post("/unknowns/{identifier}/ignore")
+async def ignore(identifier: str, gateway: GatewayState) -> dict[str, Any]:
+    """Report an unknown person no more, and name nobody for that face."""
+    answer: dict[str, Any] = await gateway.daemon.call("ignore", identifier)
+    return answer
+
+
+@ROUTES.post("/unknowns/{identifier}/split")
+async def split(identifier: str, body: Sightings, gateway: GatewayState) -> dict[str, Any]:
+    """Give some sightings of an unknown person to a new one."""
+    answer: dict[str, Any] = await gateway.daemon.call("split", identifier, body.sightings)
+    return answer
+
+
+@ROUTES.post("/changes/{change}/undo")
+async def undo(change: str, gateway: GatewayState) -> dict[str, Any]:
+    """Undo a change."""
+    answer: dict[str, Any] = await gateway.daemon.call("undo", int(change) if change.isdigit() else change)
+    return answer

@@ -1,0 +1,25 @@
+"""Routes for whoever watches over the service: is it alive, and can it answer?"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from face_det.gateway.state import GatewayState
+
+ROUTES = APIRouter(tags=["health"])
+
+PATIENCE_S = 5
+
+
+@ROUTES.get("/healthz/live")
+async def live() -> dict[str, bool]:
+    """Tell that this process answers."""
+    return {"ok": True}
+
+
+@ROUTES.get("/healthz")
+@ROUTES.get("/healthz/ready")
+async def ready(gateway: GatewayState) -> dict[str, bool]:
+    """Tell that the daemon answers; 503 if it does not."""
+    await gateway.daemon.call("status", timeout_s=PATIENCE_S)
+    return {"ok": True}
