@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, Request
 
 from face_det.config import Config, Http
+from face_det.gateway.background import Background
 
 
 class Daemon(Protocol):
@@ -21,11 +22,12 @@ class Daemon(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The settings and the connection to the daemon, for the life of the process."""
+    """The settings, the connection to the daemon, and the work in progress, for the life of the process."""
 
     config: Config
     http: Http
     daemon: Daemon
+    background: Background = field(default_factory=Background)
     started: float = field(default_factory=time.monotonic)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from face_det.gateway.problems import Problem, problem_response
@@ -58,8 +61,33 @@ async def read_picture(request: Request, field: str = "image") -> bytes:
         if not body:
             raise Problem(400, "BadRequest", f"send a picture as the form field `{field}` or as the body")
         return body
-    form = await request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS)
-    part = form.get(field)
+    part = (await _read_form(request)).get(field)
     if not isinstance(part, UploadFile):
         raise Problem(400, "BadRequest", f"{field}: a file must be sent in this field of the form")
     return await part.read()
+
+
+async def read_face_box(request: Request) -> dict[str, Any]:
+    """Return {"faceBox": ...} if the form or the query says which face is meant, else {}.
+
+    Raises Problem (400) if it is no JSON object; the daemon checks its numbers.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    text = request.query_params.get("faceBox")
+    if text is None and kind == "multipart/form-data":
+        field = (await _read_form(request)).get("faceBox")
+        text = field if isinstance(field, str) else None
+    if text is None:
+        return {}
+    try:
+        box = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "BadRequest", "faceBox: must be JSON, as in `faceBox` of an answer") from error
+    if not isinstance(box, dict):
+        raise Problem(400, "BadRequest", "faceBox: must be an object with xmin, ymin, xmax and ymax")
+    return {"faceBox": box}
+
+
+async def _read_form(request: Request) -> FormData:
+    """Read the form, which Starlette keeps, so that it can be asked for more than once."""
+    return await request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS)

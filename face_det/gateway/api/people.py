@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from face_det.gateway.state import GatewayState
-from face_det.gateway.uploads import read_picture
+from face_det.gateway.uploads import read_face_box, read_picture
 
 ROUTES = APIRouter(tags=["people"])
+
+
+class Target(BaseModel):
+    """Where a photo or a person goes."""
+
+    to: str
+
+
+class Merging(BaseModel):
+    """Who becomes one person, and under which name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    names: Annotated[list[str], Field(min_length=1)]
+    into: str
 
 
 @ROUTES.get("/people")
@@ -18,10 +35,69 @@ async def people(gateway: GatewayState) -> dict[str, Any]:
     return {"people": await gateway.daemon.call("people")}
 
 
+@ROUTES.post("/people/merge")
+async def merge(body: Merging, gateway: GatewayState) -> dict[str, Any]:
+    """Make several people one."""
+    answer: dict[str, Any] = await gateway.daemon.call("merge_people", body.names, body.into)
+    return answer
+
+
+@ROUTES.get("/people/{name}")
+async def photos(name: str, gateway: GatewayState) -> dict[str, Any]:
+    """List a person's photos."""
+    return {"name": name, "photos": await gateway.daemon.call("photos", name)}
+
+
+@ROUTES.delete("/people/{name}")
+async def remove(name: str, gateway: GatewayState) -> dict[str, Any]:
+    """Remove a person's photos; this can be undone."""
+    answer: dict[str, Any] = await gateway.daemon.call("remove_person", name)
+    return answer
+
+
 @ROUTES.post("/people/{name}/photos", status_code=201)
 async def add_photo(name: str, request: Request, gateway: GatewayState) -> dict[str, Any]:
-    """Store a photo under a name and learn its face; the next call knows it."""
-    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, await read_picture(request))
+    """Store a photo under a name and learn its face; the next call knows it.
+
+    If there are several faces, the form field `faceBox` says which is meant, as JSON.
+    """
+    picture = await read_picture(request)
+    box = await read_face_box(request)
+    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, picture, box)
+    return answer
+
+
+@ROUTES.get("/people/{name}/photos/{photo}")
+async def photo(
+    name: str,
+    photo: str,
+    gateway: GatewayState,
+    size: Annotated[int, Query(ge=16, le=8192, description="The longer side, in pixels, at most.")] = 1280,
+    face: Annotated[bool, Query(description="Only the face, with a margin.")] = False,
+) -> Response:
+    """Return a photo as a JPEG, upright."""
+    picture = await gateway.daemon.call("photo", name, photo, size, {"face": face})
+    return Response(picture, media_type="image/jpeg")
+
+
+@ROUTES.delete("/people/{name}/photos/{photo}")
+async def delete_photo(name: str, photo: str, gateway: GatewayState) -> dict[str, Any]:
+    """Remove a photo; this can be undone."""
+    answer: dict[str, Any] = await gateway.daemon.call("delete_photo", name, photo)
+    return answer
+
+
+@ROUTES.post("/people/{name}/photos/{photo}/move")
+async def move_photo(name: str, photo: str, body: Target, gateway: GatewayState) -> dict[str, Any]:
+    """Move a photo to somebody else."""
+    answer: dict[str, Any] = await gateway.daemon.call("move_photo", name, photo, body.to)
+    return answer
+
+
+@ROUTES.post("/people/{name}/rename")
+async def rename(name: str, body: Target, gateway: GatewayState) -> dict[str, Any]:
+    """Give a person another name."""
+    answer: dict[str, Any] = await gateway.daemon.call("rename_person", name, body.to)
     return answer
 
 
@@ -35,4 +111,6 @@ async def forget(name: str, gateway: GatewayState) -> dict[str, Any]:
 @ROUTES.get("/people/{name}/export")
 async def export(name: str, gateway: GatewayState) -> Response:
     """Return all that is known about a person as a zip."""
-    return Response(await gateway.daemon.call("export", name), media_type="application/zip")
+    archive = await gateway.daemon.call("export", name)
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.zip"}
+    return Response(archive, media_type="application/zip", headers=headers)

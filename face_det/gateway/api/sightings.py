@@ -77,3 +77,10 @@ async def correct(identifier: int, body: NameOrNobody, gateway: GatewayState) ->
     """Say that a sighting shows somebody else, or nobody who is enrolled."""
     answer: dict[str, Any] = await gateway.daemon.call("correct", identifier, body.name)
     return answer
+
+
+@ROUTES.get("/sightings/{identifier}/why")
+async def why(identifier: int, gateway: GatewayState) -> dict[str, Any]:
+    """Explain the decision: the nearest enrolled photos, the threshold, and which photo to blame."""
+    answer: dict[str, Any] = await gateway.daemon.call("explain", identifier)
+    return answer

@@ -23,3 +23,9 @@ async def status(gateway: GatewayState) -> dict[str, Any]:
         "cameras": list(gateway.config.cameras),
     }
     return answer
+
+
+@ROUTES.get("/doctor")
+async def doctor(gateway: GatewayState) -> dict[str, Any]:
+    """Return what the doctor finds when it checks the daemon's machine."""
+    return {"checks": await gateway.daemon.call("doctor")}

@@ -59,8 +59,8 @@ async def split(identifier: str, body: Sightings, gateway: GatewayState) -> dict
     return answer
 
 
-@ROUTES.post("/changes/{change}/undo")
-async def undo(change: str, gateway: GatewayState) -> dict[str, Any]:
-    """Undo a change."""
-    answer: dict[str, Any] = await gateway.daemon.call("undo", int(change) if change.isdigit() else change)
+@ROUTES.delete("/unknowns/{identifier}")
+async def forget(identifier: str, gateway: GatewayState) -> dict[str, Any]:
+    """Erase all that is known about an unknown person."""
+    answer: dict[str, Any] = await gateway.daemon.call("forget", identifier)
     return answer

@@ -1,0 +1,74 @@
+"""Everything as one file, back again, and a clean start."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from face_det.gateway.problems import Problem
+from face_det.gateway.state import GatewayState
+
+ROUTES = APIRouter(tags=["backup"])
+
+PART_BYTES = 1 << 20
+PATIENCE_S = 3600.0
+
+
+@ROUTES.get("/backup")
+async def backup(
+    gateway: GatewayState,
+    sightings: Annotated[bool, Query(description="With the memory of who was seen.")] = True,
+) -> StreamingResponse:
+    """Return photos, encodings, models, settings and the memory as one zip."""
+    made = await gateway.daemon.call("backup", {"sightings": sightings}, timeout_s=PATIENCE_S)
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            for offset in range(0, made["bytes"], PART_BYTES):
+                yield await gateway.daemon.call("read_backup", made["id"], offset, PART_BYTES)
+        finally:
+            await gateway.daemon.call("drop_backup", made["id"])
+
+    headers = {
+        "Content-Disposition": f'attachment; filename="face_det-{made["id"]}.zip"',
+        "Content-Length": str(made["bytes"]),
+    }
+    return StreamingResponse(parts(), media_type="application/zip", headers=headers)
+
+
+@ROUTES.post("/restore")
+async def restore(request: Request, gateway: GatewayState) -> dict[str, Any]:
+    """Take a backup over, completely or not at all; what was there before is kept as a backup.
+
+    The body is the zip itself.
+    """
+    identifier = uuid.uuid4().hex
+    offset = 0
+    part = b""
+    async for piece in request.stream():
+        part += piece
+        while len(part) >= PART_BYTES:
+            offset = await _write_part(gateway, identifier, offset, part[:PART_BYTES])
+            part = part[PART_BYTES:]
+    if part:
+        offset = await _write_part(gateway, identifier, offset, part)
+    if not offset:
+        raise Problem(400, "BadRequest", "send the zip that GET /api/v1/backup returned as the body")
+    answer: dict[str, Any] = await gateway.daemon.call("restore", identifier, {}, timeout_s=PATIENCE_S)
+    return answer
+
+
+@ROUTES.post("/clear")
+async def clear(gateway: GatewayState) -> dict[str, Any]:
+    """Remove everybody; the backup that is made first is named in the answer."""
+    answer: dict[str, Any] = await gateway.daemon.call("clear", {}, timeout_s=PATIENCE_S)
+    return answer
+
+
+async def _write_part(gateway: GatewayState, identifier: str, offset: int, part: bytes) -> int:
+    await gateway.daemon.call("write_restore", identifier, offset, part)
+    return offset + len(part)
