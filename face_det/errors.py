@@ -11,6 +11,7 @@
     |   |-- SeveralFaces              more than one face where one is needed
     |   |-- UnknownPerson             nobody is enrolled under that name
     |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
+    |   |-- UnknownCamera             no camera of that name is configured
     |   |-- SightingsOff              nothing is remembered: config.json has no `sightings`
     |   |-- BadEncodings              an encodings file that holds something else
     |   |-- TooFewPeople              too few people or photos to train on
@@ -23,6 +24,7 @@
     `-- TryAgain                  75  a later call may succeed
         |-- Busy                      the daemon's queue is full
         |-- AlreadyRunning            another daemon holds the endpoint
+        |-- CameraFailed              a camera does not answer with a picture
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
         `-- Unreachable               no daemon answers at the endpoint
@@ -92,6 +94,10 @@ class UnknownSighting(DataError):
     """There is no sighting, unknown person or change of that id; it may have been removed."""
 
 
+class UnknownCamera(DataError):
+    """No camera of that name is configured."""
+
+
 class SightingsOff(DataError):
     """Nothing is remembered, because config.json has no `sightings`."""
 
@@ -142,6 +148,10 @@ class Busy(TryAgain):
 
 class AlreadyRunning(TryAgain):
     """Another daemon holds the endpoint."""
+
+
+class CameraFailed(TryAgain):
+    """A camera does not answer with a picture in time."""
 
 
 class CannotListen(TryAgain):

@@ -20,17 +20,17 @@ from face_det.cli import terminal
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option
 from face_det.errors import BadImage, DataError, ModelMissing
 from face_det.media import (
-    annotate_faces,
+    annotate_answer,
+    describe_reason,
     explain_missing_fonts,
     find_pictures,
     is_picture_file,
-    load_perhaps_partial,
+    label_answer,
     read_image_bytes,
     resolve_image_path,
     save_image,
 )
 from face_det.storage import make_folder, report_write_errors
-from face_det.types import UNKNOWN, Box
 
 Answer = dict[str, Any]
 
@@ -81,7 +81,7 @@ def command(
     failed = sum("error" in answer for answer in answers)
     if annotate is not None:
         click.echo(f"annotated images are in {annotate}", err=True)
-        undrawn = explain_missing_fonts(_label(face) for answer in answers for face in answer["faces"])
+        undrawn = explain_missing_fonts(label_answer(face) for answer in answers for face in answer["faces"])
         if undrawn is not None:
             click.echo(f"face-det: {undrawn}", err=True)
     if failed:
@@ -169,20 +169,7 @@ def _answer_for(
 
 
 def _annotate(data: bytes, faces: list[Answer], target: Path) -> None:
-    labels = [(Box(**face["faceBox"]), _label(face), _is_known(face)) for face in faces]
-    save_image(annotate_faces(load_perhaps_partial(data).rgb, labels), target)
-
-
-def _is_known(face: Answer) -> bool:
-    return face["face"] not in (None, UNKNOWN)
-
-
-def _label(face: Answer) -> str:
-    """Return what an annotated picture says of a face."""
-    # How sure it is that somebody is a stranger means nothing to whoever looks at the picture.
-    if _is_known(face) and "faceProba" in face:
-        return f"{face['face']} {face['faceProba']:.0%}"
-    return face["face"] or _describe_reason(face).replace("_", " ")
+    save_image(annotate_answer(data, faces), target)
 
 
 def _build_table(answers: list[Answer]) -> Table:
@@ -197,7 +184,7 @@ def _build_table(answers: list[Answer]) -> Table:
                 answer["image"],
                 face["face"] or "-",
                 f"{face['faceProba']:.2f}" if "faceProba" in face else "-",
-                _describe_reason(face),
+                describe_reason(face),
                 ", ".join(f"{box[edge]:.0f}" for edge in ("xmin", "ymin", "xmax", "ymax")),
             )
             table.add_row(*map(terminal.make_cell, cells))
@@ -205,11 +192,3 @@ def _build_table(answers: list[Answer]) -> Table:
             cells = (answer["image"], "-", "-", answer.get("error", "no_face"), "")
             table.add_row(*map(terminal.make_cell, cells))
     return table
-
-
-def _describe_reason(face: Answer) -> str:
-    """Return the reason why a face is unnamed, and who it might be."""
-    reason = str(face.get("faceReason", ""))
-    perhaps = " or ".join(candidate["name"] for candidate in face.get("candidates", []))
-    told = f"{reason}: {perhaps}?" if perhaps else reason
-    return f"{told} (the picture is cut off)".strip() if face.get("partial") else told

@@ -117,6 +117,9 @@ class Camera(BaseModel):
         f"an address that begins with {', '.join(CAMERA_SCHEMES[:-1])} or file",
         "Where a picture comes from: a snapshot (`http`), a stream (`rtsp`), or a picture file (`file`).",
     )
+    verify_tls: bool = field(
+        True, "true or false", "Check the camera's certificate; false for one that it signed itself."
+    )
     comment: str = field("", "text", "A note to the reader, otherwise ignored.")
 
     @field_validator("url")

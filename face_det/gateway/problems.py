@@ -20,6 +20,7 @@ _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     # The first class that fits decides, so subclasses stand before their parents.
     (errors.UnknownPerson, 404),
     (errors.UnknownSighting, 404),
+    (errors.UnknownCamera, 404),
     (errors.SightingsOff, 409),
     (errors.TooFewPeople, 409),
     (errors.NoFace, 422),
@@ -28,6 +29,7 @@ _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     (errors.DataError, 400),
     (errors.ModelError, 409),
     (errors.Busy, 429),
+    (errors.CameraFailed, 502),
     (errors.CannotWrite, 507),
     (errors.TryAgain, 503),
 )

@@ -1,6 +1,11 @@
 from .allowed_paths import resolve_image_path as resolve_image_path
 from .annotate import annotate_faces as annotate_faces
 from .annotate import save_image as save_image
+from .answers import annotate_answer as annotate_answer
+from .answers import describe_reason as describe_reason
+from .answers import encode_jpeg as encode_jpeg
+from .answers import label_answer as label_answer
+from .answers import names_somebody as names_somebody
 from .augment import DEGRADATIONS as DEGRADATIONS
 from .augment import Degradation as Degradation
 from .augment import draw_mask as draw_mask
@@ -18,6 +23,7 @@ from .image import load_as_stored as load_as_stored
 from .image import load_image as load_image
 from .image import load_perhaps_partial as load_perhaps_partial
 from .image import read_image_bytes as read_image_bytes
+from .stream import grab_frame as grab_frame
 from .transform import AffineMatrix as AffineMatrix
 from .transform import crop_box as crop_box
 from .transform import cut_square as cut_square

@@ -40,6 +40,7 @@ HOMES = {
     "fastapi": {"gateway"},
     "starlette": {"gateway"},
     "uvicorn": {"gateway"},
+    "httpx": {"cameras"},
 }
 
 

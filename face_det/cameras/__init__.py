@@ -1,0 +1,5 @@
+"""Pictures from the cameras of the configuration, and from nowhere else."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+from .cameras import Cameras as Cameras
