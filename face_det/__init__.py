@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from face_det.engine import Engine, EngineOptions, build_engine
     from face_det.errors import FaceDetError
     from face_det.nets import Compute
-    from face_det.rpc import Client
+    from face_det.rpc import AsyncClient, Client
     from face_det.types import Box, Face, Match, Reason
 
 __version__ = "0.1.0"
@@ -29,6 +29,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
+    "AsyncClient",
     "Box",
     "Client",
     "Compute",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _PUBLIC = {
+    "AsyncClient": "face_det.rpc:AsyncClient",
     "Box": "face_det.types:Box",
     "Client": "face_det.rpc:Client",
     "Compute": "face_det.nets:Compute",

@@ -1,6 +1,7 @@
 from .address import MAX_SOCKET_PATH as MAX_SOCKET_PATH
 from .address import Endpoint as Endpoint
 from .address import parse_endpoint as parse_endpoint
+from .async_client import AsyncClient as AsyncClient
 from .auth import Authenticator as Authenticator
 from .auth import create_authenticator as create_authenticator
 from .caller import CURRENT_CALLER as CURRENT_CALLER

@@ -5,46 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import zerorpc
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from face_det import errors
-from face_det.errors import ConfigError, FaceDetError, Unreachable
-from face_det.rpc import address
-from face_det.rpc import keys as key_files
-from face_det.rpc.keys import ClientKeys
-
-PROBE_S = 5.0
-_HANDSHAKES = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-)
-
-
-class ConnectionSettings(Protocol):
-    """The settings that a client needs of a configuration."""
-
-    @property
-    def zerorpc_pipe(self) -> str:
-        """Where the daemon listens."""
-        ...
-
-    @property
-    def zerorpc_heart_beat(self) -> int:
-        """Milliseconds."""
-        ...
-
-    @property
-    def keys_path(self) -> Path:
-        """The folder of the daemon's keys."""
-        ...
+from face_det.errors import Unreachable
+from face_det.rpc import address, connection
+from face_det.rpc.connection import PROBE_S, ConnectionSettings, GivenKeys
 
 
 class Client:
@@ -62,12 +32,10 @@ class Client:
         *,
         timeout_s: float = 30,
         heartbeat_s: float = 60,
-        keys: ClientKeys | str | os.PathLike[str] | None = None,
+        keys: GivenKeys = None,
     ) -> None:
         self._endpoint = address.parse_endpoint(endpoint)
-        self._keys = (
-            keys if keys is None or isinstance(keys, ClientKeys) else key_files.load_client_keys(Path(keys))
-        )
+        self._keys = connection.load_keys(keys)
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._connection: Any = None
@@ -79,17 +47,14 @@ class Client:
         config: ConnectionSettings,
         timeout_s: float,
         endpoint: str | None = None,
-        keys: str | os.PathLike[str] | None = None,
+        keys: GivenKeys = None,
     ) -> Client:
         """Return a client for the configured daemon or, if `endpoint` is given, for the daemon there.
 
         Without `keys`, a configured daemon that listens on tcp is called with its own keys. Raises
         ConfigError if an endpoint or a key file cannot be used.
         """
-        place = endpoint or config.zerorpc_pipe
-        own: ClientKeys | str | os.PathLike[str] | None = keys
-        if keys is None and endpoint is None and place.startswith("tcp:"):
-            own = key_files.load_local_keys(config.keys_path)
+        place, own = connection.choose_daemon(config, endpoint, keys)
         return cls(place, timeout_s=timeout_s, heartbeat_s=config.zerorpc_heart_beat / 1000, keys=own)
 
     def __enter__(self) -> Client:
@@ -239,7 +204,7 @@ class Client:
         try:
             return self._connection(verb, *args)
         except zerorpc.RemoteError as error:
-            raise _local_error(error.name, error.msg) from None
+            raise connection.local_error(error.name, error.msg) from None
         except zerorpc.TimeoutExpired as error:
             # Disconnecting tells the daemon that nobody waits for this call any longer.
             self.close()
@@ -252,11 +217,9 @@ class Client:
         """Connect, with our keys if we have any; raise Unreachable at once if the daemon turns us away."""
         events = self._connection._events
         if self._keys is not None:
-            events.setsockopt(zmq.CURVE_SERVERKEY, self._keys.server.encode())
-            events.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.own.public.encode())
-            events.setsockopt(zmq.CURVE_SECRETKEY, self._keys.own.secret.encode())
+            connection.use_keys(self._keys, events.setsockopt)
         connected = events._socket
-        monitor = connected.get_monitor_socket(events=_HANDSHAKES)
+        monitor = connected.get_monitor_socket(events=connection.HANDSHAKES)
         try:
             events.connect(self._endpoint.text)
             patience_s = min(PROBE_S, self._timeout_s, 2 * self._heartbeat_s)
@@ -267,9 +230,7 @@ class Client:
             connected.disable_monitor()
         if outcome != zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.close()
-            raise self._unreachable(
-                "it does not accept our keys" if self._keys else "it requires keys and we have none"
-            )
+            raise self._unreachable(connection.refusal(self._keys))
 
     def _probe(self) -> None:
         """Raise Unreachable at once if nobody listens; zmq would keep retrying in silence."""
@@ -285,7 +246,7 @@ class Client:
             raise self._unreachable(error.strerror or str(error)) from error
 
     def _unreachable(self, why: str) -> Unreachable:
-        return Unreachable(f"{self._endpoint.text}: a daemon must answer there, got: {why}; is it running?")
+        return connection.unreachable(self._endpoint, why)
 
 
 def _is_no_late_wakeup(record: logging.LogRecord) -> bool:
@@ -296,11 +257,3 @@ def _is_no_late_wakeup(record: logging.LogRecord) -> bool:
     although nothing was missed.
     """
     return "catching up after missing event" not in record.getMessage()
-
-
-def _local_error(name: str, message: str) -> FaceDetError:
-    """Recreate the error that the daemon raised, from the name of its class."""
-    found = getattr(errors, name, None)
-    if not isinstance(found, type) or not issubclass(found, FaceDetError):
-        return FaceDetError(f"{name}: {message}")
-    return found([message]) if issubclass(found, ConfigError) else found(message)

@@ -16,7 +16,10 @@ import msgpack  # type: ignore[import-untyped]
 VERSION = 3
 OK = "OK"
 ERR = "ERR"
+STREAM = "STREAM"
 HEARTBEAT = "_zpc_hb"
+CANCEL = "_face_det_cancel"
+"""Says that nobody waits for a call any longer. zerorpc has no such message: its clients disconnect."""
 
 MessageId = bytes | str | int
 
@@ -112,3 +115,14 @@ def pack_message(
         b"",
         msgpack.packb((header, name, args), use_bin_type=True, unicode_errors="backslashreplace"),
     ]
+
+
+def pack_call(verb: str, args: Sequence[Any]) -> tuple[bytes, list[bytes]]:
+    """Pack a call; return its id and its frames.
+
+    Paths that are not UTF-8 keep their bytes, as they do on their way in. Raises TypeError, ValueError or
+    OverflowError if msgpack cannot represent an argument.
+    """
+    call_id = uuid.uuid4().hex.encode()
+    content = {"message_id": call_id, "v": VERSION}, verb, args
+    return call_id, [b"", msgpack.packb(content, use_bin_type=True, unicode_errors="surrogateescape")]

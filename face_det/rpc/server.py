@@ -8,7 +8,7 @@ Heartbeats: a caller gives up after twice *its* interval without one, and its in
 if nobody set it (the default of every client is 5 s). We therefore answer each heartbeat at once, on top
 of those that we send at our own interval. A caller counts as lost after twice the longer of our interval
 and the longest gap it has shown so far. One that has not sent a heartbeat yet is judged by its connection
-alone.
+alone. A caller that keeps its connection for other calls says with CANCEL that it gives one up.
 """
 
 from __future__ import annotations
@@ -174,7 +174,9 @@ class RpcServer:
     def _handle(self, message: Message, payload: zmq.Frame) -> None:
         if message.response_to is not None:
             call = self._calls.get((message.route, message.response_to))
-            if call is not None and message.name == messages.HEARTBEAT:
+            if call is not None and message.name == messages.CANCEL:
+                call.greenlet.kill(block=False)
+            elif call is not None and message.name == messages.HEARTBEAT:
                 now = self._now()
                 call.longest_gap = max(call.longest_gap, now - call.heard)
                 call.heard = now
