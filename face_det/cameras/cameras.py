@@ -26,12 +26,21 @@ class Cameras:
     password.
     """
 
-    def __init__(self, addresses: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        *,
+        unverified: Collection[str] = (),
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """`unverified` names the cameras whose certificates are not checked."""
         self._addresses = dict(addresses)
+        self._unverified = frozenset(unverified)
         self._timeout_s = timeout_s
-        # A camera is never asked for another address: who controls one could point at any server from here.
-        self._http = httpx.AsyncClient(
-            timeout=timeout_s, follow_redirects=False, trust_env=False, verify=False
+        # No redirects: whoever controls a camera could point at any server that is reached from here.
+        self._checked, self._unchecked = (
+            httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False, verify=verify)
+            for verify in (True, False)
         )
 
     async def __aenter__(self) -> Cameras:
