@@ -8,25 +8,42 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from face_det import __version__
+from face_det.cameras import Cameras
 from face_det.config import Config, Http
-from face_det.gateway import health, page
+from face_det.gateway import health, page, seeds
 from face_det.gateway.api import API
+from face_det.gateway.daemon import Daemon
+from face_det.gateway.motion import MotionQueue
 from face_det.gateway.problems import describe_errors
-from face_det.gateway.state import Daemon, Gateway
+from face_det.gateway.state import Gateway
 from face_det.gateway.uploads import BodyLimit
+from face_det.gateway.views import Views
 
 _MEGA = 1_000_000
+MOTION_GRACE_S = 20.0
+"""How long reported motion is still looked into when the gateway is stopped."""
+
+
+def make_cameras(config: Config) -> Cameras:
+    """Return the cameras of the configuration."""
+    return Cameras(
+        {name: camera.url for name, camera in config.cameras.items()},
+        unverified=[name for name, camera in config.cameras.items() if not camera.verify_tls],
+    )
 
 
 def create_app(config: Config, daemon: Daemon) -> FastAPI:
     """Return the application that serves the page and all routes, as a client of `daemon`."""
     http = config.http or Http()
-    gateway = Gateway(config, http, daemon)
+    views = Views(make_cameras(config), daemon)
+    gateway = Gateway(config, http, daemon, views, MotionQueue(views.keep))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        await gateway.background.stop()
+        async with views.cameras:
+            yield
+            await gateway.motion.stop(MOTION_GRACE_S)
+            await gateway.background.stop()
 
     app = FastAPI(
         title="face_det",
@@ -40,6 +57,8 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     describe_errors(app)
     app.add_middleware(BodyLimit, max_bytes=round(http.max_upload_mb * _MEGA))
     app.include_router(health.ROUTES)
+    for routes in seeds.ROUTERS:
+        app.include_router(routes)
     app.include_router(API)
     app.include_router(page.ROUTES)
     return app

@@ -1,32 +1,29 @@
-"""What every route may use: the settings and the connection to the daemon."""
+"""What every route may use: the settings, the daemon, the cameras, and work in progress."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from face_det.config import Config, Http
 from face_det.gateway.background import Background
-
-
-class Daemon(Protocol):
-    """The daemon, as routes see it."""
-
-    async def call(self, verb: str, *args: Any, timeout_s: float | None = None) -> Any:
-        """Call a verb and return its answer; raise the error that the daemon reports, or Unreachable."""
-        ...
+from face_det.gateway.daemon import Daemon
+from face_det.gateway.motion import MotionQueue
+from face_det.gateway.views import Views
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The settings, the connection to the daemon, and the work in progress, for the life of the process."""
+    """What lives as long as the process."""
 
     config: Config
     http: Http
     daemon: Daemon
+    views: Views
+    motion: MotionQueue
     background: Background = field(default_factory=Background)
     started: float = field(default_factory=time.monotonic)
 

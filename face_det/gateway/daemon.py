@@ -1,0 +1,13 @@
+"""The daemon, as routes see it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Daemon(Protocol):
+    """Whatever calls the daemon's verbs: an AsyncClient."""
+
+    async def call(self, verb: str, *args: Any, timeout_s: float | None = None) -> Any:
+        """Call a verb and return its answer; raise the error that the daemon reports, or Unreachable."""
+        ...
