@@ -37,15 +37,16 @@ class Views:
         self._last: dict[str, bytes] = {}
         self._newest: str | None = None
 
-    async def take(self, camera: str | None) -> View:
-        """Fetch a picture, have its faces named, and let the daemon remember them.
+    async def take(self, camera: str | None, *, remember: bool = True) -> View:
+        """Fetch a picture and have its faces named; the daemon keeps them as sightings if it is to.
 
         Raises UnknownCamera, CameraFailed, or what the daemon reports.
         """
         name = self.cameras.resolve(camera)
         picture = await self.cameras.fetch_picture(name)
         taken = time.time()
-        faces = await self._daemon.call("recognize", picture, {"camera": name, "time": taken})
+        options = {"camera": name, "time": taken, "remember": remember}
+        faces = await self._daemon.call("recognize", picture, options)
         _LOG.info("camera %s: %s faces", name, len(faces))
         return View(name, picture, faces, taken)
 

@@ -139,7 +139,9 @@ class Memory:
         caller: str,
         picture: bytes | None,
     ) -> None:
-        """Remember the faces of a `recognize` call."""
+        """Remember the faces of a `recognize` call, unless its options say not to."""
+        if options.get("remember") is False:
+            return
         time = options.get("time")
         self._hand_over(
             self.store.now() if time is None else float(time),
@@ -332,13 +334,16 @@ def require_time(value: object, place: str) -> float:
 
 
 def require_sighting_options(options: object) -> Mapping[str, Any]:
-    """Return the options of `recognize`: camera and frame (text), time (seconds); raises BadRequest."""
-    given = wire.require_options(options, known=("camera", "frame", "time"))
+    """Return the options of `recognize`: camera, frame, time (seconds), remember; raises BadRequest."""
+    given = wire.require_options(options, known=("camera", "frame", "time", "remember"))
     for key in ("camera", "frame"):
         if given.get(key) is not None:
             wire.require_text(given[key], f"options.{key}")
     if given.get("time") is not None:
         require_time(given["time"], "options.time")
+    remember = given.get("remember", True)
+    if not isinstance(remember, bool):
+        raise BadRequest(f"options.remember: must be true or false, got {remember!r:.60}")
     return given
 
 

@@ -50,6 +50,18 @@ def test_a_late_answer_does_not_bring_a_forgotten_person_back(tmp_path: Path) ->
         assert rows(store, "SELECT name FROM sighting WHERE camera = 'again'") == [{"name": "José"}]
 
 
+def test_a_call_may_ask_not_to_be_remembered(tmp_path: Path) -> None:
+    """A live view asks about many frames a second; only those of cameras are worth keeping."""
+    with opened(tmp_path) as store:
+        memory = Memory(store)
+        face = Face(Box(0, 0, 80, 80), 0.9, 100.0, None, person(1).astype(float), quality=0.9)
+        pairs = [(face, Match("Bert", 0.9, None, Outcome.KNOWN))]
+        for remember in (False, True):
+            options = {"camera": str(remember), "remember": remember}
+            memory.remember_faces(pairs, options, None, FINGERPRINT, "uid 1", None)
+        assert rows(store, "SELECT camera FROM sighting") == [{"camera": "True"}]
+
+
 @pytest.mark.parametrize(
     ("options", "place"),
     [
@@ -62,6 +74,7 @@ def test_a_late_answer_does_not_bring_a_forgotten_person_back(tmp_path: Path) ->
         ({"time": True}, "options.time: must be"),
         ({"time": 1.7e12}, "options.time: must be"),
         ({"time": 10**400}, "options.time: must be"),
+        ({"remember": 0}, "options.remember: must be true or false"),
         ({"zone": "UTC"}, "options.zone: unknown"),
         ("door", "options: must be an object"),
     ],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_face_box, read_picture
@@ -14,11 +15,16 @@ ROUTES = APIRouter(tags=["faces"])
 
 
 @ROUTES.post("/faces")
-async def recognize(request: Request, gateway: GatewayState) -> dict[str, Any]:
+async def recognize(
+    request: Request,
+    gateway: GatewayState,
+    remember: Annotated[bool, Query(description="Keep the faces as sightings.")] = False,
+    camera: Annotated[str | None, Query(description="Where the picture comes from.")] = None,
+) -> dict[str, Any]:
     """Name the faces in an uploaded picture."""
     picture = await read_picture(request)
     start = time.monotonic()
-    faces = await gateway.daemon.call("recognize", picture, None)
+    faces = await gateway.daemon.call("recognize", picture, {"camera": camera, "remember": remember})
     return {"faces": faces, "tookMs": round((time.monotonic() - start) * 1000, 1)}
 
 
@@ -29,3 +35,23 @@ async def why(request: Request, gateway: GatewayState) -> dict[str, Any]:
     box = await read_face_box(request)
     answer: dict[str, Any] = await gateway.daemon.call("explain", picture, box)
     return answer
+
+
+@ROUTES.get("/cameras")
+async def cameras(gateway: GatewayState) -> dict[str, Any]:
+    """List the cameras of the configuration, the default one first."""
+    return {"cameras": [{"name": name} for name in gateway.views.cameras.names]}
+
+
+@ROUTES.get("/cameras/{name}/snapshot.jpg")
+async def snapshot(name: str, gateway: GatewayState) -> Response:
+    """Return what a camera shows now."""
+    return Response(await gateway.views.cameras.fetch_picture(name), media_type="image/jpeg")
+
+
+@ROUTES.post("/cameras/{name}/faces")
+async def look(name: str, gateway: GatewayState) -> dict[str, Any]:
+    """Name the faces that a camera shows now; `picture` is that picture as base64, to be shown with them."""
+    view = await gateway.views.take(name, remember=False)
+    picture = base64.b64encode(view.picture).decode()
+    return {"faces": view.faces, "time": view.time_s, "picture": picture}

@@ -63,7 +63,7 @@ async def add_photo(name: str, request: Request, gateway: GatewayState) -> dict[
     """
     picture = await read_picture(request)
     box = await read_face_box(request)
-    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, picture, box)
+    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, picture, *([box] if box else []))
     return answer
 
 
