@@ -1,0 +1,42 @@
+"""One real daemon and one gateway for all tests of this folder that only ask, or clear up after themselves."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import pytest
+from daemon_fixtures import lasting_daemon
+from gateway_fixtures import lasting_gateway
+
+SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
+
+
+@pytest.fixture(scope="session")
+def gallery_daemon(photos, tmp_path_factory):
+    """A daemon that remembers, knows Obama, and may read the photos by their paths."""
+    roots = tmp_path_factory.mktemp("roots")
+    for name in ("obama3", "biden", "t1", "nobody"):
+        shutil.copy(photos[name], roots / f"{name}{photos[name].suffix}")
+    with lasting_daemon(SERVE, sightings={}, imageRoots=[str(roots)]) as daemon:
+        daemon.roots = roots
+        client = daemon.client()
+        client.add_face("Obama", photos["obama"].read_bytes())
+        client.close()
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def door(tmp_path_factory):
+    """The picture file that the camera `door` shows; tests write what they want it to show."""
+    return tmp_path_factory.mktemp("door") / "door.jpg"
+
+
+@pytest.fixture(scope="session")
+def web(gallery_daemon, door, tmp_path_factory):
+    """A client of a gateway with two cameras: `door` shows a file, and `gone` does not exist."""
+    cameras = {"door": {"url": door.as_uri()}, "gone": {"url": "http://127.0.0.1:9/snapshot.jpg"}}
+    folder = tmp_path_factory.mktemp("web")
+    roots = [str(gallery_daemon.roots)]
+    with lasting_gateway(folder, gallery_daemon.endpoint, cameras=cameras, imageRoots=roots) as client:
+        yield client
