@@ -1,4 +1,4 @@
-"""One real daemon and one gateway for all tests of this folder that only ask, or clear up after themselves."""
+"""One real daemon and one gateway for all tests of this folder; they clear up after themselves."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 
 def examples(photo, box, count=10, size=160):
-    """What the page sends after "Capture Examples": `count` cuts of a moving face, side by side, as a JPEG."""
+    """What the page sends after "Capture Examples": cuts of a moving face, side by side, as a JPEG."""
     left, top, right, bottom = map(round, box)
     with PIL.Image.open(photo) as picture:
         cuts = [

@@ -47,7 +47,7 @@ def first_column(table: str) -> set[str]:
     return set(re.findall(r"^\| `(\w+)` \|", table, re.M))
 
 
-@pytest.mark.parametrize("name", ["config.md", "commands.md"])
+@pytest.mark.parametrize("name", ["config.md", "commands.md", "http.md"])
 def test_generated_pages_are_up_to_date(name: str) -> None:
     """What `make docs` would write is what is there."""
     written = (REPOSITORY / "docs/reference" / name).read_text("utf-8")
