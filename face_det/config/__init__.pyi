@@ -1,3 +1,4 @@
+from .load import environment_variable as environment_variable
 from .load import load_config as load_config
 from .load import locate_config as locate_config
 from .sections import Camera as Camera

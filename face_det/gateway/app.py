@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from face_det import __version__
 from face_det.cameras import Cameras
 from face_det.config import Config, Http
-from face_det.gateway import health, page, seeds
+from face_det.gateway import health, metrics, page, seeds
 from face_det.gateway.api import API
 from face_det.gateway.daemon import Daemon
 from face_det.gateway.motion import MotionQueue
@@ -57,6 +57,7 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     describe_errors(app)
     app.add_middleware(BodyLimit, max_bytes=round(http.max_upload_mb * _MEGA))
     app.include_router(health.ROUTES)
+    app.include_router(metrics.ROUTES)
     for routes in seeds.ROUTERS:
         app.include_router(routes)
     app.include_router(API)

@@ -41,6 +41,7 @@ HOMES = {
     "starlette": {"gateway"},
     "uvicorn": {"gateway"},
     "httpx": {"cameras"},
+    "prometheus_client": {"gateway"},
 }
 
 

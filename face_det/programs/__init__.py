@@ -1,0 +1,5 @@
+"""Several of our programs in the foreground: one log, one end."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,61 @@
+"""`face-det up`: the daemon and the page from one command."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+from running import PATIENCE_S, eventually
+
+
+def test_one_command_serves_the_page_and_ends_at_ctrl_c(folder):
+    """FACES_DIR, PORT and CAMERA_URL are understood; Ctrl-C is a normal end of both."""
+    config = folder / "config.json"
+    config.write_text(
+        json.dumps({"faceDetServer": {"zerorpcPipe": f"ipc://{folder}/s", "faceDetModel": "hog"}})
+    )
+    log = folder / "log"
+    environ = {
+        "FACES_DIR": str(folder / "faces"),
+        "PORT": "0",
+        "CAMERA_URL": "http://user:secret@127.0.0.1:9/x",
+    }
+    command = [sys.executable, "-m", "face_det.cli.main", "up", "--config", str(config)]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file, env={**os.environ, **environ})
+    try:
+        eventually(
+            lambda: log.read_text().count(" ready") == 2 or process.poll() is not None, "both programs"
+        )
+        (address,) = re.findall(r"the page is at (\S+)/\n", log.read_text())
+        status = httpx.get(f"{address}/api/v1/status", timeout=PATIENCE_S).json()
+        assert status["dataset"] == str(folder / "faces")
+        assert status["gateway"]["cameras"] == ["camera"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+    assert "secret" not in log.read_text()
+
+
+def test_a_port_in_use_ends_both(folder):
+    """With the gateway's exit status and its sentence."""
+    config = folder / "config.json"
+    config.write_text(json.dumps({"faceDetServer": {"zerorpcPipe": f"ipc://{folder}/s"}}))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "face_det.cli.main", "up", "--config", str(config)],
+            env={**os.environ, "PORT": str(port)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+    assert done.returncode == 75
+    assert f"http.host 127.0.0.1, http.port {port}: must be a free address" in done.stderr

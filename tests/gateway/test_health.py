@@ -1,0 +1,45 @@
+"""Whether the gateway and the daemon are well, for probes and for Prometheus."""
+
+from __future__ import annotations
+
+from gateway_fixtures import lasting_gateway
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def samples(text):
+    """Each sample's value, by its name and labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_follow_the_daemon(web, photos):
+    """They can be parsed, and a call that names somebody is counted."""
+    before = samples(web.get("/metrics").text)
+    web.post("/api/v1/faces", files={"image": photos["obama3"].read_bytes()})
+    answer = web.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    after = samples(answer.text)
+    assert after["face_det_up",] == 1
+    assert after["face_det_outcomes_total", "named"] == before["face_det_outcomes_total", "named"] + 1
+    assert after["face_det_calls_total", "done"] > before["face_det_calls_total", "done"]
+    assert after["face_det_trained",] == 1
+
+
+def test_probes(web):
+    """This process lives; the daemon answers."""
+    assert [web.get(f"/healthz{kind}").json() for kind in ("", "/live", "/ready")] == 3 * [{"ok": True}]
+
+
+def test_without_a_daemon(tmp_path):
+    """The gateway lives, is not ready, and every question is answered 503 with a sentence."""
+    with lasting_gateway(tmp_path, f"ipc://{tmp_path}/s") as client:
+        assert client.get("/healthz/live").status_code == 200
+        for path in ("/healthz", "/api/v1/status", "/api/v1/people", "/api/v1/sightings", "/api/v1/events"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1"), path
+            assert answer.json()["code"] == "Unreachable"
+        assert samples(client.get("/metrics").text) == {("face_det_up",): 0}
+        assert client.gateway.stop() == 0
