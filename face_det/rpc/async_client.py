@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Coroutine
@@ -88,7 +89,8 @@ class AsyncClient:
         context, self._context = self._context, None
         self._loop = self._current = self._connecting = None
         self._connections = set()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # A loop that has ended took its tasks along.
+        await asyncio.gather(*(task for task in tasks if not task.done()), return_exceptions=True)
         if context is not None:
             context.destroy(linger=0)
 
@@ -152,10 +154,10 @@ class AsyncClient:
         """Connect; return the reason if nobody listens or the daemon rejects our keys."""
         try:
             # zmq would keep retrying in silence.
-            await _within(self._probe(), min(PROBE_S, limit_s))
+            place = await _within(self._probe(), min(PROBE_S, limit_s))
             if self._context is None:
                 self._context = zmq.asyncio.Context()
-            made = Connection(self._context, self._endpoint, self._keys, self._heartbeat_s)
+            made = Connection(self._context, place, self._keys, self._heartbeat_s)
         except OSError as error:
             return _reason(error)
         except zmq.ZMQError as error:
@@ -167,26 +169,34 @@ class AsyncClient:
             made.close("this client was closed")
             raise
 
-    async def _probe(self) -> None:
-        """Raise OSError at once if nobody listens."""
+    async def _probe(self) -> str:
+        """Return the address that zmq is to connect to, or raise OSError at once if nobody listens there."""
         place, loop = self._endpoint, asyncio.get_running_loop()
         if place.path is None:
             transport, _ = await loop.create_connection(asyncio.Protocol, place.host, place.port)
+            peer = transport.get_extra_info("peername")
             transport.close()
-            return
+            if peer is None:
+                raise ConnectionResetError(errno.ECONNRESET, "closed at once")
+            return connection.tcp_address(peer)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.setblocking(False)
             await loop.sock_connect(probe, os.fspath(place.path))
+        return place.text
 
 
-async def _within(work: Coroutine[Any, Any, None], limit_s: float) -> None:
-    """Await work, or raise TimeoutError. asyncio.wait_for may lose a cancellation before Python 3.12."""
+async def _within(work: Coroutine[Any, Any, str], limit_s: float) -> str:
+    """Return what work returns, or raise TimeoutError.
+
+    Before Python 3.12, asyncio.wait_for may lose a cancellation.
+    """
     task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, also if nobody waits
     try:
         await asyncio.wait({task}, timeout=limit_s)
         if not task.done():
             raise TimeoutError("timed out")
-        task.result()
+        return task.result()
     finally:
         task.cancel()
 

@@ -12,7 +12,6 @@ import zmq.asyncio
 from zmq.utils.monitor import parse_monitor_message
 
 from face_det.rpc import connection, messages
-from face_det.rpc.address import Endpoint
 from face_det.rpc.keys import ClientKeys
 from face_det.rpc.messages import MalformedMessage, Message
 
@@ -46,16 +45,16 @@ class Connection:
     def __init__(
         self,
         context: zmq.asyncio.Context,
-        place: Endpoint,
+        place: str,
         keys: ClientKeys | None,
         heartbeat_s: float,
     ) -> None:
-        """Begin to connect, in the running loop; raise zmq.ZMQError if there are too many sockets."""
+        """Begin to connect to the address, in the running loop; raise zmq.ZMQError at a limit of sockets."""
         loop = asyncio.get_running_loop()
         self.retired = False
         self.closed = False
         self._why = "this client was closed"
-        self._place = place
+        self._tcp = place.startswith("tcp:")
         self._keys = keys
         self._heartbeat_s = heartbeat_s
         self._calls: dict[messages.MessageId | None, _Call] = {}
@@ -65,11 +64,10 @@ class Connection:
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_ANSWER_BYTES)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        self._socket.setsockopt(zmq.IPV6, int("[" in place.text))
-        if place.path is None and keys is not None:
-            connection.use_keys(keys, self._socket.setsockopt)
+        if self._tcp:
+            connection.prepare_tcp(self._socket.setsockopt, place, keys)
         self._monitor = self._socket.get_monitor_socket(connection.HANDSHAKES | zmq.EVENT_DISCONNECTED)
-        self._socket.connect(place.text)
+        self._socket.connect(place)
         self.tasks = (loop.create_task(self._serve()), loop.create_task(self._beat()))
 
     async def opened(self, patience_s: float) -> str | None:
@@ -115,7 +113,7 @@ class Connection:
                     self._outcome.set_result(None)
             elif event == zmq.EVENT_DISCONNECTED:
                 self.close("the connection was cut")
-            elif self._place.path is None:
+            elif self._tcp:
                 self.close(connection.refusal(self._keys))
             else:
                 self.close("something that is no daemon")

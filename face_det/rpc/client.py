@@ -192,15 +192,15 @@ class Client:
         return answer
 
     def _call(self, verb: str, *args: Any) -> Any:
-        self._probe()
+        place = self._probe()
         if self._connection is None:
             self._connection = zerorpc.Client(timeout=self._timeout_s, heartbeat=self._heartbeat_s)
             # An undelivered request must not keep the process from exiting.
             self._connection._events.setsockopt(zmq.LINGER, 0)
             if self._endpoint.path is None:
-                self._connect_by_tcp()
+                self._connect_by_tcp(place)
             else:
-                self._connection.connect(self._endpoint.text)
+                self._connection.connect(place)
         try:
             return self._connection(verb, *args)
         except zerorpc.RemoteError as error:
@@ -213,15 +213,14 @@ class Client:
             self.close()
             raise self._unreachable(f"no heartbeat for {2 * self._heartbeat_s} s during {verb}") from error
 
-    def _connect_by_tcp(self) -> None:
+    def _connect_by_tcp(self, place: str) -> None:
         """Connect, with our keys if we have any; raise Unreachable at once if the daemon turns us away."""
         events = self._connection._events
-        if self._keys is not None:
-            connection.use_keys(self._keys, events.setsockopt)
+        connection.prepare_tcp(events.setsockopt, place, self._keys)
         connected = events._socket
         monitor = connected.get_monitor_socket(events=connection.HANDSHAKES)
         try:
-            events.connect(self._endpoint.text)
+            events.connect(place)
             patience_s = min(PROBE_S, self._timeout_s, 2 * self._heartbeat_s)
             if not monitor.poll(patience_s * 1000):
                 return  # a slow daemon; the call itself will show if it answers
@@ -232,16 +231,20 @@ class Client:
             self.close()
             raise self._unreachable(connection.refusal(self._keys))
 
-    def _probe(self) -> None:
-        """Raise Unreachable at once if nobody listens; zmq would keep retrying in silence."""
+    def _probe(self) -> str:
+        """Return the address that zmq is to connect to, or raise Unreachable at once if nobody listens there.
+
+        zmq itself would keep retrying in silence.
+        """
         place = self._endpoint
         try:
             if place.path is None:
-                socket.create_connection((place.host, place.port), timeout=PROBE_S).close()
-                return
+                with socket.create_connection((place.host, place.port), timeout=PROBE_S) as probe:
+                    return connection.tcp_address(probe.getpeername())
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
                 probe.settimeout(PROBE_S)
                 probe.connect(os.fspath(place.path))
+            return place.text
         except OSError as error:
             raise self._unreachable(error.strerror or str(error)) from error
 

@@ -65,11 +65,26 @@ def choose_daemon(config: ConnectionSettings, endpoint: str | None, keys: GivenK
     return place, keys
 
 
-def use_keys(keys: ClientKeys, setsockopt: Any) -> None:
-    """Enable CURVE on a client's socket, through its `setsockopt`, before it connects."""
-    setsockopt(zmq.CURVE_SERVERKEY, keys.server.encode())
-    setsockopt(zmq.CURVE_PUBLICKEY, keys.own.public.encode())
-    setsockopt(zmq.CURVE_SECRETKEY, keys.own.secret.encode())
+def tcp_address(peer: tuple[Any, ...]) -> str:
+    """Return the address, as zmq takes it, of a peer to which a socket could connect.
+
+    On its own, zmq tries one address of a name, which may be one where nobody listens.
+
+    >>> tcp_address(("::1", 4242, 0, 0))
+    'tcp://[::1]:4242'
+    """
+    host, port = peer[:2]
+    scope = f"%{peer[3]}" if len(peer) > 3 and peer[3] and "%" not in host else ""
+    return f"tcp://[{host}{scope}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+def prepare_tcp(setsockopt: Any, address: str, keys: ClientKeys | None) -> None:
+    """Set a client's socket up, through its `setsockopt`, before it connects to `address`."""
+    setsockopt(zmq.IPV6, int("[" in address))
+    if keys is not None:
+        setsockopt(zmq.CURVE_SERVERKEY, keys.server.encode())
+        setsockopt(zmq.CURVE_PUBLICKEY, keys.own.public.encode())
+        setsockopt(zmq.CURVE_SECRETKEY, keys.own.secret.encode())
 
 
 def refusal(keys: ClientKeys | None) -> str:

@@ -125,6 +125,26 @@ def test_a_flood_of_messages_for_one_call(peer, call, gate):
     assert msgpack.unpackb(dealer.recv_multipart()[-1])[1] == "OK"
 
 
+def test_only_the_caller_can_give_a_call_up(peer, call, gate):
+    """Somebody else who knows the call's id changes nothing; its own caller ends it."""
+    daemon, dealer = peer
+    dealer.send_multipart([b"", msgpack.packb([HEADER, "detect_faces", [list(gate.steps)]])])
+    gate.begun()
+    cancel = msgpack.packb([{"v": 3, "message_id": b"2", "response_to": b"1"}, "_face_det_cancel", []])
+    with zmq.Context() as context, context.socket(zmq.DEALER) as other:
+        other.linger = 0
+        other.connect(daemon.endpoint)
+        for content in (cancel, msgpack.packb([HEADER, "status", []])):
+            other.send_multipart([b"", content])
+        assert other.poll(60_000)
+    assert "caller_gone" not in daemon.log()
+    for _ in range(2):
+        dealer.send_multipart([b"", cancel])
+    daemon.until_logged("detect_faces error=caller_gone")
+    gate.open()
+    assert call(daemon, "people")
+
+
 def test_a_flood_keeps_nobody_waiting(launch, call):
     """One peer that sends without a pause: others are answered all the same."""
     daemon, enough = launch(), threading.Event()

@@ -17,8 +17,7 @@ import zmq
 from running_here import run_here
 
 from face_det.errors import BadName, ConfigError, Unreachable
-from face_det.rpc import address, auth, endpoint, keys
-from face_det.rpc.client import Client
+from face_det.rpc import Client, address, auth, endpoint, keys
 
 
 @pytest.fixture
@@ -91,11 +90,24 @@ def test_with_keys_it_may_listen_to_everybody(launch, ring, folder, free_port):
         assert client.people()
 
 
-def test_our_client_with_keys(guarded, folder):
+def test_our_client_with_keys(guarded, folder, connect):
     """Answers, errors, and pictures as bytes go through."""
-    with Client(guarded.endpoint, keys=folder / "ann.keys") as client:
+    with connect(guarded.endpoint, keys=folder / "ann.keys") as client:
         assert client.people() == [{"name": "Ann", "images": 3}]
         assert client.recognize(b"x" * 10**6)[0]["bytes"] == 10**6
+
+
+def test_our_client_by_ipv6(launch, connect):
+    """zmq has to be told that an address is one."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        port = probe.getsockname()[1]
+    daemon = launch(zerorpcPipe=f"tcp://[::1]:{port}")
+    with connect(daemon.endpoint, heartbeat_s=1) as client:
+        assert client.people()
 
 
 def test_the_plain_client_with_keys(guarded, folder):
@@ -112,14 +124,14 @@ def test_who_may_read_the_servers_keys_may_call(guarded, ring):
         assert client.people()
 
 
-def test_strangers_are_told_at_once(guarded, ring, folder):
+def test_strangers_are_told_at_once(guarded, ring, folder, connect):
     """No key, a key of nobody, the wrong server's key: Unreachable, long before the timeout."""
     server = keys.load_server_keys(ring).public
     for own in (None, keys.ClientKeys(server, stranger()), keys.ClientKeys(stranger().public, stranger())):
-        client = Client(guarded.endpoint, timeout_s=3600, heartbeat_s=1800, keys=own)
+        client = connect(guarded.endpoint, timeout_s=3600, heartbeat_s=1800, keys=own)
         with client, pytest.raises(Unreachable, match="keys"):
             client.people()
-    with Client(guarded.endpoint, keys=folder / "ann.keys") as client:
+    with connect(guarded.endpoint, keys=folder / "ann.keys") as client:
         assert client.people()
     assert "refused a client without an authorised key" in guarded.log()
 
@@ -150,7 +162,7 @@ def test_noise_does_no_harm(guarded, folder):
         connection.close()
 
 
-def test_keys_change_with_a_reload(guarded, ring, folder):
+def test_keys_change_with_a_reload(guarded, ring, folder, connect):
     """SIGHUP: bob may call, ann may not any longer, also over the connection that she has."""
     old = plain(guarded, (ann := keys.load_client_keys(folder / "ann.keys")).own, ann.server, timeout=2)
     assert old.people()
@@ -158,12 +170,12 @@ def test_keys_change_with_a_reload(guarded, ring, folder):
     keys.revoke_client(ring, "ann")
     guarded.signal(signal.SIGHUP)
     guarded.until_logged("keys: 1 clients (1 new, 1 removed)")
-    with Client(guarded.endpoint, keys=folder / "bob.keys") as client:
+    with connect(guarded.endpoint, keys=folder / "bob.keys") as client:
         assert client.people()
     with pytest.raises(zerorpc.TimeoutExpired):
         old.people()
     old.close()
-    with Client(guarded.endpoint, keys=folder / "ann.keys") as client, pytest.raises(Unreachable):
+    with connect(guarded.endpoint, keys=folder / "ann.keys") as client, pytest.raises(Unreachable):
         client.people()
 
 
