@@ -15,7 +15,7 @@ from face_det.cli import terminal
 from face_det.cli.changes import ChangePlace, find_change_place
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
 from face_det.config import Config
-from face_det.errors import DataError, FaceDetError, UnknownPerson
+from face_det.errors import DataError, FaceDetError
 from face_det.gallery import evaluation_cache_path
 from face_det.rpc import command_caller
 from face_det.service import open_audit_log
@@ -65,14 +65,26 @@ def command(
         click.echo(json.dumps({"by": str(place), "dataset": place.dataset, "forgotten": done}, indent=2))
     else:
         for one in done:
-            photos = terminal.count_of(one["images"], "photo")
-            encodings = terminal.count_of(one["encodings"], "encoding")
-            removed = f"{photos} and {encodings}"
-            if "sightings" in one:
-                removed = f"{photos}, {encodings} and {terminal.count_of(one['sightings'], 'sighting')}"
-            click.echo(f"{one['name']}: {removed} removed ({place})")
+            click.echo(f"{one['name']}: {_describe_removed(one)} ({place})")
+            if one.get("notCompared"):
+                left = terminal.count_of(one["notCompared"], "sighting")
+                click.echo(
+                    f"note: {left} without a name cannot be compared with anybody, and stayed", err=True
+                )
     if failed:
         raise DataError("; ".join(map(str, failed))) if len(failed) > 1 else failed[0]
+
+
+def _describe_removed(done: dict[str, Any]) -> str:
+    photos = terminal.count_of(done["images"], "photo")
+    encodings = terminal.count_of(done["encodings"], "encoding")
+    if "sightings" not in done:
+        return f"{photos} and {encodings} removed"
+    sightings = terminal.count_of(done["sightings"], "sighting")
+    recognised = (
+        f", {done['recognised']} of them recognised without a name," if done.get("recognised") else ""
+    )
+    return f"{photos}, {encodings} and {sightings}{recognised} removed"
 
 
 def _forget_measurements() -> None:
@@ -110,23 +122,15 @@ def _forgetter(place: ChangePlace) -> Iterator[Forget]:
 
 
 def _in_files(config: Config) -> Forget:
-    from face_det.service import build_enroller, forget_sightings
+    from face_det.service import build_enroller, forget_person
 
     enroller = build_enroller(config)
     log = open_audit_log(config.audit_path, config.encodings_path)
 
     def forget(name: str) -> dict[str, Any]:
         with log.recorded(command_caller(), "forget", name) as counts:
-            # First: later, past sightings would have lost the name, and could not be found.
-            seen = forget_sightings(None, config.state_path, name)
-            try:
-                forgotten = enroller.forget(name)
-                removed = {"images": forgotten.images, "encodings": forgotten.encodings}
-            except UnknownPerson:
-                removed = {"images": 0, "encodings": 0}
-                if not (seen.sightings or seen.people):
-                    raise
-            counts |= removed
-        return {"name": name, **removed, **({"sightings": seen.sightings} if seen.sightings else {})}
+            removed = forget_person(enroller, None, config.state_path, name)
+            counts |= {key: removed[key] for key in ("images", "encodings")}
+        return {"name": name, **removed}
 
     return forget

@@ -218,14 +218,23 @@ class Enroller:
         with lock_for_update(self.paths.encodings):
             return self._forget_locked(name, Gallery.load(self.paths.encodings), self.model())
 
+    def check_forget(self, name: str) -> None:
+        """Raise what `forget` raises before it changes anything, but for UnknownPerson."""
+        with lock_for_update(self.paths.encodings):
+            self._check_forget(name, Gallery.load(self.paths.encodings), self.model())
+
+    def _check_forget(self, name: str, gallery: Gallery, current: Model | None) -> None:
+        safeguards.require_dataset(self.paths.dataset, len(gallery.names))
+        others = _known_labels(current) - {unicodedata.normalize("NFC", name)}
+        safeguards.require_encodings(gallery, others, self.paths.encodings)
+
     def _forget_locked(self, name: str, gallery: Gallery, current: Model | None) -> ForgetResult:
         paths = self.paths
-        safeguards.require_dataset(paths.dataset, len(gallery.names))
+        self._check_forget(name, gallery, current)
         known = gallery.names.count(name)
         somewhere = has_person_folder(paths.dataset, name) or quarantine_mentions(paths.dataset, name)
         if not somewhere and not known and name not in _known_labels(current):
             raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
-        safeguards.require_encodings(gallery, _known_labels(current) - {name}, paths.encodings)
         gallery = gallery.without(name)
         embedder = self._choose_embedder(current, gallery)
         forgetting.remove_traces(paths, name)

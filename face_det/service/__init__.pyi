@@ -11,7 +11,7 @@ from .corrections import Corrections as Corrections
 from .memory import Memory as Memory
 from .pace import SlowSetting as SlowSetting
 from .person_data import export_person as export_person
-from .person_data import forget_sightings as forget_sightings
+from .person_data import forget_person as forget_person
 from .service import Service as Service
 from .wire import PersonAnswer as PersonAnswer
 from .wire import parse_images as parse_images

@@ -15,7 +15,8 @@ from face_det.gallery import check_person_name
 from face_det.media import load_image
 from face_det.recognition import Recognizer
 from face_det.service import wire
-from face_det.service.memory import Memory, require_id, require_number, require_unknown
+from face_det.service.memory import Memory
+from face_det.service.sighting_arguments import require_id, require_number, require_unknown
 from face_det.sightings import (
     Author,
     ChangeResult,

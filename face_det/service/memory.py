@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,14 @@ from face_det.errors import BadRequest, FaceDetError
 from face_det.gallery import Gallery
 from face_det.recognition import NO_NEGATIVES, SAME_FACE_IOU, Negatives, Recognizer
 from face_det.service import wire
+from face_det.service.sighting_arguments import composed, is_time, parse_query, require_id, require_number
 from face_det.sightings import (
-    MAX_PAGE,
-    MAX_TIME_S,
     Decide,
     Erased,
     Event,
     NegativeExample,
     SeenFace,
     SeenPicture,
-    SightingQuery,
     SightingStore,
     append_event,
     count_negatives,
@@ -39,14 +37,13 @@ from face_det.sightings import (
     find_sightings,
     find_thumbnail,
     find_unknowns,
-    parse_cursor,
     read_cursor,
     read_events,
     read_negatives,
     unknown_number,
     write_cursor,
 )
-from face_det.types import UNKNOWN, Box, Face, Match, Outcome
+from face_det.types import UNKNOWN, Box, Face, Match
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +51,6 @@ THUMBNAIL_PX = 240
 """The longer side of a sighting's thumbnail, at most."""
 PICTURE_PX = 1280
 """The longer side of a picture that is kept, at most."""
-QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
-DEFAULT_PAGE = 50
 MAX_CONSUMER = 200
 
 Encoding = npt.NDArray[np.float64]
@@ -75,7 +70,7 @@ class Memory:
         model = "none" if recognizer.model is None else recognizer.model.fingerprint
         if recognizer.model is not None:
             with self._handing_over:
-                self._forgotten -= {_composed(name) for name in recognizer.model.labels}
+                self._forgotten -= {composed(name) for name in recognizer.model.labels}
         decided_by = f"{recognizer.engine.fingerprint} {model} {self._last_negative()}"
         self.store.use(_decider(recognizer), lambda: _enrolled(recognizer, encodings), decided_by)
 
@@ -126,7 +121,7 @@ class Memory:
         for index, found in faces.items():
             image = images[index]
             camera, frame, time = (_text(image, "camera"), _text(image, "frame"), image.get("time"))
-            known = time if _is_time(time) else self.store.now()
+            known = time if is_time(time) else self.store.now()
             path = str(image["image"])
             self._hand_over(known, camera, caller, frame or path, fingerprint, found, pictures.get(path))
 
@@ -188,17 +183,22 @@ class Memory:
         self.store.write(lambda connection: write_cursor(connection, name, number, now))
         return number
 
-    def forget(self, name: str) -> Erased:
+    def forget(self, name: str, recognizer: Recognizer | None = None) -> Erased:
         """Erase all that was seen of a person or, if `name` is an id such as unknown-3, of an unknown one.
 
-        Calls that are still being answered may know the name; it is not kept until it is enrolled again.
+        If `recognizer` knows the person, sightings without a name that it recognises go too, whatever users
+        marked as not this person's. Calls that are still being answered may know the name; it is not kept
+        until it is enrolled again.
         """
+        decide = None
+        if recognizer is not None and recognizer.model is not None and name in recognizer.model.labels:
+            decide = _decider(replace(recognizer, negatives=NO_NEGATIVES))
         with self._handing_over:
-            self._forgotten.add(_composed(name))
+            self._forgotten.add(composed(name))
         store, number, now = self.store, unknown_number(name), self.store.now()
 
         def erase(connection: sqlite3.Connection) -> Erased:
-            erased = erase_name(connection, store.people, name, now)
+            erased = erase_name(connection, store.people, name, now, decide)
             if number is not None and not erased.sightings:
                 erased = erase_unknown(connection, store.people, number, now) or erased
             return erased
@@ -223,7 +223,7 @@ class Memory:
         faces = _distinct(found)
         with self._handing_over:
             kept = tuple(
-                face for face in faces if face.name is None or _composed(face.name) not in self._forgotten
+                face for face in faces if face.name is None or composed(face.name) not in self._forgotten
             )
             if kept:
                 # Nor may a whole picture show somebody who was just forgotten.
@@ -231,11 +231,6 @@ class Memory:
                 now = self.store.now()
                 seen = SeenPicture(time, camera, caller, frame, fingerprint, kept, whole, now)
                 self.store.record(seen)
-
-
-def _composed(name: str) -> str:
-    """Return a name as it is compared: there are several ways to write an accent."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _decider(recognizer: Recognizer) -> Decide:
@@ -270,90 +265,6 @@ def _enrolled(recognizer: Recognizer, path: Path) -> dict[str, list[Encoding]]:
 
 def _rows(examples: Sequence[NegativeExample]) -> npt.NDArray[np.float64]:
     return np.array([one.encoding for one in examples])
-
-
-def parse_query(query: object) -> SightingQuery:
-    """Parse the query of `sightings`; raises BadRequest with the place of the first fault.
-
-    >>> parse_query({"camera": "door", "limit": 10, "unknown": "unknown-3"}).unknown
-    3
-    """
-    given = wire.require_options(query, known=QUERY_KEYS, place="query")
-    limit = DEFAULT_PAGE if given.get("limit") is None else require_number(given["limit"], "query.limit")
-    if not 1 <= limit <= MAX_PAGE:
-        raise BadRequest(f"query.limit: must be from 1 to {MAX_PAGE}, got {limit}")
-    times: dict[str, Any] = {}
-    texts: dict[str, Any] = {}
-    for key in ("since", "until"):
-        if (value := given.get(key)) is not None:
-            times[key] = require_time(value, f"query.{key}")
-    for key in ("camera", "name", "outcome", "cursor"):
-        if (value := given.get(key)) is not None:
-            texts[key] = wire.require_text(value, f"query.{key}")
-    if "name" in texts:
-        # As names are kept, however they were typed.
-        texts["name"] = _composed(texts["name"])
-    outcomes = [outcome.value for outcome in Outcome]
-    if texts.get("outcome", outcomes[0]) not in outcomes:
-        raise BadRequest(f"query.outcome: must be one of {', '.join(outcomes)}, got {texts['outcome']!r:.40}")
-    cursor = texts.pop("cursor", None)
-    before = None if cursor is None else parse_cursor(cursor)
-    return SightingQuery(
-        **times, **texts, unknown=_parse_unknown(given.get("unknown")), limit=limit, before=before
-    )
-
-
-def require_id(value: object) -> int:
-    """Return the id of a sighting; raises BadRequest."""
-    return require_number(value, "id")
-
-
-def require_number(value: object, place: str) -> int:
-    """Return a whole number from 0 that SQLite can hold; raises BadRequest."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise BadRequest(f"{place}: must be a whole number, got {value!r:.60}")
-    return value
-
-
-def require_unknown(value: object, place: str = "id") -> int:
-    """Return the number of an unknown person's id; raises BadRequest."""
-    number = unknown_number(value) if isinstance(value, str) else None
-    if number is None:
-        raise BadRequest(
-            f"{place}: must be the id of an unknown person, such as unknown-3, got {value!r:.60}"
-        )
-    return number
-
-
-def require_time(value: object, place: str) -> float:
-    """Return a time in seconds since 1970; raises BadRequest."""
-    if not _is_time(value):
-        raise BadRequest(f"{place}: must be seconds since 1970, got {value!r:.60}")
-    assert isinstance(value, (int, float))
-    return float(value)
-
-
-def require_sighting_options(options: object) -> Mapping[str, Any]:
-    """Return the options of `recognize`: camera, frame, time (seconds), remember; raises BadRequest."""
-    given = wire.require_options(options, known=("camera", "frame", "time", "remember"))
-    for key in ("camera", "frame"):
-        if given.get(key) is not None:
-            wire.require_text(given[key], f"options.{key}")
-    if given.get("time") is not None:
-        require_time(given["time"], "options.time")
-    remember = given.get("remember", True)
-    if not isinstance(remember, bool):
-        raise BadRequest(f"options.remember: must be true or false, got {remember!r:.60}")
-    return given
-
-
-def _parse_unknown(value: object) -> int | bool | None:
-    return value if value is None or value is True else require_unknown(value, "query.unknown")
-
-
-def _is_time(value: object) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0 <= value <= MAX_TIME_S  # type: ignore[operator]
 
 
 def _text(image: Mapping[Any, Any], key: str) -> str | None:

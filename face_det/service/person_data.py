@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import unicodedata
+import logging
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from face_det.enrolment import Paths
-from face_det.errors import BadRequest, TryAgain, UnknownPerson
+from face_det.enrolment import Enroller, Paths
+from face_det.errors import BadRequest, CannotWrite, FaceDetError, TryAgain, UnknownPerson
 from face_det.gallery import Gallery, list_photos
+from face_det.recognition import Recognizer
 from face_det.service.memory import Memory
+from face_det.service.sighting_arguments import composed
 from face_det.sightings import (
     SYSTEM_CLOCKS,
     Erased,
@@ -22,6 +25,8 @@ from face_det.sightings import (
     has_sightings,
     unknown_number,
 )
+
+log = logging.getLogger(__name__)
 
 NOTHING_SEEN = Erased(0, 0)
 
@@ -56,30 +61,87 @@ def export_person(paths: Paths, memory: Memory | None, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def forget_sightings(memory: Memory | None, state: Path | None, name: str) -> Erased:
+def forget_person(
+    enroller: Enroller,
+    memory: Memory | None,
+    state: Path | None,
+    name: str,
+    current: Recognizer | None = None,
+    use: Callable[[Recognizer], None] = lambda recognizer: None,
+) -> dict[str, Any]:
+    """Remove a person's sightings, photos and encodings; return how many of each.
+
+    `current` is the recognizer in use, which is read from disk if None; `use` switches to another one. Raises
+    what Enroller.forget raises: but for CannotWrite, nothing was changed then.
+    """
+    enroller.check_forget(name)
+    if current is None and state is not None and has_sightings(state):
+        current = _load_if_usable(enroller)
+    # First: later, nobody could tell whom past sightings show.
+    seen = _forget_sightings(memory, state, name, current)
+    try:
+        forgotten = enroller.forget(name)
+    except UnknownPerson:
+        if not (seen.sightings or seen.people):
+            raise
+        if current is not None:
+            # Sightings that users marked as wrong are gone.
+            use(current)
+        return {"images": 0, "encodings": 0, **_erased_as_json(seen, remembers=True)}
+    except CannotWrite:
+        # Part of it may be done already, and people who are gone must no longer be named.
+        use(enroller.load())
+        raise
+    use(forgotten.recognizer)
+    late = _forget_late_sightings(memory, name, current)
+    removed = {"images": forgotten.images, "encodings": forgotten.encodings}
+    return {**removed, **_erased_as_json(seen, late, remembers=memory is not None)}
+
+
+def _erased_as_json(*erased: Erased, remembers: bool) -> dict[str, int]:
+    counts = {
+        "sightings": sum(one.sightings for one in erased),
+        "recognised": sum(one.recognised for one in erased),
+        # Not the sum: those that stayed are asked each time.
+        "notCompared": max(one.not_compared for one in erased),
+    }
+    return {key: count for key, count in counts.items() if count or (key == "sightings" and remembers)}
+
+
+def _load_if_usable(enroller: Enroller) -> Recognizer | None:
+    try:
+        return enroller.load()
+    except FaceDetError as error:
+        log.warning("sightings without a name are not compared with the person's photos: %s", error)
+        return None
+
+
+def _forget_sightings(
+    memory: Memory | None, state: Path | None, name: str, recognizer: Recognizer | None
+) -> Erased:
     """Erase all that was seen of a person, also if nothing is remembered any more but once was.
 
     Raises CannotWrite or AlreadyRunning if the sightings cannot be erased.
     """
-    name = unicodedata.normalize("NFC", name)
+    name = composed(name)
     if memory is not None:
-        return memory.forget(name)
+        return memory.forget(name, recognizer)
     if state is None or not has_sightings(state):
         return NOTHING_SEEN
     store = SightingStore(state, KEEP_ALL, SYSTEM_CLOCKS)
     store.open()
     try:
-        return Memory(store).forget(name)
+        return Memory(store).forget(name, recognizer)
     finally:
         store.close()
 
 
-def forget_late_sightings(memory: Memory | None, name: str) -> Erased:
+def _forget_late_sightings(memory: Memory | None, name: str, recognizer: Recognizer | None) -> Erased:
     """Erase what was recorded of a person until the photos were gone; an error says that these are."""
     if memory is None:
         return NOTHING_SEEN
     try:
-        return forget_sightings(memory, None, name)
+        return _forget_sightings(memory, None, name, recognizer)
     except TryAgain as error:
         raise type(error)(f"photos and encodings: removed; sightings: {error}") from error
 
@@ -92,4 +154,4 @@ def require_known_name(name: object) -> str:
     """Return a name to look for, spelt as names are kept; raises BadRequest for anything but text."""
     if not isinstance(name, str) or not name:
         raise BadRequest(f"name: must be a person's or an id such as unknown-3, got {name!r:.60}")
-    return unicodedata.normalize("NFC", name)
+    return composed(name)

@@ -17,7 +17,7 @@ from face_det.budget import Budget
 from face_det.embedders import configurable_embedder
 from face_det.engine import Engines
 from face_det.enrolment import Enroller, count_photos, recipe_as_json, require_model, retraining_as_json
-from face_det.errors import BadImage, CannotWrite, UnknownPerson
+from face_det.errors import BadImage
 from face_det.media import (
     LoadedImage,
     load_image,
@@ -32,13 +32,13 @@ from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
 from face_det.service.corrections import Corrections
 from face_det.service.explanation import explain_face
-from face_det.service.memory import PICTURE_PX, Memory, require_sighting_options
+from face_det.service.memory import PICTURE_PX, Memory
 from face_det.service.person_data import (
     export_person,
-    forget_late_sightings,
-    forget_sightings,
+    forget_person,
     require_known_name,
 )
+from face_det.service.sighting_arguments import require_sighting_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.sightings import ENROLLED, TRAINED
 from face_det.types import UNKNOWN, Face, Match, Reason
@@ -215,31 +215,15 @@ class Service:
     def forget(self, name: object, notes: CallNotes | None = None) -> dict[str, Any]:
         """Remove a person's photos and encodings and unlearn them.
 
-        Raises UnknownPerson if nobody has the name.
+        What was seen of them goes too. Raises UnknownPerson if nobody has the name, and DataError if it
+        cannot be done; nothing was changed then.
         """
         known = wire.require_text(name, "name")
         with self._learning:
-            # First: later, past sightings would have lost the name, and could not be found.
-            seen = forget_sightings(self.memory, self._state, known)
-            try:
-                forgotten = self._enroller.forget(known)
-            except UnknownPerson:
-                self._use(self._recognizer)
-                if not (seen.sightings or seen.people):
-                    raise
-                return {"name": name, "images": 0, "encodings": 0, "sightings": seen.sightings}
-            except CannotWrite:
-                # Part of it may be done already, and people who are gone must no longer be named.
-                self._use(self._enroller.load())
-                raise
-            self._use(forgotten.recognizer)
-            late = forget_late_sightings(self.memory, known)
-            # It holds the faces that users marked as not this person's.
-            self._use(self._recognizer)
-        removed = {"images": forgotten.images, "encodings": forgotten.encodings}
-        self._note(notes, **removed)
-        if self.memory is not None or seen.sightings:
-            removed["sightings"] = seen.sightings + late.sightings
+            removed = forget_person(
+                self._enroller, self.memory, self._state, known, self._recognizer, self._use
+            )
+        self._note(notes, images=removed["images"], encodings=removed["encodings"])
         return {"name": name, **removed}
 
     def export(self, name: object) -> bytes:

@@ -7,13 +7,15 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from face_det.errors import CannotWrite
 from face_det.sightings.events import FORGOTTEN, Event, append_event
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import UnknownPeople, rebuild_people, resolve_person
+from face_det.sightings.recognised import Recognised, find_recognised
+from face_det.sightings.recorder import Decide
 from face_det.sightings.retention import delete_person, delete_sightings
 from face_det.sightings.schema import all_moved_aside
 from face_det.sightings.spool import Spool
@@ -27,18 +29,40 @@ READERS_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many sightings were erased, and how many unknown people were given the name (or had the number)."""
+    """How many sightings were erased, and how many unknown people were given the name (or had the number).
+
+    `recognised` of the sightings had no name. `not_compared` had none either, may show anybody, and stay.
+    """
 
     sightings: int
     people: int
+    recognised: int = 0
+    not_compared: int = 0
 
 
-def erase_name(connection: sqlite3.Connection, people: UnknownPeople, name: str, now: float) -> Erased:
-    """Erase everything that is kept under a name: sightings, people named so, events, changes, negatives."""
+def erase_name(
+    connection: sqlite3.Connection,
+    people: UnknownPeople,
+    name: str,
+    now: float,
+    decide: Decide | None = None,
+) -> Erased:
+    """Erase everything that is kept under a name: sightings, people named so, events, changes, negatives.
+
+    With `decide`, which knows the person, sightings without a name that show the person go too.
+    """
+    theirs = Recognised() if decide is None else find_recognised(connection, decide, name)
     rows = connection.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchall()
-    persons = [row["id"] for row in rows]
+    persons, sightings = [row["id"] for row in rows], _sightings(connection, "name = ?", name)
+    nameless = _count_nameless(connection)
     erased = _erase(
-        connection, persons, _sightings(connection, "name = ?", name), lambda data: _mentions_name(data, name)
+        connection,
+        [*persons, *theirs.persons],
+        [*sightings, *theirs.sightings],
+        lambda data: _mentions_name(data, name),
+    )
+    erased = replace(
+        erased, recognised=nameless - _count_nameless(connection), not_compared=theirs.not_compared
     )
     connection.execute("DELETE FROM negative WHERE name = ?", (name,))
     connection.execute(
@@ -163,6 +187,11 @@ def _mentions_name(data: object, name: str) -> bool:
     if isinstance(data, list):
         return any(_mentions_name(value, name) for value in data)
     return data == name
+
+
+def _count_nameless(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT count(*) FROM sighting WHERE name IS NULL").fetchone()
+    return int(found[0])
 
 
 def _sightings(connection: sqlite3.Connection, condition: str, value: object) -> list[int]:

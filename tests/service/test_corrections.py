@@ -62,6 +62,8 @@ def cannot_be_written(service: Service) -> Iterator[None]:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
+        # The caller may learn of it first, and what is asked for in between fails as well.
+        eventually(lambda: "fault" in memory(service).store.status())
         other.execute("ROLLBACK")
     eventually(lambda: "fault" not in memory(service).store.status())
 

@@ -14,7 +14,7 @@ from seen import FINGERPRINT, NOON, opened, person, rows
 from face_det.config.load import load_config
 from face_det.errors import BadRequest
 from face_det.service import Memory, assembly
-from face_det.service.memory import parse_query, require_sighting_options
+from face_det.service.sighting_arguments import parse_query, require_sighting_options
 from face_det.types import Box, Face, Match, Outcome
 
 

@@ -1,0 +1,105 @@
+"""Checks what callers say about sightings: queries, ids, times and names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from face_det.errors import BadRequest
+from face_det.service import wire
+from face_det.sightings import MAX_PAGE, MAX_TIME_S, SightingQuery, parse_cursor, unknown_number
+from face_det.types import Outcome
+
+QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
+DEFAULT_PAGE = 50
+
+
+def composed(name: str) -> str:
+    """Return a name as it is compared: there are several ways to write an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def parse_query(query: object) -> SightingQuery:
+    """Parse the query of `sightings`; raises BadRequest with the place of the first fault.
+
+    >>> parse_query({"camera": "door", "limit": 10, "unknown": "unknown-3"}).unknown
+    3
+    """
+    given = wire.require_options(query, known=QUERY_KEYS, place="query")
+    limit = DEFAULT_PAGE if given.get("limit") is None else require_number(given["limit"], "query.limit")
+    if not 1 <= limit <= MAX_PAGE:
+        raise BadRequest(f"query.limit: must be from 1 to {MAX_PAGE}, got {limit}")
+    times: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
+    for key in ("since", "until"):
+        if (value := given.get(key)) is not None:
+            times[key] = require_time(value, f"query.{key}")
+    for key in ("camera", "name", "outcome", "cursor"):
+        if (value := given.get(key)) is not None:
+            texts[key] = wire.require_text(value, f"query.{key}")
+    if "name" in texts:
+        # As names are kept, however they were typed.
+        texts["name"] = composed(texts["name"])
+    outcomes = [outcome.value for outcome in Outcome]
+    if texts.get("outcome", outcomes[0]) not in outcomes:
+        raise BadRequest(f"query.outcome: must be one of {', '.join(outcomes)}, got {texts['outcome']!r:.40}")
+    cursor = texts.pop("cursor", None)
+    before = None if cursor is None else parse_cursor(cursor)
+    return SightingQuery(
+        **times, **texts, unknown=_parse_unknown(given.get("unknown")), limit=limit, before=before
+    )
+
+
+def require_id(value: object) -> int:
+    """Return the id of a sighting; raises BadRequest."""
+    return require_number(value, "id")
+
+
+def require_number(value: object, place: str) -> int:
+    """Return a whole number from 0 that SQLite can hold; raises BadRequest."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise BadRequest(f"{place}: must be a whole number, got {value!r:.60}")
+    return value
+
+
+def require_unknown(value: object, place: str = "id") -> int:
+    """Return the number of an unknown person's id; raises BadRequest."""
+    number = unknown_number(value) if isinstance(value, str) else None
+    if number is None:
+        raise BadRequest(
+            f"{place}: must be the id of an unknown person, such as unknown-3, got {value!r:.60}"
+        )
+    return number
+
+
+def require_time(value: object, place: str) -> float:
+    """Return a time in seconds since 1970; raises BadRequest."""
+    if not is_time(value):
+        raise BadRequest(f"{place}: must be seconds since 1970, got {value!r:.60}")
+    assert isinstance(value, (int, float))
+    return float(value)
+
+
+def require_sighting_options(options: object) -> Mapping[str, Any]:
+    """Return the options of `recognize`: camera, frame, time (seconds), remember; raises BadRequest."""
+    given = wire.require_options(options, known=("camera", "frame", "time", "remember"))
+    for key in ("camera", "frame"):
+        if given.get(key) is not None:
+            wire.require_text(given[key], f"options.{key}")
+    if given.get("time") is not None:
+        require_time(given["time"], "options.time")
+    remember = given.get("remember", True)
+    if not isinstance(remember, bool):
+        raise BadRequest(f"options.remember: must be true or false, got {remember!r:.60}")
+    return given
+
+
+def _parse_unknown(value: object) -> int | bool | None:
+    return value if value is None or value is True else require_unknown(value, "query.unknown")
+
+
+def is_time(value: object) -> bool:
+    """Return whether a value is a time in seconds since 1970."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value <= MAX_TIME_S  # type: ignore[operator]
