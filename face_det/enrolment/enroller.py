@@ -64,7 +64,7 @@ from face_det.recognition import (
     choose_recognition_embedder,
     load_model_in_use,
 )
-from face_det.storage import lock_for_update, replace_files, report_write_errors
+from face_det.storage import lock_for_update, replace_files
 from face_det.training import choose_training_embedder, refit_model, train_classifiers
 from face_det.types import Rgb
 
@@ -188,12 +188,15 @@ class Enroller:
     def withdraw(self, name: str, files: Collection[str]) -> Recognizer:
         """Remove photos of a person, named by their files, and unlearn them; the others stay.
 
-        Files that are gone already are no error. Somebody without any other photo is forgotten.
+        Files that are gone are no error; a missing dataset is. Without any other photo they are forgotten.
         """
         with lock_for_update(self.paths.encodings):
             gallery, current = Gallery.load(self.paths.encodings), self.model()
+            safeguards.require_dataset(self.paths.dataset, len(gallery.names))
             photos = list_photos(self.paths.dataset).get(name, [])
             leaving = [photo for photo in photos if photo.name in files]
+            if not leaving:
+                return self._make_recognizer(current)
             if len(leaving) == len(photos) and name in gallery.names:
                 return self._forget_locked(name, gallery, current).recognizer
             engine = self._enrolment_engine(gallery)
@@ -203,9 +206,7 @@ class Enroller:
                     assert face.encoding is not None
                     gallery = gallery.without_photo(name, face.encoding)
             recognizer = self._save(gallery, current, self._choose_embedder(current, gallery))
-            for photo in leaving:
-                with report_write_errors(photo, "the photo stays"):
-                    photo.unlink(missing_ok=True)
+            safeguards.remove_photos(leaving)
         return recognizer
 
     def forget(self, name: str) -> ForgetResult:

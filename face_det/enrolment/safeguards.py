@@ -9,6 +9,7 @@ from pathlib import Path
 
 from face_det.errors import DataError, FaceDetError, ModelMissing
 from face_det.gallery import Gallery, list_photos, store_photo
+from face_det.storage import report_write_errors
 from face_det.types import UNKNOWN
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,18 @@ def storing_photo(dataset: Path, name: str, data: bytes) -> Iterator[Path]:
                 photo.unlink()
                 photo.parent.rmdir()
         raise
+
+
+def remove_photos(photos: Collection[Path]) -> None:
+    """Delete photos, and their folder once it is empty; raises CannotWrite.
+
+    >>> remove_photos([Path("no such folder/photo.jpg")])
+    """
+    for photo in photos:
+        with report_write_errors(photo, "the photo stays"):
+            photo.unlink(missing_ok=True)
+        with suppress(OSError):
+            photo.parent.rmdir()
 
 
 def warn_if_dataset_missing(dataset: Path, known: int) -> None:

@@ -12,6 +12,7 @@ from .check.run import select_findings as select_findings
 from .dataset import check_person_name as check_person_name
 from .dataset import has_person_folder as has_person_folder
 from .dataset import list_photos as list_photos
+from .dataset import photo_file_name as photo_file_name
 from .dataset import remove_person as remove_person
 from .dataset import store_photo as store_photo
 from .encode import EncodeReport as EncodeReport

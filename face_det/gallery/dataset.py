@@ -97,6 +97,20 @@ def has_person_folder(dataset: Path, name: str) -> bool:
     )
 
 
+def photo_file_name(data: bytes) -> str:
+    """Return the name of the file in which `store_photo` keeps these bytes; raises BadImage.
+
+    >>> photo_file_name(b"BM, as a bitmap begins")
+    'b2d291741c11c2dd.bmp'
+    """
+    suffix = picture_suffix(data)
+    if suffix is None:
+        raise BadImage(
+            f"bytes: must be a picture ({', '.join(sorted(PICTURE_SUFFIXES))}), got something else"
+        )
+    return hashlib.sha256(data).hexdigest()[:16] + suffix
+
+
 def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     """Store the bytes of a picture as a photo of that person, and return its path.
 
@@ -110,12 +124,7 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     'b2d291741c11c2dd.bmp'
     """
     name = check_person_name(name)
-    suffix = picture_suffix(data)
-    if suffix is None:
-        raise BadImage(
-            f"bytes: must be a picture ({', '.join(sorted(PICTURE_SUFFIXES))}), got something else"
-        )
-    file_name = hashlib.sha256(data).hexdigest()[:16] + suffix
+    file_name = photo_file_name(data)
     for last in (False, True):
         folder = _folder_of(dataset, name)
         try:

@@ -11,16 +11,18 @@ from typing import Any
 
 from face_det.enrolment import Enroller
 from face_det.errors import BadRequest, FaceDetError, NoFace
-from face_det.gallery import check_person_name
+from face_det.gallery import check_person_name, list_photos, photo_file_name
 from face_det.media import load_image
 from face_det.recognition import Recognizer
 from face_det.service import wire
 from face_det.service.memory import Memory
 from face_det.service.sighting_arguments import require_id, require_number, require_unknown
 from face_det.sightings import (
+    NOTHING_DUE,
     Author,
     ChangeResult,
     EnrolledPhoto,
+    PhotosDue,
     TrainingPhoto,
     choose_photos,
     find_sighting,
@@ -29,10 +31,12 @@ from face_det.sightings import (
     name_sighting,
     name_unknown,
     photo_of,
+    read_photos_due,
     require_not_ignored,
     split_unknown,
     undo_change,
     unknown_number,
+    write_photos_due,
 )
 from face_det.types import UNKNOWN
 
@@ -66,17 +70,19 @@ class Corrections:
         """
         number, known = require_unknown(identifier), _require_name(name)
         with self._learning:
+            self._finish()
             person = self._store.read(lambda connection: dict(require_not_ignored(connection, number)))
             photos = self._store.read(lambda connection: choose_photos(connection, person["id"]))
             if not photos:
                 raise NoFace(f"id: {identifier} has no sighting with a picture that could be enrolled")
-            recognizer, enrolled = self._enrol(known, photos)
-            with self._withdrawing_on_error(enrolled):
+            with self._enrolling(known, photos) as (recognizer, enrolled):
                 done = self._change(
                     lambda connection, author: name_unknown(connection, number, known, enrolled, author),
                     caller,
+                    lambda done: NOTHING_DUE,
                 )
             # Not before: past sightings are decided again by it, and would leave the person meanwhile.
+            assert recognizer is not None
             self._use(recognizer)
         return {**_as_json(done), "name": known}
 
@@ -119,39 +125,87 @@ class Corrections:
         """Undo a change: what was seen is as before, and photos that it enrolled are removed."""
         number = require_number(change, "change")
         with self._learning:
-            done = self._change(lambda connection, author: undo_change(connection, number, author), caller)
-            self._withdraw(done.photos)
-            for photo in done.withdrawn:
-                self._enrol_again(photo)
+            self._finish()
+            done = self._change(
+                lambda connection, author: undo_change(connection, number, author),
+                caller,
+                lambda done: PhotosDue(done.photos, done.withdrawn),
+            )
+            self._finish()
         self._refresh()
         return _as_json(done)
 
+    def finish(self) -> None:
+        """Finish with the photos of a change that a kill or an error cut off; an error is logged."""
+        try:
+            with self._learning:
+                self._finish()
+        except FaceDetError as error:
+            log.error("photos of a change that was cut off are still to be removed or enrolled: %s", error)
+
     def _name_sighting(self, sighting: int, name: str | None, caller: str) -> dict[str, Any]:
         with self._learning:
+            self._finish()
             before = self._store.read(lambda connection: find_sighting(connection, sighting))
-            recognizer: Recognizer | None = None
-            enrolled: list[EnrolledPhoto] = []
-            if name is not None:
+            photo = None
+            if name is not None and not (before["face"] == name and before["edited"]):
                 photo = self._store.read(lambda connection: photo_of(connection, sighting))
-                known = before["face"] == name and before["edited"]
-                if photo is not None and not known:
-                    try:
-                        recognizer, enrolled = self._enrol(name, [photo])
-                    except NoFace as error:
-                        # What the user says about the sighting is true all the same.
-                        log.info("sighting %d is no training photo: %s", sighting, error)
-            with self._withdrawing_on_error(enrolled):
+            # What the user says about the sighting is true even if it is no training photo.
+            photos = [] if photo is None else [photo]
+            with self._enrolling(name or "", photos, lenient=True) as (recognizer, enrolled):
                 done = self._change(
                     lambda connection, author: name_sighting(
                         connection, self._store.people, sighting, name, enrolled, author
                     ),
                     caller,
+                    lambda done: PhotosDue(done.withdrawn),
                 )
             if recognizer is not None:
                 self._use(recognizer)
-            self._withdraw(done.withdrawn)
+            self._finish()
         self._refresh()
         return {**_as_json(done), "name": name}
+
+    @contextmanager
+    def _enrolling(
+        self, name: str, photos: Sequence[TrainingPhoto], *, lenient: bool = False
+    ) -> Iterator[tuple[Recognizer | None, list[EnrolledPhoto]]]:
+        """Enrol photos for the body of a `with` statement, and remove them again if it fails.
+
+        Yields as `_enrol` returns; with `lenient`, nothing if none of the photos shows a face. The photos are
+        noted first: after a kill, the next start removes them, unless the body's change was committed.
+        """
+        present = {path.name for path in list_photos(self._enroller.paths.dataset).get(name, [])}
+        files = {photo_file_name(photo.jpeg): photo.sighting for photo in photos}
+        added = [EnrolledPhoto(name, file, one) for file, one in files.items() if file not in present]
+        due = PhotosDue(tuple(added))
+        if due:
+            self._store.write(lambda connection: write_photos_due(connection, due))
+        try:
+            try:
+                enrolled = self._enrol(name, photos) if photos else (None, [])
+            except NoFace as error:
+                if not lenient:
+                    raise
+                log.info("sighting %d is no training photo: %s", photos[0].sighting, error)
+                enrolled = None, []
+            yield enrolled
+        except BaseException:
+            try:
+                self._finish(due)
+            except FaceDetError as error:
+                log.error("%s: may still be enrolled: %s", ", ".join(one.file for one in added), error)
+            raise
+
+    def _finish(self, due: PhotosDue | None = None) -> None:
+        """Do with photos what is noted, or what is `due`, and delete the note."""
+        if due is None:
+            due = self._store.read(read_photos_due)
+        if due:
+            self._withdraw(due.remove)
+            for photo in due.enrol:
+                self._enrol_again(photo)
+            self._store.write(lambda connection: write_photos_due(connection, NOTHING_DUE))
 
     def _enrol(self, name: str, photos: Sequence[TrainingPhoto]) -> tuple[Recognizer, list[EnrolledPhoto]]:
         """Enrol photos; return the recognizer to switch to, and the photos that were not there before."""
@@ -171,18 +225,6 @@ class Corrections:
             except NoFace as error:
                 log.warning("%s: not enrolled again: %s", photo.file, error)
 
-    @contextmanager
-    def _withdrawing_on_error(self, photos: Sequence[EnrolledPhoto]) -> Iterator[None]:
-        """Remove photos that were just enrolled if the body of a `with` statement fails: all or nothing."""
-        try:
-            yield
-        except BaseException:
-            try:
-                self._withdraw(photos)
-            except FaceDetError as error:
-                log.error("%s: still enrolled: %s", ", ".join(one.file for one in photos), error)
-            raise
-
     def _withdraw(self, photos: Sequence[EnrolledPhoto]) -> None:
         by_name: dict[str, list[str]] = {}
         for photo in photos:
@@ -190,11 +232,19 @@ class Corrections:
         for name, files in by_name.items():
             self._use(self._enroller.withdraw(name, files))
 
-    def _change(self, change: Callable[[Any, Author], ChangeResult], caller: str) -> ChangeResult:
+    def _change(
+        self,
+        change: Callable[[Any, Author], ChangeResult],
+        caller: str,
+        due: Callable[[ChangeResult], PhotosDue] | None = None,
+    ) -> ChangeResult:
+        """Make a change, and note in its transaction what is `due` about photos once it is committed."""
         author = Author(caller, self._store.now())
 
         def run(connection: sqlite3.Connection) -> ChangeResult:
             done = change(connection, author)
+            if due is not None:
+                write_photos_due(connection, due(done))
             self._store.people.reload(connection)
             return done
 

@@ -89,12 +89,14 @@ class Service:
         self._on_disk = ModelWatcher(enroller.paths.model, enroller.paths.labels)
         self._settling = ""
         self._recognizer: Recognizer = enroller.load()
-        self._use(self._recognizer)
         self.corrections: Corrections | None = None
         if memory is not None:
             self.corrections = Corrections(
                 memory, enroller, self._learning, self._use, lambda: self._use(self._recognizer)
             )
+            # First: past sightings are decided again by what is in use.
+            self.corrections.finish()
+        self._use(self._recognizer)
 
     @property
     def engines(self) -> Engines:

@@ -33,6 +33,10 @@ from .parameters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
 from .parameters import DLIB_CLUSTERS as DLIB_CLUSTERS
 from .parameters import SFACE_CLUSTERS as SFACE_CLUSTERS
 from .parameters import ClusterParameters as ClusterParameters
+from .photos_due import NOTHING_DUE as NOTHING_DUE
+from .photos_due import PhotosDue as PhotosDue
+from .photos_due import read_photos_due as read_photos_due
+from .photos_due import write_photos_due as write_photos_due
 from .queries import MAX_PAGE as MAX_PAGE
 from .queries import MAX_UNKNOWNS as MAX_UNKNOWNS
 from .queries import SightingQuery as SightingQuery

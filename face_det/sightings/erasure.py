@@ -14,6 +14,7 @@ from face_det.errors import CannotWrite
 from face_det.sightings.events import FORGOTTEN, Event, append_event
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import UnknownPeople, rebuild_people, resolve_person
+from face_det.sightings.photos_due import forget_photos_due
 from face_det.sightings.recognised import Recognised, find_recognised
 from face_det.sightings.recorder import Decide
 from face_det.sightings.retention import delete_person, delete_sightings
@@ -65,6 +66,7 @@ def erase_name(
         erased, recognised=nameless - _count_nameless(connection), not_compared=theirs.not_compared
     )
     connection.execute("DELETE FROM negative WHERE name = ?", (name,))
+    forget_photos_due(connection, name)
     connection.execute(
         "DELETE FROM event WHERE name = ? OR instr(ifnull(data, ''), ?)", (name, json.dumps(name))
     )
