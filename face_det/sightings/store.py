@@ -25,6 +25,7 @@ from face_det.sightings import schema
 from face_det.sightings.clocks import Clocks
 from face_det.sightings.erasure import must_scrub, note_erased, scrub
 from face_det.sightings.events import last_number
+from face_det.sightings.highest_number import HighestNumber
 from face_det.sightings.jobs import Job, Jobs
 from face_det.sightings.maintenance import Maintenance
 from face_det.sightings.people import Enrolled, UnknownPeople
@@ -79,6 +80,7 @@ class SightingStore:
         self._maintenance = Maintenance(
             self._path, self._recorder, self._people, clocks.wall, clocks.monotonic
         )
+        self._highest = HighestNumber(folder)
         self._lock = FileLock(folder / LOCK_NAME, timeout=0, mode=0o600, thread_local=False)
         self._lock_inode = 0
 
@@ -269,6 +271,7 @@ class SightingStore:
         if not self._spool.in_place:
             log.error("%s: has disappeared; it is made again", self.folder / SPOOL_NAME)
             self._spool.restore()
+        self._highest.restore(connection)
         self._told = last_number(connection)
         self._visits.load(connection)
         self._people.reload(connection)
@@ -338,6 +341,7 @@ class SightingStore:
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = change(connection)
+            self._highest.keep(connection)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+from running import eventually
 from seen import NOON, FakeTime, always, face, names_told, opened, person, picture, rows, value
 
 from face_det.sightings import SightingStore, find_unknowns
@@ -116,3 +119,66 @@ def test_a_gallery_that_cannot_be_read_does_not_keep_the_old_model(tmp_path: Pat
         while [row["name"] for row in rows(one, "SELECT name FROM sighting")] != ["anna"]:
             pass
     assert "are not compared with those enrolled" in caplog.text
+
+
+def see_twice(one: SightingStore, seed: int) -> None:
+    show(one, seed, 0)
+    show(one, seed, 1)
+
+
+def test_numbers_outlast_the_database(tmp_path: Path) -> None:
+    """It is damaged, or deleted, and whoever comes next is not taken for somebody in an old notification."""
+    with opened(tmp_path) as one:
+        see_twice(one, 1)
+        see_twice(one, 2)
+        assert numbers(one) == ["unknown-1", "unknown-2"]
+    for path in tmp_path.glob("sightings.sqlite-*"):
+        path.unlink()
+    (tmp_path / "sightings.sqlite").write_bytes(b"garbage")
+    with opened(tmp_path) as one:
+        see_twice(one, 3)
+        # What still lay in the spool comes again, under other numbers as well.
+        second = numbers(one)
+        assert second
+        assert not {"unknown-1", "unknown-2"} & {*second}
+    for path in tmp_path.glob("sightings.sqlite*"):
+        path.unlink()
+    with opened(tmp_path) as one:
+        see_twice(one, 1)
+        third = numbers(one)
+        assert third
+        assert not {"unknown-1", "unknown-2", *second} & {*third}
+
+
+def test_the_kept_number_never_goes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An old database that is put back goes on after it; a damaged file is made again from the database."""
+    kept = tmp_path / "unknown-numbers.json"
+    with opened(tmp_path) as one:
+        see_twice(one, 1)
+        assert numbers(one) == ["unknown-1"]
+    assert json.loads(kept.read_bytes()) == {"highest": 1}
+    kept.write_text('{"highest": 41}')
+    with opened(tmp_path) as one:
+        see_twice(one, 2)
+        assert numbers(one) == ["unknown-1", "unknown-42"]
+    kept.write_bytes(b'{"highest": "42"')
+    with opened(tmp_path) as one:
+        assert numbers(one) == ["unknown-1", "unknown-42"]
+    assert json.loads(kept.read_bytes()) == {"highest": 42}
+    assert "unknown-numbers.json: damaged" in caplog.text
+
+
+def test_a_number_that_was_not_committed_is_not_kept(tmp_path: Path) -> None:
+    """Nor is one committed that cannot be kept: the file is written first."""
+    kept = tmp_path / "unknown-numbers.json"
+    with opened(tmp_path) as one:
+        see_twice(one, 1)
+        one.flush()
+        kept.unlink()
+        kept.mkdir()
+        see_twice(one, 2)
+        eventually(lambda: "unknown-numbers.json" in one.status().get("fault", ""))
+        assert [unknown["id"] for unknown in one.read(find_unknowns)] == ["unknown-1"]
+        kept.rmdir()
+        eventually(lambda: "fault" not in one.status())
+        assert numbers(one) == ["unknown-1", "unknown-2"]
