@@ -137,7 +137,7 @@ def _remove_surplus(connection: sqlite3.Connection, options: MemoryOptions) -> i
     """Remove the oldest sightings, or events where there are none, if there are more than may be kept."""
     count = connection.execute("SELECT count(*) FROM sighting").fetchone()[0]
     if count > options.max_count:
-        return _remove_oldest(connection, "", [], count - options.max_count)
+        return _remove_oldest_of_all(connection, count - options.max_count)
     pages, free, size = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_count", "freelist_count", "page_size")
@@ -146,11 +146,32 @@ def _remove_surplus(connection: sqlite3.Connection, options: MemoryOptions) -> i
     if used <= most:
         return 0
     # About as many as make up what is too much.
-    removed = _remove_oldest(connection, "", [], math.ceil((used - most) * count / used))
+    removed = _remove_oldest_of_all(connection, math.ceil((used - most) * count / used))
     if not removed:
         oldest = f"DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT {STEP})"
         removed = connection.execute(oldest).rowcount
     return removed
+
+
+def _remove_oldest_of_all(connection: sqlite3.Connection, limit: int) -> int:
+    """Remove the oldest sightings; once only the best ones of numbered people are left, the oldest of those.
+
+    The people stay: they are recognised by the sums of their encodings.
+    """
+    removed = _remove_oldest(connection, "", [], limit)
+    if removed:
+        return removed
+    ids = [
+        row[0]
+        for row in connection.execute(
+            "SELECT id FROM sighting ORDER BY recorded, id LIMIT ?", (min(limit, STEP),)
+        )
+    ]
+    delete_sightings(connection, ids)
+    connection.executemany(
+        "UPDATE person SET best = NULL, best_quality = -1 WHERE best = ?", [(one,) for one in ids]
+    )
+    return len(ids)
 
 
 def _remove_oldest(

@@ -230,3 +230,21 @@ def test_damaged_databases_are_not_kept_longer_than_sightings(tmp_path: Path) ->
         time.monotonic += 100
         while "movedAside" in one.status():
             pass
+
+
+def test_even_the_best_sightings_are_bounded(tmp_path: Path) -> None:
+    """A busy street has more numbered people than sightings are to be kept; the people stay."""
+    time = FakeTime()
+    with opened(tmp_path, time, max_count=6) as one:
+        for seed in range(1, 11):
+            for take in range(2):
+                show(one, seed, take, NOON + 10 * seed + take)
+        one.flush()
+        expire(one, time)
+        assert ids(one) == [10, 12, 14, 16, 18, 20], "the best of the latest six"
+        unknowns = one.read(find_unknowns)
+        assert [unknown["id"] for unknown in unknowns] == [f"unknown-{number}" for number in range(1, 11)]
+        assert [unknown["best"] for unknown in unknowns] == [None] * 4 + ids(one)
+        show(one, 1, 2, NOON + 200)
+        latest = "SELECT number FROM sighting JOIN person ON person.id = person ORDER BY sighting.id DESC"
+        assert value(one, latest) == 1
