@@ -144,7 +144,8 @@ def format_report(report: EncodeReport, target: Path) -> str:
         lines.append(terminal.summarize_others([item.path for item in others]))
     lines += [f"main face of several: {terminal.make_printable(str(path))}" for path in report.main_faces]
     used = len(report.gallery.names)
-    lines.append(f"{target}: {used} encodings of {len(report.gallery.people)} people")
+    encodings, people = terminal.count_of(used, "encoding"), len(report.gallery.people)
+    lines.append(f"{target}: {encodings} of {terminal.count_of(people, 'person')}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from face_det.cli.terminal import make_printable
+from face_det.cli.terminal import count_of, make_printable
 from face_det.gallery import QUARANTINE_FOLDER, CheckedPhoto, Finding, FindingKind
 
 _HEADINGS = {
@@ -35,8 +35,9 @@ def format_findings(dataset: Path, photos: Sequence[CheckedPhoto], found: Sequen
         if of_kind:
             lines.append(f"{_HEADINGS[kind]} ({kind.value}): {len(of_kind)}")
             lines += [f"  {_format_finding(dataset, finding)}" for finding in of_kind]
-    people = len({photo.name for photo in photos})
-    lines.append(f"{dataset}: {len(photos)} photos of {people} people, {len(found)} findings")
+    people = count_of(len({photo.name for photo in photos}), "person")
+    findings = count_of(len(found), "finding")
+    lines.append(f"{dataset}: {count_of(len(photos), 'photo')} of {people}, {findings}")
     return "\n".join(map(make_printable, lines))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import sys
 
 import click
@@ -76,9 +77,11 @@ def root_command() -> None:
 
 
 def print_error(error: FaceDetError) -> None:
-    """Print an error to stderr, one line per fault."""
+    """Print an error to stderr, one line per fault, with the commands that stand for a daemon's methods."""
     lines = error.faults if isinstance(error, ConfigError) else (str(error),)
     for line in lines:
+        for method in ("people", "unknowns"):
+            line = re.sub(rf"\b{method}\(\)", f"`face-det {method}`", line)
         click.echo(f"face-det: {line}", err=True)
 
 

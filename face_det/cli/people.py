@@ -43,7 +43,7 @@ def command(remote: str | None, keys: Path | None, config_source: ConfigSource, 
     for one in people:
         table.add_row(terminal.make_cell(one["name"]), str(one["images"]))
     terminal.make_console().print(table)
-    click.echo(f"{len(people)} people, known {place}", err=True)
+    click.echo(f"{terminal.count_of(len(people), 'person')}, known {place}", err=True)
 
 
 def _in_files(config: Config) -> list[dict[str, Any]]:

@@ -43,9 +43,9 @@ def _describe(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if model is None:
         yield "model", "none trained yet: every face is answered `unrecognised`"
     else:
-        people = len([name for name in model["classes"] if name != "Unknown"])
+        people = count_of(len([name for name in model["classes"] if name != "Unknown"]), "person")
         trained = f", trained {model['trained_at']}" if model["trained_at"] else ""
-        yield "model", f"{model.get('file', '')}: {model['classifier']} of {people} people{trained}"
+        yield "model", f"{model.get('file', '')}: {model['classifier']} of {people}{trained}"
         if model.get("why"):
             yield "kind", model["why"]
     for key in ("model_file", "stale"):
@@ -66,7 +66,7 @@ def _describe(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _describe_sightings(seen: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "sightings" in seen:
-        people = f"{seen['unknowns']} unknown {'person' if seen['unknowns'] == 1 else 'people'}"
+        people = count_of(seen["unknowns"], "unknown person")
         yield (
             "seen",
             f"{count_of(seen['sightings'], 'sighting')}, {people}, {seen['mb']} MB in {seen['path']}",

@@ -38,10 +38,11 @@ def make_cell(text: str) -> Text:
 def count_of(number: int, what: str) -> str:
     """Return a number with its noun.
 
-    >>> count_of(1, "photo"), count_of(2, "photo")
-    ('1 photo', '2 photos')
+    >>> count_of(1, "photo"), count_of(2, "photo"), count_of(2, "person")
+    ('1 photo', '2 photos', '2 people')
     """
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    plural = f"{what.removesuffix('person')}people" if what.endswith("person") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"
 
 
 def summarize_others(paths: Sequence[Path]) -> str:

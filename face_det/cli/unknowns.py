@@ -69,9 +69,8 @@ def command(
         click.echo(json.dumps(people, indent=2))
     elif people:
         terminal.make_console().print(_table(people))
-    what = "unknown person" if len(people) == 1 else "unknown people"
     written = "" if page is None else f"; their faces are in {page}"
-    click.echo(f"{len(people)} {what}{written}", err=True)
+    click.echo(f"{terminal.count_of(len(people), 'unknown person')}{written}", err=True)
     if people and not as_json:
         click.echo(f"name one with: face-det unknowns name {people[0]['id']} NAME", err=True)
 
@@ -98,7 +97,11 @@ def name_command(identifier: str, name: str, **where: Any) -> None:
     run_correction(lambda client: client.name_unknown(identifier, name), describe, **where)
 
 
-@command.command("merge", help="Make several unknown people one. The oldest number survives.")
+@command.command(
+    "merge",
+    help="Make several unknown people one. The oldest number survives. If one of them is ignored, all are "
+    "from then on.",
+)
 @click.argument("identifiers", metavar="ID...", nargs=-1, required=True)
 @remote_option
 @keys_option
@@ -109,7 +112,9 @@ def merge_command(identifiers: tuple[str, ...], **where: Any) -> None:
 
     def describe(done: dict[str, Any]) -> str:
         sightings = terminal.count_of(done["sightings"], "sighting")
-        return f"{' and '.join(identifiers)} are one person now: {done['unknowns'][0]}, with {sightings}"
+        ignored = "; one of them was ignored, so all of them are now" if done.get("ignored") else ""
+        merged = f"{' and '.join(identifiers)} are one person now: {done['unknowns'][0]}, with {sightings}"
+        return f"{merged}{ignored}"
 
     run_correction(lambda client: client.merge(list(identifiers)), describe, **where)
 

@@ -254,8 +254,9 @@ def check_model_files(config: Config, fingerprint: str | None) -> Iterator[Check
     train = "put photos in the dataset, then: face-det encode, face-det train"
     try:
         gallery = Gallery.load(config.encodings_path)
+        people = "1 person" if len(gallery.people) == 1 else f"{len(gallery.people)} people"
         text = (
-            f"{config.encodings_path}: {len(gallery.names)} faces of {len(gallery.people)} people, "
+            f"{config.encodings_path}: {len(gallery.names)} faces of {people}, "
             f"encoded by {', '.join(gallery.embedders)}"
         )
         known = bool(gallery.names)

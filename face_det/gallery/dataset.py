@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import re
 import secrets
 import shutil
 import unicodedata
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 _MAX_NAME = 100
 _SIGNS = "_-'.,&+()"
 """What a name may hold besides letters, digits and spaces. None of it has a meaning in a path."""
+_LIKE_AN_ID = re.compile(r"unknown-\d+", re.IGNORECASE)
+"""Names that could be taken for the id of an unknown person, such as unknown-3."""
 _REMOVED_PREFIX = ".face_det-leaving-"
 
 
@@ -34,8 +37,8 @@ def check_person_name(name: str) -> str:
     """Return the name in the form in which it is stored.
 
     A name has 1 to 100 characters: letters and digits of any script, spaces, and _ - ' . , & +
-    and parentheses. Nobody is called Unknown in other letters, because that is the class of strangers. Raises
-    BadName for anything that cannot be the name of a person's folder.
+    and parentheses. Nobody is called Unknown in other letters, because that is the class of strangers, or
+    like an id such as unknown-3. Raises BadName for anything that cannot be the name of a person's folder.
 
     >>> check_person_name("Anna Maria")
     'Anna Maria'
@@ -59,6 +62,8 @@ def check_person_name(name: str) -> str:
         raise BadName(f"name: must not start with a space or full stop, or end with a space, got {name!r}")
     if composed.casefold() == UNKNOWN.casefold() and composed != UNKNOWN:
         raise BadName(f"name: must not be {name!r}; photos of strangers belong to {UNKNOWN}")
+    if _LIKE_AN_ID.fullmatch(composed):
+        raise BadName(f"name: must be a person's, got {name!r}, which looks like the id of an unknown person")
     return composed
 
 

@@ -35,7 +35,6 @@ from face_det.sightings import (
     require_not_ignored,
     split_unknown,
     undo_change,
-    unknown_number,
     write_photos_due,
 )
 from face_det.types import UNKNOWN
@@ -253,14 +252,16 @@ class Corrections:
 
 def _require_name(name: object) -> str:
     known = check_person_name(wire.require_text(name, "name"))
-    if known == UNKNOWN or unknown_number(known) is not None:
+    if known == UNKNOWN:
         raise BadRequest(f"name: must be a person's, got {known!r}")
     return known
 
 
 def _require_list(value: object, place: str) -> Sequence[Any]:
-    if not isinstance(value, (list, tuple)) or len(value) > MAX_IDS:
-        raise BadRequest(f"{place}: must be a list of at most {MAX_IDS} ids, got {type(value).__name__}")
+    listed = isinstance(value, (list, tuple))
+    if not listed or len(value) > MAX_IDS:  # type: ignore[arg-type]
+        found = len(value) if listed else type(value).__name__  # type: ignore[arg-type]
+        raise BadRequest(f"{place}: must be a list of at most {MAX_IDS} ids, got {found}")
     return value
 
 
@@ -270,4 +271,6 @@ def _as_json(done: ChangeResult) -> dict[str, Any]:
         fields["unknowns"] = list(done.unknowns)
     if done.photos:
         fields["photos"] = len(done.photos)
+    if done.ignored:
+        fields["ignored"] = True
     return fields

@@ -58,7 +58,8 @@ class ChangeResult:
     """A change: its number, the unknown people whom it concerns, and how many sightings it changed.
 
     `photos` are the training photos that it added, and `withdrawn` those that it makes wrong; for an undo,
-    those that the undone change added and withdrew.
+    those that the undone change added and withdrew. `ignored` is True for a merger with somebody who is
+    ignored: all of them are then.
     """
 
     change: int
@@ -66,6 +67,7 @@ class ChangeResult:
     sightings: int = 0
     photos: tuple[EnrolledPhoto, ...] = ()
     withdrawn: tuple[EnrolledPhoto, ...] = ()
+    ignored: bool = False
 
 
 @dataclass(slots=True)
@@ -114,7 +116,7 @@ def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], autho
     rebuild_people(connection, [kept["id"]])
     change = record_change(connection, "merge", author, before)
     _tell(connection, "merge", author, change, *sorted(row["number"] for row in people.values()))
-    return ChangeResult(change, (unknown_id(kept["number"]),), len(before.sightings))
+    return ChangeResult(change, (unknown_id(kept["number"]),), len(before.sightings), ignored=ignored)
 
 
 def split_unknown(
@@ -152,8 +154,17 @@ def split_unknown(
 
 
 def ignore_unknown(connection: sqlite3.Connection, number: int, author: Author) -> ChangeResult:
-    """Write no more events about an unknown person, and let nobody be mistaken for anyone with that face."""
+    """Write no more events about an unknown person, and let nobody be mistaken for anyone with that face.
+
+    Somebody who is ignored already stays so, and the result is that of the change that did it. Raises
+    BadRequest if that change is too old to be known.
+    """
     person = require_person(connection, number)
+    if person["state"] == IGNORED_STATE:
+        done = _find_ignoring(connection, person["id"])
+        if done is None:
+            raise BadRequest(f"id: {unknown_id(person['number'])} is ignored already")
+        return ChangeResult(done, (unknown_id(number),))
     before = Before()
     before.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", person["id"])
     connection.execute("UPDATE person SET state = ?, edited = 1 WHERE id = ?", (IGNORED_STATE, person["id"]))
@@ -242,8 +253,23 @@ def require_not_ignored(connection: sqlite3.Connection, number: int) -> sqlite3.
     """Return the row of an unknown person; raises BadRequest if they are ignored, and UnknownSighting."""
     row = require_person(connection, number)
     if row["state"] == IGNORED_STATE:
-        raise BadRequest(f"id: {unknown_id(row['number'])} is ignored; undo that change first")
+        identifier, change = unknown_id(row["number"]), _find_ignoring(connection, row["id"])
+        if change is None:
+            way = f"that was too long ago to be undone; face-det forget {identifier} erases all that was seen"
+        else:
+            way = f"undo change {change} first: face-det unknowns undo {change}"
+        raise BadRequest(f"id: {identifier} is ignored; {way}")
     return row
+
+
+def _find_ignoring(connection: sqlite3.Connection, person: int) -> int | None:
+    """Return the number of the change by which a person came to be ignored; None if it is not kept."""
+    for row in connection.execute(
+        "SELECT id, data FROM change WHERE undone = 0 AND verb IN ('ignore', 'merge') ORDER BY id DESC"
+    ):
+        if person in {fields["id"] for fields in json.loads(row["data"])["people"]}:
+            return int(row["id"])
+    return None
 
 
 def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
@@ -253,7 +279,9 @@ def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
     """
     row = resolve_person(connection, number)
     if row is None:
-        raise UnknownSighting(f"id: nobody is called {unknown_id(number)}; unknowns() lists them")
+        raise UnknownSighting(
+            f"id: nobody is called {unknown_id(number)}; unknowns() lists everybody who has a number"
+        )
     if row["state"] == NAMED_STATE:
         raise UnknownSighting(f"id: {unknown_id(number)} was named {row['name']!r} already")
     return row

@@ -56,7 +56,7 @@ def test_through_a_daemon(launch, call, folder: Path, tmp_path: Path) -> None:
     assert "Ann" in listed.stdout
     status = face_det("status", *here)
     assert f"photos:   {daemon.folder.resolve()}/dataset" in status.stdout
-    assert "template of 1 people" in status.stdout
+    assert "template of 1 person" in status.stdout
     assert json.loads(face_det("status", "--json", *here).stdout)["pid"] == daemon.process.pid
     daemon.configure(**SETTINGS, minProba=0.5)
     reloaded = json.loads(face_det("reload", "--json", *here).stdout)

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from remembering import ODD_CAMERA, remembering_daemon, small_copy
 from running import eventually
 
-from face_det.cli import root_command
+from face_det.cli import main, root_command
 from face_det.errors import BadName, BadRequest, UnknownSighting
 
 SHOWN = (
@@ -188,6 +188,16 @@ def test_wrong_ids(ask, daemon, arguments: tuple[object, ...], error: type[Excep
     assert isinstance(done.exception, error)
     assert done.exception.exit_code == 65
     assert seen(ask) == {"unknown-1": 2, "unknown-2": 3}
+
+
+def test_a_message_names_the_command(daemon, capsys) -> None:
+    """Whoever types commands is not told to call a method."""
+    with pytest.raises(SystemExit):
+        main.run_cli(["unknowns", "ignore", "unknown-99", "--config", str(daemon.config)])
+    assert (
+        "nobody is called unknown-99; `face-det unknowns` lists everybody who has a number"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_page_that_cannot_be_written(daemon, tmp_path: Path) -> None:

@@ -156,28 +156,62 @@ def test_a_corrected_sighting_is_not_its_neighbour(tmp_path: Path) -> None:
 def test_who_is_ignored_stays_so_when_merged(tmp_path: Path) -> None:
     """Whichever number is the older one."""
     with opened(tmp_path) as one:
-        for seed in (1, 2):
+        for seed in (1, 2, 3):
             show(one, seed, range(2))
+        assert not change(one, merge_unknowns, [1, 3]).ignored
+        change(one, undo_change, 1)
         change(one, ignore_unknown, 2)
         merged = change(one, merge_unknowns, [1, 2])
-        assert numbers(one) == []
+        assert merged.ignored, "which is said, because all of them are now"
+        assert numbers(one) == ["unknown-3"]
         before = value(one, "SELECT count(*) FROM event")
         show(one, 1, range(5, 7), camera="elsewhere")
         told = rows(one, "SELECT * FROM event WHERE type = 'seen' AND seq > ?", before)
         assert told == []
         change(one, undo_change, merged.change)
-        assert numbers(one) == ["unknown-1"]
+        assert numbers(one) == ["unknown-1", "unknown-3"]
 
 
 def test_who_is_ignored_cannot_be_named(tmp_path: Path) -> None:
     """The photos would be a person's whom nobody may be taken for."""
     with opened(tmp_path) as one:
         show(one, 1, range(2))
+        show(one, 2, range(2))
+        change(one, ignore_unknown, 2)
         done = change(one, ignore_unknown, 1)
-        with pytest.raises(BadRequest, match=r"unknown-1 is ignored; undo"):
+        undoing = r"unknown-1 is ignored; undo change 2 first: face-det unknowns undo 2"
+        with pytest.raises(BadRequest, match=undoing):
             change(one, name_unknown, 1, "anna", [])
         change(one, undo_change, done.change)
         change(one, name_unknown, 1, "anna", [])
+
+
+def test_ignoring_twice_is_one_change(tmp_path: Path) -> None:
+    """The answer is the first one's: undoing it is enough, and there is one event."""
+    with opened(tmp_path) as one:
+        show(one, 1, range(2))
+        first = change(one, ignore_unknown, 1)
+        assert change(one, ignore_unknown, 1) == first
+        assert len(read_negatives_of(one)) == 2
+        assert len(rows(one, "SELECT * FROM event WHERE type = 'corrected'")) == 1
+        change(one, undo_change, first.change)
+        assert numbers(one) == ["unknown-1"]
+
+
+def test_who_was_ignored_too_long_ago_for_an_undo(tmp_path: Path) -> None:
+    """Changes are kept as long as sightings; the message says what is left to do."""
+    with opened(tmp_path) as one:
+        show(one, 1, range(2))
+        change(one, ignore_unknown, 1)
+        one.write(lambda connection: connection.execute("DELETE FROM change"))
+        with pytest.raises(BadRequest, match="too long ago to be undone; face-det forget unknown-1"):
+            change(one, name_unknown, 1, "anna", [])
+        with pytest.raises(BadRequest, match="is ignored already"):
+            change(one, ignore_unknown, 1)
+
+
+def read_negatives_of(one: SightingStore) -> list[Any]:
+    return one.read(read_negatives)
 
 
 def test_an_edited_person_is_not_reclustered(tmp_path: Path) -> None:

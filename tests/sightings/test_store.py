@@ -319,6 +319,7 @@ def test_a_start_without_a_folder_goes_on(tmp_path: Path) -> None:
         see(one, "anna")
         status = one.status()
         assert (status["dropped"], "cannot be written" in status["fault"]) == (1, True)
+        assert "must be a folder (statePath), got a file" in status["fault"]
         (tmp_path / "state").unlink()
         eventually(lambda: "fault" not in one.status())
         see(one, "bert")
