@@ -258,9 +258,8 @@ def _require_name(name: object) -> str:
 
 
 def _require_list(value: object, place: str) -> Sequence[Any]:
-    listed = isinstance(value, (list, tuple))
-    if not listed or len(value) > MAX_IDS:  # type: ignore[arg-type]
-        found = len(value) if listed else type(value).__name__  # type: ignore[arg-type]
+    if not isinstance(value, (list, tuple)) or len(value) > MAX_IDS:
+        found = len(value) if isinstance(value, (list, tuple)) else type(value).__name__
         raise BadRequest(f"{place}: must be a list of at most {MAX_IDS} ids, got {found}")
     return value
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from face_det.embedders import configurable_embedder, count_dimensions, embedder_from_fingerprint
 from face_det.sightings.clusters import Clusters
 from face_det.sightings.parameters import CLUSTER_PARAMETERS, ClusterParameters
+from face_det.sightings.schema import LIST_CAMERAS
 
 UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE, MERGED_STATE = "unknown", "named", "ignored", "merged"
 Enrolled = Mapping[str, Sequence[npt.NDArray[np.float64]]]
@@ -238,6 +239,7 @@ def count_sighting(connection: sqlite3.Connection, person: int, face: ClusteredF
         " best_quality = max(ifnull(best_quality, -1), ?3) WHERE id = ?5",
         (0 if again else 1, face.time, quality, face.sighting, person, face.recorded),
     )
+    _list_cameras(connection, person)
 
 
 def who_survives(connection: sqlite3.Connection, one: int, other: int) -> int | None:
@@ -291,11 +293,16 @@ def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> No
         " FROM (SELECT * FROM person WHERE id = ?2) AS other WHERE person.id = ?1",
         (kept, absorbed, shared),
     )
+    _list_cameras(connection, kept)
     connection.execute(
         "UPDATE person SET state = 'merged', merged_into = ?, shaping = 0, sum = NULL, sightings = 0,"
-        " visits = 0, best = NULL WHERE id = ?",
+        " visits = 0, best = NULL, cameras = '[]' WHERE id = ?",
         (kept, absorbed),
     )
+
+
+def _list_cameras(connection: sqlite3.Connection, person: int) -> None:
+    connection.execute(f"{LIST_CAMERAS} WHERE id = ?", (person,))
 
 
 def _rebuild_person(
@@ -332,6 +339,7 @@ def _rebuild_person(
         " ORDER BY quality DESC, id LIMIT 1), shaping = ?2, sum = ?3 WHERE id = ?1",
         (person, shaping, None if total is None else np.asarray(total, "<f4").tobytes()),
     )
+    _list_cameras(connection, person)
 
 
 def rebuild_people(connection: sqlite3.Connection, people: Iterable[int]) -> None:

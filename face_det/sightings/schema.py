@@ -111,7 +111,29 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO meta VALUES ('log', ?)", (secrets.token_hex(4),))
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create,)
+LIST_CAMERAS = """
+    UPDATE person SET cameras = (
+        SELECT json_group_array(camera) FROM (
+            SELECT camera FROM person_camera WHERE person_camera.person = person.id AND camera != ''
+            ORDER BY person_camera.sightings DESC, camera
+        )
+    )"""
+"""Writes the cameras of people into their rows, as JSON, those with the most sightings first."""
+
+
+def _add_cameras(connection: sqlite3.Connection) -> None:
+    """Let one index hold all that is told of an unknown person, so that a list of many reads nothing else."""
+    connection.execute("ALTER TABLE person ADD COLUMN cameras TEXT NOT NULL DEFAULT '[]'")
+    connection.execute(LIST_CAMERAS)
+    connection.execute("DROP INDEX person_most_seen")
+    connection.execute(
+        "CREATE INDEX person_most_seen"
+        " ON person (sightings DESC, id, state, number, visits, first, last, best, cameras)"
+        " WHERE state = 'unknown' AND number IS NOT NULL"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_cameras)
 """The n-th function takes a database from version n to version n + 1, within one transaction."""
 
 

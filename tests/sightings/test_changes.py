@@ -60,6 +60,27 @@ def numbers(one: SightingStore) -> list[str]:
     return sorted(unknown["id"] for unknown in one.read(find_unknowns))
 
 
+def test_cameras_follow_the_sightings(tmp_path: Path) -> None:
+    """The one that saw somebody most comes first, whatever is merged, split and undone."""
+
+    def cameras() -> dict[str, list[str]]:
+        return {unknown["id"]: unknown["cameras"] for unknown in one.read(find_unknowns)}
+
+    with opened(tmp_path) as one:
+        show(one, 1, range(2), camera="yard")
+        show(one, 1, range(2, 3), camera="door")
+        show(one, 1, range(3, 4), camera=None)
+        show(one, 2, range(3), camera="door")
+        apart = {"unknown-1": ["yard", "door"], "unknown-2": ["door"]}
+        assert cameras() == apart
+        done = change(one, merge_unknowns, [1, 2])
+        assert cameras() == {"unknown-1": ["door", "yard"]}
+        change(one, undo_change, done.change)
+        assert cameras() == apart
+        change(one, split_unknown, 1, [3])
+        assert cameras() == {"unknown-1": ["yard"], "unknown-2": ["door"], "unknown-3": ["door"]}
+
+
 def test_a_merger_can_be_undone(tmp_path: Path) -> None:
     """The older number survives, the other one leads to it, and later sightings go to the survivor."""
     with opened(tmp_path) as one:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from running import eventually
 from seen import NOON, FakeTime, always, face, names_told, opened, person, picture, rows, value
 
-from face_det.sightings import SightingStore, find_unknowns
+from face_det.sightings import SightingStore, find_unknowns, people
 
 
 def show(one: SightingStore, seed: int, take: int, **fields: Any) -> None:
@@ -59,17 +60,47 @@ def test_blurred_faces_join_but_do_not_found(tmp_path: Path) -> None:
         assert value(one, "SELECT shaping FROM person") == 2
 
 
+def test_the_list_needs_nothing_but_its_index(tmp_path: Path) -> None:
+    """A thousand rows with the sums of encodings in them would be a megabyte to read."""
+    queries: list[str] = []
+
+    def ask(connection: sqlite3.Connection) -> list[str]:
+        connection.set_trace_callback(queries.append)
+        find_unknowns(connection)
+        connection.set_trace_callback(None)
+        plans = [connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall() for query in queries]
+        return [row["detail"] for plan in plans for row in plan]
+
+    with opened(tmp_path) as one:
+        show(one, 1, 0)
+        show(one, 1, 1)
+        one.flush()
+        (plan,) = one.read(ask)
+        assert "USING COVERING INDEX person_most_seen" in plan
+
+
+def test_who_turns_out_to_be_one_person_has_the_cameras_of_both(tmp_path: Path) -> None:
+    """The one that saw both most often comes first."""
+    with opened(tmp_path) as one:
+        for seed in (1, 2):
+            show(one, seed, 0)
+            show(one, seed, 1)
+        show(one, 2, 2)
+        one.write(lambda connection: people.merge_people(connection, 1, 2))
+        assert [unknown["cameras"] for unknown in one.read(find_unknowns)] == [["2", "1"]]
+
+
 def test_two_faces_of_one_picture_are_two_people(tmp_path: Path) -> None:
     """However alike they are, also in the pass at night."""
     with opened(tmp_path) as one:
         for take in range(3):
             shown = (face(person(1, 2 * take)), face(person(1, 2 * take + 1)))
             one.record(picture(*shown, time=NOON + take))
-        people = rows(one, "SELECT shot, person FROM sighting WHERE person IS NOT NULL")
-        assert len({(row["shot"], row["person"]) for row in people}) == len(people) == 6
+        seen = rows(one, "SELECT shot, person FROM sighting WHERE person IS NOT NULL")
+        assert len({(row["shot"], row["person"]) for row in seen}) == len(seen) == 6
         one.reconsider()
-        people = rows(one, "SELECT shot, person FROM sighting WHERE person IS NOT NULL")
-        assert len({(row["shot"], row["person"]) for row in people}) == len(people)
+        seen = rows(one, "SELECT shot, person FROM sighting WHERE person IS NOT NULL")
+        assert len({(row["shot"], row["person"]) for row in seen}) == len(seen)
 
 
 def test_who_turns_out_to_be_enrolled_is_no_unknown_person(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from seen import FakeTime, face, is_sound, names_told, opened, person, picture, value
 
-from face_det.sightings import MemoryOptions, SightingStore, schema
+from face_det.sightings import MemoryOptions, SightingStore, find_unknowns, schema
 
 
 def add_column(connection: sqlite3.Connection) -> None:
@@ -28,6 +28,27 @@ def test_an_older_database_is_updated(tmp_path: Path, monkeypatch: pytest.Monkey
             assert names_told(one) == ["anna"]
             assert value(one, "SELECT mood FROM sighting") == "calm"
             assert value(one, "PRAGMA user_version") == current + 1
+    assert is_sound(tmp_path)
+
+
+def test_the_first_version_learns_of_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown people of a database of version 1 are listed with their cameras, the most used first."""
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        old = schema.open_database(tmp_path / "sightings.sqlite")
+    for number in (1, 2):
+        old.execute(
+            "INSERT INTO person (number, fingerprint, sightings, visits, first, last)"
+            " VALUES (?, 'f', ?, 1, 2, 3)",
+            (number, 10 * number),
+        )
+    seen = [(1, "yard", 3), (1, "door", 3), (1, "attic", 4), (2, "", 20)]
+    old.executemany("INSERT INTO person_camera VALUES (?, ?, ?)", seen)
+    old.close()
+    with opened(tmp_path) as one:
+        told = {unknown["id"]: unknown["cameras"] for unknown in one.read(find_unknowns)}
+        assert told == {"unknown-2": [], "unknown-1": ["attic", "door", "yard"]}
+        assert value(one, "PRAGMA user_version") == 2
     assert is_sound(tmp_path)
 
 
