@@ -235,16 +235,19 @@ class Clusters:
 
     def _bound(self, rows: Ids, count: int) -> Sums:
         """Return what S . S' reaches at least, for every other cluster, if one of these rows is the same."""
-        p, size = self.parameters, len(self)
-        counts, squares = self._sizes[:size], self._squares[:size]
+        p, counts, squares = self.parameters, self._counts[: len(self)], self._squares[: len(self)]
         own = p.effective(count)
         evidence = p.evidence(own, self._squares[rows]).min()
-        # f(union) is linear in the squared length of the union's sum, so this inverts it.
-        at_zero = p.evidence(own + counts, 0.0)
-        slope = p.evidence(own + counts, 1.0) - at_zero
-        needed = (p.threshold + evidence + p.evidence(counts, squares) - at_zero) / slope
-        bound = (needed - squares - self._squares[rows].max()) / 2
-        bound *= count / own * self._counts[:size] / counts
+        # The logarithms depend on nothing but the counts, of which there are few.
+        most = int(counts.max())
+        kinds, which = (np.arange(1, most + 1), counts - 1) if most < len(counts) else (counts, slice(None))
+        sizes = p.effective(kinds)
+        at_zero, alone = p.evidence(own + sizes, 0.0), p.evidence(sizes, 0.0)
+        # f is linear in the squared length of a sum: this inverts f(union) >= f(one) + f(other) + threshold.
+        slope, own_slope = p.evidence(own + sizes, 1.0) - at_zero, p.evidence(sizes, 1.0) - alone
+        scale = count / own * kinds / sizes / 2
+        constant = scale * ((p.threshold + evidence + alone - at_zero) / slope - self._squares[rows].max())
+        bound = constant[which] + (scale * (own_slope / slope - 1))[which] * squares
         return np.asarray(bound - 1e-3 - 1e-5 * np.abs(bound), np.float32)
 
     def _confirm(self, rows: Ids, others: Ids) -> Iterator[tuple[int, int, float]]:

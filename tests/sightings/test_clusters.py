@@ -83,6 +83,20 @@ def test_pairs_are_found_whatever_their_sizes() -> None:
     assert [pair[2] for pair in found] == sorted((pair[2] for pair in found), reverse=True)
 
 
+def test_strangers_change_no_pair() -> None:
+    """Whether clusters are fewer or more than the faces in the largest of them."""
+    faces = people(2, 30, spread=0.9)
+    parts = [part for person in faces for part in (person[:1], person[1:4], person[4:])]
+    strangers = people(60, 1, seed=9)
+    few, many = (
+        grown(*clusters, parameters=replace(PLAIN, redundancy=0.3))
+        for clusters in (parts, [*parts, *strangers])
+    )
+    pairs = few.mergeable_pairs(few.ids())
+    assert len(pairs) == 6
+    assert many.mergeable_pairs(few.ids()) == pairs
+
+
 def test_large_clusters_of_one_person_merge() -> None:
     """Two seasons of a person differ by more than chance allows; redundancy allows for it."""
     rng, seasons = np.random.default_rng(5), []
