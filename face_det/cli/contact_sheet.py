@@ -7,27 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from string import Template
 from typing import Any
 
 from face_det.cli.terminal import count_of
 from face_det.cli.times import format_time
+from face_det.media import render_page
 
-_PAGE = Template("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Unknown people</title>
-<style>
-:root { color-scheme: light dark; }
-html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 64rem; margin: 1.5rem auto; padding: 0 1rem;
-  overflow-wrap: anywhere; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; }
+_STYLE = """\
+body { overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin: 0; }
 section { border-top: 1px solid #8884; padding: 1rem 0; }
 p { margin: .2rem 0; }
@@ -36,15 +23,7 @@ ul { list-style: none; padding: 0; margin: .8rem 0; display: grid; gap: .8rem;
   grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); }
 li { font-size: .8rem; line-height: 1.3; }
 img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .4rem; }
-</style>
-</head>
-<body>
-<h1>Unknown people</h1>
-<p class="note">$made</p>
-$body
-</body>
-</html>
-""")
+"""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +40,8 @@ def render_contact_sheet(people: Sequence[tuple[dict[str, Any], Sequence[Portrai
     """Render the page: each unknown person as `unknowns()` returns them, with faces. All text is escaped."""
     body = "\n".join(_section(person, portraits) for person, portraits in people)
     made = f"Seen without a name, the most seen first. Made at {format_time(time.time())}."
-    return _PAGE.substitute(made=escape(made), body=body or "<p>Nobody so far.</p>")
+    top = f'<p class="note">{escape(made)}</p>\n'
+    return render_page("Unknown people", top + (body or "<p>Nobody so far.</p>"), _STYLE)
 
 
 def _section(person: dict[str, Any], portraits: Sequence[Portrait]) -> str:

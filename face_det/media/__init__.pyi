@@ -18,6 +18,7 @@ from .fonts import split_by_font as split_by_font
 from .formats import PICTURE_SUFFIXES as PICTURE_SUFFIXES
 from .formats import is_picture_file as is_picture_file
 from .formats import picture_suffix as picture_suffix
+from .html_page import render_page as render_page
 from .image import LoadedImage as LoadedImage
 from .image import load_as_stored as load_as_stored
 from .image import load_image as load_image

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
-from string import Template
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from face_det.evaluation.report.charts import collect_scores
 from face_det.evaluation.report.reject_curve import draw_reject_curve
 from face_det.evaluation.report.tables import NO_VALUE, ReportTable, build_tables
 from face_det.evaluation.report.verdict import NO_SHORTCOMING, Verdict, summarize_evaluation
-from face_det.media import load_image, make_thumbnail
+from face_det.media import load_image, make_thumbnail, render_page
 from face_det.types import UNKNOWN
 
 MOST_MISTAKES_SHOWN = 40
@@ -30,21 +29,8 @@ FITS_PX, WIDEST_PX = 537, 940
 
 _NO_STRANGERS = "no face of a stranger was tested"
 
-PAGE_TEMPLATE = Template("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-:root { color-scheme: light dark; }
-html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 64rem; margin: 1.5rem auto; padding: 0 1rem;
-  overflow-wrap: break-word; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; }
+_STYLE = """\
+body { overflow-wrap: break-word; }
 h2 { font-size: 1.1rem; margin: 2.2rem 0 .5rem; }
 p.verdict { font-size: 1.2rem; font-weight: 600; max-width: 46rem; margin: 1rem 0 .5rem; }
 ul.advice { max-width: 46rem; margin: .5rem 0; padding-left: 1.2rem; }
@@ -62,15 +48,7 @@ figure.scrolls { overflow-x: auto; }
 ul.faces { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 1rem; }
 ul.faces li { width: 9rem; font-size: .85rem; overflow-wrap: anywhere; }
 ul.faces img { display: block; border-radius: .3rem; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<p class="made">$made</p>
-$body
-</body>
-</html>
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +72,9 @@ def render_html(evaluation: Evaluation, place: str) -> str:
     end_to_end, first, rest = sections[:1], sections[1:3], sections[3:]
     pictures = [_figure(picture) for picture in _pictures(evaluation)]
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return PAGE_TEMPLATE.substitute(
-        title=escape("face-det evaluate"),
-        made=escape(f"{place}, {now}"),
-        body="\n".join([verdict, *end_to_end, *_mistakes(evaluation), *first, *pictures, *rest]),
-    )
+    made = f'<p class="made">{escape(f"{place}, {now}")}</p>'
+    body = [made, verdict, *end_to_end, *_mistakes(evaluation), *first, *pictures, *rest]
+    return render_page("face-det evaluate", "\n".join(body), _STYLE)
 
 
 def _verdict(verdict: Verdict) -> str:
