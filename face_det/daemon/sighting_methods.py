@@ -14,6 +14,7 @@ from face_det.daemon import logs
 from face_det.daemon.workers import Workers
 from face_det.errors import BadRequest, SightingsOff
 from face_det.rpc import CURRENT_CALLER, Caller
+from face_det.service import require_number
 
 if TYPE_CHECKING:
     from face_det.service import Corrections, Memory
@@ -101,7 +102,7 @@ class SightingMethods:
 
     def events(self, after: Any, wait_s: Any = 0) -> Any:
         """Return what happened after event number `after`; wait up to `wait_s` seconds for something."""
-        number, patience_s = _require_number(after), _require_wait(wait_s)
+        number, patience_s = require_number(after, "after"), _require_wait(wait_s)
         end = time.monotonic() + min(patience_s, MAX_WAIT_S)
         while True:
             # Taken before reading, so that nothing in between is missed.
@@ -192,12 +193,6 @@ def describe_caller() -> str:
     if caller.peer is not None:
         return f"address {caller.peer}"
     return caller.door if caller.uid is None else f"uid {caller.uid}"
-
-
-def _require_number(after: object) -> int:
-    if isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < 2**63:
-        raise BadRequest(f"after: must be the number of an event, or 0, got {after!r:.60}")
-    return after
 
 
 def _require_wait(wait_s: object) -> float:

@@ -16,3 +16,4 @@ from .service import Service as Service
 from .wire import PersonAnswer as PersonAnswer
 from .wire import parse_images as parse_images
 from .wire import render_reply as render_reply
+from .wire import require_number as require_number

@@ -16,7 +16,7 @@ from face_det.media import load_image
 from face_det.recognition import Recognizer
 from face_det.service import wire
 from face_det.service.memory import Memory
-from face_det.service.sighting_arguments import require_id, require_number, require_unknown
+from face_det.service.sighting_arguments import require_id, require_unknown
 from face_det.sightings import (
     NOTHING_DUE,
     Author,
@@ -98,7 +98,7 @@ class Corrections:
         """Make some sightings of an unknown person another one's."""
         number = require_unknown(identifier)
         ids = [
-            require_number(one, f"sighting_ids[{index}]")
+            wire.require_number(one, f"sighting_ids[{index}]")
             for index, one in enumerate(_require_list(sightings, "sighting_ids"))
         ]
         done = self._change(lambda connection, author: split_unknown(connection, number, ids, author), caller)
@@ -122,7 +122,7 @@ class Corrections:
 
     def undo(self, change: object, caller: str) -> dict[str, Any]:
         """Undo a change: what was seen is as before, and photos that it enrolled are removed."""
-        number = require_number(change, "change")
+        number = wire.require_number(change, "change")
         with self._learning:
             self._finish()
             done = self._change(

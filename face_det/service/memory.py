@@ -179,7 +179,7 @@ class Memory:
             raise BadRequest(f"consumer: must have 1 to {MAX_CONSUMER} characters, got {len(name)}")
         if seq is None:
             return self.store.read(lambda connection: read_cursor(connection, name))
-        number, now = require_number(seq, "seq"), self.store.now()
+        number, now = wire.require_number(seq, "seq"), self.store.now()
         self.store.write(lambda connection: write_cursor(connection, name, number, now))
         return number
 

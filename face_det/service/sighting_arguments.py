@@ -27,7 +27,7 @@ def parse_query(query: object) -> SightingQuery:
     3
     """
     given = wire.require_options(query, known=QUERY_KEYS, place="query")
-    limit = DEFAULT_PAGE if given.get("limit") is None else require_number(given["limit"], "query.limit")
+    limit = DEFAULT_PAGE if given.get("limit") is None else wire.require_number(given["limit"], "query.limit")
     if not 1 <= limit <= MAX_PAGE:
         raise BadRequest(f"query.limit: must be from 1 to {MAX_PAGE}, got {limit}")
     times: dict[str, Any] = {}
@@ -53,14 +53,7 @@ def parse_query(query: object) -> SightingQuery:
 
 def require_id(value: object) -> int:
     """Return the id of a sighting; raises BadRequest."""
-    return require_number(value, "id")
-
-
-def require_number(value: object, place: str) -> int:
-    """Return a whole number from 0 that SQLite can hold; raises BadRequest."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise BadRequest(f"{place}: must be a whole number, got {value!r:.60}")
-    return value
+    return wire.require_number(value, "id")
 
 
 def require_unknown(value: object, place: str = "id") -> int:

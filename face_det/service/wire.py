@@ -97,6 +97,17 @@ def require_text(value: object, place: str) -> str:
     return value
 
 
+def require_number(value: object, place: str) -> int:
+    """Return a whole number from 0 that SQLite can hold; raise BadRequest with its place otherwise.
+
+    >>> require_number(7, "id")
+    7
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise BadRequest(f"{place}: must be a whole number from 0, got {value!r:.60}")
+    return value
+
+
 def require_options(given: object, *, known: tuple[str, ...], place: str = "options") -> Mapping[str, Any]:
     """Return the options of a verb (None: no options); raise BadRequest for an unknown one.
 

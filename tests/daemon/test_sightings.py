@@ -90,6 +90,8 @@ def test_malformed_numbers_of_events_are_refused(daemon, call, arguments):
     with pytest.raises(zerorpc.RemoteError) as caught:
         call(daemon, "events", *arguments)
     assert caught.value.name == "BadRequest"
+    place = "wait_s: must be a number" if len(arguments) > 1 else "after: must be a whole number from 0"
+    assert caught.value.msg.startswith(place)
 
 
 def test_waiting_for_events_holds_no_thread(daemon, call, photos):
