@@ -12,7 +12,7 @@ import click
 
 from face_det.cli import terminal
 from face_det.cli.changes import ChangePlace, find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options
 from face_det.config import Config
 from face_det.errors import DataError
 from face_det.gallery import check_person_name
@@ -33,9 +33,7 @@ Add = Callable[[str, Path], Answer]
 )
 @click.argument("name")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     name: str,

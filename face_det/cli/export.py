@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
 from face_det.storage import write_atomically
 
 TIMEOUT_S = 600.0
@@ -24,9 +24,7 @@ TIMEOUT_S = 600.0
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; NAME.zip by default.",
 )
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 def command(
     name: str, output: Path | None, remote: str | None, keys: Path | None, config_source: ConfigSource
 ) -> None:

@@ -13,7 +13,7 @@ import click
 
 from face_det.cli import terminal
 from face_det.cli.changes import ChangePlace, find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options
 from face_det.config import Config
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery import evaluation_cache_path
@@ -34,9 +34,7 @@ Forget = Callable[[str], dict[str, Any]]
 )
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     names: tuple[str, ...],

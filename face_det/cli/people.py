@@ -11,7 +11,7 @@ from rich.table import Table
 
 from face_det.cli import terminal
 from face_det.cli.changes import find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options
 from face_det.config import Config
 from face_det.errors import ModelError, UnsafePickle
 
@@ -22,9 +22,7 @@ TIMEOUT_S = 60.0
     help="List who is enrolled, with their numbers of photos: those whom a running daemon knows or, without "
     "one, those in the files."
 )
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(remote: str | None, keys: Path | None, config_source: ConfigSource, as_json: bool) -> None:
     """Run the command."""

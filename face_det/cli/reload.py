@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from face_det.cli.changes import find_change_place
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options
 from face_det.errors import Unreachable
 
 TIMEOUT_S = 600.0
@@ -18,9 +18,7 @@ TIMEOUT_S = 600.0
     help="Make the daemon read its configuration and model again, as SIGHUP does. What does not fit is "
     "rejected, and the daemon keeps what it has. Exit code 75 if none answers."
 )
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(remote: str | None, keys: Path | None, config_source: ConfigSource, as_json: bool) -> None:
     """Run the command."""

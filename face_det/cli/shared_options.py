@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from face_det.config import Config, load_config, locate_config
 
 if TYPE_CHECKING:
     from face_det.rpc import Client
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ remote_option = click.option(
     "--remote", metavar="ENDPOINT", help="Use only the daemon at ipc:///PATH or tcp://HOST:PORT."
 )
 """Adds `--remote` to a command that asks the configured daemon otherwise."""
+
+
+def daemon_options(command: Decorated) -> Decorated:
+    """Add `--remote`, `--keys` and `--config` to a command that asks a daemon."""
+    return remote_option(keys_option(config_option(command)))
 
 
 def make_client(

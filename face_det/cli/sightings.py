@@ -12,7 +12,7 @@ from rich.table import Table
 
 from face_det.cli import terminal
 from face_det.cli.corrections import json_option, refuse_options_before, run_correction
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
 from face_det.cli.times import convert_time, format_time
 from face_det.errors import UnknownSighting
 from face_det.sightings import MAX_PAGE
@@ -64,9 +64,7 @@ Sighting = dict[str, Any]
     metavar="FOLDER",
     help="Also save each face there, as sighting-ID.jpg.",
 )
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 @click.pass_context
 def command(
@@ -109,9 +107,7 @@ def command(
 )
 @click.argument("sighting", type=click.IntRange(min=0))
 @click.argument("name")
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 def confirm_command(sighting: int, name: str, **where: Any) -> None:
     """Name a sighting."""
@@ -127,9 +123,7 @@ def confirm_command(sighting: int, name: str, **where: Any) -> None:
 )
 @click.argument("sighting", type=click.IntRange(min=0))
 @click.option("--name", help="Who it is.")
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 def correct_command(sighting: int, name: str | None, **where: Any) -> None:
     """Correct a sighting."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
 from face_det.cli.terminal import count_of, make_printable
 
 TIMEOUT_S = 10.0
@@ -20,9 +20,7 @@ TIMEOUT_S = 10.0
     help="Show how the daemon is doing: its model, photos, networks, calls and queue. Exit code 75 if none "
     "answers."
 )
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as JSON.")
 def command(remote: str | None, keys: Path | None, config_source: ConfigSource, as_json: bool) -> None:
     """Run the command."""

@@ -13,7 +13,7 @@ from rich.table import Table
 from face_det.cli import terminal
 from face_det.cli.contact_sheet import Portrait, render_contact_sheet
 from face_det.cli.corrections import json_option, refuse_options_before, run_correction
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option, make_client, remote_option
+from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
 from face_det.cli.times import format_time
 from face_det.errors import UnknownSighting
 from face_det.storage import write_atomically
@@ -43,9 +43,7 @@ UnknownPerson = dict[str, Any]
     metavar="FILE",
     help="Write a page with their faces, in one file without scripts, for any browser.",
 )
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 @click.pass_context
 def command(
@@ -82,9 +80,7 @@ def command(
 )
 @click.argument("identifier", metavar="ID")
 @click.argument("name")
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 def name_command(identifier: str, name: str, **where: Any) -> None:
     """Name an unknown person."""
@@ -103,9 +99,7 @@ def name_command(identifier: str, name: str, **where: Any) -> None:
     "from then on.",
 )
 @click.argument("identifiers", metavar="ID...", nargs=-1, required=True)
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 def merge_command(identifiers: tuple[str, ...], **where: Any) -> None:
     """Merge unknown people."""
@@ -126,9 +120,7 @@ def merge_command(identifiers: tuple[str, ...], **where: Any) -> None:
 )
 @click.argument("identifier", metavar="ID")
 @click.argument("sightings", metavar="SIGHTING...", nargs=-1, required=True, type=click.IntRange(min=0))
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 def split_command(identifier: str, sightings: tuple[int, ...], **where: Any) -> None:
     """Split an unknown person."""
@@ -146,9 +138,7 @@ def split_command(identifier: str, sightings: tuple[int, ...], **where: Any) -> 
     "postman, or a face on a poster.",
 )
 @click.argument("identifier", metavar="ID")
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 def ignore_command(identifier: str, **where: Any) -> None:
     """Ignore an unknown person."""
@@ -165,9 +155,7 @@ def ignore_command(identifier: str, **where: Any) -> None:
     "sightings must be undone first.",
 )
 @click.argument("change", type=click.IntRange(min=0))
-@remote_option
-@keys_option
-@config_option
+@daemon_options
 @json_option
 def undo_command(change: int, **where: Any) -> None:
     """Undo a change."""
