@@ -19,7 +19,7 @@ from face_det.errors import BadRequest, FaceDetError
 from face_det.gallery import Gallery
 from face_det.recognition import NO_NEGATIVES, SAME_FACE_IOU, Negatives, Recognizer
 from face_det.service import wire
-from face_det.service.sighting_arguments import composed, is_time, parse_query, require_id, require_number
+from face_det.service.sighting_arguments import composed, is_time, parse_query, require_id
 from face_det.sightings import (
     Decide,
     Erased,
