@@ -90,6 +90,10 @@ class UnknownPerson(DataError):
     """Nobody is enrolled under that name."""
 
 
+class UnknownPhoto(DataError):
+    """The person has no photo of that name."""
+
+
 class UnknownSighting(DataError):
     """There is no sighting, unknown person or change of that id; it may have been removed."""
 

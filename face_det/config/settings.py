@@ -214,7 +214,9 @@ class Config(BaseModel):
         "needs this if somebody's name has other letters.",
     )
     state_path: Path = path(
-        "./state", "The folder for what the daemon remembers: the sightings, if `sightings` is set."
+        "./state",
+        "The folder for what the daemon remembers: photos that were removed and can be put back and, if "
+        "`sightings` is set, the sightings.",
     )
     sightings: Sightings | None = field(
         None,

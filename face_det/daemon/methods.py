@@ -14,6 +14,7 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
+from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
 from face_det.daemon.workers import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
@@ -92,6 +93,9 @@ class DaemonMethods:
         self._started = time.monotonic()
         self._sightings = SightingMethods(lambda: self._service.memory, quick, call_limit_s)
         self._corrections = CorrectionMethods(lambda: self._service.corrections, self._learn)
+        self._photos = PhotoMethods(
+            lambda: self._service.photos, workers, call_limit_s, self._learn, self._corrections.undo
+        )
         self._listen()
 
     @property
@@ -113,6 +117,7 @@ class DaemonMethods:
             "export": self.export,
             **self._sightings.methods(),
             **self._corrections.methods(),
+            **self._photos.methods(),
         }
 
     def stop_waiting(self) -> None:

@@ -1,5 +1,13 @@
 from .encodings_update import update_encodings as update_encodings
 from .enroller import Enroller as Enroller
+from .photo_journal import UNDO as UNDO
+from .photo_journal import PhotoChange as PhotoChange
+from .photo_journal import PhotoJournal as PhotoJournal
+from .photo_journal import open_photo_journal as open_photo_journal
+from .photo_journal import photo_change_number as photo_change_number
+from .photo_plans import PhotoPlan as PhotoPlan
+from .photo_plans import PhotoPlans as PhotoPlans
+from .photo_plans import require_photos as require_photos
 from .recipe_choice import explain_recipe as explain_recipe
 from .recipe_choice import recipe_as_json as recipe_as_json
 from .results import ModelOptions as ModelOptions

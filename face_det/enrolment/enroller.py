@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,6 @@ from pathlib import Path
 from face_det.embedders import (
     DLIB_RESNET,
     configurable_embedder,
-    configurable_embedders,
     joined_embedders,
 )
 from face_det.engine import Engines, FaceEngine
@@ -24,6 +23,8 @@ from face_det.enrolment.model_change import (
     dump_model_in_use,
     model_file_candidates,
 )
+from face_det.enrolment.photo_journal import PhotoChange, open_photo_journal
+from face_det.enrolment.photo_plans import PhotoPlan
 from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
 from face_det.enrolment.results import (
     EnrolResult,
@@ -35,24 +36,18 @@ from face_det.enrolment.results import (
 )
 from face_det.errors import (
     BadImage,
-    BadRequest,
+    Busy,
     ModelMismatch,
     ModelMissing,
     NoFace,
     SeveralFaces,
-    TooFewPeople,
     UnknownPerson,
 )
 from face_det.gallery import (
-    EncodeReport,
-    EncodingCache,
     Gallery,
     check_person_name,
-    encode_dataset,
     find_one_face,
-    has_person_folder,
     list_photos,
-    quarantine_mentions,
 )
 from face_det.media import load_image
 from face_det.recognition import (
@@ -176,6 +171,30 @@ class Enroller:
             recognizer = self._save(gallery, current, embedder)
         return SeveralResult(recognizer, name, photos, tuple(left_out))
 
+    def change_photos(self, plan: Callable[[Gallery], PhotoPlan]) -> tuple[Recognizer | None, PhotoChange]:
+        """Carry out what `plan` makes of the gallery, and note it in the journal of changes: all or nothing.
+
+        The recognizer is None if nobody's encodings change.
+        """
+        journal = open_photo_journal(self.paths)
+        with lock_for_update(self.paths.encodings):
+            journal.recover()
+            gallery, current, embedder, _ = self._begin_enrolment()
+            planned = plan(gallery)
+            with journal.recording(planned.change, planned.rows) as files:
+                files |= planned.files
+                if planned.gallery is gallery:
+                    replace_files(files)
+                    return None, planned.change
+                return self._save(planned.gallery, current, embedder, also=files), planned.change
+
+    def recover_photos(self) -> None:
+        """Put back a change to photos that a kill left half done; the next change does so, too."""
+        if self.paths.changes is not None and open_photo_journal(self.paths).has_unfinished():
+            # Whoever holds the lock for long is training, or making the very change.
+            with suppress(Busy), lock_for_update(self.paths.encodings, timeout_s=1):
+                open_photo_journal(self.paths).recover()
+
     def _begin_enrolment(self) -> tuple[Gallery, Model | None, str, FaceEngine]:
         """Return the gallery and model to add to, the embedder to train on, and the engine to encode with."""
         gallery, current = Gallery.load(self.paths.encodings), self.model()
@@ -233,8 +252,7 @@ class Enroller:
         paths = self.paths
         self._check_forget(name, gallery, current)
         known = gallery.names.count(name)
-        somewhere = has_person_folder(paths.dataset, name) or quarantine_mentions(paths.dataset, name)
-        if not somewhere and not known and name not in _known_labels(current):
+        if not forgetting.has_traces(paths, name) and not known and name not in _known_labels(current):
             raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
         gallery = gallery.without(name)
         embedder = self._choose_embedder(current, gallery)
@@ -258,9 +276,11 @@ class Enroller:
         have photos. Raises BadRequest for an embedder that the configuration rules out, TooFewPeople for a
         dataset without usable photos, and DataError if the dataset lacks known people.
         """
-        chosen = self._check_embedder(embedder)
+        chosen = retrain.check_embedder(self._options.embedder, embedder)
         with lock_for_update(self.paths.encodings):
-            report = self._encode_dataset(chosen, on_progress)
+            # Encode with all embedders, so that the next training may choose another one.
+            wanted = choose_enrolment_embedder(self._options.embedder if chosen == DLIB_RESNET else chosen)
+            report = retrain.encode_photos(self.paths, self.engines.of(wanted), on_progress)
             people, paths = report.gallery.people, self.paths
             current = retrain.load_model_if_usable(self.model)
             known = _known_labels(current)
@@ -280,41 +300,6 @@ class Enroller:
             recognizer = self._make_recognizer(self._placed(result.models[0], choice, current))
             self._write(report.gallery, recognizer.model)
         return RetrainResult(recognizer, report, result)
-
-    def _check_embedder(self, embedder: str | None) -> str:
-        configured = self._options.embedder
-        if embedder in (None, AUTO_EMBEDDER, configured):
-            return configured
-        free = configured == AUTO_EMBEDDER
-        choices = [AUTO_EMBEDDER, *(configurable_embedders() if free else [configured])]
-        if embedder not in choices:
-            why = "" if free else ", as embedder in config.json says"
-            raise BadRequest(
-                f"options.embedder: must be one of {', '.join(choices)}{why}, got {embedder!r:.40}"
-            )
-        return str(embedder)
-
-    def _encode_dataset(self, embedder: str, on_progress: Callable[[str, int, int], None]) -> EncodeReport:
-        # Encode with all embedders, so that the next training may choose another one.
-        engine = self.engines.of(
-            choose_enrolment_embedder(self._options.embedder if embedder == DLIB_RESNET else embedder)
-        )
-        with EncodingCache(self.paths.cache) as cache:
-            report = encode_dataset(
-                self.paths.dataset,
-                cache,
-                engine.options,
-                jobs=1,
-                engine=engine,
-                on_progress=lambda done, total: on_progress("encode", done, total),
-            )
-        if not report.gallery.names:
-            # An empty dataset would wipe out the existing encodings.
-            raise TooFewPeople(
-                f"{self.paths.dataset}: must hold photos of people in folders with their names, "
-                "got no usable photo; nothing was changed"
-            )
-        return report
 
     def _choose_recipe(self, kind: str | None, current: Model | None) -> RecipeChoice:
         asked = [] if kind in (None, AUTO_EMBEDDER) else [str(kind)]
@@ -358,7 +343,12 @@ class Enroller:
         return engine.with_options(replace(engine.options, focus_threshold=0.0))
 
     def _save(
-        self, gallery: Gallery, current: Model | None, embedder: str, stale: Iterable[Path] | None = None
+        self,
+        gallery: Gallery,
+        current: Model | None,
+        embedder: str,
+        stale: Iterable[Path] | None = None,
+        also: Mapping[Path, bytes | None] | None = None,
     ) -> Recognizer:
         choice = self._choose_recipe(None, current)
         model = refit_model(
@@ -371,20 +361,27 @@ class Enroller:
         if model is not None:
             model = self._placed(model, choice, current)
         recognizer = self._make_recognizer(model)
-        self._write(gallery, model, stale)
+        self._write(gallery, model, stale, also)
         return recognizer
 
-    def _write(self, gallery: Gallery, model: Model | None, stale: Iterable[Path] | None = None) -> None:
-        """Write all files or none, and delete the stale ones.
+    def _write(
+        self,
+        gallery: Gallery,
+        model: Model | None,
+        stale: Iterable[Path] | None = None,
+        also: Mapping[Path, bytes | None] | None = None,
+    ) -> None:
+        """Write all files or none, with those in `also`, and delete the stale ones.
 
         The original's files that are replaced are kept as copies, unless somebody is being forgotten, whom
         they may name (`stale` is not None).
         """
         paths = self.paths
-        files: dict[Path, bytes | None] = dict.fromkeys(stale or ())
+        files: dict[Path, bytes | None] = {**dict.fromkeys(stale or ()), **(also or {})}
         files[paths.encodings] = gallery.dumps()
         if model is None:
-            files |= {paths.model: None, paths.labels: None}
+            # Whichever of them was in use: a classifier without labels would be damage.
+            files |= dict.fromkeys([*model_file_candidates(paths.model), paths.labels])
         else:
             files |= dump_model_in_use(model, paths.model, paths.labels)
         if stale is None:

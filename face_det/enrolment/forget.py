@@ -9,13 +9,16 @@ from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.enrolment.model_change import model_file_candidates
+from face_det.enrolment.photo_journal import open_photo_journal
 from face_det.enrolment.results import Paths
 from face_det.errors import CannotWrite, DataError
 from face_det.gallery import (
     EncodingCache,
     delete_quarantined,
     facts_path,
+    has_person_folder,
     list_photos,
+    quarantine_mentions,
     read_photo,
     remove_person,
 )
@@ -41,6 +44,15 @@ def find_other_models(paths: Paths) -> Iterator[Path]:
             yield path
 
 
+def has_traces(paths: Paths, name: str) -> bool:
+    """Return True if photos, quarantine or the journal of changes still hold something of a person."""
+    return (
+        has_person_folder(paths.dataset, name)
+        or quarantine_mentions(paths.dataset, name)
+        or (paths.changes is not None and open_photo_journal(paths).mentions(name))
+    )
+
+
 def remove_traces(paths: Paths, name: str) -> None:
     """Remove a person from caches, facts and copies, while the person's photos are still there.
 
@@ -62,13 +74,16 @@ def remove_traces(paths: Paths, name: str) -> None:
 
 
 def remove_person_photos(paths: Paths, name: str) -> int:
-    """Remove a person's photos, including those in quarantine, and unfinished files; return how many photos.
+    """Remove a person's photos, including those in quarantine and those that can be put back, and unfinished
+    files; return how many photos.
 
     This comes last: until then, a repeated call still finds the person. Raises as `remove_traces` does.
     """
     for folder in {path.parent for path in (paths.encodings, paths.model, paths.labels)}:
         recover_folder(folder)
     removed = delete_quarantined(paths.dataset, name) + remove_person(paths.dataset, name)
+    if paths.changes is not None:
+        removed += open_photo_journal(paths).forget(name)
     # Somebody may have quarantined a photo meanwhile.
     return removed + delete_quarantined(paths.dataset, name)
 

@@ -15,13 +15,17 @@ from face_det.types import UNKNOWN, Face
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The paths of the photos, the encodings, the model with its labels, and the encoding cache."""
+    """The paths of the photos, the encodings, the model with its labels, and the encoding cache.
+
+    `changes` is the folder of the journal of changes to photos, if one is kept.
+    """
 
     dataset: Path
     encodings: Path
     model: Path
     labels: Path
     cache: Path
+    changes: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

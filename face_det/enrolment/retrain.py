@@ -7,10 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from face_det.engine import Engines
-from face_det.errors import FaceDetError, ModelMismatch, ModelMissing, UnsafePickle
-from face_det.gallery import Gallery
-from face_det.recognition import TRAIN_ADVICE, Model, Recognizer
+from face_det.embedders import configurable_embedders
+from face_det.engine import Engines, FaceEngine
+from face_det.enrolment.results import Paths
+from face_det.errors import (
+    BadRequest,
+    FaceDetError,
+    ModelMismatch,
+    ModelMissing,
+    TooFewPeople,
+    UnsafePickle,
+)
+from face_det.gallery import EncodeReport, EncodingCache, Gallery, encode_dataset
+from face_det.recognition import AUTO_EMBEDDER, TRAIN_ADVICE, Model, Recognizer
 from face_det.training import choose_training_embedder
 
 log = logging.getLogger(__name__)
@@ -62,3 +71,41 @@ def load_gallery_if_usable(encodings: Path, embedder: str, engines: Engines) -> 
     except FaceDetError:
         return None
     return gallery if recorded in (None, engines.of(chosen).fingerprint) else None
+
+
+def check_embedder(configured: str, asked: str | None) -> str:
+    """Return the embedder to train on; raises BadRequest for one that the configuration rules out.
+
+    >>> check_embedder("sface", None)
+    'sface'
+    """
+    if asked in (None, AUTO_EMBEDDER, configured):
+        return configured
+    free = configured == AUTO_EMBEDDER
+    choices = [AUTO_EMBEDDER, *(configurable_embedders() if free else [configured])]
+    if asked not in choices:
+        why = "" if free else ", as embedder in config.json says"
+        raise BadRequest(f"options.embedder: must be one of {', '.join(choices)}{why}, got {asked!r:.40}")
+    return str(asked)
+
+
+def encode_photos(
+    paths: Paths, engine: FaceEngine, on_progress: Callable[[str, int, int], None]
+) -> EncodeReport:
+    """Encode the dataset with an engine; raises TooFewPeople if it holds no usable photo."""
+    with EncodingCache(paths.cache) as cache:
+        report = encode_dataset(
+            paths.dataset,
+            cache,
+            engine.options,
+            jobs=1,
+            engine=engine,
+            on_progress=lambda done, total: on_progress("encode", done, total),
+        )
+    if not report.gallery.names:
+        # An empty dataset would wipe out the existing encodings.
+        raise TooFewPeople(
+            f"{paths.dataset}: must hold photos of people in folders with their names, "
+            "got no usable photo; nothing was changed"
+        )
+    return report

@@ -12,6 +12,7 @@ from .check.run import select_findings as select_findings
 from .dataset import check_person_name as check_person_name
 from .dataset import has_person_folder as has_person_folder
 from .dataset import list_photos as list_photos
+from .dataset import person_folder as person_folder
 from .dataset import photo_file_name as photo_file_name
 from .dataset import remove_person as remove_person
 from .dataset import store_photo as store_photo
@@ -29,6 +30,10 @@ from .gallery import Gallery as Gallery
 from .one_face import find_one_face as find_one_face
 from .overlooked import OverlookedFile as OverlookedFile
 from .overlooked import OverlookedReason as OverlookedReason
+from .person_photos import PersonPhoto as PersonPhoto
+from .person_photos import describe_photos as describe_photos
+from .person_photos import find_photo as find_photo
+from .person_photos import photo_name as photo_name
 from .photo_faces import PhotoFaces as PhotoFaces
 from .portraits import UNCHANGED_PHOTO as UNCHANGED_PHOTO
 from .portraits import FaceChoice as FaceChoice

@@ -131,7 +131,7 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     name = check_person_name(name)
     file_name = photo_file_name(data)
     for last in (False, True):
-        folder = _folder_of(dataset, name)
+        folder = person_folder(dataset, name)
         try:
             with report_write_errors(folder, "nothing was stored"):
                 make_folder(folder)
@@ -205,8 +205,14 @@ def _warn_bad_name(folder: Path, fault: str) -> None:
     log.warning("%s: rename the folder; its photos are not used: %s", ascii(str(folder)), fault)
 
 
-def _folder_of(dataset: Path, name: str) -> Path:
-    """Return the person's folder: an existing one, perhaps in another Unicode form, or the one to create."""
+def person_folder(dataset: Path, name: str) -> Path:
+    """Return the person's folder: an existing one, perhaps in another Unicode form, or the one to create.
+
+    Raises BadName if it is a link.
+
+    >>> person_folder(Path("no such folder"), "anna").name
+    'anna'
+    """
     for entry in list_entries(dataset):
         if _name_of(entry) == name:
             if entry.is_symlink():

@@ -205,6 +205,31 @@ class Gallery:
         """
         return self.rows(index for index, other in enumerate(self._names) if other != name)
 
+    def renamed(self, indices: Iterable[int], name: str) -> Gallery:
+        """Return the gallery with the rows of these indices under another name.
+
+        >>> Gallery(np.zeros((2, 128)), ["anna", "bob"]).renamed([1], "carl").names
+        ('anna', 'carl')
+        """
+        chosen = set(indices)
+        names = [name if index in chosen else owner for index, owner in enumerate(self._names)]
+        return Gallery(self._encodings, names, self._fingerprints)
+
+    def joined(self, other: Gallery) -> Gallery | None:
+        """Return the gallery with the rows of another one after its own; None if other networks made them.
+
+        >>> anna, bob = (Gallery(np.zeros((1, 128)), [name]) for name in ("anna", "bob"))
+        >>> anna.joined(bob).names
+        ('anna', 'bob')
+        """
+        if not (self._names and other._names):
+            return self if self._names else other
+        if self._fingerprints != other._fingerprints or self._encodings.keys() != other._encodings.keys():
+            return None
+        pairs = {name: (mine, other._encodings[name]) for name, mine in self._encodings.items()}
+        encodings = {name: np.vstack(pair) for name, pair in pairs.items()}
+        return Gallery(encodings, (*self._names, *other._names), self._fingerprints)
+
     def holds(self, name: str, encoding: npt.ArrayLike) -> bool:
         """Return True if this photo of the person is there, judged by the first network's encoding."""
         return bool(self._same_photo(name, encoding))

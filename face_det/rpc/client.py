@@ -171,9 +171,24 @@ class Client:
         answer: dict[str, Any] = self._call("correct", identifier, name)
         return answer
 
-    def undo(self, change: int) -> dict[str, Any]:
-        """Undo a change."""
+    def undo(self, change: int | str) -> dict[str, Any]:
+        """Undo a change: a number, or an id such as photos-12."""
         answer: dict[str, Any] = self._call("undo", change)
+        return answer
+
+    def photos(self, name: str) -> list[dict[str, Any]]:
+        """List a person's photos, and why some are left out."""
+        answer: list[dict[str, Any]] = self._call("photos", name)
+        return answer
+
+    def photo(self, name: str, photo: str, max_px: int, options: dict[str, Any] | None = None) -> bytes:
+        """Return a photo of a person, or with `{"face": true}` only its face, as a JPEG."""
+        answer: bytes = self._call("photo", name, photo, max_px, options)
+        return answer
+
+    def delete_photo(self, name: str, photo: str) -> dict[str, Any]:
+        """Remove a photo of a person and unlearn it; undo puts it back."""
+        answer: dict[str, Any] = self._call("delete_photo", name, photo)
         return answer
 
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:

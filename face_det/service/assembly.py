@@ -65,6 +65,7 @@ def data_paths(config: Config) -> Paths:
         model=config.model_path,
         labels=config.label_path,
         cache=encoding_cache_path(config.encodings_path),
+        changes=config.state_path / "photos",
     )
 
 

@@ -16,7 +16,7 @@ from face_det import __version__
 from face_det.budget import Budget
 from face_det.embedders import configurable_embedder
 from face_det.engine import Engines
-from face_det.enrolment import Enroller, count_photos, recipe_as_json, require_model, retraining_as_json
+from face_det.enrolment import Enroller, count_photos, require_model, retraining_as_json
 from face_det.errors import BadImage
 from face_det.media import (
     LoadedImage,
@@ -38,6 +38,7 @@ from face_det.service.person_data import (
     forget_person,
     require_known_name,
 )
+from face_det.service.photos import Photos
 from face_det.service.sighting_arguments import require_sighting_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.sightings import ENROLLED, TRAINED
@@ -89,6 +90,7 @@ class Service:
         self._on_disk = ModelWatcher(enroller.paths.model, enroller.paths.labels)
         self._settling = ""
         self._recognizer: Recognizer = enroller.load()
+        self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use)
         self.corrections: Corrections | None = None
         if memory is not None:
             self.corrections = Corrections(
@@ -188,26 +190,19 @@ class Service:
             for face, match in zip(faces, told, strict=True)
         ]
 
-    def add_face(self, name: object, image: object, notes: CallNotes | None = None) -> dict[str, Any]:
+    def add_face(
+        self, name: object, image: object, notes: CallNotes | None = None, options: object = None
+    ) -> dict[str, Any]:
         """Store the image under `name` and learn its one face; the next call recognises it."""
         source, limits = wire.require_picture(image), self._limits
         data, place = self._read(source), source if isinstance(source, str) else "bytes"
         rgb = load_image(data, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, place=place)
-        with self._learning:
-            enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb)
-            self._use(enrolled.recognizer)
-        if not self._ascii_names and (warning := warn_of_names([enrolled.name])):
+        answer = self.photos.add_face(name, data, rgb, options)
+        if not self._ascii_names and (warning := warn_of_names([answer["name"]])):
             log.warning("%s", warning)
-        self._tell_of(ENROLLED, enrolled.name, {"images": enrolled.images})
-        self._note(notes, images=enrolled.images)
-        model = enrolled.recognizer.model
-        assert model is not None
-        return {
-            "name": enrolled.name,
-            "images": enrolled.images,
-            "faceBox": wire.box_as_json(enrolled.face.box),
-            "model": {"classifier": model.card.kind, **recipe_as_json(model.card)},
-        }
+        self._tell_of(ENROLLED, answer["name"], {"images": answer["images"]})
+        self._note(notes, images=answer["images"])
+        return answer
 
     def people(self) -> list[dict[str, Any]]:
         """List everybody enrolled and their numbers of photos, leaving out the folder of strangers."""

@@ -10,6 +10,8 @@ from .files import read_if_present as read_if_present
 from .files import replace_without_lock as replace_without_lock
 from .files import report_write_errors as report_write_errors
 from .files import sync_folder as sync_folder
+from .moving import is_same_file as is_same_file
+from .moving import move_file as move_file
 from .pickles.safe_unpickler import MAX_PICKLE_BYTES as MAX_PICKLE_BYTES
 from .pickles.safe_unpickler import dump_pickle as dump_pickle
 from .pickles.safe_unpickler import load_pickle as load_pickle

@@ -102,6 +102,7 @@ def test_only_the_verbs_can_be_called(lasting, call):
     verbs = ["detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status"]
     verbs += ["export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor"]
     verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]
+    verbs += ["photos", "photo", "delete_photo"]
     assert call(lasting, "_zerorpc_list") == verbs
     out_of_reach = [
         "dteect_faces",

@@ -18,6 +18,7 @@ def test_lists_the_verbs(lasting):
         "detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status", "export",
         "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor", "name_unknown",
         "merge", "split", "ignore", "confirm", "correct", "undo",
+        "photos", "photo", "delete_photo",
     ]  # fmt: skip
     assert listed["people"] == "List everybody enrolled, with their numbers of photos."
 

@@ -1,0 +1,75 @@
+"""The methods about people's photos."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from face_det.daemon import logs
+from face_det.daemon.workers import Workers
+
+if TYPE_CHECKING:
+    from face_det.service import Photos
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class PhotoMethods:
+    """The daemon's methods about photos.
+
+    `workers` read and look at photos. `learn` runs what changes them on the thread of everything that changes
+    the model, with lines in the audit log. `undo_sightings` undoes what the memory noted.
+    """
+
+    def __init__(
+        self,
+        photos: Callable[[], Photos],
+        workers: Workers,
+        limit_s: float,
+        learn: Callable[..., Any],
+        undo_sightings: Callable[[Any], Any],
+    ) -> None:
+        self._photos = photos
+        self._workers = workers
+        self._limit_s = limit_s
+        self._learn = learn
+        self._undo_sightings = undo_sightings
+
+    def methods(self) -> Mapping[str, Callable[..., Any]]:
+        """Return the methods by name."""
+        return {
+            "undo": self.undo,
+            "photos": self.photos,
+            "photo": self.photo,
+            "delete_photo": self.delete_photo,
+        }
+
+    def photos(self, name: Any) -> Any:
+        """List a person's photos, and say why some are left out."""
+        return self._read("photos", lambda photos: photos.photos(name))
+
+    def photo(self, name: Any, photo: Any, max_px: Any, options: Any = None) -> Any:
+        """Return a photo of a person, or only its face, as the bytes of a JPEG."""
+        return self._read("photo", lambda photos: photos.photo(name, photo, max_px, options))
+
+    def delete_photo(self, name: Any, photo: Any) -> Any:
+        """Remove a photo of a person and unlearn it; undo puts it back."""
+        return self._change("delete_photo", lambda photos: photos.delete_photo(name, photo), name)
+
+    def undo(self, change: Any) -> Any:
+        """Undo a change."""
+        if isinstance(change, str):
+            return self._change("undo", lambda photos: photos.undo(change))
+        return self._undo_sightings(change)
+
+    def _read(self, verb: str, ask: Callable[[Photos], T]) -> T:
+        with logs.log_call(log, verb, logging.DEBUG) as notes:
+            return self._workers.submit(lambda: ask(self._photos()), limit_s=self._limit_s, notes=notes)
+
+    def _change(self, verb: str, run: Callable[[Photos], T], name: Any = None) -> T:
+        with logs.log_call(log, verb) as notes:
+            result: T = self._learn(verb, lambda: run(self._photos()), notes, name=name)
+            return result

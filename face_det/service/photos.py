@@ -1,0 +1,146 @@
+"""The photos of everybody enrolled: listed, shown, moved and removed. Each change can be undone."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from face_det.enrolment import (
+    Enroller,
+    PhotoPlan,
+    PhotoPlans,
+    photo_change_number,
+    recipe_as_json,
+    require_photos,
+)
+from face_det.errors import BadRequest, NoFace
+from face_det.gallery import (
+    EncodingCache,
+    Gallery,
+    PersonPhoto,
+    check_person_name,
+    describe_photos,
+    find_photo,
+    photo_name,
+)
+from face_det.media import load_image, make_face_thumbnail, make_thumbnail
+from face_det.recognition import Recognizer
+from face_det.service import wire
+from face_det.types import Rgb
+
+log = logging.getLogger(__name__)
+
+MAX_PX = 4096
+"""The longer side of a picture that is asked for, at most."""
+
+
+class Photos:
+    """The verbs about people's photos. Those that change something hold `learning` while they do."""
+
+    def __init__(
+        self,
+        enroller: Enroller,
+        learning: threading.Lock,
+        current: Callable[[], Recognizer],
+        use: Callable[[Recognizer], None],
+    ) -> None:
+        """`current` returns the recognizer in use, and `use` switches to another one."""
+        self._enroller = enroller
+        self._learning = learning
+        self._current = current
+        self._use = use
+        self._plans = PhotoPlans(enroller.paths, self._describe)
+        enroller.recover_photos()
+
+    def add_face(self, name: object, data: bytes, rgb: Rgb, options: object) -> dict[str, Any]:
+        """Store a picture, given as the bytes of its file and its pixels, and learn its one face."""
+        wire.require_options(options, known=())
+        with self._learning:
+            enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb)
+            self._use(enrolled.recognizer)
+        model = enrolled.recognizer.model
+        assert model is not None
+        return {
+            "name": enrolled.name,
+            "images": enrolled.images,
+            "photo": photo_name(enrolled.photo),
+            "faceBox": wire.box_as_json(enrolled.face.box),
+            "model": {"classifier": model.card.kind, **recipe_as_json(model.card)},
+        }
+
+    def photos(self, name: object) -> list[dict[str, Any]]:
+        """List a person's photos: when they were added, what they show, and why they are left out."""
+        known, gallery = require_name(name), Gallery.load(self._enroller.paths.encodings)
+        photos = require_photos(self._enroller.paths.dataset, known, gallery)
+        return [_as_json(one) for one in self._describe(photos, known, gallery)]
+
+    def photo(self, name: object, photo: object, max_px: object, options: object = None) -> bytes:
+        """Return a photo as a JPEG, upright, of at most `max_px` pixels; with `face`, only its face."""
+        known, side_px = require_name(name), _require_px(max_px)
+        wanted = wire.require_options(options, known=("face",))
+        face_only = wanted.get("face", False)
+        if not isinstance(face_only, bool):
+            raise BadRequest(f"options.face: must be true or false, got {face_only!r:.60}")
+        gallery = Gallery.load(self._enroller.paths.encodings)
+        photos = require_photos(self._enroller.paths.dataset, known, gallery)
+        path = find_photo(photos, known, wire.require_text(photo, "photo"))
+        rgb = load_image(path)
+        if not face_only:
+            return make_thumbnail(rgb, side_px)
+        (described,) = self._describe([path], known, gallery)
+        if described.face is None:
+            raise NoFace(f"photo: {photo_name(path)}: {described.left_out}")
+        return make_face_thumbnail(rgb, described.face.box, side_px)
+
+    def delete_photo(self, name: object, photo: object) -> dict[str, Any]:
+        """Remove a photo of a person and unlearn it; it can be put back."""
+        known, file = require_name(name), wire.require_text(photo, "photo")
+        return self._change(lambda gallery: self._plans.delete(known, file, gallery))
+
+    def undo(self, change: object) -> dict[str, Any]:
+        """Undo a change such as photos-12."""
+        number = photo_change_number(change)
+        if number is None:
+            raise BadRequest(f"change: must be a number or an id such as photos-12, got {change!r:.60}")
+        return self._change(lambda gallery: self._plans.undo(number, gallery))
+
+    def _change(self, plan: Callable[[Gallery], PhotoPlan]) -> dict[str, Any]:
+        with self._learning:
+            recognizer, change = self._enroller.change_photos(plan)
+            if recognizer is not None:
+                self._use(recognizer)
+        return {"change": change.id, "what": change.what, "photos": len(change.moves)}
+
+    def _describe(self, photos: Sequence[Path], name: str, gallery: Gallery) -> list[PersonPhoto]:
+        with EncodingCache(self._enroller.paths.cache) as cache:
+            return describe_photos(photos, name, gallery, self._current().engine, cache)
+
+
+def require_name(name: object) -> str:
+    """Return a person's name, spelt as names are kept; raises BadRequest or BadName."""
+    return check_person_name(wire.require_text(name, "name"))
+
+
+def _require_px(max_px: object) -> int:
+    if isinstance(max_px, bool) or not isinstance(max_px, int) or not 1 <= max_px <= MAX_PX:
+        raise BadRequest(f"max_px: must be a number of pixels from 1 to {MAX_PX}, got {max_px!r:.60}")
+    return max_px
+
+
+def _as_json(photo: PersonPhoto) -> dict[str, Any]:
+    found, face = photo.found, photo.face
+    best = face or next(iter(found.faces), None)
+    return {
+        "photo": photo_name(photo.path),
+        "added": photo.path.lstat().st_mtime,
+        "width": found.width or None,
+        "height": found.height or None,
+        "quality": None if best is None or best.quality is None else float(best.quality),
+        "faceBox": None if face is None else wire.box_as_json(face.box),
+        "faces": [wire.box_as_json(one.box) for one in found.faces],
+        "state": "left_out" if photo.left_out else "enrolled",
+        "reason": photo.left_out,
+    }

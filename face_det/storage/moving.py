@@ -1,0 +1,66 @@
+"""Moves files without ever overwriting one: a kill leaves the file in its old place, its new one, or both."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from face_det.storage.files import make_folder, sync_folder, write_temporary
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+"""What os.link fails with on another file system, or where there are no hard links (FAT, some shares)."""
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Move a file, also to another file system, and make the folder that it goes to.
+
+    A call that was cut off may be repeated. Raises FileExistsError if another file is there, and OSError or
+    CannotWrite for any other obstacle.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     photo, place = Path(folder, "1.jpg"), Path(folder, "anna", "1.jpg")
+    ...     _ = photo.write_bytes(b"a picture")
+    ...     move_file(photo, place)
+    ...     photo.exists(), place.read_bytes()
+    (False, b'a picture')
+    """
+    make_folder(target.parent)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not is_same_file(source, target):
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _copy(source, target)
+    sync_folder(target.parent)
+    source.unlink()
+    sync_folder(source.parent)
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Return True if both are one file or hold the same bytes, as a move that was cut off leaves them.
+
+    >>> is_same_file(Path("no such file"), Path("no such file"))
+    False
+    """
+    try:
+        left, right = one.lstat(), other.lstat()
+        if (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino):
+            return True
+        return left.st_size == right.st_size and one.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file with its times, whole or not at all."""
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    there = source.stat()
+    temporary = write_temporary(target, source.read_bytes())
+    os.utime(temporary, ns=(there.st_atime_ns, there.st_mtime_ns))
+    temporary.replace(target)

@@ -1,0 +1,263 @@
+"""The photos of everybody enrolled: listed, shown, removed, moved, and all of it undone."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+
+from face_det.config.load import load_config
+from face_det.errors import (
+    BadName,
+    BadRequest,
+    UnknownPerson,
+    UnknownPhoto,
+    UnknownSighting,
+)
+from face_det.service import assembly
+from face_det.service.service import Service
+
+pytestmark = pytest.mark.usefixtures("shared_networks")
+
+
+@pytest.fixture(scope="module")
+def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
+    """Nothing here depends on how large a photo is."""
+    return small_photos
+
+
+def start(folder: Path, **settings: Any) -> Service:
+    """A service whose files all lie in a folder."""
+    settings = {"faceDetModel": "hog", "numFaceImgUpsample": 0, **settings}
+    (folder / "config.json").write_text(json.dumps({"faceDetServer": settings}))
+    return assembly.build_service(load_config(folder / "config.json", {}), remember=True)
+
+
+@pytest.fixture(scope="module")
+def _known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `known` keeps what it made."""
+    return tmp_path_factory.mktemp("known")
+
+
+@pytest.fixture
+def known(_known: Path, photos: Mapping[str, Path]) -> Path:
+    """A folder in which Obama is enrolled by two photos and Collins by one; not to be changed."""
+    if not any(_known.iterdir()):
+        service = start(_known)
+        service.add_face("Obama", photos["obama"].read_bytes())
+        service.add_face("Obama", photos["obama2"].read_bytes())
+        service.add_face("Collins", photos["astronaut"].read_bytes())
+        for name in ("Obama", "Collins"):
+            service.photos.photos(name)
+    return _known
+
+
+@pytest.fixture
+def service(known: Path, tmp_path: Path) -> Service:
+    """A service of its own, that knows these people."""
+    shutil.copytree(known, tmp_path, dirs_exist_ok=True)
+    return start(tmp_path)
+
+
+@pytest.fixture
+def asked(known: Path) -> Service:
+    """A service for tests that change nothing."""
+    return start(known)
+
+
+def who(service: Service, path: Path) -> str | None:
+    """Who it says is in a picture."""
+    name: str | None = service.recognize(str(path))[0]["face"]
+    return name
+
+
+def names(service: Service, name: str) -> list[str]:
+    """The file names of a person's photos."""
+    return [one["photo"] for one in service.photos.photos(name)]
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    """Every file of the dataset, and who is in the encodings, which a change must put back."""
+    dataset = folder / "dataset"
+    return {
+        str(path.relative_to(dataset)): path.read_bytes() for path in dataset.rglob("*") if path.is_file()
+    }
+
+
+def enrolled(service: Service, name: str) -> int:
+    """How many of a person's photos are enrolled."""
+    return sum(one["state"] == "enrolled" for one in service.photos.photos(name))
+
+
+def test_photos_are_described(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """Each with its size, the face that is enrolled and its quality; or the reason why it is left out."""
+    folder = tmp_path / "dataset" / "Obama"
+    shutil.copy(photos["obama3"], folder / "late.jpg")
+    shutil.copy(photos["chelsea"], folder / "cat.png")
+    shutil.copy(photos["obama"], folder / "again.jpg")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    listed = {one["photo"]: one for one in service.photos.photos("Obama")}
+    kept = [one for one in listed.values() if one["state"] == "enrolled"]
+    assert len(kept) == 2
+    for one in kept:
+        assert 0 < one["quality"] <= 1
+        assert one["faces"] == [one["faceBox"]]
+        assert one["reason"] is None
+        assert one["added"] > 1.6e9
+    with PIL.Image.open(photos["obama"]) as one, PIL.Image.open(photos["obama2"]) as other:
+        assert {(found["width"], found["height"]) for found in kept} == {one.size, other.size}
+    assert listed["late.jpg"]["reason"] == "It has not been trained on yet; train to learn it."
+    assert listed["cat.png"]["reason"] == "It shows no face that the detector sees."
+    assert listed["broken.jpg"]["reason"] == "It cannot be read as a picture."
+    assert (listed["broken.jpg"]["width"], listed["broken.jpg"]["faces"]) == (None, [])
+    copies = {one["photo"] for one in listed.values() if (one["reason"] or "").startswith("It is a copy of ")}
+    assert len(copies) == 1
+    with pytest.raises(UnknownPerson, match="nobody is called 'Nobody'"):
+        service.photos.photos("Nobody")
+
+
+def test_photos_are_looked_at_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch, photos: Mapping[str, Path]
+) -> None:
+    """Asking again, and after a restart, runs no network."""
+    first = service.photos.photos("Obama")
+    engine = type(service._recognizer.engine)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("a network ran")
+
+    monkeypatch.setattr(engine, "faces", fail)
+    assert service.photos.photos("Obama") == first
+
+
+def test_a_photo_is_shown(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """As a JPEG, upright, no larger than asked for, also from formats that browsers do not show."""
+    folder = tmp_path / "dataset" / "Obama"
+    with PIL.Image.open(photos["obama3"]) as picture:
+        exif = PIL.Image.Exif()
+        exif[0x0112] = 6
+        picture.rotate(90, expand=True).save(folder / "turned.avif", exif=exif)
+        width, height = picture.size
+    shown = PIL.Image.open(io.BytesIO(service.photos.photo("Obama", "turned.avif", 200)))
+    assert shown.format == "JPEG"
+    assert max(shown.size) == 200
+    assert (shown.width < shown.height) == (width < height)
+    photo = names(service, "Obama")[0]
+    face = PIL.Image.open(io.BytesIO(service.photos.photo("Obama", photo, 150, {"face": True})))
+    assert max(face.size) <= 150
+    assert 0.7 < face.width / face.height < 1.4
+    assert max(PIL.Image.open(io.BytesIO(service.photos.photo("Obama", photo, 4096))).size) <= 640
+
+
+@pytest.mark.parametrize(
+    "photo", ["../Collins/1.jpg", "/etc/passwd", "", ".", "..", "\0", "x" * 300, "😀.jpg"]
+)
+def test_a_photo_is_found_by_its_name_only(asked: Service, photo: str) -> None:
+    """A path, or any name that is not listed, leads nowhere."""
+    before = asked.people()
+    with pytest.raises(UnknownPhoto):
+        asked.photos.photo("Obama", photo, 100)
+    with pytest.raises(UnknownPhoto):
+        asked.photos.delete_photo("Obama", photo)
+    assert asked.people() == before
+
+
+@pytest.mark.parametrize("name", ["../x", "a\0b", "😀", "x" * 300, "", " x"])
+def test_a_wrong_name_is_refused(asked: Service, name: str) -> None:
+    """By every verb, with the error of a name."""
+    for ask in (asked.photos.photos, lambda name: asked.photos.delete_photo(name, "1.jpg")):
+        with pytest.raises(BadName):
+            ask(name)
+
+
+@pytest.mark.parametrize("px", [0, -1, 5000, True, "100", None, 1.5])
+def test_a_wrong_size_is_refused(asked: Service, px: object) -> None:
+    """The message says what it may be."""
+    with pytest.raises(BadRequest, match="max_px: must be a number of pixels from 1 to 4096"):
+        asked.photos.photo("Obama", "1.jpg", px)
+
+
+def test_delete_and_undo(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """The next call no longer knows the photo; undone, all is as before, also after a restart."""
+    before, (photo, other) = state(tmp_path), names(service, "Obama")
+    done = service.photos.delete_photo("Obama", photo)
+    assert done["change"] == "photos-1"
+    assert photo in done["what"]
+    assert names(service, "Obama") == [other]
+    assert enrolled(service, "Obama") == 1
+    assert enrolled(start(tmp_path), "Obama") == 1
+    again = start(tmp_path)
+    undone = again.photos.undo("photos-1")
+    assert undone["change"] == "photos-2"
+    assert state(tmp_path) == before
+    assert enrolled(again, "Obama") == 2
+    assert who(again, photos["obama3"]) == "Obama"
+    with pytest.raises(BadRequest, match="photos-1 was undone already"):
+        again.photos.undo("photos-1")
+    with pytest.raises(BadRequest, match="photos-2 undid another one"):
+        again.photos.undo("photos-2")
+    with pytest.raises(UnknownSighting):
+        again.photos.undo("photos-99")
+    with pytest.raises(BadRequest, match="an id such as photos-12"):
+        again.photos.undo("photo-1")
+
+
+def test_the_last_photo_takes_its_person_along(
+    service: Service, tmp_path: Path, photos: Mapping[str, Path]
+) -> None:
+    """Nobody is called so then; undo brings both back."""
+    (photo,) = names(service, "Collins")
+    done = service.photos.delete_photo("Collins", photo)
+    assert [one["name"] for one in service.people()] == ["Obama"]
+    assert who(service, photos["astronaut"]) != "Collins"
+    assert not (tmp_path / "dataset" / "Collins").exists()
+    service.photos.undo(done["change"])
+    assert who(service, photos["astronaut"]) == "Collins"
+
+
+def test_undo_overwrites_nothing(service: Service, tmp_path: Path) -> None:
+    """A photo that took the name meanwhile stays, and the message says so."""
+    photo = names(service, "Obama")[0]
+    done = service.photos.delete_photo("Obama", photo)
+    (tmp_path / "dataset" / "Obama" / photo).write_bytes(b"\xff\xd8\xff another")
+    with pytest.raises(BadRequest, match=f"Obama has another photo {photo} by now"):
+        service.photos.undo(done["change"])
+    assert (tmp_path / "dataset" / "Obama" / photo).read_bytes() == b"\xff\xd8\xff another"
+
+
+def test_forget_erases_removed_photos(service: Service, tmp_path: Path) -> None:
+    """Nothing of the person is left in the journal, and nothing can be undone; others' changes stay."""
+    done = service.photos.delete_photo("Obama", names(service, "Obama")[0])
+    other = service.photos.delete_photo("Collins", names(service, "Collins")[0])
+    removed = service.forget("Obama")
+    assert removed["images"] == 2
+    with pytest.raises(UnknownSighting):
+        service.photos.undo(done["change"])
+    left = b"".join(
+        path.read_bytes() for path in (tmp_path / "state" / "photos").rglob("*") if path.is_file()
+    )
+    assert b"Obama" not in left
+    service.photos.undo(other["change"])
+    assert [one["name"] for one in service.people()] == ["Collins"]
+    service.photos.delete_photo("Collins", names(service, "Collins")[0])
+    assert service.forget("Collins")["images"] == 1, "also if all that is left of somebody can be put back"
+
+
+def test_a_photo_that_is_left_out_can_be_removed(
+    service: Service, tmp_path: Path, photos: Mapping[str, Path]
+) -> None:
+    """The model stays as it is, and so it does if a copy of an enrolled photo goes."""
+    folder = tmp_path / "dataset" / "Obama"
+    shutil.copy(photos["chelsea"], folder / "cat.png")
+    shutil.copy(photos["obama"], folder / "again.jpg")
+    before = service.status()["model"]["fingerprint"]
+    service.photos.delete_photo("Obama", "cat.png")
+    service.photos.delete_photo("Obama", "again.jpg")
+    assert service.status()["model"]["fingerprint"] == before
+    assert enrolled(service, "Obama") == 2
