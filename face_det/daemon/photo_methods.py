@@ -45,6 +45,10 @@ class PhotoMethods:
             "photos": self.photos,
             "photo": self.photo,
             "delete_photo": self.delete_photo,
+            "move_photo": self.move_photo,
+            "rename_person": self.rename_person,
+            "merge_people": self.merge_people,
+            "remove_person": self.remove_person,
         }
 
     def photos(self, name: Any) -> Any:
@@ -58,6 +62,22 @@ class PhotoMethods:
     def delete_photo(self, name: Any, photo: Any) -> Any:
         """Remove a photo of a person and unlearn it; undo puts it back."""
         return self._change("delete_photo", lambda photos: photos.delete_photo(name, photo), name)
+
+    def move_photo(self, name: Any, photo: Any, to: Any) -> Any:
+        """Make a photo another person's."""
+        return self._change("move_photo", lambda photos: photos.move_photo(name, photo, to), name)
+
+    def rename_person(self, name: Any, to: Any) -> Any:
+        """Give a person another name."""
+        return self._change("rename_person", lambda photos: photos.rename_person(name, to), name)
+
+    def merge_people(self, names: Any, into: Any) -> Any:
+        """Make several people one."""
+        return self._change("merge_people", lambda photos: photos.merge_people(names, into), into)
+
+    def remove_person(self, name: Any) -> Any:
+        """Remove all photos of a person and unlearn them; undo puts them back."""
+        return self._change("remove_person", lambda photos: photos.remove_person(name), name)
 
     def undo(self, change: Any) -> Any:
         """Undo a change."""

@@ -191,6 +191,26 @@ class Client:
         answer: dict[str, Any] = self._call("delete_photo", name, photo)
         return answer
 
+    def move_photo(self, name: str, photo: str, to: str) -> dict[str, Any]:
+        """Make a photo another person's."""
+        answer: dict[str, Any] = self._call("move_photo", name, photo, to)
+        return answer
+
+    def rename_person(self, name: str, to: str) -> dict[str, Any]:
+        """Give a person another name."""
+        answer: dict[str, Any] = self._call("rename_person", name, to)
+        return answer
+
+    def merge_people(self, names: list[str], into: str) -> dict[str, Any]:
+        """Make several people one."""
+        answer: dict[str, Any] = self._call("merge_people", names, into)
+        return answer
+
+    def remove_person(self, name: str) -> dict[str, Any]:
+        """Remove all photos of a person and unlearn them; undo puts them back."""
+        answer: dict[str, Any] = self._call("remove_person", name)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

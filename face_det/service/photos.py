@@ -29,12 +29,17 @@ from face_det.gallery import (
 from face_det.media import load_image, make_face_thumbnail, make_thumbnail
 from face_det.recognition import Recognizer
 from face_det.service import wire
-from face_det.types import Rgb
+from face_det.sightings import unknown_number
+from face_det.types import UNKNOWN, Rgb
 
 log = logging.getLogger(__name__)
 
 MAX_PX = 4096
 """The longer side of a picture that is asked for, at most."""
+
+
+MAX_NAMES = 1000
+"""How many people may be made one, at most."""
 
 
 class Photos:
@@ -100,6 +105,33 @@ class Photos:
         known, file = require_name(name), wire.require_text(photo, "photo")
         return self._change(lambda gallery: self._plans.delete(known, file, gallery))
 
+    def move_photo(self, name: object, photo: object, to: object) -> dict[str, Any]:
+        """Make a photo another person's, perhaps somebody's who is not enrolled yet."""
+        known, file = require_name(name), wire.require_text(photo, "photo")
+        other = _require_target(to, "to", strangers=True)
+        done = self._change(lambda gallery: self._plans.move(known, file, other, gallery))
+        return {**done, "name": other}
+
+    def rename_person(self, name: object, to: object) -> dict[str, Any]:
+        """Give a person another name."""
+        known, other = _require_target(name, "name"), _require_target(to, "to")
+        done = self._change(lambda gallery: self._plans.rename(known, other, gallery))
+        return {**done, "name": other}
+
+    def merge_people(self, names: object, into: object) -> dict[str, Any]:
+        """Make several people one."""
+        if not isinstance(names, (list, tuple)) or not 1 <= len(names) <= MAX_NAMES:
+            raise BadRequest(f"names: must be a list of 1 to {MAX_NAMES} names, got {names!r:.60}")
+        known = [_require_target(name, f"names[{index}]") for index, name in enumerate(names)]
+        other = _require_target(into, "into")
+        done = self._change(lambda gallery: self._plans.merge(known, other, gallery))
+        return {**done, "name": other}
+
+    def remove_person(self, name: object) -> dict[str, Any]:
+        """Remove all photos of a person and unlearn them; they can be put back, unlike with `forget`."""
+        known = require_name(name)
+        return self._change(lambda gallery: self._plans.remove(known, gallery))
+
     def undo(self, change: object) -> dict[str, Any]:
         """Undo a change such as photos-12."""
         number = photo_change_number(change)
@@ -122,6 +154,14 @@ class Photos:
 def require_name(name: object) -> str:
     """Return a person's name, spelt as names are kept; raises BadRequest or BadName."""
     return check_person_name(wire.require_text(name, "name"))
+
+
+def _require_target(name: object, place: str, *, strangers: bool = False) -> str:
+    """Return the name of a person, new or known: not one that is reserved. Raises BadRequest or BadName."""
+    known = check_person_name(wire.require_text(name, place))
+    if (known == UNKNOWN and not strangers) or unknown_number(known) is not None:
+        raise BadRequest(f"{place}: must be a person's name, got {known!r}")
+    return known
 
 
 def _require_px(max_px: object) -> int:

@@ -261,3 +261,112 @@ def test_a_photo_that_is_left_out_can_be_removed(
     service.photos.delete_photo("Obama", "again.jpg")
     assert service.status()["model"]["fingerprint"] == before
     assert enrolled(service, "Obama") == 2
+
+
+def test_a_photo_moves_to_its_owner(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """Enrolled under the wrong name, it names the right person from the next call on; undone, all is back."""
+    before, (photo,) = state(tmp_path), names(service, "Collins")
+    done = service.photos.move_photo("Collins", photo, "Eileen")
+    assert [one["name"] for one in service.people()] == ["Eileen", "Obama"]
+    assert who(service, photos["astronaut"]) == "Eileen"
+    assert enrolled(service, "Eileen") == 1
+    service.photos.undo(done["change"])
+    assert state(tmp_path) == before
+    assert who(service, photos["astronaut"]) == "Collins"
+    with pytest.raises(BadRequest, match="to: must be another person"):
+        service.photos.move_photo("Collins", photo, "Collins")
+
+
+def test_the_same_photo_twice_is_kept_once(service: Service, tmp_path: Path) -> None:
+    """A photo that its new owner has already is not doubled; another one of its name gets a number."""
+    (photo,) = names(service, "Collins")
+    folder = tmp_path / "dataset" / "Obama"
+    shutil.copy(tmp_path / "dataset" / "Collins" / photo, folder / "same.jpg")
+    before = state(tmp_path)
+    done = service.photos.move_photo("Collins", photo, "Obama")
+    assert "same.jpg" in names(service, "Obama")
+    assert photo not in names(service, "Obama")
+    service.photos.undo(done["change"])
+    assert state(tmp_path) == before
+    (folder / "same.jpg").unlink()
+    (folder / photo).write_bytes(b"\xff\xd8\xff another")
+    service.photos.move_photo("Collins", photo, "Obama")
+    stem, suffix = photo.split(".")
+    assert {photo, f"{stem}-2.{suffix}"} <= {*names(service, "Obama")}
+
+
+def test_a_person_is_renamed(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """All photos and encodings go along; what was removed before belongs to them still."""
+    before = state(tmp_path)
+    removed = service.photos.delete_photo("Obama", names(service, "Obama")[0])
+    renamed = service.photos.rename_person("Obama", "Barack Obama")
+    assert [one["name"] for one in service.people()] == ["Barack Obama", "Collins"]
+    assert who(service, photos["obama3"]) == "Barack Obama"
+    with pytest.raises(
+        BadRequest, match=f"undo {renamed['change']} first: Obama was renamed to Barack Obama."
+    ):
+        service.photos.undo(removed["change"])
+    service.photos.undo(renamed["change"])
+    service.photos.undo(removed["change"])
+    assert state(tmp_path) == before
+    assert enrolled(service, "Obama") == 2
+    with pytest.raises(BadRequest, match="'Collins' is enrolled already; merge_people"):
+        service.photos.rename_person("Obama", "Collins")
+    service.photos.delete_photo("Obama", names(service, "Obama")[0])
+    service.photos.rename_person("Obama", "Barack")
+    assert service.forget("Barack")["images"] == 2, "the photo under the former name is erased, too"
+
+
+def test_people_are_merged(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """One name answers for both; undone, each has their own photos and encodings again."""
+    before = state(tmp_path)
+    done = service.photos.merge_people(["Collins", "Obama"], "Obama")
+    assert [(one["name"], one["images"]) for one in service.people()] == [("Obama", 3)]
+    assert who(service, photos["astronaut"]) == "Obama"
+    service.photos.undo(done["change"])
+    assert state(tmp_path) == before
+    assert (enrolled(service, "Obama"), enrolled(service, "Collins")) == (2, 1)
+    assert who(service, photos["astronaut"]) == "Collins"
+    with pytest.raises(BadRequest, match="names: must hold somebody else"):
+        service.photos.merge_people(["Obama"], "Obama")
+    with pytest.raises(UnknownPerson):
+        service.photos.merge_people(["Nobody", "Collins"], "Obama")
+    assert state(tmp_path) == before
+
+
+def test_a_person_is_removed(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """Nobody is named so until it is undone; whoever took the name meanwhile stays."""
+    before = state(tmp_path)
+    done = service.photos.remove_person("Obama")
+    assert done["photos"] == 2
+    assert who(service, photos["obama3"]) != "Obama"
+    service.add_face("Obama", photos["biden"].read_bytes())
+    with pytest.raises(BadRequest, match="somebody is called 'Obama' by now"):
+        service.photos.undo(done["change"])
+    service.photos.remove_person("Obama")
+    with pytest.raises(BadRequest, match="undo photos-2 first"):
+        service.photos.undo(done["change"])
+    service.forget("Collins")
+    (gone,) = (tmp_path / "state" / "photos").glob("1/0*")
+    gone.unlink()
+    with pytest.raises(BadRequest, match="is gone by now"):
+        service.photos.undo(done["change"])
+    assert {path.split("/")[0] for path in before} == {"Obama", "Collins"}
+
+
+@pytest.mark.parametrize(
+    "name", ["Unknown", "unknown", "unknown-3", "../x", "a\0b", "😀", "x" * 300, "", 3, None]
+)
+def test_nobody_gets_a_name_that_is_reserved_or_wrong(asked: Service, name: object) -> None:
+    """By every verb that gives one; and nothing is changed."""
+    before = asked.people()
+    verbs: Any = asked.photos
+    for ask, given in (
+        (verbs.rename_person, ("Obama", name)),
+        (verbs.rename_person, (name, "Somebody")),
+        (verbs.merge_people, (["Obama"], name)),
+        (verbs.merge_people, ([name], "Obama")),
+    ):
+        with pytest.raises((BadName, BadRequest)):
+            ask(*given)
+    assert asked.people() == before
