@@ -14,6 +14,7 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
+from face_det.daemon.model_methods import ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
 from face_det.daemon.workers import Workers, give_way
@@ -96,6 +97,7 @@ class DaemonMethods:
         self._photos = PhotoMethods(
             lambda: self._service.photos, workers, call_limit_s, self._learn, self._corrections.undo
         )
+        self._models = ModelMethods(lambda: self._service, workers, self._learn, call_limit_s)
         self._listen()
 
     @property
@@ -118,6 +120,7 @@ class DaemonMethods:
             **self._sightings.methods(),
             **self._corrections.methods(),
             **self._photos.methods(),
+            **self._models.methods(),
         }
 
     def stop_waiting(self) -> None:

@@ -9,6 +9,8 @@ from .check.run import check_dataset as check_dataset
 from .check.run import plan_quarantine as plan_quarantine
 from .check.run import require_photos as require_photos
 from .check.run import select_findings as select_findings
+from .check.wrong_rows import WrongPhoto as WrongPhoto
+from .check.wrong_rows import find_wrong_photos as find_wrong_photos
 from .dataset import check_person_name as check_person_name
 from .dataset import has_person_folder as has_person_folder
 from .dataset import list_photos as list_photos
@@ -35,6 +37,7 @@ from .person_photos import describe_photos as describe_photos
 from .person_photos import find_photo as find_photo
 from .person_photos import photo_name as photo_name
 from .photo_faces import PhotoFaces as PhotoFaces
+from .photo_rows import locate_rows as locate_rows
 from .portraits import UNCHANGED_PHOTO as UNCHANGED_PHOTO
 from .portraits import FaceChoice as FaceChoice
 from .portraits import PhotoChange as PhotoChange

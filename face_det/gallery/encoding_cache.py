@@ -142,6 +142,13 @@ class EncodingCache:
         reason, encoding = self.get_row(sha256, settings) or (None, None)
         return _result_of_row(reason, encoding, self._encoding_sizes)
 
+    def encodings_of(self, sha256: str) -> list[npt.NDArray[np.float64]]:
+        """Return every encoding of a photo that is in the cache, whatever the settings; perhaps of faces."""
+        query = "SELECT reason, encoding FROM photos WHERE sha256 = ?"
+        rows = self._run(lambda: self._connection.execute(query, (sha256,)).fetchall()) or []
+        known = [_result_of_row(reason, encoding, self._encoding_sizes) for reason, encoding in rows]
+        return [one.encoding for one in known if one is not None and one.encoding is not None]
+
     def put(self, sha256: str, settings: str, result: EncodingResult) -> None:
         """Store the result for a photo; it is on disk when this returns."""
         encoding = None if result.encoding is None else np.asarray(result.encoding, "<f8").tobytes()

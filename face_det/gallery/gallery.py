@@ -232,14 +232,15 @@ class Gallery:
 
     def holds(self, name: str, encoding: npt.ArrayLike) -> bool:
         """Return True if this photo of the person is there, judged by the first network's encoding."""
-        return bool(self._same_photo(name, encoding))
+        return bool(self.rows_of_photo(name, encoding))
 
     def without_photo(self, name: str, encoding: npt.ArrayLike) -> Gallery:
         """Return the gallery without this photo of the person; see `holds`."""
-        leaving = self._same_photo(name, encoding)
+        leaving = self.rows_of_photo(name, encoding)
         return self.rows(index for index in range(len(self.names)) if index not in leaving)
 
-    def _same_photo(self, name: str, encoding: npt.ArrayLike) -> set[int]:
+    def rows_of_photo(self, name: str, encoding: npt.ArrayLike) -> set[int]:
+        """Return the rows of this photo of the person; see `holds`."""
         first = np.asarray(encoding)[: self.encodings.shape[1]]
         rows = zip(self.encodings, self.names, strict=True)
         return {

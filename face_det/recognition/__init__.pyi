@@ -1,6 +1,7 @@
 from .decision import SAME_FACE_IOU as SAME_FACE_IOU
 from .decision import DecisionRule as DecisionRule
 from .decision import decide_names as decide_names
+from .decision import list_requirements as list_requirements
 from .embedder_choice import AUTO_EMBEDDER as AUTO_EMBEDDER
 from .embedder_choice import choose_enrolment_embedder as choose_enrolment_embedder
 from .embedder_choice import choose_recognition_embedder as choose_recognition_embedder
@@ -13,6 +14,7 @@ from .in_use import kind_file_name as kind_file_name
 from .in_use import load_model_in_use as load_model_in_use
 from .in_use import named_kind as named_kind
 from .library_versions import installed_versions as installed_versions
+from .measures import Requirement as Requirement
 from .model import ORIGINAL_KIND as ORIGINAL_KIND
 from .model import TRAIN_ADVICE as TRAIN_ADVICE
 from .model import Model as Model

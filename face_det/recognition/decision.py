@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from face_det.boxes import intersection_over_union
 from face_det.classifiers import TemplateScores
+from face_det.recognition.measures import Requirement, measure_faces
 from face_det.recognition.model import Model
 from face_det.recognition.negatives import IGNORED, NO_NEGATIVES, NOT_REFUTED, Comparison, Negatives
 from face_det.recognition.verifier import GENUINE_PER_IMPOSTOR, Verifier
@@ -17,9 +18,6 @@ from face_det.types import UNKNOWN, Box, Candidate, Encodings, Match, Outcome, R
 
 AUTO_DECISION, PROBABILITY_DECISION = "auto", "proba"
 DECISION_MODES = (AUTO_DECISION, PROBABILITY_DECISION)
-
-MIN_RATIO_TO_NEXT = 2.0
-"""Somebody is named only if at least this many times as likely as the next person; neither twin is."""
 
 MAX_CANDIDATES = 3
 MIN_CANDIDATE_PROBABILITY = 0.01
@@ -106,6 +104,27 @@ def decide_names(
     return matches if frames is None else _name_once_per_frame(matches, frames, boxes)
 
 
+def list_requirements(
+    model: Model, encodings: Encodings, rule: DecisionRule, negatives: Negatives = NO_NEGATIVES
+) -> tuple[str, list[Requirement]] | None:
+    """Return who would be named for one encoding, shape (1, d), and what `decide_names` requires for that.
+
+    None if nobody could be, because everybody is ruled out by `negatives`.
+    """
+    if model.verifier is None or rule.mode == PROBABILITY_DECISION:
+        proba, _ = _refute_by_probability(model, encodings, negatives.compare(model))
+        likeliest = int(proba[0].argmax())
+        reached = min(1.0, float(proba[0, likeliest]))
+        return model.labels[likeliest], [Requirement("proba", reached, rule.min_proba or ORIGINAL_MIN_PROBA)]
+    scores = model.verifier.template.scores(encodings)
+    scores, _ = _refute_by_scores(model, model.verifier, encodings, scores, negatives.compare(model))
+    if not np.isfinite(scores).any():
+        return None
+    people = model.verifier.template.proba_of_scores(scores)[:, :-1]
+    measures = measure_faces(model.verifier, encodings, scores, people)
+    return model.labels[int(measures.person[0])], measures.requirements(model.verifier, rule.min_proba)
+
+
 def _decide_by_probability(model: Model, row: npt.NDArray[np.float64], min_proba: float) -> Match:
     likeliest = int(row.argmax())
     name, probability = model.labels[likeliest], min(1.0, float(row[likeliest]))
@@ -128,19 +147,11 @@ def _decide_by_verifier(
     `scores` (n, people) are the template's; those of people who are out of the question are -inf.
     `missed` (n,) is how likely each face, seen as it is, would be missed if it were somebody's.
     """
-    template = verifier.template
-    proba = template.proba_of_scores(scores)
+    proba = verifier.template.proba_of_scores(scores)
     people, stranger = proba[:, :-1], proba[:, -1]
-    person = people.argmax(axis=1)
+    measures = measure_faces(verifier, encodings, scores, people)
+    person, passed = measures.person, measures.passed(verifier, min_proba)
     rows = np.arange(len(person))
-    others = people.copy()
-    others[rows, person] = 0.0
-    passed = (
-        (scores[rows, person] >= verifier.threshold)
-        & (people[rows, person] >= min_proba)
-        & (people[rows, person] >= MIN_RATIO_TO_NEXT * others.max(axis=1))
-        & (template.distances_to_means(encodings, person) <= template.even_distance)
-    )
     # For each stranger there are GENUINE_PER_IMPOSTOR faces of the household, of which these are missed. This
     # decides whether a face is called Unknown; what is answered is the probability by the scores, which is
     # the calibrated one.

@@ -211,6 +211,13 @@ class Client:
         answer: dict[str, Any] = self._call("remove_person", name)
         return answer
 
+    def explain(
+        self, sighting_or_image: int | str | bytes, options: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Explain the answer for a sighting, or for a face in a picture (a path, or bytes)."""
+        answer: dict[str, Any] = self._call("explain", sighting_or_image, options)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

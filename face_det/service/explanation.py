@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from face_det.engine import EngineOptions
 from face_det.types import UNKNOWN, Face, Match, Outcome, Reason, Veto
 
@@ -58,6 +61,14 @@ def explain_face(face: Face, match: Match, options: EngineOptions) -> str | None
     if match.probability is None:
         return "nobody can be recognised yet: no model has been trained"
     return f"the face looks like nobody who is enrolled, but that is not certain enough{seen}"
+
+
+def explain_faces(faces: Sequence[Face], matches: Sequence[Match], options: EngineOptions) -> list[Match]:
+    """Return the matches of faces, each with its explanation; see explain_face."""
+    return [
+        replace(match, explanation=explain_face(face, match, options))
+        for face, match in zip(faces, matches, strict=True)
+    ]
 
 
 def _explain_veto(veto: Veto) -> str:

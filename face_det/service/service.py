@@ -28,10 +28,12 @@ from face_det.media import (
 )
 from face_det.recognition import ORIGINAL_KIND, ModelFileState, ModelWatcher, Recognizer
 from face_det.service import wire
+from face_det.service.access import Access
 from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
 from face_det.service.corrections import Corrections
-from face_det.service.explanation import explain_face
+from face_det.service.evidence import Evidence
+from face_det.service.explanation import explain_faces
 from face_det.service.memory import PICTURE_PX, Memory
 from face_det.service.person_data import (
     export_person,
@@ -90,6 +92,10 @@ class Service:
         self._on_disk = ModelWatcher(enroller.paths.model, enroller.paths.labels)
         self._settling = ""
         self._recognizer: Recognizer = enroller.load()
+        self.access = Access(
+            enroller, self._learning, lambda: self._recognizer, self._use, self._load, memory, state
+        )
+        self.evidence = Evidence(self.access)
         self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use)
         self.corrections: Corrections | None = None
         if memory is not None:
@@ -172,7 +178,7 @@ class Service:
             raise BadImage("image: must be a whole picture, got one that is cut off and shows no face")
         matches = recognizer.match(list(faces), [0] * len(faces))
         outcomes = self._count(matches, {} if faces else {Reason.NO_FACE.value: 1})
-        told = _explain(faces, matches, recognizer)
+        told = explain_faces(faces, matches, recognizer.engine.options)
         if self.memory is not None:
             frame, picture = image if isinstance(image, str) else None, next(iter(pictures.values()), None)
             pairs = list(zip(faces, matches, strict=True))
@@ -324,7 +330,7 @@ class Service:
     def _tell(self, faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
         """Return the matches as detect_faces answers them: with explanations and, if wanted, ASCII names."""
         named = [with_ascii_names(match) for match in matches] if self._ascii_names else matches
-        return _explain(faces, named, recognizer)
+        return explain_faces(faces, named, recognizer.engine.options)
 
     def _count(self, matches: Sequence[Match], without_face: Mapping[str, int]) -> dict[str, int]:
         """Count what was answered, for `status`, and return it for the call's log line.
@@ -371,11 +377,3 @@ class Service:
 
     def _resolve(self, path: str) -> Path:
         return resolve_image_path(path, mount_point=self._limits.mount_point, roots=self._limits.roots)
-
-
-def _explain(faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
-    options = recognizer.engine.options
-    return [
-        replace(match, explanation=explain_face(face, match, options))
-        for face, match in zip(faces, matches, strict=True)
-    ]

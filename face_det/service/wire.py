@@ -142,6 +142,18 @@ def _parse_image(entry: object, place: str) -> ImageRequest:
     return ImageRequest(path, tuple(persons))
 
 
+def require_box(value: object, place: str) -> Box:
+    """Return a box {ymin, xmin, ymax, xmax} in pixels; raise BadRequest with its place otherwise.
+
+    >>> require_box({"xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4}, "options.faceBox").width
+    2.0
+    """
+    box = _parse_box(value, place)
+    if box is None:
+        raise BadRequest(f"{place}: must be in pixels of the picture, got numbers that are not finite")
+    return box
+
+
 def _require_shallow(entry: object, place: str) -> None:
     level = [entry]
     for _ in range(MAX_NESTING):

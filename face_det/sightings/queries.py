@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, resolve_person
-from face_det.types import UNKNOWN, Outcome
+from face_det.types import UNKNOWN, Box, Face, Outcome, Reason
 
 MAX_UNKNOWNS = 1000
 """The most unknown people in one answer."""
@@ -67,6 +69,21 @@ def find_sighting(connection: sqlite3.Connection, identifier: int) -> dict[str, 
     item["embedder"], item["edited"] = row["fingerprint"], bool(row["edited"])
     item["picture"] = row["picture"] is not None
     return item
+
+
+def find_face(connection: sqlite3.Connection, identifier: int) -> tuple[Face, str | None]:
+    """Return a sighting's face and the fingerprint of its encoding; raises UnknownSighting.
+
+    Its focus is not kept, and is not a number.
+    """
+    row = require_sighting(connection, identifier)
+    box = Box(row["xmin"], row["ymin"], row["xmax"], row["ymax"])
+    encoded = row["encoding"] is not None
+    encoding = np.frombuffer(row["encoding"], "<f4").astype(np.float64) if encoded else None
+    known = [reason for reason in Reason if reason.value == row["reason"]]
+    reason = None if encoded else known[0] if known else Reason.UNRECOGNISED
+    face = Face(box, row["score"], math.nan, reason, encoding, norm=row["norm"], quality=row["quality"])
+    return face, row["fingerprint"]
 
 
 def find_thumbnail(connection: sqlite3.Connection, identifier: int) -> bytes:
