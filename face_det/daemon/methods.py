@@ -97,7 +97,7 @@ class DaemonMethods:
         self._photos = PhotoMethods(
             lambda: self._service.photos, workers, call_limit_s, self._learn, self._corrections.undo
         )
-        self._models = ModelMethods(lambda: self._service, workers, self._learn, call_limit_s)
+        self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s)
         self._listen()
 
     @property

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from face_det.daemon import logs
 from face_det.daemon.workers import Workers
 
 if TYPE_CHECKING:
     from face_det.service import Service
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +24,15 @@ class ModelMethods:
     """
 
     def __init__(
-        self, service: Callable[[], Service], workers: Workers, learn: Callable[..., Any], limit_s: float
+        self,
+        service: Callable[[], Service],
+        workers: Workers,
+        quick: Workers,
+        learn: Callable[..., Any],
+        limit_s: float,
     ) -> None:
         self._service = service
+        self._quick = quick
         self._workers = workers
         self._learn = learn
         self._limit_s = limit_s
@@ -33,6 +41,8 @@ class ModelMethods:
         """Return the methods by name."""
         return {
             "explain": self.explain,
+            "models": self.models,
+            "use_model": self.use_model,
         }
 
     def explain(self, sighting_or_image: Any, options: Any = None) -> Any:
@@ -43,3 +53,16 @@ class ModelMethods:
                 limit_s=self._limit_s,
                 notes=notes,
             )
+
+    def models(self) -> Any:
+        """List the model in use and the earlier ones that are kept, newest first."""
+        with logs.log_call(log, "models", logging.DEBUG) as notes:
+            return self._ask(lambda: self._service().models.models(), notes)
+
+    def use_model(self, model: Any) -> Any:
+        """Use an earlier model, named by its fingerprint, from the next call on."""
+        with logs.log_call(log, "use_model") as notes:
+            return self._learn("use_model", lambda: self._service().models.use_model(model), notes)
+
+    def _ask(self, run: Callable[[], T], notes: dict[str, Any]) -> T:
+        return self._quick.submit(run, limit_s=self._limit_s, notes=notes)

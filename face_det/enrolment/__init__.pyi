@@ -1,5 +1,7 @@
 from .encodings_update import update_encodings as update_encodings
 from .enroller import Enroller as Enroller
+from .history import KEPT_MODELS as KEPT_MODELS
+from .history import ModelHistory as ModelHistory
 from .photo_journal import UNDO as UNDO
 from .photo_journal import PhotoChange as PhotoChange
 from .photo_journal import PhotoJournal as PhotoJournal
@@ -14,6 +16,7 @@ from .results import ModelOptions as ModelOptions
 from .results import Paths as Paths
 from .results import count_photos as count_photos
 from .results import retraining_as_json as retraining_as_json
+from .rollback import use_model as use_model
 from .safeguards import require_model as require_model
 from .stand_in import fit_stand_in as fit_stand_in
 from .training_outputs import ModelFiles as ModelFiles

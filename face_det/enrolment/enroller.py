@@ -17,6 +17,7 @@ from face_det.embedders import (
 from face_det.engine import Engines, FaceEngine
 from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
+from face_det.enrolment.history import ModelHistory
 from face_det.enrolment.model_change import (
     add_backups,
     add_encodings_backup,
@@ -72,7 +73,15 @@ class Enroller:
     Callers must make sure that only one call runs at a time.
     """
 
-    def __init__(self, paths: Paths, engines: Engines, options: ModelOptions | None = None) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        engines: Engines,
+        options: ModelOptions | None = None,
+        history: ModelHistory | None = None,
+    ) -> None:
+        """`history` keeps the models that are replaced."""
+        self.history = history
         self.paths = paths
         self.engines = engines
         self._options = options or ModelOptions()
@@ -84,7 +93,7 @@ class Enroller:
         `auto_retrain`, the recognizer has no model instead, and `stale` says why; `retrain_stale` fixes it.
         """
         return retrain.load_or_mark_stale(
-            lambda: self._make_recognizer(self.model()),
+            lambda: self.make_recognizer(self.model()),
             self._recognizer_without_model,
             auto_retrain=self._options.auto_retrain,
         )
@@ -215,7 +224,7 @@ class Enroller:
             photos = list_photos(self.paths.dataset).get(name, [])
             leaving = [photo for photo in photos if photo.name in files]
             if not leaving:
-                return self._make_recognizer(current)
+                return self.make_recognizer(current)
             if len(leaving) == len(photos) and name in gallery.names:
                 return self._forget_locked(name, gallery, current).recognizer
             engine = self._enrolment_engine(gallery)
@@ -297,8 +306,8 @@ class Enroller:
                 thorough=thorough,
                 on_progress=on_progress,
             )
-            recognizer = self._make_recognizer(self._placed(result.models[0], choice, current))
-            self._write(report.gallery, recognizer.model)
+            recognizer = self.make_recognizer(self._placed(result.models[0], choice, current))
+            self._write(report.gallery, recognizer.model, current)
         return RetrainResult(recognizer, report, result)
 
     def _choose_recipe(self, kind: str | None, current: Model | None) -> RecipeChoice:
@@ -320,7 +329,7 @@ class Enroller:
                 raise
             return None
 
-    def _make_recognizer(self, current: Model | None) -> Recognizer:
+    def make_recognizer(self, current: Model | None) -> Recognizer:
         """Return the recognizer for a model, and release engines that are no longer needed."""
         embedder = choose_recognition_embedder(self._options.embedder, current, self.paths.model)
         engine = self.engines.of(embedder)
@@ -360,14 +369,15 @@ class Enroller:
         )
         if model is not None:
             model = self._placed(model, choice, current)
-        recognizer = self._make_recognizer(model)
-        self._write(gallery, model, stale, also)
+        recognizer = self.make_recognizer(model)
+        self._write(gallery, model, current, stale, also)
         return recognizer
 
     def _write(
         self,
         gallery: Gallery,
         model: Model | None,
+        current: Model | None,
         stale: Iterable[Path] | None = None,
         also: Mapping[Path, bytes | None] | None = None,
     ) -> None:
@@ -384,6 +394,10 @@ class Enroller:
             files |= dict.fromkeys([*model_file_candidates(paths.model), paths.labels])
         else:
             files |= dump_model_in_use(model, paths.model, paths.labels)
+        if self.history is not None:
+            # An earlier model may know whoever is being forgotten.
+            history = self.history
+            files |= history.adding(current, paths.labels) if stale is None else history.removing_all()
         if stale is None:
             files, copies = add_backups(files, model_file_candidates(paths.model), paths.labels)
             files, encodings_copy = add_encodings_backup(files, paths.encodings)

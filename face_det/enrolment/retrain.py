@@ -60,6 +60,22 @@ def load_model_if_usable(load: Callable[[], Model | None]) -> Model | None:
         return None
 
 
+def check_embedder(configured: str, embedder: str | None) -> str:
+    """Return the embedder to train on; raise BadRequest if the configuration rules out the one asked for.
+
+    >>> check_embedder("auto", "sface"), check_embedder("sface", None)
+    ('sface', 'sface')
+    """
+    if embedder in (None, AUTO_EMBEDDER, configured):
+        return configured
+    free = configured == AUTO_EMBEDDER
+    choices = [AUTO_EMBEDDER, *(configurable_embedders() if free else [configured])]
+    if embedder not in choices:
+        why = "" if free else ", as embedder in config.json says"
+        raise BadRequest(f"options.embedder: must be one of {', '.join(choices)}{why}, got {embedder!r:.40}")
+    return str(embedder)
+
+
 def load_gallery_if_usable(encodings: Path, embedder: str, engines: Engines) -> Gallery | None:
     """Return the gallery in an encodings file, or None if it is empty or by another embedder's network."""
     try:
@@ -71,22 +87,6 @@ def load_gallery_if_usable(encodings: Path, embedder: str, engines: Engines) -> 
     except FaceDetError:
         return None
     return gallery if recorded in (None, engines.of(chosen).fingerprint) else None
-
-
-def check_embedder(configured: str, asked: str | None) -> str:
-    """Return the embedder to train on; raises BadRequest for one that the configuration rules out.
-
-    >>> check_embedder("sface", None)
-    'sface'
-    """
-    if asked in (None, AUTO_EMBEDDER, configured):
-        return configured
-    free = configured == AUTO_EMBEDDER
-    choices = [AUTO_EMBEDDER, *(configurable_embedders() if free else [configured])]
-    if asked not in choices:
-        why = "" if free else ", as embedder in config.json says"
-        raise BadRequest(f"options.embedder: must be one of {', '.join(choices)}{why}, got {asked!r:.40}")
-    return str(asked)
 
 
 def encode_photos(

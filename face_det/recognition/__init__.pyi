@@ -21,8 +21,10 @@ from .model import Model as Model
 from .model import ModelCard as ModelCard
 from .model_file import assemble_model as assemble_model
 from .model_file import dump_model as dump_model
+from .model_file import fingerprint_model as fingerprint_model
 from .model_file import is_our_model as is_our_model
 from .model_file import load_model as load_model
+from .model_file import parse_model as parse_model
 from .negatives import NO_NEGATIVES as NO_NEGATIVES
 from .negatives import Negatives as Negatives
 from .recognizer import Recognizer as Recognizer

@@ -39,7 +39,7 @@ def assemble_model(classifier: Classifier, card: ModelCard, verifier: Verifier |
     if verifier is not None:
         setattr(classifier, VERIFIER_ATTRIBUTE, verifier.as_dict(classifier))
     labels = _labels_with_unknown(classifier, card.classes)
-    fingerprint = _fingerprint(dump_pickle(classifier), card.classes)
+    fingerprint = fingerprint_model(dump_pickle(classifier), card.classes)
     return Model(classifier, labels, card, fingerprint, verifier=verifier)
 
 
@@ -90,7 +90,7 @@ def parse_model(
         classifier,
         _labels_with_unknown(classifier, names),
         card,
-        _fingerprint(model_data, names),
+        fingerprint_model(model_data, names),
         str(model_path),
         _read_verifier(classifier, model_path, (len(names), dimensions)),
     )
@@ -107,7 +107,12 @@ def is_our_model(data: bytes) -> bool:
     return CARD_ATTRIBUTE.encode() in data
 
 
-def _fingerprint(classifier: bytes, names: Sequence[str]) -> str:
+def fingerprint_model(classifier: bytes, names: Sequence[str]) -> str:
+    """Return the fingerprint of a model, by the content of its classifier's file and its names.
+
+    >>> fingerprint_model(b"", ["Ann"])
+    '6c42bb41d9b2'
+    """
     labels = "\0".join(names).encode("utf-8", "surrogatepass")
     return hashlib.sha256(hashlib.sha256(classifier).digest() + labels).hexdigest()[:12]
 

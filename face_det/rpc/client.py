@@ -218,6 +218,16 @@ class Client:
         answer: dict[str, Any] = self._call("explain", sighting_or_image, options)
         return answer
 
+    def models(self) -> list[dict[str, Any]]:
+        """List the model in use and the earlier ones that are kept, newest first."""
+        answer: list[dict[str, Any]] = self._call("models")
+        return answer
+
+    def use_model(self, model: str) -> dict[str, Any]:
+        """Use an earlier model, named by its fingerprint, from the next call on."""
+        answer: dict[str, Any] = self._call("use_model", model)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from face_det.config import Config
 from face_det.engine import EngineOptions, Engines, FaceEngine, build_isolated_engine
-from face_det.enrolment import Enroller, ModelOptions, Paths
+from face_det.enrolment import Enroller, ModelHistory, ModelOptions, Paths
 from face_det.gallery import encoding_cache_path
 from face_det.recognition import (
     AUTO_EMBEDDER,
@@ -98,7 +98,8 @@ def slow_settings(config: Config) -> list[SlowSetting]:
 def build_enroller(config: Config, predecessor: Service | None = None, *, remember: bool = False) -> Enroller:
     """Build the enroller, which writes all data files. Nothing is loaded yet.
 
-    With `remember`, its engines make the thumbnails that sightings need, if the configuration asks for them.
+    With `remember`, its engines make the thumbnails that sightings need, if the configuration asks for them,
+    and models that are replaced are kept in the state folder.
     """
     thumbnail_px = 0 if config.sightings is None or not remember else THUMBNAIL_PX
     shared = Engines(_build_options(config, AUTO_EMBEDDER, thumbnail_px), _engine_builder(config))
@@ -111,7 +112,8 @@ def build_enroller(config: Config, predecessor: Service | None = None, *, rememb
         auto_retrain=config.auto_retrain,
         rule=decision_rule(config),
     )
-    return Enroller(data_paths(config), shared, options)
+    history = ModelHistory(config.state_path / "models", keep=remember)
+    return Enroller(data_paths(config), shared, options, history)
 
 
 def _engine_builder(config: Config) -> Callable[[EngineOptions], FaceEngine] | None:
@@ -147,6 +149,8 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
         if memory is not None and memory is not former:
             memory.store.close()
         raise
+    if predecessor is not None:
+        service.training = predecessor.training
     if remember:
         _settle_memory(config, former, memory)
     # Now, because a start that fails says only why.

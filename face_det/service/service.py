@@ -35,12 +35,14 @@ from face_det.service.corrections import Corrections
 from face_det.service.evidence import Evidence
 from face_det.service.explanation import explain_faces
 from face_det.service.memory import PICTURE_PX, Memory
+from face_det.service.models import Models
 from face_det.service.person_data import (
     export_person,
     forget_person,
     require_known_name,
 )
 from face_det.service.photos import Photos
+from face_det.service.progress import TrainingProgress
 from face_det.service.sighting_arguments import require_sighting_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.sightings import ENROLLED, TRAINED
@@ -95,7 +97,8 @@ class Service:
         self.access = Access(
             enroller, self._learning, lambda: self._recognizer, self._use, self._load, memory, state
         )
-        self.evidence = Evidence(self.access)
+        self.evidence, self.models = Evidence(self.access), Models(self.access)
+        self.training = TrainingProgress()
         self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use)
         self.corrections: Corrections | None = None
         if memory is not None:
@@ -235,22 +238,18 @@ class Service:
 
     def train(self, options: object = None, notes: CallNotes | None = None) -> dict[str, Any]:
         """Retrain from the dataset and swap in the new model. Options: classifier, embedder, quick."""
-        wanted = wire.require_options(options, known=("classifier", "embedder", "quick"))
-        kind, embedder = (
-            None if key not in wanted else wire.require_text(wanted[key], f"options.{key}")
-            for key in ("classifier", "embedder")
-        )
-        with self._learning:
+        kind, embedder, thorough = wire.parse_training(options)
+        with self._learning, self.training.running() as training:
             retrained = self._enroller.train(
-                kind=kind,
-                embedder=embedder,
-                thorough=not wanted.get("quick", False),
-                on_progress=lambda *_: None,
+                kind=kind, embedder=embedder, thorough=thorough, on_progress=training.note
             )
             self._use(retrained.recognizer)
+            training.done(
+                {**retraining_as_json(retrained), "model": wire.model_as_json(self._recognizer.model)}
+            )
         self._tell_of(TRAINED, None, {"people": len(retrained.report.gallery.people)})
         self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
-        return {**retraining_as_json(retrained), "model": wire.model_as_json(self._recognizer.model)}
+        return training.report
 
     def reload(self) -> dict[str, Any]:
         """Read the model from disk again; if it does not fit, raise the error and keep the one in use."""
@@ -288,8 +287,9 @@ class Service:
 
     def retrain_stale(self, notes: CallNotes | None = None) -> dict[str, Any]:
         """Retrain because the model is stale, and swap in the new one; everybody stays enrolled."""
-        with self._learning:
-            self._use(self._enroller.retrain_stale(lambda *_: None))
+        with self._learning, self.training.running() as training:
+            self._use(self._enroller.retrain_stale(training.note))
+            training.done({"model": wire.model_as_json(self._recognizer.model)})
         self._note(notes, people=len(self.people()))
         return {"model": wire.model_as_json(self._recognizer.model)}
 
@@ -312,6 +312,7 @@ class Service:
             "model_path": os.path.realpath(self._enroller.paths.model),
             "dataset": os.path.realpath(self._enroller.paths.dataset),
             "counters": counters,
+            "training": self.training.as_json(),
             "sightings": None if self.memory is None else self.memory.store.status(),
         }
 

@@ -124,6 +124,21 @@ def require_options(given: object, *, known: tuple[str, ...], place: str = "opti
     return given
 
 
+def parse_training(options: object) -> tuple[str | None, str | None, bool]:
+    """Return the classifier and the embedder that `train` is to use (None: the configuration's), and whether
+    to search thoroughly; raise BadRequest.
+
+    >>> parse_training({"quick": True})
+    (None, None, False)
+    """
+    wanted = require_options(options, known=("classifier", "embedder", "quick"))
+    kind, embedder = (
+        None if key not in wanted else require_text(wanted[key], f"options.{key}")
+        for key in ("classifier", "embedder")
+    )
+    return kind, embedder, not wanted.get("quick", False)
+
+
 def _parse_image(entry: object, place: str) -> ImageRequest:
     entry = _require_object(entry, place)
     path = _require_member(entry, "image", place)

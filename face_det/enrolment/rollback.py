@@ -1,0 +1,70 @@
+"""Puts an earlier model back in use: the classifier and the labels together, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from face_det.enrolment.enroller import Enroller
+from face_det.enrolment.history import KeptModel, ModelHistory
+from face_det.enrolment.model_change import add_backups, model_file_candidates
+from face_det.enrolment.results import Paths
+from face_det.enrolment.retrain import load_model_if_usable
+from face_det.errors import BadRequest, ModelMismatch
+from face_det.gallery import Gallery
+from face_det.recognition import Model, Recognizer, choose_model_path, dump_model
+from face_det.storage import lock_for_update, replace_files
+from face_det.types import UNKNOWN
+
+
+def use_model(enroller: Enroller, fingerprint: str) -> Recognizer:
+    """Put an earlier model back in use, and keep the present one; return the recognizer to swap in.
+
+    Only one call may run at a time, as for the enroller's methods. Raises BadRequest if it is not kept, and
+    ModelMismatch if it does not fit this installation or knows somebody who is not enrolled any more.
+    """
+    paths, history = enroller.paths, enroller.history
+    with lock_for_update(paths.encodings):
+        current = load_model_if_usable(enroller.model)
+        kept = find_kept_model(history, fingerprint, current)
+        require_everybody_enrolled(kept.model, Gallery.load(paths.encodings))
+        model, files = plan_rollback(kept, current, paths, history)
+        recognizer = enroller.make_recognizer(model)
+        replace_files(files)
+    return recognizer
+
+
+def find_kept_model(history: ModelHistory | None, fingerprint: str, current: Model | None) -> KeptModel:
+    """Return an earlier model; raise BadRequest if it is not kept, or is the one in use."""
+    if current is not None and current.fingerprint == fingerprint:
+        raise BadRequest(f"model: {fingerprint} is in use already")
+    kept = {} if history is None else {one.model.fingerprint: one for one in history.models()}
+    if fingerprint not in kept:
+        menu = ", ".join(kept) or "none, because no earlier model is kept"
+        raise BadRequest(f"model: must be one of {menu}, got {fingerprint!r:.40}")
+    return kept[fingerprint]
+
+
+def require_everybody_enrolled(model: Model, gallery: Gallery) -> None:
+    """Raise ModelMismatch if a model knows somebody who is not enrolled any more."""
+    gone = sorted({*model.card.classes} - {UNKNOWN, *gallery.people})
+    if gone:
+        raise ModelMismatch(
+            f"model: {model.fingerprint} knows {', '.join(gone)[:120]}, not enrolled any more; nothing was "
+            "changed: train instead"
+        )
+
+
+def plan_rollback(
+    kept: KeptModel, current: Model | None, paths: Paths, history: ModelHistory | None
+) -> tuple[Model, Mapping[Path, bytes | None]]:
+    """Return the model at its place, and all changes of files that put it there and keep the current one."""
+    place = choose_model_path(paths.model, kept.model.recipe)
+    in_use = {} if place == paths.model else {paths.model.name: place.name}
+    _, labels = dump_model(kept.model, in_use)
+    files: dict[Path, bytes | None] = {place: kept.data, paths.labels: labels}
+    files, _ = add_backups(files, model_file_candidates(paths.model), paths.labels)
+    if history is not None:
+        files |= history.adding(current, paths.labels, without=kept.model.fingerprint)
+    return replace(kept.model, place=str(place)), files
