@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from face_det.config.overrides import read_settings, settings_path
 from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS, Config, describe_expected_value
 from face_det.errors import ConfigError
 from face_det.storage import abbreviate_json, format_json_key, read_json, repeated_keys
@@ -51,6 +52,8 @@ def locate_config(given: Path | None, environ: Mapping[str, str]) -> Path | None
 def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     """Read the settings from a file (None: defaults only) and from the environment, which wins.
 
+    What callers changed while the daemon ran, in statePath, stands between the two.
+
     Relative paths start from the file's folder or, without a file, from the current one. Raises
     ConfigError with one line in `faults` for each thing that is wrong in either.
 
@@ -60,10 +63,15 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     base = Path.cwd() if path is None else Path(path).absolute().parent
     in_file, faults = ({}, []) if path is None else _read_file(Path(path), base)
     in_environment, more = _read_environment(environ, base)
-    if faults or more:
-        raise ConfigError([*faults, *more])
+    state = {**in_file, **in_environment}.get("statePath", CONFIG_KEYS["statePath"].default)
+    changed, worse = (
+        _read_changed(settings_path(Path(base, state)), base) if isinstance(state, str) else ({}, [])
+    )
+    if faults or more or worse:
+        raise ConfigError([*faults, *more, *worse])
     try:
-        return Config.model_validate({**in_file, **in_environment}, context={"base": base})
+        found = Config.model_validate({**in_file, **changed, **in_environment}, context={"base": base})
+        return found.with_sources(in_file, changed, in_environment)
     except ValidationError as error:
         # Each value is valid on its own, so two of them must conflict.
         where = path if path is not None else "environment"
@@ -91,6 +99,15 @@ def _read_file(path: Path, base: Path) -> tuple[dict[str, Any], list[str]]:
         section = {}
     faults += _find_faults(section, section, base, lambda key: f"{SECTION}.{format_json_key(key)}")
     return section, [f"{path}: {fault}" for fault in faults]
+
+
+def _read_changed(path: Path, base: Path) -> tuple[dict[str, Any], list[str]]:
+    """Read the settings that callers changed."""
+    values, faults = read_settings(path)
+    faults += [
+        f"{fault}; correct or delete it" for fault in _find_faults(values, values, base, format_json_key)
+    ]
+    return values, [f"{path}: {fault}" for fault in faults]
 
 
 def _read_environment(environ: Mapping[str, str], base: Path) -> tuple[dict[str, Any], list[str]]:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
+from face_det.config.overrides import Overridable
 from face_det.config.sections import Camera, Http, Sightings
 from face_det.detectors import DETECTORS
 from face_det.embedders import JITTERS, configurable_embedders
@@ -50,7 +51,7 @@ CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """What a camera may be called, because its name appears in addresses and topics."""
 
 
-class Config(BaseModel):
+class Config(Overridable):
     """All settings, validated. Paths are absolute; `min_proba` here is `minProba` in the file."""
 
     model_config = STRICT
@@ -126,7 +127,7 @@ class Config(BaseModel):
         0.001,
         "a number above 0.000001, up to 0.1",
         "The share of strangers wrongly named that you accept. A lower value names fewer people. It takes "
-        "effect with the next training.",
+        "effect with the next training; the call set_false_accept_rate, sets one at once.",
         gt=1e-6,
         le=0.1,
     )
@@ -215,8 +216,8 @@ class Config(BaseModel):
     )
     state_path: Path = path(
         "./state",
-        "The folder for what the daemon remembers: photos that were removed and can be put back and, if "
-        "`sightings` is set, the sightings.",
+        "The folder for what the daemon keeps: photos that were removed and can be put back, models that "
+        "were replaced, settings that callers changed, backups, and the sightings, if `sightings` is set.",
     )
     sightings: Sightings | None = field(
         None,

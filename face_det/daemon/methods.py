@@ -14,7 +14,7 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
-from face_det.daemon.model_methods import ModelMethods
+from face_det.daemon.model_methods import ConfigInUse, ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
 from face_det.daemon.workers import Workers, give_way
@@ -97,7 +97,8 @@ class DaemonMethods:
         self._photos = PhotoMethods(
             lambda: self._service.photos, workers, call_limit_s, self._learn, self._corrections.undo
         )
-        self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s)
+        in_use = ConfigInUse(lambda: self._config, self._use_config)
+        self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
         self._listen()
 
     @property
@@ -131,6 +132,10 @@ class DaemonMethods:
         """Record what was seen, and close the sightings; no call may follow."""
         if self._service.memory is not None:
             self._service.memory.store.close()
+
+    def _use_config(self, config: Config) -> None:
+        """Go on with a setting that a caller changed; the service has it already."""
+        self._config = config
 
     def _listen(self) -> None:
         if self._service.memory is not None:
@@ -205,6 +210,7 @@ class DaemonMethods:
             "audit": {"path": str(self._audit.path), "failed": self._audit.failed},
             "learning": {key: learning[key] for key in ("running", "queue_depth")},
             "uptime_s": round(time.monotonic() - self._started, 3),
+            "falseAcceptRate": self._models.rate_in_force(),
             "endpoint": self._started_with.zerorpc_pipe,
             "pid": os.getpid(),
         }

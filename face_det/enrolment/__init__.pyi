@@ -2,6 +2,7 @@ from .encodings_update import update_encodings as update_encodings
 from .enroller import Enroller as Enroller
 from .history import KEPT_MODELS as KEPT_MODELS
 from .history import ModelHistory as ModelHistory
+from .new_rate import change_rate as change_rate
 from .photo_journal import UNDO as UNDO
 from .photo_journal import PhotoChange as PhotoChange
 from .photo_journal import PhotoJournal as PhotoJournal

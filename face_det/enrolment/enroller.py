@@ -84,7 +84,7 @@ class Enroller:
         self.history = history
         self.paths = paths
         self.engines = engines
-        self._options = options or ModelOptions()
+        self.options = options or ModelOptions()
 
     def load(self) -> Recognizer:
         """Return the recognizer for the files on disk; its model is None if nothing was trained yet.
@@ -95,13 +95,13 @@ class Enroller:
         return retrain.load_or_mark_stale(
             lambda: self.make_recognizer(self.model()),
             self._recognizer_without_model,
-            auto_retrain=self._options.auto_retrain,
+            auto_retrain=self.options.auto_retrain,
         )
 
     def require_same_embedder(self, model: Model, current: Recognizer) -> None:
         """Raise ModelMismatch unless this model takes the encodings that the current recognizer computes."""
         embedder = configurable_embedder(
-            choose_recognition_embedder(self._options.embedder, model, model.place)
+            choose_recognition_embedder(self.options.embedder, model, model.place)
         )
         used = configurable_embedder(current.engine.options.embedder)
         if current.model is not None and embedder != used:
@@ -118,18 +118,18 @@ class Enroller:
         """
         with lock_for_update(self.paths.encodings):
             gallery = retrain.load_gallery_if_usable(
-                self.paths.encodings, self._options.embedder, self.engines
+                self.paths.encodings, self.options.embedder, self.engines
             )
             if gallery is not None:
                 current = retrain.load_model_if_usable(self.model)
-                return self._save(gallery, current, choose_training_embedder(gallery, self._options.embedder))
+                return self._save(gallery, current, choose_training_embedder(gallery, self.options.embedder))
         return self.train(
             kind=None, embedder=None, thorough=False, on_progress=on_progress, lose_nobody=True
         ).recognizer
 
     def _recognizer_without_model(self) -> Recognizer:
-        embedder = choose_recognition_embedder(self._options.embedder, None)
-        return Recognizer(self.engines.of(embedder), None, rule=self._options.rule)
+        embedder = choose_recognition_embedder(self.options.embedder, None)
+        return Recognizer(self.engines.of(embedder), None, rule=self.options.rule)
 
     def enrol(self, name: str, data: bytes, rgb: Rgb) -> EnrolResult:
         """Store a picture of one face as a photo of `name`, and train on it.
@@ -285,10 +285,10 @@ class Enroller:
         have photos. Raises BadRequest for an embedder that the configuration rules out, TooFewPeople for a
         dataset without usable photos, and DataError if the dataset lacks known people.
         """
-        chosen = retrain.check_embedder(self._options.embedder, embedder)
+        chosen = retrain.check_embedder(self.options.embedder, embedder)
         with lock_for_update(self.paths.encodings):
             # Encode with all embedders, so that the next training may choose another one.
-            wanted = choose_enrolment_embedder(self._options.embedder if chosen == DLIB_RESNET else chosen)
+            wanted = choose_enrolment_embedder(self.options.embedder if chosen == DLIB_RESNET else chosen)
             report = retrain.encode_photos(self.paths, self.engines.of(wanted), on_progress)
             people, paths = report.gallery.people, self.paths
             current = retrain.load_model_if_usable(self.model)
@@ -301,7 +301,7 @@ class Enroller:
                 report.gallery,
                 [choice.recipe],
                 embedder=chosen,
-                false_accept_rate=self._options.false_accept_rate,
+                false_accept_rate=self.options.false_accept_rate,
                 jobs=1,
                 thorough=thorough,
                 on_progress=on_progress,
@@ -312,7 +312,7 @@ class Enroller:
 
     def _choose_recipe(self, kind: str | None, current: Model | None) -> RecipeChoice:
         asked = [] if kind in (None, AUTO_EMBEDDER) else [str(kind)]
-        return choose_recipe(self._options.kind, current, asked)
+        return choose_recipe(self.options.kind, current, asked)
 
     def _placed(self, model: Model, choice: RecipeChoice, before: Model | None) -> Model:
         """Note in the model who wanted it, and where it is going to be."""
@@ -331,23 +331,23 @@ class Enroller:
 
     def make_recognizer(self, current: Model | None) -> Recognizer:
         """Return the recognizer for a model, and release engines that are no longer needed."""
-        embedder = choose_recognition_embedder(self._options.embedder, current, self.paths.model)
+        embedder = choose_recognition_embedder(self.options.embedder, current, self.paths.model)
         engine = self.engines.of(embedder)
         if current is not None:
             current.require_fingerprint(engine.fingerprint)
         self.engines.keep_only(embedder, *joined_embedders())
-        return Recognizer(engine, current, rule=self._options.rule)
+        return Recognizer(engine, current, rule=self.options.rule)
 
     def _choose_embedder(self, current: Model | None, gallery: Gallery) -> str:
         """Return the embedder to train on: the model's or, for a first one, the best that all photos have."""
         if current is None and gallery.names:
-            return choose_training_embedder(gallery, self._options.embedder)
-        return choose_recognition_embedder(self._options.embedder, current, self.paths.model)
+            return choose_training_embedder(gallery, self.options.embedder)
+        return choose_recognition_embedder(self.options.embedder, current, self.paths.model)
 
     def _enrolment_engine(self, gallery: Gallery) -> FaceEngine:
         """Return the engine to enrol with; it computes only encodings that the other photos have too."""
         kept = gallery.embedders if gallery.names else None
-        engine = self.engines.of(choose_enrolment_embedder(self._options.embedder, kept))
+        engine = self.engines.of(choose_enrolment_embedder(self.options.embedder, kept))
         # The user chose this photo, so the focus gate must not reject it.
         return engine.with_options(replace(engine.options, focus_threshold=0.0))
 
@@ -365,7 +365,7 @@ class Enroller:
             gallery,
             kind=choice.recipe,
             embedder=embedder,
-            false_accept_rate=self._options.false_accept_rate,
+            false_accept_rate=self.options.false_accept_rate,
         )
         if model is not None:
             model = self._placed(model, choice, current)

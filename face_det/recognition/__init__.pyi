@@ -14,6 +14,7 @@ from .in_use import kind_file_name as kind_file_name
 from .in_use import load_model_in_use as load_model_in_use
 from .in_use import named_kind as named_kind
 from .library_versions import installed_versions as installed_versions
+from .measures import MIN_RATIO_TO_NEXT as MIN_RATIO_TO_NEXT
 from .measures import Requirement as Requirement
 from .model import ORIGINAL_KIND as ORIGINAL_KIND
 from .model import TRAIN_ADVICE as TRAIN_ADVICE

@@ -228,6 +228,16 @@ class Client:
         answer: dict[str, Any] = self._call("use_model", model)
         return answer
 
+    def preview(self, false_accept_rate: float | None = None) -> list[dict[str, Any]]:
+        """Say what false accept rates would mean for the photos that are enrolled."""
+        answer: list[dict[str, Any]] = self._call("preview", false_accept_rate)
+        return answer
+
+    def set_false_accept_rate(self, value: float | None) -> dict[str, Any]:
+        """Use a false accept rate from the next call on; None goes back to config.json's."""
+        answer: dict[str, Any] = self._call("set_false_accept_rate", value)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

@@ -13,6 +13,7 @@ from .pace import SlowSetting as SlowSetting
 from .person_data import export_person as export_person
 from .person_data import forget_person as forget_person
 from .photos import Photos as Photos
+from .rates import require_rate as require_rate
 from .service import Service as Service
 from .wire import PersonAnswer as PersonAnswer
 from .wire import parse_images as parse_images

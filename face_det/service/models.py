@@ -8,6 +8,7 @@ from face_det.enrolment import use_model
 from face_det.recognition import Model
 from face_det.service import wire
 from face_det.service.access import Access
+from face_det.service.rates import Rates
 
 
 class Models:
@@ -15,6 +16,7 @@ class Models:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.rates = Rates(access)
 
     def models(self) -> list[dict[str, Any]]:
         """Return the model in use and the earlier ones that are kept, the newest first."""

@@ -4,6 +4,9 @@ from .masked import MASKED_CHANGE as MASKED_CHANGE
 from .masked import FaceMasker as FaceMasker
 from .masked import add_masked_copies as add_masked_copies
 from .masked import describe_masked_copies as describe_masked_copies
+from .recalibration import RatePreview as RatePreview
+from .recalibration import preview_rates as preview_rates
+from .recalibration import recalibrate_model as recalibrate_model
 from .train import DEFAULT_FALSE_ACCEPT_RATE as DEFAULT_FALSE_ACCEPT_RATE
 from .train import MIN_PHOTOS_TO_HOLD_OUT as MIN_PHOTOS_TO_HOLD_OUT
 from .train import NEAREST_RECIPE as NEAREST_RECIPE

@@ -66,8 +66,16 @@ def calibrate_verifier(
     if threshold is None:
         odds = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY))
         threshold = (odds - classifier.offset_) / classifier.slope_
-    needed = math.ceil(RULE_OF_THREE / rate)
-    return Verifier(classifier, float(threshold), rate, scores.impostor_people, needed)
+    return Verifier(classifier, float(threshold), rate, scores.impostor_people, impostors_needed(rate))
+
+
+def impostors_needed(rate: float) -> int:
+    """Return how many impostors it takes to show a false accept rate by counting.
+
+    >>> impostors_needed(0.001)
+    3000
+    """
+    return math.ceil(RULE_OF_THREE / rate)
 
 
 def threshold_for_rate(scores: ComparisonScores, embedder: str, rate: float) -> float | None:

@@ -104,7 +104,7 @@ def test_only_the_verbs_can_be_called(lasting, call):
     verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]
     verbs += ["photos", "photo", "delete_photo"]
     verbs += ["move_photo", "rename_person", "merge_people", "remove_person"]
-    verbs += ["explain", "models", "use_model"]
+    verbs += ["explain", "models", "use_model", "preview", "set_false_accept_rate"]
     assert call(lasting, "_zerorpc_list") == verbs
     out_of_reach = [
         "dteect_faces",
