@@ -23,7 +23,7 @@ def command(config_source: ConfigSource) -> None:
     """Run the command."""
     from face_det.daemon import run_daemon
 
-    if not run_daemon(config_source.load, _assemble, os.environ):
+    if not run_daemon(config_source.load, _assemble, os.environ, config_path=config_source.path):
         # A thread is still running native code. A normal exit would wait for it, or unload the
         # libraries that it is using.
         logging.shutdown()

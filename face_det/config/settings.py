@@ -127,7 +127,7 @@ class Config(Overridable):
         0.001,
         "a number above 0.000001, up to 0.1",
         "The share of strangers wrongly named that you accept. A lower value names fewer people. It takes "
-        "effect with the next training; the call set_false_accept_rate, sets one at once.",
+        "effect with the next training; the call set_false_accept_rate sets one at once.",
         gt=1e-6,
         le=0.1,
     )

@@ -6,12 +6,14 @@ import logging
 import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
 
 from face_det.config import Config
+from face_det.daemon.commands import CommandLine, command_line
 from face_det.daemon.methods import ConfigLoader, DaemonMethods, ServiceBuilder
 from face_det.daemon.workers import Workers
 from face_det.errors import FaceDetError
@@ -53,8 +55,11 @@ def run_daemon(
     environ: Mapping[str, str],
     *,
     call_limit_s: float | None = None,
+    config_path: Path | None = None,
 ) -> bool:
     """Serve until SIGTERM or SIGINT; return False if a thread that would not end is left behind.
+
+    `config_path` is the file that `load` reads, for commands that the daemon starts.
 
     Raises ConfigError, AlreadyRunning and whatever `build_service` raises before anything is served.
     """
@@ -64,7 +69,8 @@ def run_daemon(
     authenticator = create_authenticator(place, config.keys_path, insecure=config.insecure_tcp)
     with hold_endpoint(place):
         limit_s = config.stuck_after if call_limit_s is None else call_limit_s
-        daemon = _Daemon(config, load, build_service, Notifier(environ), authenticator, limit_s)
+        line = command_line(config_path)
+        daemon = _Daemon(config, load, build_service, Notifier(environ), authenticator, limit_s, line)
         return daemon.serve(place)
 
 
@@ -79,7 +85,9 @@ class _Daemon:
         notifier: Notifier,
         authenticator: Authenticator | None,
         call_limit_s: float,
+        line: CommandLine,
     ) -> None:
+        self._line = line
         self._config = config
         self._load_config = load
         self._authenticator = authenticator
@@ -116,6 +124,7 @@ class _Daemon:
             load=self._load,
             build_service=self._build_service,
             call_limit_s=self._call_limit_s,
+            line=self._line,
         )
         server = RpcServer(
             Dispatcher(SERVER_NAME, self._methods.methods()),

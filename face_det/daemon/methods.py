@@ -14,6 +14,8 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
+from face_det.daemon.command_methods import CommandMethods
+from face_det.daemon.commands import CommandLine, command_line
 from face_det.daemon.model_methods import ConfigInUse, ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
@@ -43,6 +45,7 @@ PICTURE_LIMIT_S = 10.0
 TRAINING_LIMIT_S = 6 * 3600.0
 """The limit for `train`, whose search can take an hour."""
 
+DEFAULT_LINE = command_line(None)
 RESTART_KEYS = (
     "zerorpc_pipe",
     "insecure_tcp",
@@ -79,6 +82,7 @@ class DaemonMethods:
         load: ConfigLoader,
         build_service: ServiceBuilder,
         call_limit_s: float = CALL_LIMIT_S,
+        line: CommandLine = DEFAULT_LINE,
     ) -> None:
         self._started_with = config
         self._config = config
@@ -99,6 +103,7 @@ class DaemonMethods:
         )
         in_use = ConfigInUse(lambda: self._config, self._use_config)
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
+        self._commands = CommandMethods(line, lambda: self._config.state_path)
         self._listen()
 
     @property
@@ -122,6 +127,7 @@ class DaemonMethods:
             **self._corrections.methods(),
             **self._photos.methods(),
             **self._models.methods(),
+            **self._commands.methods(),
         }
 
     def stop_waiting(self) -> None:
@@ -130,6 +136,7 @@ class DaemonMethods:
 
     def close(self) -> None:
         """Record what was seen, and close the sightings; no call may follow."""
+        self._commands.runs.cancel()
         if self._service.memory is not None:
             self._service.memory.store.close()
 
@@ -180,7 +187,10 @@ class DaemonMethods:
     def forget(self, name: Any) -> Any:
         """Remove a person's photos and encodings and unlearn them."""
         with logs.log_call(log, "forget") as notes:
-            return self._learn("forget", lambda: self._service.forget(name, notes), notes, name=name)
+            try:
+                return self._learn("forget", lambda: self._service.forget(name, notes), notes, name=name)
+            finally:
+                self._commands.runs.cancel()
 
     def export(self, name: Any) -> Any:
         """Return a zip of all that is known about a person."""
@@ -210,6 +220,7 @@ class DaemonMethods:
             "audit": {"path": str(self._audit.path), "failed": self._audit.failed},
             "learning": {key: learning[key] for key in ("running", "queue_depth")},
             "uptime_s": round(time.monotonic() - self._started, 3),
+            "evaluation": self._commands.runs.status(),
             "falseAcceptRate": self._models.rate_in_force(),
             "endpoint": self._started_with.zerorpc_pipe,
             "pid": os.getpid(),

@@ -84,8 +84,9 @@ class ModelHistory:
         return {**changes, classifier: data, names: labels}
 
     def removing_all(self) -> dict[Path, bytes | None]:
-        """Return the changes of files that remove every model, readable or not."""
-        return self._removing(self._numbers())
+        """Return the changes of files that remove every model, readable or not, and the last evaluation."""
+        made = self._folder.parent.glob("evaluation.*")
+        return {**self._removing(self._numbers()), **dict.fromkeys(path for path in made if path.is_file())}
 
     def _removing(self, models: Iterable[tuple[int, str]]) -> dict[Path, bytes | None]:
         return {path: None for one in models for path in self._paths(*one)}

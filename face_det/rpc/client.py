@@ -238,6 +238,21 @@ class Client:
         answer: dict[str, Any] = self._call("set_false_accept_rate", value)
         return answer
 
+    def evaluate(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Start to measure how good recognition is on the photos that are enrolled; status() tells of it."""
+        answer: dict[str, Any] = self._call("evaluate", options)
+        return answer
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """Return the report of the last evaluation: {at, options, report}; None if there is none."""
+        answer: dict[str, Any] | None = self._call("evaluation")
+        return answer
+
+    def doctor(self) -> dict[str, Any]:
+        """Check the daemon's installation and files: {at, checks}; the answer may be some minutes old."""
+        answer: dict[str, Any] = self._call("doctor")
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

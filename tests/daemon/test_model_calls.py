@@ -6,9 +6,11 @@ import json
 import signal
 import sys
 
+import PIL.Image
+import PIL.ImageEnhance
 import pytest
 import zerorpc
-from running import Daemon
+from running import Daemon, eventually
 
 REAL = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
 SETTINGS = {"faceDetModel": "hog", "numFaceImgUpsample": 0, "embedder": "dlib_resnet"}
@@ -62,3 +64,53 @@ def test_a_rate_is_set_kept_and_taken_back(launch, restarted, call, small_photos
     lines = [json.loads(line) for line in (daemon.folder / "audit.jsonl").read_text().splitlines()]
     outcomes = [line["outcome"] for line in lines if line["action"] == "set_false_accept_rate"]
     assert outcomes == ["begun", "done", "begun", "BadRequest", "begun", "done"]
+
+
+def test_an_evaluation_runs_beside_the_calls_and_lasts(launch, restarted, call, small_photos):
+    """One at a time; its report outlives the daemon, and not a person whom it names."""
+    daemon = launch(command=REAL, **SETTINGS)
+    assert call(daemon, "evaluation") is None
+    idle = {"running": False, "step": None, "done": 0, "total": 0, "started": None, "error": None}
+    assert call(daemon, "status")["evaluation"] == idle
+    with pytest.raises(zerorpc.RemoteError, match=r"options.person: unknown; must be one of: people"):
+        call(daemon, "evaluate", {"person": 1})
+    call(daemon, "evaluate")
+    eventually(lambda: not call(daemon, "status")["evaluation"]["running"], "the end of the evaluation")
+    assert "dataset" in call(daemon, "status")["evaluation"]["error"], "there are no photos"
+    for number, name in enumerate(("obama", "obama2", "obama3")):
+        for person in ("Obama", "Collins"):
+            picture = small_photos[name] if person == "Obama" else small_photos["astronaut"]
+            folder = daemon.folder / "dataset" / person
+            folder.mkdir(parents=True, exist_ok=True)
+            changed = PIL.Image.open(picture).convert("RGB")
+            changed = PIL.ImageEnhance.Brightness(changed).enhance(1 - number / 10)
+            changed.save(folder / f"{number}.jpg")
+    call(daemon, "train", {"quick": True})
+    begun = call(daemon, "evaluate", {"enrol": 2})
+    assert begun["running"]
+    with pytest.raises(zerorpc.RemoteError, match="Busy"):
+        call(daemon, "evaluate")
+    assert len(call(daemon, "people")) == 2
+    eventually(lambda: not call(daemon, "status")["evaluation"]["running"], "the end of the evaluation")
+    assert call(daemon, "status")["evaluation"]["error"] is None
+    found = call(daemon, "evaluation")
+    assert found["options"] == {"enrol": 2}
+    assert set(found["report"]["perPerson"]) == {"Obama", "Collins"}
+    daemon.signal(signal.SIGTERM)
+    assert daemon.ended() == 0
+    (daemon.folder / "notify").unlink()
+    daemon = restarted(daemon)
+    assert call(daemon, "evaluation") == found
+    call(daemon, "forget", "Collins")
+    assert call(daemon, "evaluation") is None
+    assert [*(daemon.folder / "state").glob("evaluation*")] == []
+
+
+def test_doctor_says_what_the_command_says(lasting_real, call):
+    """In a process of its own, which finds this daemon; asked again, the answer is the same one."""
+    found = call(lasting_real, "doctor", timeout=300)
+    states = {check["check"]: check["state"] for check in found["checks"]}
+    assert states["config"] == "ok"
+    assert states["daemon"] in ("ok", "warning")
+    assert "answers in" in next(check["text"] for check in found["checks"] if check["check"] == "daemon")
+    assert call(lasting_real, "doctor") == found

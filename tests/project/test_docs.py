@@ -13,6 +13,7 @@ import pytest
 from face_det import errors
 from face_det.cli.main import COMMANDS
 from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS
+from face_det.daemon.command_methods import CommandMethods
 from face_det.daemon.methods import DaemonMethods
 from face_det.daemon.model_methods import ModelMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods
@@ -68,7 +69,7 @@ def test_every_verb_is_documented_with_its_arguments() -> None:
     documented = dict(re.findall(r"^### (\w+)\((.*)\)$", section(RPC, "Verbs"), re.M))
     # An instance would need a daemon; the menu is what the method itself lists.
     code = {}
-    for methods in (DaemonMethods, SightingMethods, CorrectionMethods, ModelMethods):
+    for methods in (DaemonMethods, SightingMethods, CorrectionMethods, ModelMethods, CommandMethods):
         for name in re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(methods.methods)):
             parameters = list(inspect.signature(getattr(methods, name)).parameters)[1:]
             code[name] = ", ".join(parameters)
