@@ -10,6 +10,7 @@
     |   |-- NoFace                    no face where one is needed
     |   |-- SeveralFaces              more than one face where one is needed
     |   |-- UnknownPerson             nobody is enrolled under that name
+    |   |-- UnknownPhoto              the person has no photo of that name
     |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
     |   |-- UnknownCamera             no camera of that name is configured
     |   |-- SightingsOff              nothing is remembered: config.json has no `sightings`

@@ -19,9 +19,9 @@ from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
 from face_det.enrolment.history import ModelHistory
 from face_det.enrolment.model_change import (
-    add_backups,
-    add_encodings_backup,
     dump_model_in_use,
+    keep_originals,
+    known_labels,
     model_file_candidates,
 )
 from face_det.enrolment.photo_journal import PhotoChange, open_photo_journal
@@ -210,7 +210,7 @@ class Enroller:
         embedder = self._choose_embedder(current, gallery)
         if gallery.names:
             gallery.require(configurable_embedder(embedder))
-        safeguards.require_encodings(gallery, _known_labels(current), self.paths.encodings)
+        safeguards.require_encodings(gallery, known_labels(current), self.paths.encodings)
         return gallery, current, embedder, self._enrolment_engine(gallery)
 
     def withdraw(self, name: str, files: Collection[str]) -> Recognizer:
@@ -254,14 +254,14 @@ class Enroller:
 
     def _check_forget(self, name: str, gallery: Gallery, current: Model | None) -> None:
         safeguards.require_dataset(self.paths.dataset, len(gallery.names))
-        others = _known_labels(current) - {unicodedata.normalize("NFC", name)}
+        others = known_labels(current) - {unicodedata.normalize("NFC", name)}
         safeguards.require_encodings(gallery, others, self.paths.encodings)
 
     def _forget_locked(self, name: str, gallery: Gallery, current: Model | None) -> ForgetResult:
         paths = self.paths
         self._check_forget(name, gallery, current)
         known = gallery.names.count(name)
-        if not forgetting.has_traces(paths, name) and not known and name not in _known_labels(current):
+        if not forgetting.has_traces(paths, name) and not known and name not in known_labels(current):
             raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
         gallery = gallery.without(name)
         embedder = self._choose_embedder(current, gallery)
@@ -292,7 +292,7 @@ class Enroller:
             report = retrain.encode_photos(self.paths, self.engines.of(wanted), on_progress)
             people, paths = report.gallery.people, self.paths
             current = retrain.load_model_if_usable(self.model)
-            known = _known_labels(current)
+            known = known_labels(current)
             safeguards.require_most_people(
                 paths.dataset, people, paths.encodings, known, everybody=lose_nobody
             )
@@ -359,14 +359,8 @@ class Enroller:
         stale: Iterable[Path] | None = None,
         also: Mapping[Path, bytes | None] | None = None,
     ) -> Recognizer:
-        choice = self._choose_recipe(None, current)
-        model = refit_model(
-            current,
-            gallery,
-            kind=choice.recipe,
-            embedder=embedder,
-            false_accept_rate=self.options.false_accept_rate,
-        )
+        choice, rate = self._choose_recipe(None, current), self.options.false_accept_rate
+        model = refit_model(current, gallery, kind=choice.recipe, embedder=embedder, false_accept_rate=rate)
         if model is not None:
             model = self._placed(model, choice, current)
         recognizer = self.make_recognizer(model)
@@ -399,13 +393,5 @@ class Enroller:
             history = self.history
             files |= history.adding(current, paths.labels) if stale is None else history.removing_all()
         if stale is None:
-            files, copies = add_backups(files, model_file_candidates(paths.model), paths.labels)
-            files, encodings_copy = add_encodings_backup(files, paths.encodings)
-            for path in (*copies, *encodings_copy):
-                log.warning("%s: a copy of the original program's file, which was replaced", path)
+            files = keep_originals(files, paths)
         replace_files(files)
-
-
-def _known_labels(current: Model | None) -> set[str]:
-    """Return everybody whom a model can name, and Unknown; empty without a model."""
-    return set() if current is None else {*current.labels}

@@ -7,13 +7,17 @@ The classifier and the labels are only ever replaced together.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
+from face_det.enrolment.results import Paths
 from face_det.gallery import is_our_encodings_file
 from face_det.recognition import Model, choose_model_path, dump_model, is_our_model, kind_file_name
 from face_det.storage import MAX_PICKLE_BYTES, backup_path, read_files
+
+log = logging.getLogger(__name__)
 
 
 def dump_model_in_use(model: Model, model_path: Path, label_path: Path) -> dict[Path, bytes | None]:
@@ -68,3 +72,17 @@ def add_backups(
         if data is not None and data != files[path] and not backup_path(path).exists()
     }
     return {**files, **copies}, sorted(copies)
+
+
+def keep_originals(files: Mapping[Path, bytes | None], paths: Paths) -> dict[Path, bytes | None]:
+    """Add copies of all of the original program's files that `files` replaces, and log where they are."""
+    with_models, copies = add_backups(files, model_file_candidates(paths.model), paths.labels)
+    everything, encodings_copy = add_encodings_backup(with_models, paths.encodings)
+    for path in (*copies, *encodings_copy):
+        log.warning("%s: a copy of the original program's file, which was replaced", path)
+    return everything
+
+
+def known_labels(current: Model | None) -> set[str]:
+    """Return everybody whom a model can name, and Unknown; empty without a model."""
+    return set() if current is None else {*current.labels}

@@ -16,6 +16,7 @@ from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS
 from face_det.daemon.command_methods import CommandMethods
 from face_det.daemon.methods import DaemonMethods
 from face_det.daemon.model_methods import ModelMethods
+from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods
 from face_det.daemon.workers import Workers
 from face_det.errors import FaceDetError
@@ -69,7 +70,14 @@ def test_every_verb_is_documented_with_its_arguments() -> None:
     documented = dict(re.findall(r"^### (\w+)\((.*)\)$", section(RPC, "Verbs"), re.M))
     # An instance would need a daemon; the menu is what the method itself lists.
     code = {}
-    for methods in (DaemonMethods, SightingMethods, CorrectionMethods, ModelMethods, CommandMethods):
+    for methods in (
+        DaemonMethods,
+        SightingMethods,
+        CorrectionMethods,
+        ModelMethods,
+        CommandMethods,
+        PhotoMethods,
+    ):
         for name in re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(methods.methods)):
             parameters = list(inspect.signature(getattr(methods, name)).parameters)[1:]
             code[name] = ", ".join(parameters)
@@ -79,7 +87,7 @@ def test_every_verb_is_documented_with_its_arguments() -> None:
 
 def test_every_key_of_status_is_documented() -> None:
     """rpc.md has each key that the daemon's status() returns, and no other."""
-    table = section(RPC, "Verbs").partition("### status()")[2]
+    table = section(RPC, "Verbs").partition("### status()")[2].partition("\n### ")[0]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, re.M)
     documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     code = "".join(inspect.getsource(part) for part in (DaemonMethods.status, Service.status, Workers.status))

@@ -19,7 +19,8 @@ def test_lists_the_verbs(lasting):
         "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor", "name_unknown",
         "merge", "split", "ignore", "confirm", "correct", "undo",
         "photos", "photo", "delete_photo", "move_photo", "rename_person", "merge_people", "remove_person",
-        "explain", "models", "use_model", "preview", "set_false_accept_rate", "evaluate", "evaluation", "doctor",
+        "explain", "models", "use_model", "preview", "set_false_accept_rate",
+        "evaluate", "evaluation", "doctor",
     ]  # fmt: skip
     assert listed["people"] == "List everybody enrolled, with their numbers of photos."
 
