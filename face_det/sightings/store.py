@@ -69,14 +69,12 @@ class SightingStore:
         self._inode = 0
         self._readers = Readers(self._path, self._suspect_damage)
         self._listener: Callable[[], None] = lambda: None
-        self._told = 0
         self._suspect = False
-        self._dropped = 0
+        self._told, self._dropped, self._recorded = 0, 0, 0
         self._fault: str | None = None
         self._not_taken: str | None = None
         self._thread = threading.Thread(target=self._work, name="sightings", daemon=True)
         self._spool: Spool | None = None
-        self._recorded = 0
         self._maintenance = Maintenance(
             self._path, self._recorder, self._people, clocks.wall, clocks.monotonic
         )
