@@ -153,6 +153,7 @@ class PhotoPlans:
     def _put_back_rows(self, change: PhotoChange, gallery: Gallery) -> Gallery:
         """Return the gallery as it is once a change's photos are back; itself if that is no difference."""
         leaving: dict[int, str] = {}
+        staying: set[int] = set()
         if change.target is not None:
             moved = {self._journal.path_of(move.target): move.source[0] for move in change.moves}
             photos = list_photos(self._dataset).get(change.target, [])
@@ -160,10 +161,14 @@ class PhotoPlans:
             for one in self._describe(photos, change.target, gallery):
                 if one.row is not None and one.path in moved:
                     leaving[owned[one.row]] = unicodedata.normalize("NFC", moved[one.path])
+                elif one.row is not None:
+                    staying.add(owned[one.row])
         rows = self._journal.rows(change.number)
         for index in _rows_named([change.target or ""], gallery):
             # Rows of which there is no photo, such as those in the original program's file.
-            for row in _equal_rows(gallery, index, rows) if index not in leaving else ():
+            if index in leaving or index in staying:
+                continue
+            for row in _equal_rows(gallery, index, rows):
                 leaving[index] = rows.names[row]
         back = gallery
         for name in sorted({*leaving.values()}):
