@@ -99,7 +99,7 @@ class DaemonMethods:
         self._sightings = SightingMethods(lambda: self._service.memory, quick, call_limit_s)
         self._corrections = CorrectionMethods(lambda: self._service.corrections, self._learn)
         self._photos = PhotoMethods(
-            lambda: self._service.photos, workers, call_limit_s, self._learn, self._corrections.undo
+            lambda: self._service, workers, call_limit_s, self._learn, self._corrections.undo
         )
         in_use = ConfigInUse(lambda: self._config, self._use_config)
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
@@ -174,15 +174,16 @@ class DaemonMethods:
                 notes=notes,
             )
 
-    def add_face(self, name: Any, image: Any) -> Any:
+    def add_face(self, name: Any, image: Any, options: Any = None) -> Any:
         """Store an image (a path, or the bytes of a file) under a name and learn its one face."""
         with logs.log_call(log, "add_face") as notes:
-            return self._learn("enrol", lambda: self._service.add_face(name, image, notes), notes, name=name)
+            run = lambda: self._service.add_face(name, image, notes, options)  # noqa: E731 - it runs now
+            return self._learn("enrol", run, notes, name=name)
 
     def people(self) -> Any:
         """List everybody enrolled, with their numbers of photos."""
         with logs.log_call(log, "people", logging.DEBUG) as notes:
-            return self._run_quickly(lambda: self._service.people(), notes)
+            return self._run_quickly(lambda: self._service.photos.people(), notes)
 
     def forget(self, name: Any) -> Any:
         """Remove a person's photos and encodings and unlearn them."""

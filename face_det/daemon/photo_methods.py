@@ -10,7 +10,7 @@ from face_det.daemon import logs
 from face_det.daemon.workers import Workers
 
 if TYPE_CHECKING:
-    from face_det.service import Photos
+    from face_det.service import Photos, Service
 
 T = TypeVar("T")
 
@@ -26,13 +26,13 @@ class PhotoMethods:
 
     def __init__(
         self,
-        photos: Callable[[], Photos],
+        service: Callable[[], Service],
         workers: Workers,
         limit_s: float,
         learn: Callable[..., Any],
         undo_sightings: Callable[[Any], Any],
     ) -> None:
-        self._photos = photos
+        self._service = service
         self._workers = workers
         self._limit_s = limit_s
         self._learn = learn
@@ -49,6 +49,7 @@ class PhotoMethods:
             "rename_person": self.rename_person,
             "merge_people": self.merge_people,
             "remove_person": self.remove_person,
+            "changes": self.changes,
         }
 
     def photos(self, name: Any) -> Any:
@@ -79,6 +80,10 @@ class PhotoMethods:
         """Remove all photos of a person and unlearn them; undo puts them back."""
         return self._change("remove_person", lambda photos: photos.remove_person(name), name)
 
+    def changes(self, limit: Any = None) -> Any:
+        """List the latest changes, newest first, and whether each can be undone."""
+        return self._read("changes", lambda photos: photos.changes(limit, self._service().memory))
+
     def undo(self, change: Any) -> Any:
         """Undo a change."""
         if isinstance(change, str):
@@ -87,9 +92,11 @@ class PhotoMethods:
 
     def _read(self, verb: str, ask: Callable[[Photos], T]) -> T:
         with logs.log_call(log, verb, logging.DEBUG) as notes:
-            return self._workers.submit(lambda: ask(self._photos()), limit_s=self._limit_s, notes=notes)
+            return self._workers.submit(
+                lambda: ask(self._service().photos), limit_s=self._limit_s, notes=notes
+            )
 
     def _change(self, verb: str, run: Callable[[Photos], T], name: Any = None) -> T:
         with logs.log_call(log, verb) as notes:
-            result: T = self._learn(verb, lambda: run(self._photos()), notes, name=name)
+            result: T = self._learn(verb, lambda: run(self._service().photos), notes, name=name)
             return result

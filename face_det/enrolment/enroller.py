@@ -47,6 +47,7 @@ from face_det.errors import (
 from face_det.gallery import (
     Gallery,
     check_person_name,
+    cut_out_face,
     find_one_face,
     list_photos,
 )
@@ -62,7 +63,7 @@ from face_det.recognition import (
 )
 from face_det.storage import lock_for_update, replace_files
 from face_det.training import choose_training_embedder, refit_model, train_classifiers
-from face_det.types import Rgb
+from face_det.types import Box, Rgb
 
 log = logging.getLogger(__name__)
 
@@ -131,23 +132,33 @@ class Enroller:
         embedder = choose_recognition_embedder(self.options.embedder, None)
         return Recognizer(self.engines.of(embedder), None, rule=self.options.rule)
 
-    def enrol(self, name: str, data: bytes, rgb: Rgb) -> EnrolResult:
+    def enrol(self, name: str, data: bytes, rgb: Rgb, near: Box | None = None) -> EnrolResult:
         """Store a picture of one face as a photo of `name`, and train on it.
 
-        `data` holds the bytes of the picture, `rgb` its pixels. Raises NoFace, SeveralFaces or BadName.
+        `data` holds the bytes of the picture, `rgb` its pixels. Of several faces, the one at `near` is
+        cut out, if that is given. Raises NoFace, SeveralFaces or BadName.
         """
         name = check_person_name(name)
         with lock_for_update(self.paths.encodings):
             gallery, current, embedder, engine = self._begin_enrolment()
+            chosen = None if near is None else cut_out_face(engine, data, rgb, near)
+            data, rgb = (data, rgb) if chosen is None else (chosen.data, chosen.rgb)
             face = find_one_face(engine, rgb)
             safeguards.warn_if_dataset_missing(self.paths.dataset, len(gallery.names))
             assert face.encoding is not None
             if not gallery.holds(name, face.encoding):
                 gallery = gallery.plus(name, face.encoding, engine.fingerprint)
+            before = list_photos(self.paths.dataset).get(name, [])
             with safeguards.storing_photo(self.paths.dataset, name, data) as photo:
-                recognizer = self._save(gallery, current, embedder)
+                noted = (None, {}) if photo in before else self._note_added(name, photo)
+                recognizer = self._save(gallery, current, embedder, also=noted[1])
         images = len(list_photos(self.paths.dataset).get(name, []))
-        return EnrolResult(recognizer, name, photo, images, face)
+        face = face if chosen is None else chosen.face
+        return EnrolResult(recognizer, name, photo, images, face, noted[0])
+
+    def _note_added(self, name: str, photo: Path) -> tuple[str | None, dict[Path, bytes | None]]:
+        kept = self.paths.changes is not None
+        return open_photo_journal(self.paths).note_added(name, photo) if kept else (None, {})
 
     def enrol_several(self, name: str, pictures: Sequence[tuple[bytes, Rgb]]) -> SeveralResult:
         """Store pictures, each of one face, as photos of `name`, and train on them all at once.

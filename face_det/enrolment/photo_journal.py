@@ -23,7 +23,7 @@ from typing import Any
 
 from face_det.enrolment.results import Paths
 from face_det.errors import CannotWrite, DataError, FaceDetError, UnknownSighting
-from face_det.gallery import Gallery, is_photo_path
+from face_det.gallery import Gallery, is_photo_path, photo_name
 from face_det.storage import (
     is_same_file,
     make_folder,
@@ -160,6 +160,23 @@ class PhotoJournal:
             raise
         with suppress(FaceDetError):
             self.prune()
+
+    def note_added(self, name: str, photo: Path) -> tuple[str | None, dict[Path, bytes | None]]:
+        """Return the id of the change that added a photo, and what to write with it.
+
+        Enrolling goes on, without such a change, if the journal cannot be written.
+        """
+        try:
+            number = self.next_number()
+            with report_write_errors(self.folder):
+                make_folder(self.folder)
+            write_atomically(self.folder / _LAST, b"%d" % number)
+        except FaceDetError as error:
+            log.warning("%s; the photo that is added cannot be removed by undo", error)
+            return None, {}
+        what = f"The photo {photo_name(photo)} was added to {name}."
+        change = PhotoChange(number, self.now(), "add", what, (name,), photos=(photo_name(photo),))
+        return change.id, self.replaced(change)
 
     def recover(self) -> None:
         """Put back what a kill left half done."""

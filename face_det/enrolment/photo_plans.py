@@ -136,6 +136,8 @@ class PhotoPlans:
             raise BadRequest(f"change: {change.id} was undone already")
         if change.verb == UNDO:
             raise BadRequest(f"change: {change.id} undid another one; make that change again instead")
+        if change.photos:
+            return self._undo_adding(change, gallery)
         self._require_fitting(change, gallery)
         own = self._journal.next_number()
         undone = PhotoChange(
@@ -149,6 +151,13 @@ class PhotoPlans:
         )
         files = self._journal.replaced(replace(change, undone=True))
         return PhotoPlan(undone, self._put_back_rows(change, gallery), Gallery.empty(), files)
+
+    def _undo_adding(self, change: PhotoChange, gallery: Gallery) -> PhotoPlan:
+        """Plan to remove a photo that was added."""
+        (name,), (photo,) = change.sources, change.photos
+        plan = self.delete(name, photo, gallery)
+        undone = replace(plan.change, verb=UNDO, what=f"Undone: {change.what}", undoes=change.number)
+        return replace(plan, change=undone, files=self._journal.replaced(replace(change, undone=True)))
 
     def _put_back_rows(self, change: PhotoChange, gallery: Gallery) -> Gallery:
         """Return the gallery as it is once a change's photos are back; itself if that is no difference."""

@@ -50,13 +50,14 @@ class ModelOptions:
 @dataclass(frozen=True, slots=True)
 class EnrolResult:
     """What an enrolment did: the name, the stored photo, the person's number of photos, the face; and the
-    recognizer to swap in."""
+    recognizer to swap in. `change` is the id by which to undo it; None if the photo was there before."""
 
     recognizer: Recognizer
     name: str
     photo: Path
     images: int
     face: Face
+    change: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

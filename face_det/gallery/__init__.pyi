@@ -11,6 +11,7 @@ from .check.run import require_photos as require_photos
 from .check.run import select_findings as select_findings
 from .check.wrong_rows import WrongPhoto as WrongPhoto
 from .check.wrong_rows import find_wrong_photos as find_wrong_photos
+from .chosen_face import cut_out_face as cut_out_face
 from .dataset import check_person_name as check_person_name
 from .dataset import has_person_folder as has_person_folder
 from .dataset import list_photos as list_photos
@@ -35,6 +36,7 @@ from .overlooked import OverlookedReason as OverlookedReason
 from .person_photos import PersonPhoto as PersonPhoto
 from .person_photos import describe_photos as describe_photos
 from .person_photos import find_photo as find_photo
+from .person_photos import known_faces as known_faces
 from .person_photos import photo_name as photo_name
 from .photo_faces import PhotoFaces as PhotoFaces
 from .photo_rows import locate_rows as locate_rows

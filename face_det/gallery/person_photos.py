@@ -19,8 +19,8 @@ from face_det.gallery.dataset import is_utf8
 from face_det.gallery.encoding_cache import EncodingCache, OmissionReason, read_photo
 from face_det.gallery.gallery import Gallery
 from face_det.gallery.one_face import choose_dataset_face, omission_reason
-from face_det.gallery.photo_faces import PhotoFaces
-from face_det.gallery.portraits import UNCHANGED_PHOTO, find_faces
+from face_det.gallery.photo_faces import PhotoFaces, get_faces
+from face_det.gallery.portraits import UNCHANGED_PHOTO, find_faces, portrait_settings_key
 from face_det.types import Face
 
 SAME_PHOTO_DISTANCE = 0.1
@@ -105,6 +105,14 @@ def describe_photos(
         PersonPhoto(path, found[path], faces[path], row, _find_copy(path, row, photos, assigned))
         for path, row in zip(photos, assigned, strict=True)
     ]
+
+
+def known_faces(
+    sha256: str, engine: FaceEngine, cache: EncodingCache
+) -> tuple[PhotoFaces, Face | None] | None:
+    """Return what a photo shows and the face to enrol; None if it was not looked at. Runs no network."""
+    found = get_faces(cache, sha256, portrait_settings_key(engine, UNCHANGED_PHOTO, "all_faces"))
+    return None if found is None else (found, _enrolled_face(found))
 
 
 def assign_rows(

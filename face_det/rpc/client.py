@@ -83,13 +83,15 @@ class Client:
         answer: list[dict[str, Any]] = self._call("recognize", image, options)
         return answer
 
-    def add_face(self, name: str, image: str | bytes) -> dict[str, Any]:
-        """Store the image under a name and learn its one face."""
-        answer: dict[str, Any] = self._call("add_face", name, image)
+    def add_face(
+        self, name: str, image: str | bytes, options: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Store the image under a name and learn its one face, or the one at `{"faceBox": ...}`."""
+        answer: dict[str, Any] = self._call("add_face", name, image, *([] if options is None else [options]))
         return answer
 
     def people(self) -> list[dict[str, Any]]:
-        """List everybody enrolled: [{name, images}]."""
+        """List everybody enrolled: [{name, images, cover, quality, lookAlikes}]."""
         answer: list[dict[str, Any]] = self._call("people")
         return answer
 
@@ -209,6 +211,11 @@ class Client:
     def remove_person(self, name: str) -> dict[str, Any]:
         """Remove all photos of a person and unlearn them; undo puts them back."""
         answer: dict[str, Any] = self._call("remove_person", name)
+        return answer
+
+    def changes(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """List the latest changes, newest first: [{change, time, what, undone, undoable}]."""
+        answer: list[dict[str, Any]] = self._call("changes", limit)
         return answer
 
     def explain(

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from face_det.enrolment import (
+    UNDO,
     Enroller,
     PhotoPlan,
     PhotoPlans,
+    count_photos,
+    open_photo_journal,
     photo_change_number,
     recipe_as_json,
     require_photos,
@@ -29,7 +32,9 @@ from face_det.gallery import (
 from face_det.media import load_image, make_face_thumbnail, make_thumbnail
 from face_det.recognition import Recognizer
 from face_det.service import wire
-from face_det.sightings import unknown_number
+from face_det.service.memory import Memory
+from face_det.service.people_details import PeopleDetails
+from face_det.sightings import find_changes, unknown_number
 from face_det.types import UNKNOWN, Rgb
 
 log = logging.getLogger(__name__)
@@ -38,6 +43,7 @@ MAX_PX = 4096
 """The longer side of a picture that is asked for, at most."""
 
 
+DEFAULT_CHANGES, MAX_CHANGES = 50, 500
 MAX_NAMES = 1000
 """How many people may be made one, at most."""
 
@@ -57,14 +63,18 @@ class Photos:
         self._learning = learning
         self._current = current
         self._use = use
+        self._details = PeopleDetails(enroller.paths)
         self._plans = PhotoPlans(enroller.paths, self._describe)
         enroller.recover_photos()
 
     def add_face(self, name: object, data: bytes, rgb: Rgb, options: object) -> dict[str, Any]:
         """Store a picture, given as the bytes of its file and its pixels, and learn its one face."""
-        wire.require_options(options, known=())
+        wanted = wire.require_options(options, known=("faceBox",))
+        near = wire.parse_box(wanted["faceBox"], "options.faceBox") if "faceBox" in wanted else None
+        if "faceBox" in wanted and near is None:
+            raise BadRequest("options.faceBox: must be finite numbers of pixels")
         with self._learning:
-            enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb)
+            enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb, near)
             self._use(enrolled.recognizer)
         model = enrolled.recognizer.model
         assert model is not None
@@ -72,9 +82,36 @@ class Photos:
             "name": enrolled.name,
             "images": enrolled.images,
             "photo": photo_name(enrolled.photo),
+            "change": enrolled.change,
             "faceBox": wire.box_as_json(enrolled.face.box),
             "model": {"classifier": model.card.kind, **recipe_as_json(model.card)},
         }
+
+    def people(self) -> list[dict[str, Any]]:
+        """List everybody enrolled, with the best photo, the median quality, and who looks most like them."""
+        recognizer = self._current()
+        counts = count_photos(self._enroller.paths.dataset, recognizer.model)
+        plain = [{"name": name, "images": images} for name, images in counts.items()]
+        return self._details.add_to(plain, recognizer.engine)
+
+    def changes(self, limit: object = None, memory: Memory | None = None) -> list[dict[str, Any]]:
+        """List the latest changes, newest first: to photos, and to what is remembered."""
+        most = DEFAULT_CHANGES if limit is None else limit
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MAX_CHANGES:
+            raise BadRequest(f"limit: must be a number from 1 to {MAX_CHANGES}, got {limit!r:.60}")
+        found: list[dict[str, Any]] = [
+            {
+                "change": one.id,
+                "time": one.time,
+                "what": one.what,
+                "undone": one.undone,
+                "undoable": not one.undone and one.verb != UNDO,
+            }
+            for one in open_photo_journal(self._enroller.paths).changes()[:most]
+        ]
+        if memory is not None:
+            found += memory.store.read(lambda connection: find_changes(connection, most))
+        return sorted(found, key=lambda one: one["time"], reverse=True)[:most]
 
     def photos(self, name: object) -> list[dict[str, Any]]:
         """List a person's photos: when they were added, what they show, and why they are left out."""

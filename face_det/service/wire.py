@@ -152,7 +152,7 @@ def _parse_image(entry: object, place: str) -> ImageRequest:
         here = f"{place}.labels[{index}]"
         label = _require_object(label, here)
         if _require_member(label, "name", here) == PERSON_LABEL:
-            persons.append(PersonLabel(index, _parse_box(_require_member(label, "box", here), f"{here}.box")))
+            persons.append(PersonLabel(index, parse_box(_require_member(label, "box", here), f"{here}.box")))
     _require_shallow(entry, place)
     return ImageRequest(path, tuple(persons))
 
@@ -183,7 +183,8 @@ def _members(value: object) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
-def _parse_box(value: object, place: str) -> Box | None:
+def parse_box(value: object, place: str) -> Box | None:
+    """Return a box; None if its numbers are not finite. Raises BadRequest with the place of a fault."""
     value = _require_object(value, place)
     edges = {}
     for edge in EDGES:

@@ -58,4 +58,5 @@ from .store import SightingStore as SightingStore
 from .training_photos import TrainingPhoto as TrainingPhoto
 from .training_photos import choose_photos as choose_photos
 from .training_photos import photo_of as photo_of
+from .undoing import find_changes as find_changes
 from .undoing import undo_change as undo_change

@@ -58,6 +58,43 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
     return ChangeResult(undo, unknowns, len(before["sightings"]), photos, withdrawn)
 
 
+_SENTENCES = {
+    "merge": "Unknown people were made one.",
+    "split": "Sightings of an unknown person were given to a new one.",
+    "ignore": "An unknown person is ignored.",
+    "confirm": "A sighting was confirmed.",
+    "correct": "A sighting was corrected.",
+    "undo": "A change was undone.",
+}
+
+
+def find_changes(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """Return the latest changes, newest first: {change, time, what, undone, undoable}.
+
+    One that a later change builds on cannot be undone before that one.
+    """
+    touched: set[tuple[str, int]] = set()
+    found = []
+    rows = connection.execute("SELECT * FROM change ORDER BY id DESC LIMIT ?", (limit,))
+    for row in rows:
+        data = json.loads(row["data"])
+        active = not row["undone"] and row["verb"] != "undo"
+        what = _SENTENCES.get(row["verb"], "An unknown person was named.")
+        undoable = active and not touched & _touched(data)
+        found.append(
+            {
+                "change": row["id"],
+                "time": row["time"],
+                "what": what,
+                "undone": bool(row["undone"]),
+                "undoable": undoable,
+            }
+        )
+        if active:
+            touched |= _touched(data)
+    return found
+
+
 def _put_back(connection: sqlite3.Connection, before: dict[str, Any]) -> set[int]:
     """Write rows as they were before a change; return the people whom sightings leave by that."""
     for made in before["made"]:

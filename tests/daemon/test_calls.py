@@ -103,7 +103,7 @@ def test_only_the_verbs_can_be_called(lasting, call):
     verbs += ["export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor"]
     verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]
     verbs += ["photos", "photo", "delete_photo"]
-    verbs += ["move_photo", "rename_person", "merge_people", "remove_person"]
+    verbs += ["move_photo", "rename_person", "merge_people", "remove_person", "changes"]
     verbs += ["explain", "models", "use_model", "preview", "set_false_accept_rate"]
     verbs += ["evaluate", "evaluation", "doctor"]
     assert call(lasting, "_zerorpc_list") == verbs

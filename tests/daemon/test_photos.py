@@ -25,12 +25,12 @@ def test_a_photo_is_removed_and_put_back(launch, call, small_photos):
     with PIL.Image.open(io.BytesIO(shown)) as picture:
         assert max(picture.size) == 64
     done = call(daemon, "delete_photo", "Obama", first["photo"])
-    assert done["change"] == "photos-1"
+    assert done["change"] == "photos-3"
     assert call(daemon, "photos", "Obama") == [second]
     with pytest.raises(zerorpc.RemoteError) as caught:
         call(daemon, "photo", "Obama", first["photo"], 64)
     assert caught.value.name == "UnknownPhoto"
-    call(daemon, "undo", "photos-1")
+    call(daemon, "undo", "photos-3")
     assert call(daemon, "photos", "Obama") == [first, second]
     with pytest.raises(zerorpc.RemoteError) as caught:
         call(daemon, "undo", 1)

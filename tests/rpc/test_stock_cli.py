@@ -19,7 +19,7 @@ def test_lists_the_verbs(lasting):
         "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor", "name_unknown",
         "merge", "split", "ignore", "confirm", "correct", "undo",
         "photos", "photo", "delete_photo", "move_photo", "rename_person", "merge_people", "remove_person",
-        "explain", "models", "use_model", "preview", "set_false_accept_rate",
+        "changes", "explain", "models", "use_model", "preview", "set_false_accept_rate",
         "evaluate", "evaluation", "doctor",
     ]  # fmt: skip
     assert listed["people"] == "List everybody enrolled, with their numbers of photos."
@@ -28,7 +28,7 @@ def test_lists_the_verbs(lasting):
 def test_shows_what_a_verb_takes(lasting):
     """--inspect: the arguments, of all verbs and of one."""
     assert "recognize(image, options)" in _zerorpc("--inspect", lasting.endpoint)
-    assert "add_face(name, image)" in _zerorpc("--inspect", lasting.endpoint, "add_face")
+    assert "add_face(name, image, options)" in _zerorpc("--inspect", lasting.endpoint, "add_face")
 
 
 def test_calls(launch):

@@ -65,6 +65,7 @@ class FakeService:
     memory = corrections = None
 
     def __init__(self, config):
+        self.photos = self
         self.min_proba = config.min_proba
         self.model = {"classifier": "svm", "classes": ["Ann", "Bob"], "fingerprint": "f", "trained_at": None}
         if config.comment == "untrained":
@@ -85,7 +86,7 @@ class FakeService:
     def recognize(self, image, options=None, notes=None, caller=""):
         return [{"face": None, "bytes": len(image), "options": options}]
 
-    def add_face(self, name, image, notes=None):
+    def add_face(self, name, image, notes=None, options=None):
         follow(name if isinstance(name, list) else [])
         return {"name": name, "images": 1}
 
