@@ -11,7 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from face_det.enrolment.photo_journal import UNDO, PhotoChange, PhotoMove, open_photo_journal
+from face_det.enrolment.photo_journal import (
+    UNDO,
+    PhotoChange,
+    PhotoJournal,
+    PhotoMove,
+    open_photo_journal,
+)
 from face_det.enrolment.results import Paths
 from face_det.errors import BadRequest, UnknownPerson
 from face_det.gallery import Gallery, PersonPhoto, find_photo, list_photos, person_folder, photo_name
@@ -37,9 +43,14 @@ class PhotoPlans:
     """Plans changes to the photos of a dataset. It reads, and writes nothing."""
 
     def __init__(self, paths: Paths, describe: Describe) -> None:
+        self._paths = paths
         self._dataset = paths.dataset
-        self._journal = open_photo_journal(paths)
         self._describe = describe
+
+    @property
+    def _journal(self) -> PhotoJournal:
+        # Opened when it is needed: whoever only recognizes may have no folder for it.
+        return open_photo_journal(self._paths)
 
     def delete(self, name: str, photo: str, gallery: Gallery) -> PhotoPlan:
         """Plan to remove a photo of a person. Raises UnknownPerson or UnknownPhoto."""
