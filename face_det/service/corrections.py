@@ -258,10 +258,10 @@ def _require_name(name: object) -> str:
 
 
 def _require_list(value: object, place: str) -> Sequence[Any]:
-    if not isinstance(value, (list, tuple)) or len(value) > MAX_IDS:
-        found = len(value) if isinstance(value, (list, tuple)) else type(value).__name__
-        raise BadRequest(f"{place}: must be a list of at most {MAX_IDS} ids, got {found}")
-    return value
+    if isinstance(value, (list, tuple)) and len(value) <= MAX_IDS:
+        return value
+    found = len(value) if isinstance(value, (list, tuple)) else type(value).__name__
+    raise BadRequest(f"{place}: must be a list of at most {MAX_IDS} ids, got {found}")
 
 
 def _as_json(done: ChangeResult) -> dict[str, Any]:

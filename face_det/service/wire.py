@@ -163,7 +163,7 @@ def require_box(value: object, place: str) -> Box:
     >>> require_box({"xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4}, "options.faceBox").width
     2.0
     """
-    box = _parse_box(value, place)
+    box = parse_box(value, place)
     if box is None:
         raise BadRequest(f"{place}: must be in pixels of the picture, got numbers that are not finite")
     return box
