@@ -242,10 +242,8 @@ class SightingStore:
     def _claim(self) -> None:
         """Claim the folder, unless it is ours; raises AlreadyRunning or CannotWrite."""
         if self.folder.exists() and not self.folder.is_dir():
-            raise CannotWrite(
-                f"{self.folder}: cannot be written: must be a folder (statePath), got a file; move it "
-                "away, or set statePath to a folder"
-            )
+            text = "must be a folder (statePath), got a file; move it away, or set another statePath"
+            raise CannotWrite(f"{self.folder}: cannot be written: {text}")
         with report_write_errors(self.folder):
             make_folder(self.folder)
             path = self.folder / LOCK_NAME
