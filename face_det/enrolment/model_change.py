@@ -10,12 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from face_det.classifiers import CLASSIFIERS
-from face_det.enrolment.results import Paths
 from face_det.gallery import is_our_encodings_file
 from face_det.recognition import Model, choose_model_path, dump_model, is_our_model, kind_file_name
 from face_det.storage import MAX_PICKLE_BYTES, backup_path, read_files
+
+if TYPE_CHECKING:
+    from face_det.enrolment.results import Paths
 
 log = logging.getLogger(__name__)
 

@@ -39,7 +39,8 @@ def assemble_model(classifier: Classifier, card: ModelCard, verifier: Verifier |
     if verifier is not None:
         setattr(classifier, VERIFIER_ATTRIBUTE, verifier.as_dict(classifier))
     labels = _labels_with_unknown(classifier, card.classes)
-    fingerprint = fingerprint_model(dump_pickle(classifier), card.classes)
+    # The bytes are checked where a file of them is written.
+    fingerprint = fingerprint_model(dump_pickle(classifier, check=False), card.classes)
     return Model(classifier, labels, card, fingerprint, verifier=verifier)
 
 

@@ -18,6 +18,7 @@ from face_det.errors import ModelMismatch, ModelMissing, UnsafePickle
 from face_det.gallery.gallery import Gallery
 from face_det.recognition import model, model_file
 from face_det.recognition.model import Model
+from face_det.storage.pickles import safe_unpickler
 from face_det.training import train
 
 FAMILY = {"Alice": 5, "Bob": 5, "Unknown": 5}
@@ -109,6 +110,21 @@ def test_fingerprint_tells_models_apart(tmp_path: Path) -> None:
     one, other = trained(), trained(counts={"Alice": 6, "Bob": 5, "Unknown": 5})
     assert one.fingerprint != other.fingerprint
     assert len(one.fingerprint) == 12
+
+
+def test_a_model_is_read_back_where_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each of its files, and not for its fingerprint, which is that of the file all the same."""
+    read: list[str] = []
+    parse = safe_unpickler.parse_pickle
+    monkeypatch.setattr(
+        safe_unpickler, "parse_pickle", lambda data, place: (read.append(place), parse(data, place))[1]
+    )
+    found = trained()
+    assert read == []
+    classifier, labels = model_file.dump_model(found)
+    assert len(read) == 2
+    again = model_file.parse_model(Path("model"), Path("labels"), classifier, labels)
+    assert again.fingerprint == found.fingerprint
 
 
 def test_other_embedder_is_refused() -> None:
