@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from running_here import run_here
 from sklearn.preprocessing import LabelEncoder
 from sklearn.svm import SVC
 from synthetic import gallery
@@ -437,24 +438,27 @@ def test_encodings_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_script_of_the_originals_name(
-    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No flags: reads and writes in the current folder; a failure ends with its exit code."""
-    script = [sys.executable, str(repository / "scripts" / "train.py")]
-    missing = subprocess.run(script, capture_output=True, text=True, check=False)
+    script = str(repository / "scripts" / "train.py")
+    missing = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert missing.returncode == 65
     assert missing.stderr.startswith("face-det: ")
+
+    def run(*flags: str) -> None:
+        """In this process, which has imported everything."""
+        monkeypatch.setattr(sys, "argv", [script, *flags])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(script, run_name="__main__")
+        assert (end.value.code or 0, capsys.readouterr().err) == (0, "")
+
     encodings({"Alice": 2})
-    done = subprocess.run(script, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    run()
     assert "nearest_face_recognizer.pickle" in written(tmp_path)
     encodings()
     for flags in ((), ("-c", "svm"), ("--classifier", "nearest")):
-        # In this process, which has imported everything.
-        monkeypatch.setattr(sys, "argv", [script[1], "--quick", "-j1", *flags])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(script[1], run_name="__main__")
-        assert not end.value.code
+        run("--quick", "-j1", *flags)
         assert card(tmp_path).kind == "svm", "a file of the original's name holds what the original's does"
 
 
@@ -531,16 +535,14 @@ def test_one_person_under_two_names(tmp_path: Path) -> None:
     assert "gallery check" not in train("-c", "template").stdout
 
 
-def test_ctrl_c_before_the_search(tmp_path: Path) -> None:
+def test_ctrl_c_before_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is said to be kept where nothing was done."""
     encodings()
-    code = (
-        "import sys, face_det.cli.train as train\n"
-        "from face_det.cli.main import run_cli\n"
-        "def interrupted(*_, **__): raise KeyboardInterrupt\n"
-        "train.choose_model_files = interrupted\n"
-        "run_cli(['train', '-c', 'nearest'])"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("face_det.cli.train.choose_model_files", interrupted)
+    ran = run_here("train", "-c", "nearest", cwd=tmp_path)
     assert ran.returncode == 130
     assert ran.stderr.strip() == "face-det: interrupted; the classifiers are unchanged"

@@ -38,6 +38,15 @@ def in_a_child(work: Any) -> int:
     return os.waitpid(child, 0)[1]
 
 
+def trained(folder: Path, arguments: list[str]) -> int:
+    """Run `face-det train`; its exit code."""
+    try:
+        run_cli(["train", "-e", str(folder.parent / "new.pickle"), *arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 70
+
+
 def train_until(step: int, folder: Path, arguments: list[str]) -> int:
     """Train; SIGKILL before the step of that number."""
     left = step
@@ -54,11 +63,7 @@ def train_until(step: int, folder: Path, arguments: list[str]) -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    try:
-        run_cli(["train", "-e", str(folder.parent / "new.pickle"), *arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 70
+    return trained(folder, arguments)
 
 
 def what_is_there(folder: Path) -> int:
@@ -98,9 +103,17 @@ def run(folder: Path, *, in_use: bool) -> None:
     arguments = ["--config", str(folder / "config.json"), "-c", "nearest"] if in_use else ["-o", str(folder)]
     look = what_is_in_use if in_use else what_is_there
     states = []
-    for step in range(1, 200):
+
+    def set_up() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(folder.parent / "old", folder)
+
+    # What is imported once, in this process, is not imported again by every child.
+    set_up()
+    trained(folder, arguments)
+    look(folder)
+    for step in range(1, 200):
+        set_up()
         status = in_a_child(lambda step=step: train_until(step, folder, arguments))
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         seen = os.waitstatus_to_exitcode(in_a_child(lambda: look(folder)))
