@@ -201,21 +201,39 @@ def test_an_output_folder_may_not_part_model_and_labels(tmp_path: Path) -> None:
                 path.unlink()
 
 
-def test_kill_9_between_model_and_labels(tmp_path: Path) -> None:
-    """Killed before each step of a training that changes the kind in use: old or new, never a mixture."""
-    encodings({"Alice": 5, "Bob": 5, "Carol": 5}, name="new.pickle")
-    (tmp_path / "old").mkdir()
-    encodings({"Alice": 5, "Bob": 5}, name="old/encodings.pickle")
-    (tmp_path / "old/config.json").write_text('{"faceDetServer": {}}')
-    assert train("--config", "old/config.json", "-c", "template").exit_code == 0
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[int]]]:
+    """What was there after each kill, by where the training writes: "in_use" or "output"."""
+    roots = {name: tmp_path_factory.mktemp(name) for name in ("in_use", "output")}
+    for root in roots.values():
+        (root / "old").mkdir()
+        (root / "new.pickle").write_bytes(gallery({"Alice": 5, "Bob": 5, "Carol": 5}).dumps())
+        (root / "old/encodings.pickle").write_bytes(gallery({"Alice": 5, "Bob": 5}).dumps())
+    config = roots["in_use"] / "old/config.json"
+    config.write_text('{"faceDetServer": {}}')
+    assert train("--config", str(config), "-c", "template").exit_code == 0
+    old = roots["output"] / "old"
+    before = ("-e", str(old / "encodings.pickle"), "-o", str(old))
+    assert train(*before, "-c", "nearest", "-c", "svm").exit_code == 0
+    for kind in ("nearest", "svm"):
+        (old / f"{kind}-cm.png").write_bytes(b"old")
     driver = Path(__file__).parents[1] / "support/killed_train.py"
+    # One process does both, because importing takes it longer than they do.
     ran = subprocess.run(
-        [sys.executable, str(driver), str(tmp_path / "now"), "in_use"],
+        [sys.executable, str(driver), *(f"{root}/now" for root in roots.values())],
         capture_output=True,
         text=True,
         check=True,
     )
-    states = json.loads(ran.stdout.splitlines()[-1])
+    return dict(zip(roots, json.loads(ran.stdout.splitlines()[-1]), strict=True))
+
+
+def test_kill_9_between_model_and_labels(killed: dict[str, list[list[int]]]) -> None:
+    """Killed before each step of a training that changes the kind in use: old or new, never a mixture."""
+    assert_old_or_new(killed["in_use"])
+
+
+def assert_old_or_new(states: list[list[int]]) -> None:
     killed = [seen for was_killed, seen in states if was_killed]
     assert len(killed) > 10
     assert set(killed) == {1, 2}
@@ -462,23 +480,9 @@ def test_script_of_the_originals_name(
         assert card(tmp_path).kind == "svm", "a file of the original's name holds what the original's does"
 
 
-def test_kill_9_leaves_the_old_files_or_the_new() -> None:
+def test_kill_9_leaves_the_old_files_or_the_new(killed: dict[str, list[list[int]]]) -> None:
     """Killed before each step it takes in its folder: all loads, and all is of one training."""
-    encodings({"Alice": 5, "Bob": 5, "Carol": 5}, name="new.pickle")
-    encodings({"Alice": 5, "Bob": 5}, name="encodings.pickle")
-    assert train("-o", "old", "-c", "nearest", "-c", "svm").exit_code == 0
-    for kind in ("nearest", "svm"):
-        Path("old", f"{kind}-cm.png").write_bytes(b"old")
-    driver = Path(__file__).parents[1] / "support/killed_train.py"
-    ran = subprocess.run(
-        [sys.executable, str(driver), str(Path.cwd() / "now")], capture_output=True, text=True, check=True
-    )
-    states = json.loads(ran.stdout.splitlines()[-1])
-    killed = [seen for was_killed, seen in states if was_killed]
-    assert len(killed) > 10
-    assert set(killed) == {1, 2}
-    assert killed == sorted(killed)
-    assert states[-1] == [False, 2]
+    assert_old_or_new(killed["output"])
 
 
 def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:

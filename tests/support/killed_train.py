@@ -1,8 +1,8 @@
 """Not a test: runs `face-det train` again and again, each time killed one step later.
 
-Steps are what changes the folder: opening a file in it, renaming, removing. Prints, for each run,
-what the files hold afterwards. A process of its own, because it forks. The search, which touches no
-file, is done once for all runs.
+Steps are what changes the folder: opening a file in it, renaming, removing. The last line that it
+prints is JSON: for each folder that it is given, what the files hold after each run. A process of its
+own, because it forks. The search, which touches no file, is done once for all runs in a folder.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def what_is_in_use(folder: Path) -> int:
     return {("template", 2): 1, ("nearest", 3): 2}.get((card.kind, len(card.classes)), 3)
 
 
-def run(folder: Path, *, in_use: bool) -> None:
-    """One line of JSON: for each step, [was killed, what is there]."""
+def run(folder: Path, *, in_use: bool) -> list[tuple[bool, int]]:
+    """For each step: (was killed, what is there)."""
     result = train_classifiers(
         Gallery.load(folder.parent / "new.pickle"),
         KINDS[:1] if in_use else KINDS,
@@ -102,7 +102,7 @@ def run(folder: Path, *, in_use: bool) -> None:
     command.draw_held_out_confusion = lambda *_: b"new"
     arguments = ["--config", str(folder / "config.json"), "-c", "nearest"] if in_use else ["-o", str(folder)]
     look = what_is_in_use if in_use else what_is_there
-    states = []
+    states: list[tuple[bool, int]] = []
 
     def set_up() -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -117,11 +117,12 @@ def run(folder: Path, *, in_use: bool) -> None:
         status = in_a_child(lambda step=step: train_until(step, folder, arguments))
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         seen = os.waitstatus_to_exitcode(in_a_child(lambda: look(folder)))
-        states.append([killed, seen])
+        states.append((killed, seen))
         if not killed:
             break
-    print(json.dumps(states))
+    return states
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), in_use="in_use" in sys.argv[2:])
+    folders = [Path(argument) for argument in sys.argv[1:]]
+    print(json.dumps([run(one, in_use=(one.parent / "old/config.json").exists()) for one in folders]))
