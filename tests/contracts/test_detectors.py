@@ -34,9 +34,16 @@ def group(path: Path, width: int) -> Rgb:
     return np.ascontiguousarray(rgb[: rgb.shape[0] * 11 // 20])
 
 
+@pytest.fixture(scope="module")
+def everybody(detector: Detector, _photos: Mapping[str, Path]) -> tuple[Rgb, list[Detection]]:
+    """A group's photo and the faces found in it, which takes dlib's own network seconds."""
+    rgb = group(_photos["t1"], 900)
+    return rgb, detector.detect(rgb, 0)
+
+
 def test_finds_the_face(detector: Detector, photos: Mapping[str, Path]) -> None:
     """A portrait has one face, in the upper middle and inside the image."""
-    rgb = small(photos["obama"])
+    rgb = small(photos["obama"], 400)
     (found,) = detector.detect(rgb, 0)
     height, width = rgb.shape[:2]
     box = found.box
@@ -45,10 +52,9 @@ def test_finds_the_face(detector: Detector, photos: Mapping[str, Path]) -> None:
     assert found.score > 0
 
 
-def test_best_first(detector: Detector, photos: Mapping[str, Path]) -> None:
+def test_best_first(everybody: tuple[Rgb, list[Detection]]) -> None:
     """Several faces come in falling order of confidence, all inside the image."""
-    rgb = group(photos["t1"], 1000)
-    found = detector.detect(rgb, 0)
+    rgb, found = everybody
     assert len(found) >= 5
     scores = [detection.score for detection in found]
     assert scores == sorted(scores, reverse=True)
@@ -70,14 +76,15 @@ def test_upsampling_finds_smaller_faces(detector: Detector, photos: Mapping[str,
     assert all(d.box == d.box.clipped(rgb.shape[1], rgb.shape[0]) for d in once)
 
 
-def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[str, Path]) -> None:
+def test_a_least_size_loses_no_larger_face(
+    detector: Detector, everybody: tuple[Rgb, list[Detection]]
+) -> None:
     """Whatever work it saves, the faces that reach the minimum size are the same, in the same order."""
-    rgb = group(photos["t1"], 900)
+    rgb, found_by_all = everybody
     name = next(
         spec.name for spec in specs.DETECTORS.values() if spec.target.endswith(type(detector).__name__)
     )
-    everybody = detector.detect(rgb, 0)
-    sizes = sorted(min(found.box.width, found.box.height) for found in everybody)
+    sizes = sorted(min(found.box.width, found.box.height) for found in found_by_all)
     least = sizes[len(sizes) // 2]
     choosy: Detector = specs.DETECTORS.create(name, min_face_px=least)
 
@@ -86,9 +93,9 @@ def test_a_least_size_loses_no_larger_face(detector: Detector, photos: Mapping[s
 
     if name == "auto":
         # It searches at another scale, so boxes move by a pixel; tests/detectors/test_auto.py compares them.
-        assert len(large(choosy.detect(rgb, 0))) >= len(large(everybody)) - 1
+        assert len(large(choosy.detect(rgb, 0))) >= len(large(found_by_all)) - 1
         return
-    assert large(choosy.detect(rgb, 0)) == large(everybody) != []
+    assert large(choosy.detect(rgb, 0)) == large(found_by_all) != []
 
 
 @pytest.mark.parametrize("name", sorted(specs.DETECTORS))
@@ -116,7 +123,7 @@ def test_what_a_detector_cannot_run_on_is_refused(name: str, key: str, compute: 
 
 def test_picture_is_not_touched(detector: Detector, photos: Mapping[str, Path]) -> None:
     """Detection does not change its image, which may be read-only."""
-    rgb = small(photos["biden"])
+    rgb = small(photos["obama"], 400)
     before = rgb.copy()
     rgb.setflags(write=False)
     assert detector.detect(rgb, 0)
