@@ -3,7 +3,7 @@
 They are made from the photos that scripts/photos.py fetches:
 
     frame-480p.png ...   six people at a table, and one in front of them
-    chips.npy            upright faces, (32, 150, 150, 3)
+    chips.npy            upright faces, as many as the largest batch: (32, 150, 150, 3)
     face.png             one person; inputs.json has "face": [top, right, bottom, left]
     call-0.jpg ...       a camera's frames; inputs.json has "call", as detect_faces takes it
 """
@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import photos as photo_cache
 
 PEOPLE = ("obama", "biden", "astronaut", "grace_hopper", "obama3")
-CHIPS = 32
 
 
 def make(folder: Path, scale: dict[str, Any]) -> None:
@@ -35,7 +34,7 @@ def make(folder: Path, scale: dict[str, Any]) -> None:
     pictures = {name: Image.open(found[name]).convert("RGB") for name in (*PEOPLE, "t1")}
     for height in {*scale["heights"], scale["call_height"]}:
         _frame(pictures, height).save(folder / f"frame-{height}p.png", compress_level=1)
-    np.save(folder / "chips.npy", _chips(pictures))
+    np.save(folder / "chips.npy", _chips(pictures, max(scale["batches"])))
     portrait = ImageOps.contain(pictures["obama"], (640, 640))
     portrait.save(folder / "face.png")
     (location,) = face_locations(np.array(portrait))
@@ -52,9 +51,12 @@ def _frame(pictures: dict[str, Image.Image], height: int) -> Image.Image:
     return frame
 
 
-def _chips(pictures: dict[str, Image.Image]) -> Any:
-    chips = []
+def _chips(pictures: dict[str, Image.Image], count: int) -> Any:
+    chips: list[Any] = []
     for picture in pictures.values():
+        # Each face also gives its mirror image.
+        if 2 * len(chips) >= count:
+            break
         rgb = np.array(ImageOps.contain(picture, (800, 800)))
         for top, right, bottom, left in face_locations(rgb):
             chips.append(cut_chip(rgb, detect_landmarks5(rgb, (left, top, right, bottom))))
@@ -63,7 +65,7 @@ def _chips(pictures: dict[str, Image.Image]) -> Any:
     return np.array(
         [
             different[at % len(different)] - different[at % len(different)] // 8 * (at // len(different))
-            for at in range(CHIPS)
+            for at in range(count)
         ]
     )
 

@@ -127,7 +127,7 @@ def _measured(training: Training, args: argparse.Namespace, folder: Path) -> res
         "people": training.people,
         "jobs": args.jobs,
         "encodings": args.encodings and str(args.encodings.resolve()),
-        "candidates": 1 if args.quick else 20,
+        "quick": args.quick,
         "accuracy": not training.people,
     }
     around = children.environ(1, folder / "cache")

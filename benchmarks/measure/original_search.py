@@ -34,17 +34,19 @@ Folds = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
 
 
 def search(
-    kind: str, X: npt.NDArray[Any], y: npt.NDArray[Any], splits: Folds, jobs: int, candidates: int
+    kind: str, X: npt.NDArray[Any], y: npt.NDArray[Any], splits: Folds, jobs: int, *, quick: bool = False
 ) -> Any:
-    """Return the fitted search; `candidates` is the number for XGBoost, 20 in the original."""
+    """Return the fitted search; a `quick` one, for a smoke test, has few candidates and trees."""
     # scikit-learn 1.11 removes SVC(probability=True).
     warnings.simplefilter("ignore", FutureWarning)
     if kind == "svm":
         machine = SVC(probability=True, class_weight="balanced", random_state=SEED)
-        grid = [{"kernel": ["linear"], "C": VALUES}, {"kernel": ["rbf"], "C": VALUES, "gamma": VALUES}]
+        some = VALUES[-2:] if quick else VALUES
+        grid = [{"kernel": ["linear"], "C": some}, {"kernel": ["rbf"], "C": some, "gamma": some}]
         return GridSearchCV(machine, grid, cv=splits, n_jobs=jobs).fit(X, y)
+    candidates, rounds = (1, 100) if quick else (20, 600)
     trees = XGBClassifier(
-        learning_rate=0.02, n_estimators=600, objective="multi:softprob", n_jobs=1, random_state=SEED
+        learning_rate=0.02, n_estimators=rounds, objective="multi:softprob", n_jobs=1, random_state=SEED
     )
     drawn = RandomizedSearchCV(trees, TREES, n_iter=candidates, cv=splits, n_jobs=jobs, random_state=SEED)
     return drawn.fit(X, y)

@@ -25,7 +25,8 @@ def found(photos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     """What a smoke run finds; this interpreter's dlib stands in for a second one."""
     output = tmp_path_factory.mktemp("benchmark") / "found.json"
     command = [sys.executable, str(BENCHMARKS / "engine.py"), "--quick", "--baseline", sys.executable]
-    command += ["--only", f"^({'|'.join(TASKS)}) ", "--output", str(output)]
+    # A second dlib starts as the first does.
+    command += ["--only", f"^(?!start baseline)({'|'.join(TASKS)}) ", "--output", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     content: dict[str, Any] = json.loads(output.read_text("utf-8"))
