@@ -13,7 +13,6 @@ import gevent
 from gevent.event import Event
 
 from face_det.config import Config
-from face_det.daemon.commands import CommandLine, command_line
 from face_det.daemon.methods import ConfigLoader, DaemonMethods, ServiceBuilder
 from face_det.daemon.workers import Workers
 from face_det.errors import FaceDetError
@@ -69,8 +68,7 @@ def run_daemon(
     authenticator = create_authenticator(place, config.keys_path, insecure=config.insecure_tcp)
     with hold_endpoint(place):
         limit_s = config.stuck_after if call_limit_s is None else call_limit_s
-        line = command_line(config_path)
-        daemon = _Daemon(config, load, build_service, Notifier(environ), authenticator, limit_s, line)
+        daemon = _Daemon(config, load, build_service, Notifier(environ), authenticator, limit_s, config_path)
         return daemon.serve(place)
 
 
@@ -85,9 +83,9 @@ class _Daemon:
         notifier: Notifier,
         authenticator: Authenticator | None,
         call_limit_s: float,
-        line: CommandLine,
+        config_path: Path | None,
     ) -> None:
-        self._line = line
+        self._config_path = config_path
         self._config = config
         self._load_config = load
         self._authenticator = authenticator
@@ -124,7 +122,7 @@ class _Daemon:
             load=self._load,
             build_service=self._build_service,
             call_limit_s=self._call_limit_s,
-            line=self._line,
+            config_path=self._config_path,
         )
         server = RpcServer(
             Dispatcher(SERVER_NAME, self._methods.methods()),

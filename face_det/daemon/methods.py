@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
@@ -14,8 +15,9 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
+from face_det.daemon.backup_methods import BackupMethods
 from face_det.daemon.command_methods import CommandMethods
-from face_det.daemon.commands import CommandLine, command_line
+from face_det.daemon.commands import command_line
 from face_det.daemon.model_methods import ConfigInUse, ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
@@ -45,7 +47,6 @@ PICTURE_LIMIT_S = 10.0
 TRAINING_LIMIT_S = 6 * 3600.0
 """The limit for `train`, whose search can take an hour."""
 
-DEFAULT_LINE = command_line(None)
 RESTART_KEYS = (
     "zerorpc_pipe",
     "insecure_tcp",
@@ -82,7 +83,7 @@ class DaemonMethods:
         load: ConfigLoader,
         build_service: ServiceBuilder,
         call_limit_s: float = CALL_LIMIT_S,
-        line: CommandLine = DEFAULT_LINE,
+        config_path: Path | None = None,
     ) -> None:
         self._started_with = config
         self._config = config
@@ -103,7 +104,10 @@ class DaemonMethods:
         )
         in_use = ConfigInUse(lambda: self._config, self._use_config)
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
-        self._commands = CommandMethods(line, lambda: self._config.state_path)
+        self._commands = CommandMethods(command_line(config_path), lambda: self._config.state_path)
+        self._backups = BackupMethods(
+            lambda: self._service, lambda: self._config, config_path, quick, self._learn
+        )
         self._listen()
 
     @property
@@ -128,6 +132,7 @@ class DaemonMethods:
             **self._photos.methods(),
             **self._models.methods(),
             **self._commands.methods(),
+            **self._backups.methods(),
         }
 
     def stop_waiting(self) -> None:

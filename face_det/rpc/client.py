@@ -260,6 +260,26 @@ class Client:
         answer: dict[str, Any] = self._call("doctor")
         return answer
 
+    def backup(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Make a backup of all photos, encodings, the model and the settings: {id, bytes, sha256}."""
+        answer: dict[str, Any] = self._call("backup", options)
+        return answer
+
+    def backups(self) -> list[dict[str, Any]]:
+        """List the backups, newest first: [{id, bytes}]."""
+        answer: list[dict[str, Any]] = self._call("backups")
+        return answer
+
+    def read_backup(self, identifier: str, offset: int, length: int) -> bytes:
+        """Return a part of a backup, of at most 4 MiB; no bytes at its end."""
+        answer: bytes = self._call("read_backup", identifier, offset, length)
+        return answer
+
+    def drop_backup(self, identifier: str) -> dict[str, Any]:
+        """Delete a backup."""
+        answer: dict[str, Any] = self._call("drop_backup", identifier)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

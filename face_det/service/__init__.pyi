@@ -7,6 +7,7 @@ from .assembly import slow_settings as slow_settings
 from .audit import audit_call as audit_call
 from .audit import default_audit_path as default_audit_path
 from .audit import open_audit_log as open_audit_log
+from .backups import Backups as Backups
 from .corrections import Corrections as Corrections
 from .memory import Memory as Memory
 from .pace import SlowSetting as SlowSetting

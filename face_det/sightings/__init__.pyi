@@ -11,6 +11,7 @@ from .changes import split_unknown as split_unknown
 from .clocks import SYSTEM_CLOCKS as SYSTEM_CLOCKS
 from .clocks import Clocks as Clocks
 from .clusters import Clusters as Clusters
+from .copying import copy_sightings as copy_sightings
 from .erasure import Erased as Erased
 from .erasure import erase_name as erase_name
 from .erasure import erase_unknown as erase_unknown

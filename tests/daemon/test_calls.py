@@ -105,7 +105,7 @@ def test_only_the_verbs_can_be_called(lasting, call):
     verbs += ["photos", "photo", "delete_photo"]
     verbs += ["move_photo", "rename_person", "merge_people", "remove_person", "changes"]
     verbs += ["explain", "models", "use_model", "preview", "set_false_accept_rate"]
-    verbs += ["evaluate", "evaluation", "doctor"]
+    verbs += ["evaluate", "evaluation", "doctor", "backup", "backups", "read_backup", "drop_backup"]
     assert call(lasting, "_zerorpc_list") == verbs
     out_of_reach = [
         "dteect_faces",

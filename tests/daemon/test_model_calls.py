@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import sys
+import zipfile
 
 import PIL.Image
 import PIL.ImageEnhance
@@ -52,6 +54,14 @@ def test_a_rate_is_set_kept_and_taken_back(launch, restarted, call, small_photos
     assert call(daemon, "reload")["changed"] == []
     assert call(daemon, "status")["falseAcceptRate"] == {"value": 0.0001, "source": "settings"}
     assert daemon.config.read_text() == before
+    assert call(daemon, "explain", str(small_photos["obama3"]))["nearest"][0]["name"] == "Obama"
+    assert [one["in_use"] for one in call(daemon, "preview")].count(True) == 1
+    made = call(daemon, "backup")
+    data = call(daemon, "read_backup", made["id"], 0, made["bytes"])
+    names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert {"config.json", "settings.json", "backup.json", "encodings.pickle"} <= {*names}
+    assert call(daemon, "backups") == [{"id": made["id"], "bytes": made["bytes"]}]
+    assert call(daemon, "drop_backup", made["id"]) == {"id": made["id"]}
     daemon.signal(signal.SIGTERM)
     assert daemon.ended() == 0
     (daemon.folder / "notify").unlink()

@@ -13,6 +13,7 @@ import pytest
 from face_det import errors
 from face_det.cli.main import COMMANDS
 from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS
+from face_det.daemon.backup_methods import BackupMethods
 from face_det.daemon.command_methods import CommandMethods
 from face_det.daemon.methods import DaemonMethods
 from face_det.daemon.model_methods import ModelMethods
@@ -77,6 +78,7 @@ def test_every_verb_is_documented_with_its_arguments() -> None:
         ModelMethods,
         CommandMethods,
         PhotoMethods,
+        BackupMethods,
     ):
         for name in re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(methods.methods)):
             parameters = list(inspect.signature(getattr(methods, name)).parameters)[1:]

@@ -1,0 +1,186 @@
+"""Backups: a zip of everything that an installation has learnt and was told, in statePath/backups."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from face_det import __version__
+from face_det.enrolment import Paths
+from face_det.errors import BadRequest, CannotWrite, DataError
+from face_det.gallery import list_photos
+from face_det.service import wire
+from face_det.service.access import Access
+from face_det.sightings import copy_sightings
+from face_det.storage import lock_for_update, make_folder, read_files, report_write_errors, sync_folder
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+MAX_CHUNK = 4 * 2**20
+"""The most bytes that one call reads."""
+CHUNK_BYTES = 2**20
+RESERVE_BYTES = 64 * 2**20
+"""A backup leaves at least this much room on the disk."""
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_STARTED = ".face_det-backup-"
+
+
+class Backups:
+    """Answers `backup`, `backups`, `read_backup` and `drop_backup`. One backup is made at a time.
+
+    `others` are further files to keep, by their names in the archive; those that do not exist are left out.
+    """
+
+    def __init__(self, access: Access, folder: Path, others: Mapping[str, Path]) -> None:
+        self._access = access
+        self._folder = folder
+        self._others = others
+
+    def backup(self, options: object = None) -> dict[str, Any]:
+        """Make a backup, of the sightings as well if `options.sightings` says so; return id, bytes, sha256.
+
+        Raises CannotWrite if the disk has not enough room for it; nothing is left of it then.
+        """
+        given = wire.require_options(options, known=("sightings",))
+        if not isinstance(given.get("sightings", False), bool):
+            raise BadRequest(f"options.sightings: must be true or false, got {given['sightings']!r:.60}")
+        with report_write_errors(self._folder, "it must be a writable folder"):
+            make_folder(self._folder)
+        for left in self._folder.glob(f"{_STARTED}*"):
+            left.unlink(missing_ok=True)  # of a process that was killed
+        now = datetime.now(timezone.utc)
+        identifier = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        target, started = self._path(identifier), self._folder / f"{_STARTED}{identifier}"
+        copy = started.with_name(f"{started.name}.sqlite")
+        try:
+            with self._access.learning, lock_for_update(self._access.enroller.paths.encodings):
+                if given.get("sightings"):
+                    self._copy_sightings(copy)
+                with report_write_errors(target):
+                    self._write(started, now, copy)
+            with report_write_errors(target):
+                started.replace(target)
+                sync_folder(self._folder)
+        finally:
+            for path in (started, copy):
+                path.unlink(missing_ok=True)
+        return self._describe(target)
+
+    def backups(self) -> list[dict[str, Any]]:
+        """Return the backups that are kept, the newest first: id and bytes."""
+        found = sorted(self._folder.glob("*.zip"), reverse=True) if self._folder.is_dir() else []
+        return [{"id": path.stem, "bytes": path.stat().st_size} for path in found if _ID.fullmatch(path.stem)]
+
+    def read_backup(self, identifier: object, offset: object, length: object) -> bytes:
+        """Return up to `length` bytes of a backup from `offset` on; none at its end. Raises BadRequest."""
+        path = self._require(identifier)
+        start, most = _require_count(offset, "offset", 2**62), _require_count(length, "length", MAX_CHUNK)
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                return file.read(most)
+        except OSError as error:
+            raise DataError(f"{path}: must be a readable file, got {error.strerror}") from error
+
+    def drop_backup(self, identifier: object) -> dict[str, Any]:
+        """Delete a backup; raises BadRequest if there is none of that id."""
+        path = self._require(identifier)
+        with report_write_errors(path, "it is kept"):
+            path.unlink()
+            sync_folder(self._folder)
+        return {"id": path.stem}
+
+    def _path(self, identifier: str) -> Path:
+        return self._folder / f"{identifier}.zip"
+
+    def _require(self, identifier: object) -> Path:
+        if isinstance(identifier, str) and _ID.fullmatch(identifier) and self._path(identifier).is_file():
+            return self._path(identifier)
+        menu = ", ".join(one["id"] for one in self.backups()[:5]) or "none, because there is no backup"
+        raise BadRequest(f"id: must be one of {menu}, got {identifier!r:.60}")
+
+    def _copy_sightings(self, copy: Path) -> None:
+        memory, state = self._access.memory, self._access.state
+        if memory is not None:
+            memory.store.write(lambda connection: None)  # what was seen until now is recorded first
+        if state is not None:
+            copy_sightings(state, copy)
+
+    def _write(self, path: Path, now: datetime, sightings: Path) -> None:
+        """Write the archive: each file, and last what each should be."""
+        sources = [*_files(self._access.enroller.paths, {**self._others, "sightings.sqlite": sightings})]
+        needed = sum(len(one) if isinstance(one, bytes) else one.stat().st_size for _, one in sources)
+        free = shutil.disk_usage(self._folder).free
+        if needed + RESERVE_BYTES > free:
+            raise CannotWrite(
+                f"{self._folder}: a backup takes {needed // 10**6 + 1} MB and leaves "
+                f"{RESERVE_BYTES // 10**6} MB free, got {free // 10**6} MB; make room, or drop a backup"
+            )
+        sums: dict[str, str] = {}
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w+b") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, source in sources:
+                    sums[name] = _add(archive, name, source)
+                about = {"format": FORMAT, "version": __version__, "at": now.isoformat(), "sha256": sums}
+                archive.writestr("backup.json", json.dumps(about, indent=1, ensure_ascii=False))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _describe(self, path: Path) -> dict[str, Any]:
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return {"id": path.stem, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _files(paths: Paths, others: Mapping[str, Path]) -> Iterator[tuple[str, Path | bytes]]:
+    """Yield the name in the archive, and the file, or the content of one that must fit the others."""
+    for name, photos in list_photos(paths.dataset).items():
+        for photo in photos:
+            # A file's name may hold bytes that are no text.
+            text = photo.name.encode("utf-8", "backslashreplace").decode()
+            if photo.is_file():
+                yield f"dataset/{name}/{text}", photo
+    beside = [path for path in paths.model.parent.glob("*_face_recognizer.pickle") if path.is_file()]
+    found = read_files({paths.encodings, paths.labels, paths.model, *beside})
+    for path, data in sorted(found.items()):
+        if data is not None:
+            yield path.name, data
+    for name, path in others.items():
+        if path.is_file():
+            yield name, path
+
+
+def _add(archive: zipfile.ZipFile, name: str, source: Path | bytes) -> str:
+    """Add a file to the archive; return its sha256 in hex."""
+    digest = hashlib.sha256()
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = 0o600 << 16
+    with (
+        archive.open(entry, "w", force_zip64=True) as target,
+        io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+    ):
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
+
+
+def _require_count(value: object, place: str, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise BadRequest(f"{place}: must be a whole number from 0 to {most}, got {value!r:.60}")
+    return value
