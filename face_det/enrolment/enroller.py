@@ -24,9 +24,9 @@ from face_det.enrolment.model_change import (
     known_labels,
     model_file_candidates,
 )
-from face_det.enrolment.photo_journal import PhotoChange, open_photo_journal
+from face_det.enrolment.photo_journal import PhotoChange, note_added_photo, open_photo_journal
 from face_det.enrolment.photo_plans import PhotoPlan
-from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, record_choice
+from face_det.enrolment.recipe_choice import RecipeChoice, choose_recipe, place_model
 from face_det.enrolment.results import (
     EnrolResult,
     ForgetResult,
@@ -57,7 +57,6 @@ from face_det.recognition import (
     Model,
     Recognizer,
     choose_enrolment_embedder,
-    choose_model_path,
     choose_recognition_embedder,
     load_model_in_use,
 )
@@ -150,15 +149,11 @@ class Enroller:
                 gallery = gallery.plus(name, face.encoding, engine.fingerprint)
             before = list_photos(self.paths.dataset).get(name, [])
             with safeguards.storing_photo(self.paths.dataset, name, data) as photo:
-                noted = (None, {}) if photo in before else self._note_added(name, photo)
+                noted = (None, {}) if photo in before else note_added_photo(self.paths, name, photo)
                 recognizer = self._save(gallery, current, embedder, also=noted[1])
         images = len(list_photos(self.paths.dataset).get(name, []))
         face = face if chosen is None else chosen.face
         return EnrolResult(recognizer, name, photo, images, face, noted[0])
-
-    def _note_added(self, name: str, photo: Path) -> tuple[str | None, dict[Path, bytes | None]]:
-        kept = self.paths.changes is not None
-        return open_photo_journal(self.paths).note_added(name, photo) if kept else (None, {})
 
     def enrol_several(self, name: str, pictures: Sequence[tuple[bytes, Rgb]]) -> SeveralResult:
         """Store pictures, each of one face, as photos of `name`, and train on them all at once.
@@ -317,18 +312,13 @@ class Enroller:
                 thorough=thorough,
                 on_progress=on_progress,
             )
-            recognizer = self.make_recognizer(self._placed(result.models[0], choice, current))
+            recognizer = self.make_recognizer(place_model(result.models[0], choice, current, paths.model))
             self._write(report.gallery, recognizer.model, current)
         return RetrainResult(recognizer, report, result)
 
     def _choose_recipe(self, kind: str | None, current: Model | None) -> RecipeChoice:
         asked = [] if kind in (None, AUTO_EMBEDDER) else [str(kind)]
         return choose_recipe(self.options.kind, current, asked)
-
-    def _placed(self, model: Model, choice: RecipeChoice, before: Model | None) -> Model:
-        """Note in the model who wanted it, and where it is going to be."""
-        place = str(choose_model_path(self.paths.model, model.recipe))
-        return replace(record_choice(model, choice, before), place=place)
 
     def model(self) -> Model | None:
         """Return the model on disk, or None if there is no model file; raise ModelError if it is unfit."""
@@ -373,7 +363,7 @@ class Enroller:
         choice, rate = self._choose_recipe(None, current), self.options.false_accept_rate
         model = refit_model(current, gallery, kind=choice.recipe, embedder=embedder, false_accept_rate=rate)
         if model is not None:
-            model = self._placed(model, choice, current)
+            model = place_model(model, choice, current, self.paths.model)
         recognizer = self.make_recognizer(model)
         self._write(gallery, model, current, stale, also)
         return recognizer

@@ -296,3 +296,11 @@ def _place(fields: Any) -> Place:
     if not inside:
         raise ValueError(f"a place {folder!r:.60}, {name!r:.60} that is no photo's")
     return folder, name
+
+
+def note_added_photo(paths: Paths, name: str, photo: Path) -> tuple[str | None, dict[Path, bytes | None]]:
+    """Return the id of a change that adds a photo, and the journal's files to write with it.
+
+    The id is None, and there are no files, if changes to photos are not kept.
+    """
+    return (None, {}) if paths.changes is None else open_photo_journal(paths).note_added(name, photo)

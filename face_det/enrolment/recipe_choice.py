@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS, Recipe
-from face_det.recognition import ORIGINAL_KIND, Model, ModelCard, assemble_model, named_kind
+from face_det.recognition import (
+    ORIGINAL_KIND,
+    Model,
+    ModelCard,
+    assemble_model,
+    choose_model_path,
+    named_kind,
+)
 from face_det.training import TEMPLATE_RECIPE
 
 AUTO = "auto"
@@ -59,6 +66,12 @@ def record_choice(model: Model, choice: RecipeChoice, before: Model | None) -> M
     replaced = "" if kind_before == model.card.kind else kind_before
     card = replace(model.card, wanted_by=choice.wanted_by, replaced=replaced)
     return replace(assemble_model(model.classifier, card, model.verifier), place=model.place)
+
+
+def place_model(model: Model, choice: RecipeChoice, before: Model | None, model_path: Path) -> Model:
+    """Return the model with a card that says who wanted it, and with the place of its file to be."""
+    place = str(choose_model_path(model_path, model.recipe))
+    return replace(record_choice(model, choice, before), place=place)
 
 
 def explain_recipe(card: ModelCard) -> str:
