@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,7 +70,7 @@ class Http(BaseModel):
     )
     trusted_proxies: tuple[str, ...] = field(
         (),
-        "a list of addresses",
+        "a list of addresses or networks",
         "Reverse proxies whose X-Forwarded and X-Ingress-Path headers are believed, such as `172.30.32.2` "
         "for Home Assistant.",
     )
@@ -98,6 +99,13 @@ class Http(BaseModel):
     @classmethod
     def _list_is_a_tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            ipaddress.ip_network(proxy, strict=False)
+        return value
 
     @field_validator("stand_ins")
     @classmethod

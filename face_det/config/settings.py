@@ -225,11 +225,10 @@ class Config(Overridable):
         "If set, the daemon remembers who was seen, gives unknown people numbers, and reports events; `{}` "
         "takes the defaults below. Without it nothing is remembered.",
     )
-    http: Http | None = field(
-        None,
+    http: Http = field(
+        {},
         "an object of settings, such as {}",
-        "How `face-det web` serves the page and the HTTP routes; without it, as with `{}`, it takes the "
-        "defaults below.",
+        "How `face-det web` serves the page and the HTTP routes.",
     )
     cameras: dict[CameraName, Camera] = field(
         {},
@@ -290,6 +289,12 @@ class Config(Overridable):
     def _files_differ(self) -> Config:
         if len({self.model_path, self.label_path, self.encodings_path}) < 3:
             raise ValueError("modelPath, labelPath and encodingsPath: must be three different files")
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_has_a_key(self) -> Config:
+        if (self.http.tls_certificate is None) != (self.http.tls_key is None):
+            raise ValueError("http.tlsCertificate and http.tlsKey: set both, or none")
         return self
 
     @model_validator(mode="after")

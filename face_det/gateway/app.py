@@ -9,17 +9,23 @@ from fastapi import FastAPI
 
 from face_det import __version__
 from face_det.cameras import Cameras
-from face_det.config import Config, Http
+from face_det.config import Config
 from face_det.gateway import health, metrics, page, seeds
 from face_det.gateway.api import API
 from face_det.gateway.daemon import Daemon
 from face_det.gateway.motion import MotionQueue
 from face_det.gateway.problems import describe_errors
+from face_det.gateway.security import session_routes
+from face_det.gateway.security.access import Access
+from face_det.gateway.security.guard import Guard
+from face_det.gateway.security.headers import SecurityHeaders
+from face_det.gateway.security.proxies import TrustedProxies
 from face_det.gateway.state import Gateway
 from face_det.gateway.uploads import BodyLimit
 from face_det.gateway.views import Views
 
 _MEGA = 1_000_000
+MAX_RESTORE_BYTES = 10_000 * _MEGA
 MOTION_GRACE_S = 20.0
 """How long reported motion is still looked into when the gateway is stopped."""
 
@@ -34,7 +40,7 @@ def make_cameras(config: Config) -> Cameras:
 
 def create_app(config: Config, daemon: Daemon) -> FastAPI:
     """Return the application that serves the page and all routes, as a client of `daemon`."""
-    http = config.http or Http()
+    http = config.http
     views = Views(make_cameras(config), daemon)
     gateway = Gateway(config, http, daemon, views, MotionQueue(views.keep))
 
@@ -55,11 +61,18 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     )
     app.state.gateway = gateway
     describe_errors(app)
-    app.add_middleware(BodyLimit, max_bytes=round(http.max_upload_mb * _MEGA))
+    app.state.access = access = Access(http)
+    # The last one added is the first that sees a request.
+    limits = {session_routes.LOGIN_PATH: session_routes.MAX_LOGIN_BYTES, "/api/v1/restore": MAX_RESTORE_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=round(http.max_upload_mb * _MEGA), other_limits=limits)
+    app.add_middleware(Guard, access=access)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(TrustedProxies, proxies=http.trusted_proxies)
     app.include_router(health.ROUTES)
     app.include_router(metrics.ROUTES)
     for routes in seeds.ROUTERS:
         app.include_router(routes)
+    app.include_router(session_routes.ROUTES)
     app.include_router(API)
     app.include_router(page.ROUTES)
     return app

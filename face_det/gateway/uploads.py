@@ -2,52 +2,119 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from face_det.gateway.problems import Problem, problem_response
 
 MAX_FIELDS = 50
-_MEBI = 1024 * 1024
+STALL_S = 20.0
+PACE_BYTES = 10_000
+"""What must come of a body in STALL_S: a client slower than 4 kbit/s only holds a connection."""
 
 
 class BodyLimit:
-    """Middleware that ends a request with 413 as soon as its body is larger than allowed.
+    """Middleware that ends a request whose body is too large (413) or comes too slowly (408).
 
-    `max_bytes` applies to every path, except those of `larger`, which have a limit of their own.
+    `max_bytes` applies to every path, except those of `other_limits`, which have a limit of their own.
+    While the body is waited for, PACE_BYTES must come in every `stall_s` seconds, or its end. The answer
+    is ours whatever the route makes of its body's end, and tells the client to send no more of it.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, larger: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        other_limits: Mapping[str, int] | None = None,
+        stall_s: float = STALL_S,
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
-        self._larger = larger or {}
+        self._other_limits = other_limits or {}
+        self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting what is received."""
+        """Pass the request on, measuring what is received."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._larger.get(scope["path"], self._max_bytes)
-        problem = Problem(413, "TooLarge", f"the upload must have at most {limit // _MEBI or 1} MB")
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        limit = self._other_limits.get(path, self._max_bytes)
+        body = _Body(receive, limit, self._stall_s)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
-            await problem_response(413, problem.code, str(problem))(scope, receive, send)
+            await _refuse(body.too_large())(scope, receive, send)
             return
-        received = 0
+        started = False
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise problem
-            return message
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal started
+            if body.problem is None or started:
+                started = True
+                await send(message)
 
-        await self._app(scope, counted, send)
+        try:
+            await self._app(scope, body.receive, send_unless_refused)
+        except Exception:
+            if body.problem is None or started:
+                raise
+        if body.problem is not None and not started:
+            await _refuse(body.problem)(scope, receive, send)
+
+
+class _Body:
+    """The body of a request, measured while it is received."""
+
+    def __init__(self, receive: Receive, max_bytes: int, stall_s: float) -> None:
+        self._receive = receive
+        self._left_bytes = self._max_bytes = max_bytes
+        self._left_s = self._stall_s = stall_s
+        self._pace = 0
+        self._complete = False
+        self.problem: Problem | None = None
+
+    async def receive(self) -> Message:
+        """Receive the next part; raise Problem (413, 408), which is kept in `problem`, too."""
+        if self._complete:
+            # What is received now is only that the client has gone.
+            return await self._receive()
+        start = time.monotonic()
+        try:
+            message = await asyncio.wait_for(self._receive(), self._left_s)
+        except asyncio.TimeoutError:
+            self.problem = Problem(
+                408,
+                "RequestTimeout",
+                f"the rest of the body did not come within {self._stall_s:g} s; send it again",
+            )
+            raise self.problem from None
+        part = len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        self._left_bytes -= part
+        if self._left_bytes < 0:
+            self.problem = self.too_large()
+            raise self.problem
+        self._left_s -= time.monotonic() - start
+        self._pace += part
+        if self._pace >= PACE_BYTES:
+            self._pace, self._left_s = 0, self._stall_s
+        return message
+
+    def too_large(self) -> Problem:
+        """Return the problem with a body that is too large."""
+        return Problem(413, "TooLarge", f"the body must have at most {self._max_bytes / 1e6:g} MB")
+
+
+def _refuse(problem: Problem) -> Response:
+    # Told so, clients stop sending.
+    return problem_response(problem.status, problem.code, str(problem), {"Connection": "close"})
 
 
 async def read_picture(request: Request, field: str = "image") -> bytes:

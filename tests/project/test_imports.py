@@ -42,6 +42,8 @@ HOMES = {
     "uvicorn": {"gateway"},
     "httpx": {"cameras"},
     "prometheus_client": {"gateway"},
+    "h11": {"gateway"},
+    "argon2": {"gateway"},
 }
 
 

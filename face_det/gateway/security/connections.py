@@ -1,0 +1,130 @@
+"""Connections of clients that are slow, or that mean harm: uvicorn's protocol with limits.
+
+uvicorn answers and keeps alive; this adds an end to whatever a client could make last for ever. Bodies are
+watched by BodyLimit, which can answer them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MAX_CONNECTIONS = 200
+"""Beyond it requests are answered 503; beyond twice as many, connections are cut off."""
+HEAD_S = 10.0
+"""How long the head of a request may take to come, from the connection or from its first byte."""
+LINGER_S = 5.0
+LINGER_BYTES = 1_000_000
+"""How much longer, and how much more, a client may send of a body that was answered before its end."""
+USER_TIMEOUT_S = 60
+"""How long a client may take no byte of an answer."""
+
+
+class _LingeringTransport:
+    """A transport that closes gently while the client is still sending.
+
+    A socket that is closed with unread bytes in it resets the connection, and the client may then never
+    see the answer that was sent just before. So only our half is closed at first.
+    """
+
+    def __init__(self, transport: asyncio.Transport, is_sending: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._is_sending = is_sending
+        self.lingers = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self.lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.lingers or not self._is_sending():
+            self._transport.close()
+            return
+        self.lingers = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+
+
+class PatientProtocol(H11Protocol):
+    """A connection that ends when its client takes too long or sends too much."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _rest_timer: asyncio.TimerHandle | None = None
+    _rest_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request, unless there are too many connections to answer even that."""
+        if len(self.connections) >= 2 * MAX_CONNECTIONS:
+            self.transport = transport
+            transport.abort()
+            return
+        self._real_transport = transport
+        _limit_unread_time(transport)
+        lingering = _LingeringTransport(transport, self._is_client_sending)
+        super().connection_made(lingering)  # type: ignore[arg-type]
+        self._head_timer = self.loop.call_later(HEAD_S, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass the bytes on, except the rest of a body that is answered already."""
+        if self._rest_timer is not None:
+            self._rest_bytes += len(data)
+            if self._rest_bytes > LINGER_BYTES:
+                self._real_transport.abort()
+                return
+        if self.transport.lingers:  # type: ignore[attr-defined]
+            return
+        # An error after the answer has begun leaves no way to report it.
+        try:
+            super().data_received(data)
+        except h11.LocalProtocolError:
+            self._real_transport.close()
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or for the rest of this one."""
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clocks."""
+        self._head_timer = _cancel(self._head_timer)
+        self._rest_timer = _cancel(self._rest_timer)
+        super().connection_lost(exc)
+
+    def _is_client_sending(self) -> bool:
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
+
+    def _watch(self) -> None:
+        """Start and stop the clocks, by what is being waited for."""
+        if self.conn.their_state is not h11.IDLE:
+            self._head_timer = _cancel(self._head_timer)
+        elif self._head_timer is None and self.conn.trailing_data[0]:
+            self._head_timer = self.loop.call_later(HEAD_S, self._real_transport.close)
+        answered = self.cycle is not None and self.cycle.response_complete
+        if not ((answered or self.transport.is_closing()) and self._is_client_sending()):
+            self._rest_timer, self._rest_bytes = _cancel(self._rest_timer), 0
+        elif self._rest_timer is None:
+            self._rest_timer = self.loop.call_later(LINGER_S, self._real_transport.close)
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    if timer is not None:
+        timer.cancel()
+    return None
+
+
+def _limit_unread_time(transport: asyncio.Transport) -> None:
+    """Let the kernel end a connection whose client reads nothing, or is gone without a word."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        with contextlib.suppress(OSError, AttributeError):
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, USER_TIMEOUT_S * 1000)

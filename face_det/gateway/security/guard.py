@@ -1,0 +1,37 @@
+"""The gate in front of all routes."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from face_det.gateway.problems import Problem, problem_response
+from face_det.gateway.security.access import Access
+
+
+class Guard:
+    """Middleware that passes on only what `access` admits, so that no route can forget to ask.
+
+    Routes find the Visitor in `request.state.visitor`.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with the problem."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        assert scope["type"] == "http", "the server offers no websockets"
+        request = Request(scope)
+        try:
+            request.state.visitor = self._access.admit(request)
+        except Problem as problem:
+            # Not Basic, at which browsers would ask for a name and a password in a window of their own.
+            headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None
+            answer = problem_response(problem.status, problem.code, str(problem), headers)
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
