@@ -174,6 +174,8 @@ def _find_faults(
 def _is_inside(fault: Mapping[str, Any]) -> bool:
     """Tell whether a fault is about one key of an object of settings, not about the object as a whole."""
     where = fault["loc"]
+    if not where:  # a fault of settings that do not go together
+        return False
     return (
         len(where) > (2 if where[0] == "cameras" else 1) and where[0] in SECTION_KEYS and where[-1] != "[key]"
     )

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from face_det import __version__
 from face_det.cameras import Cameras
@@ -38,6 +39,15 @@ def make_cameras(config: Config) -> Cameras:
     )
 
 
+class GatewayApp(FastAPI):
+    """An app whose outermost layers also see the answers to faults that nobody expected."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the layers together."""
+        gateway: Gateway = self.state.gateway
+        return TrustedProxies(SecurityHeaders(super().build_middleware_stack()), gateway.http.trusted_proxies)
+
+
 def create_app(config: Config, daemon: Daemon) -> FastAPI:
     """Return the application that serves the page and all routes, as a client of `daemon`."""
     http = config.http
@@ -51,7 +61,7 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
             await gateway.motion.stop(MOTION_GRACE_S)
             await gateway.background.stop()
 
-    app = FastAPI(
+    app = GatewayApp(
         title="face_det",
         version=__version__,
         description="Local face recognition: who is in a picture, who was seen, who is enrolled.",
@@ -66,8 +76,6 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     limits = {session_routes.LOGIN_PATH: session_routes.MAX_LOGIN_BYTES, "/api/v1/restore": MAX_RESTORE_BYTES}
     app.add_middleware(BodyLimit, max_bytes=round(http.max_upload_mb * _MEGA), other_limits=limits)
     app.add_middleware(Guard, access=access)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(TrustedProxies, proxies=http.trusted_proxies)
     app.include_router(health.ROUTES)
     app.include_router(metrics.ROUTES)
     for routes in seeds.ROUTERS:

@@ -48,7 +48,13 @@ class BodyLimit:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         limit = self._other_limits.get(path, self._max_bytes)
         body = _Body(receive, limit, self._stall_s)
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            # Readers that disagree about which of the two counts are how requests are smuggled.
+            problem = Problem(400, "BadRequest", "send Content-Length or Transfer-Encoding, not both")
+            await _refuse(problem)(scope, receive, send)
+            return
+        declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await _refuse(body.too_large())(scope, receive, send)
             return

@@ -30,7 +30,9 @@ class StandIn:
 
     async def call(self, verb, *args, timeout_s=None):
         self.calls.append((verb, *args))
-        return {"people": [], "status": {"pid": 1}}.get(verb, {})
+        if verb == "picture":
+            raise RuntimeError("a fault that nobody expected")
+        return {"people": [], "status": {"pid": 1}, "thumbnail": b"jpeg"}.get(verb, {})
 
 
 class Served:

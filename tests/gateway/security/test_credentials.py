@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -12,23 +13,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from running_here import run_here
 
 from face_det.errors import BadName, ConfigError, DataError
 from face_det.gateway.security import credentials
 
 FACE_DET = Path(sys.executable).with_name("face-det")
-REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def web(tmp_path):
+def web(tmp_path, monkeypatch):
     """web("tokens", "list", text="..."): the command at its end, in a folder with a config.json."""
     (tmp_path / "config.json").write_text('{"faceDetServer": {}}')
 
-    def run(*words, text=""):
-        return subprocess.run(
-            [FACE_DET, "web", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, input=text
-        )
+    def run(*words, text="", cwd=tmp_path):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        return run_here("web", *words, cwd=cwd)
 
     return run
 
@@ -172,13 +172,7 @@ def test_beyond_this_machine_the_command_ends_with_78(web, tmp_path):
     assert "face-det: http.host 0.0.0.0: other machines could reach the page" in done.stderr
 
 
-def test_the_default_file_is_beside_the_settings(tmp_path):
+def test_the_default_file_is_beside_the_settings(tmp_path, web, credentials_path):
     """Wherever the command is run, and whether `http` is set or not."""
-    (tmp_path / "config.json").write_text('{"faceDetServer": {}}')
-    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(
-        [FACE_DET, "web", "tokens", "add", "ha", "--config", tmp_path / "config.json"],
-        cwd="/", capture_output=True, timeout=120, env=environ,
-    )  # fmt: skip
-    assert done.returncode == 0
-    assert (tmp_path / "web-credentials.json").exists()
+    assert web("tokens", "add", "ha", "--config", tmp_path / "config.json", cwd="/").returncode == 0
+    assert credentials_path.exists()
