@@ -19,7 +19,8 @@ NOTICED = "a running `face-det web` notices at once"
 @click.group(
     invoke_without_command=True,
     help="Serve the page and the HTTP routes, as a client of the daemon. SIGTERM and SIGINT stop it. "
-    "PORT in the environment sets the port, and CAMERA_URL a camera. The commands below manage who may use them; run those as the user that serves.",
+    "PORT in the environment sets the port, and CAMERA_URL a camera. The commands below manage who may "
+    "use them; run those as the user that serves.",
 )
 @config_option
 @click.pass_context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from face_det.config import Camera, Config, Http
+from face_det.config import Camera, Config
 from face_det.errors import ConfigError
 
 CAMERA = "camera"
@@ -25,7 +25,7 @@ def apply_environment(config: Config, environ: Mapping[str, str]) -> Config:
     if port := environ.get("PORT"):
         if not port.isdecimal() or int(port) > MAX_PORT:
             raise ConfigError([f"environment: PORT: must be a number from 0 to {MAX_PORT}, got {port!r:.60}"])
-        changes["http"] = (config.http or Http()).model_copy(update={"port": int(port)})
+        changes["http"] = config.http.model_copy(update={"port": int(port)})
     if (address := environ.get("CAMERA_URL")) and not config.cameras:
         try:
             changes["cameras"] = {CAMERA: Camera(url=address)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
 
 from face_det.errors import NoFace, SeveralFaces
 from face_det.gateway.problems import Problem
+from face_det.gateway.security.legacy import state_changing_get
 from face_det.gateway.state import GatewayState
 
 ROUTES = APIRouter(tags=["home assistant"])
@@ -28,7 +29,7 @@ class Recognize(BaseModel):
     camera: str | None = None
 
 
-@ROUTES.get("/motion-detected")
+@ROUTES.get("/motion-detected", dependencies=[Depends(state_changing_get)])
 @ROUTES.post("/motion-detected")
 async def motion_detected(gateway: GatewayState, camera: Camera = None) -> Response:
     """Answer at once; then look at the camera, name the faces, and keep the annotated picture."""
@@ -59,7 +60,7 @@ async def last_detection(gateway: GatewayState, camera: Camera = None) -> Respon
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
-@ROUTES.get("/add-face/{name}")
+@ROUTES.get("/add-face/{name}", dependencies=[Depends(state_changing_get)])
 @ROUTES.post("/add-face/{name}")
 async def add_face(name: str, request: Request, gateway: GatewayState, camera: Camera = None) -> Response:
     """Enrol the one face that the camera shows now; the next call knows it."""
