@@ -15,18 +15,24 @@ from face_det.systemd import (
     SERVICE_NAME,
     STATE_FOLDER,
     UNIT_FILE,
+    WEB_SERVICE_NAME,
     FileStep,
     Step,
     list_unit_conflicts,
     path_in_root,
     plan_installation,
     plan_removal,
+    plan_web_installation,
+    plan_web_removal,
 )
 
 
 @click.command(
     help="Install the daemon as a systemd service: unit, user and group, folders and "
     "/etc/face-detect/config.json. Running it again updates the unit and keeps the settings."
+)
+@click.option(
+    "--web", is_flag=True, help="Also install the page as a service; with --uninstall, only remove that."
 )
 @click.option("--dry-run", is_flag=True, help="Only print what would be done, including the files.")
 @click.option("--uninstall", is_flag=True, help="Stop and remove the service; keep people and settings.")
@@ -37,7 +43,7 @@ from face_det.systemd import (
     default=Path("/"),
     help="Prepare the system in this folder, such as a mounted disk image, instead of the running system.",
 )
-def command(dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
+def command(web: bool, dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
     """Run the command; raise FaceDetError (exit 70) if a step fails. Without root it exits with 2."""
     if purge and not uninstall:
         raise click.UsageError("--purge needs --uninstall")
@@ -45,12 +51,15 @@ def command(dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
         raise click.UsageError(
             f"must be run as root, got user {os.geteuid()}: sudo face-det install-service, or --dry-run"
         )
-    steps = plan_removal(root, purge) if uninstall else plan_installation(root)
+    if uninstall:
+        steps = plan_web_removal(root, purge) + ([] if web else plan_removal(root, purge))
+    else:
+        steps = plan_installation(root) + (plan_web_installation(root) if web else [])
     for step in steps:
         _print_step(step) if dry_run else _run_step(step, root)
     if dry_run:
         return
-    after = _kept_paths(root, purge) if uninstall else [*_config_warnings(root), *_next_steps(root)]
+    after = _kept_paths(root, purge) if uninstall else [*_config_warnings(root), *_next_steps(root, web)]
     for line in (*_kept_unit(root), *after):
         click.echo(line, err=True)
 
@@ -69,14 +78,17 @@ def _run_step(step: Step, root: Path) -> None:
     click.echo(f"{'done     ' if changed else 'unchanged'} {step.describe()}")
 
 
-def _next_steps(root: Path) -> list[str]:
+def _next_steps(root: Path, web: bool) -> list[str]:
     if root != Path("/"):
-        return [f"next, in {root}: systemctl enable {SERVICE_NAME}"]
+        units = f"{SERVICE_NAME} {WEB_SERVICE_NAME}" if web else SERVICE_NAME
+        return [f"next, in {root}: systemctl enable {units}"]
+    page = [f"for the page: systemctl enable --now {WEB_SERVICE_NAME}"] if web else []
     # The other program may be running under this name, and then `enable --now` would leave it at that.
     replaced = backup_path(UNIT_FILE).exists()
     start = f"enable {SERVICE_NAME} && systemctl restart" if replaced else "enable --now"
     return [
         f"next: systemctl {start} {SERVICE_NAME}",
+        *page,
         f"callers need the group: usermod -aG {SERVICE_NAME} www-data",
     ]
 

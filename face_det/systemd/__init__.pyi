@@ -9,3 +9,6 @@ from .notify import Notifier as Notifier
 from .steps import FileStep as FileStep
 from .steps import Step as Step
 from .steps import path_in_root as path_in_root
+from .web_installation import WEB_SERVICE_NAME as WEB_SERVICE_NAME
+from .web_installation import plan_web_installation as plan_web_installation
+from .web_installation import plan_web_removal as plan_web_removal

@@ -65,14 +65,14 @@ def plan_installation(root: Path) -> list[Step]:
     ours = Owner(SERVICE_NAME, SERVICE_NAME)
     return [
         FileStep(SYSUSERS_FILE, SYSUSERS_CONTENT),
-        _user_step(root),
+        user_step(root, SERVICE_NAME, SYSUSERS_FILE, str(STATE_FOLDER)),
         FolderStep(CONFIG_FILE.parent, 0o755),
         FileStep(CONFIG_FILE, CONFIG_CONTENT, 0o640, Owner("root", SERVICE_NAME), keep_existing=True),
         FolderStep(STATE_FOLDER, 0o700, ours),
         FolderStep(STATE_FOLDER / "dataset", 0o700, ours),
         BackupStep(UNIT_FILE, UNIT_MARK),
         FileStep(UNIT_FILE, render_unit()),
-        *_systemctl_steps(root, "daemon-reload"),
+        *systemctl_steps(root, "daemon-reload"),
     ]
 
 
@@ -84,18 +84,17 @@ def plan_removal(root: Path, purge: bool) -> list[Step]:
     unit = path_in_root(root, UNIT_FILE)
     steps: list[Step] = []
     if not is_foreign(unit, UNIT_MARK):
-        steps += _systemctl_steps(root, "disable", "--now", SERVICE_NAME) if unit.exists() else ()
-        steps += [RemovalStep(UNIT_FILE), *_systemctl_steps(root, "daemon-reload")]
+        steps += systemctl_steps(root, "disable", "--now", SERVICE_NAME) if unit.exists() else ()
+        steps += [RemovalStep(UNIT_FILE), *systemctl_steps(root, "daemon-reload")]
     steps.append(RemovalStep(SYSUSERS_FILE))
     if purge:
         steps += [RemovalStep(path) for path in (CONFIG_FILE.parent, STATE_FOLDER, CACHE_FOLDER)]
-        if find_id(root, "passwd", SERVICE_NAME):
-            steps.append(CommandStep(("userdel", *_prefix_option(root), SERVICE_NAME)))
+        steps += user_removal_steps(root, SERVICE_NAME)
     return steps
 
 
-def render_unit() -> str:
-    """Return the unit file with the paths of this installation.
+def render_unit(template: Path = TEMPLATE) -> str:
+    """Return a unit file with the paths of this installation.
 
     Raises FaceDetError if the service could not use them.
     """
@@ -115,7 +114,7 @@ def render_unit() -> str:
             )
     for path in (command, Path(sys.executable).resolve(), package / "__init__.py"):
         _require_readable_by_all(path, shown)
-    text = TEMPLATE.read_text("utf-8").replace(TEMPLATE_COMMAND, str(command))
+    text = template.read_text("utf-8").replace(TEMPLATE_COMMAND, str(command))
     if not shown:
         return text
     lines = "".join(f"BindReadOnlyPaths={path}\n" for path in shown)
@@ -171,22 +170,30 @@ def _path_and_visible_parents(path: Path, shown: Iterable[Path]) -> Iterator[Pat
         yield folder
 
 
-def _user_step(root: Path) -> Step:
+def user_step(root: Path, name: str, sysusers_file: Path, home: str) -> Step:
+    """Return the step that creates the user and group that `sysusers_file` describes."""
     if shutil.which("systemd-sysusers"):
         return CommandStep(
-            ("systemd-sysusers", *([] if root == Path("/") else [f"--root={root}"]), SYSUSERS_FILE.name)
+            ("systemd-sysusers", *([] if root == Path("/") else [f"--root={root}"]), sysusers_file.name)
         )
-    if find_id(root, "passwd", SERVICE_NAME):
+    if find_id(root, "passwd", name):
         return CommandStep(("true",))
-    home = ("--home-dir", str(STATE_FOLDER), "--no-create-home", "--shell", "/usr/sbin/nologin")
-    return CommandStep(("useradd", *_prefix_option(root), "--system", "--user-group", *home, SERVICE_NAME))
+    options = ("--home-dir", home, "--no-create-home", "--shell", "/usr/sbin/nologin")
+    return CommandStep(("useradd", *_prefix_option(root), "--system", "--user-group", *options, name))
+
+
+def user_removal_steps(root: Path, name: str) -> list[Step]:
+    """Return the step that removes a user, or none if there is no such user."""
+    if find_id(root, "passwd", name) is None:
+        return []
+    return [CommandStep(("userdel", *_prefix_option(root), name))]
 
 
 def _prefix_option(root: Path) -> list[str]:
     return [] if root == Path("/") else ["--prefix", str(root)]
 
 
-def _systemctl_steps(root: Path, *words: str) -> list[Step]:
+def systemctl_steps(root: Path, *words: str) -> list[Step]:
     """Return a systemctl step, or none if systemd does not run the system at `root`."""
     running = root == Path("/") and Path("/run/systemd/system").is_dir()
     return [CommandStep(("systemctl", *words))] if running else []

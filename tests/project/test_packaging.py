@@ -80,7 +80,12 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
     names = set(zipfile.ZipFile(built[1]).namelist())
     modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "face_det").rglob("*.py")}
     shipped = {name for name in names if ".dist-info/" not in name}
-    data = {"py.typed", "training/background.json", "systemd/face-detect.service"}
+    data = {
+        "py.typed",
+        "training/background.json",
+        "systemd/face-detect.service",
+        "systemd/face-detect-web.service",
+    }
     data |= {
         str(path.relative_to(REPOSITORY / "face_det")) for path in (REPOSITORY / "face_det").rglob("*.pyi")
     }

@@ -182,7 +182,7 @@ def test_a_body_longer_than_announced_is_cut(gateway):
     """What follows is taken for another request, and is none."""
     answer = gateway.exchange(POST + b"Content-Length: 4\r\n\r\nfour and more")
     assert 400 in statuses(answer)
-    assert gateway.daemon.calls in ([], [("recognize", b"four", None)])
+    assert [call[:2] for call in gateway.daemon.calls] in ([], [("recognize", b"four")])
 
 
 def test_a_form_with_ten_thousand_fields_is_refused(gateway):
