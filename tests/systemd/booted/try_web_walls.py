@@ -27,10 +27,10 @@ def connect():
 
 
 FORBIDDEN = {
-    "list the gallery": lambda: os.listdir("/var/lib/face-detect"),
-    "list the photos": lambda: os.listdir("/var/lib/face-detect/dataset"),
-    "list the cache": lambda: os.listdir("/var/cache/face-detect"),
-    "list the keys": lambda: os.listdir("/etc/face-detect/keys"),
+    "list the gallery": lambda: list(Path("/var/lib/face-detect").iterdir()),
+    "list the photos": lambda: list(Path("/var/lib/face-detect/dataset").iterdir()),
+    "list the cache": lambda: list(Path("/var/cache/face-detect").iterdir()),
+    "list the keys": lambda: list(Path("/etc/face-detect/keys").iterdir()),
     "write settings": lambda: os.open("/etc/face-detect/config.json", os.O_WRONLY),
     "write credentials": lambda: os.open("/etc/face-detect/web-credentials.json", os.O_WRONLY),
     "write /etc": lambda: Path("/etc/new").touch(),
@@ -38,7 +38,7 @@ FORBIDDEN = {
     "write /var": lambda: Path("/var/lib/new").touch(),
     "write /opt": lambda: Path("/opt/face_det/.venv/new").touch(),
     "write /shared": lambda: Path("/shared/new").touch(),
-    "list homes": lambda: os.listdir("/home/caller"),
+    "list homes": lambda: list(Path("/home/caller").iterdir()),
     "read /etc/shadow": lambda: Path("/etc/shadow").read_text(),
     "read memory": lambda: os.open("/dev/mem", os.O_RDONLY),
     "sniff packets": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
