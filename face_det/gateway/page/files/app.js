@@ -1,0 +1,59 @@
+/** Begins: words, theme, session, navigation; then the view of the address. */
+
+import { connection, loadSession } from "./api.js";
+import { fill, h, icon } from "./dom.js";
+import { drawNavigation } from "./navigation.js";
+import { knownPeople } from "./people.js";
+import { refresh, start } from "./router.js";
+import { loadStrings, t } from "./strings.js";
+
+/** @type {Record<string, import("./router.js").Route>} */
+const ROUTES = {
+  start: { title: "nav.start", nav: "live", load: () => import("./views/start.js") },
+  live: { title: "nav.live", load: () => import("./views/live.js") },
+  people: { title: "nav.people", load: () => import("./views/people.js") },
+  person: { title: "nav.people", nav: "people", load: () => import("./views/person.js") },
+  review: { title: "nav.review", load: () => import("./views/review.js") },
+  unknown: { title: "unknown.title", nav: "review", load: () => import("./views/unknown.js") },
+  why: { title: "why.title", nav: "review", load: () => import("./views/why.js") },
+  tune: { title: "nav.tune", load: () => import("./views/tune.js") },
+  health: { title: "nav.health", load: () => import("./views/health.js") },
+  changes: { title: "changes.title", nav: "health", load: () => import("./views/changes.js") },
+  login: { title: "login.title", load: () => import("./views/login.js") },
+};
+
+async function begin() {
+  await loadStrings();
+  /** @type {HTMLElement} */ (document.getElementById("skip")).textContent = t("skip");
+  /** @type {HTMLElement} */ (document.getElementById("toasts")).setAttribute("aria-label", t("messages"));
+  drawNavigation(ROUTES, begin);
+  watchConnection();
+  const session = await loadSession().catch(() => ({ required: false }));
+  if (session.required && !session.authenticated) logIn();
+  await start(ROUTES, async () => ((await knownPeople()).length ? "live" : "start"));
+}
+
+/** Shows the view to log in, and remembers where to go then. */
+function logIn() {
+  if (location.hash.startsWith("#/login")) return;
+  const wanted = location.hash.replace(/^#\/?/, "");
+  location.hash = `#/login?then=${encodeURIComponent(wanted)}`;
+}
+
+let watched = false;
+function watchConnection() {
+  if (watched) return;
+  watched = true;
+  const banner = /** @type {HTMLElement} */ (document.getElementById("banner"));
+  connection.addEventListener("down", () => {
+    banner.hidden = false;
+    fill(banner, icon("warn"), h("p", null, t("error.down")));
+  });
+  connection.addEventListener("up", () => {
+    banner.hidden = true;
+    refresh();
+  });
+  connection.addEventListener("login", logIn);
+}
+
+begin();

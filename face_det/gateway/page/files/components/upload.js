@@ -1,0 +1,168 @@
+/** Takes many photos of one person at once: finds the faces, asks which one is meant, stores it. */
+
+import { ApiError, part, upload } from "../api.js";
+import { button, fill, h, icon, say } from "../dom.js";
+import { describe } from "../describe.js";
+import { forgetPeople } from "../people.js";
+import { decode, shrink } from "../pictures.js";
+import { t, tn } from "../strings.js";
+import { changed } from "./toast.js";
+
+const LARGE_BYTES = 20_000_000;
+const LARGE_PX = 3000;
+const THUMBNAIL_PX = 96;
+
+/**
+ * @param {{name: string, signal: AbortSignal, added?: (count: number) => any}} options
+ * @returns {{element: HTMLElement, focus: () => void}}
+ */
+export function createUpload({ name, signal, added }) {
+  const input = h("input.unseen", { type: "file", accept: "image/*,.heic,.heif", multiple: true });
+  const zone = h("label.drop", null, input, icon("upload"), h("strong", null, t("upload.drop")), h("span.quiet", null, t("upload.how")));
+  const list = h("ul.uploads", { "aria-label": t("upload.list") });
+  const bar = h("progress", { max: 1, value: 0, "aria-label": t("upload.progress"), hidden: true });
+  const status = h("p.quiet", { role: "status" });
+  const element = h("div.stack.upload", null, zone, bar, status, list);
+  let [total, finished, stored] = [0, 0, 0];
+  /** @type {(string | number)[]} */
+  let changes = [];
+  /** @type {Promise<any>} */
+  let working = Promise.resolve();
+
+  const take = (/** @type {Iterable<File>} */ files) => {
+    for (const file of files) {
+      total += 1;
+      const row = h("li", null, h("div.thumb"), h("div.grow", null, h("span.file", null, file.name), h("span.quiet", null, t("upload.waiting"))));
+      list.prepend(row);
+      working = working.then(() => (signal.aborted ? null : one(file, row)));
+    }
+    progress();
+    working.then(finish);
+  };
+  const progress = () => {
+    bar.hidden = total === 0 || finished === total;
+    bar.max = total;
+    bar.value = finished;
+    status.textContent = total ? t("upload.count", { done: finished, total }) : "";
+  };
+  const finish = () => {
+    if (finished < total || signal.aborted || !stored) return;
+    changed(tn("people.added", stored, { name }), changes, () => added?.(0));
+    say(tn("people.added", stored, { name }));
+    added?.(stored);
+    [total, finished, stored, changes] = [0, 0, 0, []];
+  };
+  const end = (/** @type {Element} */ row, /** @type {string} */ tone, /** @type {string} */ text) => {
+    row.className = tone;
+    fill(/** @type {Element} */ (row.querySelector(".quiet")), text);
+    finished += 1;
+    progress();
+  };
+
+  const one = async (/** @type {File} */ file, /** @type {HTMLElement} */ row) => {
+    const words = /** @type {Element} */ (row.querySelector(".quiet"));
+    words.textContent = t("upload.looking");
+    const bitmap = await decode(file);
+    try {
+      if (bitmap) fill(/** @type {Element} */ (row.querySelector(".thumb")), thumbnail(bitmap));
+      /** @type {Blob} */
+      const picture = bitmap && file.size > LARGE_BYTES ? await shrink(bitmap, LARGE_PX) : file;
+      const { faces } = await upload("faces", picture, {}, signal);
+      if (!faces.length) return end(row, "poor", t("upload.nobody"));
+      const size = picture === file ? bitmap : await decode(picture);
+      if (faces.length === 1) return await store(picture, faces[0].faceBox, row);
+      if (!size) return end(row, "poor", t("upload.unseen"));
+      ask(picture, size, faces, row);
+      finished += 1;
+      return progress();
+    } catch (error) {
+      if (signal.aborted) return null;
+      return end(row, "poor", error instanceof ApiError ? error.message : t("upload.failed"));
+    }
+  };
+
+  const store = async (/** @type {Blob} */ picture, /** @type {any} */ box, /** @type {HTMLElement} */ row) => {
+    const answer = await upload(`people/${part(name)}/photos`, picture, { faceBox: JSON.stringify(box) });
+    stored += 1;
+    if (answer.change) changes.push(answer.change);
+    forgetPeople();
+    end(row, "known", t("upload.stored"));
+  };
+
+  /** Shows the faces of a picture, to be clicked. */
+  const ask = (/** @type {Blob} */ picture, /** @type {ImageBitmap} */ bitmap, /** @type {any[]} */ faces, /** @type {HTMLElement} */ row) => {
+    const image = h("img", { src: URL.createObjectURL(picture), alt: "" });
+    image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+    const boxes = faces.map((found, index) => {
+      const { xmin, ymin, xmax, ymax } = found.faceBox;
+      const made = h("button.pick", { type: "button", "aria-label": t("upload.face", { n: index + 1, who: describe(found).title }) });
+      made.style.left = `${(100 * xmin) / bitmap.width}%`;
+      made.style.top = `${(100 * ymin) / bitmap.height}%`;
+      made.style.width = `${(100 * (xmax - xmin)) / bitmap.width}%`;
+      made.style.height = `${(100 * (ymax - ymin)) / bitmap.height}%`;
+      made.addEventListener("click", async () => {
+        finished -= 1;
+        question.remove();
+        try {
+          await store(picture, found.faceBox, row);
+        } catch (error) {
+          end(row, "poor", error instanceof Error ? error.message : t("upload.failed"));
+        }
+        finish();
+      });
+      return made;
+    });
+    const skip = button({ text: t("upload.skip"), kind: "small", click: () => {
+      question.remove();
+      row.className = "poor";
+      fill(/** @type {Element} */ (row.querySelector(".quiet")), t("upload.skipped"));
+    } });
+    const frame = h("div.picking", null, image, boxes);
+    frame.style.aspectRatio = `${bitmap.width} / ${bitmap.height}`;
+    const question = h("div.question", null, h("div.between", null, h("p", null, t("upload.which", { name })), skip), frame);
+    row.className = "asks";
+    fill(/** @type {Element} */ (row.querySelector(".quiet")), t("upload.several"));
+    row.append(question);
+    list.prepend(row);
+  };
+
+  input.addEventListener("change", () => {
+    take([...(input.files ?? [])]);
+    input.value = "";
+  });
+  acceptDrops(zone, take, signal);
+  return { element, focus: () => input.focus() };
+}
+
+/**
+ * Takes pictures that are dropped anywhere in the window, or pasted.
+ * @param {HTMLElement} zone @param {(files: File[]) => any} take @param {AbortSignal} signal
+ */
+export function acceptDrops(zone, take, signal) {
+  const pictures = (/** @type {DataTransfer | null} */ data) =>
+    [...(data?.files ?? [])].filter((file) => file.type.startsWith("image/") || /\.hei[cf]$/i.test(file.name));
+  const over = (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    zone.classList.add("over");
+  };
+  const away = () => zone.classList.remove("over");
+  addEventListener("dragover", over, { signal });
+  addEventListener("dragleave", away, { signal });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    away();
+    take(pictures(event.dataTransfer));
+  }, { signal });
+  addEventListener("paste", (event) => {
+    const files = pictures(event.clipboardData);
+    if (files.length) take(files);
+  }, { signal });
+}
+
+/** @param {ImageBitmap} bitmap */
+function thumbnail(bitmap) {
+  const canvas = h("canvas", { width: THUMBNAIL_PX, height: THUMBNAIL_PX });
+  const side = Math.min(bitmap.width, bitmap.height);
+  canvas.getContext("2d")?.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 4, side, side, 0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
+  return canvas;
+}

@@ -1,0 +1,46 @@
+/** The navigation: at the side on a desk, at the bottom on a phone. */
+
+import { fill, h, icon } from "./dom.js";
+import { currentLanguage, LANGUAGES, remember, remembered, t } from "./strings.js";
+
+const VIEWS = ["live", "review", "people", "tune", "health"];
+const THEMES = ["auto", "light", "dark"];
+
+/** @param {any} routes @param {() => any} restart draws everything anew, in another language */
+export function drawNavigation(routes, restart) {
+  const header = /** @type {HTMLElement} */ (document.getElementById("nav"));
+  fill(
+    header,
+    h("a.brand", { href: "#/", "aria-label": t("home") }, icon("live"), h("span", null, "face_det")),
+    h(
+      "nav",
+      { "aria-label": t("nav.label") },
+      VIEWS.map((name) => h("a", { href: `#/${name}` }, icon(name), h("span", null, t(routes[name].title)))),
+    ),
+    preferences("side", restart),
+  );
+}
+
+/**
+ * The choices of theme and language.
+ * @param {string} kind @param {() => any} restart
+ */
+export function preferences(kind, restart = () => location.reload()) {
+  const theme = select("theme", t("theme.label"), THEMES.map((one) => [one, t(`theme.${one}`)]), remembered("theme") ?? "auto", (value) => {
+    remember("theme", value === "auto" ? null : value);
+    if (value === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = value;
+  });
+  const language = select("language", t("language.label"), Object.entries(LANGUAGES), currentLanguage(), (value) => {
+    remember("language", value);
+    restart();
+  });
+  return h(`div.preferences.${kind}`, null, theme, language);
+}
+
+/** @param {string} name @param {string} label @param {any[]} options @param {string} value @param {(value: string) => any} change */
+function select(name, label, options, value, change) {
+  const made = h("select", { "aria-label": label }, options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)));
+  made.addEventListener("change", () => change(made.value));
+  return h("div.select", null, icon(name === "theme" ? "sun" : "globe"), made);
+}

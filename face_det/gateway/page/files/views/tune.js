@@ -1,0 +1,221 @@
+/** Tune: how careful to be with names, training, earlier models, and how good the answers are. */
+
+import { ApiError, get, isAbort, part, pause, post, put } from "../api.js";
+import { notice, skeletons } from "../components/notice.js";
+import { fail, toast } from "../components/toast.js";
+import { button, fill, h, say } from "../dom.js";
+import { ago, number, percent, t, tn } from "../strings.js";
+
+const STRICTEST = 5;
+const LOOSEST = 1;
+const STEP = 0.25;
+const ASK_MS = 250;
+const WATCH_MS = 1000;
+
+/** @param {import("../router.js").Place} place */
+export async function show({ root, signal }) {
+  const parts = [slider, training, models, evaluation].map((make) => make(signal));
+  fill(root, h("header.head", null, h("div", null, h("h1", null, t("nav.tune")), h("p.lead", null, t("tune.lead")))), h("div.columns", null, parts.map((one) => one.element)));
+  await Promise.all(parts.map((one) => one.load().catch((/** @type {unknown} */ error) => unavailable(one, error))));
+}
+
+/** @param {{element: HTMLElement}} section @param {unknown} error */
+function unavailable({ element }, error) {
+  if (isAbort(error)) return;
+  const text = error instanceof ApiError && error.missing ? t("error.missing") : error instanceof Error ? error.message : String(error);
+  fill(element, element.querySelector("h2"), notice("help", text));
+}
+
+/** @param {string} title @param {...any} content */
+const section = (title, ...content) => h("section.card.stack", { "aria-label": t(title) }, h("h2", null, t(title)), content);
+
+/** The rate as "1 in 1,000". @param {number} rate */
+export const oneIn = (rate) => t("tune.oneIn", { n: number(Math.round(1 / rate), { maximumSignificantDigits: 2 }) });
+
+/** @param {AbortSignal} signal */
+function slider(signal) {
+  const input = h("input", { type: "range", id: "rate", min: LOOSEST, max: STRICTEST, step: STEP, "aria-describedby": "rate-words" });
+  const big = h("strong.big", null, "\u00a0");
+  const words = h("p", { id: "rate-words", "aria-live": "polite" }, "\u00a0");
+  const detail = h("p.quiet", { lang: "en" });
+  const rungs = h("div");
+  const save = button({ text: t("tune.save"), kind: "primary", disabled: true, click: () => store(rate()) });
+  const reset = button({ text: t("tune.reset"), click: () => store(null) });
+  const element = section("tune.careful", h("label.unseen", { for: "rate" }, t("tune.rate")), h("div.rate", null, big, input, h("div.between.quiet", null, h("span", null, t("tune.loose")), h("span", null, t("tune.strict")))), words, detail, rungs, h("div.row", null, save, reset));
+  let present = 0.001;
+  const rate = () => 10 ** -Number(input.value);
+  /** @type {any} */
+  let timer;
+  const draw = (/** @type {any} */ answer) => {
+    const value = answer.falseAcceptRate ?? rate();
+    big.textContent = oneIn(value);
+    words.textContent = t("tune.meaning", { n: number(Math.round(1 / value), { maximumSignificantDigits: 2 }) });
+    detail.textContent = answer.sentence ?? "";
+    fill(rungs, ladder(answer.ladder ?? [], value));
+  };
+  const ask = async () => {
+    save.disabled = Math.abs(Math.log10(rate()) - Math.log10(present)) < 0.01;
+    big.textContent = oneIn(rate());
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      try {
+        draw(await get("tuning", { falseAcceptRate: rate() }, signal));
+      } catch (error) {
+        fail(error);
+      }
+    }, ASK_MS);
+  };
+  input.addEventListener("input", ask);
+  const store = async (/** @type {number | null} */ value) => {
+    try {
+      await put("tuning", { falseAcceptRate: value });
+      toast(t("tune.saved"));
+      await load();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const load = async () => {
+    const answer = await get("tuning", {}, signal);
+    present = answer.falseAcceptRate;
+    input.value = String(-Math.log10(present));
+    save.disabled = true;
+    reset.hidden = answer.source !== "page" && answer.source !== "set" && answer.source !== "asked";
+    draw(answer);
+  };
+  return { element, load };
+}
+
+/** What each rate costs, as a table. @param {any[]} rungs @param {number} value */
+function ladder(rungs, value) {
+  const shares = rungs.map((one) => one.missed ?? one.missRate ?? one.recognised ?? one.named);
+  if (!rungs.length || shares.every((one) => one === undefined || one === null)) return null;
+  const missed = rungs[0].missed !== undefined || rungs[0].missRate !== undefined;
+  return h(
+    "table.ladder",
+    null,
+    h("caption.unseen", null, t("tune.ladder")),
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, t("tune.strangers")), h("th", { scope: "col" }, t("tune.recognised")))),
+    h("tbody", null, rungs.map((one, index) => h(`tr${Math.abs(Math.log10(one.falseAcceptRate / value)) < 0.13 ? ".here" : ""}`, null, h("th", { scope: "row" }, oneIn(one.falseAcceptRate)), h("td", null, shares[index] === null || shares[index] === undefined ? "–" : percent(missed ? 1 - shares[index] : shares[index]))))),
+  );
+}
+
+/** @param {AbortSignal} signal */
+function training(signal) {
+  const bar = h("progress", { "aria-label": t("train.title"), hidden: true });
+  const words = h("p.quiet", { role: "status" }, "\u00a0");
+  const quick = h("input", { type: "checkbox", id: "quick", role: "switch", checked: true });
+  const go = button({ text: t("train.begin"), kind: "primary", click: () => begin() });
+  const element = section("train.title", h("p", null, t("train.how")), h("label.switch", { for: "quick" }, quick, h("span", null, t("train.quick"))), h("div.row", null, go), bar, words);
+  const begin = async () => {
+    try {
+      await post("training", { quick: quick.checked });
+      await watch();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const watch = async () => {
+    for (;;) {
+      const now = await get("training", {}, signal);
+      go.disabled = now.running;
+      bar.hidden = !now.running;
+      if (now.running) {
+        if (now.total) [bar.max, bar.value] = [now.total, now.done];
+        else bar.removeAttribute("value");
+        words.textContent = t("train.running", { step: now.step ?? "", done: now.done ?? 0, total: now.total ?? 0 });
+        await pause(WATCH_MS, signal);
+        continue;
+      }
+      words.textContent = now.error ? String(now.error.detail ?? now.error) : now.report ? tn("train.done", peopleIn(now.report)) : "";
+      if (words.textContent) say(words.textContent);
+      return;
+    }
+  };
+  return { element, load: watch };
+}
+
+/** @param {any} report */
+const peopleIn = (report) => (Array.isArray(report.people) ? report.people.length : typeof report.people === "object" ? Object.keys(report.people ?? {}).length : Number(report.people ?? 0));
+
+/** @param {AbortSignal} signal */
+function models(signal) {
+  const list = h("ul.lines", null, h("li.skeleton"));
+  const element = section("models.title", h("p.quiet", null, t("models.how")), list);
+  const load = async () => {
+    const answer = await get("models", {}, signal);
+    fill(
+      list,
+      answer.models.map((/** @type {any} */ one) => {
+        const id = one.id ?? one.model ?? one.fingerprint;
+        const here = Boolean(one.inUse ?? one.in_use ?? one.current);
+        const at = one.trainedAt ?? one.trained_at ?? one.time;
+        const people = one.people ?? one.classes;
+        const facts = [one.classifier, people !== undefined && tn("people.count", Array.isArray(people) ? people.length : people)].filter(Boolean).join(" · ");
+        const use = button({ icon: "history", text: t("models.use"), kind: "small", click: async () => {
+          try {
+            await post(`models/${part(String(id))}/use`);
+            toast(t("models.used"));
+            await load();
+          } catch (error) {
+            fail(error);
+          }
+        } });
+        return h("li", null, h("div.grow", null, h("strong", null, trained(at)), h("p.quiet", null, facts)), here ? h("span.pill", null, t("models.inUse")) : use);
+      }),
+      answer.models.length === 0 && h("li", null, t("models.none")),
+    );
+  };
+  return { element, load };
+}
+
+/** @param {any} at seconds since 1970, or text of a date */
+function trained(at) {
+  if (typeof at === "number") return ago(at);
+  const parsed = Date.parse(String(at));
+  return Number.isNaN(parsed) ? String(at ?? "") : ago(parsed / 1000);
+}
+
+/** @param {AbortSignal} signal */
+function evaluation(signal) {
+  const report = h("div.stack");
+  const words = h("p.quiet", { role: "status" }, "\u00a0");
+  const bar = h("progress", { "aria-label": t("evaluate.title"), hidden: true });
+  const go = button({ text: t("evaluate.begin"), click: () => begin() });
+  const element = section("evaluate.title", h("p", null, t("evaluate.how")), h("div.row", null, go), bar, words, report);
+  const begin = async () => {
+    try {
+      await post("evaluation");
+      await watch();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const watch = async () => {
+    for (;;) {
+      const now = await get("evaluation", {}, signal);
+      go.disabled = Boolean(now.running);
+      bar.hidden = !now.running;
+      if (now.running) {
+        const progress = now.progress;
+        if (typeof progress === "number") bar.value = progress;
+        else if (progress?.total) [bar.max, bar.value] = [progress.total, progress.done];
+        else bar.removeAttribute("value");
+        words.textContent = t("evaluate.running");
+        await pause(WATCH_MS, signal);
+        continue;
+      }
+      words.textContent = now.error ? String(now.error.detail ?? now.error) : now.time ? t("evaluate.at", { when: ago(now.time) }) : t("evaluate.none");
+      fill(report, now.report && reportTable(now.report));
+      return;
+    }
+  };
+  return { element, load: watch };
+}
+
+/** What a report says, as far as it is sentences and numbers. @param {any} report */
+function reportTable(report) {
+  if (typeof report === "string") return h("pre", null, report);
+  const rows = Object.entries(report).filter(([, value]) => ["number", "string", "boolean"].includes(typeof value));
+  return h("dl.facts", null, rows.map(([key, value]) => [h("dt", null, key.replace(/([A-Z])/g, " $1").replace(/_/g, " ").toLowerCase()), h("dd", null, typeof value === "number" ? number(value, { maximumSignificantDigits: 4 }) : String(value))]));
+}
