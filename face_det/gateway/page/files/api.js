@@ -96,7 +96,7 @@ export function upload(path, picture, query, signal) {
 async function send(method, path, options = {}) {
   for (let waits = 0; ; waits += 1) {
     const response = await request(method, path, options);
-    if (response.status === 429 && waits < MOST_WAITS) {
+    if (response.status === 429 && waits < MOST_WAITS && path !== "login") {
       await pause(1000 * (Number(response.headers.get("Retry-After")) || 1), options.signal);
       continue;
     }

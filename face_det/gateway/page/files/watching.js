@@ -1,6 +1,6 @@
 /** Watches a webcam or a camera: one picture in flight at a time, the next one as soon as it is answered. */
 
-import { address, ApiError, isAbort, part, pause, post, upload } from "./api.js";
+import { ApiError, isAbort, part, pause, post, upload } from "./api.js";
 import { h } from "./dom.js";
 import { decode, grab, openWebcam } from "./pictures.js";
 
@@ -51,13 +51,11 @@ export async function watchCamera(name, stage, saw, signal) {
     if (document.hidden) return pause(500, signal);
     const begun = performance.now();
     const answer = await post(`cameras/${part(name)}/faces`);
-    const path = answer.picture ? new URL(answer.picture.replace(/^\/api\/v1\//, ""), address("")).href : address(`cameras/${part(name)}/snapshot.jpg`);
-    const response = await fetch(`${path}${path.includes("?") ? "&" : "?"}at=${Date.now()}`, { signal });
-    const blob = await response.blob();
+    const blob = fromBase64(answer.picture);
     const bitmap = await decode(blob);
     if (!bitmap || signal.aborted) return pause(WAIT_MS, signal);
-    const { width, height } = answer.width ? answer : bitmap;
-    [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+    const { width, height } = bitmap;
+    [canvas.width, canvas.height] = [width, height];
     canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
     stage.shape(width, height);
     stage.faces(answer.faces, width, height);
@@ -65,6 +63,9 @@ export async function watchCamera(name, stage, saw, signal) {
     return pause(CAMERA_PAUSE_MS, signal);
   });
 }
+
+/** @param {string} text a JPEG as base64 */
+const fromBase64 = (text) => new Blob([Uint8Array.from(atob(text), (one) => one.charCodeAt(0))], { type: "image/jpeg" });
 
 /** @param {AbortSignal} signal @param {() => Promise<any>} once */
 async function repeat(signal, once) {
