@@ -23,6 +23,8 @@ export function describe(face) {
   const seen = poor ? ` ${t("reason.poor")}` : "";
   if (face.outcome === "uncertain") {
     const [first] = face.candidates ?? [];
+    // Nobody is known at all, or nobody comes near.
+    if (face.candidates && !first) return { title: t("face.new"), why: seen.trim(), tone: "unknown", proba: undefined };
     const title = first ? t("face.perhaps", { name: first.name }) : t("face.uncertain");
     return { title, why: t("reason.uncertain") + seen, tone: "uncertain", proba: first?.proba };
   }

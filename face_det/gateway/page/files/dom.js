@@ -28,6 +28,7 @@ const ICONS = {
   download: ["M12 4v11M7.5 11l4.5 4.5L16.5 11M4 20h16"],
   upload: ["M12 16V5M7.5 9L12 4.5 16.5 9M4 20h16"],
   sun: ["M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8Z", "M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M19 5l-1.4 1.4M6.4 17.6L5 19"],
+  refresh: ["M20 11a8 8 0 0 0-14.5-3.7L4 9M4 4.5v4.5h4.5M4 13a8 8 0 0 0 14.5 3.7L20 15M20 19.5v-4.5h-4.5"],
   globe: ["M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Z", "M3 12h18M12 3c5 5.5 5 12.5 0 18M12 3c-5 5.5-5 12.5 0 18"],
   more: ["M5 12v.01M12 12v.01M19 12v.01"],
   play: ["M8 5l11 7-11 7Z"],
@@ -80,6 +81,7 @@ export function icon(name) {
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
+  svg.dataset.icon = name;
   for (const d of ICONS[name] ?? []) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("d", d);

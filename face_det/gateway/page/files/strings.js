@@ -8,6 +8,8 @@ let words = {};
 /** @type {Record<string, string>} */
 let fallback = {};
 let language = "en";
+/** How the reader writes numbers and times: the language, as it is used in a country. */
+let locale = "en";
 
 /** @param {string} key */
 export function remembered(key) {
@@ -35,6 +37,7 @@ export async function loadStrings(chosen) {
   const read = async (/** @type {string} */ name) =>
     (await fetch(new URL(`strings/${name}.json`, import.meta.url))).json();
   [fallback, words] = await Promise.all([read("en"), read(language)]);
+  locale = navigator.languages?.find((one) => one.startsWith(language)) ?? language;
   document.documentElement.lang = language;
 }
 
@@ -62,7 +65,7 @@ export function tn(key, n, values = {}) {
 export const has = (key) => key in words || key in fallback;
 
 /** @param {number} value @param {Intl.NumberFormatOptions} [options] */
-export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
+export const number = (value, options) => new Intl.NumberFormat(locale, options).format(value);
 
 /** @param {number} value from 0 to 1 */
 export const percent = (value) =>
@@ -72,13 +75,13 @@ export const percent = (value) =>
 export function when(seconds) {
   const date = new Date(seconds * 1000);
   const age = (Date.now() - date.getTime()) / 1000;
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
   if (age < 45 && age > -5) return t("time.now");
   if (age < 3600) return relative.format(-Math.round(age / 60), "minute");
   const today = date.toDateString() === new Date().toDateString();
-  const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }).format(date);
+  const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(date);
   if (today) return clock;
-  const day = new Intl.DateTimeFormat(language, { weekday: "short", day: "numeric", month: "short" }).format(date);
+  const day = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short" }).format(date);
   return `${day}, ${clock}`;
 }
 
@@ -93,6 +96,6 @@ export function duration(seconds) {
 export function ago(seconds) {
   const age = Date.now() / 1000 - seconds;
   return age > 86400 * 1.5
-    ? new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-Math.round(age / 86400), "day")
+    ? new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-Math.round(age / 86400), "day")
     : when(seconds);
 }

@@ -21,7 +21,7 @@ export async function show({ root, signal }) {
     root,
     h("header.head", null, h("div", null, h("h1", null, t("nav.health"))), h("div.row", null, button({ icon: "history", text: t("changes.title"), click: () => go("changes") }))),
     facts,
-    h("div.columns", null, h("section.card.stack", null, h("div.between", null, h("h2", null, t("doctor.title")), button({ icon: "undo", label: t("doctor.again"), kind: "bare", click: () => examine() })), doctor), h("div.stack", null, keeping(), h("section.card.stack", null, h("h2", null, t("health.versions")), versions), h("section.card.stack.phone", null, h("h2", null, t("preferences")), preferences("inline")))),
+    h("div.columns", null, h("section.card.stack", null, h("div.between", null, h("h2", null, t("doctor.title")), button({ icon: "refresh", label: t("doctor.again"), kind: "bare", click: () => examine() })), doctor), h("div.stack", null, keeping(), h("section.card.stack", null, h("h2", null, t("health.versions")), versions), h("section.card.stack.phone", null, h("h2", null, t("preferences")), preferences("inline")))),
   );
   const examine = async () => {
     try {

@@ -19,7 +19,7 @@ export async function show({ root, parts, query, signal }) {
   const name = parts[0] ?? "";
   const path = `people/${part(name)}`;
   const summary = h("p.quiet", null, "\u00a0");
-  const likeness = h("div");
+  const likeness = h("div", { hidden: true });
   const photos = h("div", null, skeletons("photos", 8));
   const adding = createUpload({ name, signal, added: () => draw() });
   const upload = h("details.card", { open: query.has("new") }, h("summary", null, icon("plus"), t("people.addPhotos")), adding.element);
@@ -116,6 +116,7 @@ export async function show({ root, parts, query, signal }) {
     const person = people.find((/** @type {any} */ one) => one.name === name);
     summary.textContent = person ? tn("people.photos", person.images) : t("person.new");
     const like = person ? lookAlikes(person) : [];
+    likeness.hidden = like.length === 0;
     fill(likeness, like.length > 0 && notice("warn", t("person.like", { names: like.join(", ") })));
     if (answer instanceof ApiError) return fill(photos, person && notice("help", t("error.missing")));
     const cards = answer.photos.map((/** @type {any} */ photo) => card(name, photo));

@@ -15,7 +15,7 @@ const WATCH_MS = 1000;
 /** @param {import("../router.js").Place} place */
 export async function show({ root, signal }) {
   const parts = [slider, training, models, evaluation].map((make) => make(signal));
-  fill(root, h("header.head", null, h("div", null, h("h1", null, t("nav.tune")), h("p.lead", null, t("tune.lead")))), h("div.columns", null, parts.map((one) => one.element)));
+  fill(root, h("header.head", null, h("div", null, h("h1", null, t("nav.tune")), h("p.lead", null, t("tune.lead")))), h("div.columns", null, parts[0].element, h("div.stack", null, parts.slice(1).map((one) => one.element))));
   await Promise.all(parts.map((one) => one.load().catch((/** @type {unknown} */ error) => unavailable(one, error))));
 }
 
