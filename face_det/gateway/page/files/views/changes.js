@@ -37,8 +37,8 @@ export async function show({ root, signal }) {
 
 /** @param {any} one */
 function words(one) {
-  const verb = String(one.verb ?? one.what ?? "");
-  const key = `changes.${verb}`;
+  if (one.what) return one.what;
+  const verb = String(one.verb ?? "");
   const name = one.name ?? one.to ?? one.into ?? "";
-  return has(key) ? t(key, { name, n: one.sightings ?? one.photos ?? "" }) : [verb.replace(/_/g, " "), name].filter(Boolean).join(": ");
+  return has(`changes.${verb}`) ? t(`changes.${verb}`, { name, n: one.sightings ?? one.photos ?? "" }) : [verb.replace(/_/g, " "), name].filter(Boolean).join(": ");
 }

@@ -50,11 +50,12 @@ function slider(signal) {
     const value = answer.falseAcceptRate ?? rate();
     big.textContent = oneIn(value);
     words.textContent = t("tune.meaning", { n: number(Math.round(1 / value), { maximumSignificantDigits: 2 }) });
-    detail.textContent = answer.sentence ?? "";
-    fill(rungs, ladder(answer.ladder ?? [], value));
+    const steps = Array.isArray(answer) ? answer : answer.ladder ?? [];
+    detail.textContent = answer.sentence ?? steps.find((/** @type {any} */ one) => isSame(one.falseAcceptRate, value))?.text ?? "";
+    fill(rungs, ladder(steps, value));
   };
   const ask = async () => {
-    save.disabled = Math.abs(Math.log10(rate()) - Math.log10(present)) < 0.01;
+    save.disabled = isSame(rate(), present);
     big.textContent = oneIn(rate());
     clearTimeout(timer);
     timer = setTimeout(async () => {
@@ -76,27 +77,29 @@ function slider(signal) {
     }
   };
   const load = async () => {
-    const answer = await get("tuning", {}, signal);
-    present = answer.falseAcceptRate;
+    const [answer, status] = await Promise.all([get("tuning", {}, signal), get("status", {}, signal)]);
+    present = answer.falseAcceptRate ?? status.falseAcceptRate?.value ?? 0.001;
     input.value = String(-Math.log10(present));
     save.disabled = true;
-    reset.hidden = answer.source !== "page" && answer.source !== "set" && answer.source !== "asked";
+    reset.hidden = (status.falseAcceptRate?.source ?? answer.source) !== "settings";
     draw(answer);
   };
   return { element, load };
 }
 
+/** @param {number} one @param {number} two */
+const isSame = (one, two) => Math.abs(Math.log10(one / two)) < 0.02;
+
 /** What each rate costs, as a table. @param {any[]} rungs @param {number} value */
 function ladder(rungs, value) {
-  const shares = rungs.map((one) => one.missed ?? one.missRate ?? one.recognised ?? one.named);
-  if (!rungs.length || shares.every((one) => one === undefined || one === null)) return null;
-  const missed = rungs[0].missed !== undefined || rungs[0].missRate !== undefined;
+  // Nobody has two photos of different moments, so nobody knows.
+  if (rungs.every((one) => one.recognised === undefined || one.recognised === null)) return null;
   return h(
     "table.ladder",
     null,
     h("caption.unseen", null, t("tune.ladder")),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, t("tune.strangers")), h("th", { scope: "col" }, t("tune.recognised")))),
-    h("tbody", null, rungs.map((one, index) => h(`tr${Math.abs(Math.log10(one.falseAcceptRate / value)) < 0.13 ? ".here" : ""}`, null, h("th", { scope: "row" }, oneIn(one.falseAcceptRate)), h("td", null, shares[index] === null || shares[index] === undefined ? "–" : percent(missed ? 1 - shares[index] : shares[index]))))),
+    h("tbody", null, rungs.map((one) => h(`tr${isSame(one.falseAcceptRate, value) ? ".here" : ""}`, null, h("th", { scope: "row" }, oneIn(one.falseAcceptRate)), h("td", null, percent(one.recognised ?? 0))))),
   );
 }
 
@@ -147,21 +150,18 @@ function models(signal) {
     fill(
       list,
       answer.models.map((/** @type {any} */ one) => {
-        const id = one.id ?? one.model ?? one.fingerprint;
-        const here = Boolean(one.inUse ?? one.in_use ?? one.current);
-        const at = one.trainedAt ?? one.trained_at ?? one.time;
-        const people = one.people ?? one.classes;
-        const facts = [one.classifier, people !== undefined && tn("people.count", Array.isArray(people) ? people.length : people)].filter(Boolean).join(" · ");
+        const people = (one.classes ?? []).filter((/** @type {string} */ name) => name !== "Unknown");
+        const facts = [one.classifier, tn("people.count", people.length)].join(" · ");
         const use = button({ icon: "history", text: t("models.use"), kind: "small", click: async () => {
           try {
-            await post(`models/${part(String(id))}/use`);
+            await post(`models/${part(String(one.model))}/use`);
             toast(t("models.used"));
             await load();
           } catch (error) {
             fail(error);
           }
         } });
-        return h("li", null, h("div.grow", null, h("strong", null, trained(at)), h("p.quiet", null, facts)), here ? h("span.pill", null, t("models.inUse")) : use);
+        return h("li", null, h("div.grow", null, h("strong", null, trained(one.trained_at)), h("p.quiet", null, facts)), one.in_use ? h("span.pill", null, t("models.inUse")) : use);
       }),
       answer.models.length === 0 && h("li", null, t("models.none")),
     );

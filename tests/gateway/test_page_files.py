@@ -1,0 +1,112 @@
+"""The page's files: in two languages, small, and unable to make markup of data."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from face_det.gateway.page.routes import FILES, KINDS
+
+SCRIPTS = sorted(FILES.rglob("*.js"))
+MOST_BYTES = 150_000
+LONGEST = 400
+MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser")
+
+
+def strings(language):
+    return json.loads((FILES / "strings" / f"{language}.json").read_text("utf-8"))
+
+
+def names(path):
+    return str(path.relative_to(FILES))
+
+
+def used_keys():
+    """The keys that the scripts name, and the beginnings of those that they put together."""
+    text = "\n".join(path.read_text("utf-8") for path in SCRIPTS)
+    known = {key.split(".")[0] for key in strings("en")}
+    whole = set(re.findall(r'\bt\("([^"]+)"', text))
+    plural = {f"{key}.{form}" for key in re.findall(r'\btn\("([^"]+)"', text) for form in ("one", "other")}
+    # Keys that are handed on as values, such as routes' titles.
+    handed = {
+        key
+        for key in re.findall(r'"([a-z]+(?:\.[A-Za-z0-9_]+)+)"', text)
+        if key.split(".")[0] in known and not key.endswith((".js", ".json"))
+    }
+    begun = set(re.findall(r"\b(?:t|tn|has|tell)\(`([^`$]+)\$\{", text))
+    return whole, plural, handed, begun
+
+
+def test_languages_have_the_same_keys():
+    """Also the same {values} in each of them."""
+    english, german = strings("en"), strings("de")
+    assert english.keys() == german.keys()
+    values = {key: set(re.findall(r"\{(\w+)\}", text)) for key, text in english.items()}
+    assert values == {key: set(re.findall(r"\{(\w+)\}", text)) for key, text in german.items()}
+
+
+def test_every_key_that_is_used_exists():
+    """Whether it stands in the script or is put together there."""
+    there = strings("en").keys()
+    whole, plural, handed, begun = used_keys()
+    missing = {key for key in whole | plural if key not in there}
+    missing |= {key for key in handed if key not in there and f"{key}.one" not in there}
+    missing |= {key for key in begun if not any(one.startswith(key) for one in there)}
+    assert not missing
+
+
+def test_every_key_that_exists_is_used():
+    """What nobody says any more is not translated either."""
+    whole, plural, handed, begun = used_keys()
+    used = whole | plural | handed | {f"{key}.{form}" for key in handed for form in ("one", "other")}
+    assert not {key for key in strings("en") if key not in used and not key.startswith(tuple(begun))}
+
+
+def test_the_page_is_small():
+    """All of it, compressed, loads in no time on a phone."""
+    files = [path for path in FILES.rglob("*") if path.is_file()]
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < MOST_BYTES
+
+
+def test_files_are_of_a_kind_that_is_served():
+    """A file with another ending would be answered 404."""
+    assert not [names(path) for path in FILES.rglob("*") if path.is_file() and path.suffix not in KINDS]
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *sorted(FILES.rglob("*.css"))], ids=names)
+def test_modules_fit_in_the_head(path):
+    """As in Python."""
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=names)
+def test_scripts_make_no_markup_of_text(path):
+    """Names are what users type; only textContent and createElement see them."""
+    assert not MARKUP.findall(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=names)
+def test_imports_lead_to_files(path):
+    """There is no build that would tell."""
+    imported = re.findall(r'(?:from|import\()\s*"([^"]+)"', path.read_text("utf-8"))
+    assert not [name for name in imported if not (path.parent / name).resolve().is_file()]
+
+
+def test_nothing_comes_from_elsewhere():
+    """No address of another host but names of XML namespaces, and none that begins at the root."""
+    for path in (path for path in FILES.rglob("*") if path.is_file()):
+        text = path.read_text("utf-8")
+        assert not re.findall(r"(?:https?:)?//(?!www\.w3\.org/2000/svg)[a-z0-9-]+\.[a-z]", text), names(path)
+        assert not re.findall(r'(?:src|href)="/', text), names(path)
+
+
+def test_the_document_satisfies_a_strict_policy():
+    """No script, style or handler stands in it."""
+    text = (FILES / "index.html").read_text("utf-8")
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
+    for name in re.findall(r'(?:src|href)="([^"#]+)"', text):
+        assert (FILES / Path(name).relative_to("page")).is_file()
