@@ -36,7 +36,7 @@ export function fault({ faces, width, height }) {
  * @returns {{element: HTMLElement, see: (seen: import("../watching.js").Seen) => void}}
  */
 export function createCapture({ name = "", done, cancel }) {
-  /** @type {{blob: Blob, box: any, sketch: number[]}[]} */
+  /** @type {{blob: Blob, sketch: number[]}[]} */
   const taken = [];
   let last = 0;
   const slots = Array.from({ length: EXAMPLES }, () => h("li"));
@@ -70,7 +70,7 @@ export function createCapture({ name = "", done, cancel }) {
     last = now;
     slots[taken.length].append(h("img", { src: crop(seen.source, box, 96), alt: "" }));
     slots[taken.length].className = "there";
-    taken.push({ blob: seen.blob, box, sketch: drawn });
+    taken.push({ blob: seen.blob, sketch: drawn });
     count.textContent = `${taken.length} / ${EXAMPLES}`;
     if (taken.length === EXAMPLES) ask();
     else tell(`capture.turn.${TURNS[Math.floor(taken.length / 2) % TURNS.length]}`);
@@ -103,7 +103,7 @@ export function createCapture({ name = "", done, cancel }) {
     let stored = 0;
     for (const [index, one] of taken.entries()) {
       try {
-        const answer = await upload(`people/${part(person)}/photos`, one.blob, { faceBox: JSON.stringify(one.box) });
+        const answer = await upload(`people/${part(person)}/photos`, one.blob);
         stored += 1;
         if (answer.change) changes.push(answer.change);
       } catch (error) {
@@ -129,9 +129,9 @@ export function createCapture({ name = "", done, cancel }) {
   return { element, see };
 }
 
-/** Stores one picture of a face under a name. @param {string} name @param {Blob} blob @param {any} box */
+/** Stores one picture of a face under a name. @param {string} name @param {Blob} blob @param {any} box null: the only one */
 export async function enrol(name, blob, box) {
-  const answer = await upload(`people/${part(name)}/photos`, blob, { faceBox: JSON.stringify(box) });
+  const answer = await upload(`people/${part(name)}/photos`, blob, box ? { faceBox: JSON.stringify(box) } : {});
   forgetPeople();
   changed(t("people.learnt", { name }), answer.change ? [answer.change] : [], forgetPeople);
   return answer;

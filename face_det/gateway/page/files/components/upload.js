@@ -70,7 +70,7 @@ export function createUpload({ name, signal, added }) {
       const { faces } = await upload("faces", picture, {}, signal);
       if (!faces.length) return end(row, "poor", t("upload.nobody"));
       const size = picture === file ? bitmap : await decode(picture);
-      if (faces.length === 1) return await store(picture, faces[0].faceBox, row);
+      if (faces.length === 1) return await store(picture, null, row);
       if (!size) return end(row, "poor", t("upload.unseen"));
       ask(picture, size, faces, row);
       finished += 1;
@@ -82,7 +82,7 @@ export function createUpload({ name, signal, added }) {
   };
 
   const store = async (/** @type {Blob} */ picture, /** @type {any} */ box, /** @type {HTMLElement} */ row) => {
-    const answer = await upload(`people/${part(name)}/photos`, picture, { faceBox: JSON.stringify(box) });
+    const answer = await upload(`people/${part(name)}/photos`, picture, box ? { faceBox: JSON.stringify(box) } : {});
     stored += 1;
     if (answer.change) changes.push(answer.change);
     forgetPeople();

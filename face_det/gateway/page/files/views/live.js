@@ -99,7 +99,7 @@ function createScreen(signal) {
 
   const picked = (/** @type {number} */ index) => {
     const found = last?.faces[index];
-    return found && last ? { face: found, blob: last.blob, picture: crop(last.source, found.faceBox, 320) } : null;
+    return found && last ? { face: found, only: last.faces.length === 1, blob: last.blob, picture: crop(last.source, found.faceBox, 320) } : null;
   };
   const ask = async (/** @type {number} */ index) => {
     const one = picked(index);
@@ -107,7 +107,7 @@ function createScreen(signal) {
     const title = t("live.who");
     const name = await askName({ title, action: t("capture.save"), value: one.face.candidates?.[0]?.name ?? "", face: faceImage(one.picture, "", { kind: "large" }) });
     if (!name) return;
-    await enrol(name, one.blob, one.face.faceBox).catch(fail);
+    await enrol(name, one.blob, one.only ? null : one.face.faceBox).catch(fail);
     if (watching.signal.aborted) await again();
   };
   const explain = (/** @type {number} */ index) => {

@@ -1,0 +1,161 @@
+"""One browser, one daemon and one gateway for all tests of this folder; each test begins with nobody enrolled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import pytest
+from daemon_fixtures import lasting_daemon
+from gateway_fixtures import lasting_gateway
+
+SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
+PATIENCE_MS = 60_000
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+EXPECTED = ("favicon",)
+"""What a browser asks for by itself."""
+
+
+@pytest.fixture(scope="session")
+def webcam(photos, tmp_path_factory):
+    """A film of Eileen Collins, who moves a little: what Chromium takes for the webcam."""
+    picture = cv2.imread(str(photos["astronaut"]))
+    path = tmp_path_factory.mktemp("webcam") / "webcam.mjpeg"
+    with path.open("wb") as film:
+        for angle in np.linspace(0, 2 * np.pi, 24, endpoint=False):
+            turned = cv2.getRotationMatrix2D((256, 200), 6 * np.sin(angle), 1.15 + 0.15 * np.cos(angle))
+            turned[:, 2] += (64 + 20 * np.sin(2 * angle), 60)
+            frame = cv2.warpAffine(picture, turned, (640, 480), borderMode=cv2.BORDER_REFLECT)
+            film.write(cv2.imencode(".jpg", frame)[1].tobytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(webcam):
+    """Chromium, whose webcam is that film."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("chromium is not installed; CHROMIUM may name it")
+    flags = [
+        "--no-sandbox",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={webcam}",
+    ]
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=program, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def gateway(browser, tmp_path_factory):
+    """A client of a gateway in front of a real daemon that remembers; nobody is enrolled."""
+    with contextlib.ExitStack() as stack:
+        daemon = stack.enter_context(lasting_daemon(SERVE, sightings={"frames": True}))
+        folder = tmp_path_factory.mktemp("web")
+        yield stack.enter_context(lasting_gateway(folder, daemon.endpoint))
+
+
+@pytest.fixture
+def home(gateway):
+    """The same, after everybody was forgotten."""
+    for person in gateway.get("/api/v1/people").json()["people"]:
+        gateway.post(f"/api/v1/people/{person['name']}/forget").raise_for_status()
+    for unknown in gateway.get("/api/v1/unknowns").json()["unknowns"]:
+        gateway.delete(f"/api/v1/unknowns/{unknown['id']}").raise_for_status()
+    return gateway
+
+
+@dataclass
+class Visitor:
+    """A page of the browser, and what went wrong in it."""
+
+    page: object
+    address: str
+    errors: list[str] = field(default_factory=list)
+
+    def go(self, path=""):
+        """Load the page at a view, such as people/Anna."""
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.address}/#/{path}")
+
+    def see(self, selector, text=None):
+        """Wait for the first element of this kind, with this text in it; return it."""
+        found = self.page.locator(selector)
+        found = (found if text is None else found.filter(has_text=text)).first
+        found.wait_for()
+        return found
+
+    def press(self, text):
+        """Press the first button or link with exactly this name."""
+        button = self.page.get_by_role("button", name=text, exact=True)
+        button.or_(self.page.get_by_role("link", name=text, exact=True)).first.click()
+
+    def gone(self, selector, text):
+        """Wait until no such element has this text."""
+        self.page.locator(selector).filter(has_text=text).first.wait_for(state="detached")
+
+
+@pytest.fixture
+def visit(browser, home):
+    """visit(size=DESK, **context): a Visitor; no error may have reached the console when the test ends."""
+    visitors = []
+
+    def begin(size=DESK, **options):
+        options = {"locale": "en-GB", "reduced_motion": "reduce", "permissions": ["camera"], **options}
+        context = browser.new_context(viewport=size, has_touch=size is PHONE, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        visitor = Visitor(page, str(home.base_url).rstrip("/"))
+        visitors.append((context, visitor))
+
+        def said(message):
+            told = f"{message.text} {message.location.get('url', '')}"
+            if message.type == "error" and not any(word in told for word in EXPECTED):
+                visitor.errors.append(told)
+
+        page.on("console", said)
+        page.on("pageerror", lambda error: visitor.errors.append(str(error)))
+        return visitor
+
+    yield begin
+    for context, visitor in visitors:
+        context.close()
+        assert not visitor.errors
+
+
+@pytest.fixture
+def enrol(home):
+    """enrol(name, photo): store a photo through the API."""
+
+    def store(name, photo):
+        answer = home.post(f"/api/v1/people/{name}/photos", files={"image": photo.read_bytes()})
+        assert answer.status_code == 201, answer.text
+
+    return store
+
+
+@pytest.fixture
+def remember(home):
+    """remember(photo, camera): ask who is in a photo; wait until that is remembered."""
+
+    def count():
+        return len(home.get("/api/v1/sightings", params={"limit": 500}).json()["items"])
+
+    def ask(photo, camera="door"):
+        before = count()
+        options = {"remember": "true", "camera": camera}
+        answer = home.post("/api/v1/faces", params=options, files={"image": photo.read_bytes()})
+        assert answer.status_code == 200, answer.text
+        while count() < before + len(answer.json()["faces"]):
+            pass
+
+    return ask

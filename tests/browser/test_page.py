@@ -1,0 +1,231 @@
+"""What a family does on the page, in a real browser, in front of a real daemon."""
+
+from __future__ import annotations
+
+
+import PIL.Image
+import pytest
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 800}
+
+
+@pytest.fixture(scope="session")
+def photos(small_photos):
+    """Small ones, since these tests are not about size."""
+    return small_photos
+
+
+@pytest.fixture(scope="session")
+def eileens(photos, tmp_path_factory):
+    """Three pictures of a stranger."""
+    folder = tmp_path_factory.mktemp("eileen")
+    with PIL.Image.open(photos["astronaut"]) as picture:
+        for margin in (0, 30, 60):
+            picture.convert("RGB").crop((margin, 0, 512 - margin, 460)).save(folder / f"{margin}.jpg")
+    return sorted(folder.iterdir())
+
+
+def test_a_stranger_is_captured_named_and_known(visit, home):
+    """First run at a desk: ten examples from the webcam, a name, and the next frame has it."""
+    visitor = visit()
+    visitor.go()
+    visitor.see("h1", "Teach it the first face")
+    visitor.page.locator(".choice", has_text="Use the camera").click()
+    visitor.see(".box.unknown")
+    visitor.see(".filmstrip li.there:nth-child(10)")
+    visitor.page.get_by_label("Whose face is it?").fill("Eileen")
+    visitor.press("Save")
+    visitor.see(".finished", "Hello, Eileen")
+    assert home.get("/api/v1/people").json()["people"][0]["images"] > 1
+    visitor.press("See it live")
+    visitor.see(".box.known", "Eileen")
+    visitor.see(".present li", "Eileen")
+    assert visitor.page.locator(".pace").inner_text().endswith("a second")
+
+
+def test_photos_on_a_phone_ask_whose_face_is_meant(visit, home, photos):
+    """First run with photos: one face is stored at once, of several one is clicked, no face is explained."""
+    visitor = visit(PHONE, permissions=[])
+    visitor.go("start")
+    visitor.page.locator(".choice", has_text="Choose photos").click()
+    visitor.page.get_by_label("Whose face is it?").fill("Barack")
+    visitor.press("Next")
+    files = [photos["nobody"], photos["t1"]]
+    visitor.page.locator(".drop input").set_input_files(files)
+    visitor.see(".uploads .poor", "No face was found.")
+    visitor.see(".question", "Which one is Barack?")
+    assert visitor.page.locator(".pick").count() == 6
+    visitor.page.locator(".pick").first.click()
+    visitor.see(".finished", "Hello, Barack")
+    (person,) = home.get("/api/v1/people").json()["people"]
+    assert (person["name"], person["images"]) == ("Barack", 1)
+
+
+def test_a_mistake_is_corrected_with_one_key(visit, home, photos, enrol, remember):
+    """N takes a name away, "Undo" brings it back, E gives another one; each counts at once."""
+    enrol("Barack", photos["obama"])
+    enrol("Joe", photos["biden"])
+    remember(photos["obama2"])
+    visitor = visit()
+    visitor.go("review")
+    visitor.see(".sighting.known", "Barack").locator(".bare-card").focus()
+    visitor.page.keyboard.press("n")
+    visitor.see(".sighting.unknown")
+    visitor.page.locator(".toast").get_by_role("button", name="Undo").click()
+    visitor.see(".sighting.known", "Barack").locator(".bare-card").focus()
+    visitor.page.keyboard.press("e")
+    visitor.page.get_by_role("dialog").get_by_label("Name", exact=True).fill("Joe")
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    visitor.see(".sighting.known", "Joe")
+    (item,) = home.get("/api/v1/sightings").json()["items"]
+    assert item["face"] == "Joe"
+
+
+def test_many_are_chosen_and_confirmed_at_once(visit, photos, enrol, remember):
+    """Ctrl-A chooses all, Esc none; C confirms what is chosen, with one "Undo" for all."""
+    enrol("Barack", photos["obama"])
+    for name in ("obama2", "obama3"):
+        remember(photos[name])
+    visitor = visit()
+    visitor.go("review")
+    visitor.see(".sighting.known", "Barack")
+    visitor.page.keyboard.press("Control+a")
+    visitor.see(".selected", "2 selected")
+    visitor.page.keyboard.press("Escape")
+    assert visitor.page.locator(".selected").is_hidden()
+    visitor.page.keyboard.press("Control+a")
+    visitor.page.keyboard.press("c")
+    visitor.see(".toast", "2 faces confirmed")
+    assert visitor.page.locator(".toast").get_by_role("button", name="Undo").is_visible()
+
+
+def test_a_sighting_is_shown_large_with_its_picture(visit, photos, enrol, remember):
+    """The whole picture beside the face, and the arrow keys go on to the next one."""
+    enrol("Barack", photos["obama"])
+    remember(photos["obama2"])
+    remember(photos["obama3"])
+    visitor = visit(PHONE)
+    visitor.go("review")
+    visitor.page.locator(".sighting .bare-card").first.click()
+    visitor.see("dialog .frame img")
+    visitor.see("dialog", "1 / 2")
+    visitor.page.keyboard.press("ArrowRight")
+    visitor.see("dialog", "2 / 2")
+    visitor.page.keyboard.press("Escape")
+    visitor.page.locator("dialog").wait_for(state="detached")
+
+
+def test_an_unknown_group_gets_a_name(visit, home, eileens, remember):
+    """Named once, all that was seen has the name, and she is enrolled."""
+    for picture in eileens:
+        remember(picture)
+    visitor = visit()
+    visitor.go("review?unknown")
+    group = visitor.see(".group", "3 faces")
+    group.get_by_label("Who is this?").fill("Eileen")
+    group.get_by_role("button", name="Name", exact=True).click()
+    visitor.see(".toast", "3 faces are now Eileen")
+    visitor.see(".empty", "No unknown people")
+    assert {item["face"] for item in home.get("/api/v1/sightings").json()["items"]} == {"Eileen"}
+    assert [person["name"] for person in home.get("/api/v1/people").json()["people"]] == ["Eileen"]
+
+
+def test_two_people_are_merged_and_that_is_undone(visit, photos, enrol):
+    """One of the names stays; "Undo" brings both back."""
+    enrol("Barack", photos["obama"])
+    enrol("Barry", photos["obama2"])
+    visitor = visit()
+    visitor.go("people")
+    visitor.see(".portrait", "Barry")
+    visitor.page.keyboard.press("Control+a")
+    visitor.page.locator(".selected").get_by_role("button", name="Merge").click()
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Merge").click()
+    visitor.gone(".portrait", "Barry")
+    visitor.see(".portrait", "2 photos")
+    visitor.page.locator(".toast").get_by_role("button", name="Undo").click()
+    visitor.see(".portrait", "Barry")
+
+
+def test_whoever_is_forgotten_is_gone(visit, home, photos, enrol, remember):
+    """The name must be typed first; then nothing is left."""
+    enrol("Barack", photos["obama"])
+    remember(photos["obama2"])
+    visitor = visit(PHONE)
+    visitor.go("person/Barack")
+    visitor.press("More")
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Forget for good").click()
+    forget = visitor.page.get_by_role("dialog").get_by_role("button", name="Forget for good")
+    assert forget.is_disabled()
+    visitor.page.get_by_role("dialog").get_by_role("textbox").fill("Barack")
+    forget.click()
+    visitor.see(".empty", "Nobody is known yet")
+    assert home.get("/api/v1/people").json()["people"] == []
+    assert home.get("/api/v1/sightings").json()["items"] == []
+
+
+def test_names_are_never_markup(visit, photos, enrol, remember):
+    """What others choose, such as a camera's name, is shown as it is."""
+    enrol("O'Brien & (Zoë)", photos["obama"])
+    remember(photos["obama2"], camera="<img src=x onerror=alert(1)>")
+    visitor = visit()
+    visitor.go("review")
+    visitor.see(".visit h2", "<img src=x onerror=alert(1)>")
+    visitor.go("people")
+    visitor.page.get_by_role("link", name="O'Brien & (Zoë)").click()
+    visitor.see("h1", "O'Brien & (Zoë)")
+    visitor.see(".photo img")
+
+
+def test_the_page_comes_back_with_the_daemon(visit, photos, enrol):
+    """While nobody answers a banner says so; afterwards the view is there by itself."""
+    enrol("Barack", photos["obama"])
+    visitor = visit()
+    visitor.page.route("**/api/v1/*", lambda route: route.fulfill(status=503, json={"code": "Unreachable"}))
+    visitor.go("people")
+    visitor.see("#banner", "does not answer")
+    visitor.page.unroute("**/api/v1/*")
+    visitor.see(".portrait", "Barack")
+    assert visitor.page.locator("#banner").is_hidden()
+    # The browser itself writes each of them to the console.
+    visitor.errors[:] = [error for error in visitor.errors if "503" not in error]
+
+
+def test_it_speaks_german(visit):
+    """As the browser does, unless another language is chosen."""
+    visitor = visit(PHONE, locale="de-AT")
+    visitor.go("health")
+    visitor.see("h1", "Zustand")
+    visitor.page.get_by_label("Sprache").and_(visitor.page.locator(":visible")).select_option("en")
+    visitor.see("h1", "Health")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (DESK, "dark"), (PHONE, "light"), (PHONE, "dark")])
+def test_views_can_be_used_by_everybody(visit, photos, eileens, enrol, remember, size, scheme):
+    """axe finds no serious fault in any view, and nothing is wider than the screen."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    enrol("Barack", photos["obama"])
+    for picture in (photos["obama2"], *eileens[:2]):
+        remember(picture)
+    visitor = visit(size, color_scheme=scheme)
+    views = {
+        "start": ".choice",
+        "live": ".box",
+        "people": ".portrait img",
+        "person/Barack": ".photo img",
+        "review": ".sighting img",
+        "review?unknown": ".group",
+        "unknown/unknown-1": ".head",
+        "why": ".drop",
+        "tune": ".card",
+        "health": ".tile strong",
+        "changes": ".head",
+        "login": "#password",
+    }
+    for view, sign in views.items():
+        visitor.go(view)
+        visitor.see(sign)
+        found = axe.run(visitor.page).response["violations"]
+        serious = [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found]
+        assert not [one for one, fault in zip(serious, found, strict=True) if fault["impact"] in ("serious", "critical")], view
+        assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
