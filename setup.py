@@ -58,6 +58,9 @@ setup(
         # Has wheels for some Python versions only.
         "fuzz": ["atheris>=2.3"],
         "dev": [
+            # The browser tests, which also need chromium, and are skipped without any of these.
+            "axe-playwright-python>=0.1.4",
+            "playwright>=1.45",
             "hypothesis>=6.100",
             "mypy>=2.4,<3",
             "pi-heif>=1",

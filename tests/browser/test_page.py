@@ -42,6 +42,8 @@ def test_a_stranger_is_captured_named_and_known(visit, home):
     visitor.see(".box.known", "Eileen")
     visitor.see(".present li", "Eileen")
     assert visitor.page.locator(".pace").inner_text().endswith("a second")
+    visitor.page.locator(".present").get_by_role("button", name="Why?").click()
+    visitor.see(".nearest li", "Eileen")
 
 
 def test_photos_on_a_phone_ask_whose_face_is_meant(visit, home, photos):
@@ -200,7 +202,9 @@ def test_it_speaks_german(visit):
     visitor.see("h1", "Health")
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (DESK, "dark"), (PHONE, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(DESK, "light"), (DESK, "dark"), (PHONE, "light"), (PHONE, "dark")]
+)
 def test_views_can_be_used_by_everybody(visit, photos, eileens, enrol, remember, size, scheme):
     """axe finds no serious fault in any view, and nothing is wider than the screen."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
@@ -227,5 +231,9 @@ def test_views_can_be_used_by_everybody(visit, photos, eileens, enrol, remember,
         visitor.see(sign)
         found = axe.run(visitor.page).response["violations"]
         serious = [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found]
-        assert not [one for one, fault in zip(serious, found, strict=True) if fault["impact"] in ("serious", "critical")], view
+        assert not [
+            one
+            for one, fault in zip(serious, found, strict=True)
+            if fault["impact"] in ("serious", "critical")
+        ], view
         assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view

@@ -14,8 +14,9 @@ REPOSITORY = Path(__file__).parents[2]
 LONGEST_MODULE = 400
 """Where to ask whether a module holds two ideas. Ideas are what to split by, not lines."""
 LONGEST_FUNCTION = 50
-PICTURES = {"docs/pictures/annotated.jpg"}
-"""The files that are not text: photos that the README shows."""
+PICTURES = re.compile(r"docs/pictures/annotated\.jpg|docs/images/page-[a-z]+\.png")
+"""The files that are not text: photos that the README shows, and pictures of the page."""
+BEGINNINGS = {".jpg": b"\xff\xd8\xff", ".png": b"\x89PNG"}
 LARGEST_PICTURE = 150_000
 
 
@@ -91,10 +92,10 @@ def test_text_is_tidy() -> None:
     leftovers = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|^(<<<<<<<|>>>>>>>) ", re.M)
     for path in kept_files():
         name = path.relative_to(REPOSITORY)
-        if str(name) in PICTURES:
+        if PICTURES.fullmatch(name.as_posix()):
             data = path.read_bytes()
-            if not data.startswith(b"\xff\xd8\xff") or len(data) > LARGEST_PICTURE:
-                wrong.append(f"{name}: must be a JPEG of at most {LARGEST_PICTURE} bytes")
+            if not data.startswith(BEGINNINGS[name.suffix]) or len(data) > LARGEST_PICTURE:
+                wrong.append(f"{name}: must be a JPEG or PNG of at most {LARGEST_PICTURE} bytes")
             continue
         try:
             text = path.read_bytes().decode("utf-8")

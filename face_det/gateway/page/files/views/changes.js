@@ -5,7 +5,7 @@ import { empty, skeletons } from "../components/notice.js";
 import { fail, toast } from "../components/toast.js";
 import { button, fill, h, icon } from "../dom.js";
 import { forgetPeople } from "../people.js";
-import { has, t, when } from "../strings.js";
+import { t, when } from "../strings.js";
 
 const MOST = 100;
 
@@ -18,11 +18,9 @@ export async function show({ root, signal }) {
     fill(list, changes.length ? h("ul.lines.card", null, changes.map(line)) : empty("history", t("changes.none"), ""));
   };
   const line = (/** @type {any} */ one) => {
-    const id = one.change ?? one.id;
-    const undone = Boolean(one.undone ?? one.undoneBy);
     const undo = async () => {
       try {
-        await post(`changes/${part(String(id))}/undo`);
+        await post(`changes/${part(String(one.change))}/undo`);
         forgetPeople();
         toast(t("undone"));
       } catch (error) {
@@ -30,15 +28,7 @@ export async function show({ root, signal }) {
       }
       await draw();
     };
-    return h("li", null, h("div.grow", null, h("strong", null, words(one)), h("p.quiet", null, when(one.time ?? one.at ?? 0))), undone ? h("span.pill", null, t("undone")) : one.verb !== "undo" && button({ icon: "undo", text: t("undo"), kind: "small", click: undo }));
+    return h("li", null, h("div.grow", null, h("strong", { lang: "en" }, one.what), h("p.quiet", null, when(one.time))), one.undone ? h("span.pill", null, t("undone")) : one.undoable && button({ icon: "undo", text: t("undo"), kind: "small", click: undo }));
   };
   await draw();
-}
-
-/** @param {any} one */
-function words(one) {
-  if (one.what) return one.what;
-  const verb = String(one.verb ?? "");
-  const name = one.name ?? one.to ?? one.into ?? "";
-  return has(`changes.${verb}`) ? t(`changes.${verb}`, { name, n: one.sightings ?? one.photos ?? "" }) : [verb.replace(/_/g, " "), name].filter(Boolean).join(": ");
 }

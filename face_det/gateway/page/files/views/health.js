@@ -25,7 +25,8 @@ export async function show({ root, signal }) {
   );
   const examine = async () => {
     try {
-      const { checks } = await get("doctor", {}, signal);
+      const answer = await get("doctor", {}, signal);
+      const checks = answer.checks?.checks ?? answer.checks;
       fill(doctor, h("ul.checks", null, checks.map(check)));
     } catch (error) {
       if (isAbort(error)) return;
@@ -75,19 +76,21 @@ const details = (status) => [
   [t("health.stale"), status.stale],
 ];
 
-/** @param {any} one */
-function check(one) {
-  const ok = one.ok ?? one.status === "ok";
-  const tone = ok ? "good" : one.warning || one.status === "warning" ? "fair" : "poor";
-  return h(`li.${tone}`, null, icon(ok ? "check" : "warn"), h("div", null, h("strong", null, one.name), h("span.unseen", null, ok ? t("doctor.ok") : t("doctor.bad")), h("p.quiet", { lang: "en" }, one.detail ?? one.message ?? ""), one.advice && h("p", { lang: "en" }, one.advice)));
+const TONES = { ok: "good", warning: "fair" };
+
+/** @param {{check: string, state: string, text: string, advice: string}} one */
+function check({ check: name, state, text, advice }) {
+  const tone = TONES[/** @type {keyof typeof TONES} */ (state)] ?? "poor";
+  const words = h("span.unseen", null, state === "ok" ? t("doctor.ok") : t("doctor.bad"));
+  return h(`li.${tone}`, null, icon(state === "ok" ? "check" : "warn"), h("div", null, h("strong", null, name), words, h("p.quiet", { lang: "en" }, text), advice && h("p", { lang: "en" }, advice)));
 }
 
 /** Backup, restore and clear. */
 function keeping() {
   const seen = h("input", { type: "checkbox", id: "with-sightings", role: "switch" });
-  const link = h("a.button.primary", { href: address("backup"), download: "" }, icon("download"), h("span", null, t("backup.save")));
+  const link = h("a.button.primary", { href: address("backup", { sightings: false }), download: "" }, icon("download"), h("span", null, t("backup.save")));
   seen.addEventListener("change", () => {
-    link.href = address("backup", { sightings: seen.checked ? "true" : null });
+    link.href = address("backup", { sightings: seen.checked });
   });
   const file = h("input.unseen", { type: "file", accept: ".zip,application/zip" });
   const status = h("p.quiet", { role: "status" });

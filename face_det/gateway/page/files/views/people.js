@@ -91,5 +91,8 @@ function card(person) {
   );
 }
 
+/** The cosine of two people's mean encodings from which they may be mistaken; strangers have about 0. */
+const ALIKE = 0.4;
+
 /** @param {any} person @returns {string[]} */
-export const lookAlikes = (person) => (person.lookAlikes ?? []).map((/** @type {any} */ one) => (typeof one === "string" ? one : one.name)).filter(Boolean);
+export const lookAlikes = (person) => (person.lookAlikes ?? []).filter((/** @type {any} */ one) => one.similarity >= ALIKE).map((/** @type {any} */ one) => one.name);

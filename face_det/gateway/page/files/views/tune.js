@@ -193,29 +193,32 @@ function evaluation(signal) {
   };
   const watch = async () => {
     for (;;) {
-      const now = await get("evaluation", {}, signal);
+      const [last, status] = await Promise.all([get("evaluation", {}, signal), get("status", {}, signal)]);
+      const now = status.evaluation ?? last ?? {};
       go.disabled = Boolean(now.running);
       bar.hidden = !now.running;
       if (now.running) {
-        const progress = now.progress;
-        if (typeof progress === "number") bar.value = progress;
-        else if (progress?.total) [bar.max, bar.value] = [progress.total, progress.done];
+        if (now.total) [bar.max, bar.value] = [now.total, now.done];
         else bar.removeAttribute("value");
         words.textContent = t("evaluate.running");
         await pause(WATCH_MS, signal);
         continue;
       }
-      words.textContent = now.error ? String(now.error.detail ?? now.error) : now.time ? t("evaluate.at", { when: ago(now.time) }) : t("evaluate.none");
-      fill(report, now.report && reportTable(now.report));
+      words.textContent = now.error ? String(now.error) : last?.at ? t("evaluate.at", { when: ago(last.at) }) : t("evaluate.none");
+      fill(report, last?.report && figures(last.report));
       return;
     }
   };
   return { element, load: watch };
 }
 
-/** What a report says, as far as it is sentences and numbers. @param {any} report */
-function reportTable(report) {
-  if (typeof report === "string") return h("pre", null, report);
-  const rows = Object.entries(report).filter(([, value]) => ["number", "string", "boolean"].includes(typeof value));
-  return h("dl.facts", null, rows.map(([key, value]) => [h("dt", null, key.replace(/([A-Z])/g, " $1").replace(/_/g, " ").toLowerCase()), h("dd", null, typeof value === "number" ? number(value, { maximumSignificantDigits: 4 }) : String(value))]));
+/** What matters to a family: who was recognised, who was mistaken, which strangers got a name. @param {any} report */
+function figures(report) {
+  const found = report.endToEnd ?? {};
+  const line = (/** @type {string} */ words, /** @type {any} */ one) => one && one.of > 0 && [h("dt", null, words), h("dd", null, t("evaluate.share", { share: percent(one.count / one.of), n: number(one.count), of: number(one.of) }))];
+  const people = Object.entries(report.perPerson ?? {}).map(([name, one]) => line(name, /** @type {any} */ (one).knownRight));
+  return [
+    h("dl.facts", null, line(t("evaluate.right"), found.knownRight), line(t("evaluate.wrong"), found.knownWrong), line(t("evaluate.strangers"), found.strangersNamed)),
+    people.some(Boolean) && h("details", null, h("summary", null, t("evaluate.people")), h("dl.facts", null, people)),
+  ];
 }
