@@ -1,4 +1,4 @@
-"""One browser, one daemon and one gateway for all tests of this folder; each test begins with nobody enrolled."""
+"""One browser, one daemon and one gateway for this folder; each test begins with nobody enrolled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daemon_fixtures import lasting_daemon
 from gateway_fixtures import lasting_gateway
 
 SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
-PATIENCE_MS = 60_000
+PATIENCE_MS = 150_000
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 EXPECTED = ("favicon",)

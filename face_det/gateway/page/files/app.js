@@ -49,9 +49,11 @@ function watchConnection() {
     banner.hidden = false;
     fill(banner, icon("warn"), h("p", null, t("error.down")));
   });
-  connection.addEventListener("up", () => {
+  connection.addEventListener("up", async () => {
     banner.hidden = true;
-    refresh();
+    const session = await loadSession().catch(() => ({ required: false }));
+    if (session.required && !session.authenticated) logIn();
+    else refresh();
   });
   connection.addEventListener("login", logIn);
 }
