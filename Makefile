@@ -2,7 +2,7 @@
 # You need only python3 (3.10 or newer, with venv) and access to the package registry.
 #
 #   make setup    install into .venv
-#   make demo     see it work on real photos
+#   make demo     see it work on real photos; make demo ARGS=--stay then serves the page
 #   make test     run the tests            make test ARGS="-k config" runs some of them
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
 #   make check    check lint, formatting and types

@@ -1,15 +1,18 @@
 """Try the whole pipeline on real photos: encode, train, serve, and ask the daemon who is there.
 
-Everything happens in a temporary folder; dataset/ and config.json are not touched. The exit status is
-non-zero if an answer is wrong or anything fails.
+With --stay, the daemon goes on and its page can be looked at, until Ctrl-C. Everything happens in a temporary
+folder; dataset/ and config.json are not touched. The exit status is non-zero if an answer is wrong or
+anything fails.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -53,13 +56,16 @@ class DemoFailed(RuntimeError):
 
 def main() -> None:
     """Run the demo; exits with a message if it fails."""
+    parser = argparse.ArgumentParser(description="Try face_det on real photos.")
+    parser.add_argument("--stay", action="store_true", help="at the end, serve the page until Ctrl-C")
+    stay = parser.parse_args().stay
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begun = time.perf_counter()
     # The folder will hold a socket, whose path must be short.
     parent = "/tmp" if len(tempfile.gettempdir()) > 60 else None
     try:
         with tempfile.TemporaryDirectory(prefix="face-det-", dir=parent) as folder:
-            wrong = _demonstrate(Path(folder), photos.photos())
+            wrong = _demonstrate(Path(folder), photos.photos(), stay=stay)
     except (DemoFailed, photos.PhotosUnavailable) as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
@@ -71,7 +77,7 @@ def main() -> None:
         sys.exit(f"demo: {wrong} answers are wrong; see the table")
 
 
-def _demonstrate(state: Path, found: dict[str, Path]) -> int:
+def _demonstrate(state: Path, found: dict[str, Path], *, stay: bool) -> int:
     """Run every step and return the number of wrong answers."""
     config = _prepare(state, found)
     print(INTRODUCTION, flush=True)
@@ -79,11 +85,14 @@ def _demonstrate(state: Path, found: dict[str, Path]) -> int:
     _run("train on them", "train", "--config", str(config), "--classifier", "template")
     images = [_request(state / "frames", picture, found[picture.photo]) for picture in PICTURES]
     begun = time.perf_counter()
-    with _daemon(config) as endpoint:
+    endpoint = f"ipc://{state}/rpc.sock"
+    with _program("serve", config):
         _step("start the daemon", begun)
         answers = _ask(endpoint, images)
         wrong = _show(answers)
         wrong += _meet(endpoint, found)
+        if stay:
+            _serve_page(config)
         begun = time.perf_counter()
     _step("stop the daemon", begun)
     return wrong
@@ -127,7 +136,8 @@ def _prepare(state: Path, found: dict[str, Path]) -> Path:
         "modelPath": "./template_face_recognizer.pickle",
         "zerorpcPipe": f"ipc://{state}/rpc.sock",
         "imageRoots": [str(state)],
-        "sightings": {},
+        "sightings": {"frames": True},
+        "http": {"port": 0},
     }
     config = state / "config.json"
     config.write_text(json.dumps({"faceDetServer": settings}, indent=4), "utf-8")
@@ -182,12 +192,25 @@ def _line(about: str, seconds: float) -> None:
     print(f"{about:<40} {seconds:7.2f} s", flush=True)
 
 
+def _serve_page(config: Path) -> None:
+    """Serve the page until Ctrl-C."""
+    with _program("web", config) as log:
+        address = re.search(r"the page is at (\S+)", "\n".join(log))
+        assert address is not None
+        print(f"\nThe page is at {address[1]} until you press Ctrl-C.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
 @contextlib.contextmanager
-def _daemon(config: Path) -> Iterator[str]:
-    """Start a daemon and yield its endpoint; it is always stopped with SIGTERM and must exit with 0."""
-    # Its own session: Ctrl-C reaches only the demo, which then stops the daemon.
+def _program(command: str, config: Path) -> Iterator[list[str]]:
+    """Start `face-det serve` or `web` and yield what it logged until it was ready.
+
+    It is always stopped with SIGTERM and must exit with 0.
+    """
+    # Its own session: Ctrl-C reaches only the demo, which then stops it.
     process = subprocess.Popen(
-        [*FACE_DET, "serve", "--config", str(config)],
+        [*FACE_DET, command, "--config", str(config)],
         env=_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -204,11 +227,13 @@ def _daemon(config: Path) -> Iterator[str]:
             try:
                 line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise DemoFailed(f"the daemon was not ready within {READY_S} s: {_last(log)}") from None
+                raise DemoFailed(
+                    f"face-det {command} was not ready within {READY_S} s: {_last(log)}"
+                ) from None
             if line is None:
-                raise DemoFailed(f"the daemon did not start: {_last(log)}")
+                raise DemoFailed(f"face-det {command} did not start: {_last(log)}")
             log.append(line)
-        yield json.loads(config.read_text("utf-8"))["faceDetServer"]["zerorpcPipe"]
+        yield log
     finally:
         process.terminate()
         try:
@@ -218,7 +243,7 @@ def _daemon(config: Path) -> Iterator[str]:
             code = process.wait()
         reader.join()
     if code != 0:
-        raise DemoFailed(f"the daemon must exit with 0 on SIGTERM, got {code}")
+        raise DemoFailed(f"face-det {command} must exit with 0 on SIGTERM, got {code}")
 
 
 def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:

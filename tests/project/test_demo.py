@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import httpx
 import psutil
 import pytest
 
@@ -43,10 +45,17 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def test_the_demo_ends_well(repository: Path, photos: dict[str, Path], tmp_path: Path) -> None:
-    """Every answer is right; the annotated pictures are there, and of its own folder nothing is left."""
+    """Every answer is right, and --stay serves a page; then only the annotated pictures are left."""
     before = sorted((repository / "dataset").rglob("*"))
-    running = start(repository, tmp_path)
-    said, _ = running.communicate()
+    running = start(repository, tmp_path, str(repository / "scripts/demo.py"), "--stay")
+    assert running.stdout is not None
+    said = ""
+    for line in running.stdout:
+        said += line
+        if page := re.match(r"The page is at (\S+)", line):
+            assert "<title>" in httpx.get(page[1], timeout=60).text
+            running.send_signal(signal.SIGINT)
+    running.wait()
     assert running.returncode == 0, said
     assert said.count("right") == 14
     assert "unknown-1 is Barack_Obama" in said
@@ -103,5 +112,5 @@ def test_a_daemon_that_does_not_start_is_told(demo: ModuleType, tmp_path: Path) 
     """With its last words."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"faceDetServer": {"minProba": 3}}))
-    with pytest.raises(demo.DemoFailed, match=r"did not start: .*minProba"), demo._daemon(config):
+    with pytest.raises(demo.DemoFailed, match=r"did not start: .*minProba"), demo._program("serve", config):
         pass
