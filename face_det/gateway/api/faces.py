@@ -33,7 +33,7 @@ async def why(request: Request, gateway: GatewayState) -> dict[str, Any]:
     """Explain the decision about a face of an uploaded picture; the form field `faceBox` says which."""
     picture = await read_picture(request)
     box = await read_face_box(request)
-    answer: dict[str, Any] = await gateway.daemon.call("explain", picture, {"faceBox": box} if box else {})
+    answer: dict[str, Any] = await gateway.daemon.call("explain", picture, box)
     return answer
 
 

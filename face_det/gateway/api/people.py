@@ -63,8 +63,7 @@ async def add_photo(name: str, request: Request, gateway: GatewayState) -> dict[
     """
     picture = await read_picture(request)
     box = await read_face_box(request)
-    which = [{"faceBox": box}] if box else []
-    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, picture, *which)
+    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, picture, *([box] if box else []))
     return answer
 
 

@@ -28,4 +28,5 @@ async def status(gateway: GatewayState) -> dict[str, Any]:
 @ROUTES.get("/doctor")
 async def doctor(gateway: GatewayState) -> dict[str, Any]:
     """Return what the doctor finds when it checks the daemon's machine."""
-    return {"checks": await gateway.daemon.call("doctor")}
+    answer: dict[str, Any] = await gateway.daemon.call("doctor")
+    return answer

@@ -64,9 +64,18 @@ async def use_model(model: str, gateway: GatewayState) -> dict[str, Any]:
 async def preview(
     gateway: GatewayState, falseAcceptRate: Annotated[float | None, Query(gt=1e-6, le=0.1)] = None
 ) -> dict[str, Any]:
-    """Tell what a false accept rate would mean for the people enrolled."""
-    answer: dict[str, Any] = await gateway.daemon.call("preview", falseAcceptRate)
-    return answer
+    """Tell what a false accept rate would mean for the people enrolled; without one, the rate in force."""
+    status = await gateway.daemon.call("status")
+    in_force = status["falseAcceptRate"]
+    rate = in_force["value"] if falseAcceptRate is None else falseAcceptRate
+    ladder = await gateway.daemon.call("preview", rate)
+    sentence = next((rung["text"] for rung in ladder if rung["asked"]), None)
+    return {
+        "falseAcceptRate": rate,
+        "source": in_force["source"],
+        "ladder": ladder,
+        "sentence": sentence,
+    }
 
 
 @ROUTES.put("/tuning")
@@ -79,8 +88,9 @@ async def set_false_accept_rate(body: FalseAcceptRate, gateway: GatewayState) ->
 @ROUTES.get("/evaluation")
 async def evaluation(gateway: GatewayState) -> dict[str, Any]:
     """Return the last evaluation of this gallery, and how far a running one is."""
-    answer: dict[str, Any] = await gateway.daemon.call("evaluation")
-    return answer
+    status = await gateway.daemon.call("status")
+    last = await gateway.daemon.call("evaluation") or {}
+    return {**status["evaluation"], "report": last.get("report"), "time": last.get("at")}
 
 
 @ROUTES.post("/evaluation", status_code=202)

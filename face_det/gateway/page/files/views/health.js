@@ -25,8 +25,7 @@ export async function show({ root, signal }) {
   );
   const examine = async () => {
     try {
-      const answer = await get("doctor", {}, signal);
-      const checks = answer.checks?.checks ?? answer.checks;
+      const { checks } = await get("doctor", {}, signal);
       fill(doctor, h("ul.checks", null, checks.map(check)));
     } catch (error) {
       if (isAbort(error)) return;

@@ -50,9 +50,8 @@ function slider(signal) {
     const value = answer.falseAcceptRate ?? rate();
     big.textContent = oneIn(value);
     words.textContent = t("tune.meaning", { n: number(Math.round(1 / value), { maximumSignificantDigits: 2 }) });
-    const steps = Array.isArray(answer) ? answer : answer.ladder ?? [];
-    detail.textContent = answer.sentence ?? steps.find((/** @type {any} */ one) => isSame(one.falseAcceptRate, value))?.text ?? "";
-    fill(rungs, ladder(steps, value));
+    detail.textContent = answer.sentence ?? "";
+    fill(rungs, ladder(answer.ladder, value));
   };
   const ask = async () => {
     save.disabled = isSame(rate(), present);
@@ -77,11 +76,11 @@ function slider(signal) {
     }
   };
   const load = async () => {
-    const [answer, status] = await Promise.all([get("tuning", {}, signal), get("status", {}, signal)]);
-    present = answer.falseAcceptRate ?? status.falseAcceptRate?.value ?? 0.001;
+    const answer = await get("tuning", {}, signal);
+    present = answer.falseAcceptRate;
     input.value = String(-Math.log10(present));
     save.disabled = true;
-    reset.hidden = (status.falseAcceptRate?.source ?? answer.source) !== "settings";
+    reset.hidden = answer.source !== "settings";
     draw(answer);
   };
   return { element, load };
@@ -193,8 +192,7 @@ function evaluation(signal) {
   };
   const watch = async () => {
     for (;;) {
-      const [last, status] = await Promise.all([get("evaluation", {}, signal), get("status", {}, signal)]);
-      const now = status.evaluation ?? last ?? {};
+      const now = await get("evaluation", {}, signal);
       go.disabled = Boolean(now.running);
       bar.hidden = !now.running;
       if (now.running) {
@@ -204,8 +202,8 @@ function evaluation(signal) {
         await pause(WATCH_MS, signal);
         continue;
       }
-      words.textContent = now.error ? String(now.error) : last?.at ? t("evaluate.at", { when: ago(last.at) }) : t("evaluate.none");
-      fill(report, last?.report && figures(last.report));
+      words.textContent = now.error ? String(now.error) : now.time ? t("evaluate.at", { when: ago(now.time) }) : t("evaluate.none");
+      fill(report, now.report && figures(now.report));
       return;
     }
   };
