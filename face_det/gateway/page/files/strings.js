@@ -67,7 +67,10 @@ export const has = (key) => key in words || key in fallback;
 /** @param {number} value @param {Intl.NumberFormatOptions} [options] */
 export const number = (value, options) => new Intl.NumberFormat(locale, options).format(value);
 
-/** @param {number} value from 0 to 1 */
+/** A share of what was counted. @param {number} value from 0 to 1 */
+export const share = (value) => number(value, { style: "percent", maximumFractionDigits: 1 });
+
+/** A probability, which is never quite 1. @param {number} value from 0 to 1 */
 export const percent = (value) =>
   number(Math.min(value, 0.999), { style: "percent", maximumFractionDigits: value >= 0.995 ? 1 : 0 });
 

@@ -4,7 +4,7 @@ import { ApiError, get, isAbort, part, pause, post, put } from "../api.js";
 import { notice, skeletons } from "../components/notice.js";
 import { fail, toast } from "../components/toast.js";
 import { button, fill, h, say } from "../dom.js";
-import { ago, number, percent, t, tn } from "../strings.js";
+import { ago, number, share, t, tn } from "../strings.js";
 
 const STRICTEST = 5;
 const LOOSEST = 1;
@@ -98,7 +98,7 @@ function ladder(rungs, value) {
     null,
     h("caption.unseen", null, t("tune.ladder")),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, t("tune.strangers")), h("th", { scope: "col" }, t("tune.recognised")))),
-    h("tbody", null, rungs.map((one) => h(`tr${isSame(one.falseAcceptRate, value) ? ".here" : ""}`, null, h("th", { scope: "row" }, oneIn(one.falseAcceptRate)), h("td", null, percent(one.recognised ?? 0))))),
+    h("tbody", null, rungs.map((one) => h(`tr${isSame(one.falseAcceptRate, value) ? ".here" : ""}`, null, h("th", { scope: "row" }, oneIn(one.falseAcceptRate)), h("td", null, one.recognised === null ? "–" : share(one.recognised))))),
   );
 }
 
@@ -213,7 +213,7 @@ function evaluation(signal) {
 /** What matters to a family: who was recognised, who was mistaken, which strangers got a name. @param {any} report */
 function figures(report) {
   const found = report.endToEnd ?? {};
-  const line = (/** @type {string} */ words, /** @type {any} */ one) => one && one.of > 0 && [h("dt", null, words), h("dd", null, t("evaluate.share", { share: percent(one.count / one.of), n: number(one.count), of: number(one.of) }))];
+  const line = (/** @type {string} */ words, /** @type {any} */ one) => one && one.of > 0 && [h("dt", null, words), h("dd", null, t("evaluate.share", { share: share(one.count / one.of), n: number(one.count), of: number(one.of) }))];
   const people = Object.entries(report.perPerson ?? {}).map(([name, one]) => line(name, /** @type {any} */ (one).knownRight));
   return [
     h("dl.facts", null, line(t("evaluate.right"), found.knownRight), line(t("evaluate.wrong"), found.knownWrong), line(t("evaluate.strangers"), found.strangersNamed)),
