@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from itertools import chain
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -78,7 +79,7 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     app.add_middleware(Guard, access=access)
     app.include_router(health.ROUTES)
     app.include_router(metrics.ROUTES)
-    for routes in seeds.ROUTERS:
+    for routes in (*seeds.ROUTERS, *chain.from_iterable(seeds.STAND_INS[name] for name in http.stand_ins)):
         app.include_router(routes)
     app.include_router(session_routes.ROUTES)
     app.include_router(API)

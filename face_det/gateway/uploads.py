@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Mapping
@@ -134,10 +135,26 @@ async def read_picture(request: Request, field: str = "image") -> bytes:
         if not body:
             raise Problem(400, "BadRequest", f"send a picture as the form field `{field}` or as the body")
         return body
-    part = (await _read_form(request)).get(field)
+    part = (await read_form(request)).get(field)
     if not isinstance(part, UploadFile):
         raise Problem(400, "BadRequest", f"{field}: a file must be sent in this field of the form")
     return await part.read()
+
+
+async def read_base64_picture(request: Request, field: str) -> bytes:
+    """Return the bytes of the picture in a form's file `field`, or as base64 in that key of a JSON object.
+
+    Raises Problem (400) if there is none.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        return await read_picture(request, field)
+    try:
+        text = json.loads(await request.body())[field]
+        # Browsers put `data:image/jpeg;base64,` before it.
+        return base64.b64decode(text.rpartition(",")[2], validate=True)
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise Problem(400, "BadRequest", f"{field}: must be a picture in base64") from error
 
 
 async def read_face_box(request: Request) -> dict[str, Any]:
@@ -148,7 +165,7 @@ async def read_face_box(request: Request) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     text = request.query_params.get("faceBox")
     if text is None and kind == "multipart/form-data":
-        field = (await _read_form(request)).get("faceBox")
+        field = (await read_form(request)).get("faceBox")
         text = field if isinstance(field, str) else None
     if text is None:
         return {}
@@ -161,6 +178,6 @@ async def read_face_box(request: Request) -> dict[str, Any]:
     return {"faceBox": box}
 
 
-async def _read_form(request: Request) -> FormData:
+async def read_form(request: Request) -> FormData:
     """Read the form, which Starlette keeps, so that it can be asked for more than once."""
     return await request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS)

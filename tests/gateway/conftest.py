@@ -40,3 +40,21 @@ def web(gallery_daemon, door, tmp_path_factory):
     roots = [str(gallery_daemon.roots)]
     with lasting_gateway(folder, gallery_daemon.endpoint, cameras=cameras, imageRoots=roots) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def stand_in(gallery_daemon, tmp_path_factory):
+    """A client of a gateway that stands in for every server it can."""
+    folder = tmp_path_factory.mktemp("stand-in")
+    http = {"standIns": ["compreface", "deepstack"]}
+    with lasting_gateway(folder, gallery_daemon.endpoint, http=http) as client:
+        yield client
+
+
+@pytest.fixture
+def nobody_else(web):
+    """Whoever is enrolled beside Obama when the test ends is forgotten."""
+    yield
+    for person in web.get("/api/v1/people").json()["people"]:
+        if person["name"] != "Obama":
+            web.post(f"/api/v1/people/{person['name']}/forget")

@@ -1,7 +1,19 @@
 """Routes of other programs' servers, whose users point their clients here."""
 
-from face_det.gateway.seeds import home_assistant, ringface, web_app
+from face_det.gateway.seeds import (
+    compreface,
+    compreface_collection,
+    deepstack,
+    home_assistant,
+    ringface,
+    web_app,
+)
 
 ROUTERS = (home_assistant.ROUTES, web_app.ROUTES, ringface.ROUTES)
+STAND_INS = {
+    "compreface": (compreface.ROUTES, compreface_collection.ROUTES),
+    "deepstack": (deepstack.ROUTES,),
+}
+"""The routes that are served only if `http.standIns` names the server."""
 
-__all__ = ["ROUTERS"]
+__all__ = ["ROUTERS", "STAND_INS"]

@@ -1,0 +1,167 @@
+"""CompreFace's REST API: who is in a picture.
+
+A face that is not named has no subjects, as in a CompreFace that knows nobody (docs/adr/0024-stand-ins.md).
+The collection, which is who is enrolled, has a module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from face_det import errors
+from face_det.gateway.problems import Problem, status_of
+from face_det.gateway.seeds.dialect import Refusal, describe_refusal, routes_with, whole_box
+from face_det.gateway.state import Gateway, GatewayState
+from face_det.gateway.uploads import read_base64_picture
+from face_det.media import names_somebody
+
+HIGHEST_UNNAMED = 0.39
+"""The similarity of a candidate who is certain but not named. Double Take takes 0.4 for a name."""
+
+NO_FACE = 28
+NO_FACE_SAID = "No face is found in the given image"
+"""Clients compare this sentence, so it is CompreFace's to the letter."""
+
+_CODES: tuple[tuple[type[errors.FaceDetError], int, int], ...] = (
+    # The first class that fits decides: its HTTP status, and CompreFace's code.
+    (errors.UnknownPerson, 404, 42),
+    (errors.UnknownPhoto, 404, 44),
+    (errors.SeveralFaces, 400, 31),
+    (errors.BadImage, 400, 21),
+    (errors.DataError, 400, 26),
+)
+_FAILED = 41
+_MISSING = 33
+_WRONG = 36
+
+
+def answer_refusal(refusal: Refusal) -> JSONResponse:
+    """Return an error as CompreFace does: {"message", "code"}."""
+    if isinstance(refusal, errors.NoFace):
+        return _error(400, NO_FACE, NO_FACE_SAID)
+    said = describe_refusal(refusal)
+    if isinstance(refusal, errors.FaceDetError):
+        for kind, status, code in _CODES:
+            if isinstance(refusal, kind):
+                return _error(status, code, said)
+        return _error(status_of(refusal), _FAILED, said)
+    if isinstance(refusal, RequestValidationError):
+        missing = any(fault["type"] == "missing" for fault in refusal.errors())
+        return _error(400, _MISSING if missing else _WRONG, said)
+    if isinstance(refusal, Problem):
+        return _error(refusal.status, int(refusal.code) if refusal.code.isdecimal() else _WRONG, said)
+    return _error(refusal.status_code, _WRONG, said)
+
+
+def _error(status: int, code: int, message: str) -> JSONResponse:
+    return JSONResponse({"message": message, "code": code}, status)
+
+
+ROUTES = APIRouter(prefix="/api/v1", tags=["compreface"], route_class=routes_with(answer_refusal))
+
+Limit = Annotated[int, Query(ge=0, description="At most so many faces, the largest first; 0: all.")]
+Threshold = Annotated[float, Query(ge=0, le=1, description="The least confidence of a detection.")]
+Count = Annotated[int, Query(ge=1, description="At most so many subjects of each face.")]
+Status = Annotated[bool, Query(description="Tell which networks answered.")]
+
+
+@ROUTES.post("/recognition/recognize")
+async def recognize(
+    request: Request,
+    gateway: GatewayState,
+    limit: Limit = 0,
+    det_prob_threshold: Threshold = 0,
+    prediction_count: Count = 1,
+    status: Status = False,
+) -> dict[str, Any]:
+    """Name the faces in a picture; a face that is not named has no subjects."""
+    picture = await read_base64_picture(request, "file")
+    found = await gateway.daemon.call("recognize", picture, None)
+    faces = choose_faces(found, limit, det_prob_threshold)
+    result = [
+        {"box": describe_box(face), "subjects": list_subjects(face, prediction_count)} for face in faces
+    ]
+    return {"result": result, **(await name_networks(gateway) if status else {})}
+
+
+@ROUTES.post("/detection/detect")
+async def detect(
+    request: Request,
+    gateway: GatewayState,
+    limit: Limit = 0,
+    det_prob_threshold: Threshold = 0,
+    status: Status = False,
+) -> dict[str, Any]:
+    """Find the faces in a picture, whoever they are."""
+    picture = await read_base64_picture(request, "file")
+    found = await gateway.daemon.call("recognize", picture, {"remember": False})
+    faces = choose_faces(found, limit, det_prob_threshold)
+    networks = await name_networks(gateway) if status else {}
+    return {"result": [{"box": describe_box(face)} for face in faces], **networks}
+
+
+def choose_faces(faces: Iterable[dict[str, Any]], limit: int, threshold: float) -> list[dict[str, Any]]:
+    """Return the faces that are certain enough, the largest first; raise NoFace if none is left."""
+    certain = [face for face in faces if _score(face) >= threshold]
+    if not certain:
+        raise errors.NoFace(NO_FACE_SAID)
+    certain.sort(key=_area, reverse=True)
+    return certain[:limit] if limit else certain
+
+
+def describe_box(face: dict[str, Any]) -> dict[str, Any]:
+    """Return a face's box as CompreFace does, with the detector's confidence in it."""
+    return {"probability": _score(face), **whole_box(face)}
+
+
+def list_subjects(face: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return who a face is: its name if it has one, and for a `count` above 1 who else it may be.
+
+    >>> list_subjects({"face": "Anna", "faceProba": 0.98}, 1)
+    [{'subject': 'Anna', 'similarity': 0.98}]
+    >>> list_subjects({"face": None, "candidates": [{"name": "Anna", "proba": 0.9}]}, 1)
+    []
+    >>> list_subjects({"face": None, "candidates": [{"name": "Anna", "proba": 0.9}]}, 2)
+    [{'subject': 'Anna', 'similarity': 0.351}]
+    """
+    named = names_somebody(face)
+    subjects = [_subject(face["face"], face["faceProba"])] if named else []
+    if count > 1:
+        for candidate in face.get("candidates", []):
+            if not named or candidate["name"] != face["face"]:
+                subjects.append(_subject(candidate["name"], candidate["proba"] * HIGHEST_UNNAMED))
+    return subjects[:count]
+
+
+def similarity_to(face: dict[str, Any], name: str) -> float:
+    """Return how similar a face is to somebody, on the scale of `list_subjects`; 0 if it is not.
+
+    >>> similarity_to({"face": "Anna", "faceProba": 0.98}, "Berta")
+    0.0
+    """
+    subjects = list_subjects(face, 1000)
+    return next((each["similarity"] for each in subjects if each["subject"] == name), 0.0)
+
+
+async def name_networks(gateway: Gateway) -> dict[str, Any]:
+    """Return what CompreFace adds to an answer if `status` is true."""
+    said = await gateway.daemon.call("status")
+    return {"plugins_versions": {"detector": said["detector"], "calculator": said["embedder"]}}
+
+
+def _subject(name: str, similarity: float) -> dict[str, Any]:
+    return {"subject": name, "similarity": round(similarity, 5)}
+
+
+def _score(face: dict[str, Any]) -> float:
+    return float(face["qualityParts"]["detectorScore"])
+
+
+def _area(face: dict[str, Any]) -> int:
+    box = whole_box(face)
+    return (box["x_max"] - box["x_min"]) * (box["y_max"] - box["y_min"])

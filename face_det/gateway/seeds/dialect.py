@@ -1,0 +1,67 @@
+"""What stand-ins share: errors in the words of the server they stand in for, and fields of forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from face_det.errors import FaceDetError, TryAgain
+from face_det.gateway.problems import RETRY_AFTER_S, Problem
+
+Refusal = FaceDetError | Problem | RequestValidationError | HTTPException
+"""What ends a request that cannot be answered."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def routes_with(answer: Callable[[Refusal], Response]) -> type[APIRoute]:
+    """Return a class of routes whose refusals become responses by `answer`.
+
+    `Retry-After` is added if a later request may succeed.
+    """
+
+    class DialectRoute(APIRoute):
+        def get_route_handler(self) -> Handler:
+            handle = super().get_route_handler()
+
+            async def speak(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except (FaceDetError, Problem, RequestValidationError, HTTPException) as refusal:
+                    response = answer(refusal)
+                    if isinstance(refusal, TryAgain):
+                        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+                    return response
+
+            return speak
+
+    return DialectRoute
+
+
+def describe_refusal(refusal: Refusal) -> str:
+    """Return what is wrong with a request, in a sentence.
+
+    >>> describe_refusal(Problem(400, "BadRequest", "userid not specified"))
+    'userid not specified'
+    """
+    if isinstance(refusal, RequestValidationError):
+        faults = refusal.errors()
+        return "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults
+        )
+    return str(refusal.detail) if isinstance(refusal, HTTPException) else str(refusal)
+
+
+def whole_box(face: dict[str, Any]) -> dict[str, int]:
+    """Return a face's box in whole pixels, none of them negative, under the names that stand-ins share.
+
+    >>> whole_box({"faceBox": {"xmin": -1.5, "ymin": 2.4, "xmax": 30.5, "ymax": 40}})
+    {'x_min': 0, 'y_min': 2, 'x_max': 30, 'y_max': 40}
+    """
+    box = face["faceBox"]
+    return {f"{key[0]}_{key[1:]}": max(0, round(box[key])) for key in ("xmin", "ymin", "xmax", "ymax")}
