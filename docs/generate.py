@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from face_det.cli import COMMANDS, root_command
-from face_det.config import CONFIG_KEYS, SECTION_KEYS, Config, describe_expected_value
+from face_det.config import CONFIG_KEYS, SECTION_KEYS, STAND_INS, Config, Http, describe_expected_value
 from face_det.gateway import create_app
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -139,12 +139,15 @@ beside them:
 
 `code` is the class of the daemon's error ([rpc.md](rpc.md#errors)), or a word of HTTP. 429 and 503 come with
 `Retry-After`.
+
+The routes under [compreface](#compreface) and [deepstack](#deepstack) are served only if `http.standIns`
+names them, and have the errors of the servers they stand in for ([how to](../how-to/stand-ins.md)).
 """
 
 
 def http_page() -> str:
     """Return the page about HTTP, with a row for each route."""
-    app = create_app(Config(), NoDaemon())
+    app = create_app(Config(http=Http(stand_ins=STAND_INS)), NoDaemon())
     parts: dict[str, list[str]] = {}
     for path, methods in app.openapi()["paths"].items():
         for method, route in methods.items():

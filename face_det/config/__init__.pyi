@@ -3,6 +3,7 @@ from .load import load_config as load_config
 from .load import locate_config as locate_config
 from .overrides import dump_settings as dump_settings
 from .overrides import settings_path as settings_path
+from .sections import STAND_INS as STAND_INS
 from .sections import Camera as Camera
 from .sections import Http as Http
 from .sections import Sightings as Sightings

@@ -1,6 +1,6 @@
 """CompreFace's REST API: who is in a picture.
 
-A face that is not named has no subjects, as in a CompreFace that knows nobody (docs/adr/0024-stand-ins.md).
+A face that is not named has no subjects, as in a CompreFace that knows nobody (docs/adr/0026-stand-ins.md).
 The collection, which is who is enrolled, has a module of its own.
 """
 
