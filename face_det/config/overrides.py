@@ -23,19 +23,20 @@ OVERRIDABLE_KEYS = ("falseAcceptRate",)
 class Overridable(BaseModel):
     """A configuration that knows which of its settings config.json does not decide."""
 
-    _sources: dict[str, tuple[str, Any]] = PrivateAttr(default_factory=dict)
-    """For settings that config.json does not decide: who does, and what holds without that."""
+    _sources: dict[str, tuple[str, Any, str]] = PrivateAttr(default_factory=dict)
+    """For settings that config.json does not decide: who does, what holds without that, and who says so."""
 
     def with_sources(
         self, in_file: Mapping[str, Any], changed: Mapping[str, Any], in_environment: Mapping[str, Any]
     ) -> Self:
         """Note, in this new configuration, who decided about settings that callers can change."""
         for key in OVERRIDABLE_KEYS:
+            below = "config" if key in in_file else "default"
             default = in_file.get(key, type(self).model_fields[to_snake(key)].default)
             if key in in_environment:
-                self._sources[key] = ("environment", in_environment[key])
+                self._sources[key] = ("environment", in_environment[key], below)
             elif key in changed:
-                self._sources[key] = ("settings", default)
+                self._sources[key] = ("settings", default, below)
         return self
 
     def source_of(self, key: str) -> str:
@@ -52,15 +53,21 @@ class Overridable(BaseModel):
         """Return the configuration with a setting as a caller wants it; None means as config.json has it.
 
         >>> from face_det.config import Config
-        >>> Config().changed("falseAcceptRate", 0.01).source_of("falseAcceptRate")
+        >>> changed = Config().changed("falseAcceptRate", 0.01)
+        >>> changed.source_of("falseAcceptRate")
         'settings'
+        >>> changed.changed("falseAcceptRate", None).source_of("falseAcceptRate")
+        'default'
         """
         name = to_snake(key)
-        _, beneath = self._sources.get(key, ("", getattr(self, name)))
+        decided = self.source_of(key)
+        _, beneath, below = self._sources.get(key, (decided, getattr(self, name), decided))
         copied = self.model_copy(update={name: beneath if value is None else value})
         copied._sources = {other: one for other, one in self._sources.items() if other != key}
         if value is not None:
-            copied._sources[key] = ("settings", beneath)
+            copied._sources[key] = ("settings", beneath, below)
+        elif below == "default":
+            copied.model_fields_set.discard(name)
         return copied
 
 

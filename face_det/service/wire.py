@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from face_det.classifiers import CLASSIFIERS
 from face_det.enrolment import recipe_as_json
 from face_det.errors import BadRequest
 from face_det.recognition import Model
@@ -136,6 +137,8 @@ def parse_training(options: object) -> tuple[str | None, str | None, bool]:
         None if key not in wanted else require_text(wanted[key], f"options.{key}")
         for key in ("classifier", "embedder")
     )
+    if kind is not None and kind not in (menu := ("auto", *sorted(CLASSIFIERS))):
+        raise BadRequest(f"options.classifier: must be one of {', '.join(menu)}, got {kind!r:.60}")
     return kind, embedder, not wanted.get("quick", False)
 
 

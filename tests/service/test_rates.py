@@ -135,6 +135,8 @@ def test_whose_word_counts(tmp_path: Path) -> None:
 
     file.write_text('{"faceDetServer": {}}')
     assert found({}) == (0.001, "default")
+    changed = load_config(file, {}).changed(key, 0.05).changed(key, None)
+    assert (changed.false_accept_rate, changed.source_of(key)) == (0.001, "default")
     file.write_text('{"faceDetServer": {"falseAcceptRate": 0.01}}')
     assert found({}) == (0.01, "config")
     state.mkdir()

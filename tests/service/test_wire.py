@@ -126,3 +126,11 @@ def test_named_face_has_no_reason() -> None:
     """faceReason is there only when face is null."""
     face = Face(Box(1, 2, 3, 4), 1.2, 300.0, None, None)
     assert "faceReason" not in wire.face_as_json(face, Match("Ann", 0.95, None))
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "", "Svm"])
+def test_a_classifier_that_is_not_on_the_menu_is_the_callers_fault(kind: str) -> None:
+    """Not the configuration's, and it is said before the training begins."""
+    with pytest.raises(BadRequest, match=r"options\.classifier: must be one of auto, knn, .*svm"):
+        wire.parse_training({"classifier": kind})
+    assert wire.parse_training({"classifier": "svm"})[0] == "svm"
