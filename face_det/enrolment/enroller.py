@@ -145,6 +145,7 @@ class Enroller:
             face = find_one_face(engine, rgb)
             safeguards.warn_if_dataset_missing(self.paths.dataset, len(gallery.names))
             assert face.encoding is not None
+            learnt = Gallery.empty().plus(name, face.encoding, engine.fingerprint)
             if not gallery.holds(name, face.encoding):
                 gallery = gallery.plus(name, face.encoding, engine.fingerprint)
             before = list_photos(self.paths.dataset).get(name, [])
@@ -153,7 +154,8 @@ class Enroller:
                 recognizer = self._save(gallery, current, embedder, also=noted[1])
         images = len(list_photos(self.paths.dataset).get(name, []))
         face = face if chosen is None else chosen.face
-        return EnrolResult(recognizer, name, photo, images, face, noted[0])
+        (encoding,) = learnt.of(configurable_embedder(embedder))
+        return EnrolResult(recognizer, name, photo, images, face, encoding, noted[0])
 
     def enrol_several(self, name: str, pictures: Sequence[tuple[bytes, Rgb]]) -> SeveralResult:
         """Store pictures, each of one face, as photos of `name`, and train on them all at once.

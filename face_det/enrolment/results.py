@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from face_det.gallery import EncodeReport, list_photos
 from face_det.recognition import AUTO_EMBEDDER, DecisionRule, Model, Recognizer
 from face_det.training import DEFAULT_FALSE_ACCEPT_RATE, TrainingResult
@@ -50,13 +53,15 @@ class ModelOptions:
 @dataclass(frozen=True, slots=True)
 class EnrolResult:
     """What an enrolment did: the name, the stored photo, the person's number of photos, the face; and the
-    recognizer to swap in. `change` is the id by which to undo it; None if the photo was there before."""
+    recognizer to swap in. `encoding` is that of the model's embedder, shape (dimensions,). `change` is the id
+    by which to undo it; None if the photo was there before."""
 
     recognizer: Recognizer
     name: str
     photo: Path
     images: int
     face: Face
+    encoding: npt.NDArray[np.float64]
     change: str | None = None
 
 

@@ -69,7 +69,10 @@ class Photos:
 
     def add_face(self, name: object, data: bytes, rgb: Rgb, options: object) -> dict[str, Any]:
         """Store a picture, given as the bytes of its file and its pixels, and learn its one face."""
-        wanted = wire.require_options(options, known=("faceBox",))
+        wanted = wire.require_options(options, known=("faceBox", "encoding"))
+        with_encoding = wanted.get("encoding", False)
+        if not isinstance(with_encoding, bool):
+            raise BadRequest(f"options.encoding: must be true or false, got {with_encoding!r:.60}")
         near = wire.parse_box(wanted["faceBox"], "options.faceBox") if "faceBox" in wanted else None
         if "faceBox" in wanted and near is None:
             raise BadRequest("options.faceBox: must be finite numbers of pixels")
@@ -85,6 +88,7 @@ class Photos:
             "change": enrolled.change,
             "faceBox": wire.box_as_json(enrolled.face.box),
             "model": {"classifier": model.card.kind, **recipe_as_json(model.card)},
+            **({"encoding": enrolled.encoding.tolist()} if with_encoding else {}),
         }
 
     def people(self) -> list[dict[str, Any]]:

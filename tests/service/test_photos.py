@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -23,6 +24,7 @@ from face_det.errors import (
     UnknownPhoto,
     UnknownSighting,
 )
+from face_det.gallery import Gallery
 from face_det.service import assembly
 from face_det.service.service import Service
 
@@ -378,7 +380,14 @@ def test_an_enrolment_can_be_undone(service: Service, tmp_path: Path, photos: Ma
     before = state(tmp_path)
     added = service.add_face("Biden", photos["biden"].read_bytes())
     assert names(service, "Biden") == [added["photo"]]
-    assert service.add_face("Biden", photos["biden"].read_bytes())["change"] is None
+    again = service.add_face("Biden", photos["biden"].read_bytes(), None, {"encoding": True})
+    assert again["change"] is None
+    assert np.shape(again["encoding"]) == (128,)
+    gallery = Gallery.load(tmp_path / "encodings.pickle")
+    learnt = gallery.of(service.status()["embedder"])[gallery.names.index("Biden")]
+    assert learnt.tolist() == again["encoding"]
+    with pytest.raises(BadRequest, match=r"options\.encoding: must be true or false"):
+        service.add_face("Biden", photos["biden"].read_bytes(), None, {"encoding": "yes"})
     service.photos.undo(added["change"])
     assert [one["name"] for one in service.people()] == ["Collins", "Obama"]
     assert state(tmp_path) == before

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import PurePath
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from face_det.errors import BadImage, NoFace, SeveralFaces
 from face_det.gateway.problems import Problem
-from face_det.gateway.state import GatewayState
+from face_det.gateway.state import Gateway, GatewayState
 from face_det.media import names_somebody
 
 ROUTES = APIRouter(tags=["ringface"])
 
-LONGEST_FIT_S = 3600.0
+_LOG = logging.getLogger(__name__)
 
 
 class LocalImage(BaseModel):
@@ -47,13 +50,60 @@ class Fit(BaseModel):
     persons: list[FitPerson]
 
 
+@ROUTES.post("/classifier/fit")
+async def fit(body: Fit, gateway: GatewayState) -> dict[str, Any]:
+    """Enrol everybody's pictures, and return what was learnt of each.
+
+    Pictures that show no clear face or several, or cannot be read under imageRoots, are left out, and the
+    log says so. Others who are enrolled stay so.
+    """
+    _require_image_roots(gateway)
+    persons = [
+        {
+            "personName": person.personName,
+            "imagePaths": person.imagePaths,
+            "encodings": [
+                encoding
+                for path in person.imagePaths
+                if (encoding := await _enrol(gateway, person.personName, path)) is not None
+            ],
+        }
+        for person in body.persons
+    ]
+    status = await gateway.daemon.call("status")
+    model = status["model"] or {"file": ""}
+    return {"persons": persons, "fittedClassifierFile": PurePath(model["file"]).name}
+
+
+async def _enrol(gateway: Gateway, name: str, path: str) -> list[float] | None:
+    """Enrol a picture by its path and return its encoding; None if it is no picture of one clear face."""
+    try:
+        learnt = await gateway.daemon.call("add_face", name, path, {"encoding": True})
+    except (BadImage, NoFace, SeveralFaces) as error:
+        _LOG.warning("a picture of %s is left out: %s: %s", name, type(error).__name__, error)
+        return None
+    encoding: list[float] = learnt["encoding"]
+    return encoding
+
+
+def _require_image_roots(gateway: Gateway) -> None:
+    """Raise Problem (403) if any file of the machine could be asked for."""
+    if not gateway.config.image_roots:
+        raise Problem(403, "Forbidden", "paths are answered only under imageRoots; set it in config.json")
+
+
 @ROUTES.post("/recognition/local-image")
 async def local_image(body: LocalImage, gateway: GatewayState) -> dict[str, Any]:
     """Name the people in a picture; strangers are numbered within it."""
-    if not gateway.config.image_roots:
-        raise Problem(403, "Forbidden", "paths are answered only under imageRoots; set it in config.json")
+    _require_image_roots(gateway)
     options = {"frame": body.imageFilePath}
-    faces = await gateway.daemon.call("recognize", body.imageFilePath, options)
+    try:
+        faces = await gateway.daemon.call("recognize", body.imageFilePath, options)
+    except BadImage as error:
+        # The daemon's words name folders, and tell files that exist from others.
+        _LOG.warning("%s", error)
+        problem = "imageFilePath: must be the path of a picture under imageRoots"
+        raise Problem(422, "BadImage", problem) from error
     named = [face["face"] for face in faces if names_somebody(face)]
     strangers = len(faces) - len(named)
     return {
