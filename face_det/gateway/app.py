@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from itertools import chain
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -16,6 +17,7 @@ from face_det.gateway import health, metrics, page, seeds
 from face_det.gateway.api import API
 from face_det.gateway.daemon import Daemon
 from face_det.gateway.motion import MotionQueue
+from face_det.gateway.openapi import describe_problems
 from face_det.gateway.problems import describe_errors
 from face_det.gateway.security import session_routes
 from face_det.gateway.security.access import Access
@@ -41,7 +43,16 @@ def make_cameras(config: Config) -> Cameras:
 
 
 class GatewayApp(FastAPI):
-    """An app whose outermost layers also see the answers to faults that nobody expected."""
+    """An app whose outermost layers also see the answers to faults that nobody expected.
+
+    Its OpenAPI document tells of our errors.
+    """
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, which is made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = describe_problems(super().openapi())
+        return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the layers together."""

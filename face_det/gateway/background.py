@@ -18,11 +18,18 @@ class Background:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start(self, work: Coroutine[Any, Any, Any], what: str) -> None:
-        """Start some work; `what` says in the log what failed."""
+    async def start(
+        self, work: Coroutine[Any, Any, Any], what: str, patience_s: float = 0
+    ) -> FaceDetError | None:
+        """Start some work; return the error that it ends with within `patience_s`, None if it goes on.
+
+        `what` says in the log what failed.
+        """
         task = asyncio.create_task(_reported(work, what), name=what)
         self._tasks.add(task)
         task.add_done_callback(self._end)
+        await asyncio.wait({task}, timeout=patience_s)
+        return task.result() if task.done() and not task.cancelled() else None
 
     def _end(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -36,8 +43,10 @@ class Background:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _reported(work: Coroutine[Any, Any, Any], what: str) -> None:
+async def _reported(work: Coroutine[Any, Any, Any], what: str) -> FaceDetError | None:
     try:
         await work
     except FaceDetError as error:
         _LOG.warning("%s: %s: %s", what, type(error).__name__, error)
+        return error
+    return None

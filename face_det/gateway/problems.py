@@ -20,6 +20,7 @@ _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     # The first class that fits decides, so subclasses stand before their parents.
     (errors.UnknownPerson, 404),
     (errors.UnknownSighting, 404),
+    (errors.UnknownPhoto, 404),
     (errors.UnknownCamera, 404),
     (errors.SightingsOff, 409),
     (errors.TooFewPeople, 409),
@@ -78,7 +79,12 @@ def describe_errors(app: FastAPI) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
         if status == 500:
             _LOG.error("the daemon reports %s: %s", type(error).__name__, error)
-        return problem_response(status, type(error).__name__, str(error), headers)
+        detail = str(error)
+        if isinstance(error, errors.Unreachable):
+            # Where the daemon listens is nobody's business but the log's.
+            _LOG.warning("%s", error)
+            detail = "the daemon does not answer; see that it runs, and try again"
+        return problem_response(status, type(error).__name__, detail, headers)
 
     @app.exception_handler(Problem)
     async def _problem(_request: Request, problem: Problem) -> JSONResponse:

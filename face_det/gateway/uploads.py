@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
+from pydantic import BaseModel, FiniteFloat, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +20,15 @@ MAX_FIELDS = 50
 STALL_S = 20.0
 PACE_BYTES = 10_000
 """What must come of a body in STALL_S: a client slower than 4 kbit/s only holds a connection."""
+
+
+class _FaceBox(BaseModel):
+    """A box, as answers have them; other keys are ignored."""
+
+    ymin: FiniteFloat
+    xmin: FiniteFloat
+    ymax: FiniteFloat
+    xmax: FiniteFloat
 
 
 class BodyLimit:
@@ -135,10 +145,10 @@ async def read_picture(request: Request, field: str = "image") -> bytes:
         if not body:
             raise Problem(400, "BadRequest", f"send a picture as the form field `{field}` or as the body")
         return body
-    part = (await read_form(request)).get(field)
-    if not isinstance(part, UploadFile):
-        raise Problem(400, "BadRequest", f"{field}: a file must be sent in this field of the form")
-    return await part.read()
+    parts = (await read_form(request)).getlist(field)
+    if len(parts) != 1 or not isinstance(parts[0], UploadFile):
+        raise Problem(400, "BadRequest", f"{field}: one file must be sent in this field of the form")
+    return await parts[0].read()
 
 
 async def read_base64_picture(request: Request, field: str) -> bytes:
@@ -158,9 +168,9 @@ async def read_base64_picture(request: Request, field: str) -> bytes:
 
 
 async def read_face_box(request: Request) -> dict[str, Any]:
-    """Return {"faceBox": ...} if the form or the query says which face is meant, else {}.
+    """Return the option {"faceBox": ...} if the form or the query says which face is meant, else {}.
 
-    Raises Problem (400) if it is no JSON object; the daemon checks its numbers.
+    Raises Problem (400) if it is no box.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     text = request.query_params.get("faceBox")
@@ -170,12 +180,11 @@ async def read_face_box(request: Request) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        box = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Problem(400, "BadRequest", "faceBox: must be JSON, as in `faceBox` of an answer") from error
-    if not isinstance(box, dict):
-        raise Problem(400, "BadRequest", "faceBox: must be an object with xmin, ymin, xmax and ymax")
-    return {"faceBox": box}
+        box = _FaceBox.model_validate_json(text)
+    except ValidationError as error:
+        problem = "faceBox: must be JSON with the numbers xmin, ymin, xmax and ymax, as in an answer"
+        raise Problem(400, "BadRequest", problem) from error
+    return {"faceBox": box.model_dump()}
 
 
 async def read_form(request: Request) -> FormData:

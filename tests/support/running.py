@@ -36,9 +36,14 @@ class Daemon:
         self.log_path = folder / "log"
         self.notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notifications.bind(str(folder / "notify"))
-        environ = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), **environ}
+        self._argv = argv
+        self._environ = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), **environ}
+        self.start()
+
+    def start(self):
+        """Start the process; again, if the one before has ended."""
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(argv(self.config), stderr=log, env=environ)
+            self.process = subprocess.Popen(self._argv(self.config), stderr=log, env=self._environ)
 
     def configure(self, **settings):
         """Write config.json."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from face_det.gateway.api.answers import file_answer
 from face_det.gateway.problems import Problem
 from face_det.gateway.state import GatewayState
 
@@ -18,7 +20,23 @@ PART_BYTES = 1 << 20
 PATIENCE_S = 3600.0
 
 
-@ROUTES.get("/backup")
+class _Download(StreamingResponse):
+    """A stream after which something must be done, even if it never began."""
+
+    def __init__(
+        self, content: AsyncIterator[bytes], after: Callable[[], Awaitable[None]], **options: Any
+    ) -> None:
+        super().__init__(content, **options)
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._after()
+
+
+@ROUTES.get("/backup", response_class=StreamingResponse, **file_answer("application/zip"))
 async def backup(
     gateway: GatewayState,
     sightings: Annotated[bool, Query(description="With the memory of who was seen.")] = True,
@@ -27,17 +45,19 @@ async def backup(
     made = await gateway.daemon.call("backup", {"sightings": sightings}, timeout_s=PATIENCE_S)
 
     async def parts() -> AsyncIterator[bytes]:
-        try:
-            for offset in range(0, made["bytes"], PART_BYTES):
-                yield await gateway.daemon.call("read_backup", made["id"], offset, PART_BYTES)
-        finally:
-            await gateway.daemon.call("drop_backup", made["id"])
+        for offset in range(0, made["bytes"], PART_BYTES):
+            yield await gateway.daemon.call("read_backup", made["id"], offset, PART_BYTES)
+
+    async def drop() -> None:
+        # In the background, because whoever goes away in the middle cancels what runs here.
+        work = gateway.daemon.call("drop_backup", made["id"])
+        await gateway.background.start(work, "dropping a backup that was sent")
 
     headers = {
         "Content-Disposition": f'attachment; filename="face_det-{made["id"]}.zip"',
         "Content-Length": str(made["bytes"]),
     }
-    return StreamingResponse(parts(), media_type="application/zip", headers=headers)
+    return _Download(parts(), drop, media_type="application/zip", headers=headers)
 
 
 @ROUTES.post("/restore")

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import StreamingResponse
 
-from face_det.gateway.state import GatewayState
+from face_det.errors import FaceDetError
+from face_det.gateway.problems import Problem
+from face_det.gateway.state import Gateway, GatewayState
 
 ROUTES = APIRouter(tags=["events"])
 
-WAIT_S = 20
+_LOG = logging.getLogger(__name__)
+
+WAIT_S = 15
 """How long one call waits for the next event. A daemon that has gone is noticed within this time."""
 
+_EXAMPLE = 'id: 7\nevent: seen\ndata: {"seq": 7, "type": "seen", "camera": "door", "name": "Alice"}\n\n'
+_STREAM: dict[str, Any] = {
+    "responses": {
+        200: {
+            "description": "The stream",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        }
+    }
+}
+
 _MAX_SEQ = 2**63 - 1
+_DIGITS = len(str(_MAX_SEQ))
 
 
 async def _first_events(
@@ -24,7 +41,10 @@ async def _first_events(
     last_event_id: Annotated[str | None, Header(description="What a browser sends to go on.")] = None,
 ) -> dict[str, Any]:
     """Ask once before the stream begins, so that an error becomes a status and not a broken stream."""
-    if last_event_id is not None and last_event_id.isdecimal():
+    if last_event_id:
+        # Starting at what is new instead would lose events in silence.
+        if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _DIGITS):
+            raise Problem(400, "BadRequest", "Last-Event-ID: must be the id of an event, a number")
         after = min(int(last_event_id), _MAX_SEQ)
     if after is None:
         status = await gateway.daemon.call("status")
@@ -33,20 +53,41 @@ async def _first_events(
     return answer
 
 
-@ROUTES.get("/events", response_class=EventSourceResponse)
+@ROUTES.get("/events", response_class=StreamingResponse, **_STREAM)
 async def events(
     first: Annotated[dict[str, Any], Depends(_first_events)], gateway: GatewayState
-) -> AsyncIterator[ServerSentEvent]:
-    """Send each event as a message: its number as `id`, its type as `event`, the rest as JSON.
+) -> StreamingResponse:
+    """Send each event as a message: its number as `id`, its type as `event`, all of it as JSON.
 
     A browser that was away sends `Last-Event-ID` and misses nothing. If the log of events was begun anew,
     a message of the type `reset` comes first. The stream ends if the daemon does; browsers then come back
-    by themselves.
+    by themselves. A comment at least every 15 s shows that it goes on.
     """
-    answer = first
-    while True:
+    # Not FastAPI's own stream, which logs a fault for each client that goes away.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_messages(first, gateway), media_type="text/event-stream", headers=headers)
+
+
+async def _messages(first: dict[str, Any], gateway: Gateway) -> AsyncIterator[str]:
+    answer: dict[str, Any] | None = first
+    while answer is not None:
+        yield ":\n\n"
         if answer.get("reset"):
-            yield ServerSentEvent(event="reset", data={"log": answer["log"]})
+            yield _message("reset", {"log": answer["log"]})
         for event in answer["events"]:
-            yield ServerSentEvent(id=str(event["seq"]), event=event["type"], data=event)
-        answer = await gateway.daemon.call("events", answer["last"], WAIT_S)
+            yield f"id: {event['seq']}\n" + _message(event["type"], event)
+        answer = await _next_events(gateway, answer["last"])
+
+
+def _message(kind: str, data: dict[str, Any]) -> str:
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+
+
+async def _next_events(gateway: Gateway, after: int) -> dict[str, Any] | None:
+    """Wait for more events; None if the daemon has gone, which ends the stream in good order."""
+    try:
+        answer: dict[str, Any] = await gateway.daemon.call("events", after, WAIT_S)
+    except FaceDetError as error:
+        _LOG.info("a stream of events ends: %s: %s", type(error).__name__, error)
+        return None
+    return answer

@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from face_det.gateway.api.answers import CameraFaces, CameraList, Explanation, Faces, file_answer, json_answer
+from face_det.gateway.api.arguments import CameraName, upload
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_face_box, read_picture
 
 ROUTES = APIRouter(tags=["faces"])
 
 
-@ROUTES.post("/faces")
+@ROUTES.post("/faces", **json_answer(Faces), **upload())
 async def recognize(
     request: Request,
     gateway: GatewayState,
@@ -28,7 +30,7 @@ async def recognize(
     return {"faces": faces, "tookMs": round((time.monotonic() - start) * 1000, 1)}
 
 
-@ROUTES.post("/why")
+@ROUTES.post("/why", **json_answer(Explanation), **upload(face_box=True))
 async def why(request: Request, gateway: GatewayState) -> dict[str, Any]:
     """Explain the decision about a face of an uploaded picture; the form field `faceBox` says which."""
     picture = await read_picture(request)
@@ -37,21 +39,23 @@ async def why(request: Request, gateway: GatewayState) -> dict[str, Any]:
     return answer
 
 
-@ROUTES.get("/cameras")
+@ROUTES.get("/cameras", **json_answer(CameraList))
 async def cameras(gateway: GatewayState) -> dict[str, Any]:
     """List the cameras of the configuration, the default one first."""
     return {"cameras": [{"name": name} for name in gateway.views.cameras.names]}
 
 
-@ROUTES.get("/cameras/{name}/snapshot.jpg")
-async def snapshot(name: str, gateway: GatewayState) -> Response:
+@ROUTES.get("/cameras/{name}/snapshot.jpg", response_class=Response, **file_answer("image/jpeg"))
+async def snapshot(name: CameraName, gateway: GatewayState) -> Response:
     """Return what a camera shows now."""
     return Response(await gateway.views.cameras.fetch_picture(name), media_type="image/jpeg")
 
 
-@ROUTES.post("/cameras/{name}/faces")
-async def look(name: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/cameras/{name}/faces", **json_answer(CameraFaces))
+async def look(name: CameraName, gateway: GatewayState) -> dict[str, Any]:
     """Name the faces that a camera shows now; `picture` is that picture as base64, to be shown with them."""
+    start = time.monotonic()
     view = await gateway.views.take(name, remember=False)
+    took_ms = round((time.monotonic() - start) * 1000, 1)
     picture = base64.b64encode(view.picture).decode()
-    return {"faces": view.faces, "time": view.time_s, "picture": picture}
+    return {"faces": view.faces, "time": view.time_s, "tookMs": took_ms, "picture": picture}

@@ -8,6 +8,16 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from face_det.gateway.api.answers import (
+    Enrolled,
+    Forgotten,
+    People,
+    PhotoChange,
+    Photos,
+    file_answer,
+    json_answer,
+)
+from face_det.gateway.api.arguments import PersonName, PhotoName, upload
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_face_box, read_picture
 
@@ -17,7 +27,9 @@ ROUTES = APIRouter(tags=["people"])
 class Target(BaseModel):
     """Where a photo or a person goes."""
 
-    to: str
+    model_config = ConfigDict(extra="forbid")
+
+    to: Annotated[str, Field(examples=["Bob"])]
 
 
 class Merging(BaseModel):
@@ -25,54 +37,59 @@ class Merging(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    names: Annotated[list[str], Field(min_length=1)]
-    into: str
+    names: Annotated[list[str], Field(min_length=1, examples=[["Alice", "Alicia"]])]
+    into: Annotated[str, Field(examples=["Alice"])]
 
 
-@ROUTES.get("/people")
+@ROUTES.get("/people", **json_answer(People))
 async def people(gateway: GatewayState) -> dict[str, Any]:
     """List everybody who is enrolled."""
     return {"people": await gateway.daemon.call("people")}
 
 
-@ROUTES.post("/people/merge")
+@ROUTES.post("/people/merge", **json_answer(PhotoChange))
 async def merge(body: Merging, gateway: GatewayState) -> dict[str, Any]:
     """Make several people one."""
     answer: dict[str, Any] = await gateway.daemon.call("merge_people", body.names, body.into)
     return answer
 
 
-@ROUTES.get("/people/{name}")
-async def photos(name: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.get("/people/{name}", **json_answer(Photos))
+async def photos(name: PersonName, gateway: GatewayState) -> dict[str, Any]:
     """List a person's photos."""
     return {"name": name, "photos": await gateway.daemon.call("photos", name)}
 
 
-@ROUTES.delete("/people/{name}")
-async def remove(name: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.delete("/people/{name}", **json_answer(PhotoChange))
+async def remove(name: PersonName, gateway: GatewayState) -> dict[str, Any]:
     """Remove a person's photos; this can be undone."""
     answer: dict[str, Any] = await gateway.daemon.call("remove_person", name)
     return answer
 
 
-@ROUTES.post("/people/{name}/photos", status_code=201)
-async def add_photo(name: str, request: Request, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post(
+    "/people/{name}/photos",
+    status_code=201,
+    **json_answer(Enrolled, 201, "Learnt"),
+    **upload(face_box=True),
+)
+async def add_photo(name: PersonName, request: Request, gateway: GatewayState) -> dict[str, Any]:
     """Store a photo under a name and learn its face; the next call knows it.
 
     If there are several faces, the form field `faceBox` says which is meant, as JSON.
     """
     picture = await read_picture(request)
     box = await read_face_box(request)
-    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, picture, *([box] if box else []))
+    answer: dict[str, Any] = await gateway.daemon.call("add_face", name, picture, box)
     return answer
 
 
-@ROUTES.get("/people/{name}/photos/{photo}")
+@ROUTES.get("/people/{name}/photos/{photo}", response_class=Response, **file_answer("image/jpeg"))
 async def photo(
-    name: str,
-    photo: str,
+    name: PersonName,
+    photo: PhotoName,
     gateway: GatewayState,
-    size: Annotated[int, Query(ge=16, le=8192, description="The longer side, in pixels, at most.")] = 1280,
+    size: Annotated[int, Query(ge=1, le=4096, description="The longer side, in pixels, at most.")] = 1280,
     face: Annotated[bool, Query(description="Only the face, with a margin.")] = False,
 ) -> Response:
     """Return a photo as a JPEG, upright."""
@@ -80,36 +97,38 @@ async def photo(
     return Response(picture, media_type="image/jpeg")
 
 
-@ROUTES.delete("/people/{name}/photos/{photo}")
-async def delete_photo(name: str, photo: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.delete("/people/{name}/photos/{photo}", **json_answer(PhotoChange))
+async def delete_photo(name: PersonName, photo: PhotoName, gateway: GatewayState) -> dict[str, Any]:
     """Remove a photo; this can be undone."""
     answer: dict[str, Any] = await gateway.daemon.call("delete_photo", name, photo)
     return answer
 
 
-@ROUTES.post("/people/{name}/photos/{photo}/move")
-async def move_photo(name: str, photo: str, body: Target, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/people/{name}/photos/{photo}/move", **json_answer(PhotoChange))
+async def move_photo(
+    name: PersonName, photo: PhotoName, body: Target, gateway: GatewayState
+) -> dict[str, Any]:
     """Move a photo to somebody else."""
     answer: dict[str, Any] = await gateway.daemon.call("move_photo", name, photo, body.to)
     return answer
 
 
-@ROUTES.post("/people/{name}/rename")
-async def rename(name: str, body: Target, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/people/{name}/rename", **json_answer(PhotoChange))
+async def rename(name: PersonName, body: Target, gateway: GatewayState) -> dict[str, Any]:
     """Give a person another name."""
     answer: dict[str, Any] = await gateway.daemon.call("rename_person", name, body.to)
     return answer
 
 
-@ROUTES.post("/people/{name}/forget")
-async def forget(name: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/people/{name}/forget", **json_answer(Forgotten))
+async def forget(name: PersonName, gateway: GatewayState) -> dict[str, Any]:
     """Erase a person for good: photos, encodings, sightings."""
     answer: dict[str, Any] = await gateway.daemon.call("forget", name)
     return answer
 
 
-@ROUTES.get("/people/{name}/export")
-async def export(name: str, gateway: GatewayState) -> Response:
+@ROUTES.get("/people/{name}/export", response_class=Response, **file_answer("application/zip"))
+async def export(name: PersonName, gateway: GatewayState) -> Response:
     """Return all that is known about a person as a zip."""
     archive = await gateway.daemon.call("export", name)
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.zip"}

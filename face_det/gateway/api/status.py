@@ -5,27 +5,32 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from face_det import __version__
+from face_det.gateway.api.answers import Doctor, Status, json_answer
+from face_det.gateway.security.access import Access
 from face_det.gateway.state import GatewayState
 
 ROUTES = APIRouter(tags=["status"])
 
 
-@ROUTES.get("/status")
-async def status(gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.get("/status", **json_answer(Status))
+async def status(request: Request, gateway: GatewayState) -> dict[str, Any]:
     """Return the daemon's status, and this gateway's own in `gateway`."""
     answer: dict[str, Any] = await gateway.daemon.call("status")
+    access: Access = request.app.state.access
     answer["gateway"] = {
         "version": __version__,
         "uptime_s": round(time.monotonic() - gateway.started, 1),
         "cameras": list(gateway.config.cameras),
+        "legacyGet": access.legacy_get,
+        "sightings": answer["sightings"] is not None,
     }
     return answer
 
 
-@ROUTES.get("/doctor")
+@ROUTES.get("/doctor", **json_answer(Doctor))
 async def doctor(gateway: GatewayState) -> dict[str, Any]:
     """Return what the doctor finds when it checks the daemon's machine."""
     answer: dict[str, Any] = await gateway.daemon.call("doctor")

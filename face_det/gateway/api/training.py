@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from face_det.gateway.state import GatewayState
+from face_det.errors import ModelMissing
+from face_det.gateway.api.answers import (
+    Evaluation,
+    EvaluationProgress,
+    ModelInUse,
+    Models,
+    Started,
+    TrainingProgress,
+    Tuning,
+    json_answer,
+)
+from face_det.gateway.state import Gateway, GatewayState
 
 ROUTES = APIRouter(tags=["training"])
 
 LONGEST_TRAINING_S = 6 * 3600.0
+REFUSAL_S = 1.0
+"""An error that comes within this time, such as a full queue, is the answer to whoever asked."""
+
+Rate = Annotated[float, Field(gt=1e-6, le=0.1)]
 
 
 class Training(BaseModel):
@@ -19,18 +34,20 @@ class Training(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    classifier: str | None = None
-    embedder: str | None = None
-    quick: bool | None = None
+    classifier: Annotated[str | None, Field(description="The kind of classifier.", examples=["svm"])] = None
+    embedder: Annotated[str | None, Field(description="Whose encodings.", examples=["sface"])] = None
+    quick: Annotated[bool | None, Field(description="A short search.", examples=[True])] = None
 
 
 class FalseAcceptRate(BaseModel):
     """The share of strangers wrongly named that one accepts; null for the configured one."""
 
-    falseAcceptRate: Annotated[float, Field(gt=1e-6, le=0.1)] | None
+    model_config = ConfigDict(extra="forbid")
+
+    falseAcceptRate: Annotated[Rate | None, Field(examples=[0.001])]
 
 
-@ROUTES.get("/training")
+@ROUTES.get("/training", **json_answer(TrainingProgress))
 async def training(gateway: GatewayState) -> dict[str, Any]:
     """Tell how far the training is, and what the last one reported."""
     status = await gateway.daemon.call("status")
@@ -38,62 +55,70 @@ async def training(gateway: GatewayState) -> dict[str, Any]:
     return answer
 
 
-@ROUTES.post("/training", status_code=202)
+@ROUTES.post("/training", status_code=202, **json_answer(Started, 202, "Started"))
 async def train(gateway: GatewayState, body: Training | None = None) -> dict[str, bool]:
     """Start training in the background; GET /training tells how far it is."""
     options = body.model_dump(exclude_none=True) if body else {}
     call = gateway.daemon.call("train", options, timeout_s=LONGEST_TRAINING_S)
-    gateway.background.start(call, "training")
+    if refused := await gateway.background.start(call, "training", REFUSAL_S):
+        raise refused
     return {"started": True}
 
 
-@ROUTES.get("/models")
+@ROUTES.get("/models", **json_answer(Models))
 async def models(gateway: GatewayState) -> dict[str, Any]:
     """List the model in use and the earlier ones that were kept, newest first."""
     return {"models": await gateway.daemon.call("models")}
 
 
-@ROUTES.post("/models/{model}/use")
-async def use_model(model: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/models/{model}/use", **json_answer(ModelInUse))
+async def use_model(
+    model: Annotated[str, Path(description="A fingerprint, as `model` of GET /models.", examples=["5f2c9d"])],
+    gateway: GatewayState,
+) -> dict[str, Any]:
     """Go back to an earlier model."""
     answer: dict[str, Any] = await gateway.daemon.call("use_model", model)
     return answer
 
 
-@ROUTES.get("/tuning")
+@ROUTES.get("/tuning", **json_answer(Tuning))
 async def preview(
-    gateway: GatewayState, falseAcceptRate: Annotated[float | None, Query(gt=1e-6, le=0.1)] = None
+    gateway: GatewayState,
+    falseAcceptRate: Annotated[Rate | None, Query(description="Default: the rate in force.")] = None,
 ) -> dict[str, Any]:
-    """Tell what a false accept rate would mean for the people enrolled; without one, the rate in force."""
+    """Tell what a false accept rate would mean for the people enrolled."""
     status = await gateway.daemon.call("status")
-    in_force = status["falseAcceptRate"]
-    rate = in_force["value"] if falseAcceptRate is None else falseAcceptRate
-    ladder = await gateway.daemon.call("preview", rate)
-    sentence = next((rung["text"] for rung in ladder if rung["asked"]), None)
-    return {
-        "falseAcceptRate": rate,
-        "source": in_force["source"],
-        "ladder": ladder,
-        "sentence": sentence,
-    }
+    return await _describe_rate(gateway, falseAcceptRate, status["falseAcceptRate"])
 
 
-@ROUTES.put("/tuning")
+@ROUTES.put("/tuning", **json_answer(Tuning))
 async def set_false_accept_rate(body: FalseAcceptRate, gateway: GatewayState) -> dict[str, Any]:
     """Set the false accept rate; it takes effect at once."""
-    answer: dict[str, Any] = await gateway.daemon.call("set_false_accept_rate", body.falseAcceptRate)
-    return answer
+    in_force = await gateway.daemon.call("set_false_accept_rate", body.falseAcceptRate)
+    return await _describe_rate(gateway, None, in_force)
 
 
-@ROUTES.get("/evaluation")
+async def _describe_rate(gateway: Gateway, asked: float | None, in_force: dict[str, Any]) -> dict[str, Any]:
+    """Return a rate, the one in force by default, with what it and others would mean."""
+    rate = in_force["value"] if asked is None else asked
+    answer = {"falseAcceptRate": rate, "source": in_force["source"]}
+    try:
+        ladder = await gateway.daemon.call("preview", rate)
+    except ModelMissing as error:
+        return {**answer, "ladder": [], "sentence": str(error)}
+    sentence = next((rung["text"] for rung in ladder if rung["asked"]), "")
+    return {**answer, "ladder": ladder, "sentence": sentence}
+
+
+@ROUTES.get("/evaluation", **json_answer(Evaluation))
 async def evaluation(gateway: GatewayState) -> dict[str, Any]:
     """Return the last evaluation of this gallery, and how far a running one is."""
+    last = await gateway.daemon.call("evaluation")
     status = await gateway.daemon.call("status")
-    last = await gateway.daemon.call("evaluation") or {}
-    return {**status["evaluation"], "report": last.get("report"), "time": last.get("at")}
+    return {**status["evaluation"], **(last or {"at": None, "options": None, "report": None})}
 
 
-@ROUTES.post("/evaluation", status_code=202)
+@ROUTES.post("/evaluation", status_code=202, **json_answer(EvaluationProgress, 202, "Started"))
 async def evaluate(gateway: GatewayState) -> dict[str, Any]:
     """Start an evaluation of this gallery in the background."""
     answer: dict[str, Any] = await gateway.daemon.call("evaluate", {})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
+from face_det.gateway.api.answers import AnyChange, Forgotten, Unknowns, json_answer
+from face_det.gateway.api.arguments import Number, UnknownId
 from face_det.gateway.api.sightings import Name
 from face_det.gateway.state import GatewayState
 
@@ -16,51 +18,55 @@ ROUTES = APIRouter(tags=["unknowns"])
 class Ids(BaseModel):
     """The ids of unknown people, such as unknown-3."""
 
-    ids: list[str]
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[list[str], Field(examples=[["unknown-3", "unknown-5"]])]
 
 
 class Sightings(BaseModel):
     """The numbers of sightings."""
 
-    sightings: list[int]
+    model_config = ConfigDict(extra="forbid")
+
+    sightings: Annotated[list[Number], Field(examples=[[7, 9]])]
 
 
-@ROUTES.get("/unknowns")
+@ROUTES.get("/unknowns", **json_answer(Unknowns))
 async def unknowns(gateway: GatewayState) -> dict[str, Any]:
     """List the unknown people, most seen first."""
     return {"unknowns": await gateway.daemon.call("unknowns")}
 
 
-@ROUTES.post("/unknowns/merge")
+@ROUTES.post("/unknowns/merge", **json_answer(AnyChange))
 async def merge(body: Ids, gateway: GatewayState) -> dict[str, Any]:
     """Make several unknown people one; the oldest survives."""
     answer: dict[str, Any] = await gateway.daemon.call("merge", body.ids)
     return answer
 
 
-@ROUTES.post("/unknowns/{identifier}/name")
-async def name_unknown(identifier: str, body: Name, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/unknowns/{identifier}/name", **json_answer(AnyChange))
+async def name_unknown(identifier: UnknownId, body: Name, gateway: GatewayState) -> dict[str, Any]:
     """Give an unknown person a name; they are recognised from the next call on."""
     answer: dict[str, Any] = await gateway.daemon.call("name_unknown", identifier, body.name)
     return answer
 
 
-@ROUTES.post("/unknowns/{identifier}/ignore")
-async def ignore(identifier: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/unknowns/{identifier}/ignore", **json_answer(AnyChange))
+async def ignore(identifier: UnknownId, gateway: GatewayState) -> dict[str, Any]:
     """Report an unknown person no more, and name nobody for that face."""
     answer: dict[str, Any] = await gateway.daemon.call("ignore", identifier)
     return answer
 
 
-@ROUTES.post("/unknowns/{identifier}/split")
-async def split(identifier: str, body: Sightings, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.post("/unknowns/{identifier}/split", **json_answer(AnyChange))
+async def split(identifier: UnknownId, body: Sightings, gateway: GatewayState) -> dict[str, Any]:
     """Give some sightings of an unknown person to a new one."""
     answer: dict[str, Any] = await gateway.daemon.call("split", identifier, body.sightings)
     return answer
 
 
-@ROUTES.delete("/unknowns/{identifier}")
-async def forget(identifier: str, gateway: GatewayState) -> dict[str, Any]:
+@ROUTES.delete("/unknowns/{identifier}", **json_answer(Forgotten))
+async def forget(identifier: UnknownId, gateway: GatewayState) -> dict[str, Any]:
     """Erase all that is known about an unknown person."""
     answer: dict[str, Any] = await gateway.daemon.call("forget", identifier)
     return answer

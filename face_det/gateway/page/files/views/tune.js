@@ -202,7 +202,7 @@ function evaluation(signal) {
         await pause(WATCH_MS, signal);
         continue;
       }
-      words.textContent = now.error ? String(now.error) : now.time ? t("evaluate.at", { when: ago(now.time) }) : t("evaluate.none");
+      words.textContent = now.error ? String(now.error) : now.at ? t("evaluate.at", { when: ago(now.at) }) : t("evaluate.none");
       fill(report, now.report && figures(now.report));
       return;
     }

@@ -1,0 +1,328 @@
+"""What routes answer, as schemas with examples for /openapi.json. The daemon makes the answers themselves."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+Outcome = Literal["known", "uncertain", "unknown"]
+
+
+class Answer(BaseModel):
+    """An answer; later versions may add keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _with_example(**example: Any) -> ConfigDict:
+    return ConfigDict(extra="allow", json_schema_extra={"examples": [example]})
+
+
+def json_answer(model: type[BaseModel], status: int = 200, description: str = "OK") -> dict[str, Any]:
+    """Return a route's arguments that describe its JSON answer, which is sent as the daemon made it."""
+    return {"response_model": None, "responses": {status: {"model": model, "description": description}}}
+
+
+def file_answer(media_type: str) -> dict[str, Any]:
+    """Return a route's arguments that describe an answer of bytes, such as a picture."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"responses": {200: {"description": "The file", "content": content}}}
+
+
+_BOX = {"ymin": 70.0, "xmin": 110.0, "ymax": 190.0, "xmax": 220.0}
+_CHANGE = {"change": "photos-12", "what": "Alice's photo a.jpg was removed", "photos": 1}
+_FACE = {"face": "Alice", "faceProba": 0.97, "faceBox": _BOX, "outcome": "known", "quality": 0.93}
+_SIGHTING = {"id": 7, "time": 1767225600.0, "camera": "door", "frame": None, "unknown": None, **_FACE}
+
+
+class Box(Answer):
+    """A box in pixels of the picture, upright."""
+
+    ymin: float
+    xmin: float
+    ymax: float
+    xmax: float
+
+
+class Candidate(Answer):
+    """Somebody whom an uncertain face may show."""
+
+    name: str
+    proba: float
+
+
+class Face(Answer):
+    """A face: whose it is or why that is not known, where it is, and how good it is."""
+
+    face: str | None
+    faceProba: float | None = None
+    faceReason: str | None = None
+    faceExplanation: str | None = None
+    faceBox: Box
+    outcome: Outcome | None = None
+    candidates: list[Candidate] | None = None
+    quality: float | None = None
+    qualityParts: dict[str, float | None] | None = None
+
+
+class Faces(Answer):
+    """The faces in a picture, best first."""
+
+    model_config = _with_example(faces=[_FACE], tookMs=84.2)
+    faces: list[Face]
+    tookMs: float
+
+
+class CameraFaces(Answer):
+    """The faces that a camera showed at `time`, and that picture as base64."""
+
+    model_config = _with_example(faces=[_FACE], time=1767225600.0, tookMs=84.2, picture="/9j/4AAQ...")
+    faces: list[Face]
+    time: float
+    tookMs: float
+    picture: str
+
+
+class Explanation(Face):
+    """A face, what its name required, the photos most like it, and the photo to blame for a mistake."""
+
+    model_config = _with_example(
+        **_FACE,
+        threshold={"name": "Alice", "met": True, "requirements": [], "text": "all is met"},
+        nearest=[{"name": "Alice", "photo": "a.jpg", "similarity": 0.71, "rank": 1}],
+        blame=None,
+    )
+    threshold: dict[str, JsonValue] | None
+    nearest: list[dict[str, JsonValue]]
+    blame: dict[str, JsonValue] | None
+
+
+class CameraName(Answer):
+    """A camera, without its address."""
+
+    name: str
+
+
+class CameraList(Answer):
+    """The cameras of the configuration, the default one first."""
+
+    model_config = _with_example(cameras=[{"name": "door"}])
+    cameras: list[CameraName]
+
+
+class Person(Answer):
+    """Somebody who is enrolled."""
+
+    name: str
+    images: int
+    cover: str | None
+    quality: float | None
+    lookAlikes: list[dict[str, JsonValue]]
+
+
+class People(Answer):
+    """Everybody who is enrolled."""
+
+    model_config = _with_example(
+        people=[{"name": "Alice", "images": 4, "cover": "a.jpg", "quality": 0.93, "lookAlikes": []}]
+    )
+    people: list[Person]
+
+
+class Photo(Answer):
+    """A photo of a person, and whether it is learnt from."""
+
+    photo: str
+    added: float
+    width: int | None
+    height: int | None
+    quality: float | None
+    faceBox: Box | None
+    state: Literal["enrolled", "left_out"]
+    reason: str | None
+
+
+class Photos(Answer):
+    """A person's photos."""
+
+    model_config = _with_example(
+        name="Alice",
+        photos=[
+            {"photo": "a.jpg", "added": 1767225600.0, "width": 640, "height": 480, "quality": 0.93}
+            | {"faceBox": _BOX, "faces": [_BOX], "state": "enrolled", "reason": None}
+        ],
+    )
+    name: str
+    photos: list[Photo]
+
+
+class Enrolled(Answer):
+    """A photo that was learnt, and the change to undo it by; null if the photo was there before."""
+
+    model_config = _with_example(name="Alice", images=4, photo="a.jpg", change="photos-12", faceBox=_BOX)
+    name: str
+    images: int
+    photo: str
+    change: str | None
+    faceBox: Box
+
+
+class PhotoChange(Answer):
+    """A change to photos, which can be undone."""
+
+    model_config = _with_example(**_CHANGE)
+    change: str
+    what: str
+    photos: int
+
+
+class AnyChange(Answer):
+    """A change to photos, or to what is remembered, by which it can be undone."""
+
+    model_config = _with_example(change=31, sightings=2)
+    change: int | str
+
+
+class Changes(Answer):
+    """The latest changes, newest first."""
+
+    model_config = _with_example(
+        changes=[
+            {"change": "photos-12", "time": 1767225600.0, "what": _CHANGE["what"]}
+            | {"undone": False, "undoable": True}
+        ]
+    )
+    changes: list[dict[str, JsonValue]]
+
+
+class Forgotten(Answer):
+    """How much was erased for good."""
+
+    model_config = _with_example(name="Alice", images=4, encodings=4, sightings=12)
+    name: str
+
+
+class Sighting(Answer):
+    """One face in one picture."""
+
+    model_config = _with_example(**_SIGHTING)
+    id: int
+    time: float
+    camera: str | None
+    frame: str | None
+    face: str | None
+    outcome: Outcome | None
+    unknown: str | None
+
+
+class Sightings(Answer):
+    """A page of sightings, newest first; `next` is the cursor of the next page, or null."""
+
+    model_config = _with_example(items=[_SIGHTING], next=None)
+    items: list[Sighting]
+    next: str | None
+
+
+class Unknowns(Answer):
+    """Unknown people, most seen first."""
+
+    model_config = _with_example(
+        unknowns=[
+            {"id": "unknown-3", "sightings": 5, "visits": 2, "first": 1767225600.0, "last": 1767229200.0}
+            | {"cameras": ["door"], "best": 7}
+        ]
+    )
+    unknowns: list[dict[str, JsonValue]]
+
+
+class Status(Answer):
+    """The daemon's status (docs/reference/rpc.md), and the gateway's own."""
+
+    model_config = _with_example(
+        version="0.1.0",
+        trained=True,
+        gateway={"version": "0.1.0", "uptime_s": 12.5, "cameras": ["door"]}
+        | {"legacyGet": False, "sightings": True},
+    )
+    version: str
+    gateway: dict[str, JsonValue]
+
+
+class Doctor(Answer):
+    """What the doctor found, and when; for five minutes the same answer is given again."""
+
+    model_config = _with_example(
+        at=1767225600.0, checks=[{"check": "python", "state": "ok", "text": "3.12", "advice": ""}]
+    )
+    at: float
+    checks: list[dict[str, JsonValue]]
+
+
+class Started(Answer):
+    """Work has begun in the background."""
+
+    model_config = _with_example(started=True)
+    started: Literal[True]
+
+
+class TrainingProgress(Answer):
+    """How far the training is, the report of the last one that succeeded, and the latest one's error."""
+
+    model_config = _with_example(
+        running=False, step=None, done=0, total=0, started=None, report=None, error=None
+    )
+    running: bool
+    report: dict[str, JsonValue] | None
+    error: str | None
+
+
+class Models(Answer):
+    """The model in use and those it replaced, newest first."""
+
+    model_config = _with_example(
+        models=[{"model": "5f2c9d", "classifier": "svm", "classes": ["Alice", "Bob"], "in_use": True}]
+    )
+    models: list[dict[str, JsonValue]]
+
+
+class ModelInUse(Answer):
+    """The model in use from now on."""
+
+    model_config = _with_example(model="5f2c9d")
+    model: JsonValue
+
+
+class Tuning(Answer):
+    """A false accept rate: the one asked about or else that in force, and what others would mean.
+
+    `source` says who decided about the rate in force. `ladder` is empty if the model has no threshold;
+    `sentence` then says why.
+    """
+
+    model_config = _with_example(
+        falseAcceptRate=0.001, source="default", ladder=[{"falseAcceptRate": 0.001}], sentence="1 of 1000"
+    )
+    falseAcceptRate: float
+    source: Literal["environment", "settings", "config", "default"]
+    ladder: list[dict[str, JsonValue]]
+    sentence: str
+
+
+class Evaluation(Answer):
+    """How far an evaluation is, and the last report; `at` and `report` are null before the first one."""
+
+    model_config = _with_example(
+        running=False, step=None, done=0, total=0, started=None, error=None, at=None, report=None
+    )
+    running: bool
+    error: str | None
+    at: float | None
+    report: dict[str, JsonValue] | None
+
+
+class EvaluationProgress(Answer):
+    """How far an evaluation is."""
+
+    model_config = _with_example(running=True, step="starting", done=0, total=0, started=1767225600.0)
+    running: bool

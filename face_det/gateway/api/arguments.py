@@ -1,0 +1,40 @@
+"""Path parameters that several routes have, and how an upload is described."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import Field
+
+MAX_NUMBER = 2**63 - 1
+"""The largest number that the daemon's database has."""
+
+Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+PersonName = Annotated[str, Path(description="A person's name.", examples=["Alice"])]
+PhotoName = Annotated[str, Path(description="The name of a photo's file.", examples=["a.jpg"])]
+CameraName = Annotated[str, Path(description="A camera of the configuration.", examples=["door"])]
+SightingId = Annotated[int, Path(ge=0, le=MAX_NUMBER, description="The number of a sighting.", examples=[7])]
+UnknownId = Annotated[str, Path(description="The id of an unknown person.", examples=["unknown-3"])]
+
+_FACE_BOX = "Which of several faces is meant, as JSON, like `faceBox` of an answer."
+
+
+def upload(*, face_box: bool = False) -> dict[str, Any]:
+    """Return what /openapi.json says of a route that takes a picture, as a form's file or as the body."""
+    file = {"type": "string", "format": "binary", "description": "A picture file, such as a JPEG."}
+    properties: dict[str, Any] = {"image": file}
+    if face_box:
+        properties["faceBox"] = {"type": "string", "description": _FACE_BOX}
+    form = {"type": "object", "required": ["image"], "properties": properties}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    for kind in ("image/jpeg", "image/png"):
+        content[kind] = {"schema": {"type": "string", "format": "binary"}}
+    described: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if face_box:
+        example = '{"ymin": 70, "xmin": 110, "ymax": 190, "xmax": 220}'
+        described["parameters"] = [
+            {"name": "faceBox", "in": "query", "required": False, "description": _FACE_BOX}
+            | {"schema": {"type": "string"}, "example": example}
+        ]
+    return {"openapi_extra": described}
