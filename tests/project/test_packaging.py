@@ -75,8 +75,8 @@ def _build(folder: Path, what: str, **environ: str) -> None:
 
 
 def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> None:
-    """Every module, the marker that says it is typed, the background, the unit, the kernels if they could be
-    compiled; no tests, no scripts, no sources in C."""
+    """Every module, the marker that says it is typed, the background, the units, the page, the kernels if
+    they could be compiled; no tests, no scripts, no sources in C."""
     names = set(zipfile.ZipFile(built[1]).namelist())
     modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "face_det").rglob("*.py")}
     shipped = {name for name in names if ".dist-info/" not in name}
@@ -89,6 +89,8 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
     data |= {
         str(path.relative_to(REPOSITORY / "face_det")) for path in (REPOSITORY / "face_det").rglob("*.pyi")
     }
+    page = (REPOSITORY / "face_det/gateway/page/files").rglob("*")
+    data |= {str(path.relative_to(REPOSITORY / "face_det")) for path in page if path.is_file()}
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     if shutil.which(os.environ.get("CC", compiler)):
         data.add(f"nets/winograd/_winograd{EXTENSION_SUFFIXES[0]}")
