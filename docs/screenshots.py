@@ -1,4 +1,4 @@
-"""Makes docs/images/page-*.png, the pictures of the page in docs/how-to/page.md.
+"""Makes docs/pictures/page-*.png, the pictures of the page in docs/how-to/page.md.
 
 A daemon and a gateway run in a temporary folder, with photos in the public domain as the family and as the
 webcam; Chromium looks at the page. It needs playwright and chromium.
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import photos
 
-TARGET = photos.REPOSITORY / "docs" / "images"
+TARGET = photos.REPOSITORY / "docs" / "pictures"
 FACE_DET = (sys.executable, "-m", "face_det.cli.main")
 PORT = 8732
 ADDRESS = f"http://127.0.0.1:{PORT}"

@@ -19,6 +19,7 @@ RETRY_AFTER_S = 1
 _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     # The first class that fits decides, so subclasses stand before their parents.
     (errors.UnknownPerson, 404),
+    (errors.UnknownPhoto, 404),
     (errors.UnknownSighting, 404),
     (errors.UnknownPhoto, 404),
     (errors.UnknownCamera, 404),

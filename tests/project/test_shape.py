@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 LONGEST_MODULE = 400
 """Where to ask whether a module holds two ideas. Ideas are what to split by, not lines."""
 LONGEST_FUNCTION = 50
-PICTURES = re.compile(r"docs/pictures/annotated\.jpg|docs/images/page-[a-z]+\.png")
+PICTURES = re.compile(r"docs/pictures/annotated\.jpg|docs/pictures/page-[a-z]+\.png")
 """The files that are not text: photos that the README shows, and pictures of the page."""
 BEGINNINGS = {".jpg": b"\xff\xd8\xff", ".png": b"\x89PNG"}
 LARGEST_PICTURE = 150_000
