@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from face_det.config import Config, load_config, locate_config
+from face_det.service import is_unfinished
 
 if TYPE_CHECKING:
     from face_det.rpc import Client
@@ -25,7 +26,16 @@ class ConfigSource:
     path: Path | None
 
     def load(self) -> Config:
-        """Read the settings from the file and the environment; raise ConfigError if any is wrong."""
+        """Read the settings from the file and the environment; raise ConfigError if any is wrong.
+
+        A restore that was cut off is finished first: it replaces what callers have set, too.
+        """
+        config = load_config(self.path, os.environ)
+        if not is_unfinished(config.state_path):
+            return config
+        from face_det.service import finish_restore
+
+        finish_restore(config)
         return load_config(self.path, os.environ)
 
 

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import gevent
 
 from face_det.config import Config, settings_path
 from face_det.daemon import logs
 from face_det.daemon.workers import Workers
+from face_det.errors import FaceDetError
 
 if TYPE_CHECKING:
-    from face_det.service import Backups, Service
+    from face_det.service import Backups, Restores, Service
 
 log = logging.getLogger(__name__)
 
 BACKUP_LIMIT_S = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class AfterReplacement:
+    """What follows once everything was replaced.
+
+    `reload` uses the settings that are there now, and returns whether that went well; `cancel` ends what is
+    being found out about the people of before.
+    """
+
+    reload: Callable[[dict[str, Any]], bool]
+    cancel: Callable[[], None]
 
 
 class BackupMethods:
@@ -32,12 +49,15 @@ class BackupMethods:
         config_path: Path | None,
         quick: Workers,
         learn: Callable[..., Any],
+        after: AfterReplacement,
     ) -> None:
+        self._after = after
         self._service = service
         self._config = config
         self._config_path = config_path
         self._quick = quick
         self._learn = learn
+        self._waiting: set[Any] = set()
 
     def methods(self) -> Mapping[str, Callable[..., Any]]:
         """Return the methods by name."""
@@ -46,6 +66,9 @@ class BackupMethods:
             "backups": self.backups,
             "read_backup": self.read_backup,
             "drop_backup": self.drop_backup,
+            "write_restore": self.write_restore,
+            "restore": self.restore,
+            "clear": self.clear,
         }
 
     def backup(self, options: Any = None) -> Any:
@@ -67,6 +90,54 @@ class BackupMethods:
         """Delete a backup."""
         with logs.log_call(log, "drop_backup") as notes:
             return self._learn("drop_backup", lambda: self._open().drop_backup(id), notes)
+
+    def write_restore(self, id: Any, offset: Any, data: Any) -> Any:
+        """Append a part of at most 4 MiB to an archive that is to be restored; a new id begins one."""
+        from face_det.service import UPLOAD_KEEP_S
+
+        with logs.log_call(log, "write_restore", logging.DEBUG) as notes:
+            answer = self._ask(lambda: self._restores().write_restore(id, offset, data), notes)
+        if not offset:
+            # Nobody may come by later, and an archive shows people.
+            again = gevent.spawn_later(UPLOAD_KEEP_S + 1, self._remove_old_uploads)
+            self._waiting.add(again)
+            again.link(self._waiting.discard)
+        return answer
+
+    def restore(self, id: Any, options: Any = None) -> Any:
+        """Take over an archive that was written, completely or not at all; back up what was there before."""
+        with logs.log_call(log, "restore") as notes:
+            return self._replace("restore", lambda: self._restores().restore(id, options), notes)
+
+    def clear(self, options: Any = None) -> Any:
+        """Remove everybody; back up what was there before."""
+        with logs.log_call(log, "clear") as notes:
+            return self._replace("clear", lambda: self._restores().clear(options), notes)
+
+    def _replace(self, action: str, run: Callable[[], dict[str, Any]], notes: dict[str, Any]) -> Any:
+        settings = settings_path(self._config().state_path)
+
+        def replaced() -> dict[str, Any]:
+            before = settings.read_bytes() if settings.is_file() else b""
+            answer = run()
+            after = settings.read_bytes() if settings.is_file() else b""
+            return {**answer, "settings": self._after.reload(notes)} if before != after else answer
+
+        try:
+            return self._learn(action, replaced, notes, BACKUP_LIMIT_S)
+        finally:
+            # An evaluation that runs may be about people who are gone.
+            self._after.cancel()
+
+    def _remove_old_uploads(self) -> None:
+        with contextlib.suppress(FaceDetError, OSError):
+            self._ask(lambda: self._restores().remove_old_uploads(), {})
+
+    def _restores(self) -> Restores:
+        from face_det.service import Restores
+
+        state = self._config().state_path
+        return Restores(self._service().access, self._open(), settings_path(state), state)
 
     def _open(self) -> Backups:
         from face_det.service import Backups

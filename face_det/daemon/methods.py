@@ -15,7 +15,7 @@ import gevent
 from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
-from face_det.daemon.backup_methods import BackupMethods
+from face_det.daemon.backup_methods import AfterReplacement, BackupMethods
 from face_det.daemon.command_methods import CommandMethods
 from face_det.daemon.commands import command_line
 from face_det.daemon.model_methods import ConfigInUse, ModelMethods
@@ -106,7 +106,12 @@ class DaemonMethods:
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
         self._commands = CommandMethods(command_line(config_path), lambda: self._config.state_path)
         self._backups = BackupMethods(
-            lambda: self._service, lambda: self._config, config_path, quick, self._learn
+            lambda: self._service,
+            lambda: self._config,
+            config_path,
+            quick,
+            self._learn,
+            AfterReplacement(self._reload_settings, self._commands.runs.cancel),
         )
         self._listen()
 
@@ -302,6 +307,14 @@ class DaemonMethods:
             return self._switch_over(notes)
         finally:
             self._notifier.ready(self.describe())
+
+    def _reload_settings(self, notes: Notes) -> bool:
+        try:
+            self._reload(notes)
+        except FaceDetError as error:
+            log.error("the settings that were restored are used from the next reload on: %s", error)
+            return False
+        return True
 
     def _switch_over(self, notes: Notes) -> dict[str, Any]:
         config = self._load()

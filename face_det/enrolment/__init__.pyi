@@ -1,7 +1,12 @@
 from .encodings_update import update_encodings as update_encodings
 from .enroller import Enroller as Enroller
+from .forget import find_other_models as find_other_models
+from .forget import remove_copies as remove_copies
 from .history import KEPT_MODELS as KEPT_MODELS
+from .history import OWN_BACKUP_SUFFIX as OWN_BACKUP_SUFFIX
 from .history import ModelHistory as ModelHistory
+from .model_change import keep_originals as keep_originals
+from .model_change import model_file_candidates as model_file_candidates
 from .new_rate import change_rate as change_rate
 from .photo_journal import UNDO as UNDO
 from .photo_journal import PhotoChange as PhotoChange

@@ -66,6 +66,11 @@ def remove_traces(paths: Paths, name: str) -> None:
     with EncodingCache(paths.cache) as cache:
         # This also covers photos that were deleted by hand or are in quarantine.
         cache.keep_only(kept, strictly=True)
+    remove_copies(paths)
+
+
+def remove_copies(paths: Paths) -> None:
+    """Remove what was found out about photos, and copies of our files; raises CannotWrite."""
     # Its rows do not say whose they are, and it is only a cache.
     _delete_file(facts_path(paths.encodings))
     for path in _find_copies(paths):

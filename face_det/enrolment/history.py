@@ -19,6 +19,8 @@ from face_det.storage import MAX_PICKLE_BYTES, make_folder, read_files
 log = logging.getLogger(__name__)
 
 KEPT_MODELS = 3
+OWN_BACKUP_SUFFIX = "-auto.zip"
+"""Ends the names of the backups that are made before everything is replaced, without being asked for."""
 _NAME = re.compile(r"(\d{8})-([0-9a-f]{12})\.(model|labels)\.pickle")
 
 
@@ -83,9 +85,13 @@ class ModelHistory:
         classifier, names = self._paths(number, current.fingerprint)
         return {**changes, classifier: data, names: labels}
 
-    def removing_all(self) -> dict[Path, bytes | None]:
-        """Return the changes of files that remove every model, readable or not, and the last evaluation."""
-        made = self._folder.parent.glob("evaluation.*")
+    def removing_all(self, *, backups: bool = True) -> dict[Path, bytes | None]:
+        """Return the changes of files that remove every model, readable or not, and the last evaluation.
+
+        With `backups`, those that nobody asked for go, too: each holds everybody of its time.
+        """
+        patterns = ("evaluation.*", *([f"backups/*{OWN_BACKUP_SUFFIX}"] if backups else []))
+        made = [path for pattern in patterns for path in self._folder.parent.glob(pattern)]
         return {**self._removing(self._numbers()), **dict.fromkeys(path for path in made if path.is_file())}
 
     def _removing(self, models: Iterable[tuple[int, str]]) -> dict[Path, bytes | None]:

@@ -42,6 +42,7 @@ KEEP_BYTES = 2 * 10**9
 _MAX_ENTRY_BYTES = 2**30
 _LAST = "last"
 _ENTRY = re.compile(r"([1-9][0-9]{0,17})\.json")
+_OWN = re.compile(r"[1-9][0-9]{0,17}(\.json|\.pickle)?")
 _ID = re.compile(r"photos-([1-9][0-9]{0,17})")
 _REMOVED = re.compile(r"[1-9][0-9]{0,17}/[0-9]+(\.[^/\0]*)?")
 UNDO = "undo"
@@ -221,6 +222,13 @@ class PhotoJournal:
             count += len(list(removed.iterdir())) if removed.is_dir() else 0
             self._drop(change.number)
         return count
+
+    def erase_all(self) -> None:
+        """Erase every change, readable or not: its photos were replaced. Raises CannotWrite."""
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+            if _OWN.fullmatch(path.name):
+                with report_write_errors(path, "remove it by hand"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _entries(self) -> list[tuple[PhotoChange, bool]]:
         """Return all changes, newest first, and whether each is done."""

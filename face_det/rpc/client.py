@@ -280,6 +280,21 @@ class Client:
         answer: dict[str, Any] = self._call("drop_backup", identifier)
         return answer
 
+    def write_restore(self, identifier: str, offset: int, data: bytes) -> dict[str, Any]:
+        """Append a part of at most 4 MiB to an archive that is to be restored: {id, bytes}."""
+        answer: dict[str, Any] = self._call("write_restore", identifier, offset, data)
+        return answer
+
+    def restore(self, identifier: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Take over an archive that was written: {backup, people, photos, sightings, left_out}."""
+        answer: dict[str, Any] = self._call("restore", identifier, options)
+        return answer
+
+    def clear(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Remove everybody, once a backup is made: {backup, people, photos}."""
+        answer: dict[str, Any] = self._call("clear", options)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

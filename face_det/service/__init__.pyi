@@ -3,6 +3,7 @@ from .assembly import build_enroller as build_enroller
 from .assembly import build_enrolment_options as build_enrolment_options
 from .assembly import build_recognition_options as build_recognition_options
 from .assembly import build_service as build_service
+from .assembly import finish_restore as finish_restore
 from .assembly import slow_settings as slow_settings
 from .audit import audit_call as audit_call
 from .audit import default_audit_path as default_audit_path
@@ -15,7 +16,10 @@ from .person_data import export_person as export_person
 from .person_data import forget_person as forget_person
 from .photos import Photos as Photos
 from .rates import require_rate as require_rate
+from .restores import Restores as Restores
 from .service import Service as Service
+from .unfinished import is_unfinished as is_unfinished
+from .uploads import UPLOAD_KEEP_S as UPLOAD_KEEP_S
 from .wire import PersonAnswer as PersonAnswer
 from .wire import parse_images as parse_images
 from .wire import render_reply as render_reply

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Collection
 
-from face_det.config import Config
+from face_det.config import Config, settings_path
 from face_det.engine import EngineOptions, Engines, FaceEngine, build_isolated_engine
 from face_det.enrolment import Enroller, ModelHistory, ModelOptions, Paths
 from face_det.gallery import encoding_cache_path
@@ -18,8 +18,12 @@ from face_det.recognition import (
 )
 from face_det.service.memory import THUMBNAIL_PX, Memory
 from face_det.service.pace import SlowSetting, find_slow_settings
+from face_det.service.replacement import Replacement, has_restore_leftovers
 from face_det.service.service import Limits, Service
+from face_det.service.unfinished import is_unfinished
+from face_det.service.uploads import Uploads
 from face_det.sightings import SYSTEM_CLOCKS, MemoryOptions, SightingStore
+from face_det.storage import lock_for_update
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +105,8 @@ def build_enroller(config: Config, predecessor: Service | None = None, *, rememb
     With `remember`, its engines make the thumbnails that sightings need, if the configuration asks for them,
     and models that are replaced are kept in the state folder.
     """
+    if predecessor is None:
+        finish_restore(config)
     thumbnail_px = 0 if config.sightings is None or not remember else THUMBNAIL_PX
     shared = Engines(_build_options(config, AUTO_EMBEDDER, thumbnail_px), _engine_builder(config))
     if predecessor is not None and predecessor.engines.options == shared.options:
@@ -135,6 +141,9 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
     Settings that cannot be done in time are logged. Raises ModelMismatch if the files on disk do not fit.
     Having no model at all is fine.
     """
+    if predecessor is None:
+        # Before the memory is opened.
+        finish_restore(config, clean=remember)
     former = None if predecessor is None else predecessor.memory
     memory = _build_memory(config, former) if remember else None
     try:
@@ -157,6 +166,31 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
     for slow in slow_settings(config):
         log.warning("%s; %s", slow.text, slow.advice)
     return service
+
+
+def finish_restore(config: Config, *, clean: bool = False) -> bool:
+    """Go on with a restore that was cut off by a kill; return whether there was one.
+
+    With `clean`, as a daemon does at its start, uploads and what was put beside for a restore go, too. Raises
+    Busy while another process restores, CannotWrite, and DataError if the dataset is not there.
+    """
+    state, paths = config.state_path, data_paths(config)
+    unfinished = is_unfinished(state)
+    if not unfinished and not (clean and has_restore_leftovers(state, paths.dataset)):
+        return False
+    history = ModelHistory(state / "models")
+    with lock_for_update(paths.encodings):
+        replacement = Replacement(paths, state, settings_path(state), history)
+        if clean:
+            Uploads(state / "backups").remove_old(0)
+        if not is_unfinished(state):
+            # Whoever held the lock has finished it, or it was never decided.
+            if clean:
+                replacement.discard()
+            return unfinished
+        log.warning("%s: a restore was cut off, and goes on", state)
+        replacement.finish(None)
+    return True
 
 
 def memory_options(config: Config) -> MemoryOptions | None:

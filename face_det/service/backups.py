@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from face_det import __version__
-from face_det.enrolment import Paths
+from face_det.enrolment import OWN_BACKUP_SUFFIX, Paths
 from face_det.errors import BadRequest, CannotWrite, DataError
 from face_det.gallery import list_photos
 from face_det.service import wire
@@ -28,12 +28,18 @@ from face_det.storage import lock_for_update, make_folder, read_files, report_wr
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+MANIFEST = "backup.json"
+"""The file in the archive that lists the others."""
+NAMED = ("encodings", "model", "labels")
+"""The files whose names the configuration decides; the manifest tells them."""
 MAX_CHUNK = 4 * 2**20
 """The most bytes that one call reads."""
 CHUNK_BYTES = 2**20
 RESERVE_BYTES = 64 * 2**20
 """A backup leaves at least this much room on the disk."""
-_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-auto)?")
+OWN_KEPT = 3
+"""How many of the backups are kept that nobody asked for."""
 _STARTED = ".face_det-backup-"
 
 
@@ -45,8 +51,8 @@ class Backups:
 
     def __init__(self, access: Access, folder: Path, others: Mapping[str, Path]) -> None:
         self._access = access
-        self._folder = folder
-        self._others = others
+        self.folder = folder
+        self.others = others
 
     def backup(self, options: object = None) -> dict[str, Any]:
         """Make a backup, of the sightings as well if `options.sightings` says so; return id, bytes, sha256.
@@ -56,31 +62,47 @@ class Backups:
         given = wire.require_options(options, known=("sightings",))
         if not isinstance(given.get("sightings", False), bool):
             raise BadRequest(f"options.sightings: must be true or false, got {given['sightings']!r:.60}")
-        with report_write_errors(self._folder, "it must be a writable folder"):
-            make_folder(self._folder)
-        for left in self._folder.glob(f"{_STARTED}*"):
+        with self._access.learning, lock_for_update(self._access.enroller.paths.encodings):
+            path = self._make("", sightings=bool(given.get("sightings")))
+        return self._describe(path)
+
+    def make_own(self, others: Mapping[str, Path] | None = None) -> str:
+        """Make a backup of everything before it is replaced, and of `others`; return its id.
+
+        The caller holds both locks. Of such backups, the last three are kept. Raises CannotWrite.
+        """
+        made = self._make("-auto", sightings=True, more=others)
+        own = sorted(self.folder.glob(f"*{OWN_BACKUP_SUFFIX}"), reverse=True)
+        for old in [path for path in own if path != made][OWN_KEPT - 1 :]:
+            with report_write_errors(old, "it is kept"):
+                old.unlink(missing_ok=True)
+        return made.stem
+
+    def _make(self, mark: str, *, sightings: bool, more: Mapping[str, Path] | None = None) -> Path:
+        with report_write_errors(self.folder, "it must be a writable folder"):
+            make_folder(self.folder)
+        for left in self.folder.glob(f"{_STARTED}*"):
             left.unlink(missing_ok=True)  # of a process that was killed
         now = datetime.now(timezone.utc)
-        identifier = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        target, started = self._path(identifier), self._folder / f"{_STARTED}{identifier}"
+        identifier = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}{mark}"
+        target, started = self._path(identifier), self.folder / f"{_STARTED}{identifier}"
         copy = started.with_name(f"{started.name}.sqlite")
+        others = {**self.others, "sightings.sqlite": copy, **(more or {})}
         try:
-            with self._access.learning, lock_for_update(self._access.enroller.paths.encodings):
-                if given.get("sightings"):
-                    self._copy_sightings(copy)
-                with report_write_errors(target):
-                    self._write(started, now, copy)
+            if sightings:
+                self._copy_sightings(copy)
             with report_write_errors(target):
+                self._write(started, now, others)
                 started.replace(target)
-                sync_folder(self._folder)
+                sync_folder(self.folder)
         finally:
             for path in (started, copy):
                 path.unlink(missing_ok=True)
-        return self._describe(target)
+        return target
 
     def backups(self) -> list[dict[str, Any]]:
         """Return the backups that are kept, the newest first: id and bytes."""
-        found = sorted(self._folder.glob("*.zip"), reverse=True) if self._folder.is_dir() else []
+        found = sorted(self.folder.glob("*.zip"), reverse=True) if self.folder.is_dir() else []
         return [{"id": path.stem, "bytes": path.stat().st_size} for path in found if _ID.fullmatch(path.stem)]
 
     def read_backup(self, identifier: object, offset: object, length: object) -> bytes:
@@ -99,11 +121,11 @@ class Backups:
         path = self._require(identifier)
         with report_write_errors(path, "it is kept"):
             path.unlink()
-            sync_folder(self._folder)
+            sync_folder(self.folder)
         return {"id": path.stem}
 
     def _path(self, identifier: str) -> Path:
-        return self._folder / f"{identifier}.zip"
+        return self.folder / f"{identifier}.zip"
 
     def _require(self, identifier: object) -> Path:
         if isinstance(identifier, str) and _ID.fullmatch(identifier) and self._path(identifier).is_file():
@@ -118,14 +140,15 @@ class Backups:
         if state is not None:
             copy_sightings(state, copy)
 
-    def _write(self, path: Path, now: datetime, sightings: Path) -> None:
+    def _write(self, path: Path, now: datetime, others: Mapping[str, Path]) -> None:
         """Write the archive: each file, and last what each should be."""
-        sources = [*_files(self._access.enroller.paths, {**self._others, "sightings.sqlite": sightings})]
+        paths = self._access.enroller.paths
+        sources = [*_files(paths, others)]
         needed = sum(len(one) if isinstance(one, bytes) else one.stat().st_size for _, one in sources)
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self.folder).free
         if needed + RESERVE_BYTES > free:
             raise CannotWrite(
-                f"{self._folder}: a backup takes {needed // 10**6 + 1} MB and leaves "
+                f"{self.folder}: a backup takes {needed // 10**6 + 1} MB and leaves "
                 f"{RESERVE_BYTES // 10**6} MB free, got {free // 10**6} MB; make room, or drop a backup"
             )
         sums: dict[str, str] = {}
@@ -134,8 +157,10 @@ class Backups:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 for name, source in sources:
                     sums[name] = _add(archive, name, source)
-                about = {"format": FORMAT, "version": __version__, "at": now.isoformat(), "sha256": sums}
-                archive.writestr("backup.json", json.dumps(about, indent=1, ensure_ascii=False))
+                names = {key: getattr(paths, key).name for key in NAMED}
+                about: dict[str, Any] = {"format": FORMAT, "version": __version__, "at": now.isoformat()}
+                about |= {"files": names, "sha256": sums}
+                archive.writestr(MANIFEST, json.dumps(about, indent=1, ensure_ascii=False))
             file.flush()
             os.fsync(file.fileno())
 

@@ -54,6 +54,9 @@ from .recorder import Decide as Decide
 from .records import MemoryOptions as MemoryOptions
 from .records import SeenFace as SeenFace
 from .records import SeenPicture as SeenPicture
+from .replacing import check_sightings as check_sightings
+from .replacing import erase_everything as erase_everything
+from .replacing import take_over_sightings as take_over_sightings
 from .schema import has_sightings as has_sightings
 from .store import SightingStore as SightingStore
 from .training_photos import TrainingPhoto as TrainingPhoto
