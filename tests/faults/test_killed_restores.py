@@ -22,7 +22,7 @@ from face_det.storage import lock_for_update
 
 CALLS = [(os, name) for name in ("open", "fsync", "close", "link", "unlink", "rename", "replace", "rmdir")]
 CALLS += [(Path, name) for name in ("replace", "unlink", "rmdir", "mkdir", "rename")]
-STEP = 17
+STEP = 23
 """One in so many of the moments is tried: each file is written in several of them."""
 
 
@@ -69,7 +69,7 @@ class Home:
 
 
 def state(folder: Path) -> tuple[dict[str, list[str]], Counter[str], bool, str]:
-    """Each person's photos by content, the encodings of each, whether the model fits, and the settings."""
+    """Each person's photos by content, the encodings of each, whether there is a model, and the settings."""
     photos = {
         name: sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in some)
         for name, some in list_photos(folder / "dataset").items()

@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import Any
 
-from face_det.cli.main import main
+from face_det.cli.main import run_cli
 from face_det.service.replacement import Replacement
 
 
@@ -27,4 +27,4 @@ def kill_after(step: str) -> None:
 
 if __name__ == "__main__":
     kill_after(sys.argv.pop(1))
-    main()
+    run_cli()
