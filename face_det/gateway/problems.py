@@ -98,6 +98,11 @@ def describe_errors(app: FastAPI) -> None:
         )
         return problem_response(400, "BadRequest", faults)
 
+    @app.exception_handler(UnicodeEncodeError)
+    async def _not_unicode(_request: Request, _error: UnicodeEncodeError) -> JSONResponse:
+        # JSON can write half of a surrogate pair, as in "\ud800", and nothing can send it on.
+        return problem_response(400, "BadRequest", "the request has text that is not Unicode")
+
     @app.exception_handler(HTTPException)
     async def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
         code = http.HTTPStatus(error.status_code).phrase.replace(" ", "")
