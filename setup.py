@@ -70,6 +70,8 @@ setup(
             "pytest-xdist>=3.6",
             # Pinned to a minor version, because the next one may format differently.
             "ruff~=0.17.0",
+            # MIT; what it brings along has licences of that kind, or Apache's.
+            "schemathesis>=4.32,<5",
             # From this version on it builds wheels without the wheel package; the packaging tests need that.
             "setuptools>=70.1",
         ],

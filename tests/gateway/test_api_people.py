@@ -87,6 +87,6 @@ def test_what_is_not_there(web, photos):
     ):
         assert ask(web, method, path, 404)["code"] == code
     assert ask(web, "POST", "/people/Ann/photos", 422, files=picture)["code"] == "NoFace"
-    assert ask(web, "POST", "/people/Obama/rename", 400, json={"to": "unknown-3"})["code"] == "BadRequest"
+    assert ask(web, "POST", "/people/Obama/rename", 400, json={"to": "unknown-3"})["code"] == "BadName"
     assert ask(web, "PUT", "/people", 405)["code"] == "MethodNotAllowed"
     assert names(web) == ["Obama"]

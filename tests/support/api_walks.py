@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import re
 
+import httpx
+import jsonschema_rs
 from running import eventually
 
 API = "/api/v1"
@@ -17,8 +21,29 @@ def ask(web, method, path, status=200, **options):
     assert answer.status_code == status, (method, path, answer.text[:500])
     if status >= 400:
         require_problem(answer)
-    kind = answer.headers.get("content-type", "")
-    return answer.json() if kind.partition(";")[0].endswith("json") else answer
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if kind == "application/json":
+        require_described(web, method, path.partition("?")[0], answer)
+    return answer.json() if kind.endswith("json") else answer
+
+
+def require_described(web, method, path, answer):
+    """Hold an answer to what /openapi.json says of it."""
+    document = described(str(web.base_url))
+    for template, routes in document["paths"].items():
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template))
+        if method.lower() in routes and re.fullmatch(pattern, API + path):
+            content = routes[method.lower()]["responses"][str(answer.status_code)]["content"]
+            schema = {**content["application/json"]["schema"], "components": document["components"]}
+            jsonschema_rs.validator_for(schema).validate(answer.json())
+            return
+    raise AssertionError(f"{method} {path} is not described")
+
+
+@functools.cache
+def described(base_url):
+    """The OpenAPI document of a gateway."""
+    return httpx.get(f"{base_url}/openapi.json").json()
 
 
 def require_problem(answer):

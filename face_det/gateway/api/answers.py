@@ -326,3 +326,19 @@ class EvaluationProgress(Answer):
 
     model_config = _with_example(running=True, step="starting", done=0, total=0, started=1767225600.0)
     running: bool
+
+
+class PreviousState(Answer):
+    """The id of the backup of what was there before."""
+
+    model_config = _with_example(backup="20260101T120000Z-0a1b2c3d")
+    backup: str
+
+
+class Session(Answer):
+    """Whether this browser is logged in, whether it must be, and what to send as X-CSRF-Token."""
+
+    model_config = _with_example(authenticated=True, required=True, csrf="4f1d")
+    authenticated: bool
+    required: bool
+    csrf: str | None

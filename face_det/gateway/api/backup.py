@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from face_det.gateway.api.answers import file_answer
+from face_det.gateway.api.answers import PreviousState, file_answer, json_answer
 from face_det.gateway.problems import Problem
 from face_det.gateway.state import GatewayState
 
@@ -18,6 +18,11 @@ ROUTES = APIRouter(tags=["backup"])
 
 PART_BYTES = 1 << 20
 PATIENCE_S = 3600.0
+
+_ARCHIVE = {"schema": {"type": "string", "format": "binary"}}
+_ZIP: dict[str, Any] = {
+    "openapi_extra": {"requestBody": {"required": True, "content": {"application/zip": _ARCHIVE}}}
+}
 
 
 class _Download(StreamingResponse):
@@ -60,7 +65,7 @@ async def backup(
     return _Download(parts(), drop, media_type="application/zip", headers=headers)
 
 
-@ROUTES.post("/restore")
+@ROUTES.post("/restore", **json_answer(PreviousState), **_ZIP)
 async def restore(request: Request, gateway: GatewayState) -> dict[str, Any]:
     """Take a backup over, completely or not at all; what was there before is kept as a backup.
 
@@ -82,7 +87,7 @@ async def restore(request: Request, gateway: GatewayState) -> dict[str, Any]:
     return answer
 
 
-@ROUTES.post("/clear")
+@ROUTES.post("/clear", **json_answer(PreviousState))
 async def clear(gateway: GatewayState) -> dict[str, Any]:
     """Remove everybody; the backup that is made first is named in the answer."""
     answer: dict[str, Any] = await gateway.daemon.call("clear", {}, timeout_s=PATIENCE_S)

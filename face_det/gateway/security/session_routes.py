@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from face_det.gateway.api.answers import Session, json_answer
 from face_det.gateway.problems import Problem
 from face_det.gateway.security.access import SESSION_COOKIE, Access, Visitor
 from face_det.gateway.security.credentials import MAX_PASSWORD, verify_password
@@ -68,7 +69,7 @@ async def logout(request: Request) -> Response:
     return answer
 
 
-@ROUTES.get("/session")
+@ROUTES.get("/session", **json_answer(Session))
 async def session(request: Request) -> dict[str, Any]:
     """Tell whether this browser is logged in, whether it must be, and what to send as X-CSRF-Token."""
     access: Access = request.app.state.access
