@@ -50,11 +50,12 @@ def test_the_demo_ends_well(repository: Path, photos: dict[str, Path], tmp_path:
     running = start(repository, tmp_path, str(repository / "scripts/demo.py"), "--stay")
     assert running.stdout is not None
     said = ""
-    for line in running.stdout:
-        said += line
-        if page := re.match(r"The page is at (\S+)", line):
-            assert "<title>" in httpx.get(page[1], timeout=60).text
-            running.send_signal(signal.SIGINT)
+    with running.stdout:
+        for line in running.stdout:
+            said += line
+            if page := re.match(r"The page is at (\S+)", line):
+                assert "<title>" in httpx.get(page[1], timeout=60).text
+                running.send_signal(signal.SIGINT)
     running.wait()
     assert running.returncode == 0, said
     assert said.count("right") == 14
