@@ -2,9 +2,9 @@
 
 A daemon and a gateway with the shipped defaults, which know one person. Printed as JSON, and meant for docs:
 
-- one 640 px frame by POST /api/v1/faces and by the verb `recognize` over ipc, in turn: medians and the difference
+- one 640 px frame by POST /api/v1/faces and by the verb `recognize` over ipc, in turn: medians, difference
   (target: 10 ms), and frames a second one after the other (target: 15);
-- detect_faces while 50 photos are uploaded to a person, against before: medians (target: 20 % slower at most);
+- detect_faces while 50 photos are uploaded to a person, and before: medians (target: 20 % slower);
 - memory of the gateway (target: 120 MB), and the page's files, compressed (target: 150 kB).
 """
 
