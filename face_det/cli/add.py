@@ -52,7 +52,7 @@ def command(
     with _adder(place) as add:
         for photo in photos:
             try:
-                done.append({"photo": str(photo), **add(name, photo)})
+                done.append({**add(name, photo), "photo": str(photo)})
             except DataError as error:
                 # One photo without a face must not keep the others from being learnt.
                 text = str(error)

@@ -234,7 +234,7 @@ class PhotoJournal:
         """Return all changes, newest first, and whether each is done."""
         try:
             paths = [path for path in self.folder.iterdir() if _ENTRY.fullmatch(path.name)]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise DataError(f"{self.folder}: must be a readable folder, got {error.strerror}") from error

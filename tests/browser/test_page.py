@@ -44,7 +44,8 @@ def test_a_stranger_is_captured_named_and_known(visit, home):
     visitor.see(".box.known", "Eileen")
     visitor.see(".present li", "Eileen")
     assert visitor.page.locator(".pace").inner_text().endswith("a second")
-    visitor.page.locator(".present").get_by_role("button", name="Why?").click()
+    eileen = visitor.page.locator(".present li", has_text="Eileen")
+    eileen.get_by_role("button", name="Why?").click()
     visitor.see(".nearest li", "Eileen")
 
 

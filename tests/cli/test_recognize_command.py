@@ -18,7 +18,7 @@ from running_here import run_here
 from face_det.cli import recognize
 from face_det.cli.main import COMMANDS
 from face_det.config.load import load_config
-from face_det.media import image
+from face_det.media import answers, image
 from face_det.service import assembly
 
 FACE_DET = (sys.executable, "-m", "face_det.cli.main")
@@ -133,7 +133,7 @@ def test_keys_are_for_a_daemon(trained, photos):
 def test_strangers_are_not_drawn_as_people(monkeypatch, tmp_path, photos):
     """Green is for those who are known."""
     drawn = []
-    monkeypatch.setattr(recognize, "annotate_faces", lambda rgb, labels: drawn.extend(labels) or rgb)
+    monkeypatch.setattr(answers, "annotate_faces", lambda rgb, labels: drawn.extend(labels) or rgb)
     box = {"xmin": 1, "ymin": 1, "xmax": 9, "ymax": 9}
     faces = [{"face": name, "faceBox": box, "faceProba": 0.9} for name in ("Anna", "Unknown", None)]
     faces[2]["faceReason"] = "too_blurry"

@@ -66,7 +66,8 @@ def test_a_call_of_the_uploader(daemon, call, photos, folder):
     assert (broken["face"], broken["faceReason"]) == (None, "bad_image")
     assert (cat["face"], cat["faceReason"]) == (None, "no_face")
     people = [{"name": "Barack Obama", "images": 1}, {"name": "Eileen Collins", "images": 1}]
-    assert call(daemon, "people") == people
+    found = [{key: person[key] for key in ("name", "images")} for person in call(daemon, "people")]
+    assert found == people
     assert call(daemon, "status")["model"]["classes"][:2] == ["Barack Obama", "Eileen Collins"]
     counters = call(daemon, "status")["counters"]
     assert {key: counters[key] for key in ("images", "faces", "named", "bad_image", "no_face")} == {

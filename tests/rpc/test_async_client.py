@@ -400,6 +400,7 @@ def test_nothing_is_left(lasting, gate, folder):
                 await call
             gate.open()
             assert await client.call("people")
+            await client.close()
             connecting = asyncio.create_task(client.call("people"))
             await asyncio.sleep(0)
             await client.close()
