@@ -76,6 +76,12 @@ def test_a_rate_is_set_kept_and_taken_back(launch, restarted, call, small_photos
     assert outcomes == ["begun", "done", "begun", "BadRequest", "begun", "done"]
 
 
+def until_evaluated(call, daemon):
+    """Wait for an evaluation, which gets only what other processes leave of the processor."""
+    running = lambda: call(daemon, "status")["evaluation"]["running"]  # noqa: E731
+    eventually(lambda: not running(), "the end of the evaluation", patience_s=800)
+
+
 def test_an_evaluation_runs_beside_the_calls_and_lasts(launch, restarted, call, small_photos):
     """One at a time; its report outlives the daemon, and not a person whom it names."""
     daemon = launch(command=REAL, **SETTINGS)
@@ -85,7 +91,7 @@ def test_an_evaluation_runs_beside_the_calls_and_lasts(launch, restarted, call, 
     with pytest.raises(zerorpc.RemoteError, match=r"options.person: unknown; must be one of: people"):
         call(daemon, "evaluate", {"person": 1})
     call(daemon, "evaluate")
-    eventually(lambda: not call(daemon, "status")["evaluation"]["running"], "the end of the evaluation")
+    until_evaluated(call, daemon)
     assert "dataset" in call(daemon, "status")["evaluation"]["error"], "there are no photos"
     for number, name in enumerate(("obama", "obama2", "obama3")):
         for person in ("Obama", "Collins"):
@@ -101,7 +107,7 @@ def test_an_evaluation_runs_beside_the_calls_and_lasts(launch, restarted, call, 
     with pytest.raises(zerorpc.RemoteError, match="Busy"):
         call(daemon, "evaluate")
     assert len(call(daemon, "people")) == 2
-    eventually(lambda: not call(daemon, "status")["evaluation"]["running"], "the end of the evaluation")
+    until_evaluated(call, daemon)
     assert call(daemon, "status")["evaluation"]["error"] is None
     found = call(daemon, "evaluation")
     assert found["options"] == {"enrol": 2}

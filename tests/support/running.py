@@ -16,11 +16,11 @@ import zerorpc
 PATIENCE_S = 60
 
 
-def eventually(condition, what="it"):
+def eventually(condition, what="it", patience_s=PATIENCE_S):
     """Wait, in a way that lets other greenlets run, until condition() is true; its value."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while not (value := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE_S} s for {what}"
+        assert time.monotonic() < end, f"waited {patience_s} s for {what}"
         gevent.sleep(0.01)
     return value
 
