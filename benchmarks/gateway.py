@@ -43,11 +43,12 @@ PATIENCE_S = 300
 WHOLE = {"ymin": 0.0, "xmin": 0.0, "ymax": 5000.0, "xmax": 5000.0}
 
 
-def jpeg(path: Path, width: int, turn: float = 0.0) -> bytes:
-    """Return a photo at a width, turned by some degrees, as a JPEG."""
+def jpeg(path: Path, longer_px: int, turn: float = 0.0) -> bytes:
+    """Return a photo whose longer side has some pixels, turned by some degrees, as a JPEG."""
     with PIL.Image.open(path) as picture:
         rgb = picture.convert("RGB")
-    rgb = rgb.resize((width, round(width * rgb.height / rgb.width))).rotate(turn)
+    scale = longer_px / max(rgb.size)
+    rgb = rgb.resize((round(scale * rgb.width), round(scale * rgb.height))).rotate(turn)
     file = io.BytesIO()
     rgb.save(file, "JPEG", quality=85)
     return file.getvalue()
