@@ -19,7 +19,7 @@ from face_det.enrolment import (
     recipe_as_json,
     require_photos,
 )
-from face_det.errors import BadRequest, NoFace
+from face_det.errors import BadRequest, NoFace, UnknownPerson
 from face_det.gallery import (
     EncodingCache,
     Gallery,
@@ -121,7 +121,12 @@ class Photos:
         """List a person's photos: when they were added, what they show, and why they are left out."""
         known, gallery = require_name(name), Gallery.load(self._enroller.paths.encodings)
         photos = require_photos(self._enroller.paths.dataset, known, gallery)
-        return [_as_json(one) for one in self._describe(photos, known, gallery)]
+        try:
+            return [_as_json(one) for one in self._describe(photos, known, gallery)]
+        except FileNotFoundError as error:
+            raise UnknownPerson(
+                f"{known}: the photos were changed while they were listed; ask again"
+            ) from error
 
     def photo(self, name: object, photo: object, max_px: object, options: object = None) -> bytes:
         """Return a photo as a JPEG, upright, of at most `max_px` pixels; with `face`, only its face."""

@@ -18,8 +18,8 @@ SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
 PATIENCE_MS = 150_000
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-EXPECTED = ("favicon",)
-"""What a browser asks for by itself."""
+EXPECTED = ("favicon", "404 (Not Found)", "422 (Unprocessable Entity)")
+"""What a browser asks for by itself, and pictures that go while they are asked for."""
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,8 @@ def webcam(photos, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
+# Playwright's event loop runs as long as this, and no other test in the process may need one of its own.
+@pytest.fixture(scope="module")
 def browser(webcam):
     """Chromium, whose webcam is that film."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -55,7 +56,7 @@ def browser(webcam):
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway(browser, tmp_path_factory):
     """A client of a gateway in front of a real daemon that remembers; nobody is enrolled."""
     with contextlib.ExitStack() as stack:
