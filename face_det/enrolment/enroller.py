@@ -152,7 +152,7 @@ class Enroller:
             with safeguards.storing_photo(self.paths.dataset, name, data) as photo:
                 noted = (None, {}) if photo in before else note_added_photo(self.paths, name, photo)
                 recognizer = self._save(gallery, current, embedder, also=noted[1])
-        images = len(list_photos(self.paths.dataset).get(name, []))
+        images = len({*before, photo})
         face = face if chosen is None else chosen.face
         (encoding,) = learnt.of(configurable_embedder(embedder))
         return EnrolResult(recognizer, name, photo, images, face, encoding, noted[0])
