@@ -37,7 +37,7 @@ MAX_CHUNK = 4 * 2**20
 CHUNK_BYTES = 2**20
 RESERVE_BYTES = 64 * 2**20
 """A backup leaves at least this much room on the disk."""
-_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-auto)?")
+_ID = re.compile(r"\d{8}T\d{6}(\d{6})?Z-[0-9a-f]{8}(-auto)?")
 OWN_KEPT = 3
 """How many of the backups are kept that nobody asked for."""
 _STARTED = ".face_det-backup-"
@@ -84,7 +84,8 @@ class Backups:
         for left in self.folder.glob(f"{_STARTED}*"):
             left.unlink(missing_ok=True)  # of a process that was killed
         now = datetime.now(timezone.utc)
-        identifier = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}{mark}"
+        # Down to the microsecond, so that the names tell which of two is newer.
+        identifier = f"{now:%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}{mark}"
         target, started = self._path(identifier), self.folder / f"{_STARTED}{identifier}"
         copy = started.with_name(f"{started.name}.sqlite")
         others = {**self.others, "sightings.sqlite": copy, **(more or {})}

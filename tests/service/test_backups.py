@@ -131,5 +131,8 @@ def test_nothing_but_a_backup_can_be_read_or_dropped(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match=r"options\.sightings: must be true or false"):
         made.backup({"sightings": 1})
     assert made.read_backup(identifier, 2**40, 10) == b""
-    assert made.drop_backup(identifier) == {"id": identifier}
+    more = [made.backup()["id"] for _ in range(4)]
+    assert [one["id"] for one in made.backups()] == [*reversed(more), identifier]
+    for one in (identifier, *more):
+        assert made.drop_backup(one) == {"id": one}
     assert made.backups() == []

@@ -331,7 +331,7 @@ class EvaluationProgress(Answer):
 class PreviousState(Answer):
     """The id of the backup of what was there before."""
 
-    model_config = _with_example(backup="20260101T120000Z-0a1b2c3d")
+    model_config = _with_example(backup="20260101T120000000000Z-0a1b2c3d")
     backup: str
 
 
