@@ -10,9 +10,9 @@
     |   |-- NoFace                    no face where one is needed
     |   |-- SeveralFaces              more than one face where one is needed
     |   |-- UnknownPerson             nobody is enrolled under that name
-    |   |-- UnknownPhoto              the person has no photo of that name
+    |   |-- UnknownPhoto              the person has no photo with that name
     |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
-    |   |-- UnknownCamera             no camera of that name is configured
+    |   |-- UnknownCamera             no camera with that name is configured
     |   |-- SightingsOff              nothing is remembered: config.json has no `sightings`
     |   |-- BadEncodings              an encodings file that holds something else
     |   |-- TooFewPeople              too few people or photos to train on
@@ -25,7 +25,7 @@
     `-- TryAgain                  75  a later call may succeed
         |-- Busy                      the daemon's queue is full
         |-- AlreadyRunning            another daemon holds the endpoint
-        |-- CameraFailed              a camera does not answer with a picture
+        |-- CameraFailed              a camera does not send a picture
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
         `-- Unreachable               no daemon answers at the endpoint
@@ -92,7 +92,7 @@ class UnknownPerson(DataError):
 
 
 class UnknownPhoto(DataError):
-    """The person has no photo of that name."""
+    """The person has no photo with that name."""
 
 
 class UnknownSighting(DataError):
@@ -100,7 +100,7 @@ class UnknownSighting(DataError):
 
 
 class UnknownCamera(DataError):
-    """No camera of that name is configured."""
+    """No camera with that name is configured."""
 
 
 class SightingsOff(DataError):
@@ -156,7 +156,7 @@ class AlreadyRunning(TryAgain):
 
 
 class CameraFailed(TryAgain):
-    """A camera does not answer with a picture in time."""
+    """A camera does not send a picture in time."""
 
 
 class CannotListen(TryAgain):

@@ -1,4 +1,4 @@
-"""Pictures from the cameras of the configuration, and from nowhere else."""
+"""Pictures from the cameras in config.json, and from nowhere else."""
 
 import lazy_loader
 

@@ -62,7 +62,7 @@ class Cameras:
     def resolve(self, name: str | None) -> str:
         """Return the name of a camera that exists; the default one for None. Raises UnknownCamera."""
         if not self._addresses:
-            raise UnknownCamera("cameras: none is configured; name one in config.json, under `cameras`")
+            raise UnknownCamera("cameras: none is configured; add one to `cameras` in config.json")
         if name is None:
             return next(iter(self._addresses))
         if name not in self._addresses:
@@ -70,7 +70,7 @@ class Cameras:
         return name
 
     async def fetch_picture(self, name: str | None = None) -> bytes:
-        """Return the file of a picture that a camera takes now.
+        """Return the encoded picture that a camera takes now.
 
         Raises UnknownCamera for a name that is not configured, CameraFailed if the camera does not answer
         with a picture in time.
@@ -129,7 +129,7 @@ def _challenge(answer: httpx.Response) -> dict[str, str]:
 
 
 class _BadAnswer(Exception):
-    """A camera's answer that is no picture."""
+    """A camera's answer that is not a picture."""
 
 
 def _file_path(address: str) -> Path:

@@ -39,7 +39,7 @@ class Portrait:
 def render_contact_sheet(people: Sequence[tuple[dict[str, Any], Sequence[Portrait]]]) -> str:
     """Render the page: each unknown person as `unknowns()` returns them, with faces. All text is escaped."""
     body = "\n".join(_section(person, portraits) for person, portraits in people)
-    made = f"Seen without a name, the most seen first. Made at {format_time(time.time())}."
+    made = f"People seen without a name, most often seen first. Made at {format_time(time.time())}."
     top = f'<p class="note">{escape(made)}</p>\n'
     return render_page("Unknown people", top + (body or "<p>Nobody so far.</p>"), _STYLE)
 

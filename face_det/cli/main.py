@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("forget", "Remove people: photos, encodings and everything learnt from them."),
     "export": ("export", "Save all that is known about a person as a zip."),
     "serve": ("serve", "Run the daemon, which answers calls over zerorpc."),
-    "up": ("up", "Run the daemon and the page together; Ctrl-C ends both."),
+    "up": ("up", "Run the daemon and the page together; Ctrl-C stops both."),
     "web": ("web", "Serve the page and the HTTP routes, as a client of the daemon."),
     "status": ("status", "Show how the daemon is doing."),
     "reload": ("reload", "Make the daemon read its configuration and model again."),

@@ -37,10 +37,10 @@ Sighting = dict[str, Any]
     "--since",
     metavar="TIME",
     callback=convert_time,
-    help="Only from then on: a date, a date and time such as 2026-11-29T18:30, or an age such as 30m, 2h or "
-    "7d.",
+    help="Only from this time on: a date, a date and time such as 2026-11-29T18:30, or an age such as 30m, "
+    "2h or 7d.",
 )
-@click.option("--until", metavar="TIME", callback=convert_time, help="Only before then.")
+@click.option("--until", metavar="TIME", callback=convert_time, help="Only before this time.")
 @click.option("--camera", help="Only what this camera saw.")
 @click.option("--name", help="Only this person.")
 @click.option(
@@ -55,14 +55,12 @@ Sighting = dict[str, Any]
     type=click.Choice([outcome.value for outcome in Outcome]),
     help="Only faces with this outcome.",
 )
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, help="At most so many, the latest; default: 50."
-)
+@click.option("--limit", type=click.IntRange(min=1), default=50, help="List at most this many; default: 50.")
 @click.option(
     "--thumbnails",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Also save each face there, as sighting-ID.jpg.",
+    help="Also save each face in this folder, as sighting-ID.jpg.",
 )
 @daemon_options
 @json_option
@@ -102,8 +100,8 @@ def command(
 
 @command.command(
     "confirm",
-    help="Say that a sighting shows this person. A clear face becomes a training photo. Whoever was named "
-    "wrongly is not named again for a face like this one.",
+    help="Confirm that a sighting shows this person. A clear face becomes a training photo. If the daemon "
+    "gave another name, faces like this one do not get that name again.",
 )
 @click.argument("sighting", type=click.IntRange(min=0))
 @click.argument("name")
@@ -118,11 +116,11 @@ def confirm_command(sighting: int, name: str, **where: Any) -> None:
 
 @command.command(
     "correct",
-    help="Say that a sighting does not show whom the daemon named, who is then not named again for a face "
-    "like this one. --name says who it is; without it, it is nobody who is enrolled.",
+    help="Correct a sighting that got the wrong name. Faces like this one do not get that name again. --name "
+    "says who it is; without it, the person is taken to be nobody who is enrolled.",
 )
 @click.argument("sighting", type=click.IntRange(min=0))
-@click.option("--name", help="Who it is.")
+@click.option("--name", help="The right name.")
 @daemon_options
 @json_option
 def correct_command(sighting: int, name: str | None, **where: Any) -> None:

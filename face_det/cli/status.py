@@ -72,6 +72,6 @@ def _describe_sightings(seen: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if seen.get("dropped"):
         yield "note", f"{count_of(seen['dropped'], 'picture')} could not be remembered; see the log"
     if seen.get("fault"):
-        yield "note", f"what is seen waits to be recorded: {seen['fault']}"
+        yield "note", f"sightings are waiting to be recorded: {seen['fault']}"
     for name in seen.get("movedAside", ()):
         yield "note", f"{name}: a damaged database that was moved aside"

@@ -32,9 +32,9 @@ UnknownPerson = dict[str, Any]
 
 @click.group(
     invoke_without_command=True,
-    help="List the people whom a running daemon has seen again and again without knowing their names, most "
-    "seen first. The daemon remembers them if config.json has `sightings`. Exit code 65 if it does not, 75 "
-    "if none answers.",
+    help="List the people whom a running daemon has seen repeatedly without knowing their names, most "
+    "often seen first. The daemon remembers them if config.json has `sightings`. Exit code 65 if it "
+    "does not, 75 if none answers.",
 )
 @click.option(
     "--html",
@@ -95,8 +95,8 @@ def name_command(identifier: str, name: str, **where: Any) -> None:
 
 @command.command(
     "merge",
-    help="Make several unknown people one. The oldest number survives. If one of them is ignored, all are "
-    "from then on.",
+    help="Merge several unknown people into one, who keeps the oldest number. If one of them was ignored, "
+    "the merged person is ignored, too.",
 )
 @click.argument("identifiers", metavar="ID...", nargs=-1, required=True)
 @daemon_options
@@ -106,7 +106,7 @@ def merge_command(identifiers: tuple[str, ...], **where: Any) -> None:
 
     def describe(done: dict[str, Any]) -> str:
         sightings = terminal.count_of(done["sightings"], "sighting")
-        ignored = "; one of them was ignored, so all of them are now" if done.get("ignored") else ""
+        ignored = "; one of them was ignored, so this person is, too" if done.get("ignored") else ""
         merged = f"{' and '.join(identifiers)} are one person now: {done['unknowns'][0]}, with {sightings}"
         return f"{merged}{ignored}"
 
@@ -115,8 +115,8 @@ def merge_command(identifiers: tuple[str, ...], **where: Any) -> None:
 
 @command.command(
     "split",
-    help="Give some sightings of an unknown person to a new one. `face-det sightings --unknown ID` lists "
-    "them.",
+    help="Split some sightings of an unknown person off into a new one. `face-det sightings --unknown ID` "
+    "lists them.",
 )
 @click.argument("identifier", metavar="ID")
 @click.argument("sightings", metavar="SIGHTING...", nargs=-1, required=True, type=click.IntRange(min=0))
@@ -134,8 +134,8 @@ def split_command(identifier: str, sightings: tuple[int, ...], **where: Any) -> 
 
 @command.command(
     "ignore",
-    help="Report an unknown person no more, and never take that face for somebody who is enrolled: for the "
-    "postman, or a face on a poster.",
+    help="Stop reporting an unknown person, and never take that face for somebody who is enrolled. Use it "
+    "for the postman, or a face on a poster.",
 )
 @click.argument("identifier", metavar="ID")
 @daemon_options
@@ -144,14 +144,14 @@ def ignore_command(identifier: str, **where: Any) -> None:
     """Ignore an unknown person."""
     run_correction(
         lambda client: client.ignore(identifier),
-        lambda done: f"{done['unknowns'][0]} is ignored now: no event tells of them any more",
+        lambda done: f"{done['unknowns'][0]} is ignored now and appears in no more events",
         **where,
     )
 
 
 @command.command(
     "undo",
-    help="Undo a change by its number, which every change prints. Later changes of the same people or "
+    help="Undo a change by its number, which each command prints. Later changes of the same people or "
     "sightings must be undone first.",
 )
 @click.argument("change", type=click.IntRange(min=0))

@@ -13,7 +13,7 @@ from face_det.config import environment_variable
 
 
 @click.command(
-    help="Run the daemon and the page in the foreground, with one log. Ctrl-C or SIGTERM ends both. "
+    help="Run the daemon and the page in the foreground, with one log. Ctrl-C or SIGTERM stops both. "
     "FACES_DIR in the environment sets datasetPath, PORT the port, and CAMERA_URL a camera."
 )
 @config_option

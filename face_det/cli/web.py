@@ -13,14 +13,14 @@ from click.core import ParameterSource
 from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.cli.times import format_time
 
-NOTICED = "a running `face-det web` notices at once"
+NOTICED = "a running `face-det web` uses the change at once"
 
 
 @click.group(
     invoke_without_command=True,
     help="Serve the page and the HTTP routes, as a client of the daemon. SIGTERM and SIGINT stop it. "
     "PORT in the environment sets the port, and CAMERA_URL a camera. The commands below manage who may "
-    "use them; run those as the user that serves.",
+    "use them; run those as the user that runs `face-det web`.",
 )
 @config_option
 @click.pass_context
@@ -56,7 +56,7 @@ def tokens_command() -> None:
     """Group the commands for tokens."""
 
 
-@tokens_command.command("add", help="Make a token for a program and print it; it is shown only now.")
+@tokens_command.command("add", help="Create a token for a program and print it. It is not shown again.")
 @click.argument("name")
 @config_option
 @click.pass_context

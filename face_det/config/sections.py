@@ -27,7 +27,7 @@ class Sightings(BaseModel):
         2000, 1, 10**7, "The most megabytes the database may hold. Above it the oldest sightings are removed."
     )
     unknown_keep_days: float = number(
-        90, 0, 36_500, "Days. An unknown person who has not been seen for so long is forgotten."
+        90, 0, 36_500, "Days. An unknown person who has not been seen for this long is forgotten."
     )
     frames: bool = field(
         False,
@@ -35,14 +35,14 @@ class Sightings(BaseModel):
         "Keep a copy of the whole picture, at most 1280 px wide or high, and not only of each face.",
     )
     visit_gap: float = number(
-        60, 0.1, 86_400, "Seconds. Faces that a camera sees within so long of each other are one visit."
+        60, 0.1, 86_400, "Seconds. Faces that a camera sees within this time of each other are one visit."
     )
     number_after_visits: int = integer(
         1,
         1,
         100,
-        "An unknown person gets a number, as in `unknown-3`, after so many visits, but not before the second "
-        "clear sighting.",
+        "An unknown person gets a number, as in `unknown-3`, after this many visits, but not before the "
+        "second clear sighting.",
     )
 
 

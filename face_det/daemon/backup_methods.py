@@ -72,7 +72,7 @@ class BackupMethods:
         }
 
     def backup(self, options: Any = None) -> Any:
-        """Make a backup of all photos, encodings, the model and the settings."""
+        """Back up all photos, encodings, the model and the settings."""
         with logs.log_call(log, "backup") as notes:
             return self._learn("backup", lambda: self._open().backup(options), notes, BACKUP_LIMIT_S)
 
@@ -105,12 +105,12 @@ class BackupMethods:
         return answer
 
     def restore(self, id: Any, options: Any = None) -> Any:
-        """Take over an archive that was written, completely or not at all; back up what was there before."""
+        """Restore an uploaded archive, completely or not at all; the previous state is backed up first."""
         with logs.log_call(log, "restore") as notes:
             return self._replace("restore", lambda: self._restores().restore(id, options), notes)
 
     def clear(self, options: Any = None) -> Any:
-        """Remove everybody; back up what was there before."""
+        """Remove everybody; the present state is backed up first."""
         with logs.log_call(log, "clear") as notes:
             return self._replace("clear", lambda: self._restores().clear(options), notes)
 

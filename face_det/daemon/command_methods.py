@@ -29,7 +29,7 @@ class CommandMethods:
         }
 
     def evaluate(self, options: Any = None) -> Any:
-        """Start to measure how good recognition is on the photos that are enrolled; status() tells of it."""
+        """Start to evaluate recognition on the enrolled photos; status() shows the progress."""
         with logs.log_call(log, "evaluate"):
             return self.runs.start(options)
 

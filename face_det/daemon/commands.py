@@ -104,7 +104,7 @@ class Evaluation:
             make_folder(folder)
         with self._lock:
             if self._running:
-                raise Busy("evaluate: an evaluation is running; status() says how far it is")
+                raise Busy("evaluate: an evaluation is already running; status() shows its progress")
             self._running, self._cancelled = True, False
             self._step, self._done, self._total = "beginning", 0, 0
             self._started, self._error = time.time(), None

@@ -312,7 +312,7 @@ class DaemonMethods:
         try:
             self._reload(notes)
         except FaceDetError as error:
-            log.error("the settings that were restored are used from the next reload on: %s", error)
+            log.error("the restored settings take effect at the next reload: %s", error)
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""The methods about the model: why a face was answered so, and what can be changed about it."""
+"""The methods about the model: explanations, earlier models, and the false accept rate."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ModelMethods:
         }
 
     def explain(self, sighting_or_image: Any, options: Any = None) -> Any:
-        """Explain why a face was answered so: what a name required, the nearest photos, a photo to check."""
+        """Explain a face's answer: what a name required, the most similar photos, and a photo to check."""
         with logs.log_call(log, "explain") as notes:
             return self._workers.submit(
                 lambda: self._service().evidence.explain(sighting_or_image, options),
@@ -103,7 +103,7 @@ class ModelMethods:
         config, rate = self._config.get(), None if value is None else require_rate(value, "value")
         if config.source_of(RATE_KEY) == "environment":
             raise BadRequest(
-                "value: cannot be set, because FACE_DET_FALSEACCEPTRATE is, to "
+                "value: cannot be set here, because FACE_DET_FALSEACCEPTRATE is set to "
                 f"{config.false_accept_rate:g}; remove it from the daemon's environment"
             )
         changed = config.changed(RATE_KEY, rate)

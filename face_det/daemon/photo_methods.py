@@ -61,23 +61,23 @@ class PhotoMethods:
         return self._read("photo", lambda photos: photos.photo(name, photo, max_px, options))
 
     def delete_photo(self, name: Any, photo: Any) -> Any:
-        """Remove a photo of a person and unlearn it; undo puts it back."""
+        """Remove a photo of a person; undo puts it back."""
         return self._change("delete_photo", lambda photos: photos.delete_photo(name, photo), name)
 
     def move_photo(self, name: Any, photo: Any, to: Any) -> Any:
-        """Make a photo another person's."""
+        """Move a photo to another person."""
         return self._change("move_photo", lambda photos: photos.move_photo(name, photo, to), name)
 
     def rename_person(self, name: Any, to: Any) -> Any:
-        """Give a person another name."""
+        """Rename a person."""
         return self._change("rename_person", lambda photos: photos.rename_person(name, to), name)
 
     def merge_people(self, names: Any, into: Any) -> Any:
-        """Make several people one."""
+        """Merge several people into one."""
         return self._change("merge_people", lambda photos: photos.merge_people(names, into), into)
 
     def remove_person(self, name: Any) -> Any:
-        """Remove all photos of a person and unlearn them; undo puts them back."""
+        """Remove all photos of a person; undo puts them back."""
         return self._change("remove_person", lambda photos: photos.remove_person(name), name)
 
     def changes(self, limit: Any = None) -> Any:

@@ -97,7 +97,7 @@ class SightingMethods:
         return self._ask("picture", lambda memory: memory.picture(id))
 
     def unknowns(self) -> Any:
-        """List the unknown people, most seen first."""
+        """List the unknown people, most often seen first."""
         return self._ask("unknowns", lambda memory: memory.unknowns())
 
     def events(self, after: Any, wait_s: Any = 0) -> Any:
@@ -152,19 +152,19 @@ class CorrectionMethods:
         return self._run("name_unknown", lambda one, caller: one.name_unknown(id, name, caller), name)
 
     def merge(self, ids: Any) -> Any:
-        """Make several unknown people one; the oldest survives."""
+        """Merge several unknown people into one; the oldest number is kept."""
         return self._run("merge", lambda one, caller: one.merge(ids, caller))
 
     def split(self, id: Any, sighting_ids: Any) -> Any:
-        """Give some sightings of an unknown person to a new one."""
+        """Split some sightings of an unknown person off into a new one."""
         return self._run("split", lambda one, caller: one.split(id, sighting_ids, caller))
 
     def ignore(self, id: Any) -> Any:
-        """Report an unknown person no more, and name nobody for that face."""
+        """Stop reporting an unknown person, and never give that face a name."""
         return self._run("ignore", lambda one, caller: one.ignore(id, caller))
 
     def confirm(self, id: Any, name: Any) -> Any:
-        """Say that a sighting shows this person."""
+        """Confirm that a sighting shows this person."""
         return self._run("confirm", lambda one, caller: one.confirm(id, name, caller), name)
 
     def correct(self, id: Any, name: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""HTTP around the daemon: a page for people and an API for programs, which hold nothing and ask its verbs."""
+"""The HTTP gateway: a stateless page for people and API for programs, which call the daemon's verbs."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Puts the routes together."""
+"""Assembles the application from its routes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOTION_GRACE_S = 20.0
 
 
 def make_cameras(config: Config) -> Cameras:
-    """Return the cameras of the configuration."""
+    """Return the cameras in config.json."""
     return Cameras(
         {name: camera.url for name, camera in config.cameras.items()},
         unverified=[name for name, camera in config.cameras.items() if not camera.verify_tls],
@@ -43,13 +43,13 @@ def make_cameras(config: Config) -> Cameras:
 
 
 class GatewayApp(FastAPI):
-    """An app whose outermost layers also see the answers to faults that nobody expected.
+    """An app whose outermost middleware also sees the answers to unexpected errors.
 
-    Its OpenAPI document tells of our errors.
+    Its OpenAPI document describes our errors.
     """
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, which is made once."""
+        """Return the OpenAPI document, which is built once."""
         if self.openapi_schema is None:
             self.openapi_schema = describe_problems(super().openapi())
         return self.openapi_schema

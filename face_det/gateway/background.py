@@ -1,4 +1,4 @@
-"""Calls that go on after their request was answered."""
+"""Calls that continue after their request was answered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Background:
-    """Runs coroutines until they end, and cancels what is left when the gateway stops."""
+    """Runs coroutines until they end, and cancels the rest when the gateway stops."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -21,7 +21,7 @@ class Background:
     async def start(
         self, work: Coroutine[Any, Any, Any], what: str, patience_s: float = 0
     ) -> FaceDetError | None:
-        """Start some work; return the error that it ends with within `patience_s`, None if it goes on.
+        """Start some work; return the error it ends with within `patience_s`, or None if it continues.
 
         `what` says in the log what failed.
         """

@@ -1,4 +1,4 @@
-"""Routes for whoever watches over the service: is it alive, and can it answer?"""
+"""Health checks for whatever monitors the service: is it alive, and can it answer?"""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PATIENCE_S = 5
 
 @ROUTES.get("/healthz/live")
 async def live() -> dict[str, bool]:
-    """Tell that this process answers."""
+    """Check that this process answers."""
     return {"ok": True}
 
 
 @ROUTES.get("/healthz")
 @ROUTES.get("/healthz/ready")
 async def ready(gateway: GatewayState) -> dict[str, bool]:
-    """Tell that the daemon answers; 503 if it does not."""
+    """Check that the daemon answers; 503 if it does not."""
     await gateway.daemon.call("status", timeout_s=PATIENCE_S)
     return {"ok": True}

@@ -1,4 +1,4 @@
-"""Motion at cameras: each report is answered at once and looked into in turn."""
+"""Motion at cameras: each report is answered at once and processed in turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE_S = 120.0
 
 
 class MotionQueue:
-    """Looks at the cameras that reported motion: one look at a time for each, several cameras side by side.
+    """Looks at the cameras that reported motion: one look at a time per camera, several cameras in parallel.
 
     A report that comes before the look at its camera has begun is folded into that look. One that comes
     during a look leads to another, because the look may have been too early to show what moved. `look` is
@@ -30,7 +30,7 @@ class MotionQueue:
         self._workers: dict[str, asyncio.Task[None]] = {}
 
     def report(self, camera: str) -> bool:
-        """Take a report of motion; return False if it was folded into one that is waiting."""
+        """Accept a report of motion; return False if it was folded into one that is waiting."""
         folded = camera in self._reported
         self._reported.add(camera)
         if camera not in self._workers:
@@ -38,12 +38,12 @@ class MotionQueue:
         return not folded
 
     async def stop(self, patience_s: float) -> None:
-        """Finish what was reported, for at most `patience_s`; say in the log what was not looked into."""
+        """Finish what was reported, for at most `patience_s`; log what was not processed."""
         if not self._workers:
             return
         await asyncio.wait(self._workers.values(), timeout=patience_s)
         for camera, worker in list(self._workers.items()):
-            _LOG.warning("motion at %s was not looked into, because the gateway stops", camera)
+            _LOG.warning("motion at %s was not processed: the gateway is stopping", camera)
             worker.cancel()
 
     async def _work(self, camera: str) -> None:

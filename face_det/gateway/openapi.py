@@ -38,13 +38,13 @@ _PROBLEM: Document = {
 
 _MEANINGS = {
     "400": "The request is malformed; `detail` says where.",
-    "401": "Nobody has logged in.",
+    "401": "The caller is not logged in.",
     "403": "The request is not allowed, or comes from a page elsewhere.",
     "404": "There is no such person, photo, sighting or change.",
-    "409": "The present state does not allow it, such as while nothing is remembered.",
+    "409": "The current state does not allow it, for example because sightings are off.",
     "413": "The body is too large.",
     "422": "The picture cannot be read, or does not show what is needed.",
-    "429": "Too much is waiting; try again after Retry-After seconds.",
+    "429": "Too many requests are waiting; try again after Retry-After seconds.",
     "503": "The daemon does not answer; try again after Retry-After seconds.",
     "default": "Another error.",
 }
@@ -52,9 +52,9 @@ _EVERYWHERE = ("400", "401", "403", "429", "503", "default")
 
 
 def describe_problems(document: Document) -> Document:
-    """Return an OpenAPI document in which every route tells of its errors, as problem details.
+    """Return an OpenAPI document in which every route describes its errors, as problem details.
 
-    FastAPI's own description of invalid arguments goes, because those are answered 400.
+    FastAPI's own description of invalid arguments is removed, because those are answered with 400.
     """
     schemas = dict(document.get("components", {}).get("schemas", {}))
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -1,4 +1,4 @@
-"""Errors as answers: problem details (RFC 9457), with the keys that older clients read beside them."""
+"""Errors as answers: problem details (RFC 9457), plus the keys that older clients read."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def problem_response(
 
 
 def describe_errors(app: FastAPI) -> None:
-    """Make an app answer every error as problem details."""
+    """Make an app report every error as problem details."""
 
     @app.exception_handler(errors.FaceDetError)
     async def _daemon_error(_request: Request, error: errors.FaceDetError) -> JSONResponse:
@@ -82,9 +82,9 @@ def describe_errors(app: FastAPI) -> None:
             _LOG.error("the daemon reports %s: %s", type(error).__name__, error)
         detail = str(error)
         if isinstance(error, errors.Unreachable):
-            # Where the daemon listens is nobody's business but the log's.
+            # Only the log may say where the daemon listens.
             _LOG.warning("%s", error)
-            detail = "the daemon does not answer; see that it runs, and try again"
+            detail = "the daemon does not answer; check that it is running, and try again"
         return problem_response(status, type(error).__name__, detail, headers)
 
     @app.exception_handler(Problem)
@@ -101,7 +101,7 @@ def describe_errors(app: FastAPI) -> None:
     @app.exception_handler(UnicodeEncodeError)
     async def _not_unicode(_request: Request, _error: UnicodeEncodeError) -> JSONResponse:
         # JSON can write half of a surrogate pair, as in "\ud800", and nothing can send it on.
-        return problem_response(400, "BadRequest", "the request has text that is not Unicode")
+        return problem_response(400, "BadRequest", "the request contains text that is not valid Unicode")
 
     @app.exception_handler(HTTPException)
     async def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
@@ -111,4 +111,4 @@ def describe_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> JSONResponse:
         _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem_response(500, "InternalError", "something went wrong here; the log says what")
+        return problem_response(500, "InternalError", "internal error; the gateway's log has the details")

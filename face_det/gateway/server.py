@@ -131,7 +131,7 @@ def require_credentials(http: Http) -> None:
     if not load_credentials(http.credentials_path) and not is_loopback(http.host):
         raise ConfigError(
             [
-                f"http.host {http.host}: other machines could reach the page, and "
+                f"http.host {http.host}: other machines could reach the page, but "
                 f"{http.credentials_path} has no password and no token; run `face-det web password` or "
                 "`face-det web tokens add NAME`, or set http.host to 127.0.0.1"
             ]

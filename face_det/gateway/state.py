@@ -1,4 +1,4 @@
-"""What every route may use: the settings, the daemon, the cameras, and work in progress."""
+"""What every route can use: the settings, the daemon, the cameras, and background work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from face_det.gateway.views import Views
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What lives as long as the process."""
+    """State that lives as long as the process."""
 
     config: Config
     http: Http

@@ -130,7 +130,7 @@ class _Body:
 
 
 def _refuse(problem: Problem) -> Response:
-    # Told so, clients stop sending.
+    # This tells clients to stop sending.
     return problem_response(problem.status, problem.code, str(problem), {"Connection": "close"})
 
 
@@ -147,7 +147,7 @@ async def read_picture(request: Request, field: str = "image") -> bytes:
         return body
     parts = (await read_form(request)).getlist(field)
     if len(parts) != 1 or not isinstance(parts[0], UploadFile):
-        raise Problem(400, "BadRequest", f"{field}: one file must be sent in this field of the form")
+        raise Problem(400, "BadRequest", f"{field}: must be exactly one file in the form")
     return await parts[0].read()
 
 
@@ -188,5 +188,5 @@ async def read_face_box(request: Request) -> dict[str, Any]:
 
 
 async def read_form(request: Request) -> FormData:
-    """Read the form, which Starlette keeps, so that it can be asked for more than once."""
+    """Read the form, which Starlette keeps, so this can be called more than once."""
     return await request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS)

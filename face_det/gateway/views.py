@@ -1,4 +1,4 @@
-"""What a camera shows now, with the faces named: asked by several routes."""
+"""What a camera shows now, with the faces named; used by several routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several of our programs in the foreground: one log, one end."""
+"""Runs several of our programs in the foreground, with one log; they stop together."""
 
 import lazy_loader
 

@@ -127,7 +127,7 @@ class AsyncClient:
             return answer.args[0]
         if answer.name == messages.ERR and len(answer.args) > 1:
             raise connection.local_error(str(answer.args[0]), str(answer.args[1]))
-        raise connection.unreachable(self._endpoint, f"a reply to {verb} that no daemon sends")
+        raise connection.unreachable(self._endpoint, f"a reply to {verb} that a daemon does not send")
 
     async def _connected(self, limit_s: float) -> Connection | str | None:
         """Return the connection that calls share, the reason why there is none, or None after `limit_s`."""

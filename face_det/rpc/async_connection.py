@@ -116,7 +116,7 @@ class Connection:
             elif self._tcp:
                 self.close(connection.refusal(self._keys))
             else:
-                self.close("something that is no daemon")
+                self.close("something that is not a daemon")
 
     def close(self, why: str) -> None:
         """Disconnect; calls that wait end with the reason."""

@@ -126,7 +126,7 @@ class Client:
         return answer
 
     def unknowns(self) -> list[dict[str, Any]]:
-        """List the unknown people, most seen first."""
+        """List the unknown people, most often seen first."""
         answer: list[dict[str, Any]] = self._call("unknowns")
         return answer
 
@@ -149,22 +149,22 @@ class Client:
         return answer
 
     def merge(self, identifiers: list[str]) -> dict[str, Any]:
-        """Make several unknown people one; the oldest survives."""
+        """Merge several unknown people into one; the oldest number is kept."""
         answer: dict[str, Any] = self._call("merge", identifiers)
         return answer
 
     def split(self, identifier: str, sightings: list[int]) -> dict[str, Any]:
-        """Give some sightings of an unknown person to a new one."""
+        """Split some sightings of an unknown person off into a new one."""
         answer: dict[str, Any] = self._call("split", identifier, sightings)
         return answer
 
     def ignore(self, identifier: str) -> dict[str, Any]:
-        """Report an unknown person no more, and name nobody for that face."""
+        """Stop reporting an unknown person, and never give that face a name."""
         answer: dict[str, Any] = self._call("ignore", identifier)
         return answer
 
     def confirm(self, identifier: int, name: str) -> dict[str, Any]:
-        """Say that a sighting shows this person."""
+        """Confirm that a sighting shows this person."""
         answer: dict[str, Any] = self._call("confirm", identifier, name)
         return answer
 
@@ -189,27 +189,27 @@ class Client:
         return answer
 
     def delete_photo(self, name: str, photo: str) -> dict[str, Any]:
-        """Remove a photo of a person and unlearn it; undo puts it back."""
+        """Remove a photo of a person; undo puts it back."""
         answer: dict[str, Any] = self._call("delete_photo", name, photo)
         return answer
 
     def move_photo(self, name: str, photo: str, to: str) -> dict[str, Any]:
-        """Make a photo another person's."""
+        """Move a photo to another person."""
         answer: dict[str, Any] = self._call("move_photo", name, photo, to)
         return answer
 
     def rename_person(self, name: str, to: str) -> dict[str, Any]:
-        """Give a person another name."""
+        """Rename a person."""
         answer: dict[str, Any] = self._call("rename_person", name, to)
         return answer
 
     def merge_people(self, names: list[str], into: str) -> dict[str, Any]:
-        """Make several people one."""
+        """Merge several people into one."""
         answer: dict[str, Any] = self._call("merge_people", names, into)
         return answer
 
     def remove_person(self, name: str) -> dict[str, Any]:
-        """Remove all photos of a person and unlearn them; undo puts them back."""
+        """Remove all photos of a person; undo puts them back."""
         answer: dict[str, Any] = self._call("remove_person", name)
         return answer
 
@@ -246,7 +246,7 @@ class Client:
         return answer
 
     def evaluate(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Start to measure how good recognition is on the photos that are enrolled; status() tells of it."""
+        """Start to evaluate recognition on the enrolled photos; status() shows the progress."""
         answer: dict[str, Any] = self._call("evaluate", options)
         return answer
 

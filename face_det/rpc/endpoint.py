@@ -39,7 +39,7 @@ def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
         return
     folder = endpoint.path.parent
     if not folder.is_dir():
-        raise endpoint_error(f"must be in a folder that exists, got {endpoint.path}; make {folder} first")
+        raise endpoint_error(f"must be in a folder that exists, got {endpoint.path}; create {folder} first")
     marker = _lock_file(endpoint.path)
     lock = filelock.FileLock(marker, timeout=0)
     try:

@@ -1,4 +1,4 @@
-"""What the verbs that are not in service.py may use of the service."""
+"""The parts of the service that verbs outside service.py may use."""
 
 from __future__ import annotations
 

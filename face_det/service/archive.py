@@ -1,4 +1,4 @@
-"""Reads the zip that `backup` made, as if a stranger had made it: nothing in it is believed unchecked."""
+"""Reads a zip made by `backup` as untrusted input: nothing in it is used unchecked."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Archive:
 
     @property
     def unpacked_bytes(self) -> int:
-        """How much all that is taken over says that it holds."""
+        """The declared size of everything that is restored."""
         return sum(entry.file_size for entry in (*self.photos.values(), *self.files.values()))
 
     def sums(self) -> dict[PhotoPlace, str]:
@@ -94,11 +94,11 @@ class Archive:
                 os.fsync(file.fileno())
 
     def check(self, entry: zipfile.ZipInfo) -> None:
-        """Check an entry that is not taken over."""
+        """Check an entry that is not restored."""
         self._read(entry, lambda chunk: None)
 
     def check_left_out(self) -> None:
-        """Check what is not taken over: a damaged archive is no backup."""
+        """Check what is not restored: a damaged archive is not a backup."""
         for name in self.left_out:
             self.check(self._zip.getinfo(name))
 
@@ -107,7 +107,7 @@ class Archive:
         for chunk in self._chunks(entry):
             count += len(chunk)
             if count > entry.file_size:
-                raise _wrong(entry.filename, f"must hold {entry.file_size} bytes, as it says, got more")
+                raise _wrong(entry.filename, f"must hold the {entry.file_size} bytes it declares, got more")
             digest.update(chunk)
             write(chunk)
         if digest.hexdigest() != self._sums[entry.filename]:
@@ -131,12 +131,12 @@ class Archive:
             raise _wrong("archive", f"must hold at most {MAX_ENTRIES} files, got {len(listed)}")
         for entry in listed:
             if entry.filename in entries or entry.filename != entry.orig_filename:
-                raise _wrong(entry.orig_filename, "must be a name that the archive has once")
+                raise _wrong(entry.orig_filename, "must be a name that occurs only once in the archive")
             entries[entry.filename] = entry
             _check_kind(entry)
         declared = sum(entry.file_size for entry in listed)
         if declared > MAX_RATIO * self._bytes + SPARE_BYTES:
-            raise _wrong("archive", f"must not grow {MAX_RATIO} times and more, got {declared} bytes in it")
+            raise _wrong("archive", f"must unpack to under {MAX_RATIO} times its size, got {declared} bytes")
         end = 0
         for entry in sorted(listed, key=lambda one: one.header_offset):
             if entry.header_offset < end:
@@ -147,7 +147,7 @@ class Archive:
     def _read_manifest(self, entries: dict[str, zipfile.ZipInfo]) -> dict[str, Any]:
         entry = entries.get(MANIFEST)
         if entry is None:
-            raise _wrong(MANIFEST, "must be in the archive; only what backup made can be restored")
+            raise _wrong(MANIFEST, "must be in the archive; only archives made by `backup` can be restored")
         if entry.file_size > MAX_MANIFEST_BYTES:
             raise _wrong(MANIFEST, f"must have at most {MAX_MANIFEST_BYTES} bytes, got {entry.file_size}")
         buffer = io.BytesIO()
@@ -160,11 +160,11 @@ class Archive:
         if not isinstance(about, dict) or about.get("format") != FORMAT:
             found = about.get("format") if isinstance(about, dict) else about
             raise _wrong(
-                MANIFEST, f"must be of format {FORMAT}, got {found!r:.40}; it may be of a later face-det"
+                MANIFEST, f"must be of format {FORMAT}, got {found!r:.40}; it may come from a newer face-det"
             )
         sums, files = about.get("sha256"), about.get("files")
         if not isinstance(sums, dict) or {*sums} != {*entries} - {MANIFEST}:
-            raise _wrong(MANIFEST, "must have the sha256 of each other file in the archive, and of no more")
+            raise _wrong(MANIFEST, "must list the sha256 of every other file in the archive, and no more")
         if not isinstance(files, dict) or not all(isinstance(files.get(key), str) for key in NAMED):
             raise _wrong(MANIFEST, f"must name the files of {', '.join(NAMED)}")
         return about
@@ -172,7 +172,7 @@ class Archive:
     def _place(
         self, name: str, entry: zipfile.ZipInfo, named: dict[str, str], models: Collection[str]
     ) -> None:
-        """Note what becomes of an entry."""
+        """Record where an entry belongs."""
         if name.startswith("dataset/"):
             self.photos[_photo_place(name)] = _bounded(entry, MAX_PHOTO_BYTES)
         elif name in named:
@@ -186,11 +186,11 @@ class Archive:
         elif name == "config.json" or name.startswith("quarantine/") or _is_other_model(name):
             self.left_out.append(name)
         else:
-            raise _wrong(name, "is no file of a backup")
+            raise _wrong(name, "must be a file that backups contain")
 
 
 class _Bounded(io.RawIOBase):
-    """A file of which nobody can read much at once, as zipfile would the list of files."""
+    """A file that refuses large reads, as zipfile would do for the list of files."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -234,7 +234,7 @@ def _photo_place(name: str) -> PhotoPlace:
     except BadName as error:
         raise _wrong(name, str(error)) from error
     if composed != person or len(file.encode()) > 255:
-        raise _wrong(name, "must be a name in Unicode's composed form, and a file name of at most 255 bytes")
+        raise _wrong(name, "must be in Unicode's composed form (NFC), with a file name of at most 255 bytes")
     return person, file
 
 
@@ -250,7 +250,7 @@ def _bounded(entry: zipfile.ZipInfo, most: int) -> zipfile.ZipInfo:
 
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
-    """Turn whatever zipfile makes of a damaged archive into BadRequest."""
+    """Turn whatever zipfile raises for a damaged archive into BadRequest."""
     try:
         yield
     except _DAMAGE as error:

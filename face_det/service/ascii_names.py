@@ -40,6 +40,6 @@ def warn_of_names(names: Iterable[str]) -> str | None:
     if count == 0:
         return None
     return (
-        f"names beyond ASCII: {count}; ZoneMinder's alarm uploader ends when it is answered one: if it calls "
+        f"names beyond ASCII: {count}; ZoneMinder's alarm uploader exits when it receives one; if it calls "
         "this daemon, set asciiNames to true"
     )

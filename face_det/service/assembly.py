@@ -169,7 +169,7 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
 
 
 def finish_restore(config: Config, *, clean: bool = False) -> bool:
-    """Go on with a restore that was cut off by a kill; return whether there was one.
+    """Complete a restore that was interrupted by a kill; return whether there was one.
 
     With `clean`, as a daemon does at its start, uploads and what was put beside for a restore go, too. Raises
     Busy while another process restores, CannotWrite, and DataError if the dataset is not there.
@@ -188,7 +188,7 @@ def finish_restore(config: Config, *, clean: bool = False) -> bool:
             if clean:
                 replacement.discard()
             return unfinished
-        log.warning("%s: a restore was cut off, and goes on", state)
+        log.warning("%s: a restore was interrupted; resuming it", state)
         replacement.finish(None)
     return True
 
@@ -210,7 +210,7 @@ def memory_options(config: Config) -> MemoryOptions | None:
 
 
 def _build_memory(config: Config, predecessor: Memory | None) -> Memory | None:
-    """Open the sightings, or go on with the predecessor's."""
+    """Open the sightings, or continue with the predecessor's."""
     options = memory_options(config)
     if options is None or predecessor is not None:
         return predecessor if options is not None else None

@@ -1,4 +1,4 @@
-"""Backups: a zip of everything that an installation has learnt and was told, in statePath/backups."""
+"""Backups: a zip of everything that an installation has learnt, in statePath/backups."""
 
 from __future__ import annotations
 
@@ -142,15 +142,15 @@ class Backups:
             copy_sightings(state, copy)
 
     def _write(self, path: Path, now: datetime, others: Mapping[str, Path]) -> None:
-        """Write the archive: each file, and last what each should be."""
+        """Write the archive: all files, then the manifest with their checksums."""
         paths = self._access.enroller.paths
         sources = [*_files(paths, others)]
         needed = sum(len(one) if isinstance(one, bytes) else one.stat().st_size for _, one in sources)
         free = shutil.disk_usage(self.folder).free
         if needed + RESERVE_BYTES > free:
             raise CannotWrite(
-                f"{self.folder}: a backup takes {needed // 10**6 + 1} MB and leaves "
-                f"{RESERVE_BYTES // 10**6} MB free, got {free // 10**6} MB; make room, or drop a backup"
+                f"{self.folder}: a backup takes {needed // 10**6 + 1} MB and must leave "
+                f"{RESERVE_BYTES // 10**6} MB free, got {free // 10**6} MB; make room, or delete a backup"
             )
         sums: dict[str, str] = {}
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

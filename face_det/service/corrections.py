@@ -1,4 +1,4 @@
-"""What users say about sightings: who an unknown person is, who somebody is not, which people are one."""
+"""Users' corrections: who an unknown person is, who somebody is not, which people are the same."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Corrections:
         self._refresh = refresh
 
     def name_unknown(self, identifier: object, name: object, caller: str) -> dict[str, Any]:
-        """Give an unknown person a name: enrol their best photos, and rename all that was seen of them.
+        """Give an unknown person a name: enrol their best photos, and rename all their sightings.
 
         Raises NoFace if none of their photos can be enrolled.
         """
@@ -86,7 +86,7 @@ class Corrections:
         return {**_as_json(done), "name": known}
 
     def merge(self, identifiers: object, caller: str) -> dict[str, Any]:
-        """Make several unknown people one; the oldest number survives."""
+        """Merge several unknown people into one; the oldest number is kept."""
         numbers = [
             require_unknown(one, f"ids[{index}]")
             for index, one in enumerate(_require_list(identifiers, "ids"))
@@ -95,7 +95,7 @@ class Corrections:
         return _as_json(done)
 
     def split(self, identifier: object, sightings: object, caller: str) -> dict[str, Any]:
-        """Make some sightings of an unknown person another one's."""
+        """Split some sightings of an unknown person off into another one."""
         number = require_unknown(identifier)
         ids = [
             wire.require_number(one, f"sighting_ids[{index}]")
@@ -105,23 +105,23 @@ class Corrections:
         return _as_json(done)
 
     def ignore(self, identifier: object, caller: str) -> dict[str, Any]:
-        """Report an unknown person no more, and name nobody for that face."""
+        """Stop reporting an unknown person, and never give that face a name."""
         number = require_unknown(identifier)
         done = self._change(lambda connection, author: ignore_unknown(connection, number, author), caller)
         self._refresh()
         return _as_json(done)
 
     def confirm(self, identifier: object, name: object, caller: str) -> dict[str, Any]:
-        """Say that a sighting shows this person; a clear face becomes a training photo."""
+        """Confirm that a sighting shows this person; a clear face becomes a training photo."""
         return self._name_sighting(require_id(identifier), _require_name(name), caller)
 
     def correct(self, identifier: object, name: object, caller: str) -> dict[str, Any]:
-        """Say that a sighting shows somebody else: the person with this name or, with None, nobody known."""
+        """Correct a sighting: it shows the person with this name or, with None, nobody who is enrolled."""
         known = None if name is None else _require_name(name)
         return self._name_sighting(require_id(identifier), known, caller)
 
     def undo(self, change: object, caller: str) -> dict[str, Any]:
-        """Undo a change: what was seen is as before, and photos that it enrolled are removed."""
+        """Undo a change: restore the sightings, and remove the photos that it enrolled."""
         number = wire.require_number(change, "change")
         with self._learning:
             self._finish()
@@ -135,12 +135,12 @@ class Corrections:
         return _as_json(done)
 
     def finish(self) -> None:
-        """Finish with the photos of a change that a kill or an error cut off; an error is logged."""
+        """Finish the photos of a change that a kill or an error interrupted; errors are logged."""
         try:
             with self._learning:
                 self._finish()
         except FaceDetError as error:
-            log.error("photos of a change that was cut off are still to be removed or enrolled: %s", error)
+            log.error("photos of an interrupted change are still to be removed or enrolled: %s", error)
 
     def _name_sighting(self, sighting: int, name: str | None, caller: str) -> dict[str, Any]:
         with self._learning:
@@ -197,7 +197,7 @@ class Corrections:
             raise
 
     def _finish(self, due: PhotosDue | None = None) -> None:
-        """Do with photos what is noted, or what is `due`, and delete the note."""
+        """Remove and enrol the photos that are noted, or `due`, and delete the note."""
         if due is None:
             due = self._store.read(read_photos_due)
         if due:
@@ -253,7 +253,7 @@ class Corrections:
 def _require_name(name: object) -> str:
     known = check_person_name(wire.require_text(name, "name"))
     if known == UNKNOWN:
-        raise BadRequest(f"name: must be a person's, got {known!r}")
+        raise BadRequest(f"name: must be a person's name, got {known!r}")
     return known
 
 

@@ -1,4 +1,4 @@
-"""Why was a face answered so? What it was compared with, what a name requires, and which photo to look at."""
+"""Explains a face's answer: what it was compared with, what a name requires, and which photo to check."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SAME_BOX_IOU = 0.3
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Compared:
-    """A gallery, and what is known of it: its encodings by the model's embedder, and wrong photos."""
+    """A gallery with its encodings by the model's embedder, and its wrong photos."""
 
     key: object
     gallery: Gallery
@@ -88,7 +88,7 @@ class Evidence:
         if given:
             raise BadRequest("options.faceBox: must be left out for a sighting, which is one face")
         if memory is None:
-            raise SightingsOff("id: no sighting is kept: config.json has no sightings")
+            raise SightingsOff("id: no sightings are kept, because config.json has no `sightings`")
         face, fingerprint = memory.store.read(lambda connection: find_face(connection, identifier))
         if face.encoding is not None and fingerprint != recognizer.engine.fingerprint:
             raise BadRequest(
@@ -103,7 +103,7 @@ class Evidence:
         result.raise_if_crashed()
         (faces,) = result.faces
         if not faces:
-            raise NoFace("image: must show a face, got none that the detector sees")
+            raise NoFace("image: must show a face, got none that the detector finds")
         if box is None:
             return faces[0]
         best = max(faces, key=lambda face: intersection_over_union(face.box, box))
@@ -169,7 +169,7 @@ class Evidence:
         return {"nearest": nearest, "blame": {"name": names[blamed.row], "photo": photo, "why": why}}
 
     def _encode(self, sha256: str, data: bytes, recognizer: Recognizer, left: list[int]) -> Encodings | None:
-        """Encode a photo that the cache does not know, unless too many were, and remember it."""
+        """Encode and cache a photo that is not in the cache, up to a limit."""
         if sha256 in self._encoded or not left[0]:
             return self._encoded.get(sha256)
         left[0] -= 1
@@ -226,7 +226,7 @@ _WORDS = {
 
 
 def _threshold(face: Face, recognizer: Recognizer) -> dict[str, Any] | None:
-    """Return what a name requires, with what was reached, as numbers and in words; None without a model."""
+    """Return what a name requires and what was reached, in numbers and in words; None without a model."""
     model = recognizer.model
     if model is None or face.encoding is None:
         return None

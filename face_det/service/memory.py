@@ -1,4 +1,4 @@
-"""Remembers what was answered, and answers what callers ask about it."""
+"""Remembers faces that were answered, and answers queries about them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Memory:
         self._forgotten: set[str] = set()
 
     def follow(self, recognizer: Recognizer, encodings: Path) -> None:
-        """Decide as this recognizer does from now on; `encodings` is the file with those of the enrolled."""
+        """Use this recognizer's decisions from now on; `encodings` is the file with those of the enrolled."""
         model = "none" if recognizer.model is None else recognizer.model.fingerprint
         if recognizer.model is not None:
             with self._handing_over:
@@ -165,7 +165,7 @@ class Memory:
         return self.store.read(lambda connection: find_picture(connection, number))
 
     def unknowns(self) -> list[dict[str, Any]]:
-        """Return the unknown people who have a number, most seen first."""
+        """Return the unknown people who have a number, most often seen first."""
         return self.store.read(find_unknowns)
 
     def events(self, after: int) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class Memory:
         return self.store.read(lambda connection: read_events(connection, after))
 
     def cursor(self, consumer: object, seq: object = None) -> int:
-        """Return where a consumer of events stands; with `seq`, remember that first."""
+        """Return the number of the last event that a consumer has handled; with `seq`, store that first."""
         name = wire.require_text(consumer, "consumer")
         if not 1 <= len(name) <= MAX_CONSUMER:
             raise BadRequest(f"consumer: must have 1 to {MAX_CONSUMER} characters, got {len(name)}")
@@ -184,7 +184,7 @@ class Memory:
         return number
 
     def forget(self, name: str, recognizer: Recognizer | None = None) -> Erased:
-        """Erase all that was seen of a person or, if `name` is an id such as unknown-3, of an unknown one.
+        """Erase all sightings of a person or, if `name` is an id such as unknown-3, of an unknown person.
 
         If `recognizer` knows the person, sightings without a name that it recognises go too, whatever users
         marked as not this person's. Calls that are still being answered may know the name; it is not kept
@@ -234,7 +234,7 @@ class Memory:
 
 
 def _decider(recognizer: Recognizer) -> Decide:
-    """Return how the store decides who encodings show, such as those made of several frames."""
+    """Return the store's function for deciding encodings, such as those fused from several frames."""
 
     def decide(
         fingerprint: str, encodings: Sequence[Encoding], qualities: Sequence[float | None]

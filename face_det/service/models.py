@@ -1,4 +1,4 @@
-"""The models that can be used: the one in use, and those that it replaced."""
+"""The models that can be used: the one in use, and earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page of people shows of each: the best photo, its quality, and who looks alike. No network runs."""
+"""Details for a list of people: best photo, quality, and who looks alike. No network runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ State = tuple[int, int]
 
 
 class PeopleDetails:
-    """Remembers what was found out about photos and people while their files stay as they are."""
+    """Caches results about photos and people as long as their files are unchanged."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths

@@ -1,4 +1,4 @@
-"""All that is known about one person, from the photos and from the sightings: exported, or forgotten."""
+"""Exports or forgets all that is known about one person, from photos and sightings."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _erased_as_json(*erased: Erased, remembers: bool) -> dict[str, int]:
     counts = {
         "sightings": sum(one.sightings for one in erased),
         "recognised": sum(one.recognised for one in erased),
-        # Not the sum: those that stayed are asked each time.
+        # Not the sum: those that stayed are counted each time.
         "notCompared": max(one.not_compared for one in erased),
     }
     return {key: count for key, count in counts.items() if count or (key == "sightings" and remembers)}
@@ -153,5 +153,5 @@ KEEP_ALL = MemoryOptions(keep_days=1e6, max_count=2**62, max_mb=1e12, unknown_ke
 def require_known_name(name: object) -> str:
     """Return a name to look for, spelt as names are kept; raises BadRequest for anything but text."""
     if not isinstance(name, str) or not name:
-        raise BadRequest(f"name: must be a person's or an id such as unknown-3, got {name!r:.60}")
+        raise BadRequest(f"name: must be a person's name or an id such as unknown-3, got {name!r:.60}")
     return composed(name)

@@ -147,25 +147,25 @@ class Photos:
         return make_face_thumbnail(rgb, described.face.box, side_px)
 
     def delete_photo(self, name: object, photo: object) -> dict[str, Any]:
-        """Remove a photo of a person and unlearn it; it can be put back."""
+        """Remove a photo of a person; this can be undone."""
         known, file = require_name(name), wire.require_text(photo, "photo")
         return self._change(lambda gallery: self._plans.delete(known, file, gallery))
 
     def move_photo(self, name: object, photo: object, to: object) -> dict[str, Any]:
-        """Make a photo another person's, perhaps somebody's who is not enrolled yet."""
+        """Move a photo to another person, perhaps one who is not enrolled yet."""
         known, file = require_name(name), wire.require_text(photo, "photo")
         other = _require_target(to, "to", strangers=True)
         done = self._change(lambda gallery: self._plans.move(known, file, other, gallery))
         return {**done, "name": other}
 
     def rename_person(self, name: object, to: object) -> dict[str, Any]:
-        """Give a person another name."""
+        """Rename a person."""
         known, other = _require_target(name, "name"), _require_target(to, "to")
         done = self._change(lambda gallery: self._plans.rename(known, other, gallery))
         return {**done, "name": other}
 
     def merge_people(self, names: object, into: object) -> dict[str, Any]:
-        """Make several people one."""
+        """Merge several people into one."""
         if not isinstance(names, (list, tuple)) or not 1 <= len(names) <= MAX_NAMES:
             raise BadRequest(f"names: must be a list of 1 to {MAX_NAMES} names, got {names!r:.60}")
         known = [_require_target(name, f"names[{index}]") for index, name in enumerate(names)]
@@ -174,7 +174,7 @@ class Photos:
         return {**done, "name": other}
 
     def remove_person(self, name: object) -> dict[str, Any]:
-        """Remove all photos of a person and unlearn them; they can be put back, unlike with `forget`."""
+        """Remove all photos of a person; unlike with `forget`, this can be undone."""
         known = require_name(name)
         return self._change(lambda gallery: self._plans.remove(known, gallery))
 

@@ -1,4 +1,4 @@
-"""How far a training is, for those who wait for it, and how the last one ended."""
+"""The progress of the running training, and the result of the last one."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class TrainingProgress:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What the last training that succeeded answered; empty before the first."""
+        """The answer of the last successful training; empty before the first."""
         return dict(self._report or {})
 
     @contextmanager
     def running(self) -> Iterator[TrainingProgress]:
-        """Say that a training runs during a `with` block; an error that ends it is told later."""
+        """Mark a training as running during a `with` block; an error that ends it is reported later."""
         with self._lock:
             self._step, self._done, self._total = "beginning", 0, 0
             self._started = time.time()
@@ -54,18 +54,18 @@ class TrainingProgress:
                 self._step = None
 
     def note(self, step: str, done: int, total: int) -> None:
-        """Say how far a step is: `encode`, or the kind of classifier that is being searched for."""
+        """Record the progress of a step: `encode`, or the kind of classifier that is being searched for."""
         with self._lock:
             self._step = "reading the photos" if step == "encode" else f"looking for the best {step}"
             self._done, self._total = done, total
 
     def done(self, report: Mapping[str, Any]) -> None:
-        """Say what the training answers; it is told with the time."""
+        """Record the training's answer, with the time."""
         with self._lock:
             self._report, self._finished = dict(report), time.time()
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `status` says of it; times are in seconds since 1970."""
+        """Return what `status` reports; times are in seconds since 1970."""
         with self._lock:
             running = self._step is not None
             report = None if self._report is None else {"at": self._finished, **self._report}

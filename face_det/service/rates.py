@@ -1,4 +1,4 @@
-"""The false accept rate: what another one would mean, and setting it."""
+"""The false accept rate: previews, and setting it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Rates:
         recognizer = self._access.recognizer()
         model = recognizer.model
         if model is None or model.verifier is None:
-            raise ModelMissing(f"model: must have a threshold, which the one in use has not; {TRAIN_ADVICE}")
+            raise ModelMissing(f"model: must have a threshold, but the one in use has none; {TRAIN_ADVICE}")
         rates = sorted({*LADDER, *asked, model.verifier.rate}, reverse=True)
         gallery = Gallery.load(self._access.enroller.paths.encodings)
         found = preview_rates(model, gallery, rates, recognizer.rule.min_proba)
@@ -76,15 +76,15 @@ def describe_preview(preview: RatePreview) -> str:
     """Say in plain words what a rate would mean.
 
     >>> describe_preview(RatePreview(0.001, -0.5, 0.945, 200, 0.0, 40))
-    'About 1 in 1,000 strangers would get a name; of 200 faces of people enrolled, 189 would be named. Of \
+    'About 1 in 1,000 strangers would get a name; of 200 faces of enrolled people, 189 would be named. Of \
 the 40 people who were compared as strangers, none would be.'
     """
     text = f"About 1 in {round(1 / preview.rate):,} strangers would get a name"
     if preview.recognised is None:
-        text += "; how many faces of people enrolled would be cannot be told, because nobody has two photos."
+        text += "; for enrolled people this cannot be measured, because nobody has two photos."
     else:
         named = round(preview.recognised * preview.faces)
-        text += f"; of {preview.faces:,} faces of people enrolled, {named:,} would be named."
+        text += f"; of {preview.faces:,} faces of enrolled people, {named:,} would be named."
     if preview.strangers_named is not None and preview.strangers:
         count = round(preview.strangers_named * preview.strangers)
         of = f" Of the {preview.strangers:,} people who were compared as strangers, "

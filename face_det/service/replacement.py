@@ -1,4 +1,4 @@
-"""Replaces the photos of everybody, the model's files, the settings and the memory: all of it, or nothing.
+"""Replaces everybody's photos, the model's files, the settings and the memory, completely or not at all.
 
 What comes in lies beside what is there, complete and on disk: photos in a hidden folder of the dataset, the
 other files in statePath/restore. Writing the journal there is the moment of decision. The steps that follow
@@ -61,7 +61,7 @@ ERASE = "erase"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What the journal says: the photos that leave, as their folders and names in the dataset.
+    """The content of the journal: the photos to be removed, as their folders and names in the dataset.
 
     `clear` says that nobody is to be left. `settings` says whether the settings are replaced, `sightings`
     what becomes of the memory: taken over, erased, or None. `hashes` are the sha256 of the new photos. `done`
@@ -151,7 +151,7 @@ class Replacement:
         self.discard()
 
     def give_up(self) -> bool:
-        """Drop what was decided if not a file was replaced yet; return whether that is so."""
+        """Cancel the decision if no file has been replaced yet; return whether that was possible."""
         change = self._read()
         wanted = self._files(change)
         if change.done or all(read_files(wanted)[path] == data for path, data in wanted.items()):
@@ -239,8 +239,8 @@ class Replacement:
     def _require_photos(self) -> None:
         if not (self.photos / "old").is_dir():
             raise DataError(
-                f"{self.photos}: a restore was cut off, and its photos are not there; mount the dataset, or "
-                f"remove {self.staged} and restore again"
+                f"{self.photos}: a restore was interrupted, and its photos are missing; mount the dataset, "
+                f"or remove {self.staged} and restore again"
             )
 
     def _note(self, change: Change) -> None:

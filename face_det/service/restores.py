@@ -1,4 +1,4 @@
-"""Goes back to a backup, or to nobody at all: completely or not, with a backup of what is there now."""
+"""Restores a backup, or removes everybody: completely or not at all, after a backup of the present state."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Restores:
         return self._uploads.write(identifier, offset, data)
 
     def remove_old_uploads(self) -> None:
-        """Remove archives that were begun and not restored within the hour."""
+        """Remove uploads that were not restored within the hour."""
         self._uploads.remove_old()
 
     def restore(self, identifier: object, options: object = None) -> dict[str, Any]:
-        """Take over an archive, from the next call on; return the id of the backup of what was there before.
+        """Restore an archive, from the next call on; return the id of the backup of the previous state.
 
         Raises BadRequest for an archive that is damaged or no backup, ModelMismatch and the like if its model
         does not fit, and CannotWrite; nothing was changed then.
@@ -132,7 +132,7 @@ class Restores:
             raise
 
     def _finish(self) -> None:
-        """Carry out what was decided, and use it."""
+        """Carry out the decided change, and use the result."""
         enroller = self._access.enroller
         try:
             self._change.finish(self._access.memory)
@@ -140,7 +140,7 @@ class Restores:
             if self._change.give_up():
                 raise
             self._access.use(enroller.load())
-            text = f"{error}; part of it is done: start the daemon again, which goes on with the rest"
+            text = f"{error}; part of it is done; restart the daemon, which completes the rest"
             raise CannotWrite(text) from error
         self._access.use(enroller.load())
 
@@ -192,7 +192,7 @@ class Restores:
         return count
 
     def _check_model(self) -> None:
-        """Raise what loading encodings and model will raise, while nothing is changed yet."""
+        """Raise what loading encodings and model would raise, before anything is changed."""
         enroller = self._access.enroller
         paths = enroller.paths
         encodings, model, labels = (
@@ -204,13 +204,13 @@ class Restores:
 
 
 def _check_settings(path: Path) -> None:
-    """Raise BadRequest for settings with which no daemon would start."""
+    """Raise BadRequest for settings with which the daemon would not start."""
     try:
         values = read_json(path)
     except ValueError as error:
         raise BadRequest(f"archive: {SETTINGS}: must be JSON, got {error}; nothing was changed") from error
     if not isinstance(values, dict) or not {*values} <= {RATE_KEY}:
-        raise BadRequest(f"archive: {SETTINGS}: must be an object with {RATE_KEY} alone; nothing was changed")
+        raise BadRequest(f"archive: {SETTINGS}: must be an object with only {RATE_KEY}; nothing was changed")
     if RATE_KEY in values:
         require_rate(values[RATE_KEY], f"archive: {SETTINGS}: {RATE_KEY}")
 

@@ -53,8 +53,8 @@ class Uploads:
             free = shutil.disk_usage(self._folder).free
             if len(data) + RESERVE_BYTES > free:
                 raise CannotWrite(
-                    f"{self._folder}: a part takes {len(data)} bytes and leaves {RESERVE_BYTES // 10**6} MB "
-                    f"free, got {free // 10**6} MB; make room, or drop a backup"
+                    f"{self._folder}: a part takes {len(data)} bytes and must leave {RESERVE_BYTES // 10**6} "
+                    f"MB free, got {free // 10**6} MB; make room, or delete a backup"
                 )
             try:
                 file.write(data)

@@ -1,4 +1,4 @@
-"""What any two faces have in common, whoever they are: the mean encodings of many people."""
+"""The mean face: what all faces have in common, as the mean encoding of many people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users change: who an unknown person is, which sightings belong together, who somebody is not.
+"""Users' corrections: who an unknown person is, which sightings belong together, who somebody is not.
 
 Each change is a row of the table `change` with what it takes to undo it, and sets `edited` on the people and
 sightings it touches: neither clustering nor a new model changes those again. Everything here runs within a
@@ -95,7 +95,7 @@ class Before:
 
 
 def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], author: Author) -> ChangeResult:
-    """Make several unknown people one; the oldest number survives, and the others lead to it."""
+    """Merge several unknown people into one; the oldest number is kept, and the others lead to it."""
     people = {row["id"]: row for row in (require_person(connection, number) for number in numbers)}
     if len(people) < 2:
         raise BadRequest("ids: must be at least two different unknown people")
@@ -122,7 +122,7 @@ def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], autho
 def split_unknown(
     connection: sqlite3.Connection, number: int, sightings: Sequence[int], author: Author
 ) -> ChangeResult:
-    """Give some of an unknown person's sightings to a new one."""
+    """Split some of an unknown person's sightings off into a new one."""
     person = require_person(connection, number)
     rows = [require_sighting(connection, sighting) for sighting in dict.fromkeys(sightings)]
     for row in rows:
@@ -154,7 +154,7 @@ def split_unknown(
 
 
 def ignore_unknown(connection: sqlite3.Connection, number: int, author: Author) -> ChangeResult:
-    """Write no more events about an unknown person, and let nobody be mistaken for anyone with that face.
+    """Write no more events about an unknown person, and never give that face a name.
 
     Somebody who is ignored already stays so, and the result is that of the change that did it. Raises
     BadRequest if that change is too old to be known.
@@ -216,12 +216,12 @@ def name_sighting(
 ) -> ChangeResult:
     """Say who a sighting shows; None: not the person who was named.
 
-    Whoever was named wrongly is not named again for a face like this one.
+    A wrong name is not given to a face like this one again.
     """
     row = require_sighting(connection, sighting)
     wrong = row["name"] if row["name"] not in (None, name) else None
     if name is None and wrong is None:
-        raise BadRequest(f"id: sighting {sighting} has no name that could be taken away")
+        raise BadRequest(f"id: sighting {sighting} has no name to remove")
     withdrawn = [] if wrong is None else _find_photos(connection, sighting, wrong)
     before = Before(photos=list(photos), withdrawn=withdrawn)
     before.add_sighting(connection, sighting)
@@ -324,7 +324,7 @@ def _find_photos(connection: sqlite3.Connection, sighting: int, name: str) -> li
 
 
 def _tell(connection: sqlite3.Connection, verb: str, author: Author, change: int, *numbers: int) -> None:
-    """Write an event about unknown people, so that whoever follows events learns of it."""
+    """Write an event about unknown people, for everybody who follows events."""
     data = {"verb": verb, "change": change, "unknowns": [unknown_id(number) for number in numbers]}
     append_event(connection, Event(CORRECTED, author.time, data=data))
 

@@ -1,4 +1,4 @@
-"""Where the memory takes the time from."""
+"""The clocks of the memory."""
 
 from __future__ import annotations
 

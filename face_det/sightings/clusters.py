@@ -53,7 +53,7 @@ class Clusters:
         sums: npt.ArrayLike = (),
         max_clusters: int = 100_000,
     ) -> None:
-        """Take over clusters as `sum_of` returned them, the one that was joined last at the end.
+        """Start with clusters as `sum_of` returned them, the one that was joined last at the end.
 
         `sums` has the shape (len(ids), dimensions). Raises ValueError if the lengths differ, or an id is
         there twice.

@@ -1,4 +1,4 @@
-"""Forgetting: everything about one person leaves the database, and the pages it was on are overwritten."""
+"""Forgetting: everything about a person is deleted from the database, and its pages are overwritten."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def erase_name(
 ) -> Erased:
     """Erase everything that is kept under a name: sightings, people named so, events, changes, negatives.
 
-    With `decide`, which knows the person, sightings without a name that show the person go too.
+    With `decide`, which knows the person, sightings without a name that show the person are erased, too.
     """
     theirs = Recognised() if decide is None else find_recognised(connection, decide, name)
     rows = connection.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchall()
@@ -92,12 +92,12 @@ def erase_unknown(
 
 
 def note_erased(connection: sqlite3.Connection) -> None:
-    """Note, in the transaction that deletes rows, that what they leave behind must be scrubbed."""
+    """Note, in the transaction that deletes rows, that their remains must be scrubbed."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('to_scrub', 1)")
 
 
 def must_scrub(connection: sqlite3.Connection) -> bool:
-    """Tell whether rows were erased, and a kill or a fault kept what they left behind."""
+    """Return whether rows were erased whose remains were not scrubbed, because of a kill or a fault."""
     return connection.execute("SELECT 1 FROM meta WHERE key = 'to_scrub'").fetchone() is not None
 
 
@@ -174,7 +174,7 @@ def _delete_picture_of(connection: sqlite3.Connection, sighting: int) -> None:
 def _erase_changes(
     connection: sqlite3.Connection, persons: set[int], sightings: set[int], mentions: Callable[[object], bool]
 ) -> None:
-    """Erase changes that tell of these people: what was erased cannot be put back."""
+    """Erase changes that mention these people: what was erased cannot be restored."""
     for row in connection.execute("SELECT id, data FROM change").fetchall():
         data = json.loads(row["data"])
         touched = persons & {fields["id"] for fields in data["people"]}

@@ -1,4 +1,4 @@
-"""The log of what happened: numbered, append-only, in the database of the sightings.
+"""The event log: numbered, append-only, in the database of the sightings.
 
 Types: `seen` (somebody, in a visit), `visit_began`, `visit_ended`, `named`, `corrected`, `enrolled`,
 `forgotten`, `trained`, `camera_lost`. See docs/reference/events.md.
@@ -81,13 +81,13 @@ def last_number(connection: sqlite3.Connection) -> int:
 
 
 def read_cursor(connection: sqlite3.Connection, consumer: str) -> int:
-    """Return the number of the last event that a consumer has dealt with; 0 for one that never said so."""
+    """Return the number of the last event that a consumer has handled; 0 if it has never set one."""
     row = connection.execute("SELECT seq FROM cursor WHERE consumer = ?", (consumer,)).fetchone()
     return 0 if row is None else int(row[0])
 
 
 def write_cursor(connection: sqlite3.Connection, consumer: str, seq: int, now: float) -> None:
-    """Remember the number of the last event that a consumer has dealt with."""
+    """Store the number of the last event that a consumer has handled."""
     connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", (consumer, seq, now))
 
 

@@ -19,7 +19,7 @@ MAX_PICTURE_BYTES = 100 * 2**20
 
 @dataclass(slots=True)
 class ExportCounts:
-    """How much was written, and how many pictures were left out because there was no more room."""
+    """How much was written, and how many pictures were left out for lack of space."""
 
     sightings: int = 0
     pictures: int = 0

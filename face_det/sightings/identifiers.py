@@ -1,4 +1,4 @@
-"""What callers name things by: `unknown-3` for an unknown person, seconds since 1970 for times."""
+"""Identifiers in calls: `unknown-3` for an unknown person, seconds since 1970 for times."""
 
 from __future__ import annotations
 

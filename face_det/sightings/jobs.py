@@ -1,4 +1,4 @@
-"""Changes that wait for the writer's thread, with those who wait for them."""
+"""Changes that wait for the writer's thread, and the callers that wait for them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Jobs:
         self._add(Job(change, None, whole))
 
     def run_next(self, make: Callable[[Job], Any]) -> None:
-        """Make the oldest change, if there is any, and tell who waits for it.
+        """Make the oldest change, if there is any, and notify its caller.
 
         Raises what is wrong with the database; whatever else is wrong is the caller's of that change to know
         or, if nobody waits, the log's. A change that nobody waits for stays while the database is at fault.
@@ -88,14 +88,14 @@ class Jobs:
                 job.future.set_result(result)
 
     def fail(self, error: FaceDetError) -> None:
-        """Tell all who wait that their change was not made; what nobody waits for stays."""
+        """Notify all waiting callers that their change was not made; changes without a caller stay."""
         with self._lock:
             awaited = [job for job in self._waiting if job.future is not None]
             self._waiting = deque(job for job in self._waiting if job.future is None)
         _fail(awaited, error)
 
     def close(self, error: FaceDetError) -> None:
-        """Tell all who wait, now or later, that their change is not made."""
+        """Notify all callers, now or later, that their change is not made."""
         with self._lock:
             self._closed = error
         self.fail(error)

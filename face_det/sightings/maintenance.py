@@ -1,4 +1,4 @@
-"""What the writer's thread does when nothing is to be recorded: a little at a time, each in a transaction."""
+"""What the writer's thread does when idle: small steps, each in a transaction."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Maintenance:
         enrolled: Callable[[], Enrolled],
         decided_by: str,
     ) -> None:
-        """Decide in another way; past sightings are then decided again, unless they were by the same."""
+        """Switch to another model; past sightings are then decided again, unless it decided them already."""
         self._recorder.decide, self._decided_by = decide, decided_by
         try:
             self._people.set_enrolled(enrolled())
@@ -86,7 +86,7 @@ class Maintenance:
             self._rescore_before = int(newest) + 1
 
     def step(self, run: Run, options: MemoryOptions) -> bool:
-        """Do a little; return whether there is more to do at once."""
+        """Do one step; return whether there is more to do at once."""
         more = False
         if self._rescore_before:
             self._rescore(run)
@@ -104,7 +104,7 @@ class Maintenance:
         return more
 
     def reconsider(self, connection: sqlite3.Connection) -> int:
-        """Ask unknown sightings again to whom they belong; return how many moved."""
+        """Assign unknown sightings again; return how many moved."""
         row = connection.execute("SELECT fingerprint FROM person ORDER BY recorded DESC LIMIT 1").fetchone()
         return 0 if row is None else reconsider_people(connection, self._people, row["fingerprint"])
 

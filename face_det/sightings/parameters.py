@@ -1,4 +1,4 @@
-"""What clusters are made with: the model of an embedder's encodings, and which faces may shape a cluster."""
+"""Parameters of clustering: the model of an embedder's encodings, and which faces may shape a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ then a sum depends neither on the order of joining nor on who has left again."""
 
 @dataclass(frozen=True, slots=True)
 class ClusterParameters:
-    """What an embedder's clusters are made with.
+    """The parameters of an embedder's clusters.
 
     `dimensions` (d) and `correlation` (rho) are effective values of the model above, `threshold` (tau) is the
     natural logarithm of the likelihood ratio from which on two clusters are one person. `redundancy` is the

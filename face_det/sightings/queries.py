@@ -1,4 +1,4 @@
-"""What callers ask: pages of sightings, unknown people, thumbnails."""
+"""Queries: pages of sightings, unknown people, thumbnails."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def find_picture(connection: sqlite3.Connection, identifier: int) -> bytes:
 
 
 def find_unknowns(connection: sqlite3.Connection, limit: int = MAX_UNKNOWNS) -> list[dict[str, Any]]:
-    """Return the unknown people who have a number, most seen first."""
+    """Return the unknown people who have a number, most often seen first."""
     # Only what the index person_most_seen holds: the rows themselves are much larger.
     rows = connection.execute(
         "SELECT number, sightings, visits, first, last, cameras, best FROM person"

@@ -1,4 +1,4 @@
-"""The nightly pass over clusters: each sighting is asked again without itself, then clusters merge.
+"""The nightly pass over clusters: each sighting is taken out and assigned again, then clusters merge.
 
 What a cluster became by day depends on the order in which faces came. The pass starts from there and climbs
 the same likelihood until nothing moves, so it forgets that order almost entirely.
@@ -29,7 +29,7 @@ def recluster(
     parameters: ClusterParameters,
     next_id: int | None = None,
 ) -> Ids:
-    """Return the cluster that each sighting belongs to on second thoughts: ids, int64, shape (n,).
+    """Return the cluster of each sighting after the pass: ids, int64, shape (n,).
 
     `encodings` has the shape (n, dimensions); `cluster_ids` (n,) are the clusters so far, NOBODY for none;
     `shaping` (n,) says which sightings may found and shape clusters, see `Clusters.may_shape`. The clusters
@@ -105,7 +105,7 @@ class _Partition:
         )
 
     def ask_again(self) -> bool:
-        """Ask each sighting again, without itself; tell whether any moved."""
+        """Take each sighting out and assign it again; return whether any moved."""
         moved = False
         for start in range(0, len(self._asked), BLOCK):
             block = self._asked[start : start + BLOCK]
@@ -125,7 +125,7 @@ class _Partition:
         return np.asarray((here > -np.inf) & ((best >= np.maximum(here, least)) | (here < least)))
 
     def _move(self, sighting: int) -> bool:
-        """Ask one sighting; tell whether it moved. It stays if it is nearest to a fixed cluster.
+        """Assign one sighting again; return whether it moved. It stays if it is nearest to a fixed cluster.
 
         One that is alone stays as well: merging decides by the same rule whether its cluster is another.
         """
@@ -168,7 +168,7 @@ class _Partition:
         return merged
 
     def place_others(self) -> None:
-        """Ask the sightings that shape no cluster, now that all clusters are settled."""
+        """Assign the sightings that shape no cluster, now that all clusters are settled."""
         for sighting in self._others.tolist():
             barred = self._enemies_clusters(sighting)
             best = self._clusters.nearest(self._encodings[sighting], barred)

@@ -1,4 +1,4 @@
-"""Which sightings without a name show a certain person all the same, by the rule by which faces are named."""
+"""Finds sightings without a name that show a given person, by the rule that names faces."""
 
 from __future__ import annotations
 

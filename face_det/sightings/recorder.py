@@ -151,7 +151,7 @@ class Recorder:
         sighting: int,
         person: int | None,
     ) -> None:
-        """Write an event if this face shows who the track is, and no event has said so yet."""
+        """Write an event if this face shows who the track is, and no event has reported it yet."""
         if person is not None:
             row = connection.execute("SELECT state, number FROM person WHERE id = ?", (person,)).fetchone()
             if row["state"] == IGNORED_STATE:

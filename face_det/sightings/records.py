@@ -1,4 +1,4 @@
-"""What the service hands over for each picture, and the options of the memory."""
+"""The records that the service hands over for each picture, and the options of the memory."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SeenPicture:
 
     @property
     def kept_from(self) -> float:
-        """When its age starts to count."""
+        """The time from which its age counts."""
         return self.time if self.recorded is None else self.recorded
 
 

@@ -1,4 +1,4 @@
-"""Replaces everything that was seen: by nothing, or by what another database of sightings holds.
+"""Replaces all sightings: by nothing, or by those of another database.
 
 The rows are replaced in one transaction of the database in use, so that its readers see the old or the new,
 and numbers of events and of unknown people are never given twice.
@@ -98,11 +98,11 @@ def _require_plain(other: sqlite3.Connection, source: Path) -> None:
     if not 1 <= version <= len(schema.MIGRATIONS):
         raise DataError(
             f"{source.name}: must be of version 1 to {len(schema.MIGRATIONS)}, got {version}; "
-            "it may be of a later face-det"
+            "it may come from a newer face-det"
         )
     odd = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'"
     if (found := other.execute(odd).fetchone()) is not None:
-        raise DataError(f"{source.name}: must have tables and indexes alone, got {found[0]!a:.60}")
+        raise DataError(f"{source.name}: must have only tables and indexes, got {found[0]!a:.60}")
     if (found := other.execute("PRAGMA integrity_check(1)").fetchone())[0] != "ok":
         raise DataError(f"{source.name}: damaged: {found[0]:.80}")
 

@@ -1,4 +1,4 @@
-"""Past sightings, decided again by a new model: a few at a time, the latest first."""
+"""Decides past sightings again with a new model: a few at a time, latest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removes what is older, or more, than is to be kept: a little at a time, so that nothing waits for it."""
+"""Removes what exceeds the limits on age and size, a little at a time, so that nothing waits for it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _give_back(connection: sqlite3.Connection) -> int:
 
 
 def _remove_notes(connection: sqlite3.Connection, before: float) -> int:
-    """Remove what else would grow for ever: events, changes, ended visits, cursors that nobody moves."""
+    """Remove everything else that would grow for ever: events, changes, ended visits, unused cursors."""
     removed = 0
     for table, key, condition in (
         ("event", "seq", "recorded < ?"),

@@ -217,13 +217,13 @@ def remove_moved_aside(path: Path, before: float) -> None:
         with report_write_errors(aside):
             if aside.stat().st_mtime < before:
                 aside.unlink()
-                log.info("%s: removed, because it is as old as what is not kept", aside)
+                log.info("%s: removed, because everything in it is older than keepDays", aside)
 
 
 def move_aside(path: Path, error: Exception) -> Path:
     """Rename a damaged database and its files, so that a new one can be made; return the new place."""
     aside = path.with_name(f"{path.name}{DAMAGED_MARK}{secrets.token_hex(4)}")
-    log.error("%s: damaged (%s); moved to %s, and a new one is begun", path, error, aside.name)
+    log.error("%s: damaged (%s); moved to %s, and a new one was started", path, error, aside.name)
     with report_write_errors(path):
         for suffix in ("-wal", "-shm", ""):
             # The database itself goes last: until then, the next start tries again.
@@ -242,7 +242,7 @@ def _open_sound(path: Path, suspect: bool) -> sqlite3.Connection:
         if version > len(MIGRATIONS):
             raise DataError(
                 f"{path}: must be of version {len(MIGRATIONS)} or older, got {version}; it was written by a "
-                "later face-det: install that again, or move the file away"
+                "newer face-det: install that again, or move the file away"
             )
         if not version:
             # Before the first table: it gives freed pages back without copying the whole file.

@@ -130,7 +130,7 @@ class SightingStore:
         self.post(lambda connection: self._maintenance.switch(connection, decide, enrolled, decided_by))
 
     def reconsider(self) -> int:
-        """Ask unknown sightings again to whom they belong; return how many moved. It may take seconds."""
+        """Assign unknown sightings again; return how many moved. It may take seconds."""
         return self.write(self._maintenance.reconsider, timeout_s=600.0)
 
     def change_options(self, options: MemoryOptions) -> None:
@@ -270,7 +270,7 @@ class SightingStore:
         after = 0 if used is None else int(used[0])
         self._spool.rewind(after)
         if not self._spool.in_place:
-            log.error("%s: has disappeared; it is made again", self.folder / SPOOL_NAME)
+            log.error("%s: has disappeared; creating it again", self.folder / SPOOL_NAME)
             self._spool.restore()
         self._highest.restore(connection)
         self._told = last_number(connection)
@@ -383,7 +383,7 @@ class SightingStore:
 
     def _reconnect(self) -> None:
         if self._connection is not None:
-            text = "may be damaged; it is checked" if self._suspect else "has disappeared; a new one is begun"
+            text = "may be damaged; checking it" if self._suspect else "has disappeared; starting a new one"
             log.error("%s: %s", self._path, text)
             self._connection.close()
             self._connection = None

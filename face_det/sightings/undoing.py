@@ -59,9 +59,9 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
 
 
 _SENTENCES = {
-    "merge": "Unknown people were made one.",
-    "split": "Sightings of an unknown person were given to a new one.",
-    "ignore": "An unknown person is ignored.",
+    "merge": "Unknown people were merged.",
+    "split": "Sightings of an unknown person were split off into a new one.",
+    "ignore": "An unknown person was ignored.",
     "confirm": "A sighting was confirmed.",
     "correct": "A sighting was corrected.",
     "undo": "A change was undone.",

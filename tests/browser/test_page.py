@@ -190,7 +190,7 @@ def test_the_page_comes_back_with_the_daemon(visit, photos, enrol):
     visitor = visit()
     visitor.page.route("**/api/v1/*", lambda route: route.fulfill(status=503, json={"code": "Unreachable"}))
     visitor.go("people")
-    visitor.see("#banner", "doesn’t answer")
+    visitor.see("#banner", "doesn\u2019t answer")
     visitor.page.unroute("**/api/v1/*")
     visitor.see(".portrait", "Barack")
     visitor.page.locator("#banner").wait_for(state="hidden")

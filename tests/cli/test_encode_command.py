@@ -347,7 +347,7 @@ def test_a_name_that_the_uploader_fails_on(
     small(photos["obama2"], tmp_path / "dataset" / "Zoë" / "1.jpg")
     settings = tmp_path / "config.json"
     settings.write_text('{"faceDetServer": {"asciiNames": true}}')
-    warning = "names beyond ASCII: 1; ZoneMinder's alarm uploader ends when it is answered one"
+    warning = "names beyond ASCII: 1; ZoneMinder's alarm uploader exits when it receives one"
     plain = run(tmp_path / "dataset", encodings, "--json")
     assert json.loads(plain.stdout)["encoded"] == 1
     assert warning in plain.stderr

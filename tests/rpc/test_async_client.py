@@ -267,10 +267,10 @@ def test_what_a_hostile_server_sends(folder):
 @pytest.mark.parametrize(
     ("name", "args", "error", "text"),
     [
-        ("OK", [], Unreachable, "got: a reply to people that no daemon sends"),
-        ("ERR", [], Unreachable, "got: a reply to people that no daemon sends"),
-        ("ERR", ["BadImage"], Unreachable, "got: a reply to people that no daemon sends"),
-        ("STREAM", [1], Unreachable, "got: a reply to people that no daemon sends"),
+        ("OK", [], Unreachable, "got: a reply to people that a daemon does not send"),
+        ("ERR", [], Unreachable, "got: a reply to people that a daemon does not send"),
+        ("ERR", ["BadImage"], Unreachable, "got: a reply to people that a daemon does not send"),
+        ("STREAM", [1], Unreachable, "got: a reply to people that a daemon does not send"),
         ("ERR", [None, {1: 2}, ""], FaceDetError, "None: {1: 2}"),
         ("ERR", ["__doc__", "x", ""], FaceDetError, "__doc__: x"),
         ("ERR", ["SystemExit", "x", ""], FaceDetError, "SystemExit: x"),

@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     made = Backups(service.access, folder, {"config.json": tmp_path / "config.json"})
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10**6))
-    with pytest.raises(CannotWrite, match="make room, or drop a backup"):
+    with pytest.raises(CannotWrite, match="make room, or delete a backup"):
         made.backup()
     monkeypatch.undo()
 

@@ -233,7 +233,7 @@ def test_wrong_arguments(service: Service, photos: Mapping[str, Path]) -> None:
             BadRequest,
             r"sighting_ids\[0\]: must be a whole number",
         ),
-        (lambda: one.correct(sighting, None, "t"), BadRequest, "has no name that could be taken away"),
+        (lambda: one.correct(sighting, None, "t"), BadRequest, "has no name to remove"),
         (lambda: one.correct(10**6, "Joe", "t"), UnknownSighting, "there is no sighting 1000000"),
         (lambda: one.undo(99, "t"), UnknownSighting, "there is no change 99"),
     ]

@@ -379,7 +379,7 @@ def test_names_in_ascii(tmp_path: Path, photos: Mapping[str, Path], caplog: pyte
     name = "Zoë O'Hara (王)"
     service = start(tmp_path)
     service.add_face(name, str(photos["obama"]))
-    assert "ends when it is answered one" in caplog.text
+    assert "exits when it receives one" in caplog.text
     assert "Zoë" not in caplog.text
     (label,) = ask(service, photos["obama"])
     assert label["face"] == name

@@ -20,12 +20,12 @@ def _with_example(**example: Any) -> ConfigDict:
 
 
 def json_answer(model: type[BaseModel], status: int = 200, description: str = "OK") -> dict[str, Any]:
-    """Return a route's arguments that describe its JSON answer, which is sent as the daemon made it."""
+    """Return the route arguments for a JSON answer, which is passed on as the daemon made it."""
     return {"response_model": None, "responses": {status: {"model": model, "description": description}}}
 
 
 def file_answer(media_type: str) -> dict[str, Any]:
-    """Return a route's arguments that describe an answer of bytes, such as a picture."""
+    """Return the route arguments for an answer of bytes, such as a picture."""
     content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
     return {"responses": {200: {"description": "The file", "content": content}}}
 
@@ -46,14 +46,14 @@ class Box(Answer):
 
 
 class Candidate(Answer):
-    """Somebody whom an uncertain face may show."""
+    """A person whom an uncertain face may show."""
 
     name: str
     proba: float
 
 
 class Face(Answer):
-    """A face: whose it is or why that is not known, where it is, and how good it is."""
+    """A face: its name or why it has none, where it is, and its quality."""
 
     face: str | None
     faceProba: float | None = None
@@ -85,7 +85,7 @@ class CameraFaces(Answer):
 
 
 class Explanation(Face):
-    """A face, what its name required, the photos most like it, and the photo to blame for a mistake."""
+    """A face, its name's requirements, the most similar photos, and the photo to blame for a mistake."""
 
     model_config = _with_example(
         **_FACE,
@@ -105,7 +105,7 @@ class CameraName(Answer):
 
 
 class CameraList(Answer):
-    """The cameras of the configuration, the default one first."""
+    """The cameras in config.json, the default one first."""
 
     model_config = _with_example(cameras=[{"name": "door"}])
     cameras: list[CameraName]
@@ -131,7 +131,7 @@ class People(Answer):
 
 
 class Photo(Answer):
-    """A photo of a person, and whether it is learnt from."""
+    """A photo of a person, and whether it is used for training."""
 
     photo: str
     added: float
@@ -158,7 +158,7 @@ class Photos(Answer):
 
 
 class Enrolled(Answer):
-    """A photo that was learnt, and the change to undo it by; null if the photo was there before."""
+    """An enrolled photo, and the change that undoes it; null if the photo was there before."""
 
     model_config = _with_example(name="Alice", images=4, photo="a.jpg", change="photos-12", faceBox=_BOX)
     name: str
@@ -178,7 +178,7 @@ class PhotoChange(Answer):
 
 
 class AnyChange(Answer):
-    """A change to photos, or to what is remembered, by which it can be undone."""
+    """A change to photos or sightings, which can be undone."""
 
     model_config = _with_example(change=31, sightings=2)
     change: int | str
@@ -225,7 +225,7 @@ class Sightings(Answer):
 
 
 class Unknowns(Answer):
-    """Unknown people, most seen first."""
+    """Unknown people, most often seen first."""
 
     model_config = _with_example(
         unknowns=[
@@ -250,7 +250,7 @@ class Status(Answer):
 
 
 class Doctor(Answer):
-    """What the doctor found, and when; for five minutes the same answer is given again."""
+    """What the doctor found, and when; an answer is reused for five minutes."""
 
     model_config = _with_example(
         at=1767225600.0, checks=[{"check": "python", "state": "ok", "text": "3.12", "advice": ""}]
@@ -267,7 +267,7 @@ class Started(Answer):
 
 
 class TrainingProgress(Answer):
-    """How far the training is, the report of the last one that succeeded, and the latest one's error."""
+    """The progress of the training, the report of the last successful one, and the latest one's error."""
 
     model_config = _with_example(
         running=False, step=None, done=0, total=0, started=None, report=None, error=None
@@ -278,7 +278,7 @@ class TrainingProgress(Answer):
 
 
 class Models(Answer):
-    """The model in use and those it replaced, newest first."""
+    """The model in use and the earlier ones, newest first."""
 
     model_config = _with_example(
         models=[{"model": "5f2c9d", "classifier": "svm", "classes": ["Alice", "Bob"], "in_use": True}]
@@ -294,9 +294,9 @@ class ModelInUse(Answer):
 
 
 class Tuning(Answer):
-    """A false accept rate: the one asked about or else that in force, and what others would mean.
+    """A false accept rate, by default the current one, and what others would mean.
 
-    `source` says who decided about the rate in force. `ladder` is empty if the model has no threshold;
+    `source` says where the current rate comes from. `ladder` is empty if the model has no threshold;
     `sentence` then says why.
     """
 
@@ -310,7 +310,7 @@ class Tuning(Answer):
 
 
 class Evaluation(Answer):
-    """How far an evaluation is, and the last report; `at` and `report` are null before the first one."""
+    """The progress of an evaluation, and the last report; `at` and `report` are null before the first one."""
 
     model_config = _with_example(
         running=False, step=None, done=0, total=0, started=None, error=None, at=None, report=None
@@ -322,14 +322,14 @@ class Evaluation(Answer):
 
 
 class EvaluationProgress(Answer):
-    """How far an evaluation is."""
+    """The progress of an evaluation."""
 
     model_config = _with_example(running=True, step="starting", done=0, total=0, started=1767225600.0)
     running: bool
 
 
 class PreviousState(Answer):
-    """The id of the backup of what was there before."""
+    """The id of the backup of the previous state."""
 
     model_config = _with_example(backup="20260101T120000000000Z-0a1b2c3d")
     backup: str

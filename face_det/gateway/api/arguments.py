@@ -1,4 +1,4 @@
-"""Path parameters that several routes have, and how an upload is described."""
+"""Path parameters that several routes share, and the description of an upload."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MAX_NUMBER = 2**63 - 1
 
 Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 PersonName = Annotated[str, Path(description="A person's name.", examples=["Alice"])]
-PhotoName = Annotated[str, Path(description="The name of a photo's file.", examples=["a.jpg"])]
-CameraName = Annotated[str, Path(description="A camera of the configuration.", examples=["door"])]
+PhotoName = Annotated[str, Path(description="A photo's file name.", examples=["a.jpg"])]
+CameraName = Annotated[str, Path(description="A camera in config.json.", examples=["door"])]
 SightingId = Annotated[int, Path(ge=0, le=MAX_NUMBER, description="The number of a sighting.", examples=[7])]
 UnknownId = Annotated[str, Path(description="The id of an unknown person.", examples=["unknown-3"])]
 
-_FACE_BOX = "Which of several faces is meant, as JSON, like `faceBox` of an answer."
+_FACE_BOX = "Which face to use if there are several: JSON, as in an answer's `faceBox`."
 
 
 def upload(*, face_box: bool = False) -> dict[str, Any]:
-    """Return what /openapi.json says of a route that takes a picture, as a form's file or as the body."""
+    """Return the /openapi.json entry of a route that takes a picture, as a file in a form or as the body."""
     file = {"type": "string", "format": "binary", "description": "A picture file, such as a JPEG."}
     properties: dict[str, Any] = {"image": file}
     if face_box:

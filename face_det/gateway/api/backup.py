@@ -1,4 +1,4 @@
-"""Everything as one file, back again, and a clean start."""
+"""Backup, restore, and removing everybody."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ZIP: dict[str, Any] = {
 
 
 class _Download(StreamingResponse):
-    """A stream after which something must be done, even if it never began."""
+    """A stream that is followed by a clean-up, even if it never started."""
 
     def __init__(
         self, content: AsyncIterator[bytes], after: Callable[[], Awaitable[None]], **options: Any
@@ -44,9 +44,9 @@ class _Download(StreamingResponse):
 @ROUTES.get("/backup", response_class=StreamingResponse, **file_answer("application/zip"))
 async def backup(
     gateway: GatewayState,
-    sightings: Annotated[bool, Query(description="With the memory of who was seen.")] = True,
+    sightings: Annotated[bool, Query(description="Include the sightings.")] = True,
 ) -> StreamingResponse:
-    """Return photos, encodings, models, settings and the memory as one zip."""
+    """Return photos, encodings, models, settings and, on request, the sightings as one zip."""
     made = await gateway.daemon.call("backup", {"sightings": sightings}, timeout_s=PATIENCE_S)
 
     async def parts() -> AsyncIterator[bytes]:
@@ -56,7 +56,7 @@ async def backup(
     async def drop() -> None:
         # In the background, because whoever goes away in the middle cancels what runs here.
         work = gateway.daemon.call("drop_backup", made["id"])
-        await gateway.background.start(work, "dropping a backup that was sent")
+        await gateway.background.start(work, "deleting a backup that was sent")
 
     headers = {
         "Content-Disposition": f'attachment; filename="face_det-{made["id"]}.zip"',
@@ -67,7 +67,7 @@ async def backup(
 
 @ROUTES.post("/restore", **json_answer(PreviousState), **_ZIP)
 async def restore(request: Request, gateway: GatewayState) -> dict[str, Any]:
-    """Take a backup over, completely or not at all; what was there before is kept as a backup.
+    """Restore a backup, completely or not at all; the previous state is backed up first.
 
     The body is the zip itself.
     """
@@ -89,7 +89,7 @@ async def restore(request: Request, gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/clear", **json_answer(PreviousState))
 async def clear(gateway: GatewayState) -> dict[str, Any]:
-    """Remove everybody; the backup that is made first is named in the answer."""
+    """Remove everybody, after a backup whose id is in the answer."""
     answer: dict[str, Any] = await gateway.daemon.call("clear", {}, timeout_s=PATIENCE_S)
     return answer
 

@@ -1,4 +1,4 @@
-"""What was changed, and taking it back."""
+"""The latest changes, and undoing them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGITS = len(str(MAX_NUMBER))
 @ROUTES.get("/changes", **json_answer(Changes))
 async def changes(
     gateway: GatewayState,
-    limit: Annotated[int, Query(ge=1, le=500, description="How many, at most.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=500, description="At most this many.")] = 50,
 ) -> dict[str, Any]:
     """List the latest changes, newest first."""
     return {"changes": await gateway.daemon.call("changes", limit)}
@@ -34,6 +34,6 @@ async def undo(
     # A number with more digits than that cannot even be read.
     number = int(change[:_DIGITS]) if change.isdecimal() else None
     if number is not None and (number > MAX_NUMBER or len(change) > _DIGITS):
-        raise Problem(404, "NotFound", "there is no change of that number")
+        raise Problem(404, "NotFound", "there is no change with that number")
     answer: dict[str, Any] = await gateway.daemon.call("undo", change if number is None else number)
     return answer

@@ -1,4 +1,4 @@
-"""What happened, as a stream of server-sent events."""
+"""Events, as a stream of server-sent events."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _DIGITS = len(str(_MAX_SEQ))
 
 async def _first_events(
     gateway: GatewayState,
-    after: Annotated[int | None, Query(ge=0, le=_MAX_SEQ, description="Default: only what is new.")] = None,
-    last_event_id: Annotated[str | None, Header(description="What a browser sends to go on.")] = None,
+    after: Annotated[int | None, Query(ge=0, le=_MAX_SEQ, description="Default: only new events.")] = None,
+    last_event_id: Annotated[str | None, Header(description="Sent by browsers to resume the stream.")] = None,
 ) -> dict[str, Any]:
-    """Ask once before the stream begins, so that an error becomes a status and not a broken stream."""
+    """Ask once before the stream starts, so that an error becomes a status instead of a broken stream."""
     if last_event_id:
-        # Starting at what is new instead would lose events in silence.
+        # Starting with new events instead would silently lose some.
         if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= _DIGITS):
-            raise Problem(400, "BadRequest", "Last-Event-ID: must be the id of an event, a number")
+            raise Problem(400, "BadRequest", "Last-Event-ID: must be the number of an event")
         after = min(int(last_event_id), _MAX_SEQ)
     if after is None:
         status = await gateway.daemon.call("status")
@@ -59,9 +59,9 @@ async def events(
 ) -> StreamingResponse:
     """Send each event as a message: its number as `id`, its type as `event`, all of it as JSON.
 
-    A browser that was away sends `Last-Event-ID` and misses nothing. If the log of events was begun anew,
-    a message of the type `reset` comes first. The stream ends if the daemon does; browsers then come back
-    by themselves. A comment at least every 15 s shows that it goes on.
+    A browser that reconnects sends `Last-Event-ID` and misses nothing. If the event log was started anew,
+    a message of type `reset` comes first. The stream ends when the daemon stops; browsers then reconnect
+    by themselves. A comment at least every 15 s keeps the connection alive.
     """
     # Not FastAPI's own stream, which logs a fault for each client that goes away.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -84,10 +84,10 @@ def _message(kind: str, data: dict[str, Any]) -> str:
 
 
 async def _next_events(gateway: Gateway, after: int) -> dict[str, Any] | None:
-    """Wait for more events; None if the daemon has gone, which ends the stream in good order."""
+    """Wait for more events; None if the daemon has gone, which ends the stream cleanly."""
     try:
         answer: dict[str, Any] = await gateway.daemon.call("events", after, WAIT_S)
     except FaceDetError as error:
-        _LOG.info("a stream of events ends: %s: %s", type(error).__name__, error)
+        _LOG.info("an event stream ended: %s: %s", type(error).__name__, error)
         return None
     return answer

@@ -41,7 +41,7 @@ async def why(request: Request, gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.get("/cameras", **json_answer(CameraList))
 async def cameras(gateway: GatewayState) -> dict[str, Any]:
-    """List the cameras of the configuration, the default one first."""
+    """List the cameras in config.json, the default one first."""
     return {"cameras": [{"name": name} for name in gateway.views.cameras.names]}
 
 

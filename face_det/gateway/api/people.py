@@ -25,7 +25,7 @@ ROUTES = APIRouter(tags=["people"])
 
 
 class Target(BaseModel):
-    """Where a photo or a person goes."""
+    """The target of a move or a new name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class Target(BaseModel):
 
 
 class Merging(BaseModel):
-    """Who becomes one person, and under which name."""
+    """The people to merge, and the name to keep."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,7 +49,7 @@ async def people(gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/people/merge", **json_answer(PhotoChange))
 async def merge(body: Merging, gateway: GatewayState) -> dict[str, Any]:
-    """Make several people one."""
+    """Merge several people into one."""
     answer: dict[str, Any] = await gateway.daemon.call("merge_people", body.names, body.into)
     return answer
 
@@ -89,7 +89,7 @@ async def photo(
     name: PersonName,
     photo: PhotoName,
     gateway: GatewayState,
-    size: Annotated[int, Query(ge=1, le=4096, description="The longer side, in pixels, at most.")] = 1280,
+    size: Annotated[int, Query(ge=1, le=4096, description="Length of the longer side, at most.")] = 1280,
     face: Annotated[bool, Query(description="Only the face, with a margin.")] = False,
 ) -> Response:
     """Return a photo as a JPEG, upright."""
@@ -115,7 +115,7 @@ async def move_photo(
 
 @ROUTES.post("/people/{name}/rename", **json_answer(PhotoChange))
 async def rename(name: PersonName, body: Target, gateway: GatewayState) -> dict[str, Any]:
-    """Give a person another name."""
+    """Rename a person."""
     answer: dict[str, Any] = await gateway.daemon.call("rename_person", name, body.to)
     return answer
 

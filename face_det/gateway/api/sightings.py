@@ -34,9 +34,9 @@ class SightingsQuery(BaseModel):
     unknown: Annotated[
         str | None, Field(description="Of this unknown person, such as `unknown-3`; `true`: of any of them.")
     ] = None
-    outcome: Annotated[Outcome | None, Field(description="Decided like this.")] = None
-    limit: Annotated[int | None, Field(ge=1, le=500, description="How many, at most; default 50.")] = None
-    cursor: Annotated[str | None, Field(description="`next` of the page before.")] = None
+    outcome: Annotated[Outcome | None, Field(description="With this outcome.")] = None
+    limit: Annotated[int | None, Field(ge=1, le=500, description="At most this many; default 50.")] = None
+    cursor: Annotated[str | None, Field(description="`next` from the previous page.")] = None
 
 
 class Name(BaseModel):
@@ -86,14 +86,14 @@ async def picture(identifier: SightingId, gateway: GatewayState) -> Response:
 
 @ROUTES.post("/sightings/{identifier}/confirm", **json_answer(AnyChange))
 async def confirm(identifier: SightingId, body: Name, gateway: GatewayState) -> dict[str, Any]:
-    """Say that a sighting shows this person."""
+    """Confirm that a sighting shows this person."""
     answer: dict[str, Any] = await gateway.daemon.call("confirm", identifier, body.name)
     return answer
 
 
 @ROUTES.post("/sightings/{identifier}/correct", **json_answer(AnyChange))
 async def correct(identifier: SightingId, body: NameOrNobody, gateway: GatewayState) -> dict[str, Any]:
-    """Say that a sighting shows somebody else, or nobody who is enrolled."""
+    """Correct a sighting: it shows somebody else, or nobody who is enrolled."""
     answer: dict[str, Any] = await gateway.daemon.call("correct", identifier, body.name)
     return answer
 

@@ -32,6 +32,6 @@ async def status(request: Request, gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.get("/doctor", **json_answer(Doctor))
 async def doctor(gateway: GatewayState) -> dict[str, Any]:
-    """Return what the doctor finds when it checks the daemon's machine."""
+    """Return the results of `face-det doctor` on the daemon's machine."""
     answer: dict[str, Any] = await gateway.daemon.call("doctor")
     return answer

@@ -1,4 +1,4 @@
-"""Training, the models that it made, and how strict they are."""
+"""Training, models, and how strict they are."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Training(BaseModel):
 
     classifier: Annotated[str | None, Field(description="The kind of classifier.", examples=["svm"])] = None
     embedder: Annotated[str | None, Field(description="Whose encodings.", examples=["sface"])] = None
-    quick: Annotated[bool | None, Field(description="A short search.", examples=[True])] = None
+    quick: Annotated[bool | None, Field(description="Search only a few candidates.", examples=[True])] = None
 
 
 class FalseAcceptRate(BaseModel):
-    """The share of strangers wrongly named that one accepts; null for the configured one."""
+    """The accepted share of strangers who are wrongly named; null for the configured one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,7 +49,7 @@ class FalseAcceptRate(BaseModel):
 
 @ROUTES.get("/training", **json_answer(TrainingProgress))
 async def training(gateway: GatewayState) -> dict[str, Any]:
-    """Tell how far the training is, and what the last one reported."""
+    """Return the progress of the training, and the report of the last one."""
     status = await gateway.daemon.call("status")
     answer: dict[str, Any] = status["training"]
     return answer
@@ -57,7 +57,7 @@ async def training(gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/training", status_code=202, **json_answer(Started, 202, "Started"))
 async def train(gateway: GatewayState, body: Training | None = None) -> dict[str, bool]:
-    """Start training in the background; GET /training tells how far it is."""
+    """Start training in the background; GET /training returns its progress."""
     options = body.model_dump(exclude_none=True) if body else {}
     call = gateway.daemon.call("train", options, timeout_s=LONGEST_TRAINING_S)
     if refused := await gateway.background.start(call, "training", REFUSAL_S):
@@ -73,7 +73,7 @@ async def models(gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/models/{model}/use", **json_answer(ModelInUse))
 async def use_model(
-    model: Annotated[str, Path(description="A fingerprint, as `model` of GET /models.", examples=["5f2c9d"])],
+    model: Annotated[str, Path(description="A fingerprint: `model` in GET /models.", examples=["5f2c9d"])],
     gateway: GatewayState,
 ) -> dict[str, Any]:
     """Go back to an earlier model."""
@@ -84,9 +84,9 @@ async def use_model(
 @ROUTES.get("/tuning", **json_answer(Tuning))
 async def preview(
     gateway: GatewayState,
-    falseAcceptRate: Annotated[Rate | None, Query(description="Default: the rate in force.")] = None,
+    falseAcceptRate: Annotated[Rate | None, Query(description="Default: the current rate.")] = None,
 ) -> dict[str, Any]:
-    """Tell what a false accept rate would mean for the people enrolled."""
+    """Return what each false accept rate would mean for the people enrolled."""
     status = await gateway.daemon.call("status")
     return await _describe_rate(gateway, falseAcceptRate, status["falseAcceptRate"])
 
@@ -112,7 +112,7 @@ async def _describe_rate(gateway: Gateway, asked: float | None, in_force: dict[s
 
 @ROUTES.get("/evaluation", **json_answer(Evaluation))
 async def evaluation(gateway: GatewayState) -> dict[str, Any]:
-    """Return the last evaluation of this gallery, and how far a running one is."""
+    """Return the last evaluation of this gallery, and the progress of a running one."""
     last = await gateway.daemon.call("evaluation")
     status = await gateway.daemon.call("status")
     return {**status["evaluation"], **(last or {"at": None, "options": None, "report": None})}

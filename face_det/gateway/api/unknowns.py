@@ -33,13 +33,13 @@ class Sightings(BaseModel):
 
 @ROUTES.get("/unknowns", **json_answer(Unknowns))
 async def unknowns(gateway: GatewayState) -> dict[str, Any]:
-    """List the unknown people, most seen first."""
+    """List the unknown people, most often seen first."""
     return {"unknowns": await gateway.daemon.call("unknowns")}
 
 
 @ROUTES.post("/unknowns/merge", **json_answer(AnyChange))
 async def merge(body: Ids, gateway: GatewayState) -> dict[str, Any]:
-    """Make several unknown people one; the oldest survives."""
+    """Merge several unknown people into one; the oldest number is kept."""
     answer: dict[str, Any] = await gateway.daemon.call("merge", body.ids)
     return answer
 
@@ -53,14 +53,14 @@ async def name_unknown(identifier: UnknownId, body: Name, gateway: GatewayState)
 
 @ROUTES.post("/unknowns/{identifier}/ignore", **json_answer(AnyChange))
 async def ignore(identifier: UnknownId, gateway: GatewayState) -> dict[str, Any]:
-    """Report an unknown person no more, and name nobody for that face."""
+    """Stop reporting an unknown person, and never give that face a name."""
     answer: dict[str, Any] = await gateway.daemon.call("ignore", identifier)
     return answer
 
 
 @ROUTES.post("/unknowns/{identifier}/split", **json_answer(AnyChange))
 async def split(identifier: UnknownId, body: Sightings, gateway: GatewayState) -> dict[str, Any]:
-    """Give some sightings of an unknown person to a new one."""
+    """Split some sightings of an unknown person off into a new one."""
     answer: dict[str, Any] = await gateway.daemon.call("split", identifier, body.sightings)
     return answer
 

@@ -1,4 +1,4 @@
-"""The page: files that are sent as they are."""
+"""The page: static files."""
 
 from face_det.gateway.page.routes import ROUTES
 

@@ -45,14 +45,14 @@ PUBLIC_FOLDER = "/page/"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is asking: the name of a program's token, or a browser's session, or neither."""
+    """The caller: the name of a program's token, or a browser's session, or neither."""
 
     token: str | None = None
     session: Session | None = None
 
 
 def route_path(scope: Scope) -> str:
-    """Return the path as routes name it, without the prefix that a proxy has put before it.
+    """Return the path as routes name it, without the prefix that a proxy has added.
 
     >>> route_path({"path": "/ingress/x/api/v1/status", "root_path": "/ingress/x"})
     '/api/v1/status'
@@ -89,12 +89,12 @@ class Access:
         return found
 
     def is_required(self) -> bool:
-        """Tell whether one must log in: beyond this machine always, on it if there is a password."""
+        """Return whether a login is required: beyond this machine always, on it if there is a password."""
         credentials = self.credentials()
         return not self._local or credentials is None or credentials.password is not None
 
     def identify(self, request: Request) -> Visitor:
-        """Tell who is asking; raise Problem (401) for a token that is not one of ours."""
+        """Return who is asking; raise Problem (401) for an unknown token."""
         credentials = self.credentials() or Credentials()
         text = _presented_token(request)
         if text is not None and (credentials.tokens or self.is_required()):
@@ -103,7 +103,7 @@ class Access:
                 raise Problem(
                     401,
                     "Unauthorized",
-                    "the token is unknown; `face-det web tokens list` shows those there are",
+                    "unknown token; `face-det web tokens list` shows the valid ones",
                 )
             return Visitor(token=token.name)
         cookie = request.cookies.get(SESSION_COOKIE)
@@ -112,7 +112,7 @@ class Access:
         return Visitor(session=self.sessions.find(cookie, credentials.password))
 
     def admit(self, request: Request) -> Visitor:
-        """Tell who is asking; raise Problem (401, 403, 421) if they may not ask for this."""
+        """Return who is asking; raise Problem (401, 403, 421) if they may not ask for this."""
         visitor = self.identify(request)
         changes = request.method not in SAFE_METHODS
         if visitor.token is not None:
@@ -137,13 +137,13 @@ class Access:
             raise Problem(
                 421,
                 "ForeignHost",
-                f"the name {split_host(header)[:100]!r} is not known as this server's; if it is, add it to "
-                "http.allowedHosts in config.json",
+                f"{split_host(header)[:100]!r} is not a known name of this server; if it should be, add it "
+                "to http.allowedHosts in config.json",
             )
 
 
 def require_own_page(request: Request, said: bool = False) -> None:
-    """Raise Problem (403) if a browser sends this request for a page elsewhere.
+    """Raise Problem (403) if a browser sends this request on behalf of another site's page.
 
     `said`: it must be said that our page is the sender; otherwise whoever says nothing, and so is no
     browser, passes.
@@ -159,8 +159,8 @@ def require_own_page(request: Request, said: bool = False) -> None:
         raise Problem(
             403,
             "ForeignPage",
-            f"only our own page may send this request, got {(origin or site or 'no Origin')[:100]}; "
-            "programs send a token instead",
+            f"must come from this server's own page, got {(origin or site or 'no Origin')[:100]}; "
+            "programs must send a token instead",
         )
 
 

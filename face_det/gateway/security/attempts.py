@@ -1,4 +1,4 @@
-"""How often somebody may try to log in: two token buckets, one for each address and one for all together."""
+"""Rate limits for logins, as token buckets: one for each address, and one for all together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Bucket:
 
 
 class Attempts:
-    """Counts the tries to log in; a right password gives its try back.
+    """Counts login attempts; a correct password gives the attempt back.
 
     >>> attempts = Attempts()
     >>> [attempts.take("192.0.2.1") for _ in range(10)] == [0.0] * 10
@@ -45,7 +45,7 @@ class Attempts:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, address: str) -> float:
-        """Count a try from an address. Return 0, or the seconds to wait if it must not be made."""
+        """Count an attempt from an address. Return 0, or the seconds to wait if it is not allowed yet."""
         now, key = self._clock(), _group(address)
         own = self._buckets.setdefault(key, _Bucket(*PER_ADDRESS, level=PER_ADDRESS[0], filled=now))
         self._buckets.move_to_end(key)
@@ -58,13 +58,13 @@ class Attempts:
         return wait_s
 
     def give_back(self, address: str) -> None:
-        """Forget the tries of an address, because it has the right password."""
+        """Give the attempts of an address back, because it sent the correct password."""
         self._buckets.pop(_group(address), None)
         self._overall.level = min(OVERALL[0], self._overall.level + 1)
 
 
 def _group(address: str) -> str:
-    """Return what counts as one address: a home or a rented server has 2^64 of IPv6.
+    """Return what counts as one address: a home or a rented server has 2^64 IPv6 addresses.
 
     >>> _group("2001:db8::1") == _group("2001:db8::2")
     True

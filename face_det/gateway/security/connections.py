@@ -1,4 +1,4 @@
-"""Connections of clients that are slow, or that mean harm: uvicorn's protocol with limits.
+"""Limits for slow or hostile clients, on top of uvicorn's protocol.
 
 uvicorn answers and keeps alive; this adds an end to whatever a client could make last for ever. Bodies are
 watched by BodyLimit, which can answer them.
@@ -62,7 +62,7 @@ class PatientProtocol(H11Protocol):
     _rest_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request, unless there are too many connections to answer even that."""
+        """Start waiting for a request, unless there are too many connections."""
         if len(self.connections) >= 2 * MAX_CONNECTIONS:
             self.transport = transport
             transport.abort()
@@ -74,7 +74,7 @@ class PatientProtocol(H11Protocol):
         self._head_timer = self.loop.call_later(HEAD_S, transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """Pass the bytes on, except the rest of a body that is answered already."""
+        """Pass the bytes on, except the rest of a body that has been answered already."""
         if self._rest_timer is not None:
             self._rest_bytes += len(data)
             if self._rest_bytes > LINGER_BYTES:
@@ -123,7 +123,7 @@ def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
 
 
 def _limit_unread_time(transport: asyncio.Transport) -> None:
-    """Let the kernel end a connection whose client reads nothing, or is gone without a word."""
+    """Let the kernel close a connection whose client reads nothing, or has silently gone."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None:
         with contextlib.suppress(OSError, AttributeError):

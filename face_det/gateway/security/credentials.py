@@ -3,7 +3,7 @@
     {"password": "$argon2id$...", "tokens": [{"name": "ha", "hash": "<SHA-256>", "added": 1790000000}]}
 
 A password is guessable, so its hash is slow (argon2id, with the library's parameters from RFC 9106). A
-token is 256 random bits, which nobody guesses, so SHA-256 is enough and a request costs nothing.
+token is 256 random bits, which cannot be guessed, so SHA-256 is enough and a request costs nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Credentials:
     tokens: tuple[Token, ...] = ()
 
     def __bool__(self) -> bool:
-        """Tell whether anybody can show anything."""
+        """Return whether there is a password or a token."""
         return self.password is not None or bool(self.tokens)
 
 
@@ -118,7 +118,7 @@ def add_token(path: Path, name: str) -> str:
     with lock_for_update(path):
         credentials = load_credentials(path)
         if any(token.name == name for token in credentials.tokens):
-            raise ConfigError([f"{name}: has a token already; remove it, or choose another name"])
+            raise ConfigError([f"{name}: already has a token; remove it, or choose another name"])
         text = TOKEN_PREFIX + secrets.token_urlsafe(32)
         token = Token(name, _hash_token(text), round(time.time()))
         _write(path, replace(credentials, tokens=(*credentials.tokens, token)))
@@ -138,7 +138,7 @@ def remove_token(path: Path, name: str) -> None:
 
 
 def find_token(credentials: Credentials, text: str) -> Token | None:
-    """Return the token that `text` is, or None; every token is compared, in constant time.
+    """Return the token with this text, or None; every token is compared, in constant time.
 
     >>> find_token(Credentials(tokens=(Token("ha", _hash_token("fd_x"), 0),)), "fd_x").name
     'ha'
@@ -167,7 +167,7 @@ def _parse(content: Any) -> Credentials:
         raise ValueError("must be an object with `password` and `tokens`; `face-det web password` writes it")
     password, tokens = content.get("password"), content.get("tokens", [])
     if not (password is None or (isinstance(password, str) and password.startswith("$argon2"))):
-        raise ValueError("password: must be a hash of argon2; run `face-det web password`")
+        raise ValueError("password: must be an argon2 hash; run `face-det web password`")
     if not isinstance(tokens, list):
         raise ValueError("tokens: must be a list")  # noqa: TRY004
     return Credentials(password, tuple(_parse_token(token) for token in tokens))
@@ -184,7 +184,7 @@ def _parse_token(content: Any) -> Token:
 
 
 class CredentialsFile:
-    """The file as it is now: it is read again when it has changed. For one thread."""
+    """The current credentials: the file is read again when it changes. For one thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

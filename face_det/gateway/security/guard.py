@@ -1,4 +1,4 @@
-"""The gate in front of all routes."""
+"""Access control in front of all routes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        assert scope["type"] == "http", "the server offers no websockets"
+        assert scope["type"] == "http", "this server does not support websockets"
         request = Request(scope)
         try:
             request.state.visitor = self._access.admit(request)
         except Problem as problem:
-            # Not Basic, at which browsers would ask for a name and a password in a window of their own.
+            # Not Basic, for which browsers would open their own dialog for a name and a password.
             headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None
             answer = problem_response(problem.status, problem.code, str(problem), headers)
             await answer(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The headers of every answer: what the browser may do with it, and how long it may keep it."""
+"""The security and caching headers of every answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "manifest-src 'self'",
         "base-uri 'none'",
         "form-action 'self'",
-        # Home Assistant's ingress shows the page within its own, of the same origin.
+        # Home Assistant's ingress embeds the page in its own, which has the same origin.
         "frame-ancestors 'self'",
     )
 )
@@ -43,7 +43,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 class SecurityHeaders:
-    """Middleware that adds the headers, and answers 304 if the browser has the file of the page already."""
+    """Middleware that adds the headers, and answers 304 if the browser already has the file."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

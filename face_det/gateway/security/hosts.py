@@ -1,4 +1,4 @@
-"""Under which names the gateway may be asked for, and which addresses are this machine's own.
+"""Host names under which the gateway may be reached, and addresses that are this machine's own.
 
 A web page elsewhere can make a name of its own lead to 127.0.0.1 (DNS rebinding), and its script would then
 be of the same origin as ours. But a browser sends the name that it asked for, and that one is not ours.
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether listening on `host`, an address or a name, is reached from this machine only.
+    """Return whether `host`, an address or a name, can be reached from this machine only.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -46,7 +46,7 @@ class Hosts:
         self._names = {name.rstrip(".") for name in names if name}
 
     def accept(self, header: str) -> bool:
-        """Tell whether the value of a Host header, with or without a port, is a name of ours."""
+        """Return whether the value of a Host header, with or without a port, is one of our names."""
         name = split_host(header)
         return name in self._names or _parse_address(name) is not None
 

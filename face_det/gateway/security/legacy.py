@@ -29,4 +29,4 @@ def state_changing_get(request: Request) -> None:
     require_own_page(request)
     referer = request.headers.get("referer")
     if referer is not None and urlsplit(referer).netloc.lower() != request.headers.get("host", "").lower():
-        raise Problem(403, "ForeignPage", f"a page elsewhere must not send this request, got {referer[:100]}")
+        raise Problem(403, "ForeignPage", f"must not come from another site's page, got {referer[:100]}")

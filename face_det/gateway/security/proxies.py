@@ -1,4 +1,4 @@
-"""Reverse proxies: what they say about the browser behind them is believed only from trusted addresses."""
+"""Reverse proxies: their headers about the browser are trusted only from known addresses."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class TrustedProxies:
         )
         if _PREFIX.fullmatch(prefix):
             scope["root_path"] = prefix
-            # As ASGI wants it: the path has the prefix, which the proxy has cut off.
+            # As ASGI requires: the path includes the prefix, which the proxy has removed.
             scope["path"] = prefix + scope["path"]
             scope["raw_path"] = prefix.encode() + (scope.get("raw_path") or b"")
         return scope
 
     def _browser(self, header: str) -> str | None:
-        """Return the last address that is no proxy of ours: what stands before it, anybody can have sent."""
+        """Return the last address that is not one of our proxies; anybody can have sent those before it."""
         for text in reversed([part.strip() for part in header.split(",") if part.strip()]):
             address = text[1:].partition("]")[0] if text.startswith("[") else text
             address = address.partition(":")[0] if address.count(":") == 1 else address

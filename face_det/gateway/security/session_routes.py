@@ -33,7 +33,7 @@ class Password(BaseModel):
 
 @ROUTES.post("/login", status_code=204)
 async def login(body: Password, request: Request) -> Response:
-    """Begin a session, whose cookie lasts 30 days; 401 for a wrong password, 429 after too many tries."""
+    """Start a session, whose cookie lasts 30 days; 401 for a wrong password, 429 after too many attempts."""
     access: Access = request.app.state.access
     credentials = access.credentials()
     if credentials is None or credentials.password is None:
@@ -71,7 +71,7 @@ async def logout(request: Request) -> Response:
 
 @ROUTES.get("/session", **json_answer(Session))
 async def session(request: Request) -> dict[str, Any]:
-    """Tell whether this browser is logged in, whether it must be, and what to send as X-CSRF-Token."""
+    """Return whether this browser is logged in, whether it must be, and what to send as X-CSRF-Token."""
     access: Access = request.app.state.access
     visitor: Visitor = request.state.visitor
     return {

@@ -38,7 +38,7 @@ class Sessions:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def open(self, password: str) -> str:
-        """Begin a session for whoever knew the password of this hash; return its id."""
+        """Start a session after a login with the password of this hash; return its id."""
         identifier = secrets.token_urlsafe(32)
         now = self._clock()
         for key in [key for key, session in self._sessions.items() if session.expires <= now]:

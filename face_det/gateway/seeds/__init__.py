@@ -1,4 +1,4 @@
-"""Routes of other programs' servers, whose users point their clients here."""
+"""Routes of other programs' servers, so that their clients can be pointed here."""
 
 from face_det.gateway.seeds import (
     compreface,

@@ -1,7 +1,7 @@
 """CompreFace's REST API: who is in a picture.
 
-A face that is not named has no subjects, as in a CompreFace that knows nobody (docs/adr/0026-stand-ins.md).
-The collection, which is who is enrolled, has a module of its own.
+A face that is not named has no subjects, as in CompreFace with nobody enrolled (docs/adr/0026-stand-ins.md).
+The face collection, that is, everybody who is enrolled, is in its own module.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ def _error(status: int, code: int, message: str) -> JSONResponse:
 
 ROUTES = APIRouter(prefix="/api/v1", tags=["compreface"], route_class=routes_with(answer_refusal))
 
-Limit = Annotated[int, Query(ge=0, description="At most so many faces, the largest first; 0: all.")]
-Threshold = Annotated[float, Query(ge=0, le=1, description="The least confidence of a detection.")]
-Count = Annotated[int, Query(ge=1, description="At most so many subjects of each face.")]
-Status = Annotated[bool, Query(description="Tell which networks answered.")]
+Limit = Annotated[int, Query(ge=0, description="At most this many faces, largest first; 0: all.")]
+Threshold = Annotated[float, Query(ge=0, le=1, description="The minimum confidence of a detection.")]
+Count = Annotated[int, Query(ge=1, description="At most this many subjects per face.")]
+Status = Annotated[bool, Query(description="Report which networks were used.")]
 
 
 @ROUTES.post("/recognition/recognize")
@@ -139,7 +139,7 @@ def list_subjects(face: dict[str, Any], count: int) -> list[dict[str, Any]]:
 
 
 def similarity_to(face: dict[str, Any], name: str) -> float:
-    """Return how similar a face is to somebody, on the scale of `list_subjects`; 0 if it is not.
+    """Return how similar a face is to a person, on the scale of `list_subjects`; 0 if it is not.
 
     >>> similarity_to({"face": "Anna", "faceProba": 0.98}, "Berta")
     0.0

@@ -54,8 +54,8 @@ async def add_face(
 @ROUTES.get("/faces")
 async def list_faces(
     gateway: GatewayState,
-    page: Annotated[int, Query(ge=0, description="Which page, from 0.")] = 0,
-    size: Annotated[int, Query(ge=1, description="How many faces a page has.")] = 20,
+    page: Annotated[int, Query(ge=0, description="Page number, from 0.")] = 0,
+    size: Annotated[int, Query(ge=1, description="Faces per page.")] = 20,
     subject: Annotated[str | None, Query(description="Only this person's.")] = None,
 ) -> dict[str, Any]:
     """List the photos of everybody, a page at a time."""
@@ -119,7 +119,7 @@ async def verify(
     det_prob_threshold: Threshold = 0,
     status: Status = False,
 ) -> dict[str, Any]:
-    """Tell how similar the faces in a picture are to the person on a photo."""
+    """Return how similar the faces in a picture are to the person in a photo."""
     picture = await read_base64_picture(request, "file")
     name, _ = await _find(gateway, image_id)
     found = await gateway.daemon.call("recognize", picture, {"remember": False})
@@ -139,7 +139,7 @@ async def list_subjects(gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/subjects", status_code=201)
 async def add_subject(body: Subject, gateway: GatewayState) -> dict[str, Any]:
-    """Tell whether somebody can have this name; whoever has no photo yet is not listed."""
+    """Check whether this name can be used; nobody is listed without a photo."""
     name = check_person_name(body.subject)
     if name in await _names(gateway):
         raise Problem(400, _EXISTS, f"Subject {name} already exists")
@@ -148,7 +148,7 @@ async def add_subject(body: Subject, gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.put("/subjects/{subject}")
 async def rename_subject(subject: str, body: Subject, gateway: GatewayState) -> dict[str, Any]:
-    """Give somebody another name; if it is somebody's, the two become one person."""
+    """Rename somebody; if the new name is taken, the two people are merged."""
     if body.subject != subject and body.subject in await _names(gateway):
         await gateway.daemon.call("merge_people", [subject], body.subject)
     else:
@@ -197,7 +197,7 @@ def _face(name: str, photo: str) -> dict[str, Any]:
 
 
 async def _find(gateway: Gateway, image_id: str) -> tuple[str, str]:
-    """Return whose photo has this id, and the name of its file; raise UnknownPhoto if none has."""
+    """Return the person and the file name of the photo with this id; raise UnknownPhoto if there is none."""
     try:
         wanted = uuid.UUID(image_id)
     except ValueError:

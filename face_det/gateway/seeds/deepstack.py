@@ -22,7 +22,7 @@ UNKNOWN_USER = "unknown"
 def answer_refusal(refusal: Refusal) -> JSONResponse:
     """Return an error as DeepStack does: {"success": false, "error"}, and `code` as CodeProject.AI does."""
     if isinstance(refusal, errors.FaceDetError):
-        # What clients send wrongly is always 400 there.
+        # Client errors are always 400 there.
         status = 400 if isinstance(refusal, errors.DataError) else status_of(refusal)
     elif isinstance(refusal, Problem):
         status = refusal.status
@@ -47,7 +47,7 @@ async def detect(request: Request, gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/face/recognize")
 async def recognize(request: Request, gateway: GatewayState) -> dict[str, Any]:
-    """Name the faces in a picture; whoever is not named is `unknown`, with a confidence of 0."""
+    """Name the faces in a picture; a face without a name is `unknown`, with a confidence of 0."""
     form = await read_form(request)
     least = _min_confidence(form)
     faces = await gateway.daemon.call("recognize", await _image(form), None)
@@ -86,7 +86,7 @@ async def list_faces(gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/face/delete")
 async def delete(request: Request, gateway: GatewayState) -> dict[str, Any]:
-    """Remove somebody with all photos; they can be put back. It is no error if nobody is called that."""
+    """Remove somebody with all photos; they can be put back. It is not an error if nobody has that name."""
     name = _userid(await read_form(request))
     with contextlib.suppress(errors.UnknownPerson):
         await gateway.daemon.call("remove_person", name)

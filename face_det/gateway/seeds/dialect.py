@@ -1,4 +1,4 @@
-"""What stand-ins share: errors in the words of the server they stand in for, and fields of forms."""
+"""What stand-ins share: errors in the format of the server they stand in for, and form fields."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def routes_with(answer: Callable[[Refusal], Response]) -> type[APIRoute]:
 
 
 def describe_refusal(refusal: Refusal) -> str:
-    """Return what is wrong with a request, in a sentence.
+    """Return a sentence that says what is wrong with a request.
 
     >>> describe_refusal(Problem(400, "BadRequest", "userid not specified"))
     'userid not specified'

@@ -18,7 +18,7 @@ ROUTES = APIRouter(tags=["home assistant"])
 
 _NAME = re.compile(r"[0-9a-zA-Z]+")
 
-Camera = Annotated[str | None, Query(description="A camera of the configuration; default: the first one.")]
+Camera = Annotated[str | None, Query(description="A camera in config.json; default: the first one.")]
 
 
 class Recognize(BaseModel):
@@ -32,7 +32,7 @@ class Recognize(BaseModel):
 @ROUTES.get("/motion-detected", dependencies=[Depends(state_changing_get)])
 @ROUTES.post("/motion-detected")
 async def motion_detected(gateway: GatewayState, camera: Camera = None) -> Response:
-    """Answer at once; then look at the camera, name the faces, and keep the annotated picture."""
+    """Answer at once, then name the faces that the camera shows, and keep the annotated picture."""
     gateway.motion.report(gateway.views.cameras.resolve(camera))
     return Response()
 
@@ -56,7 +56,7 @@ async def last_detection(gateway: GatewayState, camera: Camera = None) -> Respon
     """Return the annotated picture of the last motion."""
     picture = gateway.views.last(camera)
     if picture is None:
-        raise Problem(404, "NotFound", "no motion has been looked into since the start")
+        raise Problem(404, "NotFound", "no motion has been processed since the start")
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 

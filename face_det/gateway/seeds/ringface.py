@@ -80,7 +80,7 @@ async def _enrol(gateway: Gateway, name: str, path: str) -> list[float] | None:
     try:
         learnt = await gateway.daemon.call("add_face", name, path, {"encoding": True})
     except (BadImage, NoFace, SeveralFaces) as error:
-        _LOG.warning("a picture of %s is left out: %s: %s", name, type(error).__name__, error)
+        _LOG.warning("skipped a picture of %s: %s: %s", name, type(error).__name__, error)
         return None
     encoding: list[float] = learnt["encoding"]
     return encoding
@@ -89,7 +89,7 @@ async def _enrol(gateway: Gateway, name: str, path: str) -> list[float] | None:
 def _require_image_roots(gateway: Gateway) -> None:
     """Raise Problem (403) if any file of the machine could be asked for."""
     if not gateway.config.image_roots:
-        raise Problem(403, "Forbidden", "paths are answered only under imageRoots; set it in config.json")
+        raise Problem(403, "Forbidden", "paths are only accepted under imageRoots; set it in config.json")
 
 
 @ROUTES.post("/recognition/local-image")
@@ -100,7 +100,7 @@ async def local_image(body: LocalImage, gateway: GatewayState) -> dict[str, Any]
     try:
         faces = await gateway.daemon.call("recognize", body.imageFilePath, options)
     except BadImage as error:
-        # The daemon's words name folders, and tell files that exist from others.
+        # The daemon's message would name folders, and reveal which files exist.
         _LOG.warning("%s", error)
         problem = "imageFilePath: must be the path of a picture under imageRoots"
         raise Problem(422, "BadImage", problem) from error

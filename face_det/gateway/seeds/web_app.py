@@ -26,7 +26,7 @@ MARGIN = 0.5
 async def detect(
     gateway: GatewayState,
     image: Annotated[UploadFile, File()],
-    threshold: Annotated[float, Form(ge=0, le=1, description="The least confidence of a detection.")] = 0.5,
+    threshold: Annotated[float, Form(ge=0, le=1, description="The minimum confidence of a detection.")] = 0.5,
 ) -> list[dict[str, Any]]:
     """Return the faces in a frame: boxes in its pixels, names, and how probable they are."""
     faces = await gateway.daemon.call("recognize", await image.read(), None)
@@ -43,7 +43,7 @@ async def train(
 ) -> list[dict[str, Any]]:
     """Learn somebody from `num` examples, side by side in one picture, each `size` pixels wide and high.
 
-    Examples without one clear face are passed over; it is an error if that leaves none.
+    Examples that do not show exactly one clear face are passed over; it is an error if that leaves none.
     """
     examples = await asyncio.to_thread(_split, await image.read(), num, size)
     learnt = 0
@@ -54,13 +54,15 @@ async def train(
         except (NoFace, SeveralFaces):
             continue
     if not learnt:
-        raise Problem(422, "NoFace", f"none of the {num} examples shows one clear face; nothing was learnt")
+        raise Problem(
+            422, "NoFace", f"none of the {num} examples shows exactly one clear face; nothing was learnt"
+        )
     people = await gateway.daemon.call("people")
     return [{"name": person["name"], "train_examples": person["images"]} for person in people]
 
 
 def _describe(face: dict[str, Any]) -> dict[str, Any]:
-    """Return a face in the web application's words."""
+    """Return a face in the web application's format."""
     box = face["faceBox"]
     known = names_somebody(face)
     candidates = face.get("candidates", [])

@@ -71,7 +71,7 @@ def test_a_password_has_a_sensible_length(credentials_path, password):
 def test_names_of_tokens(credentials_path):
     """One token for each; a name is a word."""
     credentials.add_token(credentials_path, "ha")
-    with pytest.raises(ConfigError, match="ha: has a token already"):
+    with pytest.raises(ConfigError, match="ha: already has a token"):
         credentials.add_token(credentials_path, "ha")
     for name in ("", "a b", "../x", "x" * 65):
         with pytest.raises(BadName):
@@ -88,7 +88,7 @@ def test_names_of_tokens(credentials_path):
         ("{", "must be JSON"),
         ("[]", "must be an object"),
         ('{"pasword": "x"}', "must be an object with"),
-        ('{"password": "plain text"}', "must be a hash of argon2"),
+        ('{"password": "plain text"}', "must be an argon2 hash"),
         ('{"tokens": {}}', "tokens: must be a list"),
         ('{"tokens": [{"name": "ha"}]}', "tokens: each must have"),
         ('{"tokens": [{"name": "ha", "hash": "x", "added": 0}]}', "hash: must be a SHA-256"),
