@@ -75,7 +75,7 @@ class ModelHistory:
             make_folder(self._folder)
         except OSError as error:
             # Whoever enrols somebody must not fail because nothing can be kept to go back to.
-            log.warning("%s: the model that is replaced is not kept: %s", self._folder, error.strerror)
+            log.warning("%s: the replaced model is not kept: %s", self._folder, error.strerror)
             return {}
         known = self._numbers()
         kept = [one for one in known if one[1] not in (current.fingerprint, without)]

@@ -183,7 +183,7 @@ class PhotoJournal:
         """Put back what a kill left half done."""
         for change, done in self._entries():
             if not done:
-                log.warning("%s: was cut off, and is put back", change.what)
+                log.warning("%s: was interrupted; rolling it back", change.what)
                 self._put_back(change)
 
     def has_unfinished(self) -> bool:
@@ -291,7 +291,7 @@ def _parse(path: Path, data: bytes) -> tuple[PhotoChange, bool]:
         lists = {key: tuple(fields[key]) for key in ("sources", "photos", "ended")}
         change = replace(PhotoChange(**{**fields, **lists}), moves=moves)
         if change.number != int(path.stem):
-            raise ValueError(f"it tells of change {change.number}")
+            raise ValueError(f"it describes change {change.number}")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: must be a change of face-det, got {error}; move it away") from error
     return change, bool(done)

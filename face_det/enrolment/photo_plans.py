@@ -72,7 +72,7 @@ class PhotoPlans:
         """Plan to give a person another name. Raises UnknownPerson, or BadRequest if it is taken."""
         photos = require_photos(self._dataset, name, gallery)
         if to in {*list_photos(self._dataset), *gallery.names}:
-            raise BadRequest(f"to: {to!r} is enrolled already; merge_people makes two people one")
+            raise BadRequest(f"to: {to!r} is enrolled already; merge_people merges two people")
         rows = _rows_named([name], gallery)
         return self._plan("rename", f"{name} was renamed to {to}.", {name: photos}, to, gallery, rows)
 
@@ -80,9 +80,9 @@ class PhotoPlans:
         """Plan to give one person the photos of others. Raises UnknownPerson or BadRequest."""
         others = [name for name in dict.fromkeys(names) if name != into]
         if not others:
-            raise BadRequest(f"names: must hold somebody else than {into!r}")
+            raise BadRequest(f"names: must name at least one person other than {into!r}")
         photos = {name: require_photos(self._dataset, name, gallery) for name in others}
-        what = f"{', '.join(others)} and {into} were made one: {into}."
+        what = f"{', '.join(others)} merged into {into}."
         return self._plan("merge", what, photos, into, gallery, _rows_named(others, gallery))
 
     def remove(self, name: str, gallery: Gallery) -> PhotoPlan:
@@ -207,9 +207,11 @@ class PhotoPlans:
         for move in change.moves:
             there, back = (self._journal.path_of(place) for place in (move.target, move.source))
             if not there.exists():
-                raise BadRequest(f"change: {change.id} cannot be undone: {photo_name(there)} is gone by now")
+                raise BadRequest(
+                    f"change: {change.id} cannot be undone: {photo_name(there)} no longer exists"
+                )
             if back.exists():
-                taken = f"{move.source[0]} has another photo {photo_name(back)} by now"
+                taken = f"{move.source[0]} now has another photo {photo_name(back)}"
                 raise BadRequest(f"change: {change.id} cannot be undone: {taken}; move that one first")
         known = {*list_photos(self._dataset), *gallery.names}
         later = [one for one in self._journal.changes() if one.number >= change.number]
@@ -219,7 +221,7 @@ class PhotoPlans:
                 if other.number != change.number and other.verb in _WHOLE and name in other.sources:
                     raise BadRequest(f"change: undo {other.id} first: {other.what}")
             if name in known and name in change.ended and change.verb in _WHOLE:
-                taken = f"somebody is called {name!r} by now"
+                taken = f"somebody else is now called {name!r}"
                 raise BadRequest(f"change: {change.id} cannot be undone: {taken}; rename them first")
             if name not in known and not any(name in one.ended for one in active):
                 raise BadRequest(f"change: {change.id} cannot be undone: nobody is called {name!r} any more")

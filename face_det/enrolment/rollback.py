@@ -47,11 +47,11 @@ def use_model(enroller: Enroller, fingerprint: str) -> Recognizer:
 def find_kept_model(history: ModelHistory | None, fingerprint: str, current: Model | None) -> KeptModel:
     """Return an earlier model; raise BadRequest if it is not kept, or is the one in use."""
     if current is not None and current.fingerprint == fingerprint:
-        raise BadRequest(f"model: {fingerprint} is in use already")
+        raise BadRequest(f"model: {fingerprint} is already in use")
     kept = {} if history is None else {one.model.fingerprint: one for one in history.models()}
     if fingerprint not in kept:
-        menu = ", ".join(kept) or "none, because no earlier model is kept"
-        raise BadRequest(f"model: must be one of {menu}, got {fingerprint!r:.40}")
+        menu = f"one of {', '.join(kept)}" if kept else "an earlier model, of which none is kept"
+        raise BadRequest(f"model: must be {menu}, got {fingerprint!r:.40}")
     return kept[fingerprint]
 
 

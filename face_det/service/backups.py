@@ -131,8 +131,9 @@ class Backups:
     def _require(self, identifier: object) -> Path:
         if isinstance(identifier, str) and _ID.fullmatch(identifier) and self._path(identifier).is_file():
             return self._path(identifier)
-        menu = ", ".join(one["id"] for one in self.backups()[:5]) or "none, because there is no backup"
-        raise BadRequest(f"id: must be one of {menu}, got {identifier!r:.60}")
+        ids = ", ".join(one["id"] for one in self.backups()[:5])
+        menu = f"one of {ids}" if ids else "a backup's id, but there is no backup"
+        raise BadRequest(f"id: must be {menu}, got {identifier!r:.60}")
 
     def _copy_sightings(self, copy: Path) -> None:
         memory, state = self._access.memory, self._access.state

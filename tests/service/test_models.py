@@ -63,7 +63,7 @@ def test_an_earlier_model_is_used_again_and_the_present_one_is_kept(
     assert again.status()["model_file"]["state"] == "in_use"
     assert again.models.use_model(second)["model"]["classes"][:2] == ["Collins", "Obama"]
     assert names(again, photos["astronaut"]) == ["Collins"]
-    with pytest.raises(BadRequest, match="in use already"):
+    with pytest.raises(BadRequest, match="already in use"):
         again.models.use_model(second)
     with pytest.raises(BadRequest, match=f"model: must be one of {first}, got 'none such'"):
         again.models.use_model("none such")
