@@ -40,7 +40,7 @@ def test_a_set_of_people_is_fitted(web, gallery_daemon):
         assert fitted["fittedClassifierFile"] == "template_face_recognizer.pickle"
         found = web.post("/recognition/local-image", json={"imageFilePath": own[0]}).json()
         assert found["recognisedPersons"] == ["Joe"]
-        assert "a picture of Joe is left out: SeveralFaces" in web.gateway.log
+        assert "skipped a picture of Joe: SeveralFaces" in web.gateway.log
     finally:
         web.post("/api/v1/people/Joe/forget")
     for body in ({}, {"persons": [{}]}, {"persons": [{**nobody, "imagePaths": [None]}]}):
