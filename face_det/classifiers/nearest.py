@@ -78,8 +78,7 @@ class NearestClassifier(OpenSetClassifier):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the index out of the pickle; it is rebuilt from the photos."""
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_index"}
+        return {name: value for name, value in vars(self).items() if name != "_index"}
 
 
 class NearestRecipe(UnsearchedRecipe):

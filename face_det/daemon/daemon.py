@@ -137,7 +137,8 @@ class _Daemon:
         if service.status()["model"] is None:
             log.warning("no model is trained yet: every face is answered `unrecognised` until one is")
         self._notifier.ready(summary)
-        watches = [gevent.spawn(self._watch), gevent.spawn(self._methods.watch_model)]
+        watching = (self._watch, self._methods.watch_model, self._methods.prepare_when_idle)
+        watches = [gevent.spawn(watch) for watch in watching]
         self._stopping.wait()
         gevent.killall(watches)
         return self._end(server, place, self._methods)

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,6 +47,9 @@ PICTURE_LIMIT_S = 10.0
 """Added to the limit for each image of a call."""
 TRAINING_LIMIT_S = 6 * 3600.0
 """The limit for `train`, whose search can take an hour."""
+
+IDLE_S = 5.0
+"""A daemon that has had no call for so long is idle."""
 
 RESTART_KEYS = (
     "zerorpc_pipe",
@@ -272,6 +276,24 @@ class DaemonMethods:
                     log.error("cannot use or retrain the model; the one in use stays: %s", error)
                 refused = str(error)
             gevent.sleep(MODEL_CHECK_S)
+
+    def prepare_when_idle(self) -> None:
+        """Have imported what the first enrolment needs, once no call has come for a while.
+
+        Nobody who calls a daemon that has just started waits for it.
+        """
+        calls, quiet_since = self._calls(), time.monotonic()
+        while time.monotonic() < quiet_since + IDLE_S:
+            gevent.sleep(IDLE_S / 5)
+            if (now := self._calls()) != calls:
+                calls, quiet_since = now, time.monotonic()
+        with suppress(FaceDetError):
+            self._learner.submit(lambda: self._service.prepare(), limit_s=self._call_limit_s)
+
+    def _calls(self) -> list[int]:
+        """Return how many calls each pool has taken and ended; it does not change while nobody calls."""
+        every = [pool.status() for pool in (self._workers, self._learner)]
+        return [number for one in every for number in (*one["counters"].values(), one["running"])]
 
     def _take_over(self) -> None:
         """Switch to the model on disk, on the thread of everything that changes the model."""

@@ -22,7 +22,7 @@ from face_det.errors import ModelMismatch, ModelMissing
 from face_det.recognition.library_versions import MODEL_FORMAT, newer_format
 from face_det.recognition.model import ORIGINAL_KIND, TRAIN_ADVICE, Model, ModelCard
 from face_det.recognition.verifier import Verifier
-from face_det.storage import MAX_PICKLE_BYTES, dump_pickle, parse_pickle, read_files
+from face_det.storage import MAX_PICKLE_BYTES, PlainLabelEncoder, dump_pickle, parse_pickle, read_files
 from face_det.types import UNKNOWN, Classifier
 
 CARD_ATTRIBUTE = "face_det_card_"
@@ -49,11 +49,7 @@ def dump_model(model: Model, in_use: Mapping[str, str] | None = None) -> tuple[b
 
     `in_use` maps the name of modelPath to the name of the file in use beside it, if that is another one.
     """
-    from sklearn.preprocessing import LabelEncoder
-
-    encoder = LabelEncoder().fit(list(model.card.classes))
-    encoder.classes_ = np.array(model.card.classes)
-    setattr(encoder, IN_USE_ATTRIBUTE, dict(in_use or {}))
+    encoder = PlainLabelEncoder(np.array(model.card.classes), {IN_USE_ATTRIBUTE: dict(in_use or {})})
     return dump_pickle(model.classifier), dump_pickle(encoder)
 
 
@@ -78,7 +74,7 @@ def parse_model(
             f"{label_path}: must hold the labels of {model_path}, file not found; {TRAIN_ADVICE}"
         )
     classifier: Any = parse_pickle(model_data, str(model_path))
-    names = _read_names(parse_pickle(label_data, str(label_path)), label_path)
+    names = _read_names(parse_pickle(label_data, str(label_path), plain_labels=True), label_path)
     if not callable(getattr(classifier, "predict_proba", None)):
         raise ModelMismatch(
             f"{model_path}: must be a classifier with predict_proba, "
@@ -99,7 +95,8 @@ def parse_model(
 
 def read_name_in_use(label_data: bytes, label_path: Path, model_name: str) -> object:
     """Return the name of the file in use instead of the one called `model_name`; None if there is none."""
-    in_use = getattr(parse_pickle(label_data, str(label_path)), IN_USE_ATTRIBUTE, None)
+    labels = parse_pickle(label_data, str(label_path), plain_labels=True)
+    in_use = getattr(labels, IN_USE_ATTRIBUTE, None)
     return in_use.get(model_name) if isinstance(in_use, dict) else None
 
 
@@ -125,9 +122,7 @@ def _labels_with_unknown(classifier: Classifier, names: tuple[str, ...]) -> tupl
 
 
 def _read_names(encoder: object, path: Path) -> tuple[str, ...]:
-    from sklearn.preprocessing import LabelEncoder
-
-    if not isinstance(encoder, LabelEncoder):
+    if not isinstance(encoder, PlainLabelEncoder):
         raise ModelMismatch(f"{path}: must hold a LabelEncoder, got {type(encoder).__name__}; {TRAIN_ADVICE}")
     classes = getattr(encoder, "classes_", None)
     names = tuple(classes.tolist()) if isinstance(classes, np.ndarray) and classes.ndim == 1 else ()

@@ -46,6 +46,7 @@ from face_det.service.progress import TrainingProgress
 from face_det.service.sighting_arguments import require_sighting_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.sightings import ENROLLED, TRAINED
+from face_det.training import load_libraries
 from face_det.types import UNKNOWN, Face, Match, Reason
 
 log = logging.getLogger(__name__)
@@ -212,6 +213,10 @@ class Service:
         self._tell_of(ENROLLED, answer["name"], {"images": answer["images"]})
         self._note(notes, images=answer["images"])
         return answer
+
+    def prepare(self) -> None:
+        """Import what the first enrolment would wait for; call it while nobody waits."""
+        load_libraries()
 
     def people(self) -> list[dict[str, Any]]:
         """List everybody enrolled and their numbers of photos, leaving out the folder of strangers."""

@@ -1,4 +1,5 @@
 from .background import load_mean_face as load_mean_face
+from .calibration import load_libraries as load_libraries
 from .held_out import HeldOutResult as HeldOutResult
 from .masked import MASKED_CHANGE as MASKED_CHANGE
 from .masked import FaceMasker as FaceMasker

@@ -11,6 +11,7 @@ impostors, the built-in background (training.background) supplements them.
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,12 @@ def impostors_needed(rate: float) -> int:
     3000
     """
     return math.ceil(RULE_OF_THREE / rate)
+
+
+def load_libraries() -> None:
+    """Import what a calibration needs, which takes half a second, before somebody waits for it."""
+    for module in ("scipy.optimize", "scipy.special"):
+        importlib.import_module(module)
 
 
 def threshold_for_rate(scores: ComparisonScores, embedder: str, rate: float) -> float | None:

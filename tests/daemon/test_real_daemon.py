@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import gevent
 import PIL.Image
 import pytest
 import zerorpc
+from running import eventually
 
 from face_det.config.load import load_config
 from face_det.service import assembly
@@ -39,6 +42,25 @@ def photos(small_photos):
 def daemon(launch):
     """A daemon that knows nobody yet."""
     return launch(command=REAL, **SETTINGS)
+
+
+def libraries(daemon):
+    """The shared libraries of scientific packages that the daemon has loaded."""
+    maps = Path(f"/proc/{daemon.process.pid}/maps").read_text()
+    files = {line.split()[-1] for line in maps.splitlines()}
+    return {file for file in files if re.search(r"/(scipy|sklearn|xgboost|joblib)/.*\.so", file)}
+
+
+def test_the_first_enrolment_waits_for_no_library(daemon, call, photos):
+    """What it needs is loaded while nobody calls, and scikit-learn isn't needed."""
+    eventually(
+        lambda: any("/scipy/optimize/" in file for file in libraries(daemon)), "an idle daemon to load"
+    )
+    eventually(lambda: call(daemon, "status")["learning"]["running"] == 0, "the loading to end")
+    before = libraries(daemon)
+    call(daemon, "add_face", "Barack Obama", str(photos["obama"]))
+    assert libraries(daemon) == before
+    assert not any("/sklearn/" in file or "/xgboost/" in file for file in before)
 
 
 def test_a_call_of_the_uploader(daemon, call, photos, folder):

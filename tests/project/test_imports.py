@@ -29,7 +29,7 @@ HOMES = {
     "onnx": {"nets"},
     "onnxruntime": {"nets"},
     "openvino": {"nets"},
-    "sklearn": {"storage", "classifiers", "recognition", "training", "evaluation", "sources"},
+    "sklearn": {"storage", "classifiers", "training", "evaluation", "sources"},
     "xgboost": {"storage", "classifiers"},
     "matplotlib": {"evaluation"},
     "PIL": {"media"},

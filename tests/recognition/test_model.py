@@ -117,7 +117,9 @@ def test_a_model_is_read_back_where_it_is_written(monkeypatch: pytest.MonkeyPatc
     read: list[str] = []
     parse = safe_unpickler.parse_pickle
     monkeypatch.setattr(
-        safe_unpickler, "parse_pickle", lambda data, place: (read.append(place), parse(data, place))[1]
+        safe_unpickler,
+        "parse_pickle",
+        lambda data, place, **how: (read.append(place), parse(data, place, **how))[1],
     )
     found = trained()
     assert read == []

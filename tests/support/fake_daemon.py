@@ -76,6 +76,9 @@ class FakeService:
             Path(config.comment.split()[1] + ".waiting").touch()
             wait_for(config.comment.split()[1])
 
+    def prepare(self):
+        pass
+
     def detect_faces(self, images, notes=None, budget=None, caller=""):
         if not isinstance(images, list):
             raise BadRequest(f"images: must be a list, got {type(images).__name__}")

@@ -25,6 +25,7 @@ ALLOWED_CLASSES: dict[str, str] = {
     "face_det.classifiers.linear_svm.LinearSvmClassifier": "face_det.classifiers.linear_svm",
     "face_det.classifiers.nearest.NearestClassifier": "face_det.classifiers.nearest",
     "face_det.classifiers.template.TemplateClassifier": "face_det.classifiers.template",
+    "face_det.storage.pickles.labels.PlainLabelEncoder": "face_det.storage.pickles.labels",
     "sklearn.svm._classes.SVC": "sklearn.svm._classes",
     "sklearn.svm._classes.LinearSVC": "sklearn.svm._classes",
     "sklearn.calibration.CalibratedClassifierCV": "sklearn.calibration",
@@ -50,6 +51,16 @@ ALLOWED_CLASSES: dict[str, str] = {
     "xgboost.compat.XGBoostLabelEncoder": "sklearn.preprocessing._label:LabelEncoder",
 }
 """The value is `module`, or `module:Class` if the class has another name today."""
+
+LABEL_ENCODERS = {
+    "sklearn.preprocessing._label.LabelEncoder",
+    "sklearn.preprocessing.label.LabelEncoder",
+    "xgboost.compat.XGBoostLabelEncoder",
+}
+"""What a LabelEncoder is or was called."""
+
+PLAIN_LABEL_ENCODER = GlobalName("face_det.storage.pickles.labels", "PlainLabelEncoder")
+"""What a LabelEncoder is loaded as where its attributes are enough."""
 
 SEARCH_TREES = re.compile(
     r"sklearn\.(?:neighbors\._?(?:kd|ball)_tree\.(?:KDTree|BallTree|KDTree64|BallTree64|newObj)"

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 from face_det.errors import UnsafePickle
 from face_det.storage import transaction
 from face_det.storage.pickles import allow_list
+from face_det.storage.pickles.labels import PlainLabelEncoder
 from face_det.storage.pickles.values import GlobalName, hashable_key
 
 MAX_PICKLE_BYTES = 512 * 2**20
@@ -62,8 +63,10 @@ _DAMAGE_ERRORS = (
 """What reading a damaged pickle may raise; xgboost's own error is a ValueError."""
 
 
-def parse_pickle(data: bytes, place: str) -> object:
+def parse_pickle(data: bytes, place: str, *, plain_labels: bool = False) -> object:
     """Load an object from the bytes of a pickle; `place` names it in messages.
+
+    With `plain_labels`, a LabelEncoder becomes a PlainLabelEncoder, for which scikit-learn is not imported.
 
     Raises UnsafePickle, before anything is run, if the pickle names something that is not on the
     allow-list, and if the bytes are not a whole pickle.
@@ -81,7 +84,7 @@ def parse_pickle(data: bytes, place: str) -> object:
     if len(data) > MAX_PICKLE_BYTES:
         raise UnsafePickle(f"{place}: must not be larger than {MAX_PICKLE_BYTES} bytes, got {len(data)}")
     try:
-        value = _SafeUnpickler(data, place).load()
+        value = _SafeUnpickler(data, place, plain_labels=plain_labels).load()
     except _DAMAGE_ERRORS as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UnsafePickle(
@@ -107,14 +110,16 @@ def load_pickle(path: Path) -> object:
 def dump_pickle(value: object, *, check: bool = True) -> bytes:
     """Pickle a value. Raises UnsafePickle if `parse_pickle` would not load it back.
 
-    `check=False` saves reading it back, for bytes that no file will hold.
+    `check=False` saves reading it back, for bytes that no file will hold. A PlainLabelEncoder is written as
+    the LabelEncoder that it stands for.
 
     >>> parse_pickle(dump_pickle([1, 2]), "numbers.pickle")
     [1, 2]
     """
-    data = pickle.dumps(value, protocol=4)
+    plain_labels = isinstance(value, PlainLabelEncoder)
+    data = value.dumps() if isinstance(value, PlainLabelEncoder) else pickle.dumps(value, protocol=4)
     if check:
-        parse_pickle(data, f"pickle of {type(value).__name__}")
+        parse_pickle(data, f"pickle of {type(value).__name__}", plain_labels=plain_labels)
     return data
 
 
@@ -152,11 +157,12 @@ class _SafeUnpickler(pickle._Unpickler):
     read: Callable[[int], bytes]
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, data: bytes, place: str) -> None:
+    def __init__(self, data: bytes, place: str, *, plain_labels: bool = False) -> None:
         # Python 2 wrote arrays as text; latin-1 restores their bytes.
         super().__init__(io.BytesIO(data), encoding="latin1")
         self._size = len(data)
         self.place = place
+        self._plain_labels = plain_labels
         vars(self)["dispatch"] = _OpcodeTable()
 
     def find_class(self, module: str, name: str) -> Any:
@@ -168,6 +174,8 @@ class _SafeUnpickler(pickle._Unpickler):
                 f"{self.place}: names {shown[:200]}, which is not on the list of allowed classes; "
                 "none of it was run"
             )
+        if self._plain_labels and str(named) in allow_list.LABEL_ENCODERS:
+            return allow_list.PLAIN_LABEL_ENCODER
         return named
 
     def load_reduce(self) -> None:
