@@ -315,7 +315,7 @@ class Enroller:
                 on_progress=on_progress,
             )
             recognizer = self.make_recognizer(place_model(result.models[0], choice, current, paths.model))
-            self._write(report.gallery, recognizer.model, current)
+            self._write(report.gallery, recognizer.model, current, trained=True)
         return RetrainResult(recognizer, report, result)
 
     def _choose_recipe(self, kind: str | None, current: Model | None) -> RecipeChoice:
@@ -377,6 +377,7 @@ class Enroller:
         current: Model | None,
         stale: Iterable[Path] | None = None,
         also: Mapping[Path, bytes | None] | None = None,
+        trained: bool = False,
     ) -> None:
         """Write all files or none, with those in `also`, and delete the stale ones.
 
@@ -392,9 +393,8 @@ class Enroller:
         else:
             files |= dump_model_in_use(model, paths.model, paths.labels)
         if self.history is not None:
-            # An earlier model may know whoever is being forgotten.
-            history = self.history
-            files |= history.adding(current, paths.labels) if stale is None else history.removing_all()
+            forgets = stale is not None
+            files |= self.history.replacing(current, model, paths.labels, trained=trained, forgetting=forgets)
         if stale is None:
             files = keep_originals(files, paths)
         replace_files(files)

@@ -1,5 +1,7 @@
 """Keeps the last few models that were replaced, with their labels, so that one of them can be used again.
 
+A training replaces a model, and so does whatever changes its kind or settings; an enrolment only adds to it.
+
 Whoever is forgotten must not come back with an old model, so forgetting anybody deletes all of them: even a
 model that does not know the name may have learnt from the person's photos, filed under another one.
 """
@@ -85,6 +87,18 @@ class ModelHistory:
         classifier, names = self._paths(number, current.fingerprint)
         return {**changes, classifier: data, names: labels}
 
+    def replacing(
+        self, current: Model | None, new: Model | None, label_path: Path, *, trained: bool, forgetting: bool
+    ) -> dict[Path, bytes | None]:
+        """Return the changes of files that go with a new model.
+
+        The model in use before is kept if the new one was `trained` or has other settings. An enrolment only
+        adds to it, and has a way back of its own. Nothing is kept when somebody is being forgotten.
+        """
+        if forgetting:
+            return self.removing_all()
+        return self.adding(current, label_path) if trained or _changes_settings(current, new) else {}
+
     def removing_all(self, *, backups: bool = True) -> dict[Path, bytes | None]:
         """Return the changes of files that remove every model, readable or not, and the last evaluation.
 
@@ -109,3 +123,16 @@ class ModelHistory:
             return []
         found = (_NAME.fullmatch(name) for name in names)
         return sorted({(int(one[1]), one[2]) for one in found if one is not None})
+
+
+def _changes_settings(current: Model | None, new: Model | None) -> bool:
+    """Return True if another kind of classifier, embedder or false accept rate takes over.
+
+    It is False if the same classifier only learns from other photos, and if there is no model any more.
+    """
+    return new is not None and current is not None and _settings_of(new) != _settings_of(current)
+
+
+def _settings_of(model: Model) -> tuple[str, str | None, float | None]:
+    rate = None if model.verifier is None else model.verifier.rate
+    return model.card.kind, model.card.fingerprint, rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,25 @@ def photos(small_photos: dict[str, Path]) -> dict[str, Path]:
     return small_photos
 
 
-def start(folder: Path, *, remember: bool = True, predecessor: Service | None = None) -> Service:
+def start(
+    folder: Path, *, remember: bool = True, predecessor: Service | None = None, **settings: str
+) -> Service:
     """A service whose files all lie in a folder; with `remember`, as the daemon has it."""
-    (folder / "config.json").write_text(json.dumps({"faceDetServer": SETTINGS}))
+    (folder / "config.json").write_text(json.dumps({"faceDetServer": {**SETTINGS, **settings}}))
     config = load_config(folder / "config.json", {})
     return assembly.build_service(config, predecessor, remember=remember)
 
 
 def names(service: Service, photo: Path) -> list[str | None]:
     return [face["face"] for face in service.recognize(str(photo))]
+
+
+def train_with(service: Service, folder: Path, name: str, photo: Path) -> None:
+    """Train, after somebody put a photo into dataset/NAME/ by hand."""
+    person = folder / "dataset" / name
+    person.mkdir(parents=True)
+    shutil.copy(photo, person)
+    service.train({"quick": True})
 
 
 def test_an_earlier_model_is_used_again_and_the_present_one_is_kept(
@@ -45,7 +56,7 @@ def test_an_earlier_model_is_used_again_and_the_present_one_is_kept(
     service = start(tmp_path)
     service.add_face("Obama", str(photos["obama"]))
     first = service.status()["model"]["fingerprint"]
-    service.add_face("Collins", str(photos["astronaut"]))
+    train_with(service, tmp_path, "Collins", photos["astronaut"])
     listed = service.models.models()
     second = listed[0]["model"]
     assert [one["model"] for one in listed] == [second, first]
@@ -74,10 +85,10 @@ def test_an_earlier_model_is_used_again_and_the_present_one_is_kept(
 def test_only_a_few_are_kept_and_only_their_owner_can_read_them(
     tmp_path: Path, photos: Mapping[str, Path]
 ) -> None:
-    """Each enrolment replaces the model: the oldest go."""
+    """Each training replaces the model: the oldest go."""
     service = start(tmp_path)
     for number, name in enumerate(("obama", "obama2", "obama3", "biden", "astronaut")):
-        service.add_face(f"Person {number}", str(photos[name]))
+        train_with(service, tmp_path, f"Person {number}", photos[name])
     assert len(service.models.models()) == 1 + KEPT_MODELS
     assert [len(one["classes"]) for one in service.models.models()] == [6, 5, 4, 3]
     kept = [*(tmp_path / "state" / "models").glob("*.pickle")]
@@ -92,8 +103,8 @@ def test_nobody_who_is_forgotten_comes_back_with_an_old_model(
     """The daemon and `face-det forget` without one delete every earlier model, on disk as well."""
     service = start(tmp_path)
     service.add_face("Obama", str(photos["obama"]))
-    service.add_face("Collins", str(photos["astronaut"]))
-    service.add_face("Biden", str(photos["biden"]))
+    train_with(service, tmp_path, "Collins", photos["astronaut"])
+    train_with(service, tmp_path, "Biden", photos["biden"])
     assert len(service.models.models()) == 3
     start(tmp_path, remember=remember).forget("Collins")
     assert [one["in_use"] for one in start(tmp_path).models.models()] == [True]
@@ -122,12 +133,31 @@ def test_a_damaged_earlier_model_is_left_out(tmp_path: Path, photos: Mapping[str
     """The others can still be used; the next change goes on."""
     service = start(tmp_path)
     service.add_face("Obama", str(photos["obama"]))
-    service.add_face("Collins", str(photos["astronaut"]))
+    train_with(service, tmp_path, "Collins", photos["astronaut"])
     (path,) = (tmp_path / "state" / "models").glob("*.model.pickle")
     path.write_bytes(path.read_bytes()[:100])
     assert [one["in_use"] for one in service.models.models()] == [True]
-    service.add_face("Biden", str(photos["biden"]))
+    train_with(service, tmp_path, "Biden", photos["biden"])
     assert [one["in_use"] for one in service.models.models()] == [True, False]
+
+
+def test_enrolments_do_not_drive_out_what_one_can_go_back_to(
+    tmp_path: Path, photos: Mapping[str, Path]
+) -> None:
+    """Enrolments, and taking them back, add nothing to the list; another setting does, at the next one."""
+    service = start(tmp_path)
+    service.add_face("Obama", str(photos["obama"]))
+    first = service.status()["model"]["fingerprint"]
+    service.train({"quick": True})
+    for name in ("obama2", "obama3", "biden", "astronaut"):
+        service.add_face(name, str(photos[name]))
+    enrolled = service.status()["model"]["fingerprint"]
+    assert [one["model"] for one in service.models.models()] == [enrolled, first]
+    other = start(tmp_path, classifier="nearest")
+    other.add_face("Obama", str(photos["obama2"]))
+    listed = other.models.models()
+    assert [one["model"] for one in listed][1:] == [enrolled, first]
+    assert [one["classifier"] for one in listed] == ["nearest", "template", "template"]
 
 
 def test_says_how_far_a_training_is_and_how_the_last_one_ended(

@@ -103,6 +103,7 @@ def test_the_threshold_alone_changes(service: Service, tmp_path: Path, photos: M
 
 def test_an_earlier_model_takes_the_rate_in_force(service: Service, tmp_path: Path) -> None:
     """Going back must not admit more strangers than the user wants now."""
+    service.train({"quick": True})
     earlier = service.models.models()[1]
     assert service.models.rates.set_rate(0.0001, {settings_path(tmp_path / "state"): None})
     service.models.use_model(earlier["model"])
