@@ -57,6 +57,7 @@ class ModelMethods:
         """Return the methods by name."""
         return {
             "explain": self.explain,
+            "verify": self.verify,
             "models": self.models,
             "use_model": self.use_model,
             "preview": self.preview,
@@ -70,6 +71,13 @@ class ModelMethods:
                 lambda: self._service().evidence.explain(sighting_or_image, options),
                 limit_s=self._limit_s,
                 notes=notes,
+            )
+
+    def verify(self, image: Any, other: Any) -> Any:
+        """Say whether two pictures show the same person, by the largest face of each."""
+        with logs.log_call(log, "verify") as notes:
+            return self._workers.submit(
+                lambda: self._service().verification.verify(image, other), limit_s=self._limit_s, notes=notes
             )
 
     def models(self) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request, Response
@@ -139,7 +139,7 @@ async def read_picture(request: Request, field: str = "image") -> bytes:
 
     Raises Problem (400) if there is none.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _media_type(request)
     if kind != "multipart/form-data":
         body = await request.body()
         if not body:
@@ -156,7 +156,7 @@ async def read_base64_picture(request: Request, field: str) -> bytes:
 
     Raises Problem (400) if there is none.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _media_type(request)
     if kind != "application/json":
         return await read_picture(request, field)
     try:
@@ -172,7 +172,7 @@ async def read_face_box(request: Request) -> dict[str, Any]:
 
     Raises Problem (400) if it is no box.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _media_type(request)
     text = request.query_params.get("faceBox")
     if text is None and kind == "multipart/form-data":
         field = (await read_form(request)).get("faceBox")
@@ -185,6 +185,24 @@ async def read_face_box(request: Request) -> dict[str, Any]:
         problem = "faceBox: must be JSON with the numbers xmin, ymin, xmax and ymax, as in an answer"
         raise Problem(400, "BadRequest", problem) from error
     return {"faceBox": box.model_dump()}
+
+
+async def read_pictures(request: Request, fields: Sequence[str], *, base64_too: bool = False) -> list[bytes]:
+    """Return the bytes of several pictures, the files `fields` of a form.
+
+    With `base64_too`, they may be keys of a JSON object instead. Raises Problem (400) if one is missing: the
+    body alone must not stand for all of them.
+    """
+    kind = _media_type(request)
+    if kind == "multipart/form-data":
+        return [await read_picture(request, field) for field in fields]
+    if kind == "application/json" and base64_too:
+        return [await read_base64_picture(request, field) for field in fields]
+    raise Problem(400, "BadRequest", f"send pictures as the form fields {' and '.join(fields)}")
+
+
+def _media_type(request: Request) -> str:
+    return str(request.headers.get("content-type", "").partition(";")[0].strip().lower())
 
 
 async def read_form(request: Request) -> FormData:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from face_det.classifiers import TemplateClassifier
+from face_det.classifiers import TemplateClassifier
 
 GENUINE_PER_IMPOSTOR = 4.0
 """The prior: for each stranger's face, this many faces of people enrolled are expected. Every probability of
@@ -52,9 +51,6 @@ class Verifier:
         Raises ValueError, or what a damaged template ends in: LookupError, TypeError or AttributeError.
         """
         template = classifier if fields["template"] is None else fields["template"]
-        # Only here: the class needs scikit-learn, which takes most of a second to import.
-        from face_det.classifiers import TemplateClassifier
-
         if not isinstance(template, TemplateClassifier):
             raise TypeError(f"templates must be a TemplateClassifier, got {type(template).__name__}")
         numbers = [float(fields[key]) for key in ("threshold", "rate", "impostors", "needed")]

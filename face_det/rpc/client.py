@@ -225,6 +225,11 @@ class Client:
         answer: dict[str, Any] = self._call("explain", sighting_or_image, options)
         return answer
 
+    def verify(self, image: str | bytes, other: str | bytes) -> dict[str, Any]:
+        """Say whether two pictures (paths, or bytes) show the same person, by the largest face of each."""
+        answer: dict[str, Any] = self._call("verify", image, other)
+        return answer
+
     def models(self) -> list[dict[str, Any]]:
         """List the model in use and the earlier ones that are kept, newest first."""
         answer: list[dict[str, Any]] = self._call("models")

@@ -45,6 +45,7 @@ from face_det.service.photos import Photos
 from face_det.service.progress import TrainingProgress
 from face_det.service.sighting_arguments import require_sighting_options
 from face_det.service.unreadable import UnreadableLog
+from face_det.service.verification import Verification
 from face_det.sightings import ENROLLED, TRAINED
 from face_det.training import load_libraries
 from face_det.types import UNKNOWN, Face, Match, Reason
@@ -99,6 +100,7 @@ class Service:
             enroller, self._learning, lambda: self._recognizer, self._use, self._load, memory, state
         )
         self.evidence, self.models = Evidence(self.access), Models(self.access)
+        self.verification = Verification(self.access)
         self.training = TrainingProgress()
         self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use)
         self.corrections: Corrections | None = None

@@ -84,11 +84,11 @@ def parse_images(images: object, max_images: int) -> list[ImageRequest]:
     return [_parse_image(entry, f"images[{index}]") for index, entry in enumerate(images)]
 
 
-def require_picture(image: object) -> str | bytes:
+def require_picture(image: object, place: str = "image") -> str | bytes:
     """Return `image` if it is a path or the bytes of an image file; raise BadRequest otherwise."""
     if isinstance(image, (str, bytes)):
         return image
-    raise BadRequest(f"image: must be a path or the bytes of a picture, got {type(image).__name__}")
+    raise BadRequest(f"{place}: must be a path or the bytes of a picture, got {type(image).__name__}")
 
 
 def require_text(value: object, place: str) -> str:

@@ -14,6 +14,7 @@ from .train import NEAREST_RECIPE as NEAREST_RECIPE
 from .train import TrainedModel as TrainedModel
 from .train import TrainingResult as TrainingResult
 from .train import choose_training_embedder as choose_training_embedder
+from .train import fit_single_face as fit_single_face
 from .train import refit_model as refit_model
 from .train import train_classifiers as train_classifiers
 from .training_set import TEMPLATE_RECIPE as TEMPLATE_RECIPE

@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 
 from face_det.classifiers import Recipe, RowIndices, split_folds
-from face_det.embedders import DLIB_RESNET, DLIB_VIEWS, SFACE, configurable_embedder
+from face_det.embedders import (
+    DLIB_RESNET,
+    DLIB_VIEWS,
+    SFACE,
+    configurable_embedder,
+    embedder_from_fingerprint,
+)
 from face_det.errors import TooFewPeople
 from face_det.gallery import Gallery
 from face_det.recognition import AUTO_EMBEDDER, ORIGINAL_KIND, Model, decide_names
@@ -162,6 +168,21 @@ def refit_model(
         made = NEAREST_RECIPE
         fitted = training_set.make_recipe(NEAREST_RECIPE).refit(training_set.X, training_set.y, {})
     return training_set.make_model(fitted, made, kind, params)
+
+
+def fit_single_face(encoding: Encodings, name: str, fingerprint: str, false_accept_rate: float) -> Model:
+    """Return a template model of one face, shape (d,), as if a person `name` had this photo alone.
+
+    `fingerprint` is that of the network which encoded it. The built-in background alone calibrates it.
+
+    >>> fit_single_face(np.eye(128)[0], "Ann", "dlib_resnet:abc", 0.001).labels
+    ('Ann', 'Unknown')
+    """
+    embedder, rows = embedder_from_fingerprint(fingerprint), np.asarray(encoding, np.float64)[None]
+    number = np.zeros(1, np.int64)
+    training_set = TrainingSet(rows, number, (name,), embedder, fingerprint, false_accept_rate)
+    fitted = training_set.make_recipe(TEMPLATE_RECIPE).refit(rows, number, {})
+    return training_set.make_model(fitted, TEMPLATE_RECIPE, TEMPLATE_RECIPE, {})
 
 
 def choose_training_embedder(gallery: Gallery, embedder: str, kind: str = TEMPLATE_RECIPE) -> str:

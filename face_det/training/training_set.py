@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from face_det.classifiers import (
     Recipe,
     RowIndices,
     Targets,
+    TemplateClassifier,
     burst_distance,
     in_same_burst,
 )
@@ -25,9 +26,6 @@ from face_det.recognition import Model, ModelCard, Verifier, assemble_model, ins
 from face_det.training.background import load_mean_face
 from face_det.training.calibration import calibrate_verifier
 from face_det.types import UNKNOWN, Classifier, Encodings
-
-if TYPE_CHECKING:
-    from face_det.classifiers import TemplateClassifier
 
 TEMPLATE_RECIPE = "template"
 
@@ -79,9 +77,6 @@ class TrainingSet:
         """Make the calibrated templates and the threshold; None if there is nobody but Unknown."""
         if self.people == (UNKNOWN,):
             return None
-        # Only here: the class needs scikit-learn, which takes most of a second to import.
-        from face_det.classifiers import TemplateClassifier
-
         return self._calibrate(fitted) if isinstance(fitted, TemplateClassifier) else self._shared_verifier
 
     @functools.cached_property

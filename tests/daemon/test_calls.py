@@ -104,7 +104,7 @@ def test_only_the_verbs_can_be_called(lasting, call):
     verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]
     verbs += ["photos", "photo", "delete_photo"]
     verbs += ["move_photo", "rename_person", "merge_people", "remove_person", "changes"]
-    verbs += ["explain", "models", "use_model", "preview", "set_false_accept_rate"]
+    verbs += ["explain", "verify", "models", "use_model", "preview", "set_false_accept_rate"]
     verbs += ["evaluate", "evaluation", "doctor", "backup", "backups", "read_backup", "drop_backup"]
     verbs += ["write_restore", "restore", "clear"]
     assert call(lasting, "_zerorpc_list") == verbs

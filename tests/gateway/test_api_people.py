@@ -70,6 +70,19 @@ def test_one_of_several_faces_is_meant(web, photos):
         assert ask(web, "POST", "/why", **parts)["nearest"][0]["name"] == "Ann"
 
 
+def test_two_pictures_are_compared(web, photos):
+    """As files of a form only, because a body alone would be compared with itself; nothing is remembered."""
+    before = ask(web, "GET", "/sightings")["items"]
+    image, own, other = (photos[name].read_bytes() for name in ("obama", "obama2", "biden"))
+    assert ask(web, "POST", "/verify", files={"image": image, "other": own})["same"] is True
+    assert ask(web, "POST", "/verify", files={"image": image, "other": other})["same"] is False
+    assert ask(web, "GET", "/sightings")["items"] == before
+    problem = ask(web, "POST", "/verify", 400, content=image, headers={"content-type": "image/jpeg"})
+    assert problem["error"] == "send pictures as the form fields image and other"
+    problem = ask(web, "POST", "/verify", 400, files={"image": image})
+    assert problem["error"].startswith("other: ")
+
+
 def test_what_is_not_there(web, photos):
     """404 and the class of the error, whatever was asked of it; what cannot be done says so."""
     picture = {"image": photos["nobody"].read_bytes()}

@@ -13,6 +13,7 @@ import pytest
 
 RECOGNIZE = "/api/v1/recognition/recognize"
 FACES = "/api/v1/recognition/faces"
+VERIFY = "/api/v1/verification/verify"
 SUBJECTS = "/api/v1/recognition/subjects"
 
 pytestmark = pytest.mark.usefixtures("nobody_else")
@@ -22,7 +23,7 @@ import json, sys
 from compreface import CompreFace
 from compreface.collections import FaceCollection, Subjects
 
-_, host, port, biden, obama, strangers, nobody = sys.argv
+_, host, port, biden, obama, strangers, nobody, own = sys.argv
 options = {"limit": 0, "det_prob_threshold": 0.3, "prediction_count": 1, "status": True}
 options["face_plugins"] = "age,landmarks"
 service = CompreFace(host, port, options).init_face_recognition("a key")
@@ -45,6 +46,11 @@ answers["left"] = subjects.list()
 answers["again"] = faces.add(biden, "Joe")
 answers["all"] = faces.delete_all("Joe")
 answers["gone"] = subjects.delete("Joe")
+verification = CompreFace(host, port, options).init_face_verification("a key")
+answers["same"] = verification.verify(obama, own)
+answers["another"] = verification.verify(obama, biden)
+answers["among"] = verification.verify(own, strangers)
+answers["neither"] = verification.verify(obama, nobody)
 detection = CompreFace(host, port, options).init_face_detection("a key")
 answers["detected"] = detection.detect(strangers)
 print(json.dumps(answers))
@@ -73,7 +79,7 @@ def add(stand_in, photo, subject):
 
 def test_the_real_client_is_content(stand_in, photos, sdk):
     """It adds, recognises, lists, verifies, renames and deletes."""
-    named = (photos[name] for name in ("biden", "obama3", "t1", "nobody"))
+    named = (photos[name] for name in ("biden", "obama3", "t1", "nobody", "obama2"))
     base = stand_in.base_url
     said = pypi_clients.run_client(sdk, SDK, f"{base.scheme}://{base.host}", base.port, *named)
     image_id = said["added"]["image_id"]
@@ -99,6 +105,16 @@ def test_the_real_client_is_content(stand_in, photos, sdk):
     assert said["all"] == {"deleted": 1}
     assert said["gone"]["code"] == 42
     assert len(said["detected"]["result"]) == 6
+    (same,), (another,), (among,) = (said[each]["result"] for each in ("same", "another", "among"))
+    assert said["same"]["plugins_versions"].keys() == {"detector", "calculator"}
+    assert same["source_image_face"]["box"].keys() == face["box"].keys()
+    assert 0.9 < same["face_matches"][0]["similarity"] <= 1
+    assert another["face_matches"][0]["similarity"] < 0.4
+    similar = [each["similarity"] for each in among["face_matches"]]
+    assert len(similar) == 6
+    assert similar == sorted(similar, reverse=True)
+    assert similar[0] < 0.4
+    assert said["neither"]["code"] == 28
 
 
 def test_a_stranger_has_no_subjects(stand_in, photos):
@@ -146,6 +162,8 @@ def test_a_picture_may_come_as_base64(stand_in, photos, prefix):
     text = prefix + base64.b64encode(photos["obama3"].read_bytes()).decode()
     (face,) = stand_in.post(RECOGNIZE, json={"file": text}).json()["result"]
     assert face["subjects"][0]["subject"] == "Obama"
+    (pair,) = stand_in.post(VERIFY, json={"source_image": text, "target_image": text}).json()["result"]
+    assert pair["face_matches"][0]["similarity"] > 0.9
 
 
 def test_photos_are_listed_a_page_at_a_time(stand_in, photos):
@@ -211,6 +229,9 @@ def test_everybody_is_removed_only_if_no_name_is_given(stand_in, web, photos):
         (("POST", RECOGNIZE, {"files": {"image": b"x"}}), 400, 36),
         (("POST", RECOGNIZE, {"files": {"file": b"no picture"}}), 400, 21),
         (("POST", RECOGNIZE, {"params": {"limit": -1}, "files": {"file": b"x"}}), 400, 36),
+        (("POST", VERIFY, {"files": {"source_image": b"x"}}), 400, 36),
+        (("POST", VERIFY, {"content": b"x", "headers": {"content-type": "image/jpeg"}}), 400, 36),
+        (("POST", VERIFY, {"json": {"source_image": "eA=="}}), 400, 36),
         (("POST", FACES, {"files": {"file": b"x"}}), 400, 33),
         (("POST", SUBJECTS, {"json": {"subject": "../x"}}), 400, 26),
         (("PUT", f"{SUBJECTS}/Nobody", {"json": {"subject": "Joe"}}), 404, 42),

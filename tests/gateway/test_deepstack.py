@@ -64,6 +64,14 @@ def test_the_real_client_is_content(stand_in, photos, client):
     assert "400" in said["refused"]
 
 
+def test_two_pictures_are_compared(stand_in, photos):
+    """Whoever is not the same stays below what clients take for a match."""
+    same = ask(stand_in, "/match", photos["obama"], photos["obama2"]).json()
+    assert same["success"] is True
+    assert 0.9 < same["similarity"] <= 1
+    assert ask(stand_in, "/match", photos["obama"], photos["biden"]).json()["similarity"] < 0.4
+
+
 def test_the_least_confidence_is_the_clients(stand_in, photos):
     """A name below it is unknown; without one, the daemon's decision stands."""
     (face,) = ask(stand_in, "/recognize", photos["obama3"]).json()["predictions"]
@@ -103,7 +111,8 @@ def test_several_pictures_are_registered_at_once(stand_in, photos):
         ("/register", ("t1",), {"userid": "Joe"}, 400, "exactly one face"),
         ("/register", ("t1", "nobody"), {"userid": "Joe"}, 400, "exactly one face"),
         ("/delete", (), {}, 400, "userid not specified"),
-        ("/match", ("biden", "obama"), {}, 501, "cannot be compared"),
+        ("/match", ("biden",), {}, 400, "No valid image file found"),
+        ("/match", ("biden", "nobody"), {}, 400, "other: must show a face"),
     ],
 )
 def test_errors_have_its_form(stand_in, photos, route, names, fields, status, said):

@@ -20,15 +20,20 @@ UnknownId = Annotated[str, Path(description="The id of an unknown person.", exam
 _FACE_BOX = "Which face to use if there are several: JSON, as in an answer's `faceBox`."
 
 
-def upload(*, face_box: bool = False) -> dict[str, Any]:
-    """Return the /openapi.json entry of a route that takes a picture, as a file in a form or as the body."""
+def upload(*, face_box: bool = False, other: bool = False) -> dict[str, Any]:
+    """Return the /openapi.json entry of a route that takes a picture, as a file in a form or as the body.
+
+    With `other`, the route takes two pictures, as the files `image` and `other` of a form.
+    """
     file = {"type": "string", "format": "binary", "description": "A picture file, such as a JPEG."}
     properties: dict[str, Any] = {"image": file}
     if face_box:
         properties["faceBox"] = {"type": "string", "description": _FACE_BOX}
-    form = {"type": "object", "required": ["image"], "properties": properties}
+    if other:
+        properties["other"] = file
+    form = {"type": "object", "required": ["image", *(["other"] if other else [])], "properties": properties}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
-    for kind in ("image/jpeg", "image/png"):
+    for kind in () if other else ("image/jpeg", "image/png"):
         content[kind] = {"schema": {"type": "string", "format": "binary"}}
     described: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
     if face_box:

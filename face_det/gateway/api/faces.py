@@ -8,10 +8,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from face_det.gateway.api.answers import CameraFaces, CameraList, Explanation, Faces, file_answer, json_answer
+from face_det.gateway.api.answers import (
+    CameraFaces,
+    CameraList,
+    Explanation,
+    Faces,
+    Verification,
+    file_answer,
+    json_answer,
+)
 from face_det.gateway.api.arguments import CameraName, upload
 from face_det.gateway.state import GatewayState
-from face_det.gateway.uploads import read_face_box, read_picture
+from face_det.gateway.uploads import read_face_box, read_picture, read_pictures
 
 ROUTES = APIRouter(tags=["faces"])
 
@@ -36,6 +44,14 @@ async def why(request: Request, gateway: GatewayState) -> dict[str, Any]:
     picture = await read_picture(request)
     box = await read_face_box(request)
     answer: dict[str, Any] = await gateway.daemon.call("explain", picture, box)
+    return answer
+
+
+@ROUTES.post("/verify", **json_answer(Verification), **upload(other=True))
+async def verify(request: Request, gateway: GatewayState) -> dict[str, Any]:
+    """Say whether two uploaded pictures show the same person, by the largest face of each."""
+    pictures = await read_pictures(request, ("image", "other"))
+    answer: dict[str, Any] = await gateway.daemon.call("verify", *pictures)
     return answer
 
 

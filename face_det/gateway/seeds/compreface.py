@@ -15,13 +15,17 @@ from fastapi.responses import JSONResponse
 
 from face_det import errors
 from face_det.gateway.problems import Problem, status_of
-from face_det.gateway.seeds.dialect import Refusal, describe_refusal, routes_with, whole_box
+from face_det.gateway.seeds.dialect import (
+    HIGHEST_UNNAMED,
+    Refusal,
+    describe_refusal,
+    routes_with,
+    similarity_of,
+    whole_box,
+)
 from face_det.gateway.state import Gateway, GatewayState
-from face_det.gateway.uploads import read_base64_picture
+from face_det.gateway.uploads import read_base64_picture, read_pictures
 from face_det.media import names_somebody
-
-HIGHEST_UNNAMED = 0.39
-"""The similarity of a candidate who is certain but not named. Double Take takes 0.4 for a name."""
 
 NO_FACE = 28
 NO_FACE_SAID = "No face is found in the given image"
@@ -103,6 +107,25 @@ async def detect(
     faces = choose_faces(found, limit, det_prob_threshold)
     networks = await name_networks(gateway) if status else {}
     return {"result": [{"box": describe_box(face)} for face in faces], **networks}
+
+
+@ROUTES.post("/verification/verify")
+async def verify(
+    request: Request,
+    gateway: GatewayState,
+    limit: Limit = 0,
+    det_prob_threshold: Threshold = 0,
+    status: Status = False,
+) -> dict[str, Any]:
+    """Compare the largest face of `source_image` with those of `target_image`, the most similar first."""
+    pictures = await read_pictures(request, ("source_image", "target_image"), base64_too=True)
+    found = await gateway.daemon.call("verify", *pictures)
+    choose_faces([found], 0, det_prob_threshold)
+    faces = choose_faces(found["faces"], limit, det_prob_threshold)
+    comparable = sorted((face for face in faces if "same" in face), key=similarity_of, reverse=True)
+    matches = [{"box": describe_box(face), "similarity": similarity_of(face)} for face in comparable]
+    result = {"source_image_face": {"box": describe_box(found)}, "face_matches": matches}
+    return {"result": [result], **(await name_networks(gateway) if status else {})}
 
 
 def choose_faces(faces: Iterable[dict[str, Any]], limit: int, threshold: float) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from face_det import errors
 from face_det.gateway.problems import Problem, status_of
-from face_det.gateway.seeds.dialect import Refusal, describe_refusal, routes_with, whole_box
+from face_det.gateway.seeds.dialect import Refusal, describe_refusal, routes_with, similarity_of, whole_box
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_form
 from face_det.media import names_somebody
@@ -94,10 +94,12 @@ async def delete(request: Request, gateway: GatewayState) -> dict[str, Any]:
 
 
 @ROUTES.post("/face/match")
-async def match(request: Request) -> dict[str, Any]:
-    """Compare the faces in two pictures; not possible here."""
-    del request
-    raise Problem(501, "NotImplemented", "two pictures cannot be compared; register one, recognize the other")
+async def match(request: Request, gateway: GatewayState) -> dict[str, Any]:
+    """Compare the largest faces of two pictures; people who are not the same are below 0.4."""
+    form = await read_form(request)
+    pictures = [await _image(form, f"image{number}") for number in (1, 2)]
+    answer = await gateway.daemon.call("verify", *pictures)
+    return {"success": True, "similarity": similarity_of(answer)}
 
 
 def _name(face: dict[str, Any], least: float) -> dict[str, Any]:
@@ -111,8 +113,8 @@ def _answer(predictions: list[dict[str, Any]]) -> dict[str, Any]:
     return {"success": True, "predictions": predictions, "count": len(predictions)}
 
 
-async def _image(form: FormData) -> bytes:
-    part = form.get("image")
+async def _image(form: FormData, field: str = "image") -> bytes:
+    part = form.get(field)
     if not isinstance(part, UploadFile):
         raise Problem(400, "BadRequest", "No valid image file found")
     return await part.read()

@@ -16,6 +16,9 @@ from face_det.gateway.problems import RETRY_AFTER_S, Problem
 Refusal = FaceDetError | Problem | RequestValidationError | HTTPException
 """What ends a request that cannot be answered."""
 
+HIGHEST_UNNAMED = 0.39
+"""The similarity of a candidate who is certain but not named. Double Take takes 0.4 for a name."""
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -55,6 +58,15 @@ def describe_refusal(refusal: Refusal) -> str:
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults
         )
     return str(refusal.detail) if isinstance(refusal, HTTPException) else str(refusal)
+
+
+def similarity_of(verified: dict[str, Any]) -> float:
+    """Return how similar two faces are that the daemon compared, so that a client's threshold agrees with it.
+
+    >>> similarity_of({"same": True, "proba": 0.98}), similarity_of({"same": False, "proba": 0.9})
+    (0.98, 0.351)
+    """
+    return round(float(verified["proba"]) * (1.0 if verified["same"] else HIGHEST_UNNAMED), 5)
 
 
 def whole_box(face: dict[str, Any]) -> dict[str, int]:
