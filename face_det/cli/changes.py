@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from face_det.cli.shared_options import make_client
 from face_det.config import Config
@@ -63,6 +66,22 @@ def find_change_place(config: Config, remote: str | None, keys: Path | None) -> 
         raise OtherDataset(_other_dataset_faults(endpoint, theirs, ours))
     dataset = theirs or "unknown; restart the daemon to learn it"
     return ChangePlace(endpoint, dataset, status, config, remote, keys)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before a change, unless `yes`; end the command, by its exit code, if the user does not agree."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for confirmation; add --yes")
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C, or the end of the input
+        click.echo("\nface-det: interrupted; nothing was changed", err=True)
+        raise click.exceptions.Exit(130) from None
+    if not agreed:
+        click.echo("face-det: nothing was changed", err=True)
+        raise click.exceptions.Exit(1)
 
 
 def _other_dataset_faults(endpoint: str, theirs: str | None, ours: str) -> list[str]:

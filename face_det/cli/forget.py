@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from face_det.cli import terminal
-from face_det.cli.changes import ChangePlace, find_change_place
+from face_det.cli.changes import ChangePlace, confirm, find_change_place
 from face_det.cli.shared_options import ConfigSource, daemon_options
 from face_det.config import Config
 from face_det.errors import DataError, FaceDetError
@@ -47,7 +46,7 @@ def command(
     """Run the command."""
     config = config_source.load()
     place = find_change_place(config, remote, keys)
-    _confirm(names, place, yes)
+    confirm(f"Remove {', '.join(names)} for good, including the photos ({place})?", yes)
     done: list[dict[str, Any]] = []
     failed: list[FaceDetError] = []
     with _forgetter(place) as forget:
@@ -91,22 +90,6 @@ def _forget_measurements() -> None:
     with report_write_errors(cache, "remove it by hand"):
         for path in sorted(cache.parent.glob(f"{cache.name}*")):
             path.unlink(missing_ok=True)
-
-
-def _confirm(names: Sequence[str], place: ChangePlace, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask for confirmation; add --yes")
-    question = f"Remove {', '.join(names)} for good, including the photos ({place})?"
-    try:
-        agreed = click.confirm(question, err=True)
-    except click.Abort:  # Ctrl-C, or the end of the input
-        click.echo("\nface-det: interrupted; nothing was changed", err=True)
-        raise click.exceptions.Exit(130) from None
-    if not agreed:
-        click.echo("face-det: nothing was changed", err=True)
-        raise click.exceptions.Exit(1)
 
 
 @contextlib.contextmanager
