@@ -98,7 +98,11 @@ class Evidence:
         return face
 
     def _face_of_picture(self, source: str | bytes, given: Any, recognizer: Recognizer) -> Face:
-        box = wire.require_box(given["faceBox"], "options.faceBox") if given.get("faceBox") else None
+        box = (
+            wire.require_box(given["faceBox"], "options.faceBox")
+            if given.get("faceBox") is not None
+            else None
+        )
         result = recognizer.engine.run([(self._access.load(source).rgb, None)])
         result.raise_if_crashed()
         (faces,) = result.faces

@@ -73,9 +73,7 @@ class Photos:
         with_encoding = wanted.get("encoding", False)
         if not isinstance(with_encoding, bool):
             raise BadRequest(f"options.encoding: must be true or false, got {with_encoding!r:.60}")
-        near = wire.parse_box(wanted["faceBox"], "options.faceBox") if "faceBox" in wanted else None
-        if "faceBox" in wanted and near is None:
-            raise BadRequest("options.faceBox: must be finite numbers of pixels")
+        near = wire.require_box(wanted["faceBox"], "options.faceBox") if "faceBox" in wanted else None
         with self._learning:
             enrolled = self._enroller.enrol(wire.require_text(name, "name"), data, rgb, near)
             self._use(enrolled.recognizer)

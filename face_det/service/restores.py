@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from face_det.enrolment import Enroller
-from face_det.errors import BadRequest, CannotWrite
+from face_det.errors import BadRequest, CannotWrite, FaceDetError
 from face_det.gallery import Gallery, list_photos, list_quarantined
 from face_det.media import is_picture_file
 from face_det.service import wire
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 _INCOMING = "incoming.sqlite"
 RATE_KEY = "falseAcceptRate"
 """The one setting that callers can change."""
+
+_FAILURES = (FaceDetError, OSError, sqlite3.Error)
+"""What a disk or a file may end in; anything else is a bug, which must not look like one of these."""
 
 
 class Restores:
@@ -136,10 +140,12 @@ class Restores:
         enroller = self._access.enroller
         try:
             self._change.finish(self._access.memory)
-        except Exception as error:
+        except BaseException as error:
             if self._change.give_up():
                 raise
             self._access.use(enroller.load())
+            if not isinstance(error, _FAILURES):
+                raise
             text = f"{error}; part of it is done; restart the daemon, which completes the rest"
             raise CannotWrite(text) from error
         self._access.use(enroller.load())

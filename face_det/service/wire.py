@@ -155,7 +155,7 @@ def _parse_image(entry: object, place: str) -> ImageRequest:
         here = f"{place}.labels[{index}]"
         label = _require_object(label, here)
         if _require_member(label, "name", here) == PERSON_LABEL:
-            persons.append(PersonLabel(index, parse_box(_require_member(label, "box", here), f"{here}.box")))
+            persons.append(PersonLabel(index, _parse_box(_require_member(label, "box", here), f"{here}.box")))
     _require_shallow(entry, place)
     return ImageRequest(path, tuple(persons))
 
@@ -166,7 +166,7 @@ def require_box(value: object, place: str) -> Box:
     >>> require_box({"xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4}, "options.faceBox").width
     2.0
     """
-    box = parse_box(value, place)
+    box = _parse_box(value, place)
     if box is None:
         raise BadRequest(f"{place}: must be in pixels of the picture, got numbers that are not finite")
     return box
@@ -186,7 +186,7 @@ def _members(value: object) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
-def parse_box(value: object, place: str) -> Box | None:
+def _parse_box(value: object, place: str) -> Box | None:
     """Return a box; None if its numbers are not finite. Raises BadRequest with the place of a fault."""
     value = _require_object(value, place)
     edges = {}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from kill_points import run_killed
 
 from face_det.enrolment import Enroller, PhotoPlans
 from face_det.gallery import EncodingCache, Gallery, PersonPhoto, describe_photos, list_photos
@@ -55,29 +54,6 @@ def state(folder: Path) -> tuple[dict[str, int], Counter[str], list[str]]:
     return photos, Counter(Gallery.load(folder / "encodings.pickle").names), kept
 
 
-def die_at(point: int) -> None:
-    """Kill this process at the given one of the moments before and after each of CALLS."""
-    passed = 0
-
-    def tick() -> None:
-        nonlocal passed
-        passed += 1
-        if passed == point:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*arguments: Any, **named: Any) -> Any:
-            tick()
-            result = function(*arguments, **named)
-            tick()
-            return result
-
-        return wrapped
-
-    for owner, name in CALLS:
-        setattr(owner, name, wrap(getattr(owner, name)))
-
-
 @pytest.mark.parametrize("verb", ["merge", "undo"])
 def test_a_change_is_whole_or_put_back(
     verb: str, tmp_path: Path, enroller: Callable[..., Enroller], people: Callable[..., None]
@@ -100,19 +76,13 @@ def test_a_change_is_whole_or_put_back(
     for point in range(1, 100_000, STEP):
         folder = tmp_path / "tried"
         shutil.copytree(base, folder)
-        child = os.fork()
-        if child == 0:
-            die_at(point)
-            getattr(Photos(enroller(folder), folder), verb)()
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
+        survived = run_killed(point, CALLS, getattr(Photos(enroller(folder), folder), verb))
         Photos(enroller(folder), folder).recover()
         found = state(folder)
         assert found in expected, f"killed at {point}"
         outcomes.append(expected.index(found))
         shutil.rmtree(folder)
-        if os.WIFEXITED(status):
-            assert os.WEXITSTATUS(status) == 0
+        if survived:
             break
     assert outcomes == sorted(outcomes), "once it is done, it stays so"
     assert {*outcomes} == {0, 1}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kill_points import run_killed
 
 from face_det.enrolment import Enroller, ModelHistory
 from face_det.gallery import Gallery, list_photos
@@ -60,6 +60,10 @@ class Home:
         """Take it over."""
         self.restores.restore("an-archive")
 
+    def clear(self) -> None:
+        """Remove everybody."""
+        self.restores.clear()
+
     def recover(self) -> None:
         """What the next start does."""
         with lock_for_update(self._enroller.paths.encodings):
@@ -82,29 +86,6 @@ def state(folder: Path) -> tuple[dict[str, list[str]], Counter[str], bool, str]:
         (folder / "m.pickle").exists(),
         told,
     )
-
-
-def die_at(point: int) -> None:
-    """Kill this process at the given one of the moments before and after each of CALLS."""
-    passed = 0
-
-    def tick() -> None:
-        nonlocal passed
-        passed += 1
-        if passed == point:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def wrap(function: Callable[..., object]) -> Callable[..., object]:
-        def wrapped(*arguments: object, **named: object) -> object:
-            tick()
-            result = function(*arguments, **named)
-            tick()
-            return result
-
-        return wrapped
-
-    for owner, name in CALLS:
-        setattr(owner, name, wrap(getattr(owner, name)))
 
 
 @pytest.mark.parametrize("verb", ["restore", "clear"])
@@ -135,20 +116,14 @@ def test_all_of_it_or_nothing(
         shutil.copytree(base, folder)
         tried = Home(enroller(folder), folder)
         tried.write(data)
-        child = os.fork()
-        if child == 0:
-            die_at(point)
-            tried.restore() if verb == "restore" else tried.restores.clear()
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
+        survived = run_killed(point, CALLS, tried.restore if verb == "restore" else tried.clear)
         Home(enroller(folder), folder).recover()
         found = state(folder)
         assert found in (old, new), f"killed at {point}"
         outcomes.append(found == new)
         assert not [*folder.glob("dataset/.face_det-*"), *folder.glob("state/restore")]
         shutil.rmtree(folder)
-        if os.WIFEXITED(status):
-            assert os.WEXITSTATUS(status) == 0
+        if survived:
             break
     assert outcomes == sorted(outcomes), "once it is decided, it stays so"
     assert {*outcomes} == {False, True}

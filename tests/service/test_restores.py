@@ -411,6 +411,13 @@ def test_what_fails_later_goes_on_at_the_next_start(
     monkeypatch.setattr(replacement, "person_folder", fail)
     with pytest.raises(CannotWrite, match="part of it is done; restart the daemon"):
         here.restores.restore(here.write(data))
+
+    def stumble(*arguments: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(replacement, "person_folder", stumble)
+    with pytest.raises(KeyError, match="a bug"):
+        here.restores.clear()
     monkeypatch.undo()
     assert assembly.finish_restore(load_config(here.folder / "config.json", {}))
     assert not assembly.finish_restore(load_config(here.folder / "config.json", {}))

@@ -1,8 +1,8 @@
 """Kill a process with SIGKILL before and after each system call that changes a file.
 
-Run as `kill_points.py FOLDER`: for every point n it sets up old files in FOLDER, forks a child that
-replaces them all and is killed at point n, and leaves FOLDER/n for the test to look at. The last
-line is the number of points.
+`run_killed` does it to a function of a test. Run as `kill_points.py FOLDER`: for every point n it sets up old
+files in FOLDER, forks a child that replaces them all and is killed at point n, and leaves FOLDER/n for the
+test to look at. The last line is the number of points.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +39,34 @@ def replace(folder: Path) -> None:
     transaction.replace_files({encodings: b"new", model: None, labels: b"new"})
 
 
-def count(at: int) -> Callable[[], None]:
-    """Return a function that kills this process when it is called for the `at`-th time."""
-    calls = 0
+def run_killed(
+    point: int, calls: Sequence[tuple[Any, str]], run: Callable[..., object], *arguments: object
+) -> bool:
+    """Run something in a child that is killed at one of the moments before and after each of `calls`.
+
+    Return True if it ended before it came to that moment.
+    """
+    child = os.fork()
+    if child == 0:
+        _die_at(point, calls)
+        run(*arguments)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == 0
+        return True
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    return False
+
+
+def _die_at(point: int, calls: Sequence[tuple[Any, str]]) -> None:
+    passed = 0
 
     def tick() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == at:
+        nonlocal passed
+        passed += 1
+        if passed == point:
             os.kill(os.getpid(), signal.SIGKILL)
-
-    return tick
-
-
-def instrument(tick: Callable[[], None]) -> None:
-    """Call `tick` before and after each of CALLS."""
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -64,7 +77,7 @@ def instrument(tick: Callable[[], None]) -> None:
 
         return wrapped
 
-    for owner, name in CALLS:
+    for owner, name in calls:
         setattr(owner, name, wrap(getattr(owner, name)))
 
 
@@ -75,14 +88,7 @@ def main(root: Path) -> None:
         point += 1
         folder = root / str(point)
         old(folder)
-        child = os.fork()
-        if child == 0:
-            instrument(count(point))
-            replace(folder)
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status):
-            assert os.WEXITSTATUS(status) == 0
+        if run_killed(point, CALLS, replace, folder):
             break
     print(point - 1)
 
