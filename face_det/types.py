@@ -197,6 +197,15 @@ class PersonDetector(Detector, Protocol):
         ...
 
 
+@runtime_checkable
+class CoarseDetector(Detector, Protocol):
+    """A detector that saves work where only larger faces are searched for."""
+
+    def detect_from(self, rgb: Rgb, min_face_px: float, upsample: int = 0) -> list[Detection]:
+        """Find the faces that are at least `min_face_px` wide and high; smaller ones may be left out."""
+        ...
+
+
 class Embedder(Protocol):
     """Turns a face into an encoding, in two steps, so that all faces of a call share one batch."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from face_det.detectors.cnn import CnnDetector
 from face_det.detectors.yunet import YunetDetector
 from face_det.nets import DEFAULT_COMPUTE, Compute, weights_available
-from face_det.types import Detection, Detector, Rgb
+from face_det.types import CoarseDetector, Detection, Detector, Rgb
 
 RELIABLE_FACE_PX = 24
 """YuNet finds all faces of this width: of 100 enrolled photos of LFW, shrunk, it found 89 at 16 px, 97 at
@@ -43,6 +43,17 @@ class AutoDetector:
         if self._yunet is None:
             return self._detector.detect(rgb, upsample)
         return _without_landmarks(self._yunet.detect_at(rgb, self._scale))
+
+    def detect_from(self, rgb: Rgb, min_face_px: float, upsample: int = 0) -> list[Detection]:
+        """Detect the faces of one image, RGB uint8 (H, W, 3), that are at least `min_face_px` wide.
+
+        Smaller ones may be left out. From 24 px on that takes a third of the time of 16 px, from 40 px on a
+        quarter.
+        """
+        if self._yunet is None:
+            assert isinstance(self._detector, CoarseDetector)
+            return self._detector.detect_from(rgb, min_face_px, upsample)
+        return _without_landmarks(self._yunet.detect_at(rgb, min(self._scale, choose_scale(min_face_px))))
 
     def detect_in_person(self, rgb: Rgb, upsample: int = 0) -> list[Detection]:
         """Detect faces in the box of one person, RGB uint8 (H, W, 3).

@@ -35,13 +35,18 @@ class CnnDetector:
         `score` is the network's confidence, 0 or more. `upsample` is how many times the image is doubled
         first. Before each doubling and each run of the network is a checkpoint.
         """
+        return self.detect_from(rgb, self._min_face_px, upsample)
+
+    def detect_from(self, rgb: Rgb, min_face_px: float, upsample: int = 0) -> list[Detection]:
+        """Detect as `detect` does, without computing levels that only hold faces below `min_face_px`."""
+        least_px = max(self._min_face_px, min_face_px)
         image = np.ascontiguousarray(rgb)
         for _ in range(upsample):
             checkpoint()
             # The size that dlib's pyramid_up produces.
             image = mmod_pyramid.resize_like_dlib(image, 2 * image.shape[0] + 1, 2 * image.shape[1] + 2)
         faces = mmod_boxes.suppress_overlapping_boxes(
-            self._candidates(image, mmod_boxes.first_level(self._min_face_px, upsample))
+            self._candidates(image, mmod_boxes.first_level(least_px, upsample))
         )
         boxes = mmod_boxes.halve_boxes(faces.boxes, upsample).tolist()
         return [

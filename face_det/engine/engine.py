@@ -23,6 +23,7 @@ from face_det.nets import DEFAULT_COMPUTE, Compute, trim_heap
 from face_det.types import (
     Box,
     Chip,
+    CoarseDetector,
     Detection,
     Detector,
     Embedder,
@@ -51,6 +52,8 @@ class EngineOptions:
     `upsample` is the number of doublings before detection. A face is rejected if a side of its box is
     shorter than `min_face_px` pixels, or if its sharpness, the variance of the Laplacian, is below
     `focus_threshold`. With a `thumbnail_px` other than 0, each face has a thumbnail of at most that size.
+    Whole images are searched for faces from `search_from_px` pixels on, if that is more than `min_face_px`;
+    smaller ones that are found nevertheless are treated like any other.
     """
 
     detector: str = "auto"
@@ -62,6 +65,7 @@ class EngineOptions:
     focus_threshold: float = 0.0
     compute: Compute = DEFAULT_COMPUTE
     thumbnail_px: int = 0
+    search_from_px: float = 0.0
 
     def can_share(self, other: EngineOptions) -> bool:
         """Tell whether an engine with these options can use the networks loaded for `other`.
@@ -81,6 +85,7 @@ class EngineOptions:
             focus_threshold=self.focus_threshold,
             compute=replace(other.compute, threads=self.compute.threads),
             thumbnail_px=self.thumbnail_px,
+            search_from_px=self.search_from_px,
         )
         return self == same and self.min_face_px >= other.min_face_px
 
@@ -258,10 +263,12 @@ class Engine:
         """Detect the faces of a view, of which `part` holds the pixels; None if time runs out meanwhile."""
         if part is None:
             return []
-        detector, upsample = self._detector, self.options.upsample
+        detector, upsample, from_px = self._detector, self.options.upsample, self.options.search_from_px
         with contextlib.suppress(Interrupted), interruptible(budget):
             if in_person and isinstance(detector, PersonDetector):
                 return detector.detect_in_person(part, upsample)
+            if from_px > self.options.min_face_px and not in_person and isinstance(detector, CoarseDetector):
+                return detector.detect_from(part, from_px, upsample)
             return detector.detect(part, upsample)
         return None
 

@@ -15,7 +15,7 @@ from typing import Any
 from face_det import __version__
 from face_det.budget import Budget
 from face_det.embedders import configurable_embedder
-from face_det.engine import Engines
+from face_det.engine import Engines, FaceEngine
 from face_det.enrolment import Enroller, count_photos, require_model, retraining_as_json
 from face_det.errors import BadImage
 from face_det.media import (
@@ -43,7 +43,7 @@ from face_det.service.person_data import (
 )
 from face_det.service.photos import Photos
 from face_det.service.progress import TrainingProgress
-from face_det.service.sighting_arguments import require_sighting_options
+from face_det.service.sighting_arguments import require_recognize_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.service.verification import Verification
 from face_det.sightings import ENROLLED, TRAINED
@@ -174,16 +174,19 @@ class Service:
 
         Faces from a picture that is cut off are marked `partial`. Raises BadImage if it cannot be read.
         """
-        given = require_sighting_options(options)
+        given = require_recognize_options(options)
         recognizer, pictures = self._recognizer, dict[str, bytes]()
         loaded = self._load(wire.require_picture(image), pictures)
-        result = recognizer.engine.run([(loaded.rgb, None)])
+        engine, coarse = _searching_from(recognizer.engine, given.get("searchFromPx") or 0)
+        result = engine.run([(loaded.rgb, None)])
         result.raise_if_crashed()
         (faces,) = result.faces
         if loaded.partial and not faces:
-            raise BadImage("image: must be a whole picture, got one that is cut off and shows no face")
+            size = f" of {engine.options.search_from_px:g} px" if coarse else ""
+            raise BadImage(f"image: must be a whole picture, got one that is cut off and shows no face{size}")
         matches = recognizer.match(list(faces), [0] * len(faces))
-        outcomes = self._count(matches, {} if faces else {Reason.NO_FACE.value: 1})
+        # Where smaller faces were not searched for, nobody knows that there is none.
+        outcomes = self._count(matches, {} if faces or coarse else {Reason.NO_FACE.value: 1})
         told = explain_faces(faces, matches, recognizer.engine.options)
         if self.memory is not None:
             frame, picture = image if isinstance(image, str) else None, next(iter(pictures.values()), None)
@@ -385,3 +388,10 @@ class Service:
 
     def _resolve(self, path: str) -> Path:
         return resolve_image_path(path, mount_point=self._limits.mount_point, roots=self._limits.roots)
+
+
+def _searching_from(engine: FaceEngine, from_px: float) -> tuple[FaceEngine, bool]:
+    """Return the engine that searches for faces from so many pixels on, and whether it may miss some."""
+    if from_px <= engine.options.min_face_px:
+        return engine, False
+    return engine.with_options(replace(engine.options, search_from_px=float(from_px))), True

@@ -13,6 +13,7 @@ from face_det.types import Outcome
 
 QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
 DEFAULT_PAGE = 50
+MAX_SEARCH_FROM_PX = 10_000
 
 
 def composed(name: str) -> str:
@@ -74,9 +75,15 @@ def require_time(value: object, place: str) -> float:
     return float(value)
 
 
-def require_sighting_options(options: object) -> Mapping[str, Any]:
-    """Return the options of `recognize`: camera, frame, time (seconds), remember; raises BadRequest."""
-    given = wire.require_options(options, known=("camera", "frame", "time", "remember"))
+def require_recognize_options(options: object) -> Mapping[str, Any]:
+    """Return the options of `recognize`: camera, frame, time (seconds), remember, searchFromPx.
+
+    Raises BadRequest.
+
+    >>> require_recognize_options({"searchFromPx": 40})
+    {'searchFromPx': 40}
+    """
+    given = wire.require_options(options, known=("camera", "frame", "time", "remember", "searchFromPx"))
     for key in ("camera", "frame"):
         if given.get(key) is not None:
             wire.require_text(given[key], f"options.{key}")
@@ -85,6 +92,12 @@ def require_sighting_options(options: object) -> Mapping[str, Any]:
     remember = given.get("remember", True)
     if not isinstance(remember, bool):
         raise BadRequest(f"options.remember: must be true or false, got {remember!r:.60}")
+    from_px = given.get("searchFromPx")
+    if from_px is not None and not (_is_number(from_px) and 0 <= from_px <= MAX_SEARCH_FROM_PX):
+        raise BadRequest(
+            f"options.searchFromPx: must be a number of pixels from 0 to {MAX_SEARCH_FROM_PX}, "
+            f"got {from_px!r:.60}"
+        )
     return given
 
 
@@ -94,5 +107,8 @@ def _parse_unknown(value: object) -> int | bool | None:
 
 def is_time(value: object) -> bool:
     """Return whether a value is a time in seconds since 1970."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0 <= value <= MAX_TIME_S  # type: ignore[operator]
+    return _is_number(value) and 0 <= value <= MAX_TIME_S  # type: ignore[operator]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

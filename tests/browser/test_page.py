@@ -28,9 +28,60 @@ def eileens(photos, tmp_path_factory):
     return sorted(folder.iterdir())
 
 
+SEARCH = """async () => {
+  const { createSearch } = await import("./page/search.js");
+  let now = 0;
+  const search = createSearch(() => now);
+  const box = (px) => ({ xmin: 5, ymin: 5, xmax: 5 + px, ymax: 9 + px });
+  const faces = (...sides) => sides.map((px) => ({ faceBox: box(px) }));
+  const asked = [];
+  const picture = (ms, coarse, full) => {
+    now += ms;
+    const from = search.from();
+    const again = from !== null && search.lost(coarse);
+    const found = from === null || again ? full : coarse;
+    search.saw(found, again ? null : from);
+    asked.push([from, again, found.length]);
+  };
+  picture(0, [], faces(100));
+  picture(100, faces(100), []);
+  picture(100, faces(100, 32), []);
+  picture(100, faces(100), faces(100, 32));
+  picture(100, [], faces(100, 32));
+  picture(800, [], faces(100, 32));
+  picture(500, faces(99, 31), []);
+  picture(100, faces(99), faces(99));
+  picture(1000, [], []);
+  picture(100, [], []);
+  picture(800, faces(80), []);
+  return asked;
+}"""
+
+
+def test_a_coarse_search_never_says_that_somebody_has_gone(visit):
+    """Each face that was there is searched for; all are once a second, and whenever fewer are found."""
+    visitor = visit(permissions=[])
+    visitor.go("people")
+    assert visitor.page.evaluate(SEARCH) == [
+        [None, False, 1],
+        [40, False, 1],
+        [40, False, 2],
+        [24, True, 2],  # One was not found again, so the same picture is searched for all,
+        [None, False, 2],  # and so are those of the next second.
+        [None, False, 2],
+        [24, False, 2],
+        [23, True, 1],
+        [None, False, 0],
+        [40, False, 0],
+        [40, False, 1],
+    ]
+
+
 def test_a_stranger_is_captured_named_and_known(visit, home):
     """First run at a desk: ten examples from the webcam, a name, and the next frame has it."""
     visitor = visit()
+    asked = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
     visitor.go()
     visitor.see("h1", "Add the first face")
     visitor.page.locator(".choice", has_text="Use the camera").click()
@@ -40,8 +91,14 @@ def test_a_stranger_is_captured_named_and_known(visit, home):
     visitor.press("Save")
     visitor.see(".finished", "Hello, Eileen")
     assert home.get("/api/v1/people").json()["people"][0]["images"] > 1
+    # An example with a second face would be refused, so all are searched for.
+    assert not [url for url in asked if "searchFromPx" in url]
     visitor.press("See it live")
     visitor.see(".box.known", "Eileen")
+    with visitor.page.expect_request("**/faces?searchFromPx=40"):
+        pass
+    with visitor.page.expect_request("**/faces"):
+        pass
     visitor.see(".present li", "Eileen")
     assert visitor.page.locator(".pace").inner_text().endswith("per second")
     eileen = visitor.page.locator(".present li", has_text="Eileen")

@@ -10,10 +10,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from face_det.boxes import intersection_over_union
 from face_det.detectors import specs
 from face_det.errors import ConfigError
 from face_det.nets.compute import Compute
-from face_det.types import Box, Detection, Detector, Rgb
+from face_det.types import Box, CoarseDetector, Detection, Detector, Rgb
 
 
 @pytest.fixture(params=sorted(specs.DETECTORS), scope="module")
@@ -96,6 +97,21 @@ def test_a_least_size_loses_no_larger_face(
         assert len(large(choosy.detect(rgb, 0))) >= len(large(found_by_all)) - 1
         return
     assert large(choosy.detect(rgb, 0)) == large(found_by_all) != []
+
+
+def test_a_coarse_search_loses_no_larger_face(
+    detector: Detector, everybody: tuple[Rgb, list[Detection]]
+) -> None:
+    """A call may ask for large faces only; smaller ones may be found as well."""
+    rgb, found_by_all = everybody
+    if not isinstance(detector, CoarseDetector):
+        return
+    sizes = sorted(min(found.box.width, found.box.height) for found in found_by_all)
+    least = sizes[len(sizes) // 2]
+    coarse = detector.detect_from(rgb, least, 0)
+    for one in found_by_all:
+        if min(one.box.width, one.box.height) >= least:
+            assert max(intersection_over_union(one.box, other.box) for other in coarse) > 0.7
 
 
 @pytest.mark.parametrize("name", sorted(specs.DETECTORS))

@@ -52,6 +52,21 @@ def test_larger_faces_are_the_same_at_another_scale(photos: Mapping[str, Path]) 
             assert max(intersection_over_union(face.box, other.box) for other in choosy) > 0.7
 
 
+def test_a_coarse_search_finds_the_same_large_faces(photos: Mapping[str, Path]) -> None:
+    """All that are large enough, where a full search sees them; of smaller ones it promises nothing."""
+    detector = AutoDetector(min_face_px=16)
+    rgb, _ = group_of(photos["t1"], 40)
+    everybody, coarse = detector.detect(rgb), detector.detect_from(rgb, 40)
+    assert len(coarse) == len(everybody) >= 6
+    for face in everybody:
+        assert max(intersection_over_union(face.box, other.box) for other in coarse) > 0.7
+    assert all(face.landmarks is None for face in coarse)
+    rgb, _ = group_of(photos["t1"], 16)
+    assert len(detector.detect_from(rgb, 96)) < len(detector.detect(rgb))
+    boxes = [[face.box for face in detector.detect_from(rgb, least)] for least in (0, 15, 16)]
+    assert boxes == [[face.box for face in detector.detect(rgb)]] * 3, "never finer than minFace asks for"
+
+
 def test_landmarks_are_left_to_the_aligner(photos: Mapping[str, Path]) -> None:
     """And the number of doublings changes nothing."""
     rgb, _ = group_of(photos["t1"], 40)
@@ -73,5 +88,5 @@ def test_without_yunets_weights_it_is_the_cnn(
     monkeypatch.setattr(auto, "weights_available", lambda name: False)
     rgb = np.array(PIL.Image.open(photos["obama"]).convert("RGB").resize((160, 200)))
     found, expected = AutoDetector(min_face_px=16), CnnDetector()
-    for detect in (found.detect, found.detect_in_person):
+    for detect in (found.detect, found.detect_in_person, lambda rgb, up: found.detect_from(rgb, 16, up)):
         assert [face.box for face in detect(rgb, 1)] == [face.box for face in expected.detect(rgb, 1)] != []

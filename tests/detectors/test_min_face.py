@@ -81,6 +81,7 @@ def test_networks_are_shared_by_those_that_may(photos: Mapping[str, Path]) -> No
         {"min_face_px": 30.0},
         {"min_face_px": 90.0, "upsample": 0, "jitters": 3},
         {"compute": Compute(threads=2)},
+        {"search_from_px": 40.0},
     ):
         shared = engine.with_options(replace(options, **change))
         assert shared.options == replace(options, **change)

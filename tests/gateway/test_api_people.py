@@ -25,8 +25,11 @@ def test_a_photo_goes_from_hand_to_hand_and_back(web, photos):
         assert (again["images"], again["change"]) == (1, None)
         (photo,) = ask(web, "GET", "/people/Joe")["photos"]
         assert (photo["photo"], photo["state"]) == (file, "enrolled")
-        (face,) = ask(web, "POST", "/faces", files={"image": picture})["faces"]
-        assert (face["face"], face["outcome"]) == ("Joe", "known")
+        for query, told in (("", None), ("?searchFromPx=40", 40)):
+            answer = ask(web, "POST", f"/faces{query}", files={"image": picture})
+            assert [(face["face"], face["outcome"]) for face in answer["faces"]] == [("Joe", "known")]
+            assert answer["searchFromPx"] == told
+        assert web.post("/api/v1/faces?searchFromPx=-1", files={"image": picture}).status_code == 400
 
         for query, longest in (("", 1280), ("?size=64", 64), ("?size=64&face=true", 64)):
             answer = ask(web, "GET", f"/people/Joe/photos/{file}{query}")

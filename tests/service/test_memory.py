@@ -15,7 +15,7 @@ from seen import FINGERPRINT, NOON, opened, person, rows
 from face_det.config.load import load_config
 from face_det.errors import BadRequest
 from face_det.service import Memory, assembly
-from face_det.service.sighting_arguments import parse_query, require_sighting_options
+from face_det.service.sighting_arguments import parse_query, require_recognize_options
 from face_det.types import Box, Face, Match, Outcome
 
 
@@ -84,13 +84,17 @@ def test_a_call_may_ask_not_to_be_remembered(tmp_path: Path) -> None:
         ({"time": 10**400}, "options.time: must be"),
         ({"remember": 0}, "options.remember: must be true or false"),
         ({"zone": "UTC"}, "options.zone: unknown"),
+        ({"searchFromPx": -1}, "options.searchFromPx: must be a number of pixels from 0 to 10000"),
+        ({"searchFromPx": math.nan}, "options.searchFromPx: must be"),
+        ({"searchFromPx": True}, "options.searchFromPx: must be"),
+        ({"searchFromPx": "40"}, "options.searchFromPx: must be"),
         ("door", "options: must be an object"),
     ],
 )
 def test_options_of_recognize_are_checked(options: object, place: str) -> None:
     """By name and place, before any face is looked for."""
     with pytest.raises(BadRequest) as caught:
-        require_sighting_options(options)
+        require_recognize_options(options)
     assert str(caught.value).startswith(place)
 
 

@@ -99,6 +99,21 @@ def test_two_people_by_bytes(service: Service, photos: Mapping[str, Path]) -> No
     assert service.people() == [{"name": "Collins", "images": 1}, {"name": "Obama", "images": 2}]
 
 
+def test_a_search_for_large_faces_names_whatever_it_finds(tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """A smaller face that is found nevertheless has its name; finding nobody does not count as no face."""
+    service = start(tmp_path, faceDetModel="auto", focusMeasureThreshold=0)
+    service.add_face("Obama", str(photos["obama"]))
+    (full,) = service.recognize(str(photos["obama3"]))
+    for share in (0.5, 1.15):
+        (coarse,) = service.recognize(str(photos["obama3"]), {"searchFromPx": share * full["sizePx"]})
+        assert (coarse["face"], full["face"]) == ("Obama", "Obama")
+        assert coarse["sizePx"] == pytest.approx(full["sizePx"], rel=0.15)
+    assert service.recognize(str(photos["nobody"]), {"searchFromPx": 60}) == []
+    assert "no_face" not in service.status()["counters"]
+    assert service.recognize(str(photos["nobody"]), {"searchFromPx": 16}) == []
+    assert service.status()["counters"]["no_face"] == 1
+
+
 def test_the_same_photo_twice_counts_once(service: Service, photos: Mapping[str, Path]) -> None:
     """Sending a photo again is harmless."""
     first = service.add_face("Obama", str(photos["obama"]))

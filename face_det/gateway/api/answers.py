@@ -67,11 +67,12 @@ class Face(Answer):
 
 
 class Faces(Answer):
-    """The faces in a picture, best first."""
+    """The faces in a picture, best first; smaller ones than `searchFromPx`, if given, may be missing."""
 
-    model_config = _with_example(faces=[_FACE], tookMs=84.2)
+    model_config = _with_example(faces=[_FACE], tookMs=84.2, searchFromPx=None)
     faces: list[Face]
     tookMs: float
+    searchFromPx: int | None
 
 
 class CameraFaces(Answer):

@@ -23,6 +23,8 @@ from face_det.gateway.uploads import read_face_box, read_picture, read_pictures
 
 ROUTES = APIRouter(tags=["faces"])
 
+MAX_SEARCH_FROM_PX = 10_000
+
 
 @ROUTES.post("/faces", **json_answer(Faces), **upload())
 async def recognize(
@@ -30,12 +32,28 @@ async def recognize(
     gateway: GatewayState,
     remember: Annotated[bool, Query(description="Keep the faces as sightings.")] = False,
     camera: Annotated[str | None, Query(description="Where the picture comes from.")] = None,
+    from_px: Annotated[
+        int | None,
+        Query(
+            alias="searchFromPx",
+            ge=0,
+            le=MAX_SEARCH_FROM_PX,
+            description="Search only for faces from this many pixels on; without it, from minFace on.",
+        ),
+    ] = None,
 ) -> dict[str, Any]:
-    """Name the faces in an uploaded picture."""
+    """Name the faces in an uploaded picture.
+
+    With `searchFromPx` it is quicker, and smaller faces may be missing; the answer repeats it.
+    """
     picture = await read_picture(request)
     start = time.monotonic()
-    faces = await gateway.daemon.call("recognize", picture, {"camera": camera, "remember": remember})
-    return {"faces": faces, "tookMs": round((time.monotonic() - start) * 1000, 1)}
+    options: dict[str, Any] = {"camera": camera, "remember": remember}
+    if from_px is not None:
+        options["searchFromPx"] = from_px
+    faces = await gateway.daemon.call("recognize", picture, options)
+    took_ms = round((time.monotonic() - start) * 1000, 1)
+    return {"faces": faces, "tookMs": took_ms, "searchFromPx": from_px}
 
 
 @ROUTES.post("/why", **json_answer(Explanation), **upload(face_box=True))

@@ -3,6 +3,7 @@
 import { ApiError, isAbort, part, pause, post, upload } from "./api.js";
 import { h } from "./dom.js";
 import { decode, grab, openWebcam } from "./pictures.js";
+import { createSearch } from "./search.js";
 
 /**
  * @typedef {{faces: import("./api.js").Face[], width: number, height: number, source: HTMLCanvasElement | ImageBitmap,
@@ -13,10 +14,11 @@ const WAIT_MS = 1000;
 const CAMERA_PAUSE_MS = 150;
 
 /**
- * Watches the webcam. Raises what getUserMedia does.
- * @param {any} stage @param {(seen: Seen) => any} saw @param {AbortSignal} signal @param {() => Record<string, any>} [query]
+ * Watches the webcam. Raises what getUserMedia does. With `thorough`, all faces are searched for in every picture.
+ * @param {any} stage @param {(seen: Seen) => any} saw @param {AbortSignal} signal
+ * @param {() => {remember?: boolean, thorough?: boolean}} [options]
  */
-export async function watchWebcam(stage, saw, signal, query) {
+export async function watchWebcam(stage, saw, signal, options = () => ({})) {
   const video = h("video", { playsinline: true, autoplay: true, "aria-hidden": "true" });
   video.muted = true;
   stage.mirror(true);
@@ -24,17 +26,33 @@ export async function watchWebcam(stage, saw, signal, query) {
   await openWebcam(video, signal);
   const canvases = [document.createElement("canvas"), document.createElement("canvas")];
   const pace = createPace();
+  const search = createSearch();
+  const look = async (/** @type {Blob} */ blob) => {
+    const { remember, thorough } = options();
+    const query = remember ? { remember } : {};
+    const from = remember || thorough ? null : search.from();
+    if (from !== null) {
+      const { faces } = await upload("faces", blob, { ...query, searchFromPx: from }, signal);
+      if (!search.lost(faces)) {
+        search.saw(faces, from);
+        return faces;
+      }
+    }
+    const { faces } = await upload("faces", blob, query, signal);
+    search.saw(faces, null);
+    return faces;
+  };
   await repeat(signal, async () => {
     if (document.hidden || !video.videoWidth) return pause(200, signal);
     // The canvas of the last answer is left as it is, because its faces may be named now.
     const canvas = canvases.reverse()[0];
     const blob = await grab(canvas, video);
     const begun = performance.now();
-    const answer = await upload("faces", blob, query?.(), signal);
+    const faces = await look(blob);
     const { width, height } = canvas;
     stage.shape(width, height);
-    stage.faces(answer.faces, width, height);
-    return saw({ faces: answer.faces, width, height, source: canvas, blob, ...pace(begun) });
+    stage.faces(faces, width, height);
+    return saw({ faces, width, height, source: canvas, blob, ...pace(begun) });
   });
 }
 

@@ -159,7 +159,7 @@ function createScreen(signal) {
     }
     if (name === null) return stage.say(...withoutWebcam("live.noWebcam", choose));
     stage.say(h("p", null, t("live.opening")));
-    const watched = name ? watchCamera(name, stage, saw, watching.signal) : watchWebcam(stage, saw, watching.signal, () => (keep.checked ? { remember: true } : {}));
+    const watched = name ? watchCamera(name, stage, saw, watching.signal) : watchWebcam(stage, saw, watching.signal, () => ({ remember: keep.checked, thorough: capturing !== null }));
     watched.catch((error) => {
       if (isAbort(error)) return;
       if (error instanceof ApiError) stage.say(h("p", null, error.missing ? t("error.missing") : error.message), button({ text: t("again"), click: () => start(name) }));

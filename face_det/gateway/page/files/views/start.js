@@ -70,7 +70,7 @@ export async function show({ root, signal }) {
         at(1);
       }
     };
-    watchWebcam(stage, saw, watching.signal).catch((error) => {
+    watchWebcam(stage, saw, watching.signal, () => ({ thorough: true })).catch((error) => {
       if (isAbort(error)) return;
       const key = error?.name === "NotAllowedError" ? "live.refused" : "live.noCamera";
       stage.say(h("p", null, error instanceof ApiError ? error.message : t(key)), button({ text: t("start.photos"), click: () => photos() }));
