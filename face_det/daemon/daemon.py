@@ -93,7 +93,7 @@ class _Daemon:
         self._notifier = notifier
         self._call_limit_s = call_limit_s
         self._workers = Workers(config.workers, config.queue_size)
-        self._learner = Workers(1, config.queue_size, name="learner")
+        self._learner = Workers(1, config.queue_size, name="learner", yields_to=self._workers)
         self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
         self._pools = (self._workers, self._learner, self._quick)
         self._methods: DaemonMethods | None = None

@@ -32,6 +32,8 @@ WINDOW = 512
 """The percentiles are taken over this many of the latest calls."""
 BEAT_S = 0.5
 """How often a thread that waits for a job gives a sign of life."""
+MAX_PAUSE_S = 1.0
+"""The longest pause for another pool's sake."""
 MAX_SILENCE_S = 10.0
 """A waiting thread that is silent for longer hangs: no thread goes that long without the interpreter lock."""
 
@@ -73,9 +75,15 @@ class _Thread(threading.Thread):
 
 
 class Workers:
-    """`threads` native threads and a queue of `queue_size` jobs. Create, start and use it on one hub."""
+    """`threads` native threads and a queue of `queue_size` jobs. Create, start and use it on one hub.
 
-    def __init__(self, threads: int, queue_size: int, *, name: str = "worker") -> None:
+    With `yields_to`, a thread pauses after each job for as long as the job took, at most MAX_PAUSE_S, if that
+    pool had jobs meanwhile: many jobs in a row leave it half of the time. `begun` counts the jobs begun.
+    """
+
+    def __init__(
+        self, threads: int, queue_size: int, *, name: str = "worker", yields_to: Workers | None = None
+    ) -> None:
         self._queue_size = queue_size
         self._loop = gevent.get_hub().loop
         # While all greenlets wait for threads, this keeps the loop from exiting as idle.
@@ -87,6 +95,8 @@ class Workers:
         self._idle = Event()
         self._idle.set()
         self._refusal: str | None = None
+        self._yields_to = yields_to
+        self.begun = 0
         self._counts = {"done": 0, "failed": 0, "refused": 0, "abandoned": 0, "cancelled": 0}
         self._spans_ms: deque[float] = deque(maxlen=WINDOW)
 
@@ -151,7 +161,9 @@ class Workers:
             if job.greenlet is None:
                 job.notes["queue_ms"] = round((thread.since - job.submitted) * 1000)
                 job.greenlet = greenlet.greenlet(_run_job)
+            begun = 0 if self._yields_to is None else self._yields_to.begun
             job.greenlet.switch(job)
+            pause_s = self._pause_s(time.monotonic() - thread.since, begun)
             with self._ready:
                 # The order matters: `stuck` looks at both without the lock.
                 thread.since = time.monotonic()
@@ -165,6 +177,23 @@ class Workers:
             self._loop.run_callback_threadsafe(self._deliver, job)
             # While this thread waits for the next job, it must not keep the images of this one alive.
             del job
+            if pause_s:
+                time.sleep(pause_s)
+
+    @property
+    def busy(self) -> bool:
+        """True while a thread has a job."""
+        return any(thread.job is not None for thread in self._threads)
+
+    def _pause_s(self, busy_s: float, begun: int) -> float:
+        """Return how long to pause after a job, if the other pool served somebody meanwhile.
+
+        `begun` is how many jobs the other pool had begun before.
+        """
+        others = self._yields_to
+        if others is None or (others.begun == begun and not others.busy):
+            return 0.0
+        return min(busy_s, MAX_PAUSE_S)
 
     def _next(self, thread: _Thread) -> _Job:
         """Wait for the job whose turn it is: one that no thread has begun, or that this thread has."""
@@ -173,6 +202,7 @@ class Workers:
                 thread.since = time.monotonic()
                 self._ready.wait(BEAT_S)
             thread.since = time.monotonic()
+            self.begun += 1
             thread.job = job
             job.thread = thread
             return job

@@ -124,6 +124,21 @@ def test_photos_on_a_phone_ask_whose_face_is_meant(visit, home, photos):
     assert (person["name"], person["images"]) == ("Barack", 1)
 
 
+def test_a_photo_of_one_face_is_looked_at_once(visit, home, photos, enrol):
+    """It is stored without a question before, which would hold up other calls."""
+    enrol("Barack", photos["obama2"])
+    visitor = visit(permissions=[])
+    asked = []
+    visitor.page.on("request", lambda request: asked.append((request.method, request.url)))
+    visitor.go("person/Barack")
+    visitor.page.locator("summary", has_text="Add photos").click()
+    visitor.page.locator(".drop input").set_input_files([photos["obama"]])
+    visitor.see("#toasts", "1 photo of Barack added")
+    posted = [url for method, url in asked if method == "POST"]
+    assert [url.rpartition("/")[2] for url in posted] == ["photos"]
+    assert home.get("/api/v1/people").json()["people"][0]["images"] == 2
+
+
 def test_a_mistake_is_corrected_with_one_key(visit, home, photos, enrol, remember):
     """N takes a name away, "Undo" brings it back, E gives another one; each counts at once."""
     enrol("Barack", photos["obama"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 
 import gevent
@@ -12,7 +13,7 @@ from running import eventually
 
 from face_det.budget import Budget
 from face_det.daemon.fair_queue import FairQueue
-from face_det.daemon.workers import Workers, _percentile, give_way
+from face_det.daemon.workers import MAX_PAUSE_S, Workers, _percentile, give_way
 from face_det.errors import Busy
 from face_det.rpc.caller import CURRENT_CLIENT
 
@@ -264,3 +265,30 @@ def test_an_idle_thread_says_that_it_is_there(workers, monkeypatch):
         eventually(workers.stuck, "silence")
         assert "worker-0 is idle and has given no sign of life for" in workers.stuck()
     eventually(lambda: workers.stuck() is None, "a sign again")
+
+
+def test_a_pool_pauses_for_the_one_that_it_yields_to():
+    """After a job it pauses for as long as that took, if the other pool was busy, and else not at all."""
+    serving = Workers(1, 2)
+    learning = Workers(1, 2, name="learner", yields_to=serving)
+    serving.start()
+    learning.start()
+    release, spans = threading.Event(), []
+
+    def learn():
+        begun = time.monotonic()
+        threading.Event().wait(0.1)
+        spans.append((begun, time.monotonic()))
+
+    call = gevent.spawn(serving.submit, lambda: release.wait(60), limit_s=60)
+    eventually(lambda: serving.busy, "a call that is served")
+    jobs = [gevent.spawn(learning.submit, learn, limit_s=60) for _ in range(2)]
+    gevent.joinall(jobs, timeout=60, raise_error=True)
+    release.set()
+    assert call.get(timeout=60)
+    (begun, ended), (next_begun, _) = spans
+    assert next_begun - ended >= ended - begun
+    eventually(lambda: not serving.busy, "the call to end")
+    assert learning._pause_s(0.5, serving.begun) == 0
+    assert learning._pause_s(0.5, serving.begun - 1) == 0.5
+    assert learning._pause_s(9.0, serving.begun - 1) == MAX_PAUSE_S

@@ -67,10 +67,13 @@ export function createUpload({ name, signal, added }) {
       if (bitmap) fill(/** @type {Element} */ (row.querySelector(".thumb")), thumbnail(bitmap));
       /** @type {Blob} */
       const picture = bitmap && file.size > LARGE_BYTES ? await shrink(bitmap, LARGE_PX) : file;
+      // Most photos show one face; to look for it before would take as long again.
+      const refused = await store(picture, null, row).catch(unclear);
+      if (!refused) return null;
       const { faces } = await upload("faces", picture, {}, signal);
       if (!faces.length) return end(row, "poor", t("upload.nobody"));
+      if (refused.code === "NoFace") return end(row, "poor", refused.message);
       const size = picture === file ? bitmap : await decode(picture);
-      if (faces.length === 1) return await store(picture, null, row);
       if (!size) return end(row, "poor", t("upload.unseen"));
       ask(picture, size, faces, row);
       finished += 1;
@@ -157,6 +160,12 @@ export function acceptDrops(zone, take, signal) {
     const files = pictures(event.clipboardData);
     if (files.length) take(files);
   }, { signal });
+}
+
+/** Returns the error if it says that a picture has no face or several; raises any other. @param {unknown} error */
+function unclear(error) {
+  if (error instanceof ApiError && ["NoFace", "SeveralFaces"].includes(error.code)) return error;
+  throw error;
 }
 
 /** @param {ImageBitmap} bitmap */
