@@ -96,6 +96,29 @@ def test_imports_lead_to_files(path):
     assert not [name for name in imported if not (path.parent / name).resolve().is_file()]
 
 
+def test_the_document_asks_for_the_first_modules_at_once():
+    """All that app.js imports, and no other: else each waits for the one that imports it."""
+    wanted, found = {FILES / "app.js"}, set()
+    while wanted:
+        path = wanted.pop()
+        found.add(path)
+        imported = re.findall(r'^(?:import|export) .*?from "([^"]+)"', path.read_text("utf-8"), re.M)
+        wanted |= {(path.parent / name).resolve() for name in imported} - found
+    text = (FILES / "index.html").read_text("utf-8")
+    told = re.findall(r'<link rel="modulepreload" href="page/([^"]+)"', text)
+    assert sorted(told) == sorted(names(path) for path in found - {FILES / "app.js"})
+    assert 'rel="preload" href="page/strings/en.json" as="fetch" crossorigin' in text
+
+
+def test_the_name_is_there_before_the_scripts():
+    """The first paint needs no script, and navigation.js draws the same in its place."""
+    text, drawn = ((FILES / name).read_text("utf-8") for name in ("index.html", "dom.js"))
+    header = text.partition('<header id="nav">')[2].partition("</header>")[0]
+    assert "<span>face_det</span>" in header
+    (icon,) = re.findall(r"^  live: \[(.*)\],$", drawn, re.M)
+    assert re.findall(r'<path d="([^"]+)"', header) == re.findall(r'"([^"]+)"', icon)
+
+
 def test_nothing_comes_from_elsewhere():
     """No address of another host but names of XML namespaces, and none that begins at the root."""
     for path in (path for path in FILES.rglob("*") if path.is_file()):

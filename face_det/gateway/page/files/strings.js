@@ -36,7 +36,8 @@ export async function loadStrings(chosen) {
   language = wanted.map((one) => (one ?? "").slice(0, 2)).find((one) => one in LANGUAGES) ?? "en";
   const read = async (/** @type {string} */ name) =>
     (await fetch(new URL(`strings/${name}.json`, import.meta.url))).json();
-  [fallback, words] = await Promise.all([read("en"), read(language)]);
+  const english = read("en");
+  [fallback, words] = await Promise.all([english, language === "en" ? english : read(language)]);
   locale = navigator.languages?.find((one) => one.startsWith(language)) ?? language;
   document.documentElement.lang = language;
 }
