@@ -86,7 +86,12 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     app.state.access = access = Access(http)
     # The last one added is the first that sees a request.
     limits = {session_routes.LOGIN_PATH: session_routes.MAX_LOGIN_BYTES, "/api/v1/restore": MAX_RESTORE_BYTES}
-    app.add_middleware(BodyLimit, max_bytes=round(http.max_upload_mb * _MEGA), other_limits=limits)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=round(http.max_upload_mb * _MEGA),
+        other_limits=limits,
+        json_pictures=seeds.JSON_PICTURES,
+    )
     app.add_middleware(Guard, access=access)
     app.include_router(health.ROUTES)
     app.include_router(metrics.ROUTES)

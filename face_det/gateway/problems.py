@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from face_det import errors
+from face_det.gateway.bodies import describe_faults
 
 _LOG = logging.getLogger(__name__)
 
@@ -93,10 +94,7 @@ def describe_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
-        )
-        return problem_response(400, "BadRequest", faults)
+        return problem_response(400, "BadRequest", describe_faults(error.errors()))
 
     @app.exception_handler(UnicodeEncodeError)
     async def _not_unicode(_request: Request, _error: UnicodeEncodeError) -> JSONResponse:

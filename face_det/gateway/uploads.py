@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,9 +18,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from face_det.gateway.problems import Problem, problem_response
 
 MAX_FIELDS = 50
+MAX_JSON_BYTES = 2_000_000
+"""More than any list of names needs. What is made of JSON takes up to fifty times its memory."""
+MAX_COMMAS = 100
+"""More than the object has that holds a picture as base64, whose letters have no comma."""
 STALL_S = 20.0
 PACE_BYTES = 10_000
 """What must come of a body in STALL_S: a client slower than 4 kbit/s only holds a connection."""
+
+
+_NOWHERE = re.compile(r"(?!)")
 
 
 class _FaceBox(BaseModel):
@@ -35,6 +43,7 @@ class BodyLimit:
     """Middleware that ends a request whose body is too large (413) or comes too slowly (408).
 
     `max_bytes` applies to every path, except those of `other_limits`, which have a limit of their own.
+    JSON has at most MAX_JSON_BYTES, except on paths that match `json_pictures`, where it holds a picture.
     While the body is waited for, PACE_BYTES must come in every `stall_s` seconds, or its end. The answer
     is ours whatever the route makes of its body's end, and tells the client to send no more of it.
     """
@@ -45,8 +54,11 @@ class BodyLimit:
         max_bytes: int,
         other_limits: Mapping[str, int] | None = None,
         stall_s: float = STALL_S,
+        *,
+        json_pictures: re.Pattern[str] = _NOWHERE,
     ) -> None:
         self._app = app
+        self._json_pictures = json_pictures
         self._max_bytes = max_bytes
         self._other_limits = other_limits or {}
         self._stall_s = stall_s
@@ -56,10 +68,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        limit = self._other_limits.get(path, self._max_bytes)
-        body = _Body(receive, limit, self._stall_s)
         headers = dict(scope["headers"])
+        limit = self._limit(scope, headers.get(b"content-type", b"").decode("latin-1"))
+        body = _Body(receive, limit, self._stall_s)
         if b"content-length" in headers and b"transfer-encoding" in headers:
             # Readers that disagree about which of the two counts are how requests are smuggled.
             problem = Problem(400, "BadRequest", "send Content-Length or Transfer-Encoding, not both")
@@ -84,6 +95,16 @@ class BodyLimit:
                 raise
         if body.problem is not None and not started:
             await _refuse(body.problem)(scope, receive, send)
+
+    def _limit(self, scope: Scope, content_type: str) -> int:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path in self._other_limits:
+            return self._other_limits[path]
+        kind = _media_type(content_type)
+        is_json = kind == "application/json" or kind.endswith("+json")
+        if is_json and not self._json_pictures.fullmatch(path):
+            return min(self._max_bytes, MAX_JSON_BYTES)
+        return self._max_bytes
 
 
 class _Body:
@@ -129,6 +150,15 @@ class _Body:
         return Problem(413, "TooLarge", f"the body must have at most {self._max_bytes / 1e6:g} MB")
 
 
+def _media_type(content_type: str) -> str:
+    """Return what a body is, without parameters.
+
+    >>> _media_type("Application/JSON; charset=utf-8")
+    'application/json'
+    """
+    return content_type.partition(";")[0].strip().lower()
+
+
 def _refuse(problem: Problem) -> Response:
     # This tells clients to stop sending.
     return problem_response(problem.status, problem.code, str(problem), {"Connection": "close"})
@@ -139,7 +169,7 @@ async def read_picture(request: Request, field: str = "image") -> bytes:
 
     Raises Problem (400) if there is none.
     """
-    kind = _media_type(request)
+    kind = _media_type(request.headers.get("content-type", ""))
     if kind != "multipart/form-data":
         body = await request.body()
         if not body:
@@ -156,11 +186,14 @@ async def read_base64_picture(request: Request, field: str) -> bytes:
 
     Raises Problem (400) if there is none.
     """
-    kind = _media_type(request)
+    kind = _media_type(request.headers.get("content-type", ""))
     if kind != "application/json":
         return await read_picture(request, field)
     try:
-        text = json.loads(await request.body())[field]
+        body = await request.body()
+        if body.count(b",") > MAX_COMMAS:
+            raise ValueError("no object of a picture has so many items")
+        text = json.loads(body)[field]
         # Browsers put `data:image/jpeg;base64,` before it.
         return base64.b64decode(text.rpartition(",")[2], validate=True)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
@@ -172,7 +205,7 @@ async def read_face_box(request: Request) -> dict[str, Any]:
 
     Raises Problem (400) if it is no box.
     """
-    kind = _media_type(request)
+    kind = _media_type(request.headers.get("content-type", ""))
     text = request.query_params.get("faceBox")
     if text is None and kind == "multipart/form-data":
         field = (await read_form(request)).get("faceBox")
@@ -193,16 +226,12 @@ async def read_pictures(request: Request, fields: Sequence[str], *, base64_too: 
     With `base64_too`, they may be keys of a JSON object instead. Raises Problem (400) if one is missing: the
     body alone must not stand for all of them.
     """
-    kind = _media_type(request)
+    kind = _media_type(request.headers.get("content-type", ""))
     if kind == "multipart/form-data":
         return [await read_picture(request, field) for field in fields]
     if kind == "application/json" and base64_too:
         return [await read_base64_picture(request, field) for field in fields]
     raise Problem(400, "BadRequest", f"send pictures as the form fields {' and '.join(fields)}")
-
-
-def _media_type(request: Request) -> str:
-    return str(request.headers.get("content-type", "").partition(";")[0].strip().lower())
 
 
 async def read_form(request: Request) -> FormData:

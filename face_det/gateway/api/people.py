@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import FailFast, Field
 
 from face_det.gateway.api.answers import (
     Enrolled,
@@ -18,26 +18,23 @@ from face_det.gateway.api.answers import (
     json_answer,
 )
 from face_det.gateway.api.arguments import PersonName, PhotoName, upload
+from face_det.gateway.bodies import Body
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_face_box, read_picture
 
 ROUTES = APIRouter(tags=["people"])
 
 
-class Target(BaseModel):
+class Target(Body):
     """The target of a move or a new name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     to: Annotated[str, Field(examples=["Bob"])]
 
 
-class Merging(BaseModel):
+class Merging(Body):
     """The people to merge, and the name to keep."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    names: Annotated[list[str], Field(min_length=1, examples=[["Alice", "Alicia"]])]
+    names: Annotated[list[str], FailFast(), Field(min_length=1, examples=[["Alice", "Alicia"]])]
     into: Annotated[str, Field(examples=["Alice"])]
 
 

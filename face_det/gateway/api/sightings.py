@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from face_det.gateway.api.answers import (
     AnyChange,
@@ -17,15 +17,14 @@ from face_det.gateway.api.answers import (
     json_answer,
 )
 from face_det.gateway.api.arguments import SightingId
+from face_det.gateway.bodies import Body
 from face_det.gateway.state import GatewayState
 
 ROUTES = APIRouter(tags=["sightings"])
 
 
-class SightingsQuery(BaseModel):
+class SightingsQuery(Body):
     """Which sightings to list; all parts are optional."""
-
-    model_config = ConfigDict(extra="forbid")
 
     since: Annotated[float | None, Field(description="From this time on, in seconds since 1970.")] = None
     until: Annotated[float | None, Field(description="Before this time, in seconds since 1970.")] = None
@@ -39,18 +38,14 @@ class SightingsQuery(BaseModel):
     cursor: Annotated[str | None, Field(description="`next` from the previous page.")] = None
 
 
-class Name(BaseModel):
+class Name(Body):
     """A person's name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(examples=["Alice"])]
 
 
-class NameOrNobody(BaseModel):
+class NameOrNobody(Body):
     """A person's name, or null for somebody who is not enrolled."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str | None, Field(examples=["Alice"])]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from face_det.errors import ModelMissing
 from face_det.gateway.api.answers import (
@@ -18,6 +18,7 @@ from face_det.gateway.api.answers import (
     Tuning,
     json_answer,
 )
+from face_det.gateway.bodies import Body
 from face_det.gateway.state import Gateway, GatewayState
 
 ROUTES = APIRouter(tags=["training"])
@@ -29,20 +30,16 @@ REFUSAL_S = 1.0
 Rate = Annotated[float, Field(gt=1e-6, le=0.1)]
 
 
-class Training(BaseModel):
+class Training(Body):
     """What to train; the default is the configured classifier and a complete search."""
-
-    model_config = ConfigDict(extra="forbid")
 
     classifier: Annotated[str | None, Field(description="The kind of classifier.", examples=["svm"])] = None
     embedder: Annotated[str | None, Field(description="Whose encodings.", examples=["sface"])] = None
     quick: Annotated[bool | None, Field(description="Search only a few candidates.", examples=[True])] = None
 
 
-class FalseAcceptRate(BaseModel):
+class FalseAcceptRate(Body):
     """The accepted share of strangers who are wrongly named; null for the configured one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     falseAcceptRate: Annotated[Rate | None, Field(examples=[0.001])]
 

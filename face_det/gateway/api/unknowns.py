@@ -5,30 +5,27 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import FailFast, Field
 
 from face_det.gateway.api.answers import AnyChange, Forgotten, Unknowns, json_answer
 from face_det.gateway.api.arguments import Number, UnknownId
 from face_det.gateway.api.sightings import Name
+from face_det.gateway.bodies import Body
 from face_det.gateway.state import GatewayState
 
 ROUTES = APIRouter(tags=["unknowns"])
 
 
-class Ids(BaseModel):
+class Ids(Body):
     """The ids of unknown people, such as unknown-3."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    ids: Annotated[list[str], Field(examples=[["unknown-3", "unknown-5"]])]
+    ids: Annotated[list[str], FailFast(), Field(examples=[["unknown-3", "unknown-5"]])]
 
 
-class Sightings(BaseModel):
+class Sightings(Body):
     """The numbers of sightings."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    sightings: Annotated[list[Number], Field(examples=[[7, 9]])]
+    sightings: Annotated[list[Number], FailFast(), Field(examples=[[7, 9]])]
 
 
 @ROUTES.get("/unknowns", **json_answer(Unknowns))

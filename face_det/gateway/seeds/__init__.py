@@ -16,4 +16,6 @@ STAND_INS = {
 }
 """The routes that are served only if `http.standIns` names the server."""
 
-__all__ = ["ROUTERS", "STAND_INS"]
+JSON_PICTURES = compreface.JSON_PICTURES
+
+__all__ = ["JSON_PICTURES", "ROUTERS", "STAND_INS"]

@@ -6,6 +6,7 @@ The face collection, that is, everybody who is enrolled, is in its own module.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -26,6 +27,9 @@ from face_det.gateway.seeds.dialect import (
 from face_det.gateway.state import Gateway, GatewayState
 from face_det.gateway.uploads import read_base64_picture, read_pictures
 from face_det.media import names_somebody
+
+JSON_PICTURES = re.compile(r"/api/v1/(detection/detect|recognition/(recognize|faces(/[^/]+/verify)?))")
+"""The paths of routes that take a picture as base64 in JSON."""
 
 NO_FACE = 28
 NO_FACE_SAID = "No face is found in the given image"

@@ -13,7 +13,7 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, FailFast
 
 from face_det.errors import UnknownPerson, UnknownPhoto
 from face_det.gallery import check_person_name
@@ -84,7 +84,9 @@ async def delete_faces(
 
 
 @ROUTES.post("/faces/delete")
-async def delete_several(image_ids: list[str], gateway: GatewayState) -> list[dict[str, Any]]:
+async def delete_several(
+    image_ids: Annotated[list[str], FailFast()], gateway: GatewayState
+) -> list[dict[str, Any]]:
     """Remove photos by their ids; ids that do not exist are passed over."""
     removed = []
     for image_id in image_ids:

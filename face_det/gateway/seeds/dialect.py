@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from face_det.errors import FaceDetError, TryAgain
+from face_det.gateway.bodies import describe_faults
 from face_det.gateway.problems import RETRY_AFTER_S, Problem
 
 Refusal = FaceDetError | Problem | RequestValidationError | HTTPException
@@ -53,10 +54,7 @@ def describe_refusal(refusal: Refusal) -> str:
     'userid not specified'
     """
     if isinstance(refusal, RequestValidationError):
-        faults = refusal.errors()
-        return "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults
-        )
+        return describe_faults(refusal.errors())
     return str(refusal.detail) if isinstance(refusal, HTTPException) else str(refusal)
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel, ConfigDict
 
 from face_det.errors import NoFace, SeveralFaces
+from face_det.gateway.bodies import Body
 from face_det.gateway.problems import Problem
 from face_det.gateway.security.legacy import state_changing_get
 from face_det.gateway.state import GatewayState
@@ -21,10 +21,8 @@ _NAME = re.compile(r"[0-9a-zA-Z]+")
 Camera = Annotated[str | None, Query(description="A camera in config.json; default: the first one.")]
 
 
-class Recognize(BaseModel):
+class Recognize(Body):
     """Which camera to look at."""
-
-    model_config = ConfigDict(extra="forbid")
 
     camera: str | None = None
 

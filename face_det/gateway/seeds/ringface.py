@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FailFast
 
 from face_det.errors import BadImage, NoFace, SeveralFaces
 from face_det.gateway.problems import Problem
@@ -41,13 +41,13 @@ class FitPerson(BaseModel):
     """Somebody with the paths of their pictures."""
 
     personName: str
-    imagePaths: list[str]
+    imagePaths: Annotated[list[str], FailFast()]
 
 
 class Fit(BaseModel):
     """Everybody whom the classifier should know."""
 
-    persons: list[FitPerson]
+    persons: Annotated[list[FitPerson], FailFast()]
 
 
 @ROUTES.post("/classifier/fit")
