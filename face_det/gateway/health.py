@@ -11,12 +11,15 @@ ROUTES = APIRouter(tags=["health"])
 PATIENCE_S = 5
 
 
+@ROUTES.head("/healthz/live", include_in_schema=False)
 @ROUTES.get("/healthz/live")
 async def live() -> dict[str, bool]:
     """Check that this process answers."""
     return {"ok": True}
 
 
+@ROUTES.head("/healthz", include_in_schema=False)
+@ROUTES.head("/healthz/ready", include_in_schema=False)
 @ROUTES.get("/healthz")
 @ROUTES.get("/healthz/ready")
 async def ready(gateway: GatewayState) -> dict[str, bool]:

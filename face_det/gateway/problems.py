@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from face_det import errors
 from face_det.gateway.bodies import describe_faults
@@ -100,6 +101,12 @@ def describe_errors(app: FastAPI) -> None:
     async def _not_unicode(_request: Request, _error: UnicodeEncodeError) -> JSONResponse:
         # JSON can write half of a surrogate pair, as in "\ud800", and nothing can send it on.
         return problem_response(400, "BadRequest", "the request contains text that is not valid Unicode")
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, _error: ClientDisconnect) -> JSONResponse:
+        # Nobody reads the answer.
+        _LOG.info("%s %s: the client went away before its body's end", request.method, request.url.path)
+        return problem_response(400, "BadRequest", "the body has no end")
 
     @app.exception_handler(HTTPException)
     async def _http_error(_request: Request, error: HTTPException) -> JSONResponse:

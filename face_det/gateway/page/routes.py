@@ -22,17 +22,24 @@ KINDS = {
 }
 
 
+@ROUTES.head("/")
 @ROUTES.get("/")
 async def index() -> Response:
     """Return the page."""
     return _answer(FILES / "index.html")
 
 
+@ROUTES.head("/page/{name:path}")
 @ROUTES.get("/page/{name:path}")
 async def file(name: str) -> Response:
     """Return a file of the page."""
-    path = (FILES / name).resolve()
-    if FILES not in path.parents or path.suffix not in KINDS or not path.is_file():
+    try:
+        path = (FILES / name).resolve()
+        found = FILES in path.parents and path.suffix in KINDS and path.is_file()
+    except (ValueError, OSError):
+        # A name that no file can have: with a null byte, or too long.
+        found = False
+    if not found:
         raise HTTPException(404, "there is no such file")
     return _answer(path)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hmac
 import logging
 from dataclasses import dataclass
@@ -197,7 +196,7 @@ def _presented_token(request: Request) -> str | None:
     if kind.lower() == "basic":
         try:
             return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return ""
     return request.headers.get("x-api-key")
 
