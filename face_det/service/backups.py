@@ -40,6 +40,7 @@ RESERVE_BYTES = 64 * 2**20
 _ID = re.compile(r"\d{8}T\d{6}(\d{6})?Z-[0-9a-f]{8}(-auto)?")
 OWN_KEPT = 3
 """How many of the backups are kept that nobody asked for."""
+_PHOTO_FOLDERS = ("dataset/", "quarantine/")
 _STARTED = ".face_det-backup-"
 
 
@@ -69,11 +70,12 @@ class Backups:
     def make_own(self, others: Mapping[str, Path] | None = None) -> str:
         """Make a backup of everything before it is replaced, and of `others`; return its id.
 
-        The caller holds both locks. Of such backups, the last three are kept. Raises CannotWrite.
+        The caller holds both locks. Of such backups three are kept: this one, the last ones with other
+        photos, and then the last ones. Raises CannotWrite.
         """
         made = self._make("-auto", sightings=True, more=others)
         own = sorted(self.folder.glob(f"*{OWN_BACKUP_SUFFIX}"), reverse=True)
-        for old in [path for path in own if path != made][OWN_KEPT - 1 :]:
+        for old in _most_worth_keeping([made, *(path for path in own if path != made)])[OWN_KEPT:]:
             with report_write_errors(old, "it is kept"):
                 old.unlink(missing_ok=True)
         return made.stem
@@ -172,6 +174,31 @@ class Backups:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
         return {"id": path.stem, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _most_worth_keeping(newest_first: list[Path]) -> list[Path]:
+    """Return backups in the order in which they are kept: the newest, then those with photos of their own.
+
+    Without it a second "Delete everything", of nobody, would crowd out the backup of everybody.
+    """
+    seen: set[frozenset[tuple[str, int]]] = {frozenset()}
+    others, again = [], []
+    for path in newest_first:
+        photos = _list_photos_in(path)
+        (again if photos in seen else others).append(path)
+        seen.add(photos)
+    newest = newest_first[:1]
+    return newest + [path for path in others + again if path not in newest]
+
+
+def _list_photos_in(path: Path) -> frozenset[tuple[str, int]]:
+    """Return the photos in a backup, by name and checksum; none if it is no longer intact."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = [one for one in archive.infolist() if one.filename.startswith(_PHOTO_FOLDERS)]
+    except (OSError, zipfile.BadZipFile):
+        return frozenset()
+    return frozenset((one.filename, one.CRC) for one in entries)
 
 
 def _files(paths: Paths, others: Mapping[str, Path]) -> Iterator[tuple[str, Path | bytes]]:

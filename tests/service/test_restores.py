@@ -171,10 +171,29 @@ def test_own_backups_are_few_and_forgotten(
     assert not [*here.folder.glob("dataset/.quarantine/*/*/*")]
     kept = [one["id"] for one in here.backups.backups()]
     assert len(kept) == 4
-    assert {asked, own[-1]} <= {*kept}
+    assert {asked, own[0], own[-1]} <= {*kept}
     here.restores.restore(here.write(here.read(asked)))
     here.service.forget("Zoë Obama")
     assert [one["id"] for one in here.backups.backups()] == [asked]
+
+
+def test_a_change_made_again_and_again_drops_no_backup_with_other_photos(
+    home: Callable[[str], Home], small_photos: Mapping[str, Path]
+) -> None:
+    """Whoever presses "Delete everything" or "Restore" five times can still go back to what was there."""
+    here = home("here")
+    here.service.add_face("Zoë Obama", str(small_photos["obama"]))
+    first = here.restores.clear()["backup"]
+    for _ in range(4):
+        here.restores.clear()
+    other = here.read(first)
+    assert here.restores.restore(here.write(other))["photos"] == 1
+    here.service.add_face("Collins", str(small_photos["astronaut"]))
+    both = here.restores.restore(here.write(other))["backup"]
+    for _ in range(4):
+        here.restores.restore(here.write(other))
+    assert len(here.backups.backups()) == 3
+    assert here.restores.restore(here.write(here.read(both)))["people"] == 2
 
 
 def test_clear_keeps_what_was_in_quarantine_in_the_backup(
