@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import logging
+import re
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,9 @@ from face_det.gateway.bodies import describe_faults
 _LOG = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
+
+_FOLDERS = re.compile(r"(?<![\w/.:])/(?:[^/\s:;,'\"]+/)*(?=[^/\s:;,'\")])")
+"""The folders before the name of a file, as in `/srv/faces/` of `/srv/faces/model.pickle`."""
 
 _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     # The first class that fits decides, so subclasses stand before their parents.
@@ -57,6 +61,22 @@ def status_of(error: errors.FaceDetError) -> int:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
 
 
+def describe_error(error: errors.FaceDetError) -> str:
+    """Return what an error says, without the folders of this machine: those are for the log.
+
+    >>> describe_error(errors.ModelError("/srv/faces/dataset: must hold photos of two people"))
+    'dataset: must hold photos of two people'
+    """
+    if isinstance(error, errors.Unreachable):
+        _LOG.warning("%s", error)
+        return "the daemon does not answer; check that it is running, and try again"
+    text = str(error)
+    said = _FOLDERS.sub("", text)
+    if said != text:
+        _LOG.info("%s: %s", type(error).__name__, text)
+    return said
+
+
 def problem_response(
     status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
@@ -82,12 +102,7 @@ def describe_errors(app: FastAPI) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
         if status == 500:
             _LOG.error("the daemon reports %s: %s", type(error).__name__, error)
-        detail = str(error)
-        if isinstance(error, errors.Unreachable):
-            # Only the log may say where the daemon listens.
-            _LOG.warning("%s", error)
-            detail = "the daemon does not answer; check that it is running, and try again"
-        return problem_response(status, type(error).__name__, detail, headers)
+        return problem_response(status, type(error).__name__, describe_error(error), headers)
 
     @app.exception_handler(Problem)
     async def _problem(_request: Request, problem: Problem) -> JSONResponse:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from face_det.errors import FaceDetError, TryAgain
 from face_det.gateway.bodies import describe_faults
-from face_det.gateway.problems import RETRY_AFTER_S, Problem
+from face_det.gateway.problems import RETRY_AFTER_S, Problem, describe_error
 
 Refusal = FaceDetError | Problem | RequestValidationError | HTTPException
 """What ends a request that cannot be answered."""
@@ -55,6 +55,8 @@ def describe_refusal(refusal: Refusal) -> str:
     """
     if isinstance(refusal, RequestValidationError):
         return describe_faults(refusal.errors())
+    if isinstance(refusal, FaceDetError):
+        return describe_error(refusal)
     return str(refusal.detail) if isinstance(refusal, HTTPException) else str(refusal)
 
 
