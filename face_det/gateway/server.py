@@ -19,7 +19,13 @@ from starlette.types import ASGIApp
 from face_det.config import Config, Http
 from face_det.errors import CannotListen, ConfigError
 from face_det.gateway.app import create_app
-from face_det.gateway.security.connections import HEAD_S, MAX_CONNECTIONS, PatientProtocol
+from face_det.gateway.security.connections import (
+    HEAD_S,
+    MAX_CONNECTIONS,
+    MAX_HEAD_BYTES,
+    CrowdLimit,
+    PatientProtocol,
+)
 from face_det.gateway.security.credentials import load_credentials
 from face_det.gateway.security.hosts import is_loopback
 from face_det.gateway.security.tls import TlsFiles
@@ -48,7 +54,7 @@ class GatewayServer(uvicorn.Server):
     def __init__(self, app: ASGIApp, tls: TlsFiles | None = None, grace_s: int = GRACE_S) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                CrowdLimit(app, self._count_connections, MAX_CONNECTIONS),
                 # Not whichever parser is installed: this one's behaviour is tested.
                 http=PatientProtocol,
                 ws="none",
@@ -57,7 +63,7 @@ class GatewayServer(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=MAX_CONNECTIONS,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
                 timeout_graceful_shutdown=grace_s,
             )
         )
@@ -83,6 +89,9 @@ class GatewayServer(uvicorn.Server):
         self.started = True
         Notifier(os.environ).ready("serving the page and the routes")
         _LOG.info("ready")
+
+    def _count_connections(self) -> int:
+        return len(self.server_state.connections)
 
     def _create_protocol(self) -> PatientProtocol:
         return PatientProtocol(self.config, self.server_state, self.lifespan.state)

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import h11
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from face_det.gateway.problems import RETRY_AFTER_S, problem_response
+from face_det.gateway.security.headers import ALWAYS
+
+_LOG = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 200
 """Beyond it requests are answered 503; beyond twice as many, connections are cut off."""
+MAX_HEAD_BYTES = 16_384
 HEAD_S = 10.0
 """How long the head of a request may take to come, from the connection or from its first byte."""
 LINGER_S = 5.0
@@ -24,6 +32,33 @@ LINGER_BYTES = 1_000_000
 """How much longer, and how much more, a client may send of a body that was answered before its end."""
 USER_TIMEOUT_S = 60
 """How long a client may take no byte of an answer."""
+
+
+class CrowdLimit:
+    """Middleware that answers 503 while `count` connections, the asking one among them, are too many.
+
+    uvicorn has a limit of its own, whose answer is neither in our shape nor says when to come again.
+    """
+
+    def __init__(self, app: ASGIApp, count: Callable[[], int], most: int) -> None:
+        self._app = app
+        self._count = count
+        self._most = most
+        self._crowded = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it."""
+        if scope["type"] != "http" or self._count() < self._most:
+            self._crowded = False
+            await self._app(scope, receive, send)
+            return
+        if not self._crowded:
+            # Once, not for each of a flood.
+            _LOG.warning("%s connections at once: requests are answered 503", self._count())
+        self._crowded = True
+        headers = {**ALWAYS, "Retry-After": str(RETRY_AFTER_S), "Connection": "close"}
+        detail = "too many connections at once; try again in a moment"
+        await problem_response(503, "TooManyConnections", detail, headers)(scope, receive, send)
 
 
 class _LingeringTransport:
@@ -88,6 +123,20 @@ class PatientProtocol(H11Protocol):
         except h11.LocalProtocolError:
             self._real_transport.close()
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request in the shape of our errors."""
+        del msg
+        detail = f"this must be a request of HTTP/1.1, whose head has at most {MAX_HEAD_BYTES} bytes"
+        answer = problem_response(400, "BadRequest", detail, {**ALWAYS, "Connection": "close"})
+        parts = (
+            h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        )
+        for part in parts:
+            self.transport.write(self.conn.send(part) or b"")
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the rest of this one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import threading
@@ -122,6 +123,16 @@ class Chunks:
                 self.sent += self.size
 
 
+def require_problem_in(answer):
+    """Hold the only answer in this to the one shape that errors have, and to the headers of all answers."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head.lower(), answer
+    assert b"x-content-type-options: nosniff" in head.lower()
+    problem = json.loads(body)
+    assert [problem["status"]] == statuses(answer)
+    assert problem["detail"] == problem["error"] != ""
+
+
 TWO_GB = 2 * 10**9
 
 
@@ -225,7 +236,10 @@ def test_a_form_with_ten_thousand_fields_is_refused(gateway):
 )
 def test_what_is_no_request_is_answered_400_and_cut_off(gateway, request_bytes):
     """Never 500, and the next client is served."""
-    assert set(statuses(gateway.exchange(request_bytes))) <= {400, 421}
+    answer = gateway.exchange(request_bytes)
+    assert set(statuses(answer)) <= {400, 421}
+    if len(statuses(answer)) == 1:
+        require_problem_in(answer)
     with gateway.client() as client:
         assert client.get("/healthz/live").status_code == 200
 
@@ -284,6 +298,8 @@ def test_too_many_connections_are_told_so(serving, monkeypatch):
             connection.sendall(GET)
             answer = read_all(connection)
             assert statuses(answer) == [503]
+            assert b"retry-after: 1\r\n" in answer.lower()
+            require_problem_in(answer)
             silent.append(stack.enter_context(gateway.connect()))
         assert read_all(stack.enter_context(gateway.connect())) == b""
     eventually(lambda: _serves(gateway), "a place for the next client")
