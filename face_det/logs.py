@@ -5,12 +5,25 @@ from __future__ import annotations
 import logging
 import sys
 
+_MAX_LINE = 16_000
+"""Characters. No record of ours needs more, and clients decide what is in some of them."""
+
 
 class _OneLine(logging.Formatter):
-    """Puts a traceback on its record's line, because the journal and grep work line by line."""
+    """Puts a record on one line of text, because the journal and grep work line by line.
+
+    The lines of a traceback are joined, and what a terminal would obey rather than show is escaped.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return " | ".join(line for line in super().format(record).splitlines() if line.strip())
+        whole = super().format(record)
+        text = whole[:_MAX_LINE]
+        line = " | ".join(line for line in text.splitlines() if line.strip())
+        if not line.isprintable():
+            line = "".join(
+                each if each.isprintable() else each.encode("unicode_escape").decode() for each in line
+            )
+        return line if len(text) == len(whole) else f"{line}..."
 
 
 def configure_logging(level: str) -> None:

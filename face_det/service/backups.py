@@ -182,7 +182,8 @@ def _most_worth_keeping(newest_first: list[Path]) -> list[Path]:
     Without it a second "Delete everything", of nobody, would crowd out the backup of everybody.
     """
     seen: set[frozenset[tuple[str, int]]] = {frozenset()}
-    others, again = [], []
+    others: list[Path] = []
+    again: list[Path] = []
     for path in newest_first:
         photos = _list_photos_in(path)
         (again if photos in seen else others).append(path)
