@@ -16,6 +16,7 @@ import base64
 import hmac
 import logging
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.types import Scope
@@ -148,19 +149,32 @@ def require_own_page(request: Request, said: bool = False) -> None:
     browser, passes.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    referer = request.headers.get("referer")
     if site is not None:
         ours = site in ("same-origin", "none")
     elif origin is not None:
         ours = _is_own_origin(request, origin)
     else:
-        ours = not said
+        ours = not said and (referer is None or host_of(referer) == request.headers.get("host", "").lower())
     if not ours:
+        sender = (origin or site or referer or "no Origin")[:100]
         raise Problem(
             403,
             "ForeignPage",
-            f"must come from this server's own page, got {(origin or site or 'no Origin')[:100]}; "
-            "programs must send a token instead",
+            f"must come from this server's own page, got {sender}; programs must send a token instead",
         )
+
+
+def host_of(address: str) -> str | None:
+    """Return the host and port in an address; None if it is none.
+
+    >>> host_of("http://Localhost:8080/x"), host_of("http://[x")
+    ('localhost:8080', None)
+    """
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_own_origin(request: Request, origin: str) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from face_det.gateway.problems import Problem
-from face_det.gateway.security.access import Access, require_own_page
+from face_det.gateway.security.access import Access, host_of, require_own_page
 
 
 def state_changing_get(request: Request) -> None:
@@ -28,17 +26,5 @@ def state_changing_get(request: Request) -> None:
         )
     require_own_page(request)
     referer = request.headers.get("referer")
-    if referer is not None and _host_of(referer) != request.headers.get("host", "").lower():
+    if referer is not None and host_of(referer) != request.headers.get("host", "").lower():
         raise Problem(403, "ForeignPage", f"must not come from another site's page, got {referer[:100]}")
-
-
-def _host_of(address: str) -> str | None:
-    """Return the host and port in an address; None if it has none.
-
-    >>> _host_of("http://Localhost:8080/x"), _host_of("http://[x")
-    ('localhost:8080', None)
-    """
-    try:
-        return urlsplit(address).netloc.lower()
-    except ValueError:
-        return None

@@ -28,6 +28,18 @@ def test_a_referer_that_is_no_address_is_a_page_elsewhere(gateway, referer):
     assert answer.status_code == 403
 
 
+def test_a_referer_elsewhere_is_enough_to_refuse_a_change(gateway):
+    """403 as well from a browser that sends no Origin; our own page and programs pass."""
+    own, longer = f"{gateway.origin}/#people", f"{gateway.origin}.evil.example/"
+    with gateway.client() as client:
+        for referer in ("http://evil.example/", longer, "http://[x", "about:blank"):
+            answer = client.post("/api/v1/clear", headers={"referer": referer})
+            assert (answer.status_code, answer.json()["code"]) == (403, "ForeignPage")
+        assert not gateway.daemon.calls
+        assert client.post("/api/v1/clear", headers={"referer": own}).status_code == 200
+        assert client.post("/api/v1/clear").status_code == 200
+
+
 @pytest.mark.parametrize("shown", [b"Basic \xff\xfe", b"Basic \xe4", b"Basic ====", b"Basic", b"Bearer \xff"])
 def test_what_is_no_token_is_401(serving, with_password, shown):
     """Letters that base64 does not have are as wrong as any others."""
