@@ -20,15 +20,20 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.sightings.parameters import ClusterParameters, Floats, Sums
+from face_det.sightings.rough_products import RoughProducts, multiply
 
 Ids = npt.NDArray[np.int64]
 
 FIRST_CAPACITY = 256
 BLOCK = 256
 """Clusters compared with all others at once: a bound on memory."""
+FEW = 4
+"""So many clusters are compared with all others by rough products; of more, true ones take less time each."""
+SLACK = 1e-3
+"""How wrong float32 may make a log likelihood ratio, and more."""
 
 
-_COLUMNS = ("_ids", "_counts", "_sizes", "_squares", "_joined", "_slopes", "_offsets", "_ratios", "_sums")
+_COLUMNS = ("_ids", "_counts", "_sizes", "_squares", "_joined", "_slopes", "_offsets", "_sums")
 
 
 class Clusters:
@@ -76,7 +81,7 @@ class Clusters:
         # What a face's likelihood ratio is made of: slope * (S . encoding) + offset.
         self._slopes = np.zeros(capacity, np.float32)
         self._offsets = np.zeros(capacity, np.float32)
-        self._ratios = np.zeros(capacity, np.float32)
+        self._rough = RoughProducts()
         self._sums = np.zeros((capacity, given.shape[1] if len(ids) else 0), np.float32)
         if len(ids):
             rows = slice(0, len(ids))
@@ -114,15 +119,29 @@ class Clusters:
         size = len(self)
         if not size:
             return None
-        ratios = self._ratios[:size]
-        np.dot(self._sums[:size], self.parameters.prepare(encoding), out=ratios)
-        ratios *= self._slopes[:size]
-        ratios += self._offsets[:size]
-        for row in self._rows_of(barred):
-            ratios[row] = -np.inf
+        vector = self.parameters.prepare(encoding)
+        at_most = self._rough.at_most(vector, self._sums[:size])
+        # Slopes are positive, so these are what the ratios are at most.
+        at_most *= self._slopes[:size]
+        at_most += self._offsets[:size]
+        at_most[self._rows_of(barred)] = -np.inf
+        least = self.parameters.threshold - SLACK
+        first = int(at_most.argmax())
+        if at_most[first] >= least:
+            least = max(least, float(self._exact_ratios(vector, np.array([first]))[0]) - SLACK)
+        rows = np.flatnonzero(at_most >= least)
+        if not len(rows):
+            return None
+        ratios = self._exact_ratios(vector, rows)
         best = int(ratios.argmax())
         ratio = float(ratios[best])
-        return (int(self._ids[best]), ratio) if ratio >= self.parameters.threshold else None
+        return (int(self._ids[rows[best]]), ratio) if ratio >= self.parameters.threshold else None
+
+    def _exact_ratios(self, vector: Sums, rows: Ids) -> Sums:
+        ratios = multiply(self._sums[rows], vector)
+        ratios *= self._slopes[rows]
+        ratios += self._offsets[rows]
+        return ratios
 
     def ratios(self, encodings: npt.ArrayLike) -> tuple[Ids, Sums]:
         """Return the ids of all clusters (m,), and each face's log likelihood ratio to each, shape (n, m)."""
@@ -158,15 +177,17 @@ class Clusters:
 
         A pair is there once, the smaller id first.
         """
-        size, found = len(self), {}
+        found = {}
         chosen = np.array(self._rows_of(clusters), np.int64)
         # Clusters of as many faces have one bound in common.
         for count in np.unique(self._counts[chosen]):
             alike = chosen[self._counts[chosen] == count]
             for start in range(0, len(alike), BLOCK):
                 rows = alike[start : start + BLOCK]
-                products = self._sums[rows] @ self._sums[:size].T
-                at, others = np.nonzero(products >= self._bound(rows, int(count)))
+                products = self._products_at_most(rows)
+                at, others = np.divmod(
+                    np.flatnonzero(products >= self._bound(rows, int(count))), products.shape[1]
+                )
                 for row, other, ratio in self._confirm(rows[at], others):
                     one, two = sorted((int(self._ids[row]), int(self._ids[other])))
                     found[one, two] = ratio
@@ -208,6 +229,7 @@ class Clusters:
             return
         self._sums[row] -= self.parameters.prepare(encoding)
         self._counts[row] -= 1
+        self._rough.note_change(row)
         self._refresh(slice(row, row + 1))
 
     def drop(self, cluster: int) -> None:
@@ -219,6 +241,7 @@ class Clusters:
             for name in _COLUMNS:
                 column = getattr(self, name)
                 column[row] = column[last]
+            self._rough.note_change(row)
 
     def merge(self, kept: int, absorbed: int) -> None:
         """Count the faces of the cluster `absorbed` to `kept`, and forget `absorbed`."""
@@ -232,6 +255,14 @@ class Clusters:
 
     def _rows_of(self, clusters: Iterable[int]) -> list[int]:
         return [self._rows[cluster] for cluster in clusters if cluster in self._rows]
+
+    def _products_at_most(self, rows: Ids) -> Sums:
+        """Return what the products of some sums with all are at most, shape (rows, n)."""
+        sums = self._sums[: len(self)]
+        if len(rows) > FEW:
+            products: Sums = self._sums[rows] @ sums.T
+            return products
+        return np.array([self._rough.at_most(self._sums[row], sums) for row in rows])
 
     def _bound(self, rows: Ids, count: int) -> Sums:
         """Return what S . S' reaches at least, for every other cluster, if one of these rows is the same."""
@@ -247,16 +278,22 @@ class Clusters:
         slope, own_slope = p.evidence(own + sizes, 1.0) - at_zero, p.evidence(sizes, 1.0) - alone
         scale = count / own * kinds / sizes / 2
         constant = scale * ((p.threshold + evidence + alone - at_zero) / slope - self._squares[rows].max())
-        bound = constant[which] + (scale * (own_slope / slope - 1))[which] * squares
-        return np.asarray(bound - 1e-3 - 1e-5 * np.abs(bound), np.float32)
+        rise = scale * (own_slope / slope - 1)
+        # A little lower, for what rounding does.
+        constant -= 1e-3 + 1e-5 * np.abs(constant)
+        rise -= 1e-5 * np.abs(rise)
+        bound: Sums = rise.astype(np.float32)[which]
+        bound *= squares
+        bound += constant.astype(np.float32)[which]
+        return bound
 
     def _confirm(self, rows: Ids, others: Ids) -> Iterator[tuple[int, int, float]]:
         """Yield (row, other row, log likelihood ratio) of the pairs that are the same person."""
         evidence, sizes, squares = self.parameters.evidence, self._sizes, self._squares
-        scales = sizes / np.maximum(self._counts, 1)
         for start in range(0, len(rows), BLOCK):
             one, two = rows[start : start + BLOCK], others[start : start + BLOCK]
-            products = np.einsum("ij,ij->i", self._sums[one], self._sums[two]) * scales[one] * scales[two]
+            products = np.einsum("ij,ij->i", self._sums[one], self._sums[two])
+            products = products * (sizes[one] / self._counts[one]) * (sizes[two] / self._counts[two])
             ratios = evidence(sizes[one] + sizes[two], squares[one] + squares[two] + 2 * products)
             ratios -= evidence(sizes[one], squares[one]) + evidence(sizes[two], squares[two])
             for at in np.flatnonzero((ratios >= self.parameters.threshold) & (one != two)):
@@ -271,6 +308,7 @@ class Clusters:
     def _touch(self, row: int) -> None:
         self._clock += 1
         self._joined[row] = self._clock
+        self._rough.note_change(row)
         self._refresh(slice(row, row + 1))
 
     def _refresh(self, rows: slice) -> None:

@@ -73,7 +73,7 @@ class Recorder:
             track = find_track(visit, face, taken, _even_distance(seen.fingerprint))
             if track is not None:
                 taken.add(track.number)
-                track.add(face)
+                visit.add(track, face)
             sighting = self._insert(connection, seen, face, visit, track, shot, picture)
             person = self._assign(connection, seen, face, visit, sighting, barred)
             if person is not None:

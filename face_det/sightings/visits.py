@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +58,8 @@ class Track:
         return self._fused
 
     def _fuse(self) -> Vector:
+        if len(self.frames) == 1:
+            return self.frames[0][1]
         best = self.frames[0][0]
         used = [(norm, encoding) for norm, encoding in self.frames if norm >= NORM_SHARE * best]
         weights = np.array([norm for norm, _ in used])
@@ -84,6 +86,8 @@ class Visit:
     next_number: int = 1
     told: set[Told] = field(default_factory=set)
     """The names and unknown people of whom an event was written."""
+    _rows: Vector = field(default_factory=lambda: np.empty((0, 0)))
+    """The fused encodings of the tracks, each in the row of its number modulo TRACKS_PER_VISIT."""
 
     def begin_track(self) -> Track:
         """Begin a track; the oldest of very many is forgotten."""
@@ -92,6 +96,36 @@ class Visit:
         self.tracks.append(track)
         del self.tracks[:-TRACKS_PER_VISIT]
         return track
+
+    def add(self, track: Track, face: SeenFace) -> None:
+        """Take account of a face of a track."""
+        track.add(face)
+        self._keep_row(track)
+
+    def nearest_track(self, encoding: Vector, taken: Collection[int]) -> tuple[Track, float] | None:
+        """Return the track nearest to an encoding, and how far away it is, or None; not one of `taken`."""
+        if not self.tracks:
+            return None
+        if self._rows.shape[1] != len(encoding):
+            self._rows = np.full((TRACKS_PER_VISIT, len(encoding)), np.inf)
+            for track in self.tracks:
+                self._keep_row(track)
+        apart = self._rows - encoding
+        squares = np.einsum("ij,ij->i", apart, apart)
+        oldest = self.next_number - TRACKS_PER_VISIT
+        squares[[number % TRACKS_PER_VISIT for number in taken if number >= oldest]] = np.inf
+        nearest = int(squares.argmin())
+        if squares[nearest] == np.inf:
+            return None
+        track = next(track for track in reversed(self.tracks) if track.number % TRACKS_PER_VISIT == nearest)
+        return track, float(squares[nearest]) ** 0.5
+
+    def _keep_row(self, track: Track) -> None:
+        if self._rows.shape[1]:
+            fused = track.fused()
+            # Of another embedder there may be some, from before it was changed.
+            fits = len(fused) == self._rows.shape[1]
+            self._rows[track.number % TRACKS_PER_VISIT] = fused if fits else np.inf
 
 
 class Visits:
@@ -189,11 +223,11 @@ class Visits:
                 visit.told.add(("other", row["person"]))
             elif row["outcome"] is not None:
                 track.told.add(("other", row["outcome"]))
-        tracks = {number: track for number, track in tracks.items() if track.frames}
-        visit.tracks = [tracks[number] for number in sorted(tracks)]
         # Of all sightings, not only of those that were loaded.
         most = connection.execute("SELECT ifnull(max(track), 0) FROM sighting WHERE visit = ?", (visit.id,))
         visit.next_number = int(most.fetchone()[0]) + 1
+        oldest = visit.next_number - TRACKS_PER_VISIT
+        visit.tracks = [tracks[at] for at in sorted(tracks) if at >= oldest and tracks[at].frames]
 
 
 def find_track(visit: Visit, face: SeenFace, taken: set[int], even_distance: float | None) -> Track | None:
@@ -204,15 +238,8 @@ def find_track(visit: Visit, face: SeenFace, taken: set[int], even_distance: flo
     """
     if face.encoding is None:
         return None
-    encoding = np.asarray(face.encoding, float)
-    others = [
-        track
-        for track in visit.tracks
-        if track.number not in taken and len(track.frames[0][1]) == len(encoding)
-    ]
-    if others and even_distance is not None:
-        distances = np.linalg.norm(np.array([track.fused() for track in others]) - encoding, axis=1)
-        nearest = int(distances.argmin())
-        if distances[nearest] <= even_distance:
-            return others[nearest]
+    if even_distance is not None:
+        found = visit.nearest_track(np.asarray(face.encoding, float), taken)
+        if found is not None and found[1] <= even_distance:
+            return found[0]
     return visit.begin_track()

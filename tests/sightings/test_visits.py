@@ -96,6 +96,24 @@ def test_no_track_takes_the_number_of_another(tmp_path: Path) -> None:
         assert value(one, "SELECT track FROM sighting ORDER BY id DESC LIMIT 1") == before + 1
 
 
+def test_of_very_many_tracks_the_latest_go_on(tmp_path: Path) -> None:
+    """After a restart as before it; two faces of a picture are never one track."""
+    last = "SELECT track FROM sighting ORDER BY id DESC LIMIT 1"
+    with opened(tmp_path) as one:
+        for seed in range(70):
+            one.record(picture(face(person(seed))))
+        assert value(one, "SELECT count(DISTINCT track) FROM sighting") == 70
+        for seed, track in ((69, 70), (6, 7), (5, 71)):
+            one.record(picture(face(person(seed, 1))))
+            assert value(one, last) == track
+        one.record(picture(*(face(person(69, take)) for take in range(2, 4))))
+        assert [row["track"] for row in rows(one, f"{last[:-1]}2")] == [72, 70]
+    with opened(tmp_path) as one:
+        for seed, track in ((69, 70), (8, 9), (7, 73)):
+            one.record(picture(face(person(seed, 4))))
+            assert value(one, last) == track
+
+
 def test_a_lucky_frame_among_many_names_nobody(tmp_path: Path) -> None:
     """All frames of the track together decide, once there are several."""
     with opened(tmp_path) as one:
