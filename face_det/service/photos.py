@@ -34,6 +34,7 @@ from face_det.recognition import Recognizer
 from face_det.service import wire
 from face_det.service.memory import Memory
 from face_det.service.people_details import PeopleDetails
+from face_det.service.renamings import Renamings
 from face_det.sightings import find_changes, unknown_number
 from face_det.types import UNKNOWN, Rgb
 
@@ -57,15 +58,21 @@ class Photos:
         learning: threading.Lock,
         current: Callable[[], Recognizer],
         use: Callable[[Recognizer], None],
+        renamings: Renamings,
     ) -> None:
-        """`current` returns the recognizer in use, and `use` switches to another one."""
+        """`current` returns the recognizer in use, and `use` switches to another one.
+
+        What was seen follows by `renamings`.
+        """
         self._enroller = enroller
         self._learning = learning
         self._current = current
         self._use = use
+        self._renamings = renamings
         self._details = PeopleDetails(enroller.paths)
         self._plans = PhotoPlans(enroller.paths, self._describe)
         enroller.recover_photos()
+        renamings.follow()
 
     def add_face(self, name: object, data: bytes, rgb: Rgb, options: object) -> dict[str, Any]:
         """Store a picture, given as the bytes of its file and its pixels, and learn its one face."""
@@ -186,8 +193,10 @@ class Photos:
     def _change(self, plan: Callable[[Gallery], PhotoPlan]) -> dict[str, Any]:
         with self._learning:
             recognizer, change = self._enroller.change_photos(plan)
-            if recognizer is not None:
-                self._use(recognizer)
+            # First: the recognizer reads who somebody is not, by name.
+            followed = self._renamings.follow()
+            if recognizer is not None or followed:
+                self._use(recognizer or self._current())
         return {"change": change.id, "what": change.what, "photos": len(change.moves)}
 
     def _describe(self, photos: Sequence[Path], name: str, gallery: Gallery) -> list[PersonPhoto]:

@@ -43,6 +43,7 @@ from face_det.service.person_data import (
 )
 from face_det.service.photos import Photos
 from face_det.service.progress import TrainingProgress
+from face_det.service.renamings import Renamings
 from face_det.service.sighting_arguments import require_recognize_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.service.verification import Verification
@@ -102,7 +103,13 @@ class Service:
         self.evidence, self.models = Evidence(self.access), Models(self.access)
         self.verification = Verification(self.access)
         self.training = TrainingProgress()
-        self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use)
+        self.photos = Photos(
+            enroller,
+            self._learning,
+            lambda: self._recognizer,
+            self._use,
+            Renamings(enroller.paths, memory),
+        )
         self.corrections: Corrections | None = None
         if memory is not None:
             self.corrections = Corrections(

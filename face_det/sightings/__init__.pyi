@@ -54,6 +54,10 @@ from .recorder import Decide as Decide
 from .records import MemoryOptions as MemoryOptions
 from .records import SeenFace as SeenFace
 from .records import SeenPicture as SeenPicture
+from .renaming import read_photo_change as read_photo_change
+from .renaming import rename_seen as rename_seen
+from .renaming import undo_renaming as undo_renaming
+from .renaming import write_photo_change as write_photo_change
 from .replacing import check_sightings as check_sightings
 from .replacing import erase_everything as erase_everything
 from .replacing import take_over_sightings as take_over_sightings

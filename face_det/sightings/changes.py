@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.events import CORRECTED, NAMED, Event, append_event
+from face_det.sightings.former_names import current_name, note_said
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import (
     IGNORED_STATE,
@@ -225,6 +226,7 @@ def name_sighting(
     withdrawn = [] if wrong is None else _find_photos(connection, sighting, wrong)
     before = Before(photos=list(photos), withdrawn=withdrawn)
     before.add_sighting(connection, sighting)
+    note_said(connection, [sighting])
     connection.execute(
         "UPDATE sighting SET name = ?, outcome = ?, reason = NULL, person = NULL, shapes = 0, edited = 1"
         " WHERE id = ?",
@@ -317,9 +319,13 @@ def _rows(
 def _find_photos(connection: sqlite3.Connection, sighting: int, name: str) -> list[EnrolledPhoto]:
     """Return the training photos of a person that were made of a sighting."""
     found = []
-    for row in connection.execute("SELECT data FROM change WHERE undone = 0 ORDER BY id"):
+    for row in connection.execute("SELECT id, data FROM change WHERE undone = 0 ORDER BY id"):
         photos = [EnrolledPhoto(*fields) for fields in json.loads(row["data"])["photos"]]
-        found += [photo for photo in photos if (photo.sighting, photo.name) == (sighting, name)]
+        found += [
+            replace(photo, name=name)
+            for photo in photos
+            if photo.sighting == sighting and current_name(connection, photo.name, row["id"]) == name
+        ]
     return found
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from face_det.errors import CannotWrite
 from face_det.sightings.events import FORGOTTEN, Event, append_event
+from face_det.sightings.former_names import former_names
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import UnknownPeople, rebuild_people, resolve_person
 from face_det.sightings.photos_due import forget_photos_due
 from face_det.sightings.recognised import Recognised, find_recognised
 from face_det.sightings.recorder import Decide
+from face_det.sightings.renaming import erase_former_names
 from face_det.sightings.retention import delete_person, delete_sightings
 from face_det.sightings.schema import all_moved_aside
 from face_det.sightings.spool import Spool
@@ -56,15 +58,20 @@ def erase_name(
     rows = connection.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchall()
     persons, sightings = [row["id"] for row in rows], _sightings(connection, "name = ?", name)
     nameless = _count_nameless(connection)
+    formers = former_names(connection, name)
     erased = _erase(
         connection,
         [*persons, *theirs.persons],
         [*sightings, *theirs.sightings],
-        lambda data: _mentions_name(data, name),
+        lambda change, data: (
+            _mentions_name(data, name)
+            or any(change <= one.change and _mentions_name(data, one.name) for one in formers)
+        ),
     )
     erased = replace(
         erased, recognised=nameless - _count_nameless(connection), not_compared=theirs.not_compared
     )
+    erase_former_names(connection, name)
     connection.execute("DELETE FROM negative WHERE name = ?", (name,))
     forget_photos_due(connection, name)
     connection.execute(
@@ -83,7 +90,7 @@ def erase_unknown(
     person = resolve_person(connection, number)
     if person is None:
         return None
-    erased = _erase(connection, [person["id"]], [], lambda data: False)
+    erased = _erase(connection, [person["id"]], [], lambda change, data: False)
     append_event(
         connection, Event(FORGOTTEN, now, data={"sightings": erased.sightings, "was": unknown_id(number)})
     )
@@ -127,7 +134,7 @@ def _erase(
     connection: sqlite3.Connection,
     persons: list[int],
     sightings: list[int],
-    mentions: Callable[[object], bool],
+    mentions: Callable[[int, object], bool],
 ) -> Erased:
     ids, found = set(sightings), len(persons)
     persons = [one for person in persons for one in _with_aliases(connection, person)]
@@ -172,14 +179,17 @@ def _delete_picture_of(connection: sqlite3.Connection, sighting: int) -> None:
 
 
 def _erase_changes(
-    connection: sqlite3.Connection, persons: set[int], sightings: set[int], mentions: Callable[[object], bool]
+    connection: sqlite3.Connection,
+    persons: set[int],
+    sightings: set[int],
+    mentions: Callable[[int, object], bool],
 ) -> None:
     """Erase changes that mention these people: what was erased cannot be restored."""
     for row in connection.execute("SELECT id, data FROM change").fetchall():
         data = json.loads(row["data"])
         touched = persons & {fields["id"] for fields in data["people"]}
         touched |= sightings & {fields["id"] for fields in data["sightings"]}
-        if touched or mentions(data):
+        if touched or mentions(row["id"], data):
             connection.execute("DELETE FROM change WHERE id = ?", (row["id"],))
 
 

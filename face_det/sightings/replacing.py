@@ -19,7 +19,7 @@ from face_det.sightings.photos_due import read_photos_due
 
 _TABLES = (
     *("person", "person_camera", "person_visit", "visit", "sighting"),
-    *("thumbnail", "picture", "change", "negative"),
+    *("thumbnail", "picture", "change", "negative", "renaming", "renamed"),
 )
 _META = ("decided_by", "photos_due")
 """The notes that belong to the rows, not to the file and its spool."""
@@ -131,6 +131,8 @@ def _delete_rows(connection: sqlite3.Connection) -> None:
 def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     for table in _TABLES:
         _copy_table(source, target, table)
+    # The changes to photos that they followed are another journal's.
+    target.execute("UPDATE renaming SET number = NULL")
     for key in _META:
         if (value := _meta(source, key)) is not None:
             target.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

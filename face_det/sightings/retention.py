@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 from face_det.sightings.people import UnknownPeople
 from face_det.sightings.records import MemoryOptions
+from face_det.sightings.renaming import remove_renaming
 
 DAY_S = 86_400.0
+RENAMING_DAYS = 31
+"""For longer than a change to photos can be undone."""
 STEP = 200
 """How many sightings are removed at once."""
 VACUUM_PAGES = 200
@@ -26,7 +29,10 @@ def remove_expired(
         # Otherwise they would be given further sightings.
         people.reload(connection)
     removed = (
-        gone + _remove_oldest(connection, "AND recorded < ?", [before]) + _remove_notes(connection, before)
+        gone
+        + _remove_oldest(connection, "AND recorded < ?", [before])
+        + _remove_notes(connection, before)
+        + remove_renaming(connection, min(before, now - RENAMING_DAYS * DAY_S), STEP)
     )
     if not removed:
         removed = _remove_surplus(connection, options)

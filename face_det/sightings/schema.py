@@ -133,7 +133,19 @@ def _add_cameras(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_cameras)
+def _add_renamings(connection: sqlite3.Connection) -> None:
+    """Note who was renamed, and which rows followed."""
+    connection.execute(
+        "CREATE TABLE renaming (id INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER, time REAL NOT NULL,"
+        " former TEXT NOT NULL, name TEXT NOT NULL, change INTEGER NOT NULL, event INTEGER NOT NULL)"
+    )
+    connection.execute(
+        "CREATE TABLE renamed (renaming INTEGER NOT NULL, kind TEXT NOT NULL, row INTEGER NOT NULL,"
+        " PRIMARY KEY (renaming, kind, row)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_cameras, _add_renamings)
 """The n-th function takes a database from version n to version n + 1, within one transaction."""
 
 

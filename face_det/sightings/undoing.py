@@ -17,6 +17,7 @@ from face_det.sightings.changes import (
     record_change,
 )
 from face_det.sightings.events import CORRECTED, Event, append_event
+from face_det.sightings.former_names import current_name, note_said
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE, rebuild_people
 
@@ -35,7 +36,7 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
         raise BadRequest(f"change: {change} was undone already")
     if row["verb"] == "undo":
         raise BadRequest(f"change: {change} undid another one; make that change again instead")
-    before = json.loads(row["data"])
+    before = _with_current_names(connection, json.loads(row["data"]), change)
     touched = _touched(before)
     for later in connection.execute(
         "SELECT id, data FROM change WHERE id > ? AND undone = 0 AND verb != 'undo' ORDER BY id DESC",
@@ -45,6 +46,7 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
             raise BadRequest(f"change: undo {later['id']} first, which changed the same people or sightings")
     people = [fields["id"] for fields in before["people"]]
     left = _put_back(connection, before)
+    note_said(connection, (fields["id"] for fields in before["sightings"]))
     rebuild_people(connection, [person for person in {*people, *left} if _is_alive(connection, person)])
     connection.execute("DELETE FROM negative WHERE change = ?", (change,))
     connection.execute("UPDATE change SET undone = 1 WHERE id = ?", (change,))
@@ -93,6 +95,19 @@ def find_changes(connection: sqlite3.Connection, limit: int) -> list[dict[str, A
         if active:
             touched |= _touched(data)
     return found
+
+
+def _with_current_names(connection: sqlite3.Connection, data: dict[str, Any], change: int) -> dict[str, Any]:
+    """Return what a change holds, with the names that people have now who were renamed since."""
+    rows = {
+        key: [{**fields, "name": current_name(connection, fields["name"], change)} for fields in data[key]]
+        for key in ("people", "sightings")
+    }
+    photos = {
+        key: [(current_name(connection, name, change), *rest) for name, *rest in data[key]]
+        for key in ("photos", "withdrawn")
+    }
+    return {**data, **rows, **photos}
 
 
 def _put_back(connection: sqlite3.Connection, before: dict[str, Any]) -> set[int]:
