@@ -3,8 +3,8 @@
 Four clients ask a daemon with a memory about pictures of somebody enrolled, each call in a visit of its own.
 Every few seconds the daemon is killed (SIGKILL) and started again. In the end, each call that was answered
 `known` must have exactly one event, no call may have two, and the database must have been sound after each
-kill. The daemon is the real one, with a real model; only its engine returns one face, which was found once,
-so that a call takes a few milliseconds.
+kill. With SIGINT or SIGTERM, it ends early and reports on the calls so far. The daemon is the real one, with
+a real model; only its engine returns one face, which was found once, so that a call takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -123,6 +123,10 @@ class Soak:
         self.kills = 0
         self._start = time.time() - GAP_S * calls
 
+    def stop(self) -> None:
+        """Make no more calls."""
+        self.calls = min(self.calls, self.asked)
+
     def call(self) -> None:
         """Call until all calls are made, or the daemon is gone."""
         client = zerorpc.Client(timeout=60, heartbeat=None)
@@ -145,8 +149,11 @@ class Soak:
     def run(self) -> None:
         """Start and kill daemons until all calls are made; let the last one end in peace."""
         me = [sys.executable, __file__, "--serve", str(self.folder)]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, self.stop)
         while True:
-            daemon = subprocess.Popen(me)
+            # Out of the terminal's group: Ctrl-C is for this process.
+            daemon = subprocess.Popen(me, start_new_session=True)
             while not (self.folder / "s").exists():
                 gevent.sleep(0.05)
             workers = [gevent.spawn(self.call) for _ in range(CLIENTS)]
@@ -161,7 +168,8 @@ class Soak:
             (self.folder / "s").unlink(missing_ok=True)
             self.kills += 1
             self.check_sound()
-            print(f"{self.asked} calls, {self.kills} kills", file=sys.stderr, flush=True)
+            if self.kills % 10 == 0:
+                self.report()
 
     def check_sound(self) -> None:
         """Fail if the database is not sound."""
@@ -172,7 +180,10 @@ class Soak:
             raise SystemExit(f"after kill {self.kills}: {found}")
 
     def report(self) -> bool:
-        """Print what was found; return whether nothing was lost, and nothing twice."""
+        """Print what was found; return whether nothing was lost, and nothing twice.
+
+        While no daemon runs, what was answered last may still wait in the spool.
+        """
         connection = sqlite3.connect(self.folder / "state" / "sightings.sqlite")
         told = Counter(
             int(frame)
@@ -186,7 +197,8 @@ class Soak:
         repeated = [frame for frame, count in sightings.items() if count > 1]
         print(
             f"{self.asked} calls, {len(self.answered)} answered, {self.kills} kills; events lost: "
-            f"{len(lost)}, twice: {len(twice)}; sightings twice: {len(repeated)}; database sound every time"
+            f"{len(lost)}, twice: {len(twice)}; sightings twice: {len(repeated)}; database sound every time",
+            flush=True,
         )
         return not (lost or twice or repeated)
 

@@ -64,6 +64,16 @@ class UnknownPeople:
         if fingerprint != self._fingerprint:
             self.reload(connection, fingerprint)
 
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Load the people who were seen last, before the first face has to wait for that."""
+        latest = connection.execute(
+            "SELECT fingerprint FROM person ORDER BY recorded DESC LIMIT 1"
+        ).fetchone()
+        if latest is not None and not self._fingerprint:
+            self.use(connection, latest["fingerprint"])
+            if self._clusters is not None:
+                self._clusters.nearest(np.zeros(self._dimensions))
+
     def reload(self, connection: sqlite3.Connection, fingerprint: str | None = None) -> None:
         """Load the people again: somebody was merged, split, named, ignored or forgotten."""
         self._fingerprint = self._fingerprint if fingerprint is None else fingerprint
@@ -80,10 +90,16 @@ class UnknownPeople:
             (self._fingerprint,),
         ).fetchall()
         rows.reverse()
-        sums = [np.frombuffer(row["sum"], "<f4") for row in rows]
+        sums = np.frombuffer(b"".join(row["sum"] for row in rows), "<f4")
         ids, counts = [row["id"] for row in rows], [row["shaping"] for row in rows]
-        self._clusters = Clusters(parameters, ids, counts, np.array(sums) if sums else ())
+        self._clusters = Clusters(parameters, ids, counts, sums.reshape(len(ids), -1) if ids else ())
         self._attract()
+
+    def forget(self, people: Iterable[int]) -> None:
+        """Take no further faces for these people, who are forgotten."""
+        for person in people:
+            if self._clusters is not None and person in self._clusters:
+                self._clusters.drop(person)
 
     def set_enrolled(self, enrolled: Enrolled) -> None:
         """Tell who is enrolled, with their encodings: faces most like them found no unknown person."""

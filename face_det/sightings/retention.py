@@ -24,10 +24,9 @@ def remove_expired(
 ) -> int:
     """Remove a first part of what has expired; return how many rows and pages that were, 0 at the end."""
     before = now - options.keep_days * DAY_S
-    gone = _forget_people(connection, now - options.unknown_keep_days * DAY_S)
-    if gone:
-        # Otherwise they would be given further sightings.
-        people.reload(connection)
+    gone, forgotten = _forget_people(connection, now - options.unknown_keep_days * DAY_S)
+    # Otherwise they would be given further sightings.
+    people.forget(forgotten)
     removed = (
         gone
         + _remove_oldest(connection, "AND recorded < ?", [before])
@@ -117,9 +116,12 @@ def delete_person(connection: sqlite3.Connection, person: int) -> None:
         connection.execute(statement, (person,))
 
 
-def _forget_people(connection: sqlite3.Connection, before: float) -> int:
-    """Forget unknown people who were last seen before that time, a few at once; return how many rows went."""
-    removed = 0
+def _forget_people(connection: sqlite3.Connection, before: float) -> tuple[int, list[int]]:
+    """Forget unknown people who were last seen before that time; return how many rows went, and who.
+
+    They are few at once.
+    """
+    removed, forgotten = 0, []
     people = connection.execute(
         "SELECT id FROM person WHERE state = 'unknown' AND recorded < ? ORDER BY recorded LIMIT 20",
         (before,),
@@ -133,10 +135,11 @@ def _forget_people(connection: sqlite3.Connection, before: float) -> int:
         removed += len(ids)
         if len(ids) < STEP:
             delete_person(connection, person)
+            forgotten.append(person)
             removed += 1
         if removed >= STEP:
             break
-    return removed
+    return removed, forgotten
 
 
 def _remove_surplus(connection: sqlite3.Connection, options: MemoryOptions) -> int:

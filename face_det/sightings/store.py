@@ -94,6 +94,7 @@ class SightingStore:
         except BaseException:
             self._lock.release()
             raise
+        self.post(self._people.begin)
         self._thread.start()
 
     def close(self, timeout_s: float = 10.0) -> None:
