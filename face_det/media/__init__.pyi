@@ -33,5 +33,6 @@ from .transform import make_thumbnail as make_thumbnail
 from .transform import measure_focus as measure_focus
 from .transform import pixel_region as pixel_region
 from .transform import random_warps as random_warps
+from .transform import read_jpeg_size as read_jpeg_size
 from .transform import resize_image as resize_image
 from .transform import warp_to_square as warp_to_square

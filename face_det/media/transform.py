@@ -178,6 +178,19 @@ def make_thumbnail(rgb: Rgb, side_px: int) -> bytes:
     return data.getvalue()
 
 
+def read_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return a JPEG's width and height in pixels; its first bytes are enough. None if it is no JPEG.
+
+    >>> read_jpeg_size(make_thumbnail(np.zeros((80, 100, 3), np.uint8), side_px=50)[:700])
+    (50, 40)
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            return picture.width, picture.height
+    except OSError:
+        return None
+
+
 def make_face_thumbnail(rgb: Rgb, box: Box, side_px: int) -> bytes:
     """Encode a face with a margin of half its size on every side as a JPEG of at most `side_px` pixels.
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from face_det.errors import BadRequest, FaceDetError
 from face_det.gallery import Gallery
 from face_det.recognition import NO_NEGATIVES, SAME_FACE_IOU, Negatives, Recognizer
 from face_det.service import wire
+from face_det.service.candidates import with_candidates
 from face_det.service.sighting_arguments import composed, is_time, parse_query, require_id
 from face_det.sightings import (
     Decide,
@@ -57,6 +58,13 @@ Encoding = npt.NDArray[np.float64]
 Answered = Sequence[tuple[Face, Match]]
 
 
+class WholePicture(NamedTuple):
+    """A whole picture to keep, as a JPEG, and the width and height in pixels of what it was made of."""
+
+    jpeg: bytes
+    image_size: tuple[int, int]
+
+
 class Memory:
     """The sightings behind the verbs. It adds to the store, and reads from it."""
 
@@ -64,6 +72,7 @@ class Memory:
         self.store = store
         self._handing_over = threading.Lock()
         self._forgotten: set[str] = set()
+        self._recognizer: Recognizer | None = None
 
     def follow(self, recognizer: Recognizer, encodings: Path) -> None:
         """Use this recognizer's decisions from now on; `encodings` is the file with those of the enrolled."""
@@ -71,6 +80,7 @@ class Memory:
         if recognizer.model is not None:
             with self._handing_over:
                 self._forgotten -= {composed(name) for name in recognizer.model.labels}
+        self._recognizer = recognizer
         decided_by = f"{recognizer.engine.fingerprint} {model} {self._last_negative()}"
         self.store.use(_decider(recognizer), lambda: _enrolled(recognizer, encodings), decided_by)
 
@@ -107,7 +117,7 @@ class Memory:
         answers: Mapping[tuple[int, int], wire.PersonAnswer],
         fingerprint: str,
         caller: str,
-        pictures: Mapping[str, bytes],
+        pictures: Mapping[str, WholePicture],
     ) -> None:
         """Remember the faces of a detect_faces call, each face of an image once.
 
@@ -132,7 +142,7 @@ class Memory:
         frame: str | None,
         fingerprint: str,
         caller: str,
-        picture: bytes | None,
+        picture: WholePicture | None,
     ) -> None:
         """Remember the faces of a `recognize` call, unless its options say not to."""
         if options.get("remember") is False:
@@ -147,12 +157,22 @@ class Memory:
     def sightings(self, query: object = None) -> dict[str, Any]:
         """Return a page of sightings, newest first; see docs/reference/rpc.md."""
         wanted = parse_query(query)
-        return self.store.read(lambda connection: find_sightings(connection, wanted))
+
+        def read(connection: sqlite3.Connection) -> dict[str, Any]:
+            page = find_sightings(connection, wanted)
+            return {**page, "items": with_candidates(connection, page["items"], self._recognizer)}
+
+        return self.store.read(read)
 
     def sighting(self, identifier: object) -> dict[str, Any]:
         """Return everything that is kept of a sighting, except its pictures; raises UnknownSighting."""
         number = require_id(identifier)
-        return self.store.read(lambda connection: find_sighting(connection, number))
+
+        def read(connection: sqlite3.Connection) -> dict[str, Any]:
+            (item,) = with_candidates(connection, [find_sighting(connection, number)], self._recognizer)
+            return item
+
+        return self.store.read(read)
 
     def thumbnail(self, identifier: object) -> bytes:
         """Return the face of a sighting as a JPEG; raises UnknownSighting."""
@@ -218,7 +238,7 @@ class Memory:
         frame: str | None,
         fingerprint: str,
         found: Answered,
-        picture: bytes | None,
+        picture: WholePicture | None,
     ) -> None:
         faces = _distinct(found)
         with self._handing_over:
@@ -229,7 +249,8 @@ class Memory:
                 # Nor may a whole picture show somebody who was just forgotten.
                 whole = picture if len(kept) == len(faces) else None
                 now = self.store.now()
-                seen = SeenPicture(time, camera, caller, frame, fingerprint, kept, whole, now)
+                jpeg, size = whole or (None, None)
+                seen = SeenPicture(time, camera, caller, frame, fingerprint, kept, jpeg, now, size)
                 self.store.record(seen)
 
 

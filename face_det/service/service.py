@@ -34,7 +34,7 @@ from face_det.service.batch import Batch
 from face_det.service.corrections import Corrections
 from face_det.service.evidence import Evidence
 from face_det.service.explanation import explain_faces
-from face_det.service.memory import PICTURE_PX, Memory
+from face_det.service.memory import PICTURE_PX, Memory, WholePicture
 from face_det.service.models import Models
 from face_det.service.person_data import (
     export_person,
@@ -145,7 +145,7 @@ class Service:
         requests = wire.parse_images(images, self._limits.max_images)
         assert isinstance(images, (list, tuple))
         batch, recognizer = Batch(requests), self._recognizer
-        pictures: dict[str, bytes] = {}
+        pictures: dict[str, WholePicture] = {}
         views = batch.views(lambda path: self._load(path, pictures), budget, self._unreadable.add)
         result = recognizer.engine.run(views, budget)
         flat = [face for faces in result.faces for face in faces]
@@ -182,7 +182,7 @@ class Service:
         Faces from a picture that is cut off are marked `partial`. Raises BadImage if it cannot be read.
         """
         given = require_recognize_options(options)
-        recognizer, pictures = self._recognizer, dict[str, bytes]()
+        recognizer, pictures = self._recognizer, dict[str, WholePicture]()
         loaded = self._load(wire.require_picture(image), pictures)
         engine, coarse = _searching_from(recognizer.engine, given.get("searchFromPx") or 0)
         result = engine.run([(loaded.rgb, None)])
@@ -370,7 +370,7 @@ class Service:
         if notes is not None:
             notes.update({k: round(v, 1) if isinstance(v, float) else v for k, v in fields.items()})
 
-    def _load(self, source: str | bytes, pictures: dict[str, bytes] | None = None) -> LoadedImage:
+    def _load(self, source: str | bytes, pictures: dict[str, WholePicture] | None = None) -> LoadedImage:
         """Load a picture; this may wait for one that is being written, so call it on a worker's thread.
 
         `pictures` gains a copy of it to remember, by its path, if such are kept.
@@ -384,7 +384,8 @@ class Service:
         )
         if pictures is not None and self.memory is not None and self.memory.store.options.frames:
             path = source if isinstance(source, str) else ""
-            pictures[path] = make_thumbnail(loaded.rgb, PICTURE_PX)
+            height, width = loaded.rgb.shape[:2]
+            pictures[path] = WholePicture(make_thumbnail(loaded.rgb, PICTURE_PX), (width, height))
         return loaded
 
     def _read(self, source: str | bytes) -> bytes:

@@ -13,7 +13,7 @@ from face_det.enrolment import recipe_as_json
 from face_det.errors import BadRequest
 from face_det.recognition import Model
 from face_det.service.explanation import explain_person
-from face_det.types import Box, Face, Match, Outcome, Reason
+from face_det.types import Box, Candidate, Face, Match, Outcome, Reason
 
 PERSON_LABEL = "person"
 """The object label whose box is searched for faces."""
@@ -271,7 +271,7 @@ def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str
     if match.outcome is not None:
         fields["outcome"] = match.outcome.value
     if match.outcome is Outcome.UNCERTAIN:
-        fields["candidates"] = [{"name": one.name, "proba": one.probability} for one in match.candidates]
+        fields["candidates"] = candidates_as_json(match.candidates)
     fields["faceBox"] = box_as_json(face.box)
     if face.quality is not None:
         fields["quality"] = round(face.quality, 4)
@@ -279,6 +279,15 @@ def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str
     if partial:
         fields["partial"] = True
     return fields
+
+
+def candidates_as_json(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """Return who a face may be, likeliest first.
+
+    >>> candidates_as_json([Candidate("Anna", 0.4)])
+    [{'name': 'Anna', 'proba': 0.4}]
+    """
+    return [{"name": one.name, "proba": one.probability} for one in candidates]
 
 
 def measures_as_json(face: Face) -> dict[str, float]:

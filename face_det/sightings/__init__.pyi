@@ -41,6 +41,7 @@ from .photos_due import write_photos_due as write_photos_due
 from .queries import MAX_PAGE as MAX_PAGE
 from .queries import MAX_UNKNOWNS as MAX_UNKNOWNS
 from .queries import SightingQuery as SightingQuery
+from .queries import find_encodings as find_encodings
 from .queries import find_face as find_face
 from .queries import find_picture as find_picture
 from .queries import find_sighting as find_sighting

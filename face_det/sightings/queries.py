@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, resolve_person
-from face_det.types import UNKNOWN, Box, Face, Outcome, Reason
+from face_det.types import UNKNOWN, Box, Encodings, Face, Outcome, Reason
 
 MAX_UNKNOWNS = 1000
 """The most unknown people in one answer."""
@@ -64,11 +64,37 @@ def find_sighting(connection: sqlite3.Connection, identifier: int) -> dict[str, 
     row = require_sighting(connection, identifier)
     item = _item(row)
     item["camera"], item["caller"] = row["camera"], row["caller"]
-    item["visit"], item["track"] = row["visit"], row["track"]
+    item["track"] = row["track"]
     item["detectorScore"], item["encodingNorm"] = row["score"], row["norm"]
     item["embedder"], item["edited"] = row["fingerprint"], bool(row["edited"])
     item["picture"] = row["picture"] is not None
+    item["imageSize"] = _image_size(connection, row["picture"])
     return item
+
+
+def _image_size(connection: sqlite3.Connection, picture: int | None) -> dict[str, int] | None:
+    """Return how large the image of a kept picture was; None if that is not known."""
+    row = connection.execute("SELECT width, height FROM picture WHERE id = ?", (picture,)).fetchone()
+    return None if row is None or row["width"] is None else dict(row)
+
+
+def find_encodings(
+    connection: sqlite3.Connection, identifiers: Sequence[int], fingerprint: str
+) -> dict[int, tuple[Encodings, float | None]]:
+    """Return the encodings, shape (dimensions,), and qualities of sightings, by their ids.
+
+    Those that another embedder encoded, or none, are left out.
+    """
+    marks = ", ".join("?" * len(identifiers))
+    rows = connection.execute(
+        f"SELECT id, encoding, quality FROM sighting WHERE id IN ({marks})"
+        " AND fingerprint = ? AND encoding IS NOT NULL",
+        (*identifiers, fingerprint),
+    )
+    return {
+        identifier: (np.frombuffer(encoding, "<f4").astype(np.float64), quality)
+        for identifier, encoding, quality in rows
+    }
 
 
 def find_face(connection: sqlite3.Connection, identifier: int) -> tuple[Face, str | None]:
@@ -194,6 +220,7 @@ def _item(row: sqlite3.Row) -> dict[str, Any]:
         "faceReason": row["reason"],
         "quality": row["quality"],
         "unknown": unknown_id(row["number"]) if unknown else None,
+        "visit": row["visit"],
     }
 
 

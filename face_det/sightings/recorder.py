@@ -65,7 +65,10 @@ class Recorder:
             append_event(connection, began)
         picture = None
         if self.options.frames and seen.picture is not None:
-            picture = connection.execute("INSERT INTO picture (jpeg) VALUES (?)", (seen.picture,)).lastrowid
+            values = (seen.picture, *(seen.image_size or (None, None)))
+            picture = connection.execute(
+                "INSERT INTO picture (jpeg, width, height) VALUES (?, ?, ?)", values
+            ).lastrowid
         self.people.use(connection, seen.fingerprint)
         taken: set[int] = set()
         barred: set[int] = set()

@@ -45,7 +45,8 @@ class SeenPicture:
     `recorded` is when it was handed over, from which on its age counts; its own time if that is None.
 
     `camera` and `frame` are what the caller named them; `caller` says who called. `fingerprint` is the
-    embedder's. `picture` is the whole picture as a JPEG, if such are kept.
+    embedder's. `picture` is the whole picture as a JPEG, if such are kept; it may be smaller than the image
+    that boxes are measured in, whose width and height in pixels are `image_size`.
     """
 
     time: float
@@ -56,6 +57,7 @@ class SeenPicture:
     faces: tuple[SeenFace, ...]
     picture: bytes | None = None
     recorded: float | None = None
+    image_size: tuple[int, int] | None = None
 
     @property
     def kept_from(self) -> float:
@@ -80,6 +82,7 @@ def pack_picture(seen: SeenPicture) -> bytes:
         "fingerprint": seen.fingerprint,
         "picture": seen.picture,
         "recorded": seen.recorded,
+        "image_size": seen.image_size,
         "faces": [_face_fields(face) for face in seen.faces],
     }
     packed: bytes = msgpack.packb(fields, unicode_errors="surrogatepass")
@@ -91,7 +94,9 @@ def unpack_picture(data: bytes) -> SeenPicture:
     try:
         fields = msgpack.unpackb(data, unicode_errors="surrogatepass")
         faces = tuple(_face_of(face) for face in fields.pop("faces"))
-        return SeenPicture(**fields, faces=faces)
+        # An older version packed none.
+        size = fields.pop("image_size", None)
+        return SeenPicture(**fields, faces=faces, image_size=None if size is None else tuple(size))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"spool: must hold packed sightings, got {len(data)} other bytes") from error
 

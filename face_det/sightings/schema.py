@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from face_det.errors import CannotWrite, DataError
+from face_det.media import read_jpeg_size
 from face_det.storage import make_folder, report_write_errors
 
 log = logging.getLogger(__name__)
@@ -145,7 +146,33 @@ def _add_renamings(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create, _add_cameras, _add_renamings)
+SHRUNK_PX = 1280
+"""Up to version 3, pictures were kept without the size of the image; longer ones were shrunk to this."""
+_HEADER_BYTES = 4096
+
+
+def _add_image_sizes(connection: sqlite3.Connection) -> None:
+    """Tell how large the image of a kept picture was, so that boxes can be drawn into it.
+
+    A picture that is kept smaller than any that was shrunk has the size of its image. Of others it is not
+    known, and stays NULL.
+    """
+    for side in ("width", "height"):
+        connection.execute(f"ALTER TABLE picture ADD COLUMN {side} INTEGER")
+    for (identifier,) in connection.execute("SELECT id FROM picture").fetchall():
+        query = "SELECT substr(jpeg, 1, ?) FROM picture WHERE id = ?"
+        (header,) = connection.execute(query, (_HEADER_BYTES, identifier)).fetchone()
+        size = read_jpeg_size(bytes(header))
+        if size is not None and max(size) < SHRUNK_PX:
+            connection.execute("UPDATE picture SET width = ?, height = ? WHERE id = ?", (*size, identifier))
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create,
+    _add_cameras,
+    _add_renamings,
+    _add_image_sizes,
+)
 """The n-th function takes a database from version n to version n + 1, within one transaction."""
 
 

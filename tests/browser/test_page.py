@@ -177,20 +177,41 @@ def test_many_are_chosen_and_confirmed_at_once(visit, photos, enrol, remember):
     assert visitor.page.locator(".toast").get_by_role("button", name="Undo").is_visible()
 
 
-def test_a_sighting_is_shown_large_with_its_picture(visit, photos, enrol, remember):
-    """The whole picture beside the face, and the arrow keys go on to the next one."""
+def test_a_sighting_is_shown_large_with_its_picture(visit, home, photos, enrol, remember):
+    """The whole picture with the face in its box, and the arrow keys go on to the next one."""
     enrol("Barack", photos["obama"])
     remember(photos["obama2"])
     remember(photos["obama3"])
     visitor = visit(PHONE)
     visitor.go("review")
     visitor.page.locator(".sighting .bare-card").first.click()
-    visitor.see("dialog .frame img")
+    visitor.see("dialog .frame .box.known")
+    around, box = (visitor.page.locator(f"dialog .frame {one}").bounding_box() for one in ("img", ".box"))
+    whole = home.get(f"/api/v1/sightings/{home.get('/api/v1/sightings').json()['items'][0]['id']}").json()
+    left = whole["faceBox"]["xmin"] / whole["imageSize"]["width"]
+    assert (box["x"] - around["x"]) / around["width"] == pytest.approx(left, abs=0.02)
     visitor.see("dialog", "1 / 2")
     visitor.page.keyboard.press("ArrowRight")
     visitor.see("dialog", "2 / 2")
     visitor.page.keyboard.press("Escape")
     visitor.page.locator("dialog").wait_for(state="detached")
+
+
+def test_two_cameras_at_once_are_two_visits(visit, photos, enrol, remember):
+    """Each face stands under its own camera, also when they see somebody by turns; the keys follow."""
+    enrol("Barack", photos["obama"])
+    for name, camera in (("obama2", "door"), ("biden", "garden"), ("obama3", "door")):
+        remember(photos[name], camera=camera)
+    visitor = visit()
+    visitor.go("review")
+    visitor.see(".visit", "garden")
+    titles = {
+        visit.locator("h2 .quiet").inner_text().split(" ")[0]: visit.locator(
+            ".title strong"
+        ).all_inner_texts()
+        for visit in visitor.page.locator(".visit").all()
+    }
+    assert titles == {"door": ["Barack", "Barack"], "garden": ["Stranger"]}
 
 
 def test_an_unknown_group_gets_a_name(visit, home, eileens, remember):

@@ -15,8 +15,12 @@ from seen import FINGERPRINT, NOON, opened, person, rows
 from face_det.config.load import load_config
 from face_det.errors import BadRequest
 from face_det.service import Memory, assembly
+from face_det.service.candidates import with_candidates
+from face_det.service.memory import WholePicture
 from face_det.service.sighting_arguments import parse_query, require_recognize_options
-from face_det.types import Box, Face, Match, Outcome
+from face_det.types import Box, Candidate, Face, Match, Outcome, Reason
+
+WHOLE = WholePicture(b"jpeg", (640, 480))
 
 
 def answer(memory: Memory, *names: str, camera: str = "door") -> None:
@@ -26,7 +30,7 @@ def answer(memory: Memory, *names: str, camera: str = "door") -> None:
         box = Box(100 * number, 0, 100 * number + 80, 80)
         found = Face(box, 0.9, 100.0, None, person(number).astype(float), quality=0.9)
         pairs.append((found, Match(name, 0.9, None, Outcome.KNOWN)))
-    memory.remember_faces(pairs, {"camera": camera, "time": NOON}, None, FINGERPRINT, "uid 1", b"jpeg")
+    memory.remember_faces(pairs, {"camera": camera, "time": NOON}, None, FINGERPRINT, "uid 1", WHOLE)
 
 
 def enrolled(*labels: str) -> Any:
@@ -56,6 +60,40 @@ def test_a_late_answer_does_not_bring_a_forgotten_person_back(tmp_path: Path) ->
         memory.follow(enrolled("José"), tmp_path / "none.pickle")
         answer(memory, "José", camera="again")
         assert rows(store, "SELECT name FROM sighting WHERE camera = 'again'") == [{"name": "José"}]
+
+
+def test_uncertain_sightings_have_candidates_of_today(tmp_path: Path) -> None:
+    """Those of the model in use, also of one that is sure by now; of other sightings there are none."""
+    uncertain = Match(None, 0.4, Reason.UNRECOGNISED, Outcome.UNCERTAIN, (Candidate("Gone", 0.4),))
+    box = Box(0, 0, 80, 80)
+    pairs = [
+        (Face(box, 0.9, 100.0, None, person(number).astype(float), quality=0.9), uncertain)
+        for number in (1, 2)
+    ]
+    today = {1: (Outcome.UNCERTAIN, None, (Candidate("Anna", 0.6),)), 2: (Outcome.KNOWN, "Bert", ())}
+
+    def match(faces: list[Face], _: object) -> list[Match]:
+        known = [next(n for n in today if np.allclose(face.encoding, person(n), atol=1e-3)) for face in faces]
+        return [Match(today[n][1], 0.9, None, today[n][0], today[n][2]) for n in known]
+
+    with opened(tmp_path) as store:
+        memory = Memory(store)
+        answer(memory, "José")
+        for pair in pairs:
+            memory.remember_faces([pair], {"camera": "door"}, None, FINGERPRINT, "uid 1", None)
+        memory.remember_faces(pairs[:1], {"camera": "door"}, None, "another", "uid 1", None)
+        store.flush()
+        items = memory.sightings()["items"]
+        assert [one.get("candidates") for one in items] == [[], [], [], None]
+        model = SimpleNamespace(labels=("Anna", "Bert"), fingerprint="m")
+        engine = SimpleNamespace(fingerprint=FINGERPRINT, options=SimpleNamespace(embedder="sface"))
+        recognizer: Any = SimpleNamespace(engine=engine, model=model, match=match)
+        other, bert, anna, _ = store.read(lambda connection: with_candidates(connection, items, recognizer))
+        assert other["candidates"] == []
+        assert bert["candidates"] == [{"name": "Bert", "proba": 0.9}]
+        assert anna["candidates"] == [{"name": "Anna", "proba": 0.6}]
+        memory.follow(recognizer, tmp_path / "none.pickle")
+        assert memory.sighting(anna["id"])["candidates"] == anna["candidates"]
 
 
 def test_a_call_may_ask_not_to_be_remembered(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from seen import FakeTime, face, is_sound, names_told, opened, person, picture, value
+from seen import FakeTime, face, is_sound, names_told, opened, person, picture, rows, value
 
+from face_det.media import make_thumbnail
 from face_det.sightings import MemoryOptions, SightingStore, find_unknowns, schema
 
 
@@ -49,6 +51,25 @@ def test_the_first_version_learns_of_cameras(tmp_path: Path, monkeypatch: pytest
         told = {unknown["id"]: unknown["cameras"] for unknown in one.read(find_unknowns)}
         assert told == {"unknown-2": [], "unknown-1": ["attic", "door", "yard"]}
         assert value(one, "PRAGMA user_version") == len(schema.MIGRATIONS)
+    assert is_sound(tmp_path)
+
+
+def test_the_third_version_learns_how_large_images_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a picture that was shrunk it is not known, nor of what is no JPEG."""
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+        old = schema.open_database(tmp_path / "sightings.sqlite")
+    small, shrunk = (
+        make_thumbnail(np.zeros((height, width, 3), np.uint8), schema.SHRUNK_PX)
+        for width, height in ((640, 480), (1600, 1200))
+    )
+    old.executemany("INSERT INTO picture (jpeg) VALUES (?)", [(small,), (shrunk,), (b"no JPEG",)])
+    old.close()
+    with opened(tmp_path) as one:
+        found = rows(one, "SELECT width, height FROM picture ORDER BY id")
+        assert [tuple(row.values()) for row in found] == [(640, 480), (None, None), (None, None)]
     assert is_sound(tmp_path)
 
 

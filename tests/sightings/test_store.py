@@ -12,13 +12,24 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgpack
 import pytest
 import seen
 from running import eventually
 from seen import FakeTime, face, names_told, opened, person, picture, rows, value
 
 from face_det.errors import AlreadyRunning, BadRequest, CannotWrite, DataError
-from face_det.sightings import Event, MemoryOptions, SightingStore, append_event, read_events, schema, store
+from face_det.sightings import (
+    Event,
+    MemoryOptions,
+    SightingStore,
+    append_event,
+    find_sighting,
+    read_events,
+    schema,
+    store,
+)
+from face_det.sightings.records import pack_picture, unpack_picture
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +95,24 @@ def test_what_a_killed_process_left_in_the_spool_is_recorded(tmp_path: Path) -> 
     assert os.waitpid(child, 0)[1] == 0
     with opened(tmp_path) as one:
         assert names_told(one) == ["anna"]
+
+
+def test_the_size_of_the_image_is_kept_with_its_picture(tmp_path: Path) -> None:
+    """Also through a spool; in that of a version before there is none."""
+    whole = picture(face(person(1), "anna"), picture=b"jpeg", image_size=(640, 480))
+    older = {**msgpack.unpackb(pack_picture(whole))}
+    del older["image_size"]
+    assert unpack_picture(msgpack.packb(older)).image_size is None
+    with opened(tmp_path, frames=True) as one:
+        one.record(whole)
+        one.record(picture(face(person(1), "anna"), picture=b"jpeg"))
+        one.record(picture(face(person(1), "anna")))
+        one.flush()
+        sizes = [
+            one.read(lambda connection, number=number: find_sighting(connection, number))["imageSize"]
+            for number in (1, 2, 3)
+        ]
+    assert sizes == [{"width": 640, "height": 480}, None, None]
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:

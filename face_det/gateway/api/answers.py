@@ -33,7 +33,14 @@ def file_answer(media_type: str) -> dict[str, Any]:
 _BOX = {"ymin": 70.0, "xmin": 110.0, "ymax": 190.0, "xmax": 220.0}
 _CHANGE = {"change": "photos-12", "what": "Alice's photo a.jpg was removed", "photos": 1}
 _FACE = {"face": "Alice", "faceProba": 0.97, "faceBox": _BOX, "outcome": "known", "quality": 0.93}
-_SIGHTING = {"id": 7, "time": 1767225600.0, "camera": "door", "frame": None, "unknown": None, **_FACE}
+_SIGHTING = {
+    "id": 7,
+    "time": 1767225600.0,
+    "camera": "door",
+    "frame": None,
+    "visit": 3,
+    "unknown": None,
+} | _FACE
 
 
 class Box(Answer):
@@ -43,6 +50,13 @@ class Box(Answer):
     xmin: float
     ymax: float
     xmax: float
+
+
+class ImageSize(Answer):
+    """The size in pixels of the image that a box is measured in."""
+
+    width: int
+    height: int
 
 
 class Candidate(Answer):
@@ -242,7 +256,10 @@ class Sighting(Answer):
     frame: str | None
     face: str | None
     outcome: Outcome | None
+    candidates: list[Candidate] | None = None
     unknown: str | None
+    visit: int
+    imageSize: ImageSize | None = None
 
 
 class Sightings(Answer):

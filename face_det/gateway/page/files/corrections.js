@@ -7,8 +7,8 @@ import { t, tn } from "./strings.js";
 
 /**
  * @typedef {{id: number, time: number, camera: string | null, frame: string | null, faceBox: any, outcome: string,
- *   face: string | null, faceProba?: number, faceReason?: string, quality?: number, unknown: string | null,
- *   candidates?: any[], said?: boolean, edited?: boolean}} Sighting
+ *   face: string | null, faceProba?: number, faceReason?: string, quality?: number, unknown: string | null, visit: number,
+ *   candidates?: any[], edited?: boolean, picture?: boolean, imageSize?: {width: number, height: number} | null}} Sighting
  */
 
 /** Who a sighting probably shows, for "confirm". @param {Sighting} one @returns {string | null} */

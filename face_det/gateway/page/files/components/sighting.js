@@ -78,6 +78,19 @@ function actions(one, after, all, before) {
   ];
 }
 
+/** A button that says: it is this one. @param {Sighting} one @param {{name: string, proba: number}} candidate @param {() => any} after @param {() => any} before */
+const chooseName = (one, { name, proba }, after, before) =>
+  button({
+    icon: "check",
+    text: `${name} ${percent(proba)}`,
+    kind: "small",
+    title: t("review.confirmHow", { name }),
+    click: () => {
+      before();
+      return confirm([one], name, after);
+    },
+  });
+
 /**
  * Opens sightings one after the other in a dialog.
  * @param {Sighting[]} list @param {number} start @param {() => any} after
@@ -99,6 +112,7 @@ export function openSighting(list, start, after) {
     next.disabled = at === list.length - 1;
     place.textContent = `${at + 1} / ${list.length}`;
     const told = describe(one);
+    const others = one.face ? [] : (one.candidates ?? []).slice(1);
     const frame = h("figure.frame", null, h("div.skeleton"));
     const more = h("p.quiet", null, "\u00a0");
     fill(
@@ -109,6 +123,7 @@ export function openSighting(list, start, after) {
         null,
         sightingFace(one.id, told.title, { kind: "large" }),
         h("div", null, h("div.title", null, h("h3", null, told.title), told.proba !== undefined && h("span.proba", null, percent(told.proba))), told.why && h("p", null, told.why), h("p.quiet", null, [when(one.time), one.camera].filter(Boolean).join(" · ")), more),
+        others.length > 0 && h("div.acts", { role: "group", "aria-label": t("review.others") }, others.map((other) => chooseName(one, other, after, close))),
         h("div.acts", null, actions(one, after, true, close)),
       ),
     );
@@ -136,14 +151,27 @@ export function openSighting(list, start, after) {
 /** @param {any} box */
 const sizeOf = (box) => ({ sizePx: Math.min(box.xmax - box.xmin, box.ymax - box.ymin) });
 
+/** The face's box in the picture, which is at times kept smaller than its image. @param {Sighting} one @param {{width: number, height: number}} size */
+function boxIn(one, { width, height }) {
+  const { xmin, ymin, xmax, ymax } = one.faceBox;
+  const box = h(`div.box.${describe(one).tone}`, { "aria-hidden": "true" });
+  box.style.left = `${(100 * xmin) / width}%`;
+  box.style.top = `${(100 * ymin) / height}%`;
+  box.style.width = `${(100 * (xmax - xmin)) / width}%`;
+  box.style.height = `${(100 * (ymax - ymin)) / height}%`;
+  return box;
+}
+
 /** Shows the whole picture with the face in its box; says so if it was not kept. @param {HTMLElement} frame @param {Sighting} one */
 async function showFrame(frame, one) {
   const image = h("img", { alt: t("review.picture"), src: address(`sightings/${one.id}/picture`) });
   try {
     const whole = await readSighting(one.id);
-    if (!(/** @type {any} */ (whole).picture)) throw new ApiError(404, "UnknownSighting", "");
+    if (!whole.picture) throw new ApiError(404, "UnknownSighting", "");
     await image.decode();
-    fill(frame, image);
+    const picture = h("div.whole", null, image, whole.imageSize && boxIn(whole, whole.imageSize));
+    picture.style.setProperty("--ratio", String(image.naturalWidth / image.naturalHeight));
+    fill(frame, picture);
   } catch {
     fill(frame, h("div.nothing", null, icon("photo"), h("p", null, t("review.noPicture")), h("p.quiet", null, t("review.noPictureHow"), " ", h("code", null, '"frames": true'))));
   }

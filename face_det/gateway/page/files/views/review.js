@@ -16,7 +16,6 @@ import { showGroups } from "./groups.js";
 /** @typedef {import("../corrections.js").Sighting} Sighting */
 
 const PAGE = 60;
-const VISIT_GAP_S = 60;
 const OUTCOMES = ["", "known", "uncertain", "unknown"];
 
 /** @param {import("../router.js").Place} place */
@@ -65,9 +64,11 @@ async function showFaces(body, query, signal) {
   };
   const show = () => {
     const focused = document.activeElement?.closest("[data-sighting]")?.getAttribute("data-sighting");
+    const visits = groupByVisit(items);
+    // Two cameras may see somebody by turns; the keys go on to what is shown next.
+    items = visits.flat();
     const cards = items.map((one, index) => sightingCard(one, draw, () => openSighting(items, index, draw)));
     selection.items(cards);
-    const visits = groupByVisit(items);
     let at = 0;
     fill(
       list,
@@ -137,22 +138,16 @@ async function filterRow(filters, items, signal) {
   );
 }
 
-/** Groups what one camera saw within a minute. @param {Sighting[]} items newest first @returns {Sighting[][]} */
-export function groupByVisit(items) {
-  /** @type {Sighting[][]} */
-  const visits = [];
-  /** @type {Map<string | null, Sighting[]>} */
-  const open = new Map();
+/** Groups sightings by visit, the latest visit first. @param {Sighting[]} items newest first @returns {Sighting[][]} */
+function groupByVisit(items) {
+  /** @type {Map<number, Sighting[]>} */
+  const visits = new Map();
   for (const one of items) {
-    const visit = open.get(one.camera);
-    if (visit && visit[visit.length - 1].time - one.time <= VISIT_GAP_S) visit.push(one);
-    else {
-      const begun = [one];
-      open.set(one.camera, begun);
-      visits.push(begun);
-    }
+    const visit = visits.get(one.visit);
+    if (visit) visit.push(one);
+    else visits.set(one.visit, [one]);
   }
-  return visits;
+  return [...visits.values()];
 }
 
 /** @param {Sighting[]} visit */
