@@ -59,11 +59,18 @@ def browser(webcam):
 
 @pytest.fixture(scope="module")
 def gateway(browser, tmp_path_factory):
-    """A client of a gateway in front of a real daemon that remembers; nobody is enrolled."""
+    """A client of a gateway in front of a real daemon that remembers; nobody is enrolled.
+
+    Its `daemon` is that one, and its camera `door` shows the picture file `door`.
+    """
     with contextlib.ExitStack() as stack:
         daemon = stack.enter_context(lasting_daemon(SERVE, sightings={"frames": True}))
         folder = tmp_path_factory.mktemp("web")
-        yield stack.enter_context(lasting_gateway(folder, daemon.endpoint))
+        door = folder / "door.jpg"
+        cameras = {"door": {"url": door.as_uri()}}
+        client = stack.enter_context(lasting_gateway(folder, daemon.endpoint, cameras=cameras))
+        client.daemon, client.door = daemon, door
+        yield client
 
 
 @pytest.fixture
@@ -74,6 +81,19 @@ def home(gateway):
     for unknown in gateway.get("/api/v1/unknowns").json()["unknowns"]:
         gateway.delete(f"/api/v1/unknowns/{unknown['id']}").raise_for_status()
     return gateway
+
+
+ADD_UP_SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+        for (const one of list.getEntries()) {
+            const moved = one.sources.map(({ node }) => node?.className || node?.nodeName);
+            if (!one.hadRecentInput) window.shifts.push([one.value, ...moved]);
+        }
+    }).observe({ type: "layout-shift", buffered: true });
+"""
+MOST_SHIFT = 0.05
+"""What web.dev calls good is twice as much."""
 
 
 @dataclass
@@ -101,6 +121,11 @@ class Visitor:
         button = self.page.get_by_role("button", name=text, exact=True)
         button.or_(self.page.get_by_role("link", name=text, exact=True)).first.click()
 
+    def stays(self):
+        """Nothing has jumped since the page was loaded, except after what the visitor did."""
+        shifts = self.page.evaluate("window.shifts")
+        assert sum(value for value, *_ in shifts) < MOST_SHIFT, shifts
+
     def gone(self, selector, text):
         """Wait until no such element has this text."""
         self.page.locator(selector).filter(has_text=text).first.wait_for(state="detached")
@@ -111,12 +136,13 @@ def visit(browser, home):
     """visit(size=DESK, **context): a Visitor; no error may have reached the console when the test ends."""
     visitors = []
 
-    def begin(size=DESK, **options):
+    def begin(size=DESK, address=home.base_url, **options):
         options = {"locale": "en-GB", "reduced_motion": "reduce", "permissions": ["camera"], **options}
         context = browser.new_context(viewport=size, has_touch=size is PHONE, **options)
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(ADD_UP_SHIFTS)
         page = context.new_page()
-        visitor = Visitor(page, str(home.base_url).rstrip("/"))
+        visitor = Visitor(page, str(address).rstrip("/"))
         visitors.append((context, visitor))
 
         def said(message):

@@ -54,11 +54,19 @@ export async function loadSession() {
   try {
     const session = await send("GET", "session");
     csrf = session.csrf ?? "";
+    document.documentElement.classList.toggle("logged-in", session.required && session.authenticated);
     return session;
   } catch (error) {
     if (error instanceof ApiError && error.missing) return { authenticated: true, required: false };
     throw error;
   }
+}
+
+/** Ends the session. */
+export async function logOut() {
+  await post("logout");
+  await loadSession();
+  connection.dispatchEvent(new Event("login"));
 }
 
 /**

@@ -1,6 +1,8 @@
 /** The navigation: at the side on a desk, at the bottom on a phone. */
 
-import { fill, h, icon } from "./dom.js";
+import { logOut } from "./api.js";
+import { fail } from "./components/toast.js";
+import { button, fill, h, icon } from "./dom.js";
 import { currentLanguage, LANGUAGES, remember, remembered, t } from "./strings.js";
 
 const VIEWS = ["live", "review", "people", "tune", "health"];
@@ -22,7 +24,7 @@ export function drawNavigation(routes, restart) {
 }
 
 /**
- * The choices of theme and language.
+ * The choices of theme and language, and the way out.
  * @param {string} kind @param {() => any} restart
  */
 export function preferences(kind, restart = () => location.reload()) {
@@ -35,7 +37,9 @@ export function preferences(kind, restart = () => location.reload()) {
     remember("language", value);
     restart();
   });
-  return h(`div.preferences.${kind}`, null, theme, language);
+  // Shown while somebody is logged in.
+  const leave = button({ icon: "leave", text: t("logout"), kind: "log-out", click: () => logOut().catch(fail) });
+  return h(`div.preferences.${kind}`, null, theme, language, leave);
 }
 
 /** @param {string} name @param {string} label @param {any[]} options @param {string} value @param {(value: string) => any} change */

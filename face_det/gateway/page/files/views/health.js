@@ -16,33 +16,45 @@ const LOOK_MS = 3000;
 export async function show({ root, signal }) {
   const facts = h("div.tiles", null, Array.from({ length: 6 }, () => h("div.tile.skeleton")));
   const versions = h("dl.facts");
-  const doctor = h("div", null, skeletons("lines", 4));
-  fill(
-    root,
-    h("header.head", null, h("div", null, h("h1", null, t("nav.health"))), h("div.row", null, button({ icon: "history", text: t("changes.title"), click: () => go("changes") }))),
-    facts,
-    h("div.columns", null, h("section.card.stack", null, h("div.between", null, h("h2", null, t("doctor.title")), button({ icon: "refresh", label: t("doctor.again"), kind: "bare", click: () => examine() })), doctor), h("div.stack", null, keeping(), h("section.card.stack", null, h("h2", null, t("health.versions")), versions), h("section.card.stack.phone", null, h("h2", null, t("preferences")), preferences("inline")))),
+  const doctor = h("div.stack", null, skeletons("lines", 4));
+  const columns = h(
+    "div.columns",
+    null,
+    h("div.stack", null, keeping(), h("section.card.stack", null, h("h2", null, t("health.versions")), versions), h("section.card.stack.phone", null, h("h2", null, t("preferences")), preferences("inline"))),
+    h("section.card.stack", null, h("div.between", null, h("h2", null, t("doctor.title")), button({ icon: "refresh", label: t("doctor.again"), kind: "bare", click: () => examine() })), doctor),
   );
+  fill(root, h("header.head", null, h("div", null, h("h1", null, t("nav.health"))), h("div.row", null, button({ icon: "history", text: t("changes.title"), click: () => go("changes") }))), facts);
   const examine = async () => {
     try {
       const { checks } = await get("doctor", {}, signal);
-      fill(doctor, h("ul.checks", null, checks.map(check)));
+      const [bad, good] = [checks.filter((/** @type {any} */ one) => one.state !== "ok"), checks.filter((/** @type {any} */ one) => one.state === "ok")];
+      fill(
+        doctor,
+        bad.length > 0 && h("ul.checks", null, bad.map(check)),
+        h("details.fine", null, h("summary", null, icon("check"), h("span", null, tn("doctor.fine", good.length))), h("ul.checks", null, good.map(check))),
+      );
     } catch (error) {
       if (isAbort(error)) return;
       fill(doctor, notice("help", error instanceof ApiError && error.missing ? t("error.missing") : error instanceof Error ? error.message : String(error)));
     }
   };
-  watch(facts, versions, signal).catch((error) => isAbort(error) || fail(error));
+  // What is below the tiles appears when they have their size, so that nothing jumps.
+  const below = () => signal.aborted || columns.isConnected || root.append(columns);
+  watch(facts, versions, signal, below).catch((error) => {
+    below();
+    if (!isAbort(error)) fail(error);
+  });
   await examine();
 }
 
-/** @param {HTMLElement} facts @param {HTMLElement} versions @param {AbortSignal} signal */
-async function watch(facts, versions, signal) {
+/** @param {HTMLElement} facts @param {HTMLElement} versions @param {AbortSignal} signal @param {() => any} drawn */
+async function watch(facts, versions, signal, drawn) {
   for (;;) {
     if (!document.hidden) {
       const status = await get("status", {}, signal);
       fill(facts, tiles(status).map(([label, value, more, tone]) => h(`div.tile${tone ? `.${tone}` : ""}`, null, h("span.quiet", null, label), h("strong", null, value), h("span.quiet", null, more || "\u00a0"))));
       fill(versions, details(status).filter(([, value]) => value).map(([label, value]) => [h("dt", null, label), h("dd", null, value)]));
+      drawn();
     }
     await pause(LOOK_MS, signal);
   }

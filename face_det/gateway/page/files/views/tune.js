@@ -15,8 +15,13 @@ const WATCH_MS = 1000;
 /** @param {import("../router.js").Place} place */
 export async function show({ root, signal }) {
   const parts = [slider, training, models, evaluation].map((make) => make(signal));
-  fill(root, h("header.head", null, h("div", null, h("h1", null, t("nav.tune")), h("p.lead", null, t("tune.lead")))), h("div.columns", null, parts[0].element, h("div.stack", null, parts.slice(1).map((one) => one.element))));
-  await Promise.all(parts.map((one) => one.load().catch((/** @type {unknown} */ error) => unavailable(one, error))));
+  const loaded = parts.map((one) => one.load().catch((/** @type {unknown} */ error) => unavailable(one, error)));
+  const columns = h("div.columns", null, h("div.card.skeleton"), h("div.card.skeleton"));
+  fill(root, h("header.head", null, h("div", null, h("h1", null, t("nav.tune")), h("p.lead", null, t("tune.lead")))), columns);
+  // The parts appear at their size, so that nothing jumps; training and evaluation may go on for long.
+  await Promise.all([loaded[0], loaded[2]]);
+  if (!signal.aborted) fill(columns, parts[0].element, h("div.stack", null, parts.slice(1).map((one) => one.element)));
+  await Promise.all(loaded);
 }
 
 /** @param {{element: HTMLElement}} section @param {unknown} error */

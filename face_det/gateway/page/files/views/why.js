@@ -53,7 +53,7 @@ function ask(body, signal) {
 /** @param {HTMLElement} body @param {any} told @param {HTMLElement} picture @param {any} sighting */
 function draw(body, told, picture, sighting) {
   const words = describe({ ...sighting, ...told });
-  const correction = sighting && h("div.row", null, button({ icon: "cross", text: t("review.notMe"), hidden: !told.face, click: () => act("notMe", [sighting], refresh) }), button({ icon: "edit", text: t("review.correct"), click: () => act("correct", [sighting], refresh) }));
+  const correction = sighting && h("div.row", null, button({ icon: "cross", text: t("review.notMe"), hidden: !told.face || told.face === "Unknown", click: () => act("notMe", [sighting], refresh) }), button({ icon: "edit", text: t("review.correct"), click: () => act("correct", [sighting], refresh) }));
   fill(
     body,
     h(
@@ -81,12 +81,20 @@ function draw(body, told, picture, sighting) {
 function requirements(threshold) {
   const list = threshold?.requirements ?? [];
   return list.map((/** @type {any} */ one) => {
-    // A distance must be small, everything else large; a bar that is full has reached what is needed.
-    const reached = one.kind === "distance" ? one.needed / Math.max(one.reached, 1e-9) : one.reached / Math.max(one.needed, 1e-9);
-    const text = t("why.needed", { reached: number(one.reached, { maximumFractionDigits: 2 }), needed: number(one.needed, { maximumFractionDigits: 2 }) });
-    return meter(t(`why.kind.${one.kind}`, { name: threshold.name }), Math.min(reached, 1.5) / 1.5, 1 / 1.5, text, one.met ? "good" : "poor");
+    const text = t("why.needed", { reached: measured(one.reached), needed: measured(one.needed) });
+    return meter(t(`why.kind.${one.kind}`, { name: threshold.name }), progress(one) / 1.5, 1 / 1.5, text, one.met ? "good" : "poor");
   });
 }
+
+/** How much of what is needed was reached, 1 for all of it. @param {{kind: string, reached: number, needed: number}} one */
+function progress({ kind, reached, needed }) {
+  // A distance must be small, everything else large; a score may be below zero.
+  if (kind === "distance") return needed / Math.max(reached, 1e-9);
+  return kind === "score" ? 1 + reached - needed : reached / Math.max(needed, 1e-9);
+}
+
+/** A number as exact as anybody wants it. @param {number} value */
+const measured = (value) => number(value, Math.abs(value) < 100 ? { maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 });
 
 /** @param {string} label @param {number} value @param {number} mark @param {string} text @param {string} tone */
 function meter(label, value, mark, text, tone) {

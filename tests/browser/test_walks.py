@@ -1,0 +1,158 @@
+"""What a household does now and then: log in, back up, tune, train, watch a camera, restart the daemon."""
+
+from __future__ import annotations
+
+import json
+
+import argon2
+import PIL.Image
+import PIL.ImageFilter
+import pytest
+from gateway_fixtures import lasting_gateway
+
+pytestmark = pytest.mark.timeout(900)
+
+PHONE = {"width": 390, "height": 844}
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def photos(small_photos):
+    """Small ones, since these tests are not about size."""
+    return small_photos
+
+
+@pytest.fixture
+def locked(gateway, tmp_path):
+    """A gateway in front of the same daemon that asks for a password."""
+    path = tmp_path / "web-credentials.json"
+    hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    path.write_text(json.dumps({"password": hashed, "tokens": []}))
+    path.chmod(0o600)
+    with lasting_gateway(tmp_path, gateway.daemon.endpoint) as client:
+        yield client
+
+
+def test_the_password_lets_in_and_logging_out_locks(visit, locked):
+    """A wrong one is told so; after the right one the view is there that was asked for."""
+    visitor = visit(address=locked.base_url)
+    visitor.go("changes")
+    visitor.see("h1", "Log in")
+    visitor.page.get_by_label("Password").fill("incorrect")
+    visitor.page.get_by_label("Password").press("Enter")
+    visitor.see(".wrong", "That is not the password.")
+    visitor.page.get_by_label("Password").fill(PASSWORD)
+    visitor.press("Log in")
+    visitor.see("h1", "Latest changes")
+    visitor.press("Log out")
+    visitor.see("h1", "Log in")
+    visitor.page.get_by_role("button", name="Log out").wait_for(state="hidden")
+    visitor.go("people")
+    visitor.see("h1", "Log in")
+    visitor.stays()
+    # The browser itself writes each of them to the console.
+    visitor.errors[:] = [error for error in visitor.errors if "status of 401" not in error]
+
+
+def test_a_backup_brings_everybody_back(visit, home, photos, enrol, tmp_path):
+    """Saved, everything deleted, restored; a word must be typed before anything is deleted."""
+    enrol("Barack", photos["obama"])
+    visitor = visit()
+    visitor.go("health")
+    visitor.see("summary")
+    visitor.stays()
+    with visitor.page.expect_download() as saving:
+        visitor.press("Save a backup")
+    backup = tmp_path / saving.value.suggested_filename
+    saving.value.save_as(backup)
+    assert backup.suffix == ".zip"
+    visitor.press("Delete everything")
+    dialog = visitor.page.get_by_role("dialog")
+    delete = dialog.get_by_role("button", name="Delete everything")
+    assert delete.is_disabled()
+    dialog.get_by_role("textbox").fill("delete")
+    delete.click()
+    visitor.see(".toast", "Everything was deleted")
+    assert home.get("/api/v1/people").json()["people"] == []
+    visitor.page.locator("input[type=file]").set_input_files(backup)
+    visitor.see("dialog", backup.name)
+    dialog.get_by_role("button", name="Restore").click()
+    visitor.see(".toast", "Restored")
+    visitor.page.get_by_role("link", name="People").click()
+    visitor.see(".portrait", "Barack")
+
+
+def test_names_are_given_more_carefully_and_then_as_before(visit, home, photos, enrol, remember, tmp_path):
+    """The slider says in words what it does, and counts at once; a face that is not sure may be confirmed."""
+    enrol("Barack", photos["obama"])
+    enrol("Barack", photos["obama2"])
+    visitor = visit()
+    visitor.go("tune")
+    visitor.see(".rate")
+    visitor.stays()
+    assert visitor.page.get_by_role("button", name="Use this").is_disabled()
+    visitor.page.locator("#rate").focus()
+    visitor.page.keyboard.press("End")
+    visitor.see(".big", "1 in 100,000")
+    visitor.see("#rate-words", "Of 100,000 strangers, about one is called by the name of somebody you know.")
+    visitor.press("Use this")
+    visitor.see(".toast", "From now on")
+    assert home.get("/api/v1/tuning").json()["falseAcceptRate"] == pytest.approx(1e-5)
+    blurred = tmp_path / "blurred.jpg"
+    with PIL.Image.open(photos["obama3"]) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((400, 400))
+        small.filter(PIL.ImageFilter.GaussianBlur(2.3)).save(blurred)
+    remember(blurred)
+    visitor.go("review")
+    visitor.see(".sighting.uncertain", "Perhaps Barack")
+    visitor.press("Yes, Barack")
+    visitor.see(".sighting.known", "Barack")
+    visitor.go("tune")
+    visitor.press("As in config.json")
+    visitor.see(".big", "1 in 1,000")
+    visitor.page.get_by_role("button", name="As in config.json").wait_for(state="hidden")
+    assert home.get("/api/v1/tuning").json()["source"] != "settings"
+
+
+def test_training_tells_how_far_it_is_and_can_be_taken_back(visit, home, photos, enrol):
+    """An earlier model is used again, also after the view is opened anew."""
+    enrol("Barack", photos["obama"])
+    enrol("Joe", photos["biden"])
+    visitor = visit(PHONE)
+    visitor.go("tune")
+    visitor.see(".rate")
+    visitor.stays()
+    visitor.press("Train now")
+    visitor.see("[role=status]", "Trained: 2 people")
+    visitor.go("tune")
+    earlier = visitor.see(".lines li", "1 person")
+    earlier.get_by_role("button", name="Go back to this").click()
+    visitor.see(".toast", "The earlier model is in use")
+    visitor.go("tune")
+    visitor.see(".lines li:has(.pill)", "1 person")
+    assert "Joe" not in home.get("/api/v1/status").json()["model"]["classes"]
+
+
+def test_a_camera_is_watched_and_the_daemon_may_restart(visit, home, photos, enrol):
+    """Live shows what a camera of the configuration sees; while the daemon is away, a banner says so."""
+    home.door.write_bytes(photos["obama2"].read_bytes())
+    enrol("Barack", photos["obama"])
+    visitor = visit(PHONE)
+    visitor.go("live")
+    visitor.press("door")
+    visitor.see(".box.known", "Barack")
+    visitor.see(".present li", "Barack")
+    visitor.go("live?camera=door")
+    visitor.see(".box.known", "Barack")
+    visitor.stays()
+    home.daemon.process.kill()
+    home.daemon.process.wait()
+    visitor.see("#banner", "does not answer")
+    home.daemon.start()
+    visitor.page.locator("#banner").wait_for(state="hidden")
+    visitor.see(".box.known", "Barack")
+    visitor.press("People")
+    visitor.see(".portrait", "Barack")
+    # The browser itself writes each of them to the console.
+    visitor.errors[:] = [error for error in visitor.errors if "status of 503" not in error]
