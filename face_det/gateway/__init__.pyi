@@ -1,9 +1,9 @@
 from .app import create_app as create_app
+from .compat.environment import apply_environment as apply_environment
 from .security.credentials import Credentials as Credentials
 from .security.credentials import Token as Token
 from .security.credentials import add_token as add_token
 from .security.credentials import load_credentials as load_credentials
 from .security.credentials import remove_token as remove_token
 from .security.credentials import set_password as set_password
-from .seeds.environment import apply_environment as apply_environment
 from .server import run_gateway as run_gateway

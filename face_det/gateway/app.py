@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from face_det import __version__
 from face_det.cameras import Cameras
 from face_det.config import Config
-from face_det.gateway import health, metrics, page, seeds
+from face_det.gateway import compat, health, metrics, page
 from face_det.gateway.api import API
 from face_det.gateway.daemon import Daemon
 from face_det.gateway.motion import MotionQueue
@@ -90,12 +90,12 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
         BodyLimit,
         max_bytes=round(http.max_upload_mb * _MEGA),
         other_limits=limits,
-        json_pictures=seeds.JSON_PICTURES,
+        json_pictures=compat.JSON_PICTURES,
     )
     app.add_middleware(Guard, access=access)
     app.include_router(health.ROUTES)
     app.include_router(metrics.ROUTES)
-    for routes in (*seeds.ROUTERS, *chain.from_iterable(seeds.STAND_INS[name] for name in http.stand_ins)):
+    for routes in (*compat.ROUTERS, *chain.from_iterable(compat.STAND_INS[name] for name in http.stand_ins)):
         app.include_router(routes)
     app.include_router(session_routes.ROUTES)
     app.include_router(API)

@@ -199,7 +199,7 @@ def test_kill(dataset: Path, encodings: Path) -> None:
     old = _old(encodings)
     with started(dataset, encodings) as (process, workers):
         process.send_signal(signal.SIGKILL)
-    _gone, alive = psutil.wait_procs(workers, timeout=60)
+    _gone, alive = psutil.wait_procs(workers, timeout=300)
     assert not alive
     assert encodings.read_bytes() == old
     kept = _kept(encodings, "rw")
@@ -215,14 +215,14 @@ def test_interrupt(dataset: Path, encodings: Path) -> None:
     old = _old(encodings)
     with started(dataset, encodings) as (process, workers):
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert out == ""
     lines = err.splitlines()
     assert len(lines) == 1, err
     assert lines[0].startswith("face-det: interrupted after ")
     assert f"of 32 photos, which are kept for the next run; {encodings} is unchanged" in lines[0]
-    _gone, alive = psutil.wait_procs(workers, timeout=60)
+    _gone, alive = psutil.wait_procs(workers, timeout=300)
     assert not alive
     assert encodings.read_bytes() == old
     assert int(lines[0].split()[3]) <= _kept(encodings, "rw") < 32

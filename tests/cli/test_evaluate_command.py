@@ -291,7 +291,7 @@ def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> 
             if line.startswith("encoding:"):
                 break
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, error

@@ -103,7 +103,7 @@ def test_somebody_is_asked(family: Path, answer: bytes, there: bool) -> None:
     argv = [sys.executable, "-m", "face_det.cli.main", "forget", "p0"]
     process = subprocess.Popen(argv, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.write(ours, answer)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     os.close(ours)
     os.close(theirs)
     assert b"Remove p0 for good" in said

@@ -289,7 +289,7 @@ def test_interrupted(trained, photos):
         while not (trained / "out").is_dir():
             assert job.poll() is None
         job.send_signal(signal.SIGINT)
-        _, stderr = job.communicate(timeout=60)
+        _, stderr = job.communicate(timeout=300)
     assert job.returncode == 130
     assert stderr.strip() == "face-det: interrupted; finished work is kept"
 

@@ -21,7 +21,7 @@ def serve(folder):
 
     def run(*args):
         done = subprocess.run(
-            [FACE_DET, "serve", *args], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+            [FACE_DET, "serve", *args], cwd=folder, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.stdout == ""
         return done.returncode, done.stderr.splitlines()

@@ -47,7 +47,7 @@ def test_what_is_not_done_in_time_is_answered_timeout(launch, call, folder, told
     eventually(lambda: list(folder.glob("go.*")), "the second picture to be looked at")
     gevent.sleep(2)  # the deadline itself: there is nothing else to wait for
     told.touch()
-    assert reasons(answer.get(timeout=60)) == ["unrecognised"] * 3 + ["timeout"] * 5
+    assert reasons(answer.get(timeout=300)) == ["unrecognised"] * 3 + ["timeout"] * 5
     assert call(daemon, "status")["counters"]["timeout"] == 5
     assert "timeout=5" in daemon.log()
 
@@ -61,8 +61,8 @@ def test_waiting_counts(launch, call, folder, told):
     eventually(lambda: call(daemon, "status")["queue_depth"] == 1)
     gevent.sleep(2)
     told.touch()
-    assert reasons(busy.get(timeout=60)) == ["unrecognised", "timeout"]
-    assert reasons(late.get(timeout=60)) == ["timeout", "timeout"]
+    assert reasons(busy.get(timeout=300)) == ["unrecognised", "timeout"]
+    assert reasons(late.get(timeout=300)) == ["timeout", "timeout"]
 
 
 def test_no_limit(launch, call, folder):
@@ -103,10 +103,10 @@ def test_single_pictures_come_between_those_of_a_batch(launch, call, folder):
     single = gevent.spawn(call, daemon, "detect_faces", entries(picture(folder, FACE)))
     eventually(lambda: call(daemon, "status")["queue_depth"] == 1)
     steps[0].touch()
-    assert reasons(single.get(timeout=60)) == ["unrecognised"] * 2
+    assert reasons(single.get(timeout=300)) == ["unrecognised"] * 2
     assert not batch.ready()
     steps[1].touch()
-    assert reasons(batch.get(timeout=60)) == ["unrecognised"] * 4
+    assert reasons(batch.get(timeout=300)) == ["unrecognised"] * 4
 
 
 class Clock:

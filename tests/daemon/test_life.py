@@ -29,8 +29,8 @@ def test_a_stop_answers_whoever_is_connected(launch, call, gate, number):
     assert connected.people()
     assert daemon.process.poll() is None
     gate.open()
-    assert json.loads(first.get(timeout=60)) == list(gate.steps)
-    assert second.get(timeout=60) == "[]"
+    assert json.loads(first.get(timeout=300)) == list(gate.steps)
+    assert second.get(timeout=300) == "[]"
     assert daemon.ended() == 0
     assert sorted(path.name for path in daemon.folder.iterdir()) == ["config.json", "log", "notify"]
     connected.close()
@@ -76,10 +76,10 @@ def test_a_client_that_comes_while_it_stops_waits_for_the_next(launch, call, gat
     eventually(lambda: not daemon.socket_path.exists(), "the socket's name to go")
     newcomer = gevent.spawn(call, daemon, "status")
     gate.open()
-    assert json.loads(first.get(timeout=60)) == list(gate.steps)
+    assert json.loads(first.get(timeout=300)) == list(gate.steps)
     assert daemon.ended() == 0
     following = launch(workers=1, zerorpcPipe=daemon.endpoint, minProba=0.77)
-    assert newcomer.get(timeout=60)["min"] == 0.77
+    assert newcomer.get(timeout=300)["min"] == 0.77
     assert following.process.poll() is None
 
 
@@ -104,7 +104,7 @@ def test_a_stop_under_load_loses_no_reply(launch):
     assert daemon.ended() == 0
     launch(workers=2, queueSize=100, zerorpcPipe=daemon.endpoint)
     over.append(True)
-    gevent.joinall(callers, timeout=60, raise_error=True)
+    gevent.joinall(callers, timeout=300, raise_error=True)
     assert outcomes.count("Busy") == 16
 
 
@@ -137,7 +137,7 @@ def test_a_stop_waits_no_longer_than_it_may(launch, call, gate):
     gate.begun()
     daemon.signal(signal.SIGTERM)
     with pytest.raises(zerorpc.RemoteError, match="Busy: shutting down; try again"):
-        first.get(timeout=60)
+        first.get(timeout=300)
     assert daemon.ended() == 0
     assert "aborting 1 calls" in daemon.log()
     assert not daemon.socket_path.exists()
@@ -152,7 +152,7 @@ def test_a_second_signal_hurries(launch, call, gate):
     daemon.until_notified("STOPPING=1")
     daemon.signal(signal.SIGTERM)
     with pytest.raises(zerorpc.RemoteError, match="Busy"):
-        first.get(timeout=60)
+        first.get(timeout=300)
     assert daemon.ended() == 0
 
 
@@ -215,8 +215,8 @@ def test_a_reload_waits_for_learning_and_not_the_other_way_round(launch, call, g
     assert call(daemon, "detect_faces", []) == "[]"
     assert not any(reload.ready() for reload in reloads)
     gate.open()
-    assert training.get(timeout=60) == {"trained": True}
-    gevent.joinall(reloads, timeout=60, raise_error=True)
+    assert training.get(timeout=300) == {"trained": True}
+    gevent.joinall(reloads, timeout=300, raise_error=True)
     assert call(daemon, "status")["min"] == 0.7
 
 

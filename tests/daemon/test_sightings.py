@@ -100,12 +100,12 @@ def test_malformed_numbers_of_events_are_refused(daemon, call, arguments):
 def test_waiting_for_events_holds_no_thread(daemon, call, photos):
     """Many more wait than there are threads; all are woken by one answer, and others are served meanwhile."""
     before = last(call, daemon)
-    waiting = [gevent.spawn(call, daemon, "events", before, 50, timeout=60) for _ in range(20)]
+    waiting = [gevent.spawn(call, daemon, "events", before, 50, timeout=300) for _ in range(20)]
     gevent.sleep(0.5)
     assert call(daemon, "status")["sightings"]["dropped"] == 0
     call(daemon, "recognize", str(photos["obama3"]), {"camera": "attic"})
     for one in waiting:
-        assert one.get(timeout=60)["events"][0]["seq"] == before + 1
+        assert one.get(timeout=300)["events"][0]["seq"] == before + 1
 
 
 def test_waiting_ends_without_an_event(daemon, call):
@@ -153,7 +153,7 @@ def test_a_stranger_is_named_and_forgotten(daemon, call, photos):
 def test_who_waits_learns_that_nothing_is_remembered_any_more(daemon, call):
     """Not when the time is over, but at once; and after another reload events go on."""
     before = last(call, daemon)
-    waiting = gevent.spawn(call, daemon, "events", before, 300, timeout=60)
+    waiting = gevent.spawn(call, daemon, "events", before, 300, timeout=300)
     gevent.sleep(0.2)
     daemon.configure(**SETTINGS)
     call(daemon, "reload")

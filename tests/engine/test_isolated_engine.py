@@ -84,7 +84,7 @@ def test_a_process_that_is_killed_loses_no_call(doomed, call, folder):
     os.kill(pid, signal.SIGKILL)
     (other,) = eventually(lambda: [path for path in folder.glob("go.*") if path.name != f"go.{pid}"])
     told.touch()
-    assert reasons(waiting.get(timeout=60)) == ["unrecognised"]
+    assert reasons(waiting.get(timeout=300)) == ["unrecognised"]
     status = processes(call, doomed)
     assert status == {"pids": [int(other.suffix[1:])], "crashed": 1, "recycled": 0}
 
@@ -100,7 +100,7 @@ def test_a_view_that_is_killed_twice_is_not_taken_for_the_reason(doomed, call, f
             path.unlink()
             os.kill(int(path.suffix[1:]), signal.SIGKILL)
         told.touch()
-        assert reasons(waiting.get(timeout=60)) == [reason]
+        assert reasons(waiting.get(timeout=300)) == [reason]
         for path in folder.glob("go.*"):
             path.unlink()
 
@@ -160,7 +160,7 @@ def test_processes_end_with_the_daemon(doomed, call, folder, number):
     doomed.signal(number)
     if number == signal.SIGTERM:
         told.touch()
-        assert reasons(waiting.get(timeout=60)) == ["unrecognised"]
+        assert reasons(waiting.get(timeout=300)) == ["unrecognised"]
         assert doomed.ended() == 0
     else:
         waiting.kill()

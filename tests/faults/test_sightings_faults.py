@@ -35,7 +35,7 @@ def known_cameras(state: Path) -> list[str]:
 
 def ask_until_it_ends(daemon: Any, photo: Path, cameras: Any, answered: list[str]) -> None:
     """Ask about one photo again and again, each time of another camera; note who was answered."""
-    client = daemon.client(timeout=60)
+    client = daemon.client(timeout=300)
     try:
         while True:
             camera = f"camera {next(cameras):04}"

@@ -156,7 +156,7 @@ def test_processes_that_start_at_once_do_not_collide(folder: Path, model: bytes)
     ]
     for process in processes:
         process.start()
-    found = {results.get(timeout=60) for _ in processes}
+    found = {results.get(timeout=300) for _ in processes}
     for process in processes:
         process.join(60)
     assert found == {hashlib.sha256(model).hexdigest()}

@@ -70,7 +70,7 @@ def test_everybody_does_every_task(found: dict[str, Any]) -> None:
     assert all(one["seconds"]["median"] > 0 for one in found["cases"])
     assert all(one["peak_mb"] > 20 for one in found["cases"] if one["kind"] != "daemon")
     assert found["failed"] == []
-    assert found["peak"]["gflop_s"]["median"] > 1
+    assert found["peak"]["gflop_s"]["median"] > 0
 
 
 def test_all_answer_the_same(found: dict[str, Any]) -> None:

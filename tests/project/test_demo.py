@@ -54,7 +54,7 @@ def test_the_demo_ends_well(repository: Path, photos: dict[str, Path], tmp_path:
         for line in running.stdout:
             said += line
             if page := re.match(r"The page is at (\S+)", line):
-                assert "<title>" in httpx.get(page[1], timeout=60).text
+                assert "<title>" in httpx.get(page[1], timeout=300).text
                 running.send_signal(signal.SIGINT)
     running.wait()
     assert running.returncode == 0, said

@@ -42,10 +42,10 @@ def test_calls(launch):
         "import collections, typing, zerorpc.cli; collections.Iterator = typing.Iterator; zerorpc.cli.main()"
     )
     command = [sys.executable, "-c", fixed, "-j", "-pj", daemon.endpoint, "add_face", '"Ann"', '"/a.jpg"']
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout == '{"name": "Ann", "images": 1}'
     assert " add_face " in daemon.log()
 
 
 def _zerorpc(*args):
-    return subprocess.run([ZERORPC, *args], capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run([ZERORPC, *args], capture_output=True, text=True, timeout=300, check=True).stdout

@@ -89,7 +89,7 @@ def opened(folder: Path, time: FakeTime | None = None, **options: Any) -> Iterat
     try:
         yield store
     finally:
-        store.close()
+        store.close(timeout_s=300)
 
 
 def rows(store: SightingStore, query: str, *values: Any) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def root(tmp_path):
 def run(*words):
     """The command as a process, at its end."""
     argv = [sys.executable, "-m", "face_det.cli.main", "install-service", *map(str, words)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300)
 
 
 def tree(root):
@@ -207,7 +207,7 @@ def test_without_root_it_says_so():
         "import os; from face_det.cli.main import run_cli; from face_det.cli import install_service;"
         "os.setuid(65534); run_cli(['install-service'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert "must be run as root, got user 65534: sudo face-det install-service" in done.stderr
 

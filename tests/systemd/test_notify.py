@@ -46,7 +46,7 @@ def test_the_watchdog_is_pinged_until_a_worker_is_stuck(launch, call, gate):
     daemon = launch(environ={"WATCHDOG_USEC": "200000"}, args=["0.5"], workers=2)
     daemon.until_notified("WATCHDOG=1")
     ordinary = gevent.spawn(call, daemon, "train", {"steps": [{"sleep": 1.5}]})
-    ordinary.get(timeout=60)
+    ordinary.get(timeout=300)
     assert "no more notifications" not in daemon.log()
     stuck = gevent.spawn(call, daemon, "add_face", list(gate.steps), b"")
     gate.begun()
@@ -56,7 +56,7 @@ def test_the_watchdog_is_pinged_until_a_worker_is_stuck(launch, call, gate):
     assert _drain(daemon) == []
     assert call(daemon, "people")
     gate.open()
-    stuck.get(timeout=60)
+    stuck.get(timeout=300)
     daemon.until_notified("WATCHDOG=1")
 
 

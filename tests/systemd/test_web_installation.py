@@ -99,9 +99,9 @@ def test_systemd_has_nothing_to_say_about_it_and_little_is_exposed(tmp_path, ser
     unit = tmp_path / "face-detect-web.service"
     text = web_installation.WEB_TEMPLATE.read_text()
     unit.write_text(text.replace(service["ExecStart"].split()[0], "/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=300)
     assert done.stdout + done.stderr == ""
     command = ["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=20", unit]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0
     assert float(re.search(r"Overall exposure level for \S+: (\d+\.\d+)", done.stdout)[1]) <= 2.0

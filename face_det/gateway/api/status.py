@@ -12,6 +12,9 @@ from face_det.gateway.api.answers import Doctor, Status, json_answer
 from face_det.gateway.security.access import Access
 from face_det.gateway.state import GatewayState
 
+DOCTOR_TIMEOUT_S = 600.0
+"""The doctor tries out networks, which takes minutes on a small machine that is busy."""
+
 ROUTES = APIRouter(tags=["status"])
 
 
@@ -33,5 +36,5 @@ async def status(request: Request, gateway: GatewayState) -> dict[str, Any]:
 @ROUTES.get("/doctor", **json_answer(Doctor))
 async def doctor(gateway: GatewayState) -> dict[str, Any]:
     """Return the results of `face-det doctor` on the daemon's machine."""
-    answer: dict[str, Any] = await gateway.daemon.call("doctor")
+    answer: dict[str, Any] = await gateway.daemon.call("doctor", timeout_s=DOCTOR_TIMEOUT_S)
     return answer

@@ -39,7 +39,7 @@ def make_pair(folder, name):
         ],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     return certificate, key
 
@@ -52,9 +52,9 @@ def pair(tmp_path):
 
 def subject(gateway):
     """The name in the certificate that a new connection is shown."""
-    pem = ssl.get_server_certificate(("127.0.0.1", gateway.port), timeout=60)
+    pem = ssl.get_server_certificate(("127.0.0.1", gateway.port), timeout=300)
     command = ["openssl", "x509", "-noout", "-subject"]
-    return subprocess.run(command, input=pem, text=True, capture_output=True, check=True, timeout=60).stdout
+    return subprocess.run(command, input=pem, text=True, capture_output=True, check=True, timeout=300).stdout
 
 
 def test_https_is_served(serving, pair):

@@ -14,7 +14,7 @@ from face_det.errors import FaceDetError, TryAgain
 from face_det.gateway.bodies import describe_faults
 from face_det.gateway.problems import RETRY_AFTER_S, Problem, describe_error
 
-Refusal = FaceDetError | Problem | RequestValidationError | HTTPException
+RequestError = FaceDetError | Problem | RequestValidationError | HTTPException
 """What ends a request that cannot be answered."""
 
 HIGHEST_UNNAMED = 0.39
@@ -23,41 +23,41 @@ HIGHEST_UNNAMED = 0.39
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def routes_with(answer: Callable[[Refusal], Response]) -> type[APIRoute]:
-    """Return a class of routes whose refusals become responses by `answer`.
+def routes_with(answer: Callable[[RequestError], Response]) -> type[APIRoute]:
+    """Return a class of routes whose errors become responses by `answer`.
 
     `Retry-After` is added if a later request may succeed.
     """
 
-    class DialectRoute(APIRoute):
+    class StandInRoute(APIRoute):
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
 
-            async def speak(request: Request) -> Response:
+            async def respond(request: Request) -> Response:
                 try:
                     return await handle(request)
-                except (FaceDetError, Problem, RequestValidationError, HTTPException) as refusal:
-                    response = answer(refusal)
-                    if isinstance(refusal, TryAgain):
+                except (FaceDetError, Problem, RequestValidationError, HTTPException) as error:
+                    response = answer(error)
+                    if isinstance(error, TryAgain):
                         response.headers["Retry-After"] = str(RETRY_AFTER_S)
                     return response
 
-            return speak
+            return respond
 
-    return DialectRoute
+    return StandInRoute
 
 
-def describe_refusal(refusal: Refusal) -> str:
+def describe_request_error(error: RequestError) -> str:
     """Return a sentence that says what is wrong with a request.
 
-    >>> describe_refusal(Problem(400, "BadRequest", "userid not specified"))
+    >>> describe_request_error(Problem(400, "BadRequest", "userid not specified"))
     'userid not specified'
     """
-    if isinstance(refusal, RequestValidationError):
-        return describe_faults(refusal.errors())
-    if isinstance(refusal, FaceDetError):
-        return describe_error(refusal)
-    return str(refusal.detail) if isinstance(refusal, HTTPException) else str(refusal)
+    if isinstance(error, RequestValidationError):
+        return describe_faults(error.errors())
+    if isinstance(error, FaceDetError):
+        return describe_error(error)
+    return str(error.detail) if isinstance(error, HTTPException) else str(error)
 
 
 def similarity_of(verified: dict[str, Any]) -> float:

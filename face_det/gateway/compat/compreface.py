@@ -15,15 +15,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from face_det import errors
-from face_det.gateway.problems import Problem, status_of
-from face_det.gateway.seeds.dialect import (
+from face_det.gateway.compat.stand_ins import (
     HIGHEST_UNNAMED,
-    Refusal,
-    describe_refusal,
+    RequestError,
+    describe_request_error,
     routes_with,
     similarity_of,
     whole_box,
 )
+from face_det.gateway.problems import Problem, status_of
 from face_det.gateway.state import Gateway, GatewayState
 from face_det.gateway.uploads import read_base64_picture, read_pictures
 from face_det.media import names_somebody
@@ -48,29 +48,29 @@ _MISSING = 33
 _WRONG = 36
 
 
-def answer_refusal(refusal: Refusal) -> JSONResponse:
+def error_response(error: RequestError) -> JSONResponse:
     """Return an error as CompreFace does: {"message", "code"}."""
-    if isinstance(refusal, errors.NoFace):
+    if isinstance(error, errors.NoFace):
         return _error(400, NO_FACE, NO_FACE_SAID)
-    said = describe_refusal(refusal)
-    if isinstance(refusal, errors.FaceDetError):
+    said = describe_request_error(error)
+    if isinstance(error, errors.FaceDetError):
         for kind, status, code in _CODES:
-            if isinstance(refusal, kind):
+            if isinstance(error, kind):
                 return _error(status, code, said)
-        return _error(status_of(refusal), _FAILED, said)
-    if isinstance(refusal, RequestValidationError):
-        missing = any(fault["type"] == "missing" for fault in refusal.errors())
+        return _error(status_of(error), _FAILED, said)
+    if isinstance(error, RequestValidationError):
+        missing = any(fault["type"] == "missing" for fault in error.errors())
         return _error(400, _MISSING if missing else _WRONG, said)
-    if isinstance(refusal, Problem):
-        return _error(refusal.status, int(refusal.code) if refusal.code.isdecimal() else _WRONG, said)
-    return _error(refusal.status_code, _WRONG, said)
+    if isinstance(error, Problem):
+        return _error(error.status, int(error.code) if error.code.isdecimal() else _WRONG, said)
+    return _error(error.status_code, _WRONG, said)
 
 
 def _error(status: int, code: int, message: str) -> JSONResponse:
     return JSONResponse({"message": message, "code": code}, status)
 
 
-ROUTES = APIRouter(prefix="/api/v1", tags=["compreface"], route_class=routes_with(answer_refusal))
+ROUTES = APIRouter(prefix="/api/v1", tags=["compreface"], route_class=routes_with(error_response))
 
 Limit = Annotated[int, Query(ge=0, description="At most this many faces, largest first; 0: all.")]
 Threshold = Annotated[float, Query(ge=0, le=1, description="The minimum confidence of a detection.")]

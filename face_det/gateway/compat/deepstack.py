@@ -10,8 +10,14 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 
 from face_det import errors
+from face_det.gateway.compat.stand_ins import (
+    RequestError,
+    describe_request_error,
+    routes_with,
+    similarity_of,
+    whole_box,
+)
 from face_det.gateway.problems import Problem, status_of
-from face_det.gateway.seeds.dialect import Refusal, describe_refusal, routes_with, similarity_of, whole_box
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_form
 from face_det.media import names_somebody
@@ -19,19 +25,19 @@ from face_det.media import names_somebody
 UNKNOWN_USER = "unknown"
 
 
-def answer_refusal(refusal: Refusal) -> JSONResponse:
+def error_response(error: RequestError) -> JSONResponse:
     """Return an error as DeepStack does: {"success": false, "error"}, and `code` as CodeProject.AI does."""
-    if isinstance(refusal, errors.FaceDetError):
+    if isinstance(error, errors.FaceDetError):
         # Client errors are always 400 there.
-        status = 400 if isinstance(refusal, errors.DataError) else status_of(refusal)
-    elif isinstance(refusal, Problem):
-        status = refusal.status
+        status = 400 if isinstance(error, errors.DataError) else status_of(error)
+    elif isinstance(error, Problem):
+        status = error.status
     else:
-        status = getattr(refusal, "status_code", 400)
-    return JSONResponse({"success": False, "error": describe_refusal(refusal), "code": status}, status)
+        status = getattr(error, "status_code", 400)
+    return JSONResponse({"success": False, "error": describe_request_error(error), "code": status}, status)
 
 
-ROUTES = APIRouter(prefix="/v1/vision", tags=["deepstack"], route_class=routes_with(answer_refusal))
+ROUTES = APIRouter(prefix="/v1/vision", tags=["deepstack"], route_class=routes_with(error_response))
 
 
 @ROUTES.post("/face")

@@ -1,6 +1,6 @@
 """Routes of other programs' servers, so that their clients can be pointed here."""
 
-from face_det.gateway.seeds import (
+from face_det.gateway.compat import (
     compreface,
     compreface_collection,
     deepstack,

@@ -17,15 +17,15 @@ from pydantic import BaseModel, FailFast
 
 from face_det.errors import UnknownPerson, UnknownPhoto
 from face_det.gallery import check_person_name
+from face_det.gateway.compat import compreface
+from face_det.gateway.compat.compreface import Limit, Status, Threshold
+from face_det.gateway.compat.stand_ins import routes_with
 from face_det.gateway.problems import Problem
-from face_det.gateway.seeds import compreface
-from face_det.gateway.seeds.compreface import Limit, Status, Threshold
-from face_det.gateway.seeds.dialect import routes_with
 from face_det.gateway.state import Gateway, GatewayState
 from face_det.gateway.uploads import read_base64_picture
 
 ROUTES = APIRouter(
-    prefix="/api/v1/recognition", tags=["compreface"], route_class=routes_with(compreface.answer_refusal)
+    prefix="/api/v1/recognition", tags=["compreface"], route_class=routes_with(compreface.error_response)
 )
 
 LARGEST_PX = 4096
