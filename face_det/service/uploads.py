@@ -17,6 +17,8 @@ from face_det.storage import lock_descriptor, make_folder, report_write_errors
 MAX_PART = 4 * 2**20
 UPLOAD_KEEP_S = 3600.0
 """How long after its last part an upload is kept."""
+PAUSE_S = 60.0
+"""How long an upload may pause before another one that begins removes it, so that the disk does not fill."""
 RESERVE_BYTES = 64 * 2**20
 """Uploads leave at least this much room on the disk."""
 _ID = re.compile(r"[0-9A-Za-z_-]{8,64}")
@@ -37,7 +39,7 @@ class Uploads:
         if not isinstance(data, bytes) or not 1 <= len(data) <= MAX_PART:
             found = f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__
             raise BadRequest(f"data: must be 1 to {MAX_PART} bytes, got {found}")
-        self.remove_old()
+        self.remove_old(PAUSE_S if offset == 0 else UPLOAD_KEEP_S)
         with report_write_errors(path, "the part was not kept"):
             make_folder(self._folder)
             begun = os.O_CREAT if offset == 0 else 0

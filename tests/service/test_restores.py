@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import stat
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -355,7 +357,7 @@ def test_no_archive_but_a_backup_changes_anything(
 def test_an_upload_is_written_in_order_and_not_kept(
     home: Callable[[str], Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parts in order, of a sane size, while the disk has room; gone after an hour and at the next start."""
+    """Parts in order, of a sane size, while the disk has room; gone when abandoned, and at the next start."""
     here = home("here")
     write, folder = here.restores.write_restore, here.folder / "state" / "backups"
     assert write("identifier", 0, b"abc") == {"id": "identifier", "bytes": 3}
@@ -385,9 +387,14 @@ def test_an_upload_is_written_in_order_and_not_kept(
     assert part.read_bytes() == b"abc"
     here.restores.remove_old_uploads()
     assert part.exists()
-    monkeypatch.setattr(uploads, "UPLOAD_KEEP_S", 0.0)
-    write("next-part", 0, b"abc")
-    monkeypatch.undo()
+    write("next-one", 0, b"abc")
+    assert part.exists()
+    long_ago = time.time() - uploads.PAUSE_S - 1
+    os.utime(part, (long_ago, long_ago))
+    assert write("next-one", 3, b"def")["bytes"] == 6
+    assert part.exists()
+    write("one-more", 0, b"abc")
+    assert sorted(path.name[-8:] for path in folder.iterdir()) == ["next-one", "one-more"]
     assembly.finish_restore(load_config(here.folder / "config.json", {}), clean=True)
     assert [*folder.iterdir()] == []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import get_remote_addr
 
 from face_det.gateway.problems import RETRY_AFTER_S, problem_response
 from face_det.gateway.security.headers import ALWAYS
@@ -24,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 200
 """Beyond it requests are answered 503; beyond twice as many, connections are cut off."""
+MAX_PER_ADDRESS = 100
+"""More from one address are cut off, so that nobody keeps others out. A proxy on this machine is exempt."""
 MAX_HEAD_BYTES = 16_384
 HEAD_S = 10.0
 """How long the head of a request may take to come, from the connection or from its first byte."""
@@ -98,7 +102,7 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request, unless there are too many connections."""
-        if len(self.connections) >= 2 * MAX_CONNECTIONS:
+        if len(self.connections) >= 2 * MAX_CONNECTIONS or self._has_too_many(transport):
             self.transport = transport
             transport.abort()
             return
@@ -107,6 +111,13 @@ class PatientProtocol(H11Protocol):
         lingering = _LingeringTransport(transport, self._is_client_sending)
         super().connection_made(lingering)  # type: ignore[arg-type]
         self._head_timer = self.loop.call_later(HEAD_S, transport.close)
+
+    def _has_too_many(self, transport: asyncio.Transport) -> bool:
+        """Tell whether this connection's address has its share already."""
+        address = get_remote_addr(transport)
+        if address is None or _is_this_machine(address[0]):
+            return False
+        return sum(_client_of(one) == address[0] for one in self.connections) >= MAX_PER_ADDRESS
 
     def data_received(self, data: bytes) -> None:
         """Pass the bytes on, except the rest of a body that has been answered already."""
@@ -169,6 +180,15 @@ def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
     if timer is not None:
         timer.cancel()
     return None
+
+
+def _is_this_machine(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _client_of(connection: Any) -> str | None:
+    client = getattr(connection, "client", None)
+    return client and str(client[0])
 
 
 def _limit_unread_time(transport: asyncio.Transport) -> None:

@@ -305,6 +305,26 @@ def test_too_many_connections_are_told_so(serving, monkeypatch):
     eventually(lambda: _serves(gateway), "a place for the next client")
 
 
+def test_nobody_takes_all_the_connections(gateway, monkeypatch):
+    """An address that has its share gets no more, others do, and this machine may speak for many."""
+    monkeypatch.setattr(connections, "MAX_PER_ADDRESS", 2)
+    with contextlib.ExitStack() as stack:
+
+        def status_from(address):
+            place = ("127.0.0.1", gateway.port)
+            connection = stack.enter_context(socket.create_connection(place, PATIENCE_S, (address, 0)))
+            connection.sendall(GET[:-2] + b"Connection: close\r\n\r\n")
+            return statuses(read_all(connection))
+
+        silent = [stack.enter_context(gateway.connect()) for _ in range(2)]
+        assert status_from("127.0.0.1") == [200]
+        monkeypatch.setattr(connections, "_is_this_machine", lambda address: False)
+        assert status_from("127.0.0.1") == []
+        assert status_from("127.0.0.2") == [200]
+        silent.pop().close()
+        eventually(lambda: status_from("127.0.0.1") == [200], "a place for the next connection")
+
+
 def _serves(gateway):
     with gateway.client() as client, contextlib.suppress(httpx.TransportError):
         return client.get("/healthz/live").status_code == 200
