@@ -25,7 +25,6 @@ _FOLDERS = re.compile(r"(?<![\w/.:])/(?:[^/\s:;,'\"]+/)*(?=[^/\s:;,'\")])")
 _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     # The first class that fits decides, so subclasses stand before their parents.
     (errors.UnknownPerson, 404),
-    (errors.UnknownPhoto, 404),
     (errors.UnknownSighting, 404),
     (errors.UnknownPhoto, 404),
     (errors.UnknownCamera, 404),

@@ -93,7 +93,7 @@ def test_a_database_of_the_future_keeps_the_daemon_from_starting(
     before = (state / "sightings.sqlite").read_bytes()
     daemon = launch(command=REAL, ready=False, statePath=str(state), sightings={}, **SETTINGS)
     assert daemon.ended() == 65
-    assert "must be of version 3 or older, got 99" in daemon.log()
+    assert f"must be of version {len(schema.MIGRATIONS)} or older, got 99" in daemon.log()
     assert "Traceback" not in daemon.log()
     assert (state / "sightings.sqlite").read_bytes() == before
 
