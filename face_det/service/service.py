@@ -103,13 +103,8 @@ class Service:
         self.evidence, self.models = Evidence(self.access), Models(self.access)
         self.verification = Verification(self.access)
         self.training = TrainingProgress()
-        self.photos = Photos(
-            enroller,
-            self._learning,
-            lambda: self._recognizer,
-            self._use,
-            Renamings(enroller.paths, memory),
-        )
+        renamings = Renamings(enroller.paths, memory)
+        self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use, renamings)
         self.corrections: Corrections | None = None
         if memory is not None:
             self.corrections = Corrections(

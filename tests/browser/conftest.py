@@ -75,11 +75,10 @@ def gateway(browser, tmp_path_factory):
 
 @pytest.fixture
 def home(gateway):
-    """The same, after everybody was forgotten."""
-    for person in gateway.get("/api/v1/people").json()["people"]:
-        gateway.post(f"/api/v1/people/{person['name']}/forget").raise_for_status()
-    for unknown in gateway.get("/api/v1/unknowns").json()["unknowns"]:
-        gateway.delete(f"/api/v1/unknowns/{unknown['id']}").raise_for_status()
+    """The same, after everybody was removed, and all that was seen."""
+    client = gateway.daemon.client()
+    client("clear", {"sightings": True})
+    client.close()
     return gateway
 
 

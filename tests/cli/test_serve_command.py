@@ -60,7 +60,7 @@ def test_a_wrong_configuration_ends_with_78_and_every_fault(folder, serve):
 def test_an_endpoint_that_cannot_be_ends_with_78(folder, serve):
     """The folder of the socket is not there."""
     _configure(folder, zerorpcPipe=f"ipc://{folder}/none/s")
-    line = f"must be in a folder that exists, got {folder}/none/s; make {folder}/none first"
+    line = f"must be in a folder that exists, got {folder}/none/s; create {folder}/none first"
     assert serve("--config", "config.json") == (78, [f"face-det: zerorpcPipe: {line}"])
 
 

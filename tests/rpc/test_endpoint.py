@@ -79,7 +79,7 @@ def test_what_is_neither_file_nor_socket_stays(folder, kind):
 
 def test_the_folder_must_be_there(folder):
     """It says which one to make."""
-    with pytest.raises(ConfigError, match=f"make {folder}/none first"):
+    with pytest.raises(ConfigError, match=f"create {folder}/none first"):
         _hold(folder / "none" / "s")
 
 

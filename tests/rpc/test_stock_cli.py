@@ -19,7 +19,7 @@ def test_lists_the_verbs(lasting):
         "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor", "name_unknown",
         "merge", "split", "ignore", "confirm", "correct", "undo",
         "photos", "photo", "delete_photo", "move_photo", "rename_person", "merge_people", "remove_person",
-        "changes", "explain", "models", "use_model", "preview", "set_false_accept_rate",
+        "changes", "explain", "verify", "models", "use_model", "preview", "set_false_accept_rate",
         "evaluate", "evaluation", "doctor",
         "backup", "backups", "read_backup", "drop_backup", "write_restore", "restore", "clear",
     ]  # fmt: skip
