@@ -286,6 +286,22 @@ def test_requests_in_a_row_are_answered_in_a_row(gateway):
     assert statuses(gateway.exchange(GET + other + GET + last)) == [200, 404, 200, 200]
 
 
+def test_answers_leave_at_once(gateway, monkeypatch):
+    """The body does not wait for the head's acknowledgement, which takes a client 40 ms."""
+    without_delay = []
+    connection_made = connections.PatientProtocol.connection_made
+
+    def watched(self, transport):
+        connection_made(self, transport)
+        used = transport.get_extra_info("socket")
+        without_delay.append(used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(connections.PatientProtocol, "connection_made", watched)
+    gateway.connect().close()
+    eventually(lambda: without_delay, "the connection")
+    assert without_delay == [1]
+
+
 def test_too_many_connections_are_told_so(serving, monkeypatch):
     """From the limit on 503, beyond twice of it nothing; once they have gone, all is well."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
