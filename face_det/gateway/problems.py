@@ -130,4 +130,6 @@ def describe_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> JSONResponse:
         _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem_response(500, "InternalError", "internal error; the gateway's log has the details")
+        # The server closes the connection after this, and a client must not send its next request into that.
+        text = "internal error; the gateway's log has the details"
+        return problem_response(500, "InternalError", text, {"Connection": "close"})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from face_det.gateway.page.routes import FILES, KINDS
+from face_det.gateway.page.routes import ALL_STYLES, FILES, KINDS, STYLES
 
 SCRIPTS = sorted(FILES.rglob("*.js"))
 MOST_BYTES = 150_000
@@ -110,6 +110,13 @@ def test_the_document_asks_for_the_first_modules_at_once():
     assert 'rel="preload" href="page/strings/en.json" as="fetch" crossorigin' in text
 
 
+def test_every_style_sheet_counts():
+    """The document asks for all of them as one."""
+    assert sorted(path.stem for path in FILES.rglob("*.css")) == sorted(STYLES)
+    text = (FILES / "index.html").read_text("utf-8")
+    assert re.findall(r'rel="stylesheet" href="page/([^"]+)"', text) == [ALL_STYLES]
+
+
 def test_the_name_is_there_before_the_scripts():
     """The first paint needs no script, and navigation.js draws the same in its place."""
     text, drawn = ((FILES / name).read_text("utf-8") for name in ("index.html", "dom.js"))
@@ -131,5 +138,5 @@ def test_the_document_satisfies_a_strict_policy():
     """No script, style or handler stands in it."""
     text = (FILES / "index.html").read_text("utf-8")
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
-    for name in re.findall(r'(?:src|href)="([^"#]+)"', text):
+    for name in set(re.findall(r'(?:src|href)="([^"#]+)"', text)) - {f"page/{ALL_STYLES}"}:
         assert (FILES / Path(name).relative_to("page")).is_file()
