@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -28,7 +29,9 @@ from face_det.gateway.state import Gateway, GatewayState
 from face_det.gateway.uploads import read_base64_picture, read_pictures
 from face_det.media import names_somebody
 
-JSON_PICTURES = re.compile(r"/api/v1/(detection/detect|recognition/(recognize|faces(/[^/]+/verify)?))")
+JSON_PICTURES = re.compile(
+    r"/api/v1/(detection/detect|verification/verify|recognition/(recognize|faces(/[^/]+/verify)?))"
+)
 """The paths of routes that take a picture as base64 in JSON."""
 
 NO_FACE = 28
@@ -72,64 +75,65 @@ def _error(status: int, code: int, message: str) -> JSONResponse:
 
 ROUTES = APIRouter(prefix="/api/v1", tags=["compreface"], route_class=routes_with(error_response))
 
-Limit = Annotated[int, Query(ge=0, description="At most this many faces, largest first; 0: all.")]
-Threshold = Annotated[float, Query(ge=0, le=1, description="The minimum confidence of a detection.")]
 Count = Annotated[int, Query(ge=1, description="At most this many subjects per face.")]
-Status = Annotated[bool, Query(description="Report which networks were used.")]
+
+
+@dataclass
+class FaceQuery:
+    """What all routes about the faces in a picture can be asked for."""
+
+    limit: Annotated[int, Query(ge=0, description="At most this many faces, largest first; 0: all.")] = 0
+    det_prob_threshold: Annotated[
+        float, Query(ge=0, le=1, description="The minimum confidence of a detection.")
+    ] = 0
+    status: Annotated[bool, Query(description="Report which networks were used.")] = False
+
+
+Asked = Annotated[FaceQuery, Depends()]
 
 
 @ROUTES.post("/recognition/recognize")
 async def recognize(
     request: Request,
     gateway: GatewayState,
-    limit: Limit = 0,
-    det_prob_threshold: Threshold = 0,
+    asked: Asked,
     prediction_count: Count = 1,
-    status: Status = False,
 ) -> dict[str, Any]:
     """Name the faces in a picture; a face that is not named has no subjects."""
     picture = await read_base64_picture(request, "file")
     found = await gateway.daemon.call("recognize", picture, None)
-    faces = choose_faces(found, limit, det_prob_threshold)
+    faces = choose_faces(found, asked.limit, asked.det_prob_threshold)
     result = [
         {"box": describe_box(face), "subjects": list_subjects(face, prediction_count)} for face in faces
     ]
-    return {"result": result, **(await name_networks(gateway) if status else {})}
+    return await answer(gateway, asked, result)
 
 
 @ROUTES.post("/detection/detect")
-async def detect(
-    request: Request,
-    gateway: GatewayState,
-    limit: Limit = 0,
-    det_prob_threshold: Threshold = 0,
-    status: Status = False,
-) -> dict[str, Any]:
+async def detect(request: Request, gateway: GatewayState, asked: Asked) -> dict[str, Any]:
     """Find the faces in a picture, whoever they are."""
     picture = await read_base64_picture(request, "file")
     found = await gateway.daemon.call("recognize", picture, {"remember": False})
-    faces = choose_faces(found, limit, det_prob_threshold)
-    networks = await name_networks(gateway) if status else {}
-    return {"result": [{"box": describe_box(face)} for face in faces], **networks}
+    faces = choose_faces(found, asked.limit, asked.det_prob_threshold)
+    return await answer(gateway, asked, [{"box": describe_box(face)} for face in faces])
 
 
 @ROUTES.post("/verification/verify")
-async def verify(
-    request: Request,
-    gateway: GatewayState,
-    limit: Limit = 0,
-    det_prob_threshold: Threshold = 0,
-    status: Status = False,
-) -> dict[str, Any]:
+async def verify(request: Request, gateway: GatewayState, asked: Asked) -> dict[str, Any]:
     """Compare the largest face of `source_image` with those of `target_image`, the most similar first."""
     pictures = await read_pictures(request, ("source_image", "target_image"), base64_too=True)
     found = await gateway.daemon.call("verify", *pictures)
-    choose_faces([found], 0, det_prob_threshold)
-    faces = choose_faces(found["faces"], limit, det_prob_threshold)
+    choose_faces([found], 0, asked.det_prob_threshold)
+    faces = choose_faces(found["faces"], asked.limit, asked.det_prob_threshold)
     comparable = sorted((face for face in faces if "same" in face), key=similarity_of, reverse=True)
     matches = [{"box": describe_box(face), "similarity": similarity_of(face)} for face in comparable]
     result = {"source_image_face": {"box": describe_box(found)}, "face_matches": matches}
-    return {"result": [result], **(await name_networks(gateway) if status else {})}
+    return await answer(gateway, asked, [result])
+
+
+async def answer(gateway: Gateway, asked: FaceQuery, result: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the result, and the names of the networks if they were asked for."""
+    return {"result": result, **(await name_networks(gateway) if asked.status else {})}
 
 
 def choose_faces(faces: Iterable[dict[str, Any]], limit: int, threshold: float) -> list[dict[str, Any]]:

@@ -18,7 +18,6 @@ from pydantic import BaseModel, FailFast
 from face_det.errors import UnknownPerson, UnknownPhoto
 from face_det.gallery import check_person_name
 from face_det.gateway.compat import compreface
-from face_det.gateway.compat.compreface import Limit, Status, Threshold
 from face_det.gateway.compat.stand_ins import routes_with
 from face_det.gateway.problems import Problem
 from face_det.gateway.state import Gateway, GatewayState
@@ -117,20 +116,18 @@ async def verify(
     image_id: str,
     request: Request,
     gateway: GatewayState,
-    limit: Limit = 0,
-    det_prob_threshold: Threshold = 0,
-    status: Status = False,
+    asked: compreface.Asked,
 ) -> dict[str, Any]:
     """Return how similar the faces in a picture are to the person in a photo."""
     picture = await read_base64_picture(request, "file")
     name, _ = await _find(gateway, image_id)
     found = await gateway.daemon.call("recognize", picture, {"remember": False})
-    faces = compreface.choose_faces(found, limit, det_prob_threshold)
+    faces = compreface.choose_faces(found, asked.limit, asked.det_prob_threshold)
     result = [
         {"box": compreface.describe_box(face), "similarity": compreface.similarity_to(face, name)}
         for face in faces
     ]
-    return {"result": result, **(await compreface.name_networks(gateway) if status else {})}
+    return await compreface.answer(gateway, asked, result)
 
 
 @ROUTES.get("/subjects")

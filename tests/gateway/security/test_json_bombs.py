@@ -81,5 +81,8 @@ def test_a_picture_in_json_is_a_picture(serving):
             client.post(f"/api/v1/{route}", json=picture)
             assert bytes(1_800_000) in gateway.daemon.calls[-1]
         assert len(gateway.daemon.calls) == 3
+        pictures = {"source_image": picture["file"], "target_image": picture["file"]}
+        client.post("/api/v1/verification/verify", json=pictures)
+        assert gateway.daemon.calls[-1].count(bytes(1_800_000)) == 2
         answer = client.post("/api/v1/recognition/faces/delete", json=["x" * 50] * 50_000)
         assert answer.status_code == 413
