@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,8 +57,7 @@ def command(
                 text = str(error)
                 failed.append(text if text.startswith(str(photo)) else f"{photo}: {text}")
     if as_json:
-        report = {"by": str(place), "dataset": place.dataset, "added": done, "failed": failed}
-        click.echo(json.dumps(report, indent=2))
+        click.echo(place.format_json(added=done, failed=failed))
     else:
         for one in done:
             click.echo(

@@ -6,6 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import click
+
+from face_det.cli import terminal
 from face_det.cli.changes import ChangePlace
 from face_det.cli.shared_options import ConfigSource
 from face_det.rpc import command_caller
@@ -55,6 +58,17 @@ def open_everything(place: ChangePlace, source: ConfigSource) -> Iterator[Everyt
     finally:
         if service.memory is not None:
             service.memory.store.close()
+
+
+def print_replaced(place: ChangePlace, report: Answer, done: str, *, as_json: bool) -> None:
+    """Print the report of a call that replaced everybody; `done` is what was done to them."""
+    if as_json:
+        click.echo(place.format_json(**report))
+        return
+    people = terminal.count_of(report["people"], "person")
+    photos = terminal.count_of(report["photos"], "photo")
+    click.echo(f"{people} with {photos} {done} ({place})")
+    click.echo(f"what was there before: backup {report['backup']}")
 
 
 class _InFiles:

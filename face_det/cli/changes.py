@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass, field
@@ -38,6 +39,10 @@ class ChangePlace:
     def connect(self, timeout_s: float) -> Client:
         """Return a client of the daemon."""
         return make_client(self.config, timeout_s, endpoint=self.remote, keys=self.keys)
+
+    def format_json(self, **report: Any) -> str:
+        """Return a report as JSON, with who made the change and in which folder of photos."""
+        return json.dumps({"by": str(self), "dataset": self.dataset, **report}, indent=2)
 
     def __str__(self) -> str:
         """Name the folder and the daemon, for questions and reports."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from face_det.cli import terminal
-from face_det.cli.backup_place import open_everything
+from face_det.cli.backup_place import open_everything, print_replaced
 from face_det.cli.changes import confirm, find_change_place
 from face_det.cli.shared_options import ConfigSource, daemon_options
 
@@ -36,12 +34,4 @@ def command(
     confirm(f"Remove {what} ({place})?", yes)
     with open_everything(place, config_source) as everything:
         report = everything.clear({"sightings": sightings})
-    if as_json:
-        click.echo(json.dumps({"by": str(place), "dataset": place.dataset, **report}, indent=2))
-        return
-    people, photos = (
-        terminal.count_of(report["people"], "person"),
-        terminal.count_of(report["photos"], "photo"),
-    )
-    click.echo(f"{people} with {photos} removed ({place})")
-    click.echo(f"what was there before: backup {report['backup']}")
+    print_replaced(place, report, "removed", as_json=as_json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def command(
     if done:
         _forget_measurements()
     if as_json:
-        click.echo(json.dumps({"by": str(place), "dataset": place.dataset, "forgotten": done}, indent=2))
+        click.echo(place.format_json(forgotten=done))
     else:
         for one in done:
             click.echo(f"{one['name']}: {_describe_removed(one)} ({place})")

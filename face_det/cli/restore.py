@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from pathlib import Path
 
 import click
 
-from face_det.cli import terminal
-from face_det.cli.backup_place import PART_BYTES, open_everything
+from face_det.cli.backup_place import PART_BYTES, open_everything, print_replaced
 from face_det.cli.changes import confirm, find_change_place
 from face_det.cli.shared_options import ConfigSource, daemon_options
 from face_det.errors import DataError
@@ -50,14 +48,6 @@ def command(
             if not offset:
                 raise DataError(f"{file}: must be a file that face-det backup wrote, got an empty one")
             report = everything.restore(identifier, {"sightings": sightings})
-    if as_json:
-        click.echo(json.dumps({"by": str(place), "dataset": place.dataset, **report}, indent=2))
-        return
-    people, photos = (
-        terminal.count_of(report["people"], "person"),
-        terminal.count_of(report["photos"], "photo"),
-    )
-    click.echo(f"{people} with {photos} restored ({place})")
-    click.echo(f"what was there before: backup {report['backup']}")
-    if report["left_out"]:
+    print_replaced(place, report, "restored", as_json=as_json)
+    if report["left_out"] and not as_json:
         click.echo(f"not taken over: {', '.join(report['left_out'])}", err=True)
