@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import forked
 import PIL.Image
 import psutil
 import pytest
@@ -75,7 +76,7 @@ def command(dataset: Path, encodings: Path, *more: str) -> list[str]:
 
 
 def run(dataset: Path, encodings: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(dataset, encodings, *more), capture_output=True, text=True, check=False)
+    return forked.run(command(dataset, encodings, *more))
 
 
 def report(dataset: Path, encodings: Path, *more: str) -> dict[str, Any]:
@@ -281,11 +282,11 @@ def test_the_originals_script(dataset: Path, encodings: Path) -> None:
         (dataset / name).unlink()
     script = [sys.executable, str(SCRIPT)]
     flags = ["-i", str(dataset), "--encodings", str(encodings), "-d", "hog"]
-    done = subprocess.run([*script, *flags], capture_output=True, text=True, check=False)
+    done = forked.run([*script, *flags])
     assert done.returncode == 0, done.stderr
     assert Gallery.load(encodings).people == ("biden", "hopper", "obama")
     for wrong, expected in ((flags[:2], "required"), ([*flags[:4], "-d", "xyz"], "'xyz' is not one of")):
-        done = subprocess.run([*script, *wrong], capture_output=True, text=True, check=False)
+        done = forked.run([*script, *wrong])
         assert done.returncode == 2
         assert expected in done.stderr
     assert subprocess.run([*script, "--help"], capture_output=True, check=False).returncode == 0

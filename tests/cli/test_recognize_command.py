@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -27,15 +28,7 @@ SETTINGS = {"faceDetModel": "hog", "focusMeasureThreshold": 20, "numFaceImgUpsam
 
 def run(*arguments, cwd, **options):
     environ = {name: text for name, text in os.environ.items() if not name.startswith("FACE_DET_")}
-    return subprocess.run(
-        [*FACE_DET, *map(str, arguments)],
-        cwd=cwd,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+    return forked.run([*FACE_DET, *map(str, arguments)], cwd=cwd, env=environ, **options)
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import contextlib
 import json
 import signal
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import gevent
 import pytest
 import zerorpc
@@ -116,7 +116,7 @@ def test_a_killed_restore_or_clear_is_finished_by_the_next_start(launch, call, k
     killed("clear", {"sightings": True})
 
     command = [*CLI, "people", "--json", "--config", str(daemon.config)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = forked.run(command)
     assert (told.returncode, json.loads(told.stdout)) == (0, []), told.stderr
     assert not (daemon.folder / "state" / "restore").exists()
     with sqlite3.connect(daemon.folder / "state" / "sightings.sqlite") as memory:

@@ -14,6 +14,7 @@ import types
 from importlib import metadata
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -44,13 +45,10 @@ def states(findings) -> dict[str, CheckState]:
 
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return forked.run(
         [sys.executable, "-m", "face_det.cli.main", "doctor", *arguments],
         cwd=folder,
         env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 

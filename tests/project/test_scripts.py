@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 from face_det.cli.main import COMMANDS, run_cli
@@ -19,7 +19,7 @@ FLAGS = {
 
 
 def help_of(command: list[str]) -> str:
-    done = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, check=False)
+    done = forked.run([sys.executable, *command, "--help"])
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 RUN = Path(__file__).parents[2] / "fuzz/run.py"
@@ -21,7 +22,7 @@ TARGETS = [
 
 def fuzz(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, RUN, "--engine", "own", *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    return forked.run(list(map(str, command)))
 
 
 @pytest.mark.parametrize("target", TARGETS)

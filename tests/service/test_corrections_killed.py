@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import forked
 import pytest
 
 from face_det.config.load import load_config
@@ -35,7 +35,7 @@ def started(config: Path) -> Iterator[Service]:
 def kill(config: Path, point: str, verb: str, *arguments: object) -> None:
     """Let another process make a correction, and kill it right `before` or `after` it is committed."""
     argv = [sys.executable, str(KILLED), str(config), point, verb, *map(json.dumps, arguments)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = forked.run(argv)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from running import eventually
 
@@ -42,7 +42,7 @@ def started(folder: Path) -> Iterator[tuple[Service, Memory, Corrections]]:
 def kill(folder: Path, verb: str, *arguments: object) -> None:
     """Let another process change photos, and kill it before the memory follows."""
     argv = [sys.executable, str(KILLED), str(folder / "config.json"), verb, *map(json.dumps, arguments)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = forked.run(argv)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+from forked import Forked
 from running import eventually
 
 WEB = (sys.executable, "-m", "face_det.cli.main", "web", "--config")
@@ -27,7 +26,7 @@ class Gateway:
         self.config.write_text(json.dumps({"faceDetServer": settings}))
         self.log_path = folder / "web.log"
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen([*WEB, self.config], stderr=log, env=dict(os.environ))
+            self.process = Forked([*WEB, self.config], stderr=log)
 
     @property
     def log(self):

@@ -6,12 +6,14 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import gevent
 import gevent.socket
 import zerorpc
+from forked import Forked
 
 PATIENCE_S = 60
 
@@ -42,8 +44,10 @@ class Daemon:
 
     def start(self):
         """Start the process; again, if the one before has ended."""
+        argv = [os.fspath(part) for part in self._argv(self.config)]
+        begin = Forked if argv[0] == sys.executable else subprocess.Popen
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(self._argv(self.config), stderr=log, env=self._environ)
+            self.process = begin(argv, stderr=log, env=self._environ)
 
     def configure(self, **settings):
         """Write config.json."""
