@@ -77,10 +77,15 @@ class Forked:
             )
             self._process.start()
         self.pid = self._process.pid
+        self._status: int | None = None
 
     def poll(self) -> int | None:
         """Return its exit status, once there is one; that of a signal is negative."""
-        return self._process.exitcode
+        if self._status is None:
+            self._status = self._process.exitcode
+            if self._status is not None:
+                self._process.close()
+        return self._status
 
     @property
     def returncode(self) -> int | None:
@@ -89,7 +94,8 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end; its exit status."""
-        self._process.join(timeout)
+        if self._status is None:
+            self._process.join(timeout)
         status = self.poll()
         if status is None:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
