@@ -4,6 +4,7 @@
 #   make setup    install into .venv
 #   make demo     see it work on real photos; make demo ARGS=--stay then serves the page
 #   make test     run the tests            make test ARGS="-k config" runs some of them
+#   make test-all run the slow ones, too: many comparisons with dlib, kills at every step, benchmarks and fuzzers
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
 #   make check    check lint, formatting and types
 #   make fuzz     feed damaged files to every reader, a minute each; see docs/how-to/fuzz.md
@@ -27,7 +28,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test test-systemd check fuzz bench docs clean
+.PHONY: setup demo test test-all test-systemd check fuzz bench docs clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -38,6 +39,9 @@ demo: $(READY)
 # One more at once than there are cores, up to four, because many tests wait for a process or a clock. Each is a Python
 # with networks, half a gigabyte or more.
 test: $(TOOLS)
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+
+test-all: $(TOOLS)
 	$(PY) -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 # The image is kept in .cache. If anything is missing, the tests are skipped and say why.

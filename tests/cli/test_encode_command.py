@@ -195,6 +195,7 @@ def _old(encodings: Path) -> bytes:
     return encodings.read_bytes()
 
 
+@pytest.mark.slow
 def test_kill(dataset: Path, encodings: Path) -> None:
     """kill -9: the old file loads, no process remains, and the next run goes on from there."""
     old = _old(encodings)

@@ -228,6 +228,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[int]
     return dict(zip(roots, json.loads(ran.stdout.splitlines()[-1]), strict=True))
 
 
+@pytest.mark.slow
 def test_kill_9_between_model_and_labels(killed: dict[str, list[list[int]]]) -> None:
     """Killed before each step of a training that changes the kind in use: old or new, never a mixture."""
     assert_old_or_new(killed["in_use"])

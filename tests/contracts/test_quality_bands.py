@@ -89,6 +89,7 @@ def quality(face: Face) -> float:
     return face.quality
 
 
+@pytest.mark.slow
 def test_strangers_are_named_at_no_quality(answers: list[tuple[str | None, Face, Match]]) -> None:
     """Faces of eight strangers in each band of quality, and none has a name of somebody enrolled."""
     bands: dict[bool, list[str | None]] = defaultdict(list)

@@ -156,6 +156,7 @@ def test_malformed_calls(lasting_real, call, images, message):
     assert call(lasting_real, "detect_faces", []) == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shared_networks")
 def test_enrolment_survives_a_kill(launch, call, photos):
     """kill -9 during add_face: the files load, the old or the new, and the next daemon goes on from them."""

@@ -74,6 +74,7 @@ def state(daemon, call):
     return people, seen, call(daemon, "status")["falseAcceptRate"]["source"]
 
 
+@pytest.mark.slow
 def test_a_killed_restore_or_clear_is_finished_by_the_next_start(launch, call, known, started):
     """Killed before it is decided, the old state stays; later, the new one is there, for commands too."""
     first, second = known

@@ -206,6 +206,7 @@ def uploaded(endpoint, images, folder):
     return reply
 
 
+@pytest.mark.slow
 def test_the_page(machine, folder, photos, shared_networks):
     """The original's files answer with names, people are enrolled, and both ways back lead to what was."""
     originals = folder / "smart-zoneminder/face-det-rec"

@@ -94,6 +94,7 @@ SIZES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width", "height", "upsample"), SIZES)
 def test_boxes_are_those_of_face_recognition(
     detector: CnnDetector, photos: Mapping[str, Path], name: str, width: int, height: int, upsample: int
@@ -173,6 +174,7 @@ def test_specks_have_no_faces(detector: CnnDetector, upsample: int) -> None:
         assert detector.detect(noise(width, height), upsample) == []
 
 
+@pytest.mark.slow
 def test_faces_in_noise(detector: CnnDetector, photos: Mapping[str, Path]) -> None:
     """Faces of several sizes are pasted over noise and over each other, some sticking out."""
     rgb = noise(331, 277)
@@ -215,6 +217,7 @@ def test_windows_change_nothing(
     assert [f.score for f in found] == pytest.approx([e.score for e in expected], abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height", "upsample"), [(41_000, 12, 1), (60_000, 20, 1), (80_000, 12, 0)])
 def test_a_very_wide_picture_spoils_no_memory(width: int, height: int, upsample: int) -> None:
     """Nothing is written past what was allocated; glibc's own checks would notice."""
@@ -256,6 +259,7 @@ def level(found: Detection, upsample: int) -> int:
     return max(round(math.log(side / mmod_boxes.BOX_SPAN_PX, 1.2)), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height", "upsample"), [(1200, 449, 0), (460, 172, 1), (240, 90, 2)])
 def test_larger_faces_are_those_of_the_full_run(
     detector: CnnDetector, photos: Mapping[str, Path], width: int, height: int, upsample: int

@@ -35,6 +35,7 @@ def side(face: Face) -> float:
     return min(face.box.width, face.box.height)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [430, 501, 640])
 def test_large_enough_faces_are_those_of_the_full_run(
     full: Engine, photos: Mapping[str, Path], width: int

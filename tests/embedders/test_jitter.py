@@ -43,6 +43,7 @@ def apart(one: Encodings, other: Encodings) -> Encodings:
     return distances
 
 
+@pytest.mark.slow
 def test_dlib_is_face_recognition(photos: Mapping[str, Path], tmp_path: Path) -> None:
     """20 jitters of each of two faces, over several batches, agree within an L2 distance of 1e-5; each
     side runs in a new process, where its stream of random numbers begins."""
@@ -68,6 +69,7 @@ found = face_recognition.face_encodings(rgb, places, num_jitters=20)
     assert apart(got, expected).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_fast_is_as_near_to_dlib_as_dlib_to_itself(fast: DlibResnetEmbedder, chips: list[Rgb]) -> None:
     """With 100 jitters, dlib's own move by 0.018 from run to run, and all are 0.1 from the plain chip."""
     dlib = DlibResnetEmbedder()

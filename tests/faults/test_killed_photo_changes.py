@@ -54,6 +54,7 @@ def state(folder: Path) -> tuple[dict[str, int], Counter[str], list[str]]:
     return photos, Counter(Gallery.load(folder / "encodings.pickle").names), kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["merge", "undo"])
 def test_a_change_is_whole_or_put_back(
     verb: str, tmp_path: Path, enroller: Callable[..., Enroller], people: Callable[..., None]

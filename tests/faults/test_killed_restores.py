@@ -88,6 +88,7 @@ def state(folder: Path) -> tuple[dict[str, list[str]], Counter[str], bool, str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["restore", "clear"])
 def test_all_of_it_or_nothing(
     verb: str, tmp_path: Path, enroller: Callable[..., Enroller], people: Callable[..., None]

@@ -46,6 +46,7 @@ def ask_until_it_ends(daemon: Any, photo: Path, cameras: Any, answered: list[str
         client.close()
 
 
+@pytest.mark.slow
 def test_every_answer_is_one_event_under_kill_9(
     launch: Callable[..., Any], call: Callable[..., Any], photos: dict[str, Path], folder: Path
 ) -> None:

@@ -61,6 +61,7 @@ def case(found: dict[str, Any], task: str, contender: str) -> dict[str, Any]:
     return dict(one)
 
 
+@pytest.mark.slow
 def test_everybody_does_every_task(found: dict[str, Any]) -> None:
     """Both dlibs and ours, each with its times; what only ours has, only ours."""
     done = {(one["task"], one["contender"]) for one in found["cases"]}
@@ -73,6 +74,7 @@ def test_everybody_does_every_task(found: dict[str, Any]) -> None:
     assert found["peak"]["gflop_s"]["median"] > 0
 
 
+@pytest.mark.slow
 def test_all_answer_the_same(found: dict[str, Any]) -> None:
     """Equal boxes, of a face that is there; encodings within 1e-5: the work that is timed is the same."""
     for who in ("baseline-1", "ours-1-fp32", "ours-1-onnxruntime"):
@@ -83,6 +85,7 @@ def test_all_answer_the_same(found: dict[str, Any]) -> None:
             assert case(found, task, who)["against"]["l2_max"] < 1e-5
 
 
+@pytest.mark.slow
 def test_both_searches_are_measured(training: dict[str, Any]) -> None:
     """Ours and the original's, of both kinds, on the same photos; each one's accuracy and times."""
     done = {(one["kind"], one["who"]): one for one in training["cases"]}
@@ -101,6 +104,7 @@ def test_both_searches_are_measured(training: dict[str, Any]) -> None:
     assert training["failed"] == []
 
 
+@pytest.mark.slow
 def test_the_lookup_finds_the_nearest(lookup: dict[str, Any]) -> None:
     """With every kind of data, what was found is what measuring all distances finds."""
     assert {(one["data"], one["who"]) for one in lookup["cases"]} == set(
@@ -120,6 +124,7 @@ def test_drawn_faces_are_lifelike() -> None:
     assert np.linalg.norm(one, axis=1).mean() == pytest.approx(1.43, abs=0.04)
 
 
+@pytest.mark.slow
 def test_the_page_names_every_baseline(
     found: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any]
 ) -> None:
@@ -134,6 +139,7 @@ def test_the_page_names_every_baseline(
     assert "start of the daemon, none cached | at most 10 s | not measured |" in page
 
 
+@pytest.mark.slow
 def test_the_page_tells_with_and_without_kernels(
     found: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any]
 ) -> None:
@@ -155,6 +161,7 @@ def test_the_page_tells_with_and_without_kernels(
     assert f"{labels['ours-1-fp32']} against {labels['wheel']}" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "verdict"), [(10.1, "met"), (9.9, "**not met**")])
 def test_the_page_says_what_falls_short(
     found: dict[str, Any], training: dict[str, Any], lookup: dict[str, Any], times: float, verdict: str
@@ -285,6 +292,7 @@ def test_what_a_processor_cannot_do_is_not_judged() -> None:
     assert found == {False: (None, True), True: (value >= 60, False)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "met"), [(14.9, True), (15.1, False)])
 def test_the_page_judges_training_and_lookup(
     training: dict[str, Any], lookup: dict[str, Any], seconds: float, met: bool

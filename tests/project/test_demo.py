@@ -44,6 +44,7 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+@pytest.mark.slow
 def test_the_demo_ends_well(repository: Path, photos: dict[str, Path], tmp_path: Path) -> None:
     """Every answer is right, and --stay serves a page; then only the annotated pictures are left."""
     before = sorted((repository / "dataset").rglob("*"))

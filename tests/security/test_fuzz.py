@@ -25,6 +25,7 @@ def fuzz(*arguments: object) -> subprocess.CompletedProcess[str]:
     return forked.run(list(map(str, command)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_smoke(target: str, tmp_path: Path) -> None:
     """A few hundred mutants of good files, under the limits of time and memory."""
