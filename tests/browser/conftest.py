@@ -24,16 +24,26 @@ EXPECTED = re.compile(r"favicon|status of (404|422) .*/photos/|status of 422 .*/
 
 
 @pytest.fixture(scope="session")
+def photos(small_photos):
+    """Small ones: nothing here is about the size of photos."""
+    return small_photos
+
+
+@pytest.fixture(scope="session")
 def webcam(photos, tmp_path_factory):
-    """A film of Eileen Collins, who moves a little: what Chromium takes for the webcam."""
+    """A film of Eileen Collins, who moves a little: what Chromium takes for the webcam.
+
+    It has ten pictures a second, because a browser without a graphics card draws each on the processor.
+    """
     picture = cv2.imread(str(photos["astronaut"]))
-    path = tmp_path_factory.mktemp("webcam") / "webcam.mjpeg"
+    path = tmp_path_factory.mktemp("webcam") / "webcam.y4m"
     with path.open("wb") as film:
+        film.write(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n")
         for angle in np.linspace(0, 2 * np.pi, 24, endpoint=False):
             turned = cv2.getRotationMatrix2D((256, 200), 6 * np.sin(angle), 1.15 + 0.15 * np.cos(angle))
             turned[:, 2] += (64 + 20 * np.sin(2 * angle), 60)
             frame = cv2.warpAffine(picture, turned, (640, 480), borderMode=cv2.BORDER_REFLECT)
-            film.write(cv2.imencode(".jpg", frame)[1].tobytes())
+            film.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420).tobytes())
     return path
 
 

@@ -13,6 +13,12 @@ SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
 
 
 @pytest.fixture(scope="session")
+def photos(small_photos):
+    """Small ones: nothing here is about the size of photos."""
+    return small_photos
+
+
+@pytest.fixture(scope="session")
 def gallery_daemon(photos, tmp_path_factory):
     """A daemon that remembers, knows Obama, and may read the photos by their paths."""
     roots = tmp_path_factory.mktemp("roots")
