@@ -169,7 +169,7 @@ class Soak:
             self.kills += 1
             self.check_sound()
             if self.kills % 10 == 0:
-                self.report()
+                self.report("not yet stored")
 
     def check_sound(self) -> None:
         """Fail if the database is not sound."""
@@ -179,10 +179,10 @@ class Soak:
         if found != "ok":
             raise SystemExit(f"after kill {self.kills}: {found}")
 
-    def report(self) -> bool:
+    def report(self, missing: str = "lost") -> bool:
         """Print what was found; return whether nothing was lost, and nothing twice.
 
-        While no daemon runs, what was answered last may still wait in the spool.
+        While no daemon runs, what was answered last may still wait in the spool: then `missing` says so.
         """
         connection = sqlite3.connect(self.folder / "state" / "sightings.sqlite")
         told = Counter(
@@ -196,7 +196,7 @@ class Soak:
         lost, twice = self.answered - {*told}, [frame for frame, count in told.items() if count > 1]
         repeated = [frame for frame, count in sightings.items() if count > 1]
         print(
-            f"{self.asked} calls, {len(self.answered)} answered, {self.kills} kills; events lost: "
+            f"{self.asked} calls, {len(self.answered)} answered, {self.kills} kills; events {missing}: "
             f"{len(lost)}, twice: {len(twice)}; sightings twice: {len(repeated)}; database sound every time",
             flush=True,
         )
