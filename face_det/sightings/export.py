@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from face_det.sightings.former_names import former_names
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.people import resolve_person
 
@@ -46,12 +47,7 @@ def export_sightings(
     _write_json(archive, "sightings.json", [_plain(row) for row in rows])
     people = connection.execute(f"SELECT * FROM person WHERE id IN ({marks})", persons).fetchall()
     _write_json(archive, "unknown_people.json", [_person(row) for row in people])
-    events = connection.execute(
-        f"SELECT * FROM event WHERE name = ? OR person IN ({marks}) OR instr(ifnull(data, ''), ?)"
-        " ORDER BY seq",
-        (name, *persons, json.dumps(name)),
-    ).fetchall()
-    _write_json(archive, "events.json", [dict(row) for row in events])
+    _write_json(archive, "events.json", [dict(row) for row in _events(connection, name, persons)])
     negatives = connection.execute(
         f"SELECT * FROM negative WHERE name = ? OR person IN ({marks}) ORDER BY id", (name, *persons)
     ).fetchall()
@@ -64,6 +60,22 @@ def export_sightings(
     ]
     _write_json(archive, "changes.json", changes)
     return _write_pictures(connection, archive, rows)
+
+
+def _events(connection: sqlite3.Connection, name: str, persons: list[int]) -> list[sqlite3.Row]:
+    """Return what was told of a person, also under names that it had then."""
+    marks = ", ".join("?" * len(persons)) or "NULL"
+    found = connection.execute(
+        f"SELECT * FROM event WHERE name = ? OR person IN ({marks}) OR instr(ifnull(data, ''), ?)",
+        (name, *persons, json.dumps(name)),
+    ).fetchall()
+    for former in former_names(connection, name):
+        # Somebody else may have been given the name since.
+        found += connection.execute(
+            "SELECT * FROM event WHERE seq <= ? AND (name = ? OR instr(ifnull(data, ''), ?))",
+            (former.event, former.name, json.dumps(former.name)),
+        )
+    return sorted({row["seq"]: row for row in found}.values(), key=lambda row: int(row["seq"]))
 
 
 def _write_pictures(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from face_det.sightings import (
     EnrolledPhoto,
     SightingStore,
     erase_name,
+    export_sightings,
     name_sighting,
     name_unknown,
     read_negatives,
@@ -124,3 +128,24 @@ def test_what_is_noted_goes_in_time(tmp_path: Path) -> None:
                 value(one, "SELECT (SELECT count(*) FROM renaming) + (SELECT count(*) FROM renamed)")
                 == 2 * left
             )
+
+
+def exported_events(one: SightingStore, name: str) -> list[str | None]:
+    """The name in each event of an export."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        one.read(lambda connection: export_sightings(connection, archive, name, None))
+    return [event["name"] for event in json.loads(zipfile.ZipFile(file).read("events.json"))]
+
+
+def test_an_export_has_what_was_told_under_former_names(tmp_path: Path) -> None:
+    """Events keep the names of their time; those of whoever has the name now are not theirs."""
+    with opened(tmp_path) as one:
+        show(one, 1, range(2), "anna")
+        before = exported_events(one, "anna")
+        assert before
+        assert set(before) == {"anna"}
+        rename(one, 1, "anna", "anne")
+        show(one, 2, range(10, 12), "anna")
+        assert exported_events(one, "anne")[: len(before)] == before
+        assert "anna" not in exported_events(one, "anne")[len(before) :]
