@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import PIL.Image
 import pytest
 
@@ -113,15 +115,37 @@ def test_photos_on_a_phone_ask_whose_face_is_meant(visit, home, photos):
     visitor.page.locator(".choice", has_text="Choose photos").click()
     visitor.page.get_by_label("Whose face is it?").fill("Barack")
     visitor.press("Next")
-    files = [photos["nobody"], photos["t1"]]
+    files = [photos["nobody"], photos["obama"], photos["t1"]]
     visitor.page.locator(".drop input").set_input_files(files)
     visitor.see(".uploads .poor", "No face was found.")
     visitor.see(".question", "Which one is Barack?")
     assert visitor.page.locator(".pick").count() == 6
+    visitor.see("#toasts", "1 photo of Barack added")
     visitor.page.locator(".pick").first.click()
     visitor.see(".finished", "Hello, Barack")
     (person,) = home.get("/api/v1/people").json()["people"]
-    assert (person["name"], person["images"]) == ("Barack", 1)
+    assert (person["name"], person["images"]) == ("Barack", 2)
+
+
+DROP = """([name, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], name, { type: name.endsWith("jpg") ? "image/jpeg" : "text/plain" }));
+  document.querySelector("h1").dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
+}"""
+
+
+def test_what_becomes_of_dropped_photos_is_seen(visit, enrol, photos):
+    """Wherever they are dropped; why one is refused is said in the reader's language, and exactly in English."""
+    enrol("Barack", photos["obama"])
+    visitor = visit(locale="de-AT", permissions=[])
+    visitor.go("person/Barack")
+    visitor.see(".photo img")
+    visitor.page.evaluate(DROP, ["notes.txt", base64.b64encode(b"no picture").decode()])
+    visitor.see("#toasts", "Das ist kein Bild.")
+    visitor.page.evaluate(DROP, ["torn.jpg", base64.b64encode(photos["obama"].read_bytes()[:99]).decode()])
+    visitor.see(".uploads .poor", "Dieses Bild lässt sich nicht lesen.")
+    assert "must be a whole picture" in visitor.see(".uploads .poor [lang=en]").inner_text()
 
 
 def test_a_photo_of_one_face_is_looked_at_once(visit, home, photos, enrol):
@@ -178,7 +202,7 @@ def test_many_are_chosen_and_confirmed_at_once(visit, photos, enrol, remember):
 
 
 def test_a_sighting_is_shown_large_with_its_picture(visit, home, photos, enrol, remember):
-    """The whole picture with the face in its box, and the arrow keys go on to the next one."""
+    """The whole picture with the face in its box; arrow keys go on to the next one, and a correction counts once."""
     enrol("Barack", photos["obama"])
     remember(photos["obama2"])
     remember(photos["obama3"])
@@ -193,8 +217,14 @@ def test_a_sighting_is_shown_large_with_its_picture(visit, home, photos, enrol, 
     visitor.see("dialog", "1 / 2")
     visitor.page.keyboard.press("ArrowRight")
     visitor.see("dialog", "2 / 2")
-    visitor.page.keyboard.press("Escape")
+    asked = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.page.keyboard.press("n")
     visitor.page.locator("dialog").wait_for(state="detached")
+    visitor.see(".sighting.unknown")
+    visitor.page.wait_for_load_state("networkidle")
+    assert sum(url.endswith("/correct") for url in asked) == 1
+    visitor.see(".acts button", "Not Barack")
 
 
 def test_two_cameras_at_once_are_two_visits(visit, photos, enrol, remember):

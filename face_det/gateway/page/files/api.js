@@ -30,7 +30,7 @@ export class ApiError extends Error {
 
   /** Nothing answers such a request: an older gateway, or a part that is not there. */
   get missing() {
-    return [404, 405, 501].includes(this.status) && !["UnknownPerson", "UnknownSighting", "UnknownPhoto"].includes(this.code);
+    return [404, 405, 501].includes(this.status) && !this.code.startsWith("Unknown");
   }
 }
 

@@ -3,6 +3,7 @@
 import { h, fill } from "./dom.js";
 import { isAbort, ApiError } from "./api.js";
 import { notice } from "./components/notice.js";
+import { detail, sentence } from "./problems.js";
 import { t } from "./strings.js";
 
 /**
@@ -77,10 +78,10 @@ async function show(travelled) {
 /** @param {unknown} error @param {string} title */
 export function problem(error, title) {
   const heading = h("h1", null, title);
-  if (error instanceof ApiError && error.missing) return [heading, notice("help", t("error.missing"))];
+  if (error instanceof ApiError && error.missing) return [heading, notice("help", sentence(error))];
   if (error instanceof ApiError && error.code === "SightingsOff") return [heading, sightingsOff()];
   if (error instanceof ApiError && error.status === 503) return [heading, notice("warn", t("error.waiting"))];
-  return [heading, notice("warn", error instanceof Error ? error.message : String(error))];
+  return [heading, notice("warn", sentence(error), detail(error))];
 }
 
 export const sightingsOff = () =>

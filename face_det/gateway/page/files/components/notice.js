@@ -4,7 +4,7 @@ import { h, icon } from "../dom.js";
 
 /** @param {string} name the icon @param {string} text @param {...any} more */
 export const notice = (name, text, ...more) =>
-  h(`div.notice.${name}`, null, icon(name), h("div", null, h("p", null, text), ...more.map((one) => (typeof one === "string" ? h("p.quiet", null, one) : one))));
+  h(`div.notice.${name}`, null, icon(name), h("div", null, h("p", null, text), ...more.filter(Boolean).map((one) => (typeof one === "string" ? h("p.quiet", null, one) : one))));
 
 /**
  * What is shown where there is nothing yet.

@@ -70,7 +70,7 @@ function actions(one, after, all, before) {
     who
       ? button({ icon: "check", text: named ? t("review.yes") : t("review.yesName", { name: who }), kind: "small", title: t("review.confirmHow", { name: who }), click: run("confirm") })
       : button({ icon: "edit", text: t("review.name"), kind: "small", click: run("correct") }),
-    named && button({ icon: "cross", text: t("review.notMe"), kind: "small", title: t("review.notMeHow", { name: who }), click: run("notMe") }),
+    named && button({ icon: "cross", text: t("review.notMe", { name: who }), kind: "small", title: t("review.notMeHow", { name: who }), click: run("notMe") }),
     all && who && button({ icon: "edit", text: t("review.correct"), kind: "small", click: run("correct") }),
     all && button({ icon: "plus", text: t("review.somebody"), kind: "small", click: run("somebody") }),
     (all || !named) && one.unknown && button({ icon: "ignore", text: all ? t("review.ignore") : undefined, label: t("review.ignore"), kind: "small", click: run("ignore") }),
@@ -141,6 +141,8 @@ export function openSighting(list, start, after) {
     else if (event.key === "ArrowRight") draw(at + 1);
     else if (event.key in KEYS && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
+      // The list behind takes the same keys, and once this is closed it would do the same again.
+      event.stopPropagation();
       close();
       act(KEYS[/** @type {keyof typeof KEYS} */ (event.key)], [list[at]], after);
     }

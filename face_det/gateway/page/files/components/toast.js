@@ -2,6 +2,7 @@
 
 import { ApiError, isAbort, post } from "../api.js";
 import { button, h, icon } from "../dom.js";
+import { detail, sentence } from "../problems.js";
 import { t } from "../strings.js";
 
 const SHOWN_MS = 9000;
@@ -9,9 +10,9 @@ const MOST = 3;
 
 /**
  * @param {string} text
- * @param {{undo?: () => any, warn?: boolean}} [options]
+ * @param {{undo?: () => any, warn?: boolean, more?: HTMLElement | null}} [options]
  */
-export function toast(text, { undo, warn } = {}) {
+export function toast(text, { undo, warn, more } = {}) {
   const region = /** @type {HTMLElement} */ (document.getElementById("toasts"));
   /** @type {any} */
   let timer;
@@ -27,7 +28,7 @@ export function toast(text, { undo, warn } = {}) {
     `div.toast${warn ? ".warn" : ""}`,
     { role: warn ? "alert" : null },
     icon(warn ? "warn" : "check"),
-    h("p", null, text),
+    h("p", null, text, more),
     undo && button({ icon: "undo", text: t("undo"), kind: "bare", click: run }),
     button({ icon: "cross", label: t("close"), kind: "bare", click: close }),
   );
@@ -50,8 +51,7 @@ export function fail(error) {
   if (isAbort(error)) return;
   if (!(error instanceof ApiError)) console.error(error);
   if (error instanceof ApiError && error.status === 503) return;
-  const text = error instanceof ApiError && error.missing ? t("error.missing") : error instanceof Error ? error.message : String(error);
-  toast(text, { warn: true });
+  toast(sentence(error), { warn: true, more: detail(error) });
 }
 
 /**

@@ -5,18 +5,20 @@ import { button, fill, h, icon, say } from "../dom.js";
 import { describe } from "../describe.js";
 import { forgetPeople } from "../people.js";
 import { decode, shrink } from "../pictures.js";
+import { detail, sentence } from "../problems.js";
 import { t, tn } from "../strings.js";
-import { changed } from "./toast.js";
+import { changed, toast } from "./toast.js";
 
 const LARGE_BYTES = 20_000_000;
 const LARGE_PX = 3000;
 const THUMBNAIL_PX = 96;
 
 /**
- * @param {{name: string, signal: AbortSignal, added?: (count: number) => any}} options
+ * `added` is told of photos that are stored; `settled` only once no question is open, with how many that were.
+ * @param {{name: string, signal: AbortSignal, added?: (count: number) => any, settled?: (count: number) => any}} options
  * @returns {{element: HTMLElement, focus: () => void}}
  */
-export function createUpload({ name, signal, added }) {
+export function createUpload({ name, signal, added, settled }) {
   const input = h("input.unseen", { type: "file", accept: "image/*,.heic,.heif", multiple: true });
   const zone = h("label.drop", null, input, icon("upload"), h("strong", null, t("upload.drop")), h("span.quiet", null, t("upload.how")));
   const list = h("ul.uploads", { "aria-label": t("upload.list") });
@@ -24,12 +26,17 @@ export function createUpload({ name, signal, added }) {
   const status = h("p.quiet", { role: "status" });
   const element = h("div.stack.upload", null, zone, bar, status, list);
   let [total, finished, stored] = [0, 0, 0];
+  let [open, kept] = [0, 0];
   /** @type {(string | number)[]} */
   let changes = [];
   /** @type {Promise<any>} */
   let working = Promise.resolve();
 
   const take = (/** @type {Iterable<File>} */ files) => {
+    // Photos are dropped anywhere in the window; what becomes of them is to be seen.
+    const folded = element.closest("details");
+    if (folded) folded.open = true;
+    element.scrollIntoView({ block: "nearest" });
     for (const file of files) {
       total += 1;
       const row = h("li", null, h("div.thumb"), h("div.grow", null, h("span.file", null, file.name), h("span.quiet", null, t("upload.waiting"))));
@@ -46,13 +53,16 @@ export function createUpload({ name, signal, added }) {
     status.textContent = total ? t("upload.count", { done: finished, total }) : "";
   };
   const finish = () => {
-    if (finished < total || signal.aborted || !stored) return;
-    changed(tn("people.added", stored, { name }), changes, () => added?.(0));
-    say(tn("people.added", stored, { name }));
-    added?.(stored);
-    [total, finished, stored, changes] = [0, 0, 0, []];
+    if (finished < total || signal.aborted) return;
+    if (stored) {
+      changed(tn("people.added", stored, { name }), changes, () => added?.(0));
+      say(tn("people.added", stored, { name }));
+      added?.(stored);
+      [total, finished, stored, changes] = [0, 0, 0, []];
+    }
+    if (!open && kept) settled?.(kept);
   };
-  const end = (/** @type {Element} */ row, /** @type {string} */ tone, /** @type {string} */ text) => {
+  const end = (/** @type {Element} */ row, /** @type {string} */ tone, /** @type {any[]} */ ...text) => {
     row.className = tone;
     fill(/** @type {Element} */ (row.querySelector(".quiet")), text);
     finished += 1;
@@ -72,7 +82,7 @@ export function createUpload({ name, signal, added }) {
       if (!refused) return null;
       const { faces } = await upload("faces", picture, {}, signal);
       if (!faces.length) return end(row, "poor", t("upload.nobody"));
-      if (refused.code === "NoFace") return end(row, "poor", refused.message);
+      if (refused.code === "NoFace") return end(row, "poor", sentence(refused), detail(refused));
       const size = picture === file ? bitmap : await decode(picture);
       if (!size) return end(row, "poor", t("upload.unseen"));
       ask(picture, size, faces, row);
@@ -80,13 +90,14 @@ export function createUpload({ name, signal, added }) {
       return progress();
     } catch (error) {
       if (signal.aborted) return null;
-      return end(row, "poor", error instanceof ApiError ? error.message : t("upload.failed"));
+      return error instanceof ApiError ? end(row, "poor", sentence(error), detail(error)) : end(row, "poor", t("problem.other"));
     }
   };
 
   const store = async (/** @type {Blob} */ picture, /** @type {any} */ box, /** @type {HTMLElement} */ row) => {
     const answer = await upload(`people/${part(name)}/photos`, picture, box ? { faceBox: JSON.stringify(box) } : {});
     stored += 1;
+    kept += 1;
     if (answer.change) changes.push(answer.change);
     forgetPeople();
     end(row, "known", t("upload.stored"));
@@ -105,24 +116,30 @@ export function createUpload({ name, signal, added }) {
       made.style.height = `${(100 * (ymax - ymin)) / bitmap.height}%`;
       made.addEventListener("click", async () => {
         finished -= 1;
-        question.remove();
+        answered();
         try {
           await store(picture, found.faceBox, row);
         } catch (error) {
-          end(row, "poor", error instanceof Error ? error.message : t("upload.failed"));
+          end(row, "poor", sentence(error), detail(error));
         }
         finish();
       });
       return made;
     });
     const skip = button({ text: t("upload.skip"), kind: "small", click: () => {
-      question.remove();
+      answered();
       row.className = "poor";
       fill(/** @type {Element} */ (row.querySelector(".quiet")), t("upload.skipped"));
+      finish();
     } });
     const frame = h("div.picking", null, image, boxes);
     frame.style.aspectRatio = `${bitmap.width} / ${bitmap.height}`;
     const question = h("div.question", null, h("div.between", null, h("p", null, t("upload.which", { name })), skip), frame);
+    const answered = () => {
+      open -= 1;
+      question.remove();
+    };
+    open += 1;
     row.className = "asks";
     fill(/** @type {Element} */ (row.querySelector(".quiet")), t("upload.several"));
     row.append(question);
@@ -154,7 +171,9 @@ export function acceptDrops(zone, take, signal) {
   addEventListener("drop", (event) => {
     event.preventDefault();
     away();
-    take(pictures(event.dataTransfer));
+    const files = pictures(event.dataTransfer);
+    if (files.length) take(files);
+    else if (event.dataTransfer?.files.length) toast(t("upload.noPicture"), { warn: true });
   }, { signal });
   addEventListener("paste", (event) => {
     const files = pictures(event.clipboardData);

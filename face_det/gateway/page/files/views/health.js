@@ -1,12 +1,13 @@
 /** Health: how the daemon is doing, and what is kept: backup, restore, clear. */
 
-import { address, ApiError, get, isAbort, pause, post } from "../api.js";
+import { address, get, isAbort, pause, post } from "../api.js";
 import { confirmed } from "../components/dialog.js";
 import { notice, skeletons } from "../components/notice.js";
 import { fail, toast } from "../components/toast.js";
 import { button, fill, h, icon } from "../dom.js";
 import { preferences } from "../navigation.js";
 import { forgetPeople } from "../people.js";
+import { detail, sentence } from "../problems.js";
 import { go } from "../router.js";
 import { duration, number, t, tn } from "../strings.js";
 
@@ -35,7 +36,7 @@ export async function show({ root, signal }) {
       );
     } catch (error) {
       if (isAbort(error)) return;
-      fill(doctor, notice("help", error instanceof ApiError && error.missing ? t("error.missing") : error instanceof Error ? error.message : String(error)));
+      fill(doctor, notice("help", sentence(error), detail(error)));
     }
   };
   // What is below the tiles appears when they have their size, so that nothing jumps.

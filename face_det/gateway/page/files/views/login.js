@@ -2,6 +2,7 @@
 
 import { ApiError, loadSession, post } from "../api.js";
 import { fill, h, icon } from "../dom.js";
+import { sentence } from "../problems.js";
 import { go } from "../router.js";
 import { t } from "../strings.js";
 
@@ -20,7 +21,7 @@ export async function show({ root, query }) {
       await loadSession();
       go(query.get("then") ?? "");
     } catch (error) {
-      wrong.textContent = error instanceof ApiError && [401, 403].includes(error.status) ? t("login.wrong") : error instanceof Error ? error.message : String(error);
+      wrong.textContent = error instanceof ApiError && [401, 403].includes(error.status) ? t("login.wrong") : sentence(error);
       password.select();
     } finally {
       enter.removeAttribute("aria-busy");

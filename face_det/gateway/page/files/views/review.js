@@ -51,7 +51,7 @@ async function showFaces(body, query, signal) {
       const run = (/** @type {string} */ action) => () => act(action, items.filter((one) => ids.includes(one.id)), () => done());
       return [
         button({ icon: "check", text: t("review.yes"), click: run("confirm") }),
-        button({ icon: "cross", text: t("review.notMe"), click: run("notMe") }),
+        button({ icon: "cross", text: t("review.notThem"), click: run("notMe") }),
         button({ icon: "edit", text: t("review.correct"), click: run("correct") }),
         button({ icon: "plus", text: t("review.somebody"), click: run("somebody") }),
         button({ icon: "ignore", label: t("review.ignore"), click: run("ignore") }),

@@ -7,6 +7,7 @@ import { nameField } from "../components/namefield.js";
 import { createStage } from "../components/stage.js";
 import { button, fill, h, icon } from "../dom.js";
 import { hasWebcam } from "../pictures.js";
+import { sentence } from "../problems.js";
 import { go } from "../router.js";
 import { t } from "../strings.js";
 import { watchWebcam } from "../watching.js";
@@ -73,7 +74,7 @@ export async function show({ root, signal }) {
     watchWebcam(stage, saw, watching.signal, () => ({ thorough: true })).catch((error) => {
       if (isAbort(error)) return;
       const key = error?.name === "NotAllowedError" ? "live.refused" : "live.noCamera";
-      stage.say(h("p", null, error instanceof ApiError ? error.message : t(key)), button({ text: t("start.photos"), click: () => photos() }));
+      stage.say(h("p", null, error instanceof ApiError ? sentence(error) : t(key)), button({ text: t("start.photos"), click: () => photos() }));
     });
   };
   const photos = () => {
@@ -84,7 +85,7 @@ export async function show({ root, signal }) {
       event.preventDefault();
       const name = field.value();
       if (!name) return field.focus();
-      const adding = createUpload({ name, signal, added: () => finished(name) });
+      const adding = createUpload({ name, signal, settled: () => finished(name) });
       fill(work, h("h2", null, t("people.photosOf", { name })), adding.element, button({ icon: "back", text: t("back"), kind: "bare", click: choose }));
       adding.focus();
     });

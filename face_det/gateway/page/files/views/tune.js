@@ -1,10 +1,11 @@
 /** Tune: how careful to be with names, training, earlier models, and how good the answers are. */
 
-import { ApiError, get, isAbort, part, pause, post, put } from "../api.js";
+import { get, isAbort, part, pause, post, put } from "../api.js";
 import { notice, skeletons } from "../components/notice.js";
 import { fail, toast } from "../components/toast.js";
 import { button, fill, h, say } from "../dom.js";
-import { ago, number, share, t, tn } from "../strings.js";
+import { detail, inEnglish, sentence } from "../problems.js";
+import { ago, currentLanguage, number, share, t, tn } from "../strings.js";
 
 const STRICTEST = 5;
 const LOOSEST = 1;
@@ -27,8 +28,7 @@ export async function show({ root, signal }) {
 /** @param {{element: HTMLElement}} section @param {unknown} error */
 function unavailable({ element }, error) {
   if (isAbort(error)) return;
-  const text = error instanceof ApiError && error.missing ? t("error.missing") : error instanceof Error ? error.message : String(error);
-  fill(element, element.querySelector("h2"), notice("help", text));
+  fill(element, element.querySelector("h2"), notice("help", sentence(error), detail(error)));
 }
 
 /** @param {string} title @param {...any} content */
@@ -42,11 +42,11 @@ function slider(signal) {
   const input = h("input", { type: "range", id: "rate", min: LOOSEST, max: STRICTEST, step: STEP, "aria-describedby": "rate-words" });
   const big = h("strong.big", null, "\u00a0");
   const words = h("p", { id: "rate-words", "aria-live": "polite" }, "\u00a0");
-  const detail = h("p.quiet", { lang: "en" });
+  const more = h("p.quiet");
   const rungs = h("div");
   const save = button({ text: t("tune.save"), kind: "primary", disabled: true, click: () => store(rate()) });
   const reset = button({ text: t("tune.reset"), click: () => store(null) });
-  const element = section("tune.careful", h("label.unseen", { for: "rate" }, t("tune.rate")), h("div.rate", null, big, input, h("div.between.quiet", null, h("span", null, t("tune.loose")), h("span", null, t("tune.strict")))), words, detail, rungs, h("div.row", null, save, reset));
+  const element = section("tune.careful", h("label.unseen", { for: "rate" }, t("tune.rate")), h("div.rate", null, big, input, h("div.between.quiet", null, h("span", null, t("tune.loose")), h("span", null, t("tune.strict")))), words, more, rungs, h("div.row", null, save, reset));
   let present = 0.001;
   const rate = () => 10 ** -Number(input.value);
   /** @type {any} */
@@ -55,7 +55,8 @@ function slider(signal) {
     const value = answer.falseAcceptRate ?? rate();
     big.textContent = oneIn(value);
     words.textContent = t("tune.meaning", { n: number(Math.round(1 / value), { maximumSignificantDigits: 2 }) });
-    detail.textContent = answer.sentence ?? "";
+    // The API's sentence is English; the table says the same in any language.
+    more.textContent = !answer.ladder?.length ? t("tune.none") : currentLanguage() === "en" ? answer.sentence ?? "" : "";
     fill(rungs, ladder(answer.ladder, value));
   };
   const ask = async () => {
@@ -134,7 +135,8 @@ function training(signal) {
         await pause(WATCH_MS, signal);
         continue;
       }
-      words.textContent = now.error ? String(now.error.detail ?? now.error) : now.report ? tn("train.done", peopleIn(now.report)) : "";
+      if (now.error) fill(words, t("problem.other"), inEnglish(String(now.error.detail ?? now.error)));
+      else words.textContent = now.report ? tn("train.done", peopleIn(now.report)) : "";
       if (words.textContent) say(words.textContent);
       return;
     }
@@ -207,7 +209,8 @@ function evaluation(signal) {
         await pause(WATCH_MS, signal);
         continue;
       }
-      words.textContent = now.error ? String(now.error) : now.at ? t("evaluate.at", { when: ago(now.at) }) : t("evaluate.none");
+      if (now.error) fill(words, t("problem.other"), inEnglish(String(now.error)));
+      else words.textContent = now.at ? t("evaluate.at", { when: ago(now.at) }) : t("evaluate.none");
       fill(report, now.report && figures(now.report));
       return;
     }

@@ -53,7 +53,7 @@ function ask(body, signal) {
 /** @param {HTMLElement} body @param {any} told @param {HTMLElement} picture @param {any} sighting */
 function draw(body, told, picture, sighting) {
   const words = describe({ ...sighting, ...told });
-  const correction = sighting && h("div.row", null, button({ icon: "cross", text: t("review.notMe"), hidden: !told.face || told.face === "Unknown", click: () => act("notMe", [sighting], refresh) }), button({ icon: "edit", text: t("review.correct"), click: () => act("correct", [sighting], refresh) }));
+  const correction = sighting && h("div.row", null, button({ icon: "cross", text: t("review.notMe", { name: told.face }), hidden: !told.face || told.face === "Unknown", click: () => act("notMe", [sighting], refresh) }), button({ icon: "edit", text: t("review.correct"), click: () => act("correct", [sighting], refresh) }));
   fill(
     body,
     h(
