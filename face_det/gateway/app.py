@@ -15,7 +15,7 @@ from face_det.cameras import Cameras
 from face_det.config import Config
 from face_det.gateway import compat, health, metrics, page
 from face_det.gateway.api import API
-from face_det.gateway.daemon import Daemon
+from face_det.gateway.daemon import Daemon, PatientDaemon
 from face_det.gateway.motion import MotionQueue
 from face_det.gateway.openapi import describe_problems
 from face_det.gateway.problems import describe_errors
@@ -64,7 +64,7 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     """Return the application that serves the page and all routes, as a client of `daemon`."""
     http = config.http
     views = Views(make_cameras(config), daemon)
-    gateway = Gateway(config, http, daemon, views, MotionQueue(views.keep))
+    gateway = Gateway(config, http, PatientDaemon(daemon), views, MotionQueue(views.keep))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

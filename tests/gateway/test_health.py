@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from gateway_fixtures import lasting_gateway
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -43,3 +45,17 @@ def test_without_a_daemon(tmp_path):
             assert answer.json()["code"] == "Unreachable"
         assert samples(client.get("/metrics").text) == {("face_det_up",): 0}
         assert client.gateway.stop() == 0
+
+
+def test_a_daemon_that_hangs(gallery_daemon, tmp_path):
+    """Whoever only reads is told so before the heartbeats fail, and before the time that an upload may take."""
+    with lasting_gateway(tmp_path, gallery_daemon.endpoint, zerorpcHeartBeat=60_000) as client:
+        assert client.get("/api/v1/people").is_success
+        gallery_daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            answer = client.get("/api/v1/people", timeout=90)
+        finally:
+            gallery_daemon.process.send_signal(signal.SIGCONT)
+        assert (answer.status_code, answer.json()["code"]) == (503, "Unreachable")
+        assert "does not answer" in answer.json()["detail"]
+        assert client.get("/api/v1/people").is_success
