@@ -129,14 +129,16 @@ def test_photos_on_a_phone_ask_whose_face_is_meant(visit, home, photos):
 
 DROP = """([name, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+  const type = name.endsWith("jpg") ? "image/jpeg" : "text/plain";
   const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([bytes], name, { type: name.endsWith("jpg") ? "image/jpeg" : "text/plain" }));
-  document.querySelector("h1").dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
+  dataTransfer.items.add(new File([bytes], name, { type }));
+  const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer });
+  document.querySelector("h1").dispatchEvent(drop);
 }"""
 
 
 def test_what_becomes_of_dropped_photos_is_seen(visit, enrol, photos):
-    """Wherever they are dropped; why one is refused is said in the reader's language, and exactly in English."""
+    """Wherever they are dropped; why one is refused is said in the reader's language."""
     enrol("Barack", photos["obama"])
     visitor = visit(locale="de-AT", permissions=[])
     visitor.go("person/Barack")
@@ -202,7 +204,7 @@ def test_many_are_chosen_and_confirmed_at_once(visit, photos, enrol, remember):
 
 
 def test_a_sighting_is_shown_large_with_its_picture(visit, home, photos, enrol, remember):
-    """The whole picture with the face in its box; arrow keys go on to the next one, and a correction counts once."""
+    """The whole picture with the face in its box; arrow keys go on, and a correction counts once."""
     enrol("Barack", photos["obama"])
     remember(photos["obama2"])
     remember(photos["obama3"])

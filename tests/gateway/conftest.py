@@ -57,6 +57,15 @@ def stand_in(gallery_daemon, tmp_path_factory):
         yield client
 
 
+@pytest.fixture(scope="module")
+def anew(gallery_daemon, photos):
+    """The daemon knows Obama and has seen nobody, whatever other modules have left behind."""
+    client = gallery_daemon.client()
+    client("clear", {"sightings": True})
+    client.add_face("Obama", photos["obama"].read_bytes())
+    client.close()
+
+
 @pytest.fixture
 def nobody_else(web):
     """Whoever is enrolled beside Obama when the test ends is forgotten."""

@@ -15,6 +15,8 @@ import pytest
 from api_walks import API, LEAKS, ask, forgotten, require_problem
 from running import eventually
 
+pytestmark = pytest.mark.usefixtures("anew")
+
 UPLOADS = ("/faces", "/why", "/people/Eve/photos")
 CHUNKS = {
     b"IHDR": struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0),

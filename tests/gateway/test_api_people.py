@@ -7,7 +7,10 @@ import json
 import zipfile
 
 import PIL.Image
+import pytest
 from api_walks import ask, forgotten
+
+pytestmark = pytest.mark.usefixtures("anew")
 
 
 def names(web):

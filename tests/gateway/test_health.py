@@ -48,7 +48,7 @@ def test_without_a_daemon(tmp_path):
 
 
 def test_a_daemon_that_hangs(gallery_daemon, tmp_path):
-    """Whoever only reads is told so before the heartbeats fail, and before the time that an upload may take."""
+    """Whoever only reads is told so long before the heartbeats fail."""
     with lasting_gateway(tmp_path, gallery_daemon.endpoint, zerorpcHeartBeat=60_000) as client:
         assert client.get("/api/v1/people").is_success
         gallery_daemon.process.send_signal(signal.SIGSTOP)
