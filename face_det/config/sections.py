@@ -74,6 +74,13 @@ class Http(BaseModel):
         "Reverse proxies whose X-Forwarded and X-Ingress-Path headers are believed, such as `172.30.32.2` "
         "for Home Assistant.",
     )
+    ingress_address: str = field(
+        "",
+        "an address",
+        "The address of Home Assistant's ingress, `172.30.32.2` in an add-on. Whoever comes through it needs "
+        "no password, because Home Assistant knows who that is. Its headers are believed, as if it were one "
+        "of trustedProxies. Default: nobody.",
+    )
     tls_certificate: Path | None = field(None, "a path", "A certificate chain in PEM, to serve https.")
     tls_key: Path | None = field(None, "a path", "The private key that goes with tlsCertificate.")
     legacy_get: bool | None = field(
@@ -106,6 +113,11 @@ class Http(BaseModel):
         for proxy in value:
             ipaddress.ip_network(proxy, strict=False)
         return value
+
+    @field_validator("ingress_address")
+    @classmethod
+    def _ingress_is_one_address(cls, value: str) -> str:
+        return str(ipaddress.ip_address(value)) if value else ""
 
     @field_validator("stand_ins")
     @classmethod

@@ -57,7 +57,9 @@ class GatewayApp(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the layers together."""
         gateway: Gateway = self.state.gateway
-        return TrustedProxies(SecurityHeaders(super().build_middleware_stack()), gateway.http.trusted_proxies)
+        http = gateway.http
+        layers = SecurityHeaders(super().build_middleware_stack())
+        return TrustedProxies(layers, http.trusted_proxies, http.ingress_address)
 
 
 def create_app(config: Config, daemon: Daemon) -> FastAPI:

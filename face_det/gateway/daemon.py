@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 READING_VERBS = frozenset(
-    "changes evaluation models people photo photos picture sighting sightings status thumbnail unknowns".split()
+    [
+        *("changes", "evaluation", "models", "people", "photo", "photos", "picture"),
+        *("sighting", "sightings", "status", "thumbnail", "unknowns"),
+    ]
 )
 """Verbs that only look something up: a daemon that works answers them in far less than READING_S."""
 

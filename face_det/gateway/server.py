@@ -136,8 +136,10 @@ def run_gateway(config: Config) -> None:
 
 
 def require_credentials(http: Http) -> None:
-    """Raise ConfigError if other machines can reach the gateway and there is no password and no token."""
-    if not load_credentials(http.credentials_path) and not is_loopback(http.host):
+    """Raise ConfigError if other machines can reach the gateway and there is nobody whom it would let in."""
+    if is_loopback(http.host) or http.ingress_address:
+        return
+    if not load_credentials(http.credentials_path):
         raise ConfigError(
             [
                 f"http.host {http.host}: other machines could reach the page, but "

@@ -27,6 +27,7 @@ from face_det.gateway.problems import Problem
 from face_det.gateway.security.attempts import Attempts
 from face_det.gateway.security.credentials import Credentials, CredentialsFile, find_token
 from face_det.gateway.security.hosts import Hosts, is_loopback, split_host
+from face_det.gateway.security.proxies import THROUGH_INGRESS
 from face_det.gateway.security.sessions import Session, Sessions
 
 _LOG = logging.getLogger(__name__)
@@ -45,10 +46,19 @@ PUBLIC_FOLDER = "/page/"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The caller: the name of a program's token, or a browser's session, or neither."""
+    """The caller: the name of a program's token, or a browser's session, or neither.
+
+    Whoever comes through Home Assistant's `ingress` has logged in there.
+    """
 
     token: str | None = None
     session: Session | None = None
+    ingress: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody has logged in, here or in Home Assistant."""
+        return self.token is not None or self.session is not None or self.ingress
 
 
 def route_path(scope: Scope) -> str:
@@ -106,6 +116,8 @@ class Access:
                     "unknown token; `face-det web tokens list` shows the valid ones",
                 )
             return Visitor(token=token.name)
+        if request.scope.get(THROUGH_INGRESS):
+            return Visitor(ingress=True)
         cookie = request.cookies.get(SESSION_COOKIE)
         if cookie is None or credentials.password is None:
             return Visitor()
@@ -120,13 +132,14 @@ class Access:
             if changes and _is_basic(request):
                 require_own_page(request)
             return visitor
-        self._require_own_name(request)
+        if not visitor.ingress:
+            self._require_own_name(request)
         path = route_path(request.scope)
         public = path in PUBLIC_PATHS or path.startswith(PUBLIC_FOLDER)
-        if visitor.session is None and not public and self.is_required():
+        if not visitor.known and not public and self.is_required():
             raise Problem(401, "Unauthorized", "log in on the page, or send a token as Authorization: Bearer")
         if changes:
-            require_own_page(request, said=visitor.session is not None)
+            require_own_page(request, said=visitor.known)
             if visitor.session is not None:
                 _require_csrf_token(request, visitor.session)
         return visitor

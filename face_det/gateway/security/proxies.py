@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+THROUGH_INGRESS = "face_det.through_ingress"
+"""A key of the scope: whether Home Assistant's ingress sent the request, and so knows who that is."""
+
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", re.ASCII)
 
 
@@ -16,12 +19,15 @@ class TrustedProxies:
 
     It reads X-Forwarded-For, -Proto and -Host, and X-Ingress-Path (Home Assistant) or X-Forwarded-Prefix,
     from the addresses or networks in `proxies`. From everybody else they are removed, so that nothing
-    behind this can believe them by mistake.
+    behind this can believe them by mistake. Requests through Home Assistant's ingress, which come from the
+    address `ingress` itself, are marked in the scope with THROUGH_INGRESS.
     """
 
-    def __init__(self, app: ASGIApp, proxies: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, proxies: Iterable[str], ingress: str = "") -> None:
         self._app = app
-        self._networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+        addresses = [*proxies, ingress] if ingress else proxies
+        self._networks = [ipaddress.ip_network(proxy, strict=False) for proxy in addresses]
+        self._ingress = ipaddress.ip_address(ingress) if ingress else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, as the browser sent it to the proxy."""
@@ -42,6 +48,8 @@ class TrustedProxies:
         client = scope.get("client")
         if not forwarded or client is None or not self._is_trusted(client[0]):
             return scope
+        # The connection's own address counts: another trusted proxy passes anybody's X-Ingress-Path on.
+        scope[THROUGH_INGRESS] = b"x-ingress-path" in forwarded and _parse(client[0]) == self._ingress
         address = self._browser(forwarded.get(b"x-forwarded-for", ""))
         if address is not None:
             scope["client"] = (address, 0)
@@ -76,13 +84,17 @@ class TrustedProxies:
         return None
 
     def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-            parsed = parsed.ipv4_mapped
-        return any(parsed in network for network in self._networks)
+        parsed = _parse(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
+
+
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed
 
 
 def _last(header: str) -> str:

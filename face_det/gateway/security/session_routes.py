@@ -75,8 +75,8 @@ async def session(request: Request) -> dict[str, Any]:
     access: Access = request.app.state.access
     visitor: Visitor = request.state.visitor
     return {
-        "authenticated": visitor.token is not None or visitor.session is not None,
-        "required": access.is_required(),
+        "authenticated": visitor.known,
+        "required": access.is_required() and not visitor.ingress,
         "csrf": visitor.session.csrf if visitor.session is not None else None,
     }
 

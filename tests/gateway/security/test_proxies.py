@@ -108,3 +108,32 @@ def test_a_session_through_ingress(serving, with_password):
         csrf = client.get("/api/v1/session", headers=shown).json()["csrf"]
         forgotten = client.post("/api/v1/people/Anna/forget", headers={**shown, "X-CSRF-Token": csrf})
         assert forgotten.status_code == 200
+
+
+def test_home_assistant_vouches_for_whom_it_lets_in(serving, with_password):
+    """No second login through ingress, under any name; changes must still come from the page itself."""
+    gateway = serving(prepare=add_mirror, ingressAddress="127.0.0.1")
+    origin = {"Origin": "https://faces.example.org"}
+    with gateway.client(headers=FORWARDED) as client:
+        assert client.get("/api/v1/mirror").json()["root"] == "/api/hassio_ingress/abc"
+        session = client.get("/api/v1/session").json()
+        assert session == {"authenticated": True, "required": False, "csrf": None}
+        assert client.post("/api/v1/people/Anna/forget", headers=origin).status_code == 200
+        assert client.post("/api/v1/people/Anna/forget").status_code == 403
+        foreign = {"Origin": "https://evil.example"}
+        assert client.post("/api/v1/people/Anna/forget", headers=foreign).status_code == 403
+        wrong = {"Authorization": "Bearer wrong"}
+        assert client.get("/api/v1/people", headers=wrong).status_code == 401
+    with gateway.client() as client:
+        assert client.get("/api/v1/people").status_code == 401
+
+
+@pytest.mark.parametrize("ingress", ["", "172.30.32.2"])
+def test_only_ingress_itself_vouches(serving, with_password, ingress):
+    """Another trusted proxy hands on the headers of anybody, also an address that is not its own."""
+    names = ["faces.example.org"]
+    gateway = serving(trustedProxies=["127.0.0.1"], ingressAddress=ingress, allowedHosts=names)
+    headers = {**FORWARDED, "X-Forwarded-For": "172.30.32.2"}
+    with gateway.client(headers=headers) as client:
+        assert client.get("/api/v1/people").status_code == 401
+        assert not client.get("/api/v1/session").json()["authenticated"]
