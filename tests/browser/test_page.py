@@ -141,6 +141,13 @@ def test_what_becomes_of_dropped_photos_is_seen(visit, enrol, photos):
     """Wherever they are dropped; why one is refused is said in the reader's language."""
     enrol("Barack", photos["obama"])
     visitor = visit(locale="de-AT", permissions=[])
+    visitor.go("people")
+    visitor.see(".portrait")
+    visitor.page.evaluate(DROP, ["joe.jpg", base64.b64encode(photos["biden"].read_bytes()).decode()])
+    visitor.page.get_by_role("dialog").get_by_label("Name", exact=True).fill("Joe")
+    visitor.press("Weiter")
+    visitor.see("#toasts", "1 Foto von Joe hinzugefügt")
+    visitor.see("h1", "Joe")
     visitor.go("person/Barack")
     visitor.see(".photo img")
     visitor.page.evaluate(DROP, ["notes.txt", base64.b64encode(b"no picture").decode()])

@@ -13,6 +13,14 @@ const LARGE_BYTES = 20_000_000;
 const LARGE_PX = 3000;
 const THUMBNAIL_PX = 96;
 
+/** @type {File[]} */
+let handedOver = [];
+
+/** The next upload that is made begins with these. @param {File[]} files */
+export const handOver = (files) => {
+  handedOver = files;
+};
+
 /**
  * `added` is told of photos that are stored; `settled` only once no question is open, with how many that were.
  * @param {{name: string, signal: AbortSignal, added?: (count: number) => any, settled?: (count: number) => any}} options
@@ -151,6 +159,12 @@ export function createUpload({ name, signal, added, settled }) {
     input.value = "";
   });
   acceptDrops(zone, take, signal);
+  if (handedOver.length) {
+    const files = handedOver;
+    handedOver = [];
+    // The element is in no document yet.
+    queueMicrotask(() => take(files));
+  }
   return { element, focus: () => input.focus() };
 }
 

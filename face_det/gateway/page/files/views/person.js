@@ -106,9 +106,10 @@ export async function show({ root, parts, query, signal }) {
   };
 
   const draw = async () => {
+    const fresh = query.has("new") && !(await knownPeople()).some((/** @type {any} */ one) => one.name === name);
     const [people, answer] = await Promise.all([
       knownPeople(),
-      get(path, {}, signal).catch((error) => {
+      fresh ? null : get(path, {}, signal).catch((error) => {
         if (error instanceof ApiError && (error.missing || error.code === "UnknownPerson")) return error;
         throw error;
       }),
@@ -118,7 +119,7 @@ export async function show({ root, parts, query, signal }) {
     const like = person ? lookAlikes(person) : [];
     likeness.hidden = like.length === 0;
     fill(likeness, like.length > 0 && notice("warn", t("person.like", { names: like.join(", ") })));
-    if (answer instanceof ApiError) return fill(photos, person && notice("help", t("error.missing")));
+    if (answer === null || answer instanceof ApiError) return fill(photos, person && notice("help", t("error.missing")));
     const cards = answer.photos.map((/** @type {any} */ photo) => card(name, photo));
     selection.items(cards.map((/** @type {any} */ one, /** @type {number} */ index) => ({ key: answer.photos[index].photo, node: one, box: one.querySelector("input") })));
     return fill(photos, cards.length ? h("ul.photos", null, cards) : empty("photo", t("person.none"), t("upload.how")));
