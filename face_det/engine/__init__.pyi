@@ -1,9 +1,9 @@
 from .engine import Engine as Engine
-from .engine import EngineOptions as EngineOptions
-from .engine import EngineResult as EngineResult
-from .engine import FaceEngine as FaceEngine
-from .engine import View as View
 from .engine import build_engine as build_engine
 from .engine import reject_unfit as reject_unfit
 from .engines import Engines as Engines
+from .interface import EngineOptions as EngineOptions
+from .interface import EngineResult as EngineResult
+from .interface import FaceEngine as FaceEngine
+from .interface import View as View
 from .isolated_engine import build_isolated_engine as build_isolated_engine

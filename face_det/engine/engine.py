@@ -6,9 +6,9 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,10 @@ import numpy.typing as npt
 from face_det.budget import Budget, Interrupted, interruptible
 from face_det.detectors import DETECTORS
 from face_det.embedders import create_embedder
+from face_det.engine.interface import EngineOptions, EngineResult, View
 from face_det.engine.quality import estimate_quality
-from face_det.errors import BadImage
 from face_det.media import crop_box, make_face_thumbnail, measure_focus, pixel_region
-from face_det.nets import DEFAULT_COMPUTE, Compute, trim_heap
+from face_det.nets import trim_heap
 from face_det.types import (
     Box,
     Chip,
@@ -35,131 +35,11 @@ from face_det.types import (
     join_runtimes,
 )
 
-View = tuple[Rgb, "Box | None"]
-"""An image, and the box to search for faces, in its pixels; None is the whole image."""
-
 LARGE_VIEW_PIXELS = 300_000
 """After a call with a view this large, it is worth returning the memory that the C library keeps."""
 
 FACES_PER_BATCH = 64
 """Faces encoded at once. Chips wait for a full batch, so this also bounds the memory of a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What an engine is built from: plain values, so that worker processes can build their own.
-
-    `upsample` is the number of doublings before detection. A face is rejected if a side of its box is
-    shorter than `min_face_px` pixels, or if its sharpness, the variance of the Laplacian, is below
-    `focus_threshold`. With a `thumbnail_px` other than 0, each face has a thumbnail of at most that size.
-    Whole images are searched for faces from `search_from_px` pixels on, if that is more than `min_face_px`;
-    smaller ones that are found nevertheless are treated like any other.
-    """
-
-    detector: str = "auto"
-    embedder: str = "dlib_resnet"
-    upsample: int = 1
-    jitters: int = 1
-    jitter: str = "dlib"
-    min_face_px: float = 16.0
-    focus_threshold: float = 0.0
-    compute: Compute = DEFAULT_COMPUTE
-    thumbnail_px: int = 0
-    search_from_px: float = 0.0
-
-    def can_share(self, other: EngineOptions) -> bool:
-        """Tell whether an engine with these options can use the networks loaded for `other`.
-
-        They must compute the same encodings, and must not skip faces that are wanted here.
-
-        >>> EngineOptions(upsample=2).can_share(EngineOptions(upsample=0))
-        True
-        >>> EngineOptions(min_face_px=10).can_share(EngineOptions(min_face_px=40))
-        False
-        """
-        same = replace(
-            other,
-            upsample=self.upsample,
-            jitters=self.jitters,
-            min_face_px=self.min_face_px,
-            focus_threshold=self.focus_threshold,
-            compute=replace(other.compute, threads=self.compute.threads),
-            thumbnail_px=self.thumbnail_px,
-            search_from_px=self.search_from_px,
-        )
-        return self == same and self.min_face_px >= other.min_face_px
-
-
-@dataclass(frozen=True, slots=True)
-class EngineResult:
-    """The faces of each view, best first, and the seconds spent on detecting and encoding them.
-
-    `crashed` holds the indices of views given up because they crashed one process after another. It is
-    empty where the networks run in this process. `late` holds those whose faces were still being detected
-    when time ran out.
-    """
-
-    faces: list[tuple[Face, ...]]
-    detect_s: float
-    embed_s: float
-    crashed: frozenset[int] = frozenset()
-    late: frozenset[int] = frozenset()
-
-    def raise_if_crashed(self) -> None:
-        """Raise BadImage if a view was given up."""
-        if self.crashed:
-            raise BadImage("image: crashed the process that looked at it, twice")
-
-
-class FaceEngine(Protocol):
-    """What an engine can do, wherever its networks run. Several threads may call it at once."""
-
-    options: EngineOptions
-
-    @property
-    def fingerprint(self) -> str:
-        """The embedder, its weights and its alignment. Never mix encodings with different fingerprints."""
-        ...
-
-    @property
-    def runtime(self) -> str:
-        """The runtimes of the detector and the embedder, such as `onnxruntime+native` or `dlib`."""
-        ...
-
-    def run(self, views: Iterable[View], budget: Budget | None = None) -> EngineResult:
-        """Find and encode the faces of each view.
-
-        The views are taken one by one and released, so a long call holds one image at a time. A view whose
-        box covers no pixel of the image has no faces. Boxes of faces are in pixels of the full image. Faces
-        that are rejected have a reason and no encoding.
-
-        Once `budget` is over, no more faces are encoded; their reason is TIMEOUT. Detecting, and encoding
-        many jitters, then end between two runs of a network. The caller's iterator must then stop yielding
-        views.
-        """
-        ...
-
-    def faces(self, views: Iterable[View], *, budget: Budget | None = None) -> list[tuple[Face, ...]]:
-        """Return only the faces that `run` finds; BadImage if a view was given up."""
-        ...
-
-    def with_options(self, options: EngineOptions) -> FaceEngine:
-        """Return an engine with other limits on the same networks, which are not loaded again.
-
-        Raises ValueError if these options need other networks, or ones that do not skip as many faces.
-        """
-        ...
-
-    def with_embedder(self, name: str) -> FaceEngine:
-        """Return an engine with another embedder and the same detector.
-
-        Networks that both embedders need are shared, others are loaded. Raises as `build_engine` does.
-        """
-        ...
-
-    def isolation(self) -> dict[str, Any] | None:
-        """Report the processes that the engine runs in, for a status; None if it runs in this one."""
-        ...
 
 
 @dataclass(slots=True)
@@ -246,7 +126,7 @@ class Engine:
                 if face.reason is None:
                     pending.places.append((index, len(found[index])))
                     pending.chips.append(self._embedder.align(part, detection))
-                face = replace(face, box=face.box.shifted(dx, dy))
+                face = move_face(face, dx, dy)
                 if self.options.thumbnail_px:
                     face = replace(face, thumbnail=self._make_thumbnail(rgb, face))
                 found[index].append(face)
@@ -259,23 +139,51 @@ class Engine:
             trim_heap()
         return EngineResult([tuple(faces) for faces in found], detect_s, embed_s, late=frozenset(late))
 
+    def find(self, rgb: Rgb, regions: Sequence[Box] | None = None, from_px: float = 0.0) -> tuple[Face, ...]:
+        """Find faces without encoding them; see FaceEngine."""
+        found = []
+        for region in [None] if regions is None else regions:
+            part, (dx, dy) = crop_view(rgb, region)
+            if part is not None:
+                found += [
+                    move_face(self._assess(part, detection), dx, dy)
+                    for detection in self._search(part, from_px)
+                ]
+        return tuple(sorted(found, key=lambda face: -face.score))
+
+    def encode(self, rgb: Rgb, faces: Sequence[Face]) -> list[Face]:
+        """Encode chosen faces; see FaceEngine."""
+        encoded = list(faces)
+        pending = _PendingFaces()
+        for position, face in enumerate(faces):
+            if face.reason is None:
+                pending.places.append((0, position))
+                detection = Detection(face.box, face.score, face.landmarks)
+                pending.chips.append(self._embedder.align(rgb, detection))
+        self._embed(pending, [encoded], Budget(), max(1, FACES_PER_BATCH // self.options.jitters))
+        return encoded
+
+    def _search(self, part: Rgb, from_px: float) -> list[Detection]:
+        """Detect faces from so many pixels on, if that saves time."""
+        if from_px > self.options.min_face_px and isinstance(self._detector, CoarseDetector):
+            return self._detector.detect_from(part, from_px, self.options.upsample)
+        return self._detector.detect(part, self.options.upsample)
+
     def _detect(self, part: Rgb | None, budget: Budget, *, in_person: bool) -> list[Detection] | None:
         """Detect the faces of a view, of which `part` holds the pixels; None if time runs out meanwhile."""
         if part is None:
             return []
-        detector, upsample, from_px = self._detector, self.options.upsample, self.options.search_from_px
         with contextlib.suppress(Interrupted), interruptible(budget):
-            if in_person and isinstance(detector, PersonDetector):
-                return detector.detect_in_person(part, upsample)
-            if from_px > self.options.min_face_px and not in_person and isinstance(detector, CoarseDetector):
-                return detector.detect_from(part, from_px, upsample)
-            return detector.detect(part, upsample)
+            if in_person and isinstance(self._detector, PersonDetector):
+                return self._detector.detect_in_person(part, self.options.upsample)
+            return self._search(part, 0.0 if in_person else self.options.search_from_px)
         return None
 
     def _assess(self, part: Rgb, detection: Detection) -> Face:
         """Measure a detection's size and sharpness; a face that fails has a reason."""
         sharpness = measure_focus(part, detection.box)
-        face = reject_unfit(Face(detection.box, detection.score, sharpness, None, None), self.options)
+        measured = Face(detection.box, detection.score, sharpness, None, None, landmarks=detection.landmarks)
+        face = reject_unfit(measured, self.options)
         return replace(face, quality=estimate_quality(face, self.options.detector))
 
     def _make_thumbnail(self, rgb: Rgb, face: Face) -> bytes:
@@ -333,6 +241,18 @@ def reject_unfit(face: Face, options: EngineOptions) -> Face:
     if face.focus < options.focus_threshold:
         return replace(face, reason=Reason.TOO_BLURRY, encoding=None)
     return face
+
+
+def move_face(face: Face, dx: float, dy: float) -> Face:
+    """Return the face moved by (dx, dy) pixels, box and landmarks.
+
+    >>> move_face(Face(Box(0, 0, 60, 60), 1.0, 80.0, None, None), 10, 20).box
+    Box(xmin=10, ymin=20, xmax=70, ymax=80)
+    """
+    points = face.landmarks
+    if points is not None:
+        points = points + np.array([dx, dy], points.dtype)
+    return replace(face, box=face.box.shifted(dx, dy), landmarks=points)
 
 
 def require_shared_networks(options: EngineOptions, loaded: EngineOptions) -> None:

@@ -24,8 +24,8 @@ import msgpack  # type: ignore[import-untyped]
 import numpy as np
 
 from face_det.budget import Budget
-from face_det.engine.engine import EngineOptions, FaceEngine
 from face_det.engine.engines import Engines
+from face_det.engine.interface import EngineOptions, FaceEngine
 from face_det.errors import FaceDetError
 from face_det.types import Box, Face, Rgb
 
@@ -49,13 +49,16 @@ class ViewRequest:
     """Process a view of this shape, whose pixels follow. Without a shape, only load the networks.
 
     `seconds` is how long that may take; what is not done by then is late. `in_person` says that the view is
-    a person's box.
+    a person's box. With `find_from_px`, faces from so many pixels on are found and not encoded; with `faces`,
+    these are encoded, and none are found.
     """
 
     options: EngineOptions
     shape: tuple[int, ...] | None
     seconds: float = math.inf
     in_person: bool = False
+    find_from_px: float | None = None
+    faces: tuple[Face, ...] | None = None
 
 
 def serve_requests(parent: Connection) -> None:
@@ -78,8 +81,7 @@ def serve_requests(parent: Connection) -> None:
             else:
                 # Engines keeps the options of the start; the limits are those of the call.
                 limited = engine.with_options(request.options)
-                view = pixels.reshape(request.shape)
-                answer = _encode_view(limited, view, Budget(request.seconds), in_person=request.in_person)
+                answer = _process_view(limited, pixels.reshape(request.shape), request)
         except FaceDetError as error:
             answer = {"error": type(error).__name__, "message": str(error)}
         except NETWORK_ERRORS as error:
@@ -88,9 +90,14 @@ def serve_requests(parent: Connection) -> None:
         del pixels
 
 
-def _encode_view(engine: FaceEngine, rgb: Rgb, budget: Budget, *, in_person: bool) -> dict[str, Any]:
-    box = Box(0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0])) if in_person else None
-    result = engine.run([(rgb, box)], budget)
+def _process_view(engine: FaceEngine, rgb: Rgb, request: ViewRequest) -> dict[str, Any]:
+    if request.faces is not None:
+        return {"faces": [_face_as_fields(face) for face in engine.encode(rgb, request.faces)]}
+    if request.find_from_px is not None:
+        found = engine.find(rgb, from_px=request.find_from_px)
+        return {"faces": [_face_as_fields(face) for face in found]}
+    box = Box(0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0])) if request.in_person else None
+    result = engine.run([(rgb, box)], Budget(request.seconds))
     (faces,) = result.faces
     return {
         "faces": [_face_as_fields(face) for face in faces],
@@ -109,6 +116,7 @@ def _face_as_fields(face: Face) -> dict[str, Any]:
         "encoding": None if face.encoding is None else face.encoding.astype("<f8").tobytes(),
         "norm": face.norm,
         "quality": face.quality,
+        "landmarks": None if face.landmarks is None else face.landmarks.astype("<f4").tobytes(),
     }
 
 

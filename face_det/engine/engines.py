@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from face_det.embedders import DLIB_RESNET, EMBEDDERS, joined_embedders
-from face_det.engine.engine import EngineOptions, FaceEngine, build_engine
+from face_det.engine.engine import build_engine
+from face_det.engine.interface import EngineOptions, FaceEngine
 
 
 class Engines:

@@ -6,25 +6,24 @@ If a process crashes on a view, another one tries it; a view that has crashed tw
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from face_det.budget import Budget
-from face_det.engine.engine import (
-    EngineOptions,
-    EngineResult,
-    FaceEngine,
-    View,
-    crop_view,
-    require_shared_networks,
-)
+from face_det.engine.engine import crop_view, move_face, require_shared_networks
+from face_det.engine.engine_process import ViewRequest
+from face_det.engine.interface import CRASHED, EngineOptions, EngineResult, FaceEngine, View
 from face_det.engine.process_pool import BUILD_ENGINE, ProcessDied, ProcessPool
-from face_det.types import Box, Face, Reason
+from face_det.errors import BadImage
+from face_det.types import Box, Face, Reason, Rgb
 
 log = logging.getLogger(__name__)
+
+ALIGNMENT_MARGIN = 1.5
+"""How far around a face pixels are sent to have it encoded, in widths of its box: alignment needs less."""
 
 
 def build_isolated_engine(
@@ -90,9 +89,8 @@ class IsolatedEngine:
             if part is None:
                 continue
             try:
-                answer = self._pool.run(self.options, part, budget, in_person=box is not None)
-            except ProcessDied:
-                log.error("a view of %d x %d pixels has crashed two processes: bad_image", *part.shape[1::-1])
+                answer = self._ask(part, budget, in_person=box is not None)
+            except BadImage:
                 crashed.add(len(found) - 1)
                 continue
             finally:
@@ -104,15 +102,62 @@ class IsolatedEngine:
             found[-1] = tuple(_face_from_fields(fields, dx, dy) for fields in answer["faces"])
         return EngineResult(found, detect_s, embed_s, frozenset(crashed), frozenset(late))
 
+    def find(self, rgb: Rgb, regions: Sequence[Box] | None = None, from_px: float = 0.0) -> tuple[Face, ...]:
+        """Find faces without encoding them; see FaceEngine. Only the pixels in the regions are sent."""
+        found: list[Face] = []
+        for region in [None] if regions is None else regions:
+            part, (dx, dy) = crop_view(rgb, region)
+            if part is not None:
+                answer = self._ask(part, find_from_px=from_px)
+                found += [_face_from_fields(fields, dx, dy) for fields in answer["faces"]]
+        return tuple(sorted(found, key=lambda face: -face.score))
+
+    def encode(self, rgb: Rgb, faces: Sequence[Face]) -> list[Face]:
+        """Encode chosen faces; see FaceEngine. Only the pixels around each are sent."""
+        return [face if face.reason is not None else self._encode(rgb, face) for face in faces]
+
+    def _encode(self, rgb: Rgb, face: Face) -> Face:
+        margin = ALIGNMENT_MARGIN * max(face.box.width, face.box.height, 1.0)
+        box = face.box
+        around = Box(box.xmin - margin, box.ymin - margin, box.xmax + margin, box.ymax + margin)
+        part, (dx, dy) = crop_view(rgb, around)
+        if part is None:
+            part, (dx, dy) = rgb, (0, 0)
+        (fields,) = self._ask(part, faces=(move_face(face, -dx, -dy),))["faces"]
+        encoded = _face_from_fields(fields, dx, dy)
+        # What it was before, to the last digit.
+        return replace(encoded, box=face.box, landmarks=face.landmarks, thumbnail=face.thumbnail)
+
+    def _ask(
+        self,
+        part: Rgb,
+        budget: Budget | None = None,
+        *,
+        in_person: bool = False,
+        find_from_px: float | None = None,
+        faces: tuple[Face, ...] | None = None,
+    ) -> dict[str, Any]:
+        """Have a view processed; BadImage if it crashed one process after another."""
+        request = ViewRequest(
+            self.options, part.shape, in_person=in_person, find_from_px=find_from_px, faces=faces
+        )
+        try:
+            return self._pool.run(request, part, budget)
+        except ProcessDied as error:
+            log.error("a view of %d x %d pixels has crashed two processes: bad_image", *part.shape[1::-1])
+            raise BadImage(CRASHED) from error
+
 
 def _face_from_fields(fields: dict[str, Any], dx: int, dy: int) -> Face:
-    encoding = fields["encoding"]
-    return Face(
-        box=Box(*fields["box"]).shifted(dx, dy),
+    encoding, points = fields["encoding"], fields["landmarks"]
+    found = Face(
+        box=Box(*fields["box"]),
         score=fields["score"],
         focus=fields["focus"],
         reason=None if fields["reason"] is None else Reason(fields["reason"]),
         encoding=None if encoding is None else np.frombuffer(encoding, "<f8"),
         norm=fields["norm"],
         quality=fields["quality"],
+        landmarks=None if points is None else np.frombuffer(points, "<f4").reshape(-1, 2),
     )
+    return move_face(found, dx, dy)

@@ -27,8 +27,8 @@ import numpy as np
 
 from face_det import errors
 from face_det.budget import Budget
-from face_det.engine.engine import EngineOptions
 from face_det.engine.engine_process import StartRequest, ViewRequest
+from face_det.engine.interface import EngineOptions
 from face_det.errors import FaceDetError
 from face_det.types import Rgb
 
@@ -82,16 +82,14 @@ class EngineProcess:
         """Wait until the networks are loaded; raises ProcessDied, or what loading them raises."""
         self._ask(self._start)
 
-    def run(
-        self, options: EngineOptions, rgb: Rgb | None, budget: Budget, *, in_person: bool = False
-    ) -> dict[str, Any]:
-        """Process a view, which may be a person's box, or without one only load and describe the networks.
+    def run(self, request: ViewRequest, rgb: Rgb | None, budget: Budget) -> dict[str, Any]:
+        """Process a view as the request says, or without one only load and describe the networks.
 
         Raises ProcessDied if the process ends meanwhile.
         """
         if rgb is None:
-            return self._ask(ViewRequest(options, None))
-        request = ViewRequest(options, rgb.shape, budget.left(), in_person)
+            return self._ask(request)
+        request = replace(request, seconds=budget.left())
         return self._ask(request, np.ascontiguousarray(rgb).data.cast("B"))
 
     def _ask(self, request: StartRequest | ViewRequest, pixels: memoryview | None = None) -> dict[str, Any]:
@@ -271,7 +269,7 @@ class ProcessPool:
     def load_networks(self, options: EngineOptions) -> dict[str, Any]:
         """Load an embedder, in new processes from their start on; return its fingerprint and runtime."""
         try:
-            answer = self.run(options, None)
+            answer = self.run(ViewRequest(options, None), None)
         except ProcessDied as error:
             raise FaceDetError("isolation: loading the networks crashes the process; see the log") from error
         slots = self._slots
@@ -280,15 +278,8 @@ class ProcessPool:
             slots.start = replace(slots.start, embedders=embedders)
         return answer
 
-    def run(
-        self,
-        options: EngineOptions,
-        rgb: Rgb | None,
-        budget: Budget | None = None,
-        *,
-        in_person: bool = False,
-    ) -> dict[str, Any]:
-        """Have a process handle a view, which may be a person's box, while `budget` lasts.
+    def run(self, request: ViewRequest, rgb: Rgb | None, budget: Budget | None = None) -> dict[str, Any]:
+        """Have a process handle a view as the request says, while `budget` lasts.
 
         Raises ProcessDied once the view has crashed as many processes as it may.
         """
@@ -299,7 +290,7 @@ class ProcessPool:
             # If a process died while it was free, this view did not cause it.
             blamed = process.alive
             try:
-                answer = process.run(options, rgb, budget, in_person=in_person)
+                answer = process.run(request, rgb, budget)
             except ProcessDied as error:
                 process.kill()
                 crashes += blamed and not error.killed
