@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from face_det.recognition import fuse_encodings
 from face_det.sightings.records import SeenFace, SeenPicture
 
 FRAMES_PER_TRACK = 24
 """Of each track, the encodings of so many of the best frames are kept in memory."""
-NORM_SHARE = 0.85
-"""Frames count whose norm is at least this share of the track's best: on six real tracks, the mean of their
-encodings, weighted by the norm, has a cosine of .62 to a reference; the plain mean of all frames has .48."""
 TRACKS_PER_VISIT = 64
 MAX_VISIT_S = 3600.0
 """A visit that has lasted so long ends, even if somebody is always to be seen: one event a day is too few."""
@@ -54,19 +52,8 @@ class Track:
         Its length is that of the frames' encodings, on average.
         """
         if self._fused is None:
-            self._fused = self._fuse()
+            self._fused = fuse_encodings(*zip(*self.frames, strict=True))
         return self._fused
-
-    def _fuse(self) -> Vector:
-        if len(self.frames) == 1:
-            return self.frames[0][1]
-        best = self.frames[0][0]
-        used = [(norm, encoding) for norm, encoding in self.frames if norm >= NORM_SHARE * best]
-        weights = np.array([norm for norm, _ in used])
-        rows = np.array([encoding for _, encoding in used])
-        mean: Vector = weights @ rows / weights.sum()
-        length = float(np.linalg.norm(rows, axis=1).mean())
-        return mean * (length / max(float(np.linalg.norm(mean)), 1e-12))
 
 
 @dataclass(eq=False, slots=True)
