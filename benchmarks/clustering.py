@@ -5,7 +5,7 @@ random; of the others, the singles, one photo each. All come in random order: ea
 cluster or founds one, then clusters that are the same merge; afterwards the nightly pass runs. Each draw
 comes in two orders. A second table mixes in four degraded copies of each single: small, blurred, dark,
 compressed or shaken. Prints the figures against their targets. `--fit` prints the mean
-encoding that face_det/sightings/centres.py holds. Do not report on people on whom the parameters were chosen.
+encoding that face_det/training/centres.py holds. Do not report on people on whom the parameters were chosen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from background import main_face
 
 from face_det.engine import EngineOptions, build_engine
 from face_det.media import DEGRADATIONS, load_image, resize_image
-from face_det.sightings import CLUSTER_PARAMETERS, NOBODY, ClusterParameters, Clusters, recluster
+from face_det.sightings import NOBODY, Clusters, recluster
+from face_det.training import CLUSTER_PARAMETERS, ClusterParameters
 from face_det.types import Rgb
 
 LEAST, MOST = 8, 14

@@ -32,7 +32,6 @@ import numpy as np
 from face_det.config import Config, Sightings
 from face_det.service import Service, build_service
 from face_det.sightings import (
-    CLUSTER_PARAMETERS,
     SYSTEM_CLOCKS,
     MemoryOptions,
     SeenFace,
@@ -42,7 +41,7 @@ from face_det.sightings import (
     find_sightings,
     find_unknowns,
 )
-from face_det.training import load_mean_face
+from face_det.training import CLUSTER_PARAMETERS, load_mean_face
 from face_det.types import Box, Outcome
 
 ENROLLED, STRANGERS = 1_000, 30_000

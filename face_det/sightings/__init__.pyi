@@ -30,10 +30,6 @@ from .identifiers import unknown_number as unknown_number
 from .negatives import NegativeExample as NegativeExample
 from .negatives import count_negatives as count_negatives
 from .negatives import read_negatives as read_negatives
-from .parameters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
-from .parameters import DLIB_CLUSTERS as DLIB_CLUSTERS
-from .parameters import SFACE_CLUSTERS as SFACE_CLUSTERS
-from .parameters import ClusterParameters as ClusterParameters
 from .photos_due import NOTHING_DUE as NOTHING_DUE
 from .photos_due import PhotosDue as PhotosDue
 from .photos_due import read_photos_due as read_photos_due

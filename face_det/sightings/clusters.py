@@ -1,14 +1,8 @@
 """Unknown faces become people, one face at a time, by a likelihood ratio.
 
-The model is the isotropic two-covariance one (Brümmer and de Villiers, "The speaker partitioning problem",
-2010): a person's encodings lie around a centre with variance w = (1 - rho) / d in each direction, and centres
-lie around the origin with variance b = rho / d. A cluster then needs only the number n and the sum S of its
-encodings. With the log marginal likelihood, less what does not depend on the partition,
-
-    f(n, S) = |S|^2 / (2 w^2 (n / w + 1 / b)) - (d / 2) ln(1 + n b / w)
-
-the log likelihood ratio of "A and B are one person" is f(A and B) - f(A) - f(B). The same rule assigns a
-face, which is a cluster of one, and merges clusters; it asks more of small clusters than of large ones.
+The model is that of `ClusterParameters`: a cluster needs only the number n and the sum S of its encodings.
+The same rule assigns a face, which is a cluster of one, and merges clusters; it asks more of small clusters
+than of large ones.
 """
 
 from __future__ import annotations
@@ -19,8 +13,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from face_det.sightings.parameters import ClusterParameters, Floats, Sums
 from face_det.sightings.rough_products import RoughProducts, multiply
+from face_det.training import ClusterParameters, Floats, Sums
 
 Ids = npt.NDArray[np.int64]
 
@@ -42,7 +36,7 @@ class Clusters:
     A face is asked for with `nearest`, then counted with `join` or `found`, if `may_shape` says so. Beyond
     `max_clusters`, the clusters of one face that nobody has joined for longest are dropped. Not thread-safe.
 
-    >>> from face_det.sightings import SFACE_CLUSTERS
+    >>> from face_det.training import SFACE_CLUSTERS
     >>> clusters = Clusters(SFACE_CLUSTERS)
     >>> clusters.found(7, np.eye(128)[0])
     []

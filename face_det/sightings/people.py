@@ -16,23 +16,14 @@ import numpy.typing as npt
 
 from face_det.embedders import configurable_embedder, count_dimensions, embedder_from_fingerprint
 from face_det.sightings.clusters import Clusters
-from face_det.sightings.parameters import CLUSTER_PARAMETERS, ClusterParameters
 from face_det.sightings.schema import LIST_CAMERAS
+from face_det.training import ClusterParameters, cluster_parameters
 
 UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE, MERGED_STATE = "unknown", "named", "ignored", "merged"
 Enrolled = Mapping[str, Sequence[npt.NDArray[np.float64]]]
 """The encodings of everybody enrolled."""
 SHARED_SHOTS = 2000
 """How many of a person's latest pictures are searched for somebody with whom they might be merged."""
-
-
-def cluster_parameters(fingerprint: str) -> ClusterParameters | None:
-    """Return how encodings with this fingerprint are clustered; None if they cannot be.
-
-    >>> cluster_parameters("nobody's:1") is None
-    True
-    """
-    return CLUSTER_PARAMETERS.get(configurable_embedder(embedder_from_fingerprint(fingerprint)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.sightings.clusters import BLOCK, Clusters, Ids
-from face_det.sightings.parameters import ClusterParameters
+from face_det.training import ClusterParameters
 
 NOBODY = -1
 """The id of a sighting that belongs to no cluster: it may not found one, and resembles none."""
@@ -39,7 +39,7 @@ def recluster(
 
     Raises ValueError if the lengths differ, or `next_id` is not above all ids.
 
-    >>> from face_det.sightings import SFACE_CLUSTERS
+    >>> from face_det.training import SFACE_CLUSTERS
     >>> recluster(np.eye(128)[[0, 0, 1]], [4, 9, 7], [True] * 3, (), (), SFACE_CLUSTERS).tolist()
     [4, 4, 7]
     """

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from face_det.nets import MAX_MATRIX_VALUE, MAX_VECTOR_VALUE, Int8MatMul
-from face_det.sightings.parameters import Sums
+from face_det.training import Sums
 
 BLOCK_ROWS = 8192
 """Sums that are copied together. An incomplete block is multiplied as it is, which takes a third of a

@@ -10,11 +10,11 @@ import numpy as np
 from face_det.sightings.people import (
     UNKNOWN_STATE,
     UnknownPeople,
-    cluster_parameters,
     merge_people,
     rebuild_people,
 )
 from face_det.sightings.reclustering import NOBODY, recluster
+from face_det.training import cluster_parameters
 
 MAX_SIGHTINGS = 20_000
 """The latest unknown sightings, which are asked again; a pass over as many takes some seconds."""

@@ -1,19 +1,24 @@
-"""The people of a video: tracks of one person become one entry."""
+"""The people of a video: the tracks of one person become one entry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from face_det.tracking.tracks import Track
-from face_det.types import Outcome
+from face_det.tracking.tracks import Track, Vector
+from face_det.training import ClusterParameters, cluster_parameters
+from face_det.types import Candidate, Outcome, Reason
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class VideoPerson:
-    """A person in a video. `label` is the name, or `unknown-1` and so on; `frames` adds up the tracks'."""
+    """A person in a video.
+
+    `label` is the name or, for strangers, `unknown-1` and so on, in the order in which they appear. `frames`
+    is the number of frames of all tracks. `probability` (0..1) is that of the name; None without one.
+    """
 
     label: str
     name: str | None
@@ -25,47 +30,164 @@ class VideoPerson:
     best: Track
 
 
+@dataclass(eq=False, slots=True)
+class _Group:
+    """Tracks of one person, and the sum of the encodings of those that were seen clearly."""
+
+    tracks: list[Track]
+    name: str | None = None
+    count: int = 0
+    sum: Vector | None = None
+    barred: set[int] = field(default_factory=set)
+    """The numbers of tracks that are somebody else's."""
+
+    def bars(self, other: _Group) -> bool:
+        """Tell whether both were seen in one frame, or have different names."""
+        named_apart = self.name is not None and other.name is not None and self.name != other.name
+        return named_apart or any(track.number in self.barred for track in other.tracks)
+
+    def absorb(self, other: _Group) -> None:
+        """Take the other's tracks."""
+        self.tracks += other.tracks
+        self.name = self.name if self.name is not None else other.name
+        if other.count and other.sum is not None:
+            # What was never seen clearly counts only until something else is known.
+            self.sum = other.sum if not self.count or self.sum is None else self.sum + other.sum
+        self.count += other.count
+        self.barred |= other.barred
+
+
+_Likeness = Callable[[_Group, _Group], float]
+"""How surely two groups are one person: they are from 0 on."""
+
+
 def group_tracks(tracks: Sequence[Track], even_distance: float | None) -> list[VideoPerson]:
-    """Return the people whom the tracks show, in the order in which they appear."""
-    groups: list[list[Track]] = []
-    for track in sorted(tracks, key=lambda one: (one.first_s, one.number)):
-        for group in groups:
-            if _same(group, track, even_distance):
-                group.append(track)
-                break
-        else:
-            groups.append([track])
-    people = []
-    unknown = 0
-    for group in groups:
-        name = group[0].match.name
-        if name is None:
-            unknown += 1
-        people.append(_person(group, name if name is not None else f"unknown-{unknown}", name))
-    return people
+    """Return the people whom the tracks show, in the order in which they appear.
+
+    Tracks with one name are one person. Where two of them were seen in one frame, the likelier one keeps the
+    name. Unknown tracks are one person if the likelihood ratio says so by which sightings become unknown
+    people (`ClusterParameters`), or, for an embedder that it is not known for, if their encodings are nearer
+    than `even_distance`; None joins no such tracks. A track on which the person was never seen clearly joins
+    somebody it resembles or, because poor faces resemble each other, is nobody's: it is left out.
+    """
+    parameters = cluster_parameters(tracks[0].fingerprint) if tracks else None
+    likeness = _likeness(parameters, even_distance)
+    named = _name_groups(tracks, parameters)
+    taken = {track.number for group in named for track in group.tracks}
+    clear: list[_Group] = []
+    poor: list[_Group] = []
+    for track in tracks:
+        if track.number not in taken and track.encoding is not None:
+            group = _group_of(_unnamed(track), parameters)
+            (clear if group.count else poor).append(group)
+    groups = _merge(named + clear, likeness)
+    for group in poor:
+        likely = [(likeness(one, group), one) for one in groups if not one.bars(group)]
+        sureness, nearest = max(likely, key=lambda each: each[0], default=(-1.0, group))
+        if sureness >= 0:
+            nearest.absorb(group)
+    return _as_people(groups)
 
 
-def _same(group: Sequence[Track], track: Track, even_distance: float | None) -> bool:
-    if any(track.number in other.seen_with for other in group):
-        return False
-    if track.match.outcome is Outcome.KNOWN or group[0].match.outcome is Outcome.KNOWN:
-        return track.match.name == group[0].match.name
-    first = group[0].encoding
-    if even_distance is None or track.encoding is None or first is None:
-        return False
-    return float(np.linalg.norm(track.encoding - first)) <= even_distance
+def _name_groups(tracks: Sequence[Track], parameters: ClusterParameters | None) -> list[_Group]:
+    """Return a group for each name; of tracks seen in one frame, it has the likeliest."""
+    groups: dict[str, _Group] = {}
+    known = [track for track in tracks if track.match.outcome is Outcome.KNOWN]
+    for track in sorted(known, key=lambda one: -(one.match.probability or 0.0)):
+        assert track.match.name is not None
+        group = _group_of(track, parameters)
+        group.name = track.match.name
+        if group.name not in groups:
+            groups[group.name] = group
+        elif not groups[group.name].bars(group):
+            groups[group.name].absorb(group)
+    return [*groups.values()]
 
 
-def _person(group: Sequence[Track], label: str, name: str | None) -> VideoPerson:
-    best = max(group, key=lambda track: track.best.quality or 0.0)
-    likely = [track.match.probability for track in group if track.match.probability is not None]
-    return VideoPerson(
-        label,
-        name,
-        tuple(group),
-        min(track.first_s for track in group),
-        max(track.last_s for track in group),
-        sum(track.frames for track in group),
-        max(likely, default=None),
-        best,
+def _unnamed(track: Track) -> Track:
+    """Return the track without the name that another one keeps."""
+    match = track.match
+    if match.outcome is not Outcome.KNOWN or match.name is None:
+        return track
+    candidates = (Candidate(match.name, match.probability or 0.0),)
+    uncertain = replace(
+        match, name=None, reason=Reason.UNRECOGNISED, outcome=Outcome.UNCERTAIN, candidates=candidates
     )
+    return replace(track, match=uncertain)
+
+
+def _group_of(track: Track, parameters: ClusterParameters | None) -> _Group:
+    group = _Group([track], barred=set(track.seen_with))
+    if track.encoding is None:
+        return group
+    if parameters is None:
+        group.count, group.sum = 1, track.encoding
+    else:
+        group.count = int(parameters.may_shape(track.norm, track.best.quality))
+        group.sum = np.asarray(parameters.prepare(track.encoding), np.float64)
+    return group
+
+
+def _likeness(parameters: ClusterParameters | None, even_distance: float | None) -> _Likeness:
+    def by_ratio(one: _Group, other: _Group) -> float:
+        assert parameters is not None
+        if one.sum is None or other.sum is None:
+            return -np.inf
+        ratio = parameters.ratio((max(one.count, 1), one.sum), (max(other.count, 1), other.sum))
+        return ratio - parameters.threshold
+
+    def by_distance(one: _Group, other: _Group) -> float:
+        if even_distance is None or one.sum is None or other.sum is None:
+            return -np.inf
+        apart = one.sum / max(one.count, 1) - other.sum / max(other.count, 1)
+        return even_distance - float(np.linalg.norm(apart))
+
+    return by_distance if parameters is None else by_ratio
+
+
+def _merge(groups: list[_Group], likeness: _Likeness) -> list[_Group]:
+    """Join the two groups that are most surely one person, for as long as there are any."""
+    left = dict(enumerate(groups))
+    pairs = {(one, other): likeness(left[one], left[other]) for one in left for other in left if one < other}
+    while pairs:
+        best = max(pairs, key=lambda pair: pairs[pair])
+        sureness = pairs.pop(best)
+        if sureness < 0:
+            break
+        kept, absorbed = best
+        if left[kept].bars(left[absorbed]):
+            continue
+        left[kept].absorb(left.pop(absorbed))
+        pairs = {pair: value for pair, value in pairs.items() if absorbed not in pair}
+        for other in left:
+            if other != kept:
+                pair = (min(kept, other), max(kept, other))
+                pairs[pair] = likeness(left[kept], left[other])
+    return [*left.values()]
+
+
+def _as_people(groups: Sequence[_Group]) -> list[VideoPerson]:
+    people: list[VideoPerson] = []
+    unknown = 0
+    for group in sorted(groups, key=lambda one: min((each.first_s, each.number) for each in one.tracks)):
+        unknown += group.name is None
+        label = group.name if group.name is not None else f"unknown-{unknown}"
+        tracks = sorted(group.tracks, key=lambda track: (track.first_s, track.number))
+        likely = [
+            track.match.probability
+            for track in tracks
+            if track.match.outcome is Outcome.KNOWN and track.match.probability is not None
+        ]
+        people.append(
+            VideoPerson(
+                label,
+                group.name,
+                tuple(tracks),
+                tracks[0].first_s,
+                max(track.last_s for track in tracks),
+                sum(track.frames for track in tracks),
+                max(likely, default=None),
+                max(tracks, key=lambda track: track.best.quality or 0.0),
+            )
+        )
+    return people

@@ -1,5 +1,12 @@
 from .background import load_mean_face as load_mean_face
 from .calibration import load_libraries as load_libraries
+from .cluster_parameters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
+from .cluster_parameters import DLIB_CLUSTERS as DLIB_CLUSTERS
+from .cluster_parameters import SFACE_CLUSTERS as SFACE_CLUSTERS
+from .cluster_parameters import ClusterParameters as ClusterParameters
+from .cluster_parameters import Floats as Floats
+from .cluster_parameters import Sums as Sums
+from .cluster_parameters import cluster_parameters as cluster_parameters
 from .held_out import HeldOutResult as HeldOutResult
 from .masked import MASKED_CHANGE as MASKED_CHANGE
 from .masked import FaceMasker as FaceMasker

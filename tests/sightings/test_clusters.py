@@ -12,7 +12,8 @@ from unknown_faces import come_in, people
 
 from face_det.engine import EngineOptions, build_engine
 from face_det.media import load_image
-from face_det.sightings import CLUSTER_PARAMETERS, SFACE_CLUSTERS, ClusterParameters, Clusters
+from face_det.sightings import Clusters
+from face_det.training import CLUSTER_PARAMETERS, SFACE_CLUSTERS, ClusterParameters
 
 PLAIN = ClusterParameters(64, 0.5, 10)
 

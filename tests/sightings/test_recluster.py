@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from unknown_faces import come_in, people, same_partition
 
-from face_det.sightings import NOBODY, SFACE_CLUSTERS, ClusterParameters, Clusters, recluster
+from face_det.sightings import NOBODY, Clusters, recluster
+from face_det.training import SFACE_CLUSTERS, ClusterParameters
 
 PLAIN = ClusterParameters(64, 0.5, 10)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from face_det.sightings import SFACE_CLUSTERS, Clusters
+from face_det.sightings import Clusters
 from face_det.sightings.rough_products import BLOCK_ROWS, MOST_CHANGED, RoughProducts
+from face_det.training import SFACE_CLUSTERS
 
 ROWS = BLOCK_ROWS + 900
 """A block of rough copies, and some that wait for the next one."""

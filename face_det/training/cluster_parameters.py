@@ -1,4 +1,14 @@
-"""Parameters of clustering: the model of an embedder's encodings, and which faces may shape a cluster."""
+"""How likely encodings are to be one person's: the model of an embedder's encodings, and its parameters.
+
+The model is the isotropic two-covariance one (Brümmer and de Villiers, "The speaker partitioning problem",
+2010): a person's encodings lie around a centre with variance w = (1 - rho) / d in each direction, and centres
+lie around the origin with variance b = rho / d. A group of encodings then needs only their number n and their
+sum S. With the log marginal likelihood, less what does not depend on the partition,
+
+    f(n, S) = |S|^2 / (2 w^2 (n / w + 1 / b)) - (d / 2) ln(1 + n b / w)
+
+the log likelihood ratio of "A and B are one person" is f(A and B) - f(A) - f(B).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from face_det.sightings.centres import load_centre
+from face_det.embedders import configurable_embedder, embedder_from_fingerprint
+from face_det.training.centres import load_centre
 
 Floats = npt.NDArray[np.float64]
 Sums = npt.NDArray[np.float32]
@@ -72,6 +83,23 @@ class ClusterParameters:
         fit = scale * np.asarray(squares, np.float64) / (n + 1 / odds)
         return np.asarray(fit - self.dimensions / 2 * np.log1p(n * odds))
 
+    def ratio(self, one: tuple[int, npt.ArrayLike], other: tuple[int, npt.ArrayLike]) -> float:
+        """Return the log likelihood ratio of two groups' being one person to their being two.
+
+        A group is the number of its encodings and the sum of what `prepare` makes of them, (dimensions,).
+
+        >>> anna = (1, SFACE_CLUSTERS.prepare(np.eye(128)[0]))
+        >>> bob = (1, SFACE_CLUSTERS.prepare(np.eye(128)[1]))
+        >>> SFACE_CLUSTERS.ratio(anna, anna) > SFACE_CLUSTERS.threshold > SFACE_CLUSTERS.ratio(anna, bob)
+        True
+        """
+        counts = [one[0], other[0]]
+        sizes = self.effective(counts)
+        sums = np.array([one[1], other[1]], np.float64) * (sizes / counts)[:, None]
+        squares = np.einsum("ij,ij->i", sums, sums)
+        together = self.evidence(sizes.sum(), float(np.square(sums.sum(axis=0)).sum()))
+        return float(together - self.evidence(sizes, squares).sum())
+
     def effective(self, counts: npt.ArrayLike) -> Floats:
         """Return how many independent faces so many faces of a person are worth, elementwise.
 
@@ -119,3 +147,12 @@ CLUSTER_PARAMETERS = {
     "both": replace(SFACE_CLUSTERS, columns=(128, 256)),
 }
 """Parameters by the name of the embedder; of `both`, only SFace's part is used."""
+
+
+def cluster_parameters(fingerprint: str) -> ClusterParameters | None:
+    """Return how encodings with this fingerprint are clustered; None if they cannot be.
+
+    >>> cluster_parameters("nobody's:1") is None
+    True
+    """
+    return CLUSTER_PARAMETERS.get(configurable_embedder(embedder_from_fingerprint(fingerprint)))

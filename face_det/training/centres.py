@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from face_det.training import load_mean_face
+from face_det.training.background import load_mean_face
 
 # Of dlib's encodings, as they are, of 1,000 people of one half of LFW, in thousandths; made by
 # `benchmarks/clustering.py PHOTOS --embedder dlib_resnet --fit`. Templates do without it.
