@@ -101,7 +101,7 @@ class LiveTrack:
     encoded: list[EncodedFrame] = field(default_factory=list)
     match: Match | None = None
     doubtful: bool = False
-    """True after it was near another track, until an encoding says whose face it is."""
+    """True after it was near another track, until an encoding has said whose face it is."""
     seen_with: set[int] = field(default_factory=set)
     _guess: float = 0.0
     _encoded_s: float = -np.inf
@@ -142,11 +142,17 @@ class LiveTrack:
         if not self.encoded and (face.quality or 0.0) > (self.best.quality or 0.0):
             self.best, self.best_s = face, time_s
 
+    def stay(self, time_s: float) -> None:
+        """Take account of a frame in which nothing moved: whoever was there still is."""
+        self.frames += 1
+        self.last_s = max(time_s, self.last_s)
+        self.velocity = (0.0, 0.0)
+
     def wants_encoding(self, face: Face, time_s: float) -> bool:
         """Tell whether a face is worth encoding: an early one, likely the best so far, or one in doubt."""
         if face.reason is not None:
             return False
-        if not self.encoded or self.doubtful:
+        if not self.encoded or self.unsure(time_s):
             return True
         passed = time_s - self._encoded_s
         if passed < ENCODE_PAUSE_S:
@@ -158,6 +164,11 @@ class LiveTrack:
             or guess >= self._guess + IMPROVEMENT * (1 - self._guess)
             or passed >= pause
         )
+
+    def unsure(self, time_s: float) -> bool:
+        """Tell whether an encoding must say if a face is this track's: it was near another one, and was not
+        encoded a moment ago."""
+        return self.doubtful and time_s - self._encoded_s >= ENCODE_PAUSE_S
 
     def add_encoded(self, found: Face, encoded: Face, time_s: float) -> bool:
         """Take account of an encoded face, `found` before it was; return whether it is the best so far."""
@@ -210,7 +221,7 @@ class LiveTrack:
 
 
 def note_seen_together(tracks: list[LiveTrack]) -> None:
-    """Note that these tracks were seen in one frame; those that nearly touch are in doubt from then on."""
+    """Note that these tracks were seen in one frame."""
     for one, other in itertools.combinations(tracks, 2):
         one.seen_with.add(other.number)
         other.seen_with.add(one.number)
