@@ -9,7 +9,6 @@ from .face_assignment import assign_faces as assign_faces
 from .file_watcher import MODEL_CHECK_S as MODEL_CHECK_S
 from .file_watcher import ModelFileState as ModelFileState
 from .file_watcher import ModelWatcher as ModelWatcher
-from .fusion import choose_frames as choose_frames
 from .fusion import fuse_encodings as fuse_encodings
 from .in_use import choose_model_path as choose_model_path
 from .in_use import kind_file_name as kind_file_name

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from face_det.recognition import Recognizer
-from face_det.tracking.tracks import LiveTrack
-from face_det.types import Face, Match, Outcome, Reason
+from face_det.tracking.tracks import EncodedFrame, LiveTrack
+from face_det.types import Candidate, Face, Match, Outcome, Reason
 
 TOO_POOR = "the person was never seen clearly enough to be told from others"
+VOTES = 5
+"""So many of the clearest frames are asked whether they agree with a name."""
 
 
 def decide_tracks(recognizer: Recognizer, tracks: Sequence[LiveTrack], min_quality: float) -> list[Match]:
     """Decide who each track is, as `Recognizer.match` decides about faces; the tracks were seen together.
 
     A track's encoding is fused from its best frames, and its quality is that of the best one. A name also
-    needs agreement: if half of these frames or more, each on its own, resemble somebody else or nobody, it is
-    uncertain. A track without a face of `min_quality` is uncertain, because poor faces resemble each other.
+    needs agreement, so that it does not come from one lucky frame: the VOTES clearest frames are asked, each
+    on its own and as much as its quality counts. One that is named, or most resembles somebody, speaks for
+    that person; one that is nobody's speaks against everybody. A track without a face of `min_quality` is
+    uncertain, because poor faces resemble each other.
     """
     matches = recognizer.match([_as_face(track) for track in tracks], [0] * len(tracks))
     return [
@@ -39,21 +42,32 @@ def _checked(recognizer: Recognizer, track: LiveTrack, match: Match, min_quality
         return match
     if track.best.quality is not None and track.best.quality < min_quality:
         return Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN, explanation=TOO_POOR)
-    if match.outcome is not Outcome.KNOWN:
+    if match.outcome is not Outcome.KNOWN or match.name is None:
         return match
-    votes = Counter(_votes(recognizer, track))
-    others = sum(count for name, count in votes.items() if name != match.name)
-    if others * 2 < votes.total():
+    if sum(_vote(one, match.name) for one in _asked(recognizer, track)) > 0:
         return match
-    return replace(match, name=None, reason=Reason.UNRECOGNISED, outcome=Outcome.UNCERTAIN)
+    candidates = match.candidates or (Candidate(match.name, match.probability or 0.0),)
+    return replace(
+        match, name=None, reason=Reason.UNRECOGNISED, outcome=Outcome.UNCERTAIN, candidates=candidates
+    )
 
 
-def _votes(recognizer: Recognizer, track: LiveTrack) -> list[str | None]:
-    """Return whom each of the best frames, on its own, most resembles."""
-    frames = track.best_frames()
-    unasked = [frame for frame in frames if not frame.asked]
+def _asked(recognizer: Recognizer, track: LiveTrack) -> list[EncodedFrame]:
+    """Return the clearest frames, with what each is taken for on its own."""
+    frames = track.encoded[:VOTES]
+    unasked = [frame for frame in frames if frame.alone is None]
     faces = [frame.face for frame in unasked]
     for frame, match in zip(unasked, recognizer.match(faces, range(len(faces))), strict=True):
-        likeliest = match.candidates[0].name if match.candidates else None
-        frame.vote, frame.asked = match.name or likeliest, True
-    return [frame.vote for frame in frames]
+        frame.alone = match
+    return frames
+
+
+def _vote(frame: EncodedFrame, name: str) -> float:
+    """Return how much a frame speaks for a name (above 0) or against it."""
+    match, quality = frame.alone, 1.0 if frame.face.quality is None else frame.face.quality
+    assert match is not None
+    if match.outcome is Outcome.UNCERTAIN:
+        if not match.candidates:
+            return 0.0
+        return quality / 2 if match.candidates[0].name == name else -quality / 2
+    return quality if match.name == name else -quality

@@ -99,7 +99,7 @@ class FaceTracker:
         for track in self._live:
             track.match = None
             for frame in track.encoded:
-                frame.asked = False
+                frame.alone = None
             if fingerprint != self._fingerprint:
                 track.forget_encodings()
         self._fingerprint = fingerprint

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from face_det.recognition import choose_frames, fuse_encodings
+from face_det.recognition import fuse_encodings
 from face_det.tracking.association import box_side
 from face_det.types import Box, Face, Match
 
@@ -72,13 +72,11 @@ class Track:
 
 @dataclass(eq=False, slots=True)
 class EncodedFrame:
-    """A frame of a track whose face was encoded. `vote` is whom it alone would be taken for, once asked."""
+    """A frame of a track whose face was encoded. `alone` is what it is taken for on its own, once asked."""
 
     face: Face
-    time_s: float
     weight: float
-    vote: str | None = None
-    asked: bool = False
+    alone: Match | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -172,7 +170,7 @@ class LiveTrack:
 
     def add_encoded(self, found: Face, encoded: Face, time_s: float) -> bool:
         """Take account of an encoded face, `found` before it was; return whether it is the best so far."""
-        frame = EncodedFrame(encoded, time_s, 1.0 if encoded.norm is None else encoded.norm)
+        frame = EncodedFrame(encoded, 1.0 if encoded.norm is None else encoded.norm)
         first = not self.encoded
         self.encoded.append(frame)
         self.encoded.sort(key=lambda one: -one.weight)
@@ -197,10 +195,6 @@ class LiveTrack:
             return None
         encodings = [one.face.encoding for one in self.encoded if one.face.encoding is not None]
         return fuse_encodings([one.weight for one in self.encoded], encodings)
-
-    def best_frames(self) -> list[EncodedFrame]:
-        """Return the frames that count."""
-        return [self.encoded[index] for index in choose_frames([one.weight for one in self.encoded])]
 
     def summary(self, fingerprint: str) -> Track:
         """Return what is known of the track."""
