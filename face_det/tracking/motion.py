@@ -1,32 +1,27 @@
-"""Whether a frame shows anything new: a cut to another scene, or something that moves."""
+"""What a frame shows that is new: a cut to another scene, and where something moved."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from face_det.media import resize_image
-from face_det.types import Rgb
+from face_det.types import Box, Rgb
 
 GLANCE_PX = 96
 """The longer side of the small picture that is compared."""
-MOVED_LEVELS = 8.0
+MOVED_LEVELS = 8
 """Grey levels by which a pixel of the small picture changes where something moves: noise, averaged over a
 hundred pixels of the frame, stays far below."""
 CUT_SHARE = 0.5
 """After a cut, this share of the pixels have other colours: the histograms differ by it."""
 COLOUR_BITS = 3
+GAP = 6
+"""Movements with so many columns of the small picture between them are looked at apart."""
+MARGIN = 4
+"""Pixels of the small picture that are added around a movement."""
 
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What comparing a frame with earlier ones says: is it another scene, and did anything move since the
-    frame that was searched last?"""
-
-    cut: bool
-    moved: bool
+_Grey = npt.NDArray[np.int16]
 
 
 class Glancer:
@@ -34,31 +29,47 @@ class Glancer:
 
     def __init__(self) -> None:
         self._histogram: npt.NDArray[np.float64] | None = None
-        self._searched: npt.NDArray[np.int16] | None = None
-        self._latest: npt.NDArray[np.int16] | None = None
+        self._latest: _Grey = np.zeros((0, 0), np.int16)
+        self._marked: dict[str, _Grey] = {}
+        self._size = (0, 0)
 
-    def look(self, rgb: Rgb) -> Glance:
-        """Compare a frame with the one before, and with the one at which `mark_searched` was called."""
-        small = _small_picture(rgb)
-        histogram = _histogram(small)
-        before, self._histogram = self._histogram, histogram
-        grey = small.astype(np.int16).mean(axis=2).astype(np.int16)
-        self._latest = grey
-        cut = before is not None and float(np.abs(histogram - before).sum()) / 2 > CUT_SHARE
-        searched = self._searched
-        if searched is None or searched.shape != grey.shape:
-            return Glance(cut, moved=True)
-        return Glance(cut, moved=bool(np.abs(grey - searched).max() > MOVED_LEVELS))
+    def look(self, rgb: Rgb) -> bool:
+        """Look at the next frame; return whether it is another scene than the one before."""
+        height, width = self._size = rgb.shape[:2]
+        scale = min(GLANCE_PX / max(height, width), 1.0)
+        small = resize_image(rgb, max(round(width * scale), 1), max(round(height * scale), 1))
+        self._latest = small.astype(np.int16).sum(axis=2) // 3
+        before, self._histogram = self._histogram, _histogram(small)
+        return before is not None and float(np.abs(self._histogram - before).sum()) / 2 > CUT_SHARE
 
-    def mark_searched(self) -> None:
-        """Note that the frame looked at last is searched for faces."""
-        self._searched = self._latest
+    def mark(self, *names: str) -> None:
+        """Remember the frame looked at last by these names."""
+        for name in names:
+            self._marked[name] = self._latest
 
+    def moved_since(self, name: str) -> list[Box] | None:
+        """Return where something moved since a marked frame, with a margin, in pixels of the frame.
 
-def _small_picture(rgb: Rgb) -> Rgb:
-    height, width = rgb.shape[:2]
-    scale = min(GLANCE_PX / max(height, width), 1.0)
-    return resize_image(rgb, max(round(width * scale), 1), max(round(height * scale), 1))
+        None if that is not known.
+        """
+        marked, latest = self._marked.get(name), self._latest
+        if marked is None or marked.shape != latest.shape:
+            return None
+        changed = np.abs(latest - marked) > MOVED_LEVELS
+        columns = np.flatnonzero(changed.any(axis=0))
+        boxes = []
+        down, across = self._size[0] / latest.shape[0], self._size[1] / latest.shape[1]
+        for run in np.split(columns, np.flatnonzero(np.diff(columns) > GAP) + 1) if len(columns) else []:
+            left, right = int(run[0]), int(run[-1]) + 1
+            rows = np.flatnonzero(changed[:, left:right].any(axis=1))
+            box = Box(
+                (left - MARGIN) * across,
+                (int(rows[0]) - MARGIN) * down,
+                (right + MARGIN) * across,
+                (int(rows[-1]) + 1 + MARGIN) * down,
+            )
+            boxes.append(box.clipped(self._size[1], self._size[0]))
+        return boxes
 
 
 def _histogram(small: Rgb) -> npt.NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from face_det.tracking.deciding import decide_tracks
 from face_det.tracking.matching import Matching
 from face_det.tracking.motion import Glancer
 from face_det.tracking.options import TrackingOptions
-from face_det.tracking.searching import Schedule, Search, search
+from face_det.tracking.searching import COARSE, Schedule, Search, search
 from face_det.tracking.tracks import LiveTrack, Track, TrackedFace, note_seen_together, touching
 from face_det.types import Face, Rgb
 
@@ -57,20 +57,20 @@ class FaceTracker:
         engine's processes; the tracker can then go on with the next one.
         """
         recognizer = self._use(self._ask())
-        glance = self._glancer.look(rgb)
-        if glance.cut or time_s < self._time_s:
+        cut = self._glancer.look(rgb)
+        if cut or time_s < self._time_s:
             self._end(self._live)
         self._time_s = time_s
         self._end([track for track in self._live if time_s - track.last_s > self._options.lost_after_s])
-        plan = self._schedule.plan(time_s, glance, self._live)
+        size = (rgb.shape[1], rgb.shape[0])
+        plan = self._schedule.plan(time_s, self._glancer, self._live, cut=cut, size=size)
         self._unsearched += 1
         seen: dict[LiveTrack, tuple[Face, bool]] = {}
         if plan is not None:
             faces = search(recognizer.engine, rgb, plan, time_s)
-            self._glancer.mark_searched()
             seen = self._follow(recognizer.engine, rgb, faces, plan, time_s)
-        elif not glance.moved:
-            self._stay(time_s)
+        elif not self._glancer.moved_since(COARSE):
+            self._stay(self._live, time_s)
         self._decide(recognizer)
         answers = []
         for track in self._live:
@@ -116,11 +116,14 @@ class FaceTracker:
         matching = Matching(engine, rgb, faces, self._live, time_s, self._even_distance)
         pairs = matching.assign()
         continued = {self._live[row]: column for row, column in pairs.items()}
-        for track in self._live if plan.from_px is not None else plan.around:
-            if track not in continued:
-                track.missed += 1
+        left = [track for track in self._live if track not in continued]
+        searched = [track for track in left if plan.covers(track, time_s)]
         for track, column in continued.items():
             track.see(faces[column], time_s, self._unsearched)
+        for track in searched:
+            track.missed += 1
+        if plan.regions:
+            self._stay([track for track in left if track not in searched], time_s)
         begun: dict[LiveTrack, int] = {}
         for column in sorted({*range(len(faces))} - {*pairs.values()}):
             self._number += 1
@@ -143,11 +146,12 @@ class FaceTracker:
                 track.doubtful = False
         return seen
 
-    def _stay(self, time_s: float) -> None:
-        self._unsearched = 0
-        for track in self._live:
+    def _stay(self, tracks: Iterable[LiveTrack], time_s: float) -> None:
+        """Where nothing moved, whoever was there still is."""
+        for track in tracks:
             if track.seen:
-                track.stay(time_s)
+                track.stay(time_s, self._unsearched)
+        self._unsearched = 0
 
     def _doubt_crossings(self, time_s: float) -> None:
         """Mark the tracks as doubtful that come so near each other that one may be taken for the other."""

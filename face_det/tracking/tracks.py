@@ -140,9 +140,9 @@ class LiveTrack:
         if not self.encoded and (face.quality or 0.0) > (self.best.quality or 0.0):
             self.best, self.best_s = face, time_s
 
-    def stay(self, time_s: float) -> None:
-        """Take account of a frame in which nothing moved: whoever was there still is."""
-        self.frames += 1
+    def stay(self, time_s: float, frames: int) -> None:
+        """Take account of so many frames since the last: nothing moved where the face is."""
+        self.frames += frames
         self.last_s = max(time_s, self.last_s)
         self.velocity = (0.0, 0.0)
 
@@ -170,7 +170,7 @@ class LiveTrack:
 
     def add_encoded(self, found: Face, encoded: Face, time_s: float) -> bool:
         """Take account of an encoded face, `found` before it was; return whether it is the best so far."""
-        frame = EncodedFrame(encoded, 1.0 if encoded.norm is None else encoded.norm)
+        frame = EncodedFrame(replace(encoded, thumbnail=None), 1.0 if encoded.norm is None else encoded.norm)
         first = not self.encoded
         self.encoded.append(frame)
         self.encoded.sort(key=lambda one: -one.weight)

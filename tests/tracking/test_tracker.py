@@ -72,12 +72,12 @@ def test_somebody_hidden_for_a_moment_is_found_again(tracker: FaceTracker) -> No
     """Also elsewhere than expected; who is away for longer begins another track."""
     here, there = toy_frame((1, 100, 100)), toy_frame((1, 400, 250), photo=1)
     nobody = toy_frame()
-    play(tracker, [here] * 5 + [nobody] * 10 + [there] * 5)
+    play(tracker, [here] * 5 + [nobody] * 10 + [there] * 15)
     assert tracker.take_ended() == []
-    play(tracker, [nobody] * 25 + [here] * 5, start_s=2.0)
+    play(tracker, [nobody] * 25 + [here] * 5, start_s=3.0)
     (ended,) = tracker.take_ended()
     assert (ended.number, ended.first_s) == (1, 0.0)
-    assert ended.last_s == pytest.approx(1.9, abs=0.2)
+    assert ended.last_s == pytest.approx(2.9, abs=0.2)
     assert [track.number for track in tracker.finish()] == [2]
 
 
@@ -123,8 +123,8 @@ def test_most_frames_are_not_searched(engine: ToyEngine) -> None:
         for at in range(100)
     ]
     quick = summaries(engine, frames, exhaustive=False)
-    assert engine.detector.searched.count((640, 360)) <= len(frames) / 4
-    assert len(engine.detector.searched) <= len(frames) / 2
+    pixels = sum(width * height for width, height in engine.detector.searched)
+    assert pixels <= len(frames) * 640 * 360 / 10
     engine.detector.searched.clear()
     every = summaries(engine, frames, exhaustive=True)
     assert len(engine.detector.searched) >= len(frames)
