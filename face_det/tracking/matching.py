@@ -27,14 +27,16 @@ their own person."""
 class Matching:
     """The faces of one frame and the tracks they may continue.
 
-    `even_distance` is the embedder's; None if it is not known, and place alone decides. `encoded` holds the
-    faces that were encoded so far, by their positions among `faces`.
+    `covered` says which tracks were searched for. `even_distance` is the embedder's; None if it is not known,
+    and place alone decides. `encoded` holds the faces that were encoded so far, by their positions among
+    `faces`.
     """
 
     engine: FaceEngine
     rgb: Rgb
     faces: Sequence[Face]
     tracks: Sequence[LiveTrack]
+    covered: Sequence[bool]
     time_s: float
     even_distance: float | None
     encoded: dict[int, Face] = field(default_factory=dict)
@@ -116,9 +118,9 @@ class Matching:
     def _found_again(self, pairs: dict[int, int]) -> dict[int, int]:
         """Assign the faces that are left to tracks that they resemble, wherever they are."""
         costs = np.full((len(self.tracks), len(self.faces)), np.inf)
-        for row in range(len(self.tracks)):
+        for row, track in enumerate(self.tracks):
             for column in self.encoded:
-                if row in pairs or column in pairs.values():
+                if row in pairs or column in pairs.values() or (track.seen and not self.covered[row]):
                     continue
                 distance = self._distance(row, column)
                 if distance is not None and distance <= 1 and self._both_clear(row, column):

@@ -93,17 +93,18 @@ class Schedule:
         self, time_s: float, glancer: Glancer, tracks: Sequence[LiveTrack], size: tuple[int, int]
     ) -> Search | None:
         options = self._options
+        from_px = max(options.coarse_from_px, options.search_from_px)
         moved = None if options.exhaustive else glancer.moved_since(COARSE)
         if moved == []:
             return None
         if options.exhaustive or time_s - self._coarse_s >= options.search_every_s:
             self._coarse_s = time_s
             glancer.mark(COARSE)
-            surely = SAFE_RATIO * options.coarse_from_px
+            surely = SAFE_RATIO * from_px
             small = [one for one in tracks if one.missed <= FOLLOW_MISSED and box_side(one.box) < surely]
-            return Search(options.coarse_from_px, self._regions(moved, tracks, time_s, size), tuple(small))
+            return Search(from_px, self._regions(moved, tracks, time_s, size), tuple(small))
         quick = [track for track in tracks if track.seen and (track.young or track.doubtful)]
-        return Search(options.coarse_from_px, (), tuple(quick)) if quick else None
+        return Search(from_px, (), tuple(quick)) if quick else None
 
     def _regions(
         self, moved: list[Box] | None, tracks: Sequence[LiveTrack], time_s: float, size: tuple[int, int]

@@ -22,6 +22,9 @@ from face_det.types import Face, Rgb
 
 DEFAULT_OPTIONS = TrackingOptions()
 
+LONGEST_PAUSES = 5
+"""Where no frame came meanwhile, a track ends after that many times `lost_after_s`."""
+
 CROSSING_REACH = 1.0
 """Two faces nearer than that many sides, which is when their boxes overlap, may be taken for each other."""
 CROSSING_STEPS = 5
@@ -47,7 +50,7 @@ class FaceTracker:
         self._live: list[LiveTrack] = []
         self._ended: list[Track] = []
         self._number = 0
-        self._unsearched = 0
+        self._frame = 0
         self._time_s = -np.inf
 
     def step(self, rgb: Rgb, time_s: float) -> list[TrackedFace]:
@@ -61,15 +64,15 @@ class FaceTracker:
         if cut or time_s < self._time_s:
             self._end(self._live)
         self._time_s = time_s
-        self._end([track for track in self._live if time_s - track.last_s > self._options.lost_after_s])
+        self._end([track for track in self._live if self._is_over(track, time_s)])
         size = (rgb.shape[1], rgb.shape[0])
         plan = self._schedule.plan(time_s, self._glancer, self._live, cut=cut, size=size)
-        self._unsearched += 1
+        self._frame += 1
         seen: dict[LiveTrack, tuple[Face, bool]] = {}
         if plan is not None:
             faces = search(recognizer.engine, rgb, plan, time_s)
             seen = self._follow(recognizer.engine, rgb, faces, plan, time_s)
-        elif not self._glancer.moved_since(COARSE):
+        elif self._glancer.moved_since(COARSE) == []:
             self._stay(self._live, time_s)
         self._decide(recognizer)
         answers = []
@@ -113,26 +116,22 @@ class FaceTracker:
     ) -> dict[LiveTrack, tuple[Face, bool]]:
         """Assign the faces to tracks, or begin some; return each track's face, and whether it is its best."""
         self._doubt_crossings(time_s)
-        matching = Matching(engine, rgb, faces, self._live, time_s, self._even_distance)
+        covered = [plan.covers(track, time_s) for track in self._live]
+        matching = Matching(engine, rgb, faces, self._live, covered, time_s, self._even_distance)
         pairs = matching.assign()
-        continued = {self._live[row]: column for row, column in pairs.items()}
-        left = [track for track in self._live if track not in continued]
-        searched = [track for track in left if plan.covers(track, time_s)]
-        for track, column in continued.items():
-            track.see(faces[column], time_s, self._unsearched)
-        for track in searched:
-            track.missed += 1
-        if plan.regions:
-            self._stay([track for track in left if track not in searched], time_s)
-        begun: dict[LiveTrack, int] = {}
+        still = []
+        for row, track in enumerate(self._live):
+            if row in pairs:
+                track.see(faces[pairs[row]], time_s, self._frame)
+            elif covered[row]:
+                track.missed += 1
+            elif plan.regions:
+                still.append(track)
+        columns = {self._live[row]: column for row, column in pairs.items()}
         for column in sorted({*range(len(faces))} - {*pairs.values()}):
-            self._number += 1
-            face = faces[column]
-            begun[LiveTrack(self._number, face.box, time_s, time_s, face, time_s)] = column
-        self._live += begun
-        self._unsearched = 0
+            columns[self._begin(faces[column], time_s)] = column
         seen = {}
-        for track, column in (continued | begun).items():
+        for track, column in columns.items():
             face, is_best = matching.encoded.get(column, faces[column]), False
             if face.encoding is not None:
                 if self._options.thumbnail_px:
@@ -140,18 +139,25 @@ class FaceTracker:
                     face = replace(face, thumbnail=thumbnail)
                 is_best = track.add_encoded(faces[column], face, time_s)
             seen[track] = (face, is_best)
-        note_seen_together([*seen])
-        for track, (face, _) in seen.items():
-            if face.encoding is not None:
-                track.doubtful = False
+        note_seen_together([*seen, *self._stay(still, time_s)])
         return seen
 
-    def _stay(self, tracks: Iterable[LiveTrack], time_s: float) -> None:
-        """Where nothing moved, whoever was there still is."""
-        for track in tracks:
-            if track.seen:
-                track.stay(time_s, self._unsearched)
-        self._unsearched = 0
+    def _begin(self, face: Face, time_s: float) -> LiveTrack:
+        self._number += 1
+        self._live.append(LiveTrack(self._number, face.box, time_s, time_s, self._frame, face, time_s))
+        return self._live[-1]
+
+    def _stay(self, tracks: Iterable[LiveTrack], time_s: float) -> list[LiveTrack]:
+        """Where nothing moved, whoever was there still is: return those tracks."""
+        still = [track for track in tracks if track.seen]
+        for track in still:
+            track.stay(time_s, self._frame)
+        return still
+
+    def _is_over(self, track: LiveTrack, time_s: float) -> bool:
+        """Tell whether a track was not seen for too long; some cameras send a frame every few seconds."""
+        most = self._options.lost_after_s * (LONGEST_PAUSES if track.seen else 1)
+        return time_s - track.last_s > most
 
     def _doubt_crossings(self, time_s: float) -> None:
         """Mark the tracks as doubtful that come so near each other that one may be taken for the other."""

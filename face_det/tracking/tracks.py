@@ -87,6 +87,8 @@ class LiveTrack:
     box: Box
     first_s: float
     last_s: float
+    last_frame: int
+    """The number of the frame in which it was seen last."""
     best: Face
     best_s: float
     frames: int = 1
@@ -120,8 +122,8 @@ class LiveTrack:
         ahead = max(time_s - self.last_s, 0.0)
         return self.box.shifted(self.velocity[0] * ahead, self.velocity[1] * ahead)
 
-    def see(self, face: Face, time_s: float, frames: int) -> None:
-        """Take account of a face that continues the track, `frames` after it was seen last."""
+    def see(self, face: Face, time_s: float, frame: int) -> None:
+        """Take account of a face that continues the track, in the frame of that number."""
         passed = time_s - self.last_s
         if passed > 0:
             before, box = self.box, face.box
@@ -134,17 +136,21 @@ class LiveTrack:
                 self.velocity[0] + share * (latest[0] - self.velocity[0]),
                 self.velocity[1] + share * (latest[1] - self.velocity[1]),
             )
-        self.frames += frames if self.seen else 1
-        self.box, self.last_s, self.missed = face.box, max(time_s, self.last_s), 0
+        self._count(time_s, frame)
+        self.box, self.missed = face.box, 0
         self.looks += 1
         if not self.encoded and (face.quality or 0.0) > (self.best.quality or 0.0):
             self.best, self.best_s = face, time_s
 
-    def stay(self, time_s: float, frames: int) -> None:
-        """Take account of so many frames since the last: nothing moved where the face is."""
-        self.frames += frames
-        self.last_s = max(time_s, self.last_s)
+    def stay(self, time_s: float, frame: int) -> None:
+        """Take account of the frame of that number, in which nothing moved where the face is."""
+        self._count(time_s, frame)
         self.velocity = (0.0, 0.0)
+
+    def _count(self, time_s: float, frame: int) -> None:
+        """Count the frames until this one, between which the face was there, unless it was lost meanwhile."""
+        self.frames += frame - self.last_frame if self.seen else 1
+        self.last_s, self.last_frame = max(time_s, self.last_s), frame
 
     def wants_encoding(self, face: Face, time_s: float) -> bool:
         """Tell whether a face is worth encoding: an early one, likely the best so far, or one in doubt."""
@@ -177,7 +183,7 @@ class LiveTrack:
         del self.encoded[MAX_FRAMES:]
         self._guess, self._encoded_s = max(self._guess, found.quality or 0.0), time_s
         self._encodings += 1
-        self.match = None
+        self.match, self.doubtful = None, False
         better = first or (encoded.quality or 0.0) > (self.best.quality or 0.0)
         if better:
             self.best, self.best_s = encoded, time_s

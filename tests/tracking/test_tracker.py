@@ -93,6 +93,22 @@ def test_somebody_else_in_the_same_place_is_another_track(tracker: FaceTracker) 
         assert float(tracks[0].encoding @ tracks[1].encoding) < 0.6
 
 
+def test_a_camera_may_send_a_frame_every_few_seconds(tracker: FaceTracker) -> None:
+    """Who is there in each is one track; after a long pause it is another."""
+    frames = [toy_frame((1, 100 + 5 * at, 100), photo=at) for at in range(4)]
+    play(tracker, frames, fps=1 / 4)
+    play(tracker, frames, start_s=100, fps=1 / 4)
+    assert [(track.number, track.frames) for track in tracker.finish()] == [(1, 4), (2, 4)]
+
+
+def test_frames_that_were_not_searched_count(tracker: FaceTracker) -> None:
+    """For somebody who stands still as well as for somebody who walks, whoever else there is."""
+    play(
+        tracker, [toy_frame((1, 100, 100), *([(2, 200 + 9 * at, 250)] if at > 9 else [])) for at in range(40)]
+    )
+    assert [track.frames for track in tracker.finish()] == pytest.approx([40, 30], abs=3)
+
+
 def test_a_cut_ends_the_tracks(tracker: FaceTracker) -> None:
     """The next scene begins others, though somebody stands in the same place."""
     play(tracker, [toy_frame((1, 100, 100))] * 5 + [toy_frame((1, 100, 100), background=200)] * 5)
