@@ -11,6 +11,10 @@ from face_det.tracking.tracks import Track, Vector
 from face_det.training import ClusterParameters, cluster_parameters
 from face_det.types import Candidate, Outcome, Reason
 
+FOUNDING_QUALITY = 0.5
+"""A track whose best face has this quality may found an unknown person. A single face needs more, which the
+mean of several makes up for; backs of heads reach 0.02."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class VideoPerson:
@@ -71,6 +75,8 @@ def group_tracks(tracks: Sequence[Track], even_distance: float | None) -> list[V
     somebody it resembles or, because poor faces resemble each other, is nobody's: it is left out.
     """
     parameters = cluster_parameters(tracks[0].fingerprint) if tracks else None
+    if parameters is not None:
+        parameters = replace(parameters, min_quality=FOUNDING_QUALITY)
     likeness = _likeness(parameters, even_distance)
     named = _name_groups(tracks, parameters)
     taken = {track.number for group in named for track in group.tracks}

@@ -70,8 +70,9 @@ def test_the_tracks_of_a_stranger_are_one_entry() -> None:
 
 def test_a_poor_track_is_nobody() -> None:
     """It founds no unknown person, but may be one of somebody who is seen clearly elsewhere."""
-    poor = track(2, 5, UNSURE, quality=0.05)
-    assert group_tracks([poor, track(4, 6, UNSURE, quality=0.05)], None) == []
+    poor = track(2, 5, UNSURE, quality=0.3)
+    assert group_tracks([poor, track(4, 6, UNSURE, quality=0.02)], None) == []
+    assert len(group_tracks([track(4, 6, UNSURE, quality=0.6)], None)) == 1
     (person,) = group_tracks([poor, track(3, 5)], None)
     assert [one.number for one in person.tracks] == [2, 3]
 
