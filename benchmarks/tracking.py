@@ -65,7 +65,7 @@ class Figures:
             "pieces a person": round(statistics.mean(self.pieces), 3) if self.pieces else None,
             "switches": self.switches,
             "other tracks": dict(self.others),
-            "people in the report": dict(self.people),
+            "entries in the report": dict(self.people),
         }
 
 
@@ -148,7 +148,7 @@ def follow(clip: Clip, recognizer: Recognizer, options: TrackingOptions, figures
             figures.others["named" if is_named(track.match) else "not named"] += 1
             continue
         # A predicted box may lie over somebody else for a moment: from three frames on it is a switch.
-        figures.switches += sum(count >= 3 for count in Counter(seen_owners).values()) - 1
+        figures.switches += max(sum(count >= 3 for count in Counter(seen_owners).values()) - 1, 0)
         mine[Counter(seen_owners).most_common(1)[0][0]].append(track)
     for number, actor in enumerate(clip.actors):
         count_actor(actor, mine[number], recognizer, figures)
