@@ -34,12 +34,16 @@ class Glancer:
         self._size = (0, 0)
 
     def look(self, rgb: Rgb) -> bool:
-        """Look at the next frame; return whether it is another scene than the one before."""
+        """Look at the next frame; return whether it is another scene than the one before, or of another size."""
+        resized = self._histogram is not None and rgb.shape[:2] != self._size
         height, width = self._size = rgb.shape[:2]
         scale = min(GLANCE_PX / max(height, width), 1.0)
         small = resize_image(rgb, max(round(width * scale), 1), max(round(height * scale), 1))
         self._latest = small.astype(np.int16).sum(axis=2) // 3
         before, self._histogram = self._histogram, _histogram(small)
+        if resized:
+            self._marked.clear()
+            return True
         return before is not None and float(np.abs(self._histogram - before).sum()) / 2 > CUT_SHARE
 
     def mark(self, *names: str) -> None:

@@ -1,0 +1,104 @@
+"""What moves is seen in a small picture, noise is not; faces that a region cuts are not taken for others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toy_faces import ToyEngine, toy_frame
+
+from face_det.tracking.motion import Glancer
+from face_det.tracking.options import TrackingOptions
+from face_det.tracking.searching import Schedule, Search, search
+from face_det.tracking.tracks import LiveTrack
+from face_det.types import Box, Face, Rgb
+
+
+def grey(width: int = 640, height: int = 360, level: int = 100) -> Rgb:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def live(box: Box, time_s: float = 0.0) -> LiveTrack:
+    """A track that was seen once."""
+    return LiveTrack(1, box, time_s, time_s, 0, Face(box, 0.9, 100.0, None, None), time_s)
+
+
+def test_noise_is_no_movement_and_no_cut() -> None:
+    """Neither that of a sensor nor a lamp's slow flicker."""
+    rng = np.random.default_rng(2)
+    glancer = Glancer()
+    for number in range(10):
+        noisy = np.clip(grey() + rng.normal(0, 8, grey().shape) + number % 3, 0, 255).astype(np.uint8)
+        assert not glancer.look(noisy)
+        if not number:
+            glancer.mark("here")
+        assert glancer.moved_since("here") == []
+
+
+def test_movements_are_boxes_with_a_margin() -> None:
+    """Those far apart are two; where nothing was marked, nothing is known."""
+    glancer = Glancer()
+    assert not glancer.look(grey())
+    assert glancer.moved_since("here") is None
+    glancer.mark("here")
+    moved = grey()
+    moved[100:160, 50:90] = 200
+    moved[200:240, 500:560] = 30
+    assert not glancer.look(moved)
+    left, right = glancer.moved_since("here") or []
+    assert left.xmin < 40 < 100 < left.xmax < 150
+    assert left.ymin < 90 < 170 < left.ymax < 220
+    assert right.xmin < 490 < 570 < right.xmax
+    assert glancer.look(grey(320, 180))
+    assert glancer.moved_since("here") is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 3), (3000, 20)])
+def test_frames_of_any_size_can_be_looked_at(size: tuple[int, int]) -> None:
+    """However small."""
+    glancer = Glancer()
+    glancer.look(grey(*size))
+    glancer.mark("here")
+    assert glancer.moved_since("here") == []
+    assert glancer.look(grey(*size, level=250))
+
+
+def test_a_face_that_a_region_cuts_is_left_to_others() -> None:
+    """Half of a face would be taken for another one; at the frame's own edge it is all there is."""
+    engine = ToyEngine()
+    frame = toy_frame((1, 100, 100), (2, -10, 200))
+    cut, whole, edge = Box(60, 60, 130, 200), Box(60, 60, 180, 200), Box(-50, 150, 100, 300)
+    assert search(engine, frame, Search(20, (cut,)), 0.0) == []
+    (found,) = search(engine, frame, Search(20, (whole,)), 0.0)
+    assert found.box == Box(100, 100, 140, 140)
+    (found,) = search(engine, frame, Search(20, (edge,)), 0.0)
+    assert found.box == Box(0, 200, 30, 240)
+
+
+def test_a_face_that_is_found_twice_is_one() -> None:
+    """In the whole frame, and around its track."""
+    engine = ToyEngine()
+    track = live(Box(100, 100, 140, 140))
+    assert len(search(engine, toy_frame((1, 100, 100)), Search(20, None, (track,)), 0.1)) == 1
+
+
+def test_between_searches_only_the_young_are_searched_for() -> None:
+    """Until it is known how they move; and nobody where nothing moves."""
+    schedule, glancer, track = Schedule(TrackingOptions()), Glancer(), live(Box(100, 100, 140, 140))
+
+    def plan(frame: Rgb, time_s: float) -> Search | None:
+        cut = glancer.look(frame)
+        return schedule.plan(time_s, glancer, [track], cut=cut, size=(640, 360))
+
+    first = plan(toy_frame((1, 100, 100)), 0.0)
+    assert first is not None
+    assert first.regions is None
+    assert plan(toy_frame((1, 100, 100)), 0.04) is None
+    young = plan(toy_frame((1, 120, 100)), 0.08)
+    assert young is not None
+    assert (young.regions, young.around) == ((), (track,))
+    track.looks = 10
+    assert plan(toy_frame((1, 140, 100)), 0.12) is None
+    coarse = plan(toy_frame((1, 160, 100)), 0.3)
+    assert coarse is not None
+    (region,) = coarse.regions or ()
+    assert region.xmin < 100 < 200 < region.xmax < 400
