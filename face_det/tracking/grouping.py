@@ -61,8 +61,8 @@ class _Group:
         self.barred |= other.barred
 
 
-_Likeness = Callable[[_Group, _Group], float]
-"""How surely two groups are one person: they are from 0 on."""
+_Likeness = Callable[[_Group, Sequence[_Group]], Vector]
+"""How surely a group is one person with each of others: it is from 0 on."""
 
 
 def group_tracks(tracks: Sequence[Track], even_distance: float | None) -> list[VideoPerson]:
@@ -88,10 +88,10 @@ def group_tracks(tracks: Sequence[Track], even_distance: float | None) -> list[V
             (clear if group.count else poor).append(group)
     groups = _merge(named + clear, likeness)
     for group in poor:
-        likely = [(likeness(one, group), one) for one in groups if not one.bars(group)]
-        sureness, nearest = max(likely, key=lambda each: each[0], default=(-1.0, group))
-        if sureness >= 0:
-            nearest.absorb(group)
+        free = [one for one in groups if not one.bars(group)]
+        sureness = likeness(group, free)
+        if free and sureness.max() >= 0:
+            free[int(sureness.argmax())].absorb(group)
     return _as_people(groups)
 
 
@@ -135,41 +135,43 @@ def _group_of(track: Track, parameters: ClusterParameters | None) -> _Group:
 
 
 def _likeness(parameters: ClusterParameters | None, even_distance: float | None) -> _Likeness:
-    def by_ratio(one: _Group, other: _Group) -> float:
-        assert parameters is not None
-        if one.sum is None or other.sum is None:
-            return -np.inf
-        ratio = parameters.ratio((max(one.count, 1), one.sum), (max(other.count, 1), other.sum))
-        return ratio - parameters.threshold
+    def measure(group: _Group, others: Sequence[_Group]) -> Vector:
+        found = np.full(len(others), -np.inf)
+        known = [at for at, one in enumerate(others) if one.sum is not None]
+        if group.sum is None or not known:
+            return found
+        count, counts = max(group.count, 1), np.array([max(others[at].count, 1) for at in known])
+        sums = np.array([others[at].sum for at in known])
+        if parameters is not None:
+            found[known] = parameters.ratios(count, group.sum, counts, sums) - parameters.threshold
+        elif even_distance is not None:
+            apart = np.linalg.norm(sums / counts[:, None] - group.sum / count, axis=1)
+            found[known] = even_distance - apart
+        return found
 
-    def by_distance(one: _Group, other: _Group) -> float:
-        if even_distance is None or one.sum is None or other.sum is None:
-            return -np.inf
-        apart = one.sum / max(one.count, 1) - other.sum / max(other.count, 1)
-        return even_distance - float(np.linalg.norm(apart))
-
-    return by_distance if parameters is None else by_ratio
+    return measure
 
 
 def _merge(groups: list[_Group], likeness: _Likeness) -> list[_Group]:
     """Join the two groups that are most surely one person, for as long as there are any."""
-    left = dict(enumerate(groups))
-    pairs = {(one, other): likeness(left[one], left[other]) for one in left for other in left if one < other}
-    while pairs:
-        best = max(pairs, key=lambda pair: pairs[pair])
-        sureness = pairs.pop(best)
-        if sureness < 0:
-            break
-        kept, absorbed = best
-        if left[kept].bars(left[absorbed]):
+    if not groups:
+        return []
+    sureness = np.array([likeness(group, groups) for group in groups])
+    np.fill_diagonal(sureness, -np.inf)
+    gone: set[int] = set()
+    while True:
+        kept, absorbed = sorted(divmod(int(sureness.argmax()), len(groups)))
+        if sureness[kept, absorbed] < 0:
+            return [group for number, group in enumerate(groups) if number not in gone]
+        sureness[kept, absorbed] = sureness[absorbed, kept] = -np.inf
+        if groups[kept].bars(groups[absorbed]):
             continue
-        left[kept].absorb(left.pop(absorbed))
-        pairs = {pair: value for pair, value in pairs.items() if absorbed not in pair}
-        for other in left:
-            if other != kept:
-                pair = (min(kept, other), max(kept, other))
-                pairs[pair] = likeness(left[kept], left[other])
-    return [*left.values()]
+        groups[kept].absorb(groups[absorbed])
+        gone.add(absorbed)
+        sureness[absorbed] = sureness[:, absorbed] = -np.inf
+        again = likeness(groups[kept], groups)
+        again[[kept, *gone]] = -np.inf
+        sureness[kept] = sureness[:, kept] = again
 
 
 def _as_people(groups: Sequence[_Group]) -> list[VideoPerson]:

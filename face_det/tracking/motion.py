@@ -34,7 +34,7 @@ class Glancer:
         self._size = (0, 0)
 
     def look(self, rgb: Rgb) -> bool:
-        """Look at the next frame; return whether it is another scene than the one before, or of another size."""
+        """Look at the next frame; return whether it shows another scene, or has another size."""
         resized = self._histogram is not None and rgb.shape[:2] != self._size
         height, width = self._size = rgb.shape[:2]
         scale = min(GLANCE_PX / max(height, width), 1.0)

@@ -176,7 +176,9 @@ class LiveTrack:
 
     def add_encoded(self, found: Face, encoded: Face, time_s: float) -> bool:
         """Take account of an encoded face, `found` before it was; return whether it is the best so far."""
-        frame = EncodedFrame(replace(encoded, thumbnail=None), 1.0 if encoded.norm is None else encoded.norm)
+        # Embedders without norms leave the quality to go by.
+        weight = max(encoded.quality or 0.0, 0.01) if encoded.norm is None else encoded.norm
+        frame = EncodedFrame(replace(encoded, thumbnail=None), weight)
         first = not self.encoded
         self.encoded.append(frame)
         self.encoded.sort(key=lambda one: -one.weight)

@@ -83,22 +83,25 @@ class ClusterParameters:
         fit = scale * np.asarray(squares, np.float64) / (n + 1 / odds)
         return np.asarray(fit - self.dimensions / 2 * np.log1p(n * odds))
 
-    def ratio(self, one: tuple[int, npt.ArrayLike], other: tuple[int, npt.ArrayLike]) -> float:
-        """Return the log likelihood ratio of two groups' being one person to their being two.
+    def ratios(
+        self, count: int, total: npt.ArrayLike, counts: npt.ArrayLike, totals: npt.ArrayLike
+    ) -> Floats:
+        """Return the log likelihood ratio of one group's being the same person as each of others, shape (m,).
 
-        A group is the number of its encodings and the sum of what `prepare` makes of them, (dimensions,).
+        A group is the number of its encodings and the sum of what `prepare` makes of them: `total` has the
+        shape (dimensions,), `totals` (m, dimensions).
 
-        >>> anna = (1, SFACE_CLUSTERS.prepare(np.eye(128)[0]))
-        >>> bob = (1, SFACE_CLUSTERS.prepare(np.eye(128)[1]))
-        >>> SFACE_CLUSTERS.ratio(anna, anna) > SFACE_CLUSTERS.threshold > SFACE_CLUSTERS.ratio(anna, bob)
-        True
+        >>> anna, bob = SFACE_CLUSTERS.prepare(np.eye(128)[:2])
+        >>> (SFACE_CLUSTERS.ratios(1, anna, [1, 1], [anna, bob]) > SFACE_CLUSTERS.threshold).tolist()
+        [True, False]
         """
-        counts = [one[0], other[0]]
-        sizes = self.effective(counts)
-        sums = np.array([one[1], other[1]], np.float64) * (sizes / counts)[:, None]
-        squares = np.einsum("ij,ij->i", sums, sums)
-        together = self.evidence(sizes.sum(), float(np.square(sums.sum(axis=0)).sum()))
-        return float(together - self.evidence(sizes, squares).sum())
+        numbers = np.asarray(counts, np.float64)
+        own, sizes = float(self.effective(count)), self.effective(numbers)
+        one = np.asarray(total, np.float64) * (own / count)
+        others = np.asarray(totals, np.float64) * (sizes / numbers)[:, None]
+        squares = np.einsum("ij,ij->i", others, others)
+        together = self.evidence(own + sizes, one @ one + squares + 2 * others @ one)
+        return together - self.evidence(own, one @ one) - self.evidence(sizes, squares)
 
     def effective(self, counts: npt.ArrayLike) -> Floats:
         """Return how many independent faces so many faces of a person are worth, elementwise.
