@@ -7,8 +7,8 @@ chosen on the part `tune`; the part `report` has other people and other stranger
 
 `accuracy` counts by person and clip: named rightly or wrongly, by the track and by its best frame alone, the
 pieces into which a track breaks, and tracks that go over to somebody else. `agreement` compares the people
-found with those of an exhaustive search. `speed` measures what following a frame takes, without decoding, in CPU
-time on one thread: other programs on the machine then change it less.
+found with those of an exhaustive search. `speed` measures what following a frame takes, without decoding, in
+CPU time on one thread: other programs on the machine then change it less.
 """
 
 from __future__ import annotations

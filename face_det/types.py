@@ -102,12 +102,12 @@ class Face:
     """A face found in an image.
 
     `score` is the detector's confidence, `focus` the variance of the Laplacian within the box. Either
-    `encoding` is set, shape (dimensions,), or `reason` says why the face was not encoded; both are None
-    where faces are found first and encoded later. `norm` is the
-    length of the encoding before it was scaled to 1, which grows with how clearly the network sees a face;
-    None if the embedder does not tell. `quality` is the probability, 0..1, that a face seen like this is
-    recognised, were it enrolled. `thumbnail` is the face with a margin, as a JPEG, if the engine was asked
-    for it. `landmarks` are the detector's, in pixels of the image, shape (5, 2), if it gives any.
+    `encoding` is set, shape (dimensions,), or `reason` says why the face was not encoded; both are None where
+    faces are found first and encoded later. `norm` is the length of the encoding before it was scaled to 1,
+    which grows with how clearly the network sees a face; None if the embedder does not tell. `quality` is
+    the probability, 0..1, that a face seen like this is recognised, were it enrolled. `thumbnail` is the face
+    with a margin, as a JPEG, if the engine was asked for it. `landmarks` are the detector's, in pixels of the
+    image, shape (5, 2), if it gives any.
     """
 
     box: Box
