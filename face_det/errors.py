@@ -6,6 +6,7 @@
     |-- DataError                 65  the input is wrong
     |   |-- BadRequest                a malformed call
     |   |-- BadImage                  a picture that cannot be read
+    |   |-- VideoError                a video that cannot be read, not even in part
     |   |-- BadName                   a person's name that cannot be a folder
     |   |-- NoFace                    no face where one is needed
     |   |-- SeveralFaces              more than one face where one is needed
@@ -73,6 +74,10 @@ class BadImage(DataError):
     """The picture is missing, unreadable, damaged or too large; `too_large` tells the last from the rest."""
 
     too_large = False
+
+
+class VideoError(DataError):
+    """The video, stream or folder of pictures is missing, or not even one frame of it can be read."""
 
 
 class BadName(DataError):

@@ -1,0 +1,157 @@
+"""A video whose frames a process decodes: the caller's side of decoder.py."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from face_det.errors import VideoError
+from face_det.types import Rgb
+from face_det.video.child import Child, ChildEnded
+from face_det.video.frames import Sampling, VideoFrame, VideoInfo, VideoReader
+
+START_S = 30.0
+"""Beyond the timeout, what a busy machine may take to start a process."""
+MISSING_SHARE = 0.02
+MISSING_S = 0.5
+"""A file is cut off if its frames end earlier than it says, by more than both of these."""
+
+_NO_VIDEO = "must hold a video that can be decoded, got none; is it a video, and is it whole?"
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRequest:
+    """What to decode and how: `options` are FFmpeg's, `descriptor` an open file that the address names."""
+
+    place: str
+    address: str
+    options: str
+    sampling: Sampling
+    timeout_s: float
+    max_pixels: int
+    descriptor: int | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """True for an address on the network, which has no end."""
+        return self.descriptor is None
+
+
+class DecodedVideo(VideoReader):
+    """Reads a file or a stream."""
+
+    def __init__(self, request: DecodeRequest) -> None:
+        """Start the process and wait for the first frame. Raises VideoError if there is none."""
+        self._request = request
+        self._last_s = 0.0
+        descriptors = () if request.descriptor is None else (request.descriptor,)
+        options = {
+            "address": request.address,
+            "options": request.options,
+            "every": request.sampling.every,
+            "dense": request.sampling.dense,
+            "timeout_s": request.timeout_s,
+            "max_pixels": request.max_pixels,
+            "stream": request.is_stream,
+        }
+        try:
+            self._child = Child("face_det.video.decoder", options, descriptors)
+        except OSError as error:
+            raise VideoError(f"{request.place}: no process can be started: {error.strerror}") from error
+        try:
+            answer = self._receive(START_S)
+            if "info" not in answer:
+                raise VideoError(f"{request.place}: {self._explain(answer)}")
+            super().__init__(_checked_info(answer["info"]))
+        except ChildEnded as error:
+            self._child.close()
+            raise VideoError(f"{request.place}: {_NO_VIDEO} ({error})") from None
+        except BaseException:
+            self._child.close()
+            raise
+
+    @property
+    def process_id(self) -> int:
+        """The id of the process that decodes."""
+        return self._child.pid
+
+    def close(self) -> None:
+        """End the process."""
+        super().close()
+        self._child.close()
+
+    def _next_frame(self) -> VideoFrame | None:
+        try:
+            answer = self._receive(0)
+            if "frame" in answer:
+                return self._take(*answer["frame"])
+            self.problem = self._explain_end(answer["end"]) if "end" in answer else self._explain(answer)
+        except ChildEnded as error:
+            self.problem = f"the video is read up to {self._last_s:.1f} s: {error}"
+        return None
+
+    def _receive(self, extra_s: float) -> dict[str, Any]:
+        while True:
+            # The process keeps the time itself; it is given a little longer to say so.
+            answer = self._child.receive(self._request.timeout_s + extra_s + 2.0)
+            if "alive" not in answer:
+                return answer
+
+    def _take(self, index: int, time_s: float, offset: int, height: int, width: int) -> VideoFrame:
+        """Copy a frame out of the shared memory. Nothing that the process says is believed unchecked."""
+        numbers = (index, offset, height, width)
+        if not all(isinstance(number, int) and number >= 0 for number in numbers):
+            raise ChildEnded("its process sent nonsense")
+        if not 0 < height * width <= self._request.max_pixels or not math.isfinite(time_s):
+            raise ChildEnded("its process sent nonsense")
+        length = height * width * 3
+        pixels = np.frombuffer(self._child.view(offset + length), np.uint8, length, offset)
+        rgb: Rgb = pixels.reshape(height, width, 3).copy()
+        self._child.send({})
+        self._last_s = max(self._last_s, float(time_s))
+        return VideoFrame(index, self._last_s, rgb)
+
+    def _explain(self, answer: dict[str, Any]) -> str:
+        """Say why there is no frame."""
+        if answer.get("error") == "too_large":
+            size = f"{answer['width']:,.0f} x {answer['height']:,.0f}"
+            return f"must have at most {self._request.max_pixels:,} pixels in a frame, got {size}"
+        if answer.get("error") == "memory":
+            return "decoding it takes more memory than is allowed"
+        if self._request.is_stream:
+            return f"must send video, but none could be read within {self._request.timeout_s:g} s"
+        if "moov atom not found" in self._child.read_log():
+            return "must be a whole file, but its index is missing: it is cut off, or still being written"
+        return _NO_VIDEO
+
+    def _explain_end(self, end: dict[str, Any]) -> str | None:
+        if self._request.is_stream:
+            return f"the stream ended, or sent nothing for {self._request.timeout_s:g} s"
+        told = []
+        if end["gaps"]:
+            places = "one damaged place was" if end["gaps"] == 1 else f"{end['gaps']} damaged places were"
+            told.append(f"{places} passed over")
+        missing = self._missing(end)
+        if missing is not None:
+            told.append(missing)
+        return "; ".join(told) or None
+
+    def _missing(self, end: dict[str, Any]) -> str | None:
+        """Say how much is missing at the end, by its own account of its length."""
+        duration, fps, frames = self.info.duration_s, self.info.fps, self.info.frames
+        if duration is None or fps is None or frames is None:
+            return None
+        missing = duration - (end["time_s"] + 1 / fps)
+        # A variable rate makes the number of frames wrong, a gap the time: both must agree.
+        if missing < max(MISSING_S, duration * MISSING_SHARE) or end["frames"] >= frames * (
+            1 - MISSING_SHARE
+        ):
+            return None
+        return f"it is cut off: it ends after {end['time_s']:.1f} s of {duration:.1f} s"
+
+
+def _checked_info(info: dict[str, Any]) -> VideoInfo:
+    return VideoInfo(info["width"], info["height"], info["frames"], info["fps"], info["duration_s"])

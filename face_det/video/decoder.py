@@ -1,0 +1,152 @@
+"""The process that decodes: `main` opens what it is asked to and sends frame after frame.
+
+It decodes a few frames ahead, into slots of the shared memory, and waits until the caller has taken one out
+before it uses the slot again. Only FFmpeg reads here, and only what its whitelists let it: a playlist that
+is called video.mp4 must not make it open other files or addresses.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+
+from face_det.video.child_main import Caller
+
+SLOTS = 4
+SLOT_BYTES = 100_000_000
+"""All slots together are smaller than this, if one frame is."""
+FAILURES = 250
+"""After so many packets in a row that give no frame, a file has ended."""
+ALIVE_S = 1.0
+"""How often a process that passes frames over says that it is still there."""
+_BYTES_PER_PIXEL = 40
+"""What decoders keep, in reference frames and for several threads."""
+_BASE_BYTES = 2 << 30
+_MOST_FRAMES = 10**9
+
+
+def main() -> None:
+    """Run the process."""
+    caller = Caller()
+    request = caller.receive()
+    caller.exit_with_it()
+    limit = _BASE_BYTES + _BYTES_PER_PIXEL * request["max_pixels"]
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = request["options"]
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "16")
+    os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
+    try:
+        _Decoder(caller, request).run()
+    except MemoryError:
+        caller.send(error="memory")
+
+
+class _Decoder:
+    """Decodes one video."""
+
+    def __init__(self, caller: Caller, request: dict[str, Any]) -> None:
+        self._caller = caller
+        self._request = request
+        self._map: mmap.mmap | None = None
+        self._slots = 1
+        self._slot_bytes = 0
+        self._sent = 0
+        self._taken = 0
+
+    def run(self) -> None:
+        """Send the measures, the frames and the end."""
+        limit_ms = round(self._request["timeout_s"] * 1000)
+        capture = cv2.VideoCapture()
+        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms]
+        threads = [cv2.CAP_PROP_N_THREADS, min(4, os.cpu_count() or 1)]
+        if not capture.open(self._request["address"], cv2.CAP_FFMPEG, timeouts + threads):
+            self._caller.send(error="unopened")
+            return
+        measures = [
+            capture.get(what)
+            for what in (
+                cv2.CAP_PROP_FRAME_WIDTH,
+                cv2.CAP_PROP_FRAME_HEIGHT,
+                cv2.CAP_PROP_FRAME_COUNT,
+                cv2.CAP_PROP_FPS,
+            )
+        ]
+        if measures[0] * measures[1] > self._request["max_pixels"]:
+            self._caller.send(error="too_large", width=measures[0], height=measures[1])
+            return
+        self._read(capture, _as_info(*measures[2:]))
+
+    def _read(self, capture: cv2.VideoCapture, info: dict[str, Any]) -> None:
+        """Read on behind packets that cannot be decoded, which cv2 takes for the end."""
+        every, dense = self._request["every"], self._request["dense"]
+        index = failures = gaps = 0
+        time_s = 0.0
+        told = time.monotonic()
+        while failures < (1 if self._request["stream"] else FAILURES):
+            if not capture.grab():
+                failures += 1
+                continue
+            gaps += failures > 0 and index > 0
+            failures = 0
+            time_s = max(time_s, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            if index < dense or index % every == 0:
+                read, bgr = capture.retrieve()
+                if read and not self._send(bgr, index, time_s, info):
+                    return
+                told = time.monotonic()
+            elif time.monotonic() - told > ALIVE_S:
+                self._caller.send(alive=index)
+                told = time.monotonic()
+            index += 1
+        self._caller.send(end={"frames": index, "time_s": time_s, "gaps": gaps})
+
+    def _send(self, bgr: np.ndarray[Any, Any], index: int, time_s: float, info: dict[str, Any]) -> bool:
+        """Send a frame; False, after an error was sent, if it is too large."""
+        height, width = bgr.shape[:2]
+        if height * width > self._request["max_pixels"]:
+            self._caller.send(error="too_large", width=width, height=height)
+            return False
+        if self._sent == 0:
+            self._caller.send(info={"width": width, "height": height, **info})
+        offset = self._make_room(height * width * 3)
+        target: Any = np.frombuffer(self._map, np.uint8, height * width * 3, offset)  # type: ignore[arg-type]
+        shaped = target.reshape(height, width, 3)
+        if bgr.ndim == 2:
+            cv2.cvtColor(bgr, cv2.COLOR_GRAY2RGB, dst=shaped)
+        else:
+            cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=shaped)
+        self._sent += 1
+        self._caller.send(frame=[index, time_s, offset, height, width])
+        return True
+
+    def _make_room(self, length: int) -> int:
+        """Wait for a free slot and return its offset; slots grow when all are free."""
+        if length > self._slot_bytes:
+            while self._taken < self._sent:
+                self._wait_for_taken()
+            self._slots = max(1, min(SLOTS, SLOT_BYTES // length))
+            self._slot_bytes = -(-length // mmap.PAGESIZE) * mmap.PAGESIZE
+            needed = self._slots * self._slot_bytes
+            if os.fstat(self._caller.memory).st_size < needed:
+                os.ftruncate(self._caller.memory, needed)
+            self._map = mmap.mmap(self._caller.memory, needed)
+        while self._sent - self._taken >= self._slots:
+            self._wait_for_taken()
+        return self._sent % self._slots * self._slot_bytes
+
+    def _wait_for_taken(self) -> None:
+        self._caller.receive()
+        self._taken += 1
+
+
+def _as_info(frames: float, fps: float) -> dict[str, Any]:
+    """Return the numbers that make sense; FFmpeg gives -1.8e16 frames for a length that it does not know."""
+    rate = fps if 0 < fps <= 1000 else None
+    count = int(frames) if 0 < frames < _MOST_FRAMES else None
+    return {"frames": count, "fps": rate, "duration_s": count / rate if count and rate else None}
