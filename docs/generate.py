@@ -82,6 +82,19 @@ again.
 |---|---|---|---|
 """
 
+VIDEO = """
+## video
+
+How much of a video is looked at ([how to](../how-to/video.md)). By default everything is, and nothing needs
+to be set. In the environment, write the object as JSON: `FACE_DET_VIDEO='{"maxFrames": 1000}'`.
+`face-det video` also takes Ringface's own names from the environment: `PARALLELISM`, `EACH_FRAME`,
+`MIN_FRAMES`, `MAX_FRAMES`, `STOP_AFTER_EMPTY_FRAMES` and `MIN_TRUMBNAIL_SIZE_IN_PX`, as it spells it, or
+`MIN_THUMBNAIL_SIZE_IN_PX`.
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 CAMERAS = """
 ## cameras
 
@@ -170,7 +183,7 @@ def config_page() -> str:
     """Return the page about config.json, with a row for each key in face_det/config/settings.py."""
     rows = (_key_row(key, field, key) for key, field in CONFIG_KEYS.items())
     page = CONFIG + "".join(rows)
-    for name, heading in (("sightings", SIGHTINGS), ("http", HTTP), ("cameras", CAMERAS)):
+    for name, heading in (("sightings", SIGHTINGS), ("http", HTTP), ("video", VIDEO), ("cameras", CAMERAS)):
         page += heading
         page += "".join(_key_row(key, field, f"{name}.{key}") for key, field in SECTION_KEYS[name].items())
     return page

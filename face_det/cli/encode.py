@@ -98,7 +98,7 @@ def command(
         )
         context.exit(130)
     click.echo(
-        json.dumps(report_as_json(report, target), indent=2) if as_json else format_report(report, target)
+        json.dumps(scan_as_json(report, target), indent=2) if as_json else format_report(report, target)
     )
     if not config.ascii_names and (warning := warn_of_names(report.gallery.people)):
         click.echo(f"face-det: {warning}", err=True)
@@ -149,7 +149,7 @@ def format_report(report: EncodeReport, target: Path) -> str:
     return "\n".join(lines)
 
 
-def report_as_json(report: EncodeReport, target: Path) -> dict[str, Any]:
+def scan_as_json(report: EncodeReport, target: Path) -> dict[str, Any]:
     """Return the report as JSON values."""
     return {
         "encodings": str(target),

@@ -91,7 +91,7 @@ def command(
         )
     for line in fetched.unreadable:
         click.echo(f"face-det: skipped: {line}", err=True)
-    click.echo(_report_as_json(fetched, output, count) if as_json else _format_report(fetched, output, count))
+    click.echo(_scan_as_json(fetched, output, count) if as_json else _format_report(fetched, output, count))
 
 
 def _enrolled(dataset: Path, output: Path) -> set[str]:
@@ -114,7 +114,7 @@ def _format_report(fetched: FetchResult, output: Path, count: int) -> str:
     return "\n".join(lines)
 
 
-def _report_as_json(fetched: FetchResult, output: Path, count: int) -> str:
+def _scan_as_json(fetched: FetchResult, output: Path, count: int) -> str:
     return json.dumps(
         {
             "output": str(output),

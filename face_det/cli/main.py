@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "keys": ("keys", "Manage the keys for calls over tcp, of the server and its clients."),
     "install-service": ("install_service", "Install the daemon as a systemd service."),
     "recognize": ("recognize", "Name the faces in images."),
+    "video": ("video", "Say who is in videos, and when."),
     "sightings": ("sightings", "List who was seen, when and where; confirm or correct a sighting."),
     "unknowns": ("unknowns", "List the unknown people who were seen; name, merge, split or ignore them."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),

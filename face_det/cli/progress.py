@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 LINE_EVERY_S = 10.0
@@ -45,3 +46,39 @@ def progress_for(what: str, on_progress: ProgressCallback) -> Callable[[int, int
     photos 1 2
     """
     return functools.partial(on_progress, what)
+
+
+FrameProgress = Callable[[str, int, int | None], None]
+"""Takes (video, frames so far, frames in all or None)."""
+
+
+@contextmanager
+def show_frames() -> Iterator[FrameProgress]:
+    """Yield a function that takes (video, done, total) and shows a bar with frames a second."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, tuple[TaskID, float]] = {}
+        printed_at = time.monotonic()
+
+        def on_frames(video: str, done: int, total: int | None) -> None:
+            nonlocal printed_at
+            now = time.monotonic()
+            if video not in tasks:
+                tasks[video] = bars.add_task(escape(video), total=total, rate=""), now
+            task, started = tasks[video]
+            rate = done / (now - started) if now > started else 0.0
+            bars.update(task, completed=done, rate=f"{rate:.0f} frames/s")
+            if not console.is_terminal and now - printed_at >= LINE_EVERY_S:
+                left = f", {(total - done) / rate:.0f} s left" if total and rate else ""
+                whole = f" of {total}" if total else ""
+                click.echo(f"{video}: {done}{whole} frames, {rate:.0f} frames/s{left}", err=True)
+                printed_at = now
+
+        yield on_frames

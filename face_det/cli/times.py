@@ -56,3 +56,16 @@ def convert_time(context: click.Context, option: click.Parameter, text: str | No
         return None if text is None else parse_time(text, time.time())
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def format_video_time(seconds: float) -> str:
+    """Write a time within a video.
+
+    >>> format_video_time(75.25), format_video_time(3600)
+    ('1:15.2', '1:00:00.0')
+    """
+    tenths = int(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    shown = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"

@@ -7,6 +7,7 @@ from .sections import STAND_INS as STAND_INS
 from .sections import Camera as Camera
 from .sections import Http as Http
 from .sections import Sightings as Sightings
+from .sections import VideoSettings as VideoSettings
 from .settings import CONFIG_KEYS as CONFIG_KEYS
 from .settings import SECTION_KEYS as SECTION_KEYS
 from .settings import Config as Config

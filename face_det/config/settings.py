@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from face_det.classifiers import CLASSIFIERS
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
 from face_det.config.overrides import Overridable
-from face_det.config.sections import Camera, Http, Sightings
+from face_det.config.sections import Camera, Http, Sightings, VideoSettings
 from face_det.detectors import DETECTORS
 from face_det.embedders import JITTERS, configurable_embedders
 from face_det.errors import ConfigError
@@ -230,6 +230,11 @@ class Config(Overridable):
         "an object of settings, such as {}",
         "How `face-det web` serves the page and the HTTP routes.",
     )
+    video: VideoSettings = field(
+        {},
+        "an object of settings, such as {}",
+        "How much of a video `face-det video` looks at.",
+    )
     cameras: dict[CameraName, Camera] = field(
         {},
         'an object of cameras, such as {"front": {"url": "http://192.168.1.20/snapshot.jpg"}}, with names of '
@@ -318,7 +323,12 @@ def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
 CONFIG_KEYS = _keys(Config)
 """Every key of the file, in the order above, with its pydantic field."""
 
-SECTION_KEYS = {"sightings": _keys(Sightings), "http": _keys(Http), "cameras": _keys(Camera)}
+SECTION_KEYS = {
+    "sightings": _keys(Sightings),
+    "http": _keys(Http),
+    "video": _keys(VideoSettings),
+    "cameras": _keys(Camera),
+}
 """The keys within each object of settings (`cameras`: of each camera), with their pydantic fields."""
 
 

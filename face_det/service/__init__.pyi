@@ -17,6 +17,10 @@ from .person_data import forget_person as forget_person
 from .photos import Photos as Photos
 from .rates import require_rate as require_rate
 from .restores import Restores as Restores
+from .scanning import ScanLimits as ScanLimits
+from .scanning import VideoReport as VideoReport
+from .scanning import VideoScan as VideoScan
+from .scanning import scan_as_json as scan_as_json
 from .service import Service as Service
 from .unfinished import is_unfinished as is_unfinished
 from .uploads import UPLOAD_KEEP_S as UPLOAD_KEEP_S

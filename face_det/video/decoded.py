@@ -24,7 +24,11 @@ _NO_VIDEO = "must hold a video that can be decoded, got none; is it a video, and
 
 @dataclass(frozen=True, slots=True)
 class DecodeRequest:
-    """What to decode and how: `options` are FFmpeg's, `descriptor` an open file that the address names."""
+    """What to decode and how.
+
+    `options` are FFmpeg's, `descriptor` is an open file that the address names, `suffix` that of its name,
+    `is_mp4` says that it begins like an MP4 file.
+    """
 
     place: str
     address: str
@@ -33,6 +37,8 @@ class DecodeRequest:
     timeout_s: float
     max_pixels: int
     descriptor: int | None = None
+    suffix: str = ""
+    is_mp4: bool = False
 
     @property
     def is_stream(self) -> bool:
@@ -51,6 +57,7 @@ class DecodedVideo(VideoReader):
         options = {
             "address": request.address,
             "options": request.options,
+            "suffix": request.suffix,
             "every": request.sampling.every,
             "dense": request.sampling.dense,
             "timeout_s": request.timeout_s,
@@ -123,7 +130,7 @@ class DecodedVideo(VideoReader):
             return "decoding it takes more memory than is allowed"
         if self._request.is_stream:
             return f"must send video, but none could be read within {self._request.timeout_s:g} s"
-        if "moov atom not found" in self._child.read_log():
+        if self._request.is_mp4 and "moov atom not found" in self._child.read_log():
             return "must be a whole file, but its index is missing: it is cut off, or still being written"
         return _NO_VIDEO
 

@@ -11,6 +11,10 @@ import mmap
 import os
 import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -65,7 +69,9 @@ class _Decoder:
         capture = cv2.VideoCapture()
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms]
         threads = [cv2.CAP_PROP_N_THREADS, min(4, os.cpu_count() or 1)]
-        if not capture.open(self._request["address"], cv2.CAP_FFMPEG, timeouts + threads):
+        with _named(self._request["address"], self._request["suffix"]) as address:
+            opened = capture.open(address, cv2.CAP_FFMPEG, timeouts + threads)
+        if not opened:
             self._caller.send(error="unopened")
             return
         measures = [
@@ -143,6 +149,18 @@ class _Decoder:
     def _wait_for_taken(self) -> None:
         self._caller.receive()
         self._taken += 1
+
+
+@contextmanager
+def _named(address: str, suffix: str) -> Iterator[str]:
+    """Yield a name for the address that ends in the suffix: FFmpeg knows some formats only by it."""
+    if not suffix:
+        yield address
+        return
+    with TemporaryDirectory(prefix="face_det-") as folder:
+        link = Path(folder, f"video{suffix}")
+        link.symlink_to(address)
+        yield str(link)
 
 
 def _as_info(frames: float, fps: float) -> dict[str, Any]:

@@ -19,12 +19,15 @@ MAX_PIXELS = 100_000_000
 TIMEOUT_S = 30.0
 
 _FILE_FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mjpeg,m4v,h264,hevc,av1,obu,ivf,dv,mxf,nut,"
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mjpeg,jpeg_pipe,m4v,h264,hevc,av1,obu,ivf,dv,mxf,nut,"
     "gif,rm,vc1,wtv,yuv4mpegpipe"
 )
-_STREAM_FORMATS = "rtsp,sdp,rtp,mjpeg,mpjpeg,mpegts,mov,mp4,matroska,webm,avi,flv,asf,ogg,h264,hevc"
+_STREAM_FORMATS = "rtsp,sdp,rtp,mjpeg,mpjpeg,jpeg_pipe,mpegts,mov,mp4,matroska,webm,avi,flv,asf,ogg,h264,hevc"
 _STREAM_PROTOCOLS = "tcp,udp,rtp,rtsp,rtsps,srtp,tls,http,https"
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+"""What an MP4 or QuickTime file begins with, after four bytes."""
+_PLAIN_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _WANTED = "must be a video file, a folder of pictures or a stream's address"
 
 
@@ -72,9 +75,19 @@ def open_video(
     descriptor = _open_file(path, place)
     try:
         # By the descriptor, so that what was checked is what is read, and no name is special to FFmpeg.
+        is_mp4 = os.pread(descriptor, 8, 0)[4:] in _MP4_ATOMS
+        suffix = path.suffix if _PLAIN_SUFFIX.fullmatch(path.suffix) else ""
         options = f"protocol_whitelist;file|format_whitelist;{_FILE_FORMATS}"
         request = DecodeRequest(
-            place, f"/proc/self/fd/{descriptor}", options, sampling, timeout_s, max_pixels, descriptor
+            place,
+            f"/proc/self/fd/{descriptor}",
+            options,
+            sampling,
+            timeout_s,
+            max_pixels,
+            descriptor,
+            suffix,
+            is_mp4,
         )
         return DecodedVideo(request)
     finally:

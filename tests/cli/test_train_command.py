@@ -92,7 +92,7 @@ def test_a_name_that_no_font_draws() -> None:
     assert "no installed font draws U+30000, so pictures show these codes instead" in result.stdout
 
 
-def test_report_as_json() -> None:
+def test_scan_as_json() -> None:
     """The same as one object."""
     encodings()
     found = json.loads(train("-c", "nearest", "-c", "svm", "--json").stdout)

@@ -106,6 +106,7 @@ def test_what_is_no_video(tmp_path: Path) -> None:
 
 
 def test_a_cut_off_file_is_read_as_far_as_it_goes(clip: Path, make_clip: Make) -> None:
+    """And that is told; without the index at its end, nothing can be read."""
     data = make_clip("cut.avi", frames=20, size=(320, 240)).read_bytes()
     cut = clip.with_name("cut.avi")
     cut.write_bytes(data[: len(data) // 2])
