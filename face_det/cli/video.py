@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +123,8 @@ def command(
     """Run the command."""
     if annotate is not None and len(sources) > 1:
         raise click.UsageError("--annotate takes one video at a time.")
+    if annotate is not None and annotate.suffix.lower() != ".webm":
+        raise click.UsageError(f"--annotate writes .webm, which browsers play; got {annotate.suffix!r}.")
     config = config_source.load()
     settings = config.video.model_copy(update={key: n for key, n in knobs.items() if n is not None})
     if settings.each_frame < 1:
@@ -176,27 +178,37 @@ def _look_at(
     except VideoError as error:
         outcome.error = str(error)
         return outcome
-    with ExitStack() as stack:
-        stack.enter_context(reader)
+    with reader:
         film = None
         if wanted.annotate is not None:
             film = AnnotatedVideo(wanted.annotate, reader.info, wanted.settings.each_frame)
-            stack.enter_context(closing(film))
-        for frame in interruption.until(reader):
-            tracked = scan.step(frame)
-            if film is not None and outcome.unwritten is None:
-                try:
-                    film.add(frame, tracked)
-                except CannotWrite as error:
-                    outcome.unwritten = error
-            progress(Path(source).name, frame.index + 1, reader.info.frames)
-            if scan.enough is not None:
-                break
+        try:
+            for frame in interruption.until(reader):
+                tracked = scan.step(frame)
+                if film is not None and outcome.unwritten is None:
+                    with _noting_write_errors(outcome):
+                        film.add(frame, tracked)
+                progress(Path(source).name, frame.index + 1, reader.info.frames)
+                if scan.enough is not None:
+                    break
+        finally:
+            if film is not None:
+                with _noting_write_errors(outcome):
+                    film.close()
         problem = "interrupted; the rest was not looked at" if interruption.asked else reader.problem
         outcome.report = scan.report(reader.info, problem)
     if wanted.faces is not None:
         outcome.pictures = _save_faces(outcome.report, wanted.faces, Path(source).stem)
     return outcome
+
+
+@contextmanager
+def _noting_write_errors(outcome: _Outcome) -> Iterator[None]:
+    """Note why the video cannot be written, which is raised when all else is done."""
+    try:
+        yield
+    except CannotWrite as error:
+        outcome.unwritten = outcome.unwritten or error
 
 
 def _save_faces(report: VideoReport, folder: Path, stem: str) -> dict[str, list[Path]]:

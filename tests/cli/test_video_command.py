@@ -22,7 +22,7 @@ from face_det.config.load import load_config
 from face_det.media import load_image, resize_image
 from face_det.service import assembly
 from face_det.types import Rgb
-from face_det.video import open_video
+from face_det.video import open_video, writer
 
 FPS = 10
 FRAMES = 14
@@ -119,9 +119,14 @@ def test_the_table_and_the_annotated_video(here: Path) -> None:
         for one, other in zip(drawn, plain, strict=True)
     ]
     assert min(changed[1:FRAMES]) > 10 * max(changed[-2:], default=0) + 100
-    refused = run_here("video", "clip.avi", "clip.avi", "--annotate", "out.webm", cwd=here)
-    assert refused.returncode == 2
-    assert "--annotate takes one video at a time" in refused.stderr
+    for arguments, said in {
+        ("clip.avi", "clip.avi", "--annotate", "out.webm"): "--annotate takes one video at a time",
+        ("clip.avi", "--annotate", "out.mp4"): "--annotate writes .webm, which browsers play; got '.mp4'",
+        ("clip.avi", "--each-frame", "0"): "--each-frame must be at least 1",
+    }.items():
+        refused = run_here("video", *arguments, cwd=here)
+        assert refused.returncode == 2
+        assert said in refused.stderr
 
 
 @pytest.mark.usefixtures("shared_networks")
@@ -155,6 +160,19 @@ def test_nobody_is_enrolled(home: Path, tmp_path: Path) -> None:
         "unknown-1",
         "unknown-2",
     ]
+
+
+@pytest.mark.usefixtures("shared_networks")
+def test_an_annotated_video_that_cannot_be_finished(here: Path) -> None:
+    """The people are printed nevertheless, and the exit code says that a file is missing."""
+    with pytest.MonkeyPatch.context() as patch:
+        real = Path(shutil.copytree(here, here / "copy"))
+        patch.setattr(writer, "TIMEOUT_S", 0.0)  # the process that encodes has never answered by then
+        done = run_here("video", "clip.avi", "--annotate", "out.webm", "--max-frames", "6", cwd=real)
+    assert done.returncode == 75
+    assert "Obama" in done.stdout
+    assert "out.webm: cannot be written: nothing came within 0 s; nothing was changed" in done.stderr
+    assert not (real / "out.webm").exists()
 
 
 def test_ctrl_c_prints_what_was_found(here: Path) -> None:
