@@ -67,14 +67,16 @@ def test_more_frames_than_there_are_slots_belong_to_the_caller(clip: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["list.mp4", "list.mkv", "list.m3u8"])
-def test_a_file_cannot_have_another_read(name: str, clip: Path) -> None:
+def test_a_file_cannot_have_another_read(name: str, make_clip: Make) -> None:
     """FFmpeg takes a file for a playlist, whatever it is called, and would read what that names."""
+    clip = make_clip("clip.ts", "mp4v")
     concatenation = f"ffconcat version 1.0\nfile {clip.name}\n"
-    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{clip.name}\n#EXT-X-ENDLIST\n"
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{clip}\n#EXT-X-ENDLIST\n"
     trap = clip.with_name(name)
     trap.write_text(playlist if name.endswith("m3u8") else concatenation)
     with pytest.raises(VideoError, match=re.escape(f"{trap}: must hold a video that can be decoded")):
         open_video(trap)
+    assert cv2.VideoCapture(str(trap), cv2.CAP_FFMPEG).isOpened()
 
 
 def test_what_is_no_video(tmp_path: Path) -> None:
