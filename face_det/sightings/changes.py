@@ -17,17 +17,9 @@ from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.events import CORRECTED, NAMED, Event, append_event
 from face_det.sightings.former_names import current_name, note_said
 from face_det.sightings.identifiers import unknown_id
-from face_det.sightings.people import (
-    IGNORED_STATE,
-    NAMED_STATE,
-    UNKNOWN_STATE,
-    UnknownPeople,
-    assign_again,
-    merge_people,
-    mint_number,
-    rebuild_people,
-    resolve_person,
-)
+from face_det.sightings.mergers import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE, merge_people, resolve_person
+from face_det.sightings.next_number import mint_number
+from face_det.sightings.people import UnknownPeople, assign_again, rebuild_people
 from face_det.sightings.queries import require_sighting
 from face_det.types import Outcome
 

@@ -14,7 +14,8 @@ from face_det.errors import CannotWrite
 from face_det.sightings.events import FORGOTTEN, Event, append_event
 from face_det.sightings.former_names import former_names
 from face_det.sightings.identifiers import unknown_id
-from face_det.sightings.people import UnknownPeople, rebuild_people, resolve_person
+from face_det.sightings.mergers import resolve_person
+from face_det.sightings.people import UnknownPeople, rebuild_people
 from face_det.sightings.photos_due import forget_photos_due
 from face_det.sightings.recognised import Recognised, find_recognised
 from face_det.sightings.recorder import Decide

@@ -12,7 +12,7 @@ import numpy as np
 
 from face_det.sightings.former_names import former_names
 from face_det.sightings.identifiers import unknown_id
-from face_det.sightings.people import resolve_person
+from face_det.sightings.mergers import resolve_person
 
 MAX_PICTURE_BYTES = 100 * 2**20
 """Thumbnails and pictures, the latest first, fill the zip up to about this size."""

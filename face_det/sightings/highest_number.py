@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from pathlib import Path
 
-from face_det.sightings.people import read_next_number, write_next_number
+from face_det.sightings.next_number import read_next_number, write_next_number
 from face_det.storage import read_json, write_atomically
 
 log = logging.getLogger(__name__)

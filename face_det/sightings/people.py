@@ -16,14 +16,18 @@ import numpy.typing as npt
 
 from face_det.embedders import configurable_embedder, count_dimensions, embedder_from_fingerprint
 from face_det.sightings.clusters import Clusters
-from face_det.sightings.schema import LIST_CAMERAS
+from face_det.sightings.mergers import (
+    UNKNOWN_STATE,
+    follow_mergers,
+    list_cameras,
+    merge_people,
+    who_survives,
+)
+from face_det.sightings.next_number import mint_number
 from face_det.training import ClusterParameters, cluster_parameters
 
-UNKNOWN_STATE, NAMED_STATE, IGNORED_STATE, MERGED_STATE = "unknown", "named", "ignored", "merged"
 Enrolled = Mapping[str, Sequence[npt.NDArray[np.float64]]]
 """The encodings of everybody enrolled."""
-SHARED_SHOTS = 2000
-"""How many of a person's latest pictures are searched for somebody with whom they might be merged."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,6 +42,19 @@ class ClusteredFace:
     quality: float | None
     norm: float | None
     encoding: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSoFar:
+    """The track of a face that is followed: its unknown person so far, and its number of pictures."""
+
+    person: int | None
+    frames: int
+
+
+NOT_FOLLOWED = TrackSoFar(None, 1)
+SETTLED_FRAMES = 3
+"""A face that was followed through so many pictures is as sure to be somebody as one seen twice."""
 
 
 class UnknownPeople:
@@ -98,41 +115,53 @@ class UnknownPeople:
         self._attract()
 
     def assign(
-        self, connection: sqlite3.Connection, face: ClusteredFace, barred: Collection[int]
+        self,
+        connection: sqlite3.Connection,
+        face: ClusteredFace,
+        barred: Collection[int],
+        track: TrackSoFar = NOT_FOLLOWED,
     ) -> int | None:
         """Assign a sighting to a person, perhaps a new one; None if it belongs to nobody who is known of.
 
-        `barred` holds the people to whom the other faces of the picture belong.
+        `barred` holds the people to whom the other faces of the picture belong. A face that is followed
+        founds nobody while its track has a person, however different it looks.
         """
         clusters = self._clusters
         if clusters is None or len(face.encoding) != self._dimensions:
             return None
         found = clusters.nearest(face.encoding, barred)
+        before = None if track.person is None else self._still_unknown(connection, track.person)
         shapes = clusters.may_shape(face.norm, face.quality)
-        if found is None:
-            if not shapes:
-                return None
-            person = self._found(connection, face)
-        elif found[0] < 0:
+        if found is not None and found[0] < 0:
             return None
-        else:
-            person = found[0]
+        person = found[0] if found is not None else before if before not in barred else None
+        if person is not None:
             if shapes:
                 clusters.join(person, face.encoding)
+        elif shapes:
+            person = self._found(connection, face)
+        else:
+            return None
         connection.execute(
             "UPDATE sighting SET person = ?, shapes = ? WHERE id = ?", (person, int(shapes), face.sighting)
         )
         count_sighting(connection, person, face)
         if shapes:
             self._save_sum(connection, person)
-            person = self._merge_alike(connection, person)
-        self.mint(connection, person)
+            person = self._merge_alike(connection, person, barred)
+        if before is not None and before != person:
+            person = self._merge_stray(connection, before, person)
+        self.mint(connection, person, settled=track.frames >= SETTLED_FRAMES)
         return person
 
-    def mint(self, connection: sqlite3.Connection, person: int) -> int | None:
-        """Return the person's number, and give one to somebody who was seen often enough."""
+    def mint(self, connection: sqlite3.Connection, person: int, *, settled: bool = False) -> int | None:
+        """Return the person's number, and give one to somebody who was seen often enough.
+
+        Somebody `settled` was followed through several pictures, of which one may be all that is remembered.
+        """
         row = connection.execute("SELECT * FROM person WHERE id = ?", (person,)).fetchone()
-        often = row["shaping"] >= 2 and row["visits"] >= self.number_after_visits
+        seen_again = row["shaping"] >= 2 or (settled and row["shaping"] >= 1)
+        often = seen_again and row["visits"] >= self.number_after_visits
         if row["number"] is None and row["state"] == UNKNOWN_STATE and often:
             return mint_number(connection, person)
         return None if row["number"] is None else int(row["number"])
@@ -144,18 +173,38 @@ class UnknownPeople:
         self._clusters.found(done.lastrowid, face.encoding)
         return done.lastrowid
 
-    def _merge_alike(self, connection: sqlite3.Connection, person: int) -> int:
-        """Merge the person with others who turn out to be the same; return who survives."""
+    def _merge_alike(self, connection: sqlite3.Connection, person: int, barred: Collection[int]) -> int:
+        """Merge the person with others, not `barred`, who turn out to be the same; return who survives."""
         assert self._clusters is not None
         for other, _ in self._clusters.mergeable(person):
-            kept = who_survives(connection, person, other)
+            kept = None if other in barred else who_survives(connection, person, other)
             if kept is not None:
                 absorbed = other if kept == person else person
                 merge_people(connection, kept, absorbed)
                 self._clusters.merge(kept, absorbed)
                 self._save_sum(connection, kept)
-                return self._merge_alike(connection, kept)
+                return self._merge_alike(connection, kept, barred)
         return person
+
+    def _still_unknown(self, connection: sqlite3.Connection, person: int) -> int | None:
+        """Return whom a track's person has become: somebody whom faces can join, or None."""
+        row = follow_mergers(connection, "id", person)
+        if row is None or self._clusters is None or row["id"] not in self._clusters:
+            return None
+        return int(row["id"])
+
+    def _merge_stray(self, connection: sqlite3.Connection, before: int, person: int) -> int:
+        """Merge whom a track founded with whom it turns out to show, unless that is known by a number."""
+        assert self._clusters is not None
+        row = connection.execute("SELECT number FROM person WHERE id = ?", (before,)).fetchone()
+        kept = None if row["number"] is not None else who_survives(connection, before, person)
+        if kept is None or before not in self._clusters:
+            return person
+        absorbed = before if kept == person else person
+        merge_people(connection, kept, absorbed)
+        self._clusters.merge(kept, absorbed)
+        self._save_sum(connection, kept)
+        return kept
 
     def _save_sum(self, connection: sqlite3.Connection, person: int) -> None:
         assert self._clusters is not None
@@ -205,25 +254,6 @@ def assign_again(
     return people.assign(connection, face, [one["person"] for one in barred])
 
 
-def mint_number(connection: sqlite3.Connection, person: int) -> int:
-    """Give a person the next number; none is ever used twice."""
-    number = read_next_number(connection)
-    write_next_number(connection, number + 1)
-    connection.execute("UPDATE person SET number = ? WHERE id = ?", (number, person))
-    return number
-
-
-def read_next_number(connection: sqlite3.Connection) -> int:
-    """Return the number that the next unknown person gets."""
-    row = connection.execute("SELECT value FROM meta WHERE key = 'next_number'").fetchone()
-    return 1 if row is None else int(row[0])
-
-
-def write_next_number(connection: sqlite3.Connection, number: int) -> None:
-    """Set the number that the next unknown person gets."""
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('next_number', ?)", (number,))
-
-
 def count_sighting(connection: sqlite3.Connection, person: int, face: ClusteredFace) -> None:
     """Count a sighting in the row of its person, and with the cameras and visits."""
     connection.execute(
@@ -246,70 +276,7 @@ def count_sighting(connection: sqlite3.Connection, person: int, face: ClusteredF
         " best_quality = max(ifnull(best_quality, -1), ?3) WHERE id = ?5",
         (0 if again else 1, face.time, quality, face.sighting, person, face.recorded),
     )
-    _list_cameras(connection, person)
-
-
-def who_survives(connection: sqlite3.Connection, one: int, other: int) -> int | None:
-    """Return which of two people survives a merger by evidence; None if they must stay apart.
-
-    The older number survives or, without numbers, the older row. People whom a user has edited stay as they
-    are, though newcomers without a number may still join them. Two people in one picture are not one.
-    """
-    rows = connection.execute("SELECT * FROM person WHERE id IN (?, ?)", (one, other)).fetchall()
-    if len(rows) != 2 or any(row["state"] != UNKNOWN_STATE for row in rows):
-        return None
-    kept, absorbed = sorted(rows, key=lambda row: (not row["edited"], row["number"] or 2**62, row["id"]))
-    if absorbed["edited"] or (kept["edited"] and absorbed["number"] is not None):
-        return None
-    return None if seen_together(connection, one, other) else int(kept["id"])
-
-
-def seen_together(connection: sqlite3.Connection, one: int, other: int) -> bool:
-    """Tell whether two people were seen in one picture."""
-    found = connection.execute(
-        "SELECT 1 FROM (SELECT shot FROM sighting WHERE person = ? ORDER BY time DESC, id DESC LIMIT ?)"
-        " JOIN sighting USING (shot) WHERE person = ? LIMIT 1",
-        (one, SHARED_SHOTS, other),
-    ).fetchone()
-    return found is not None
-
-
-def merge_people(connection: sqlite3.Connection, kept: int, absorbed: int) -> None:
-    """Give a person's sightings to another one, who survives. The caller saves the sum of encodings."""
-    shared = connection.execute(
-        "SELECT count(*) FROM person_visit JOIN person_visit AS other USING (visit)"
-        " WHERE person_visit.person = ? AND other.person = ?",
-        (kept, absorbed),
-    ).fetchone()[0]
-    connection.execute("UPDATE sighting SET person = ? WHERE person = ?", (kept, absorbed))
-    for table, column in (("person_camera", "camera"), ("person_visit", "visit")):
-        connection.execute(
-            f"INSERT INTO {table} SELECT ?, {column}, sightings FROM {table} WHERE person = ?"
-            f" ON CONFLICT (person, {column}) DO UPDATE SET sightings = sightings + excluded.sightings",
-            (kept, absorbed),
-        )
-        connection.execute(f"DELETE FROM {table} WHERE person = ?", (absorbed,))
-    connection.execute(
-        "UPDATE person SET sightings = person.sightings + other.sightings,"
-        " visits = person.visits + other.visits - ?3,"
-        " first = min(ifnull(person.first, other.first), ifnull(other.first, person.first)),"
-        " last = max(ifnull(person.last, other.last), ifnull(other.last, person.last)),"
-        " recorded = max(ifnull(person.recorded, other.recorded), ifnull(other.recorded, person.recorded)),"
-        " best = CASE WHEN other.best_quality > person.best_quality THEN other.best ELSE person.best END,"
-        " best_quality = max(person.best_quality, other.best_quality)"
-        " FROM (SELECT * FROM person WHERE id = ?2) AS other WHERE person.id = ?1",
-        (kept, absorbed, shared),
-    )
-    _list_cameras(connection, kept)
-    connection.execute(
-        "UPDATE person SET state = 'merged', merged_into = ?, shaping = 0, sum = NULL, sightings = 0,"
-        " visits = 0, best = NULL, cameras = '[]' WHERE id = ?",
-        (kept, absorbed),
-    )
-
-
-def _list_cameras(connection: sqlite3.Connection, person: int) -> None:
-    connection.execute(f"{LIST_CAMERAS} WHERE id = ?", (person,))
+    list_cameras(connection, person)
 
 
 def _rebuild_person(
@@ -346,7 +313,7 @@ def _rebuild_person(
         " ORDER BY quality DESC, id LIMIT 1), shaping = ?2, sum = ?3 WHERE id = ?1",
         (person, shaping, None if total is None else np.asarray(total, "<f4").tobytes()),
     )
-    _list_cameras(connection, person)
+    list_cameras(connection, person)
 
 
 def rebuild_people(connection: sqlite3.Connection, people: Iterable[int]) -> None:
@@ -355,13 +322,3 @@ def rebuild_people(connection: sqlite3.Connection, people: Iterable[int]) -> Non
         found = connection.execute("SELECT fingerprint FROM person WHERE id = ?", (person,)).fetchone()
         if found is not None:
             _rebuild_person(connection, person, cluster_parameters(found["fingerprint"]))
-
-
-def resolve_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row | None:
-    """Return the row of an unknown person by number, following mergers; None if there is none."""
-    row: sqlite3.Row | None = connection.execute(
-        "SELECT * FROM person WHERE number = ?", (number,)
-    ).fetchone()
-    while row is not None and row["state"] == MERGED_STATE:
-        row = connection.execute("SELECT * FROM person WHERE id = ?", (row["merged_into"],)).fetchone()
-    return row

@@ -14,7 +14,7 @@ import numpy as np
 
 from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.identifiers import unknown_id
-from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, resolve_person
+from face_det.sightings.mergers import IGNORED_STATE, UNKNOWN_STATE, resolve_person
 from face_det.types import UNKNOWN, Box, Encodings, Face, Outcome, Reason
 
 MAX_UNKNOWNS = 1000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from face_det.sightings.people import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE
+from face_det.sightings.mergers import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE
 from face_det.sightings.recorder import Decide
 from face_det.sightings.visits import FRAMES_PER_TRACK, Track
 from face_det.types import Outcome

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from face_det.embedders import configurable_embedder, distance_thresholds, embedder_from_fingerprint
 from face_det.sightings.events import SEEN, VISIT_BEGAN, VISIT_ENDED, Event, append_event
-from face_det.sightings.people import IGNORED_STATE, UNKNOWN_STATE, ClusteredFace, UnknownPeople
+from face_det.sightings.mergers import IGNORED_STATE, UNKNOWN_STATE
+from face_det.sightings.people import ClusteredFace, TrackSoFar, UnknownPeople
 from face_det.sightings.records import MemoryOptions, SeenFace, SeenPicture, unpack_picture
 from face_det.sightings.schema import may_pass
 from face_det.sightings.visits import Track, Visit, Visits, find_track
@@ -70,15 +71,16 @@ class Recorder:
                 "INSERT INTO picture (jpeg, width, height) VALUES (?, ?, ?)", values
             ).lastrowid
         self.people.use(connection, seen.fingerprint)
-        taken: set[int] = set()
-        barred: set[int] = set()
+        beside = [visit.followed[name] for name in seen.beside if name in visit.followed]
+        taken = {track.number for track in beside}
+        barred = {track.person for track in beside if track.person is not None}
         for face in seen.faces:
             track = find_track(visit, face, taken, _even_distance(seen.fingerprint))
             if track is not None:
                 taken.add(track.number)
                 visit.add(track, face)
             sighting = self._insert(connection, seen, face, visit, track, shot, picture)
-            person = self._assign(connection, seen, face, visit, sighting, barred)
+            person = self._assign(connection, seen, face, visit, track, sighting, barred)
             if person is not None:
                 barred.add(person)
             if track is not None:
@@ -134,6 +136,7 @@ class Recorder:
         seen: SeenPicture,
         face: SeenFace,
         visit: Visit,
+        track: Track | None,
         sighting: int,
         barred: set[int],
     ) -> int | None:
@@ -142,7 +145,12 @@ class Recorder:
         clustered = ClusteredFace(
             sighting, seen.time, seen.kept_from, seen.camera, visit.id, face.quality, face.norm, face.encoding
         )
-        return self.people.assign(connection, clustered, barred)
+        if face.track is None or track is None:
+            return self.people.assign(connection, clustered, barred)
+        track.person = self.people.assign(
+            connection, clustered, barred, TrackSoFar(track.person, face.track_frames)
+        )
+        return track.person
 
     def _tell_of(
         self,
@@ -166,7 +174,8 @@ class Recorder:
         name = match.name if match.outcome is Outcome.KNOWN else None
         if name is not None:
             what: str | int = name
-        elif track.named or outcome is None:
+        elif track.named or outcome is None or (face.track is not None and track.told):
+            # Of somebody who is followed, only a name is still news.
             return
         else:
             what = person if person is not None else outcome
@@ -187,12 +196,15 @@ class Recorder:
             )
             append_event(connection, Event(SEEN, *fields, recorded=seen.kept_from))
             told.add(key)
+        if face.track is not None and name is None:
+            track.told.add(key)
         track.named = track.named or name is not None
 
     def _decide_track(self, fingerprint: str, face: SeenFace, track: Track) -> Match:
         """Decide by all frames of the track together; one lucky frame names nobody."""
         own = Match(_enrolled_name(face), face.probability, None, face.outcome)
-        if len(track.frames) == 1:
+        if len(track.frames) == 1 or face.track is not None:
+            # Whoever follows a face has decided by all its frames, of which only a few come here.
             return own
         decided = self.decide(fingerprint, [track.fused()], [track.best_quality])
         if decided is None:

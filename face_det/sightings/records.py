@@ -24,6 +24,9 @@ class SeenFace:
     `box` is in pixels of the full image. `name`, `probability` (0..1), `reason` and `outcome` are those of
     the answer. `encoding` has shape (dimensions,) and is None if the face was not encoded; `norm` is its
     length before it was scaled. `thumbnail` is a JPEG.
+
+    `track` is what the caller calls the track of a face that it follows: faces of one visit that have it in
+    common are one person's. `track_frames` says in how many pictures that track was seen so far.
     """
 
     box: Box
@@ -36,6 +39,8 @@ class SeenFace:
     norm: float | None
     encoding: npt.NDArray[np.float32] | None
     thumbnail: bytes | None
+    track: str | None = None
+    track_frames: int = 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,7 +51,8 @@ class SeenPicture:
 
     `camera` and `frame` are what the caller named them; `caller` says who called. `fingerprint` is the
     embedder's. `picture` is the whole picture as a JPEG, if such are kept; it may be smaller than the image
-    that boxes are measured in, whose width and height in pixels are `image_size`.
+    that boxes are measured in, whose width and height in pixels are `image_size`. `beside` holds the tracks
+    of other faces in the picture that are not to be remembered this time; they are other people's.
     """
 
     time: float
@@ -58,6 +64,7 @@ class SeenPicture:
     picture: bytes | None = None
     recorded: float | None = None
     image_size: tuple[int, int] | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def kept_from(self) -> float:
@@ -85,6 +92,8 @@ def pack_picture(seen: SeenPicture) -> bytes:
         "image_size": seen.image_size,
         "faces": [_face_fields(face) for face in seen.faces],
     }
+    if seen.beside:
+        fields["beside"] = seen.beside
     packed: bytes = msgpack.packb(fields, unicode_errors="surrogatepass")
     return packed
 
@@ -96,14 +105,20 @@ def unpack_picture(data: bytes) -> SeenPicture:
         faces = tuple(_face_of(face) for face in fields.pop("faces"))
         # An older version packed none.
         size = fields.pop("image_size", None)
-        return SeenPicture(**fields, faces=faces, image_size=None if size is None else tuple(size))
+        beside = tuple(fields.pop("beside", ()))
+        return SeenPicture(
+            **fields, faces=faces, image_size=None if size is None else tuple(size), beside=beside
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"spool: must hold packed sightings, got {len(data)} other bytes") from error
 
 
 def _face_fields(face: SeenFace) -> dict[str, Any]:
     encoding = None if face.encoding is None else np.asarray(face.encoding, "<f4").tobytes()
+    # An older version, which follows nobody, can read pictures in which nobody is followed.
+    followed = {} if face.track is None else {"track": face.track, "track_frames": face.track_frames}
     return {
+        **followed,
         "box": [face.box.xmin, face.box.ymin, face.box.xmax, face.box.ymax],
         "score": face.score,
         "outcome": None if face.outcome is None else face.outcome.value,

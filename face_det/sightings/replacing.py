@@ -14,7 +14,8 @@ from pathlib import Path
 from face_det.errors import DataError
 from face_det.sightings import schema
 from face_det.sightings.events import FORGOTTEN, Event, append_event
-from face_det.sightings.people import UnknownPeople, read_next_number, write_next_number
+from face_det.sightings.next_number import read_next_number, write_next_number
+from face_det.sightings.people import UnknownPeople
 from face_det.sightings.photos_due import read_photos_due
 
 _TABLES = (

@@ -7,12 +7,8 @@ import sqlite3
 
 import numpy as np
 
-from face_det.sightings.people import (
-    UNKNOWN_STATE,
-    UnknownPeople,
-    merge_people,
-    rebuild_people,
-)
+from face_det.sightings.mergers import UNKNOWN_STATE, merge_people
+from face_det.sightings.people import UnknownPeople, rebuild_people
 from face_det.sightings.reclustering import NOBODY, recluster
 from face_det.training import cluster_parameters
 

@@ -19,7 +19,8 @@ from face_det.sightings.changes import (
 from face_det.sightings.events import CORRECTED, Event, append_event
 from face_det.sightings.former_names import current_name, note_said
 from face_det.sightings.identifiers import unknown_id
-from face_det.sightings.people import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE, rebuild_people
+from face_det.sightings.mergers import IGNORED_STATE, NAMED_STATE, UNKNOWN_STATE
+from face_det.sightings.people import rebuild_people
 
 
 def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> ChangeResult:

@@ -35,6 +35,8 @@ class Track:
     """True if an event said who it is."""
     told: set[Told] = field(default_factory=set)
     """The outcomes without a name of which an event was written."""
+    person: int | None = None
+    """The row of the unknown person that a followed track belongs to."""
     _fused: Vector | None = None
 
     def add(self, face: SeenFace) -> None:
@@ -58,7 +60,10 @@ class Track:
 
 @dataclass(eq=False, slots=True)
 class Visit:
-    """Faces that one camera saw close in time. `place` is the camera or, without one, the caller."""
+    """Faces that one camera saw close in time. `place` is the camera or, without one, the caller.
+
+    `followed` has the tracks of faces that a caller follows, by its name for them.
+    """
 
     id: int
     place: str
@@ -73,6 +78,7 @@ class Visit:
     next_number: int = 1
     told: set[Told] = field(default_factory=set)
     """The names and unknown people of whom an event was written."""
+    followed: dict[str, Track] = field(default_factory=dict)
     _rows: Vector = field(default_factory=lambda: np.empty((0, 0)))
     """The fused encodings of the tracks, each in the row of its number modulo TRACKS_PER_VISIT."""
 
@@ -88,6 +94,12 @@ class Visit:
         """Take account of a face of a track."""
         track.add(face)
         self._keep_row(track)
+
+    def follow(self, name: str, track: Track) -> None:
+        """Take faces of the caller's track `name` for this track's from now on."""
+        self.followed[name] = track
+        while len(self.followed) > TRACKS_PER_VISIT:
+            del self.followed[next(iter(self.followed))]
 
     def nearest_track(self, encoding: Vector, taken: Collection[int]) -> tuple[Track, float] | None:
         """Return the track nearest to an encoding, and how far away it is, or None; not one of `taken`."""
@@ -221,12 +233,16 @@ def find_track(visit: Visit, face: SeenFace, taken: set[int], even_distance: flo
     """Return the track of the visit that a face continues, or a new one; None for a face without encoding.
 
     `taken` holds the tracks of the other faces of the picture, which are other people. Two encodings nearer
-    than `even_distance` are likelier one person's than two people's; None if that is not known.
+    than `even_distance` are likelier one person's than two people's; None if that is not known. A face that
+    the caller follows stays with its track, whatever it looks like meanwhile.
     """
     if face.encoding is None:
         return None
-    if even_distance is not None:
+    track = None if face.track is None else visit.followed.get(face.track)
+    if track is None and even_distance is not None:
         found = visit.nearest_track(np.asarray(face.encoding, float), taken)
-        if found is not None and found[1] <= even_distance:
-            return found[0]
-    return visit.begin_track()
+        track = found[0] if found is not None and found[1] <= even_distance else None
+    track = visit.begin_track() if track is None else track
+    if face.track is not None:
+        visit.follow(face.track, track)
+    return track
