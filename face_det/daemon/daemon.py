@@ -137,7 +137,11 @@ class _Daemon:
         if service.status()["model"] is None:
             log.warning("no model is trained yet: every face is answered `unrecognised` until one is")
         self._notifier.ready(summary)
-        watching = (self._watch, self._methods.watch_model, self._methods.prepare_when_idle)
+        methods = self._methods
+        watching = (
+            *(self._watch, methods.watch_model, methods.prepare_when_idle),
+            methods.videos.end_idle_streams,
+        )
         watches = [gevent.spawn(watch) for watch in watching]
         self._stopping.wait()
         gevent.killall(watches)

@@ -22,6 +22,7 @@ from face_det.daemon.commands import command_line
 from face_det.daemon.model_methods import ConfigInUse, ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
+from face_det.daemon.video_methods import VideoMethods
 from face_det.daemon.workers import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
 from face_det.logs import set_log_level
@@ -108,6 +109,7 @@ class DaemonMethods:
         )
         in_use = ConfigInUse(lambda: self._config, self._use_config)
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
+        self.videos = VideoMethods(lambda: self._service, workers, quick, call_limit_s)
         self._commands = CommandMethods(command_line(config_path), lambda: self._config.state_path)
         self._backups = BackupMethods(
             lambda: self._service,
@@ -142,6 +144,7 @@ class DaemonMethods:
             **self._models.methods(),
             **self._commands.methods(),
             **self._backups.methods(),
+            **self.videos.methods(),
         }
 
     def stop_waiting(self) -> None:
@@ -151,6 +154,7 @@ class DaemonMethods:
     def close(self) -> None:
         """Record what was seen, and close the sightings; no call may follow."""
         self._commands.runs.cancel()
+        self._service.following.end_all()
         if self._service.memory is not None:
             self._service.memory.store.close()
 

@@ -22,6 +22,9 @@ from .scanning import VideoReport as VideoReport
 from .scanning import VideoScan as VideoScan
 from .scanning import scan_as_json as scan_as_json
 from .service import Service as Service
+from .sighting_arguments import StreamKey as StreamKey
+from .sighting_arguments import require_follow_options as require_follow_options
+from .sighting_arguments import stream_key as stream_key
 from .unfinished import is_unfinished as is_unfinished
 from .uploads import UPLOAD_KEEP_S as UPLOAD_KEEP_S
 from .wire import PersonAnswer as PersonAnswer

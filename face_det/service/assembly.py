@@ -160,6 +160,7 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
         raise
     if predecessor is not None:
         service.training = predecessor.training
+        service.take_over_streams(predecessor.following)
     if remember:
         _settle_memory(config, former, memory)
     # Now, because a start that fails says only why.

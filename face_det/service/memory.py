@@ -65,6 +65,15 @@ class WholePicture(NamedTuple):
     image_size: tuple[int, int]
 
 
+class FollowedFace(NamedTuple):
+    """A face of a track: what was measured, the track's answer, its name, and in how many pictures it was."""
+
+    face: Face
+    match: Match
+    track: str
+    frames: int
+
+
 class Memory:
     """The sightings behind the verbs. It adds to the store, and reads from it."""
 
@@ -154,6 +163,20 @@ class Memory:
             *(fingerprint, found, picture),
         )
 
+    def remember_followed(
+        self,
+        where: SeenPicture,
+        found: Sequence[FollowedFace],
+        picture: WholePicture | None = None,
+    ) -> None:
+        """Remember faces that are followed, as those of a picture.
+
+        `where` says when and where they were seen, by whose encodings, and who was seen beside them. With
+        nobody in `found`, it only says that those are still to be seen.
+        """
+        faces = tuple(_seen_face(one.face, one.match, one.track, one.frames) for one in found)
+        self._hand_over_faces(where, faces, picture)
+
     def sightings(self, query: object = None) -> dict[str, Any]:
         """Return a page of sightings, newest first; see docs/reference/rpc.md."""
         wanted = parse_query(query)
@@ -240,18 +263,21 @@ class Memory:
         found: Answered,
         picture: WholePicture | None,
     ) -> None:
-        faces = _distinct(found)
+        where = SeenPicture(time, camera, caller, frame, fingerprint, ())
+        self._hand_over_faces(where, _distinct(found), picture)
+
+    def _hand_over_faces(
+        self, where: SeenPicture, faces: tuple[SeenFace, ...], picture: WholePicture | None
+    ) -> None:
         with self._handing_over:
             kept = tuple(
                 face for face in faces if face.name is None or composed(face.name) not in self._forgotten
             )
-            if kept:
+            if kept or where.beside:
                 # Nor may a whole picture show somebody who was just forgotten.
-                whole = picture if len(kept) == len(faces) else None
+                jpeg, size = picture if picture is not None and len(kept) == len(faces) else (None, None)
                 now = self.store.now()
-                jpeg, size = whole or (None, None)
-                seen = SeenPicture(time, camera, caller, frame, fingerprint, kept, jpeg, now, size)
-                self.store.record(seen)
+                self.store.record(replace(where, faces=kept, picture=jpeg, recorded=now, image_size=size))
 
 
 def _decider(recognizer: Recognizer) -> Decide:
@@ -309,7 +335,7 @@ def _distinct(found: Answered) -> tuple[SeenFace, ...]:
     return tuple(_seen_face(face, match) for face, match in kept)
 
 
-def _seen_face(face: Face, match: Match) -> SeenFace:
+def _seen_face(face: Face, match: Match, track: str | None = None, frames: int = 1) -> SeenFace:
     encoding = None if face.encoding is None else np.asarray(face.encoding, np.float32)
     reason = None if match.reason is None else match.reason.value
     return SeenFace(
@@ -323,4 +349,6 @@ def _seen_face(face: Face, match: Match) -> SeenFace:
         norm=face.norm,
         encoding=encoding,
         thumbnail=face.thumbnail,
+        track=track,
+        track_frames=frames,
     )

@@ -15,14 +15,13 @@ from typing import Any
 from face_det import __version__
 from face_det.budget import Budget
 from face_det.embedders import configurable_embedder
-from face_det.engine import Engines, FaceEngine
+from face_det.engine import Engines
 from face_det.enrolment import Enroller, count_photos, require_model, retraining_as_json
 from face_det.errors import BadImage
 from face_det.media import (
     LoadedImage,
     load_image,
     load_perhaps_partial,
-    make_thumbnail,
     read_image_bytes,
     resolve_image_path,
 )
@@ -34,7 +33,8 @@ from face_det.service.batch import Batch
 from face_det.service.corrections import Corrections
 from face_det.service.evidence import Evidence
 from face_det.service.explanation import explain_faces
-from face_det.service.memory import PICTURE_PX, Memory, WholePicture
+from face_det.service.following import Following, whole_picture
+from face_det.service.memory import Memory, WholePicture
 from face_det.service.models import Models
 from face_det.service.person_data import (
     export_person,
@@ -44,6 +44,7 @@ from face_det.service.person_data import (
 from face_det.service.photos import Photos
 from face_det.service.progress import TrainingProgress
 from face_det.service.renamings import Renamings
+from face_det.service.searching import searching_from
 from face_det.service.sighting_arguments import require_recognize_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.service.verification import Verification
@@ -101,7 +102,7 @@ class Service:
             enroller, self._learning, lambda: self._recognizer, self._use, self._load, memory, state
         )
         self.evidence, self.models = Evidence(self.access), Models(self.access)
-        self.verification = Verification(self.access)
+        self.verification, self.following = Verification(self.access), Following(self.access, self._count)
         self.training = TrainingProgress()
         renamings = Renamings(enroller.paths, memory)
         self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use, renamings)
@@ -179,7 +180,7 @@ class Service:
         given = require_recognize_options(options)
         recognizer, pictures = self._recognizer, dict[str, WholePicture]()
         loaded = self._load(wire.require_picture(image), pictures)
-        engine, coarse = _searching_from(recognizer.engine, given.get("searchFromPx") or 0)
+        engine, coarse = searching_from(recognizer.engine, given.get("searchFromPx") or 0)
         result = engine.run([(loaded.rgb, None)])
         result.raise_if_crashed()
         (faces,) = result.faces
@@ -305,6 +306,11 @@ class Service:
         self._note(notes, people=len(self.people()))
         return {"model": wire.model_as_json(self._recognizer.model)}
 
+    def take_over_streams(self, following: Following) -> None:
+        """Go on following what the service before this one follows."""
+        following.use(self.access, self._count)
+        self.following = following
+
     def status(self) -> dict[str, Any]:
         """Return version, uptime, model, networks and counters."""
         with self._counting:
@@ -377,10 +383,8 @@ class Service:
         loaded = load_perhaps_partial(
             place, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes, roots=limits.roots
         )
-        if pictures is not None and self.memory is not None and self.memory.store.options.frames:
-            path = source if isinstance(source, str) else ""
-            height, width = loaded.rgb.shape[:2]
-            pictures[path] = WholePicture(make_thumbnail(loaded.rgb, PICTURE_PX), (width, height))
+        if pictures is not None and (picture := whole_picture(loaded, self.memory)) is not None:
+            pictures[source if isinstance(source, str) else ""] = picture
         return loaded
 
     def _read(self, source: str | bytes) -> bytes:
@@ -391,10 +395,3 @@ class Service:
 
     def _resolve(self, path: str) -> Path:
         return resolve_image_path(path, mount_point=self._limits.mount_point, roots=self._limits.roots)
-
-
-def _searching_from(engine: FaceEngine, from_px: float) -> tuple[FaceEngine, bool]:
-    """Return the engine that searches for faces from so many pixels on, and whether it may miss some."""
-    if from_px <= engine.options.min_face_px:
-        return engine, False
-    return engine.with_options(replace(engine.options, search_from_px=float(from_px))), True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from face_det.errors import BadRequest
 from face_det.service import wire
@@ -12,8 +12,22 @@ from face_det.sightings import MAX_PAGE, MAX_TIME_S, SightingQuery, parse_cursor
 from face_det.types import Outcome
 
 QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
+RECOGNIZE_KEYS = ("camera", "frame", "time", "remember", "searchFromPx")
 DEFAULT_PAGE = 50
 MAX_SEARCH_FROM_PX = 10_000
+
+
+class StreamKey(NamedTuple):
+    """Whose pictures belong together: the caller's, of one camera and one stream of it."""
+
+    caller: str
+    camera: str
+    stream: str
+
+
+def stream_key(options: Mapping[str, Any], caller: str) -> StreamKey:
+    """Return the key of the stream that a picture with these options belongs to."""
+    return StreamKey(caller, options.get("camera") or "", options.get("stream") or "")
 
 
 def composed(name: str) -> str:
@@ -83,8 +97,24 @@ def require_recognize_options(options: object) -> Mapping[str, Any]:
     >>> require_recognize_options({"searchFromPx": 40})
     {'searchFromPx': 40}
     """
-    given = wire.require_options(options, known=("camera", "frame", "time", "remember", "searchFromPx"))
-    for key in ("camera", "frame"):
+    return _require_options(options, RECOGNIZE_KEYS)
+
+
+def require_follow_options(options: object) -> Mapping[str, Any]:
+    """Return the options of `follow`: those of `recognize`, and stream. Raises BadRequest.
+
+    >>> require_follow_options({"stream": "tab-1"})["stream"]
+    'tab-1'
+    """
+    given = _require_options(options, (*RECOGNIZE_KEYS, "stream"))
+    if not (given.get("camera") or given.get("stream")):
+        raise BadRequest("options: must have a camera, or a stream of pictures, whose faces are followed")
+    return given
+
+
+def _require_options(options: object, known: tuple[str, ...]) -> Mapping[str, Any]:
+    given = wire.require_options(options, known=known)
+    for key in ("camera", "frame", "stream"):
         if given.get(key) is not None:
             wire.require_text(given[key], f"options.{key}")
     if given.get("time") is not None:

@@ -56,6 +56,7 @@ class Recorder:
     def record(self, connection: sqlite3.Connection, shot: int, seen: SeenPicture) -> None:
         """Record the faces of one picture; `shot` is its number."""
         if not seen.faces:
+            self.visits.prolong(connection, seen)
             return
         visit, begun = self.visits.visit_of(connection, seen)
         before = self.visits.replace(visit)

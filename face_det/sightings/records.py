@@ -53,6 +53,7 @@ class SeenPicture:
     embedder's. `picture` is the whole picture as a JPEG, if such are kept; it may be smaller than the image
     that boxes are measured in, whose width and height in pixels are `image_size`. `beside` holds the tracks
     of other faces in the picture that are not to be remembered this time; they are other people's.
+    Without `faces`, the picture only says that they are still to be seen.
     """
 
     time: float

@@ -157,15 +157,10 @@ class Visits:
         A picture from before or after it by more than the gap begins another one, also where the clock was
         set back.
         """
-        place = f"camera {seen.camera}" if seen.camera is not None else f"caller {seen.caller}"
+        place = _place_of(seen)
         visit = self._open.get(place)
         if visit is not None and self._continues(visit, seen.time):
-            visit.begun, visit.last = min(visit.begun, seen.time), max(visit.last, seen.time)
-            visit.touched, visit.recorded = self._monotonic(), seen.kept_from
-            connection.execute(
-                "UPDATE visit SET begun = ?, last = ?, recorded = ? WHERE id = ?",
-                (visit.begun, visit.last, visit.recorded, visit.id),
-            )
+            self._extend(connection, visit, seen)
             return visit, False
         done = connection.execute(
             "INSERT INTO visit (place, camera, begun, last, recorded) VALUES (?, ?, ?, ?, ?)",
@@ -176,6 +171,22 @@ class Visits:
             done.lastrowid, place, seen.camera, seen.time, seen.time, seen.kept_from, self._monotonic()
         )
         return fresh, True
+
+    def prolong(self, connection: sqlite3.Connection, seen: SeenPicture) -> None:
+        """Keep the open visit going while somebody who is followed in it is still to be seen."""
+        visit = self._open.get(_place_of(seen))
+        if visit is None or not any(name in visit.followed for name in seen.beside):
+            return
+        if self._continues(visit, seen.time):
+            self._extend(connection, visit, seen)
+
+    def _extend(self, connection: sqlite3.Connection, visit: Visit, seen: SeenPicture) -> None:
+        visit.begun, visit.last = min(visit.begun, seen.time), max(visit.last, seen.time)
+        visit.touched, visit.recorded = self._monotonic(), seen.kept_from
+        connection.execute(
+            "UPDATE visit SET begun = ?, last = ?, recorded = ? WHERE id = ?",
+            (visit.begun, visit.last, visit.recorded, visit.id),
+        )
 
     def _continues(self, visit: Visit, time: float) -> bool:
         near = visit.begun - self.gap_s <= time <= visit.last + self.gap_s
@@ -227,6 +238,10 @@ class Visits:
         visit.next_number = int(most.fetchone()[0]) + 1
         oldest = visit.next_number - TRACKS_PER_VISIT
         visit.tracks = [tracks[at] for at in sorted(tracks) if at >= oldest and tracks[at].frames]
+
+
+def _place_of(seen: SeenPicture) -> str:
+    return f"camera {seen.camera}" if seen.camera is not None else f"caller {seen.caller}"
 
 
 def find_track(visit: Visit, face: SeenFace, taken: set[int], even_distance: float | None) -> Track | None:
