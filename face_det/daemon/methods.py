@@ -131,6 +131,7 @@ class DaemonMethods:
         return {
             "detect_faces": self.detect_faces,
             "recognize": self.recognize,
+            **self.videos.methods(),
             "add_face": self.add_face,
             "people": self.people,
             "forget": self.forget,
@@ -144,7 +145,6 @@ class DaemonMethods:
             **self._models.methods(),
             **self._commands.methods(),
             **self._backups.methods(),
-            **self.videos.methods(),
         }
 
     def stop_waiting(self) -> None:

@@ -99,8 +99,18 @@ def test_wrong_arguments_are_told_in_one_line(lasting, call, verb, args, message
 
 def test_only_the_verbs_can_be_called(lasting, call):
     """No attribute, private or inherited or of the server, is within reach."""
-    verbs = ["detect_faces", "recognize", "add_face", "people", "forget", "train", "reload", "status"]
-    verbs += ["export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor"]
+    verbs = ["detect_faces", "recognize", "follow", "add_face", "people", "forget", "train", "reload"]
+    verbs += [
+        "status",
+        "export",
+        "sightings",
+        "sighting",
+        "thumbnail",
+        "picture",
+        "unknowns",
+        "events",
+        "cursor",
+    ]
     verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]
     verbs += ["photos", "photo", "delete_photo"]
     verbs += ["move_photo", "rename_person", "merge_people", "remove_person", "changes"]

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from face_det import errors
 from face_det.config import load
@@ -63,6 +64,7 @@ class FakeService:
     """The verbs of face_det.service.service.Service, without faces."""
 
     memory = corrections = None
+    following = SimpleNamespace(streams=0, end_all=lambda: None)
 
     def __init__(self, config):
         self.photos = self
