@@ -37,8 +37,10 @@ class Views:
         self._last: dict[str, bytes] = {}
         self._newest: str | None = None
 
-    async def take(self, camera: str | None, *, remember: bool = True) -> View:
+    async def take(self, camera: str | None, *, remember: bool = True, stream: str | None = None) -> View:
         """Fetch a picture and have its faces named; the daemon keeps them as sightings if it is to.
+
+        With `stream`, the faces are followed through the pictures that are taken for it.
 
         Raises UnknownCamera, CameraFailed, or what the daemon reports.
         """
@@ -46,7 +48,10 @@ class Views:
         picture = await self.cameras.fetch_picture(name)
         taken = time.time()
         options = {"camera": name, "time": taken, "remember": remember}
-        faces = await self._daemon.call("recognize", picture, options)
+        if stream is None:
+            faces = await self._daemon.call("recognize", picture, options)
+        else:
+            faces = await self._daemon.call("follow", picture, {**options, "stream": stream})
         _LOG.info("camera %s: %s faces", name, len(faces))
         return View(name, picture, faces, taken)
 

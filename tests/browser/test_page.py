@@ -30,53 +30,25 @@ def eileens(photos, tmp_path_factory):
     return sorted(folder.iterdir())
 
 
-SEARCH = """async () => {
-  const { createSearch } = await import("./page/search.js");
-  let now = 0;
-  const search = createSearch(() => now);
-  const box = (px) => ({ xmin: 5, ymin: 5, xmax: 5 + px, ymax: 9 + px });
-  const faces = (...sides) => sides.map((px) => ({ faceBox: box(px) }));
-  const asked = [];
-  const picture = (ms, coarse, full) => {
-    now += ms;
-    const from = search.from();
-    const again = from !== null && search.lost(coarse);
-    const found = from === null || again ? full : coarse;
-    search.saw(found, again ? null : from);
-    asked.push([from, again, found.length]);
-  };
-  picture(0, [], faces(100));
-  picture(100, faces(100), []);
-  picture(100, faces(100, 32), []);
-  picture(100, faces(100), faces(100, 32));
-  picture(100, [], faces(100, 32));
-  picture(800, [], faces(100, 32));
-  picture(500, faces(99, 31), []);
-  picture(100, faces(99), faces(99));
-  picture(1000, [], []);
-  picture(100, [], []);
-  picture(800, faces(80), []);
-  return asked;
+TRACKS = """async () => {
+  const { createTracks } = await import("./page/tracks.js");
+  const follow = createTracks();
+  const at = (x, track) => ({ faceBox: { xmin: x, ymin: 0, xmax: x + 100, ymax: 100 }, track });
+  return [
+    follow([at(0, 1), at(300, 2)]),
+    follow([at(300, 1), at(0, 2)]),
+    follow([]),
+    follow([at(0), at(300)]),
+    follow([at(310), at(5)]),
+  ];
 }"""
 
 
-def test_a_coarse_search_never_says_that_somebody_has_gone(visit):
-    """Each face that was there is searched for; all are once a second, and whenever fewer are found."""
+def test_an_element_follows_the_face(visit):
+    """By the daemon's track, wherever the face is; without one, by where it is."""
     visitor = visit(permissions=[])
     visitor.go("people")
-    assert visitor.page.evaluate(SEARCH) == [
-        [None, False, 1],
-        [40, False, 1],
-        [40, False, 2],
-        [24, True, 2],  # One was not found again, so the same picture is searched for all,
-        [None, False, 2],  # and so are those of the next second.
-        [None, False, 2],
-        [24, False, 2],
-        [23, True, 1],
-        [None, False, 0],
-        [40, False, 0],
-        [40, False, 1],
-    ]
+    assert visitor.page.evaluate(TRACKS) == [["track 1", "track 2"], ["track 1", "track 2"], [], [1, 2], [2, 1]]
 
 
 def test_a_stranger_is_captured_named_and_known(visit, home):
@@ -94,12 +66,10 @@ def test_a_stranger_is_captured_named_and_known(visit, home):
     visitor.see(".finished", "Hello, Eileen")
     assert home.get("/api/v1/people").json()["people"][0]["images"] > 1
     # An example with a second face would be refused, so all are searched for.
-    assert not [url for url in asked if "searchFromPx" in url]
+    assert not [url for url in asked if "follow=" in url]
     visitor.press("See it live")
     visitor.see(".box.known", "Eileen")
-    with visitor.page.expect_request("**/faces?searchFromPx=40"):
-        pass
-    with visitor.page.expect_request("**/faces"):
+    with visitor.page.expect_request("**/faces?follow=page-*"):
         pass
     visitor.see(".present li", "Eileen")
     assert visitor.page.locator(".pace").inner_text().endswith("per second")

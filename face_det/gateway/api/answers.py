@@ -78,6 +78,9 @@ class Face(Answer):
     candidates: list[Candidate] | None = None
     quality: float | None = None
     qualityParts: dict[str, float | None] | None = None
+    track: int | None = None
+    trackFrames: int | None = None
+    predicted: bool | None = None
 
 
 class Faces(Answer):

@@ -24,6 +24,17 @@ from face_det.gateway.uploads import read_face_box, read_picture, read_pictures
 ROUTES = APIRouter(tags=["faces"])
 
 MAX_SEARCH_FROM_PX = 10_000
+MAX_STREAM = 64
+
+Stream = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=MAX_STREAM,
+        description="The pictures of this stream, of whatever name, come one after the other: follow the faces.",
+        examples=["tab-8f3a"],
+    ),
+]
 
 
 @ROUTES.post("/faces", **json_answer(Faces), **upload())
@@ -41,17 +52,23 @@ async def recognize(
             description="Search only for faces from this many pixels on; without it, from minFace on.",
         ),
     ] = None,
+    follow: Stream = None,
 ) -> dict[str, Any]:
     """Name the faces in an uploaded picture.
 
-    With `searchFromPx` it is quicker, and smaller faces may be missing; the answer repeats it.
+    With `searchFromPx` it is quicker, and smaller faces may be missing; the answer repeats it. With `follow`,
+    the faces are followed from picture to picture, which is quicker still: each has a `track`, and one answer
+    as long as it is seen. Send the pictures in order.
     """
     picture = await read_picture(request)
     start = time.monotonic()
     options: dict[str, Any] = {"camera": camera, "remember": remember}
     if from_px is not None:
         options["searchFromPx"] = from_px
-    faces = await gateway.daemon.call("recognize", picture, options)
+    verb = "recognize" if follow is None else "follow"
+    if follow is not None:
+        options["stream"] = follow
+    faces = await gateway.daemon.call(verb, picture, options)
     took_ms = round((time.monotonic() - start) * 1000, 1)
     return {"faces": faces, "tookMs": took_ms, "searchFromPx": from_px}
 
@@ -86,10 +103,13 @@ async def snapshot(name: CameraName, gateway: GatewayState) -> Response:
 
 
 @ROUTES.post("/cameras/{name}/faces", **json_answer(CameraFaces))
-async def look(name: CameraName, gateway: GatewayState) -> dict[str, Any]:
-    """Name the faces that a camera shows now; `picture` is that picture as base64, to be shown with them."""
+async def look(name: CameraName, gateway: GatewayState, follow: Stream = None) -> dict[str, Any]:
+    """Name the faces that a camera shows now; `picture` is that picture as base64, to be shown with them.
+
+    With `follow`, faces are followed from one answer to the next.
+    """
     start = time.monotonic()
-    view = await gateway.views.take(name, remember=False)
+    view = await gateway.views.take(name, remember=False, stream=follow)
     took_ms = round((time.monotonic() - start) * 1000, 1)
     picture = base64.b64encode(view.picture).decode()
     return {"faces": view.faces, "time": view.time_s, "tookMs": took_ms, "picture": picture}

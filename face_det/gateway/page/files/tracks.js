@@ -4,13 +4,17 @@
 
 const SAME = 0.2;
 
-/** Returns a function that gives each face a number, the same one as long as it is the same face. */
+/**
+ * Returns a function that gives each face a key, the same one as long as it is the same face: its track, if the daemon
+ * follows it, or else by where it is.
+ */
 export function createTracks() {
   /** @type {{id: number, box: Box}[]} */
   let followed = [];
   let last = 0;
-  /** @param {{faceBox: Box}[]} faces @returns {number[]} */
+  /** @param {{faceBox: Box, track?: number}[]} faces @returns {(number | string)[]} */
   return (faces) => {
+    if (faces.every(({ track }) => track !== undefined)) return faces.map(({ track }) => `track ${track}`);
     const free = [...followed];
     followed = faces.map(({ faceBox }) => {
       const best = free

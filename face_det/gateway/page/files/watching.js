@@ -3,7 +3,6 @@
 import { ApiError, isAbort, part, pause, post, upload } from "./api.js";
 import { h } from "./dom.js";
 import { decode, grab, openWebcam } from "./pictures.js";
-import { createSearch } from "./search.js";
 
 /**
  * @typedef {{faces: import("./api.js").Face[], width: number, height: number, source: HTMLCanvasElement | ImageBitmap,
@@ -11,10 +10,12 @@ import { createSearch } from "./search.js";
  */
 
 const WAIT_MS = 1000;
+/** What this tab calls its pictures: the faces in them are followed, apart from those of other tabs. */
+const STREAM = `page-${Array.from(crypto.getRandomValues(new Uint8Array(8)), (one) => one.toString(16).padStart(2, "0")).join("")}`;
 const CAMERA_PAUSE_MS = 150;
 
 /**
- * Watches the webcam. Raises what getUserMedia does. With `thorough`, all faces are searched for in every picture.
+ * Watches the webcam. Raises what getUserMedia does. With `thorough`, every face is measured in every picture.
  * @param {any} stage @param {(seen: Seen) => any} saw @param {AbortSignal} signal
  * @param {() => {remember?: boolean, thorough?: boolean}} [options]
  */
@@ -26,21 +27,10 @@ export async function watchWebcam(stage, saw, signal, options = () => ({})) {
   await openWebcam(video, signal);
   const canvases = [document.createElement("canvas"), document.createElement("canvas")];
   const pace = createPace();
-  const search = createSearch();
   const look = async (/** @type {Blob} */ blob) => {
     const { remember, thorough } = options();
-    const query = remember ? { remember } : {};
-    const from = remember || thorough ? null : search.from();
-    if (from !== null) {
-      const { faces } = await upload("faces", blob, { ...query, searchFromPx: from }, signal);
-      if (!search.lost(faces)) {
-        search.saw(faces, from);
-        return faces;
-      }
-    }
-    const { faces } = await upload("faces", blob, query, signal);
-    search.saw(faces, null);
-    return faces;
+    const query = { ...(remember && { remember }), ...(!thorough && { follow: STREAM }) };
+    return (await upload("faces", blob, query, signal)).faces;
   };
   await repeat(signal, async () => {
     if (document.hidden || !video.videoWidth) return pause(200, signal);
@@ -68,7 +58,7 @@ export async function watchCamera(name, stage, saw, signal) {
   await repeat(signal, async () => {
     if (document.hidden) return pause(500, signal);
     const begun = performance.now();
-    const answer = await post(`cameras/${part(name)}/faces`);
+    const answer = await post(`cameras/${part(name)}/faces?follow=${STREAM}`);
     const blob = fromBase64(answer.picture);
     const bitmap = await decode(blob);
     if (!bitmap || signal.aborted) return pause(WAIT_MS, signal);

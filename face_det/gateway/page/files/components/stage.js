@@ -19,7 +19,7 @@ export function createStage({ label, pick }) {
   const cover = h("div.cover", { hidden: true });
   const element = h("div.stage", { role: "group", "aria-label": label }, picture, cover);
   const follow = createTracks();
-  /** @type {Map<number, any>} */
+  /** @type {Map<number | string, any>} */
   const nodes = new Map();
   let mirrored = false;
 
