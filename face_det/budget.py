@@ -48,6 +48,11 @@ class Budget:
         self._cancelled = True
 
     @property
+    def cancelled(self) -> bool:
+        """True once it was given up, whatever time is left."""
+        return self._cancelled
+
+    @property
     def over(self) -> bool:
         """True once it is time to stop and answer with the results so far."""
         return self.left() <= 0

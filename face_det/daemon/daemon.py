@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 SERVER_NAME = "face_det"
 QUICK_THREADS = 2
 QUICK_QUEUE = 256
+VIDEO_QUEUE = 8
 LINGER_S = 5.0
 """How long replies may take to reach the kernel once all calls are answered."""
 CHECK_S = 15.0
@@ -95,7 +96,8 @@ class _Daemon:
         self._workers = Workers(config.workers, config.queue_size)
         self._learner = Workers(1, config.queue_size, name="learner", yields_to=self._workers)
         self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
-        self._pools = (self._workers, self._learner, self._quick)
+        self._videos = Workers(1, VIDEO_QUEUE, name="videos", yields_to=self._workers)
+        self._pools = (self._workers, self._learner, self._quick, self._videos)
         self._methods: DaemonMethods | None = None
         self._stopping = Event()
         self._hurry = Event()
@@ -117,6 +119,7 @@ class _Daemon:
             service,
             workers=self._workers,
             learner=self._learner,
+            videos=self._videos,
             quick=self._quick,
             notifier=self._notifier,
             load=self._load,

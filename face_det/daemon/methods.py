@@ -69,9 +69,10 @@ RESTART_KEYS = (
 
 
 class DaemonMethods:
-    """The daemon's methods, one per verb, spread over three pools of threads.
+    """The daemon's methods, one per verb, spread over four pools of threads.
 
-    `workers` recognises faces. `learner`, a single thread, runs everything that writes the dataset or
+    `workers` recognises faces, and `videos`, a single thread, those in videos, giving way to the former.
+    `learner`, a single thread, runs everything that writes the dataset or
     the model, and reloads, one after the other: none sees files half written by another, and an hour
     of training delays no image. `quick` runs what must wait for neither.
     """
@@ -83,6 +84,7 @@ class DaemonMethods:
         *,
         workers: Workers,
         learner: Workers,
+        videos: Workers,
         quick: Workers,
         notifier: Notifier,
         load: ConfigLoader,
@@ -109,7 +111,7 @@ class DaemonMethods:
         )
         in_use = ConfigInUse(lambda: self._config, self._use_config)
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
-        self.videos = VideoMethods(lambda: self._service, workers, quick, call_limit_s)
+        self.videos = VideoMethods(lambda: self._service, workers, videos, quick, call_limit_s)
         self._commands = CommandMethods(command_line(config_path), lambda: self._config.state_path)
         self._backups = BackupMethods(
             lambda: self._service,
@@ -150,6 +152,7 @@ class DaemonMethods:
     def stop_waiting(self) -> None:
         """Answer those who wait for events; nobody may wait any more."""
         self._sightings.waiters.close()
+        self.videos.stop()
 
     def close(self) -> None:
         """Record what was seen, and close the sightings; no call may follow."""
@@ -238,6 +241,7 @@ class DaemonMethods:
             "counters": {**fields.get("counters", {}), **both},
             "audit": {"path": str(self._audit.path), "failed": self._audit.failed},
             "learning": {key: learning[key] for key in ("running", "queue_depth")},
+            "videos": self.videos.status(),
             "uptime_s": round(time.monotonic() - self._started, 3),
             "evaluation": self._commands.runs.status(),
             "falseAcceptRate": self._models.rate_in_force(),

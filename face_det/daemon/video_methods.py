@@ -1,4 +1,4 @@
-"""The methods about moving pictures: the next picture of a live camera, in order."""
+"""The methods about moving pictures: the next picture of a live camera, in order, and whole videos."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent.event import Event
 
+from face_det.budget import Budget
 from face_det.daemon import logs
 from face_det.daemon.sighting_methods import describe_caller
-from face_det.daemon.workers import Workers
+from face_det.daemon.workers import Workers, give_way
 from face_det.errors import Busy
 from face_det.service import StreamKey, require_follow_options, stream_key
 
@@ -67,13 +68,32 @@ class Turns:
             del self._waiting[key]
 
 
+class VideoBudget(Budget):
+    """The budget of a video, whose time begins when its turn has come."""
+
+    def __init__(self, give_way: Callable[[], None]) -> None:
+        super().__init__(give_way=give_way)
+
+    def begin(self, seconds: float) -> Budget:
+        """Let it be over in so many seconds."""
+        self._deadline = self._clock() + seconds
+        return self
+
+
 class VideoMethods:
     """The daemon's methods about moving pictures; `service` returns the one in use."""
 
     def __init__(
-        self, service: Callable[[], Service], workers: Workers, quick: Workers, limit_s: float
+        self,
+        service: Callable[[], Service],
+        workers: Workers,
+        videos: Workers,
+        quick: Workers,
+        limit_s: float,
     ) -> None:
         self._service = service
+        self._videos = videos
+        self._watched: set[Budget] = set()
         self._workers = workers
         self._quick = quick
         self._limit_s = limit_s
@@ -81,7 +101,7 @@ class VideoMethods:
 
     def methods(self) -> Mapping[str, Callable[..., Any]]:
         """Return the methods by name."""
-        return {"follow": self.follow}
+        return {"follow": self.follow, "recognize_video": self.recognize_video}
 
     def follow(self, image: Any, options: Any = None) -> Any:
         """Return the faces in the next picture of a live camera, each with its track."""
@@ -94,6 +114,36 @@ class VideoMethods:
                     limit_s=self._limit_s,
                     notes=notes,
                 )
+
+    def recognize_video(self, path: Any, options: Any = None) -> Any:
+        """Return the people in a video (a path, or the bytes of a file), each once."""
+        caller = describe_caller()
+        # Waiting for another video takes none of its time: it counts from the first frame on.
+        budget = VideoBudget(give_way)
+        self._watched.add(budget)
+        try:
+            with logs.log_call(log, "recognize_video") as notes:
+                return self._videos.submit(
+                    lambda: self._service().videos.recognize_video(
+                        path, options, notes, caller, budget.begin
+                    ),
+                    limit_s=self._limit_s,
+                    notes=notes,
+                    budget=budget,
+                )
+        finally:
+            self._watched.discard(budget)
+
+    def status(self) -> dict[str, int]:
+        """Return how many videos are looked at and wait, and how many live streams are followed."""
+        videos = self._videos.status()
+        streams = self._service().following.streams
+        return {key: videos[key] for key in ("running", "queue_depth")} | {"streams": streams}
+
+    def stop(self) -> None:
+        """Answer with what has been seen of the videos so far: the daemon stops."""
+        for budget in self._watched:
+            budget.cancel()
 
     def end_idle_streams(self) -> None:
         """Keep ending the streams of which no picture comes any more."""

@@ -9,6 +9,7 @@ from .answers import names_somebody as names_somebody
 from .augment import DEGRADATIONS as DEGRADATIONS
 from .augment import Degradation as Degradation
 from .augment import draw_mask as draw_mask
+from .decode import EXPECTED_IMAGE as EXPECTED_IMAGE
 from .decode import lacks_decoder as lacks_decoder
 from .folders import FolderContent as FolderContent
 from .folders import find_pictures as find_pictures
@@ -23,6 +24,7 @@ from .image import LoadedImage as LoadedImage
 from .image import load_as_stored as load_as_stored
 from .image import load_image as load_image
 from .image import load_perhaps_partial as load_perhaps_partial
+from .image import open_within as open_within
 from .image import read_image_bytes as read_image_bytes
 from .stream import grab_frame as grab_frame
 from .transform import AffineMatrix as AffineMatrix

@@ -164,12 +164,32 @@ def read_image_bytes(
     """
     path = os.fspath(source)
     place = printable_path(path)
+    try:
+        with open_within(path, roots) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size or not may_be_empty:
+                _check_bytes(size, place, max_bytes)
+            return file.read(size)
+    except (OSError, ValueError) as error:
+        raise unreadable_error(path, error) from error
+
+
+def open_within(source: str | os.PathLike[str], roots: Sequence[Path] = ()) -> IO[bytes]:
+    """Open a regular file for reading, under the rules of `read_image_bytes`; raises BadImage.
+
+    >>> open_within("/")
+    Traceback (most recent call last):
+    ...
+    face_det.errors.BadImage: /: must be a JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or HEIC picture, got a folder
+    """  # noqa: E501
+    path = os.fspath(source)
+    place = printable_path(path)
     if not path:
         raise BadImage(f"{place}: must be a path, got an empty one")
     try:
         folder, name = open_parent(Path(path), roots) if roots else (None, path)
         try:
-            return _read_regular_file(folder, name, place, max_bytes, may_be_empty)
+            return open(_open_regular_file(folder, name, place), "rb")
         finally:
             if folder is not None:
                 os.close(folder)
@@ -179,9 +199,7 @@ def read_image_bytes(
         raise unreadable_error(path, error) from error
 
 
-def _read_regular_file(
-    folder: int | None, name: str, place: str, max_bytes: int, may_be_empty: bool
-) -> bytes:
+def _open_regular_file(folder: int | None, name: str, place: str) -> int:
     follow = folder is None
     # Checked before opening, since merely opening some devices makes them act ...
     _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=follow), place)
@@ -193,12 +211,10 @@ def _read_regular_file(
         _check_regular(found, place)
         if is_kernel_file_system(found.st_dev):
             raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got a file of the kernel's own")
-        if found.st_size or not may_be_empty:
-            _check_bytes(found.st_size, place, max_bytes)
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(found.st_size)
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def load_as_stored(file: str | os.PathLike[str] | IO[bytes], mode: str | None = "RGB") -> npt.NDArray[Any]:

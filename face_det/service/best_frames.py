@@ -10,7 +10,7 @@ from itertools import groupby
 from face_det.service.memory import FollowedFace, Memory, WholePicture
 from face_det.sightings import SeenPicture
 from face_det.tracking import Track, TrackedFace
-from face_det.types import Face, Match, Outcome
+from face_det.types import Box, Face, Match, Outcome
 
 SETTLE_S = 1.0
 """Whoever is not recognised is remembered after so long, or at the end: the first frames are seldom good."""
@@ -91,10 +91,15 @@ class _Followed:
 
 
 class BestFrames:
-    """Remembers the tracks of one tracker. Not thread-safe; `memory` returns the one in use, or None."""
+    """Remembers the tracks of one tracker. Not thread-safe; `memory` returns the one in use, or None.
 
-    def __init__(self, memory: Callable[[], Memory | None]) -> None:
+    If it is `listed`, `remembered` has the track, the time and the box of each face that is.
+    """
+
+    def __init__(self, memory: Callable[[], Memory | None], *, listed: bool = False) -> None:
         self._memory = memory
+        self._listed = listed
+        self.remembered: list[tuple[int, float, Box]] = []
         # Tells the tracks of this tracker from those of any other, also after a restart.
         self._prefix = secrets.token_hex(6)
         self._followed: dict[int, _Followed] = {}
@@ -146,6 +151,8 @@ class BestFrames:
             ]
             others = [self._name(track) for track in here if track not in {one[0] for one in group}]
             memory.remember_followed(_where(moment, moment.time, others), faces, picture)
+            if self._listed:
+                self.remembered += [(track, moment.time, face.box) for track, _, face, _ in group]
             self._said = now
 
     def _prolong(self, memory: Memory, here: Sequence[int], moment: Moment) -> None:

@@ -37,6 +37,7 @@ from face_det.sightings import (
     find_sighting,
     find_sightings,
     find_thumbnail,
+    find_unknown_at,
     find_unknowns,
     read_cursor,
     read_events,
@@ -176,6 +177,23 @@ class Memory:
         """
         faces = tuple(_seen_face(one.face, one.match, one.track, one.frames) for one in found)
         self._hand_over_faces(where, faces, picture)
+
+    def unknowns_at(self, seen: Sequence[tuple[int, float, Box]], caller: str) -> dict[int, int]:
+        """Return the numbers of the unknown people whom tracks of this caller show, by track.
+
+        `seen` has tracks with the times and boxes of faces that were handed over, which are recorded first.
+        """
+        self.store.flush()
+
+        def read(connection: sqlite3.Connection) -> dict[int, int]:
+            found: dict[int, list[int]] = {}
+            for track, time, box in seen:
+                number = find_unknown_at(connection, time, caller, box)
+                if number is not None:
+                    found.setdefault(track, []).append(number)
+            return {track: max(numbers, key=numbers.count) for track, numbers in found.items()}
+
+        return self.store.read(read)
 
     def sightings(self, query: object = None) -> dict[str, Any]:
         """Return a page of sightings, newest first; see docs/reference/rpc.md."""

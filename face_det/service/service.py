@@ -48,6 +48,7 @@ from face_det.service.searching import searching_from
 from face_det.service.sighting_arguments import require_recognize_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.service.verification import Verification
+from face_det.service.videos import VideoLimits, Videos
 from face_det.sightings import ENROLLED, TRAINED
 from face_det.training import load_libraries
 from face_det.types import UNKNOWN, Face, Match, Reason
@@ -103,6 +104,7 @@ class Service:
         )
         self.evidence, self.models = Evidence(self.access), Models(self.access)
         self.verification, self.following = Verification(self.access), Following(self.access, self._count)
+        self.videos = Videos(self.access, VideoLimits(limits.mount_point, limits.roots, limits.max_pixels))
         self.training = TrainingProgress()
         renamings = Renamings(enroller.paths, memory)
         self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use, renamings)

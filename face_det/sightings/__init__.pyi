@@ -43,6 +43,7 @@ from .queries import find_picture as find_picture
 from .queries import find_sighting as find_sighting
 from .queries import find_sightings as find_sightings
 from .queries import find_thumbnail as find_thumbnail
+from .queries import find_unknown_at as find_unknown_at
 from .queries import find_unknowns as find_unknowns
 from .queries import parse_cursor as parse_cursor
 from .reclustering import NOBODY as NOBODY

@@ -132,6 +132,16 @@ def find_picture(connection: sqlite3.Connection, identifier: int) -> bytes:
     return bytes(kept[0])
 
 
+def find_unknown_at(connection: sqlite3.Connection, time: float, caller: str, box: Box) -> int | None:
+    """Return the number of the unknown person whom a caller's face at a time and place is; None without."""
+    row = connection.execute(
+        "SELECT person.number FROM sighting JOIN person ON person.id = sighting.person"
+        " WHERE sighting.time = ? AND caller = ? AND xmin = ? AND ymin = ? ORDER BY sighting.id DESC LIMIT 1",
+        (time, caller, box.xmin, box.ymin),
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
 def find_unknowns(connection: sqlite3.Connection, limit: int = MAX_UNKNOWNS) -> list[dict[str, Any]]:
     """Return the unknown people who have a number, most often seen first."""
     # Only what the index person_most_seen holds: the rows themselves are much larger.

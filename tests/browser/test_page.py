@@ -48,7 +48,13 @@ def test_an_element_follows_the_face(visit):
     """By the daemon's track, wherever the face is; without one, by where it is."""
     visitor = visit(permissions=[])
     visitor.go("people")
-    assert visitor.page.evaluate(TRACKS) == [["track 1", "track 2"], ["track 1", "track 2"], [], [1, 2], [2, 1]]
+    assert visitor.page.evaluate(TRACKS) == [
+        ["track 1", "track 2"],
+        ["track 1", "track 2"],
+        [],
+        [1, 2],
+        [2, 1],
+    ]
 
 
 def test_a_stranger_is_captured_named_and_known(visit, home):

@@ -99,7 +99,7 @@ def test_wrong_arguments_are_told_in_one_line(lasting, call, verb, args, message
 
 def test_only_the_verbs_can_be_called(lasting, call):
     """No attribute, private or inherited or of the server, is within reach."""
-    verbs = ["detect_faces", "recognize", "follow", "add_face", "people", "forget", "train", "reload"]
+    verbs = ["detect_faces", "recognize", "follow", "recognize_video", "add_face", "people", "forget"]
     verbs += [
         "status",
         "export",

@@ -31,7 +31,7 @@ Stream = Annotated[
     Query(
         min_length=1,
         max_length=MAX_STREAM,
-        description="The pictures of this stream, of whatever name, come one after the other: follow the faces.",
+        description="What you call a stream of pictures: follow the faces through it.",
         examples=["tab-8f3a"],
     ),
 ]
