@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
+import cv2
+import numpy as np
+
 
 def test_a_local_picture(web, gallery_daemon):
     """The names of those who are known; strangers are numbered."""
@@ -49,8 +54,53 @@ def test_a_set_of_people_is_fitted(web, gallery_daemon):
     assert web.post("/classifier/fit", json=bad).json()["code"] == "BadName"
 
 
-def test_a_video_is_not_possible_yet(web):
-    """501, and a sentence."""
-    answer = web.post("/recognition/local-video", json={"videoFileName": "x.mp4", "eventName": "ring"})
-    assert answer.status_code == 501
-    assert "video" in answer.json()["error"]
+def test_a_local_video(web, gallery_daemon, photos):
+    """Those who are known by name, strangers with numbers and pictures; paths are refused as for pictures."""
+    path = str(gallery_daemon.roots / "ring.mp4")
+    film(path, photos["obama3"], photos["biden"])
+    answer = web.post("/recognition/local-video", json={"videoFileName": path, "eventName": "ring"}).json()
+    (stranger,) = answer.pop("unknownPersons")
+    assert answer == {"videoFile": path, "eventName": "ring", "recognisedPersons": ["Obama"]}
+    assert stranger["name"].startswith("unknown-")
+    assert base64.b64decode(stranger["images"][0])[:3] == b"\xff\xd8\xff"
+    assert stranger["imagePaths"] == []
+    for other in (
+        "/etc/passwd",
+        str(gallery_daemon.roots / "none.mp4"),
+        str(gallery_daemon.roots / "t1.jpg"),
+    ):
+        refused = web.post("/recognition/local-video", json={"videoFileName": other})
+        assert refused.status_code == 422, other
+        assert str(gallery_daemon.roots) not in refused.text
+
+
+def test_an_uploaded_video(web, photos, tmp_path):
+    """Our own route answers about the same: as a form or as the body, with times, and nothing remembered."""
+    content = film(tmp_path / "ring.mp4", photos["obama3"]).read_bytes()
+    before = web.get("/api/v1/sightings").json()["items"]
+    for sent in (
+        {"files": {"video": content}},
+        {"content": content, "headers": {"Content-Type": "video/mp4"}},
+    ):
+        answer = web.post("/api/v1/videos?eventName=ring&maxFrames=8", **sent).json()
+        (person,) = answer["people"]
+        assert (person["name"], answer["eventName"]) == ("Obama", "ring")
+        assert answer["partial"] == "ended after frame 8 (maxFrames)"
+        assert base64.b64decode(person["best"]["thumbnail"])[:3] == b"\xff\xd8\xff"
+    assert web.get("/api/v1/sightings").json()["items"] == before
+    for query, sent, status in (("?maxFrames=0", content, 400), ("", b"no video", 422), ("", b"", 400)):
+        assert web.post(f"/api/v1/videos{query}", content=sent).status_code == status
+
+
+def film(path, *people):
+    """A video of ten frames of each."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (320, 240))
+    for photo in people:
+        shown = cv2.imread(str(photo))
+        shown = cv2.resize(shown, None, fx=240 / shown.shape[0], fy=240 / shown.shape[0])
+        for place in range(10):
+            frame = np.full((240, 320, 3), 120, np.uint8)
+            frame[:, place : place + shown.shape[1]] = shown[:, : 320 - place]
+            writer.write(frame)
+    writer.release()
+    return path

@@ -16,8 +16,8 @@ def test_lists_the_verbs(lasting):
     listed = dict(line.split(maxsplit=1) for line in output.splitlines()[1:])
     assert list(listed) == [
         "detect_faces", "recognize", "follow", "recognize_video", "add_face", "people", "forget", "train",
-        "reload", "status", "export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor",
-        "name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo",
+        "reload", "status", "export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events",
+        "cursor", "name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo",
         "photos", "photo", "delete_photo", "move_photo", "rename_person", "merge_people", "remove_person",
         "changes", "explain", "verify", "models", "use_model", "preview", "set_false_accept_rate",
         "evaluate", "evaluation", "doctor",

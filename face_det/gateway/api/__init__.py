@@ -2,10 +2,21 @@
 
 from fastapi import APIRouter
 
-from face_det.gateway.api import backup, changes, events, faces, people, sightings, status, training, unknowns
+from face_det.gateway.api import (
+    backup,
+    changes,
+    events,
+    faces,
+    people,
+    sightings,
+    status,
+    training,
+    unknowns,
+    videos,
+)
 
 API = APIRouter(prefix="/api/v1")
-for _part in (status, faces, people, sightings, unknowns, changes, training, events, backup):
+for _part in (status, faces, videos, people, sightings, unknowns, changes, training, events, backup):
     API.include_router(_part.ROUTES)
 
 __all__ = ["API"]

@@ -43,3 +43,12 @@ def upload(*, face_box: bool = False, other: bool = False) -> dict[str, Any]:
             | {"schema": {"type": "string"}, "example": example}
         ]
     return {"openapi_extra": described}
+
+
+def upload_of(field: str, description: str, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """Return the /openapi.json entry of a route that takes one file, as `field` of a form or as the body."""
+    file = {"type": "string", "format": "binary", "description": description}
+    form = {"type": "object", "required": [field], "properties": {field: file}}
+    bare = {"schema": {"type": "string", "format": "binary"}}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}, **dict.fromkeys(kinds, bare)}
+    return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -9,7 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, FailFast
 
-from face_det.errors import BadImage, NoFace, SeveralFaces
+from face_det.errors import BadImage, NoFace, SeveralFaces, VideoError
+from face_det.gateway.api.videos import ask_about_video
 from face_det.gateway.problems import Problem
 from face_det.gateway.state import Gateway, GatewayState
 from face_det.media import names_somebody
@@ -115,6 +117,32 @@ async def local_image(body: LocalImage, gateway: GatewayState) -> dict[str, Any]
 
 @ROUTES.post("/recognition/local-video")
 async def local_video(body: LocalVideo, gateway: GatewayState) -> dict[str, Any]:
-    """Name the people in a video; not possible yet."""
-    del body, gateway
-    raise Problem(501, "NotImplemented", "this daemon cannot read videos yet; send single pictures")
+    """Name the people in a video; strangers have the numbers of unknown people or, without any, of the video.
+
+    `images` has a stranger's best picture, as a JPEG in base64; no files are written for `imagePaths`.
+    """
+    _require_image_roots(gateway)
+    options = {} if body.eventName is None else {"eventName": body.eventName}
+    try:
+        answer = await ask_about_video(gateway.daemon, body.videoFileName, options)
+    except VideoError as error:
+        # As for pictures: the daemon's message would name folders, and reveal which files exist.
+        _LOG.warning("%s", error)
+        problem = "videoFileName: must be the path of a video under imageRoots"
+        raise Problem(422, "VideoError", problem) from error
+    if answer["partial"] is not None:
+        _LOG.warning("%s: %s", body.videoFileName, answer["partial"])
+    strangers = [person for person in answer["people"] if person["name"] is None]
+    return {
+        "videoFile": body.videoFileName,
+        "eventName": body.eventName,
+        "recognisedPersons": answer["recognisedPersons"],
+        "unknownPersons": [
+            {"name": person["label"], "images": _pictures(person), "imagePaths": []} for person in strangers
+        ],
+    }
+
+
+def _pictures(person: dict[str, Any]) -> list[str]:
+    thumbnail = person["best"]["thumbnail"]
+    return [] if thumbnail is None else [base64.b64encode(thumbnail).decode()]
