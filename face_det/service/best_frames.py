@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from face_det.service.memory import FollowedFace, Memory, WholePicture
-from face_det.sightings import SeenPicture
+from face_det.sightings import MAX_VISIT_S, SeenPicture
 from face_det.tracking import Track, TrackedFace
 from face_det.types import Box, Face, Match, Outcome
 
@@ -18,10 +18,14 @@ MAX_REMEMBERED = 4
 """The most frames of a track that are remembered for being better; as many again for another answer."""
 CLEARLY_BETTER = 0.1
 """So much higher must the quality be of a frame that is remembered after another one."""
-RENEWED_AFTER_S = 1800.0
-"""Somebody who stays is remembered anew after so long: a visit ends after an hour at most."""
+RENEWED_AFTER_S = MAX_VISIT_S
+"""Somebody who stays is remembered anew after so long, when the visit ends."""
 
 Picture = Callable[[], "WholePicture | None"]
+
+
+def no_picture() -> None:
+    """Make no whole picture."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,9 +53,10 @@ class _Followed:
     frames: int = 1
     best: Face | None = None
     moment: Moment | None = None
+    latest: tuple[Face, Moment] | None = None
     picture: WholePicture | None = None
     since: float | None = None
-    """When it was first remembered, or anew."""
+    """The time of the first frame that was remembered, or anew."""
     quality: float = 0.0
     answer: tuple[Outcome | None, str | None] | None = None
     left: int = MAX_REMEMBERED
@@ -59,8 +64,11 @@ class _Followed:
 
     def offer(self, face: Face, moment: Moment) -> None:
         """Take a face that was encoded, if it is the best since the last one that was remembered."""
+        # Without the frame itself, which would be kept in memory.
+        kept = replace(moment, picture=no_picture)
+        self.latest = face, kept
         if self.best is None or (face.quality or 0.0) > (self.best.quality or 0.0):
-            self.best, self.moment, self.picture = face, moment, moment.picture()
+            self.best, self.moment, self.picture = face, kept, moment.picture()
 
     def due(self, now: float) -> bool:
         """Tell whether the best face is to be remembered now."""
@@ -68,18 +76,27 @@ class _Followed:
             return False
         if self.since is None:
             return self.match.outcome is Outcome.KNOWN or now - self.first >= SETTLE_S
-        if now - self.since >= RENEWED_AFTER_S:
+        if self._outlasts():
             return True
         if _answer(self.match) != self.answer:
             return self.answers_left > 0
         return self.left > 0 and (self.best.quality or 0.0) >= self.quality + CLEARLY_BETTER
 
-    def take(self, now: float) -> tuple[Moment, Face, WholePicture | None]:
+    def _outlasts(self) -> bool:
+        """Tell whether the face was seen again since the visit ended in which it was remembered."""
+        if self.since is None or self.latest is None:
+            return False
+        return self.latest[1].time - self.since > RENEWED_AFTER_S
+
+    def take(self) -> tuple[Moment, Face, WholePicture | None]:
         """Count the best face as remembered, and return it."""
+        if self._outlasts() and self.latest is not None:
+            self.since, self.picture = None, None
+            self.best, self.moment = self.latest
         assert self.best is not None
         assert self.moment is not None
-        if self.since is None or now - self.since >= RENEWED_AFTER_S:
-            self.since, self.quality = now, 0.0
+        if self.since is None:
+            self.since, self.quality = self.moment.time, 0.0
             self.left = self.answers_left = MAX_REMEMBERED
         changed = self.answer is not None and _answer(self.match) != self.answer
         self.answers_left -= changed
@@ -139,9 +156,9 @@ class BestFrames:
         memory = self._memory()
         if memory is None:
             return
-        taken = [(track, *self._followed[track].take(now)) for track in due]
+        taken = [(track, *self._followed[track].take()) for track in due]
         taken.sort(key=lambda one: one[1].time)
-        for _, together in groupby(taken, key=lambda one: id(one[1])):
+        for _, together in groupby(taken, key=lambda one: one[1].time):
             group = list(together)
             moment, picture = group[0][1], group[0][3]
             faces = [

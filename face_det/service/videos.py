@@ -15,7 +15,7 @@ from face_det.embedders import distance_thresholds, embedder_from_fingerprint
 from face_det.errors import FaceDetError
 from face_det.service import wire
 from face_det.service.access import Access
-from face_det.service.best_frames import BestFrames, Moment
+from face_det.service.best_frames import BestFrames, Moment, no_picture
 from face_det.service.memory import THUMBNAIL_PX, Memory
 from face_det.service.video_arguments import VideoOptions, open_source, parse_video_options
 from face_det.sightings import unknown_id
@@ -162,7 +162,7 @@ class _Looking:
             self._caller,
             f"{self._place}#t={frame.time_s:.2f}",
             self._recognizer.engine.fingerprint,
-            lambda: None,
+            no_picture,
             self._asked.remember,
         )
         self._best.add(tracked, moment)

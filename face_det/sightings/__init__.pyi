@@ -66,3 +66,4 @@ from .training_photos import choose_photos as choose_photos
 from .training_photos import photo_of as photo_of
 from .undoing import find_changes as find_changes
 from .undoing import undo_change as undo_change
+from .visits import MAX_VISIT_S as MAX_VISIT_S

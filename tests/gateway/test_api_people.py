@@ -9,6 +9,7 @@ import zipfile
 import PIL.Image
 import pytest
 from api_walks import ask, forgotten
+from remembering import small_copy
 
 pytestmark = pytest.mark.usefixtures("anew")
 
@@ -57,6 +58,25 @@ def test_a_photo_goes_from_hand_to_hand_and_back(web, photos):
         assert ask(web, "POST", f"/changes/{deleted['change']}/undo")["photos"] == 1
         assert ask(web, "POST", "/people/Joe/forget")["images"] == 1
     assert names(web) == ["Obama"]
+
+
+def test_faces_are_followed_through_a_stream(web, photos, door):
+    """A face keeps its track while it is seen; each stream has its own, also of a camera. Nothing is kept."""
+    picture, before = small_copy(photos["obama3"]), web.get("/api/v1/sightings").json()["items"]
+    for _ in range(3):
+        (face,) = web.post("/api/v1/faces?follow=tab-1", files={"image": picture}).json()["faces"]
+        assert (face["face"], face["track"]) == ("Obama", 1)
+    assert face["trackFrames"] >= 1
+    (face,) = web.post("/api/v1/faces?follow=tab-2", files={"image": picture}).json()["faces"]
+    assert (face["track"], face["trackFrames"]) == (1, 1)
+    door.write_bytes(picture)
+    for _ in range(2):
+        looked = web.post("/api/v1/cameras/door/faces?follow=tab-1").json()
+        assert [(face["face"], face["track"]) for face in looked["faces"]] == [("Obama", 1)]
+    door.unlink()
+    for stream in ("", "x" * 65):
+        assert web.post(f"/api/v1/faces?follow={stream}", files={"image": picture}).status_code == 400
+    assert web.get("/api/v1/sightings").json()["items"] == before
 
 
 def test_one_of_several_faces_is_meant(web, photos):

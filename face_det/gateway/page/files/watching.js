@@ -41,8 +41,10 @@ export async function watchWebcam(stage, saw, signal, options = () => ({})) {
     const faces = await look(blob);
     const { width, height } = canvas;
     stage.shape(width, height);
+    const paced = pace(begun);
+    stage.pace(paced.rate);
     stage.faces(faces, width, height);
-    return saw({ faces, width, height, source: canvas, blob, ...pace(begun) });
+    return saw({ faces, width, height, source: canvas, blob, ...paced });
   });
 }
 

@@ -7,6 +7,7 @@ import { createTracks, keepElements } from "../tracks.js";
 
 /** @typedef {import("../api.js").Face} Face */
 
+const QUICK_RATE = 8;
 const ROOM_BELOW = 0.14;
 /** The share of the picture's height that a name needs below a box; else it stands inside. */
 
@@ -69,6 +70,10 @@ export function createStage({ label, pick }) {
     mirror(on) {
       mirrored = on;
       picture.classList.toggle("mirrored", on);
+    },
+    /** @param {number} rate how many pictures a second are drawn */
+    pace(rate) {
+      layer.classList.toggle("quick", rate >= QUICK_RATE);
     },
     /** @param {number} width @param {number} height */
     shape(width, height) {
