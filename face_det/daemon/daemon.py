@@ -40,6 +40,7 @@ SERVER_NAME = "face_det"
 QUICK_THREADS = 2
 QUICK_QUEUE = 256
 VIDEO_QUEUE = 8
+VIDEO_PAUSES = 3.0
 LINGER_S = 5.0
 """How long replies may take to reach the kernel once all calls are answered."""
 CHECK_S = 15.0
@@ -96,7 +97,7 @@ class _Daemon:
         self._workers = Workers(config.workers, config.queue_size)
         self._learner = Workers(1, config.queue_size, name="learner", yields_to=self._workers)
         self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
-        self._videos = Workers(1, VIDEO_QUEUE, name="videos", yields_to=self._workers)
+        self._videos = Workers(1, VIDEO_QUEUE, name="videos", yields_to=self._workers, pauses=VIDEO_PAUSES)
         self._pools = (self._workers, self._learner, self._quick, self._videos)
         self._methods: DaemonMethods | None = None
         self._stopping = Event()

@@ -77,12 +77,19 @@ class _Thread(threading.Thread):
 class Workers:
     """`threads` native threads and a queue of `queue_size` jobs. Create, start and use it on one hub.
 
-    With `yields_to`, a thread pauses after each job for as long as the job took, at most MAX_PAUSE_S, if that
-    pool had jobs meanwhile: many jobs in a row leave it half of the time. `begun` counts the jobs begun.
+    With `yields_to`, a thread pauses after each job, or part of one, if that pool had jobs meanwhile: for
+    `pauses` times as long as it took, at most MAX_PAUSE_S. With 1, many jobs in a row leave the other pool
+    half of the time. `begun` counts the jobs begun.
     """
 
     def __init__(
-        self, threads: int, queue_size: int, *, name: str = "worker", yields_to: Workers | None = None
+        self,
+        threads: int,
+        queue_size: int,
+        *,
+        name: str = "worker",
+        yields_to: Workers | None = None,
+        pauses: float = 1.0,
     ) -> None:
         self._queue_size = queue_size
         self._loop = gevent.get_hub().loop
@@ -96,6 +103,7 @@ class Workers:
         self._idle.set()
         self._refusal: str | None = None
         self._yields_to = yields_to
+        self._pauses = pauses
         self.begun = 0
         self._counts = {"done": 0, "failed": 0, "refused": 0, "abandoned": 0, "cancelled": 0}
         self._spans_ms: deque[float] = deque(maxlen=WINDOW)
@@ -168,13 +176,15 @@ class Workers:
                 # The order matters: `stuck` looks at both without the lock.
                 thread.since = time.monotonic()
                 thread.job = None
-                if not job.greenlet.dead:
+                ended = job.greenlet.dead
+                if ended:
+                    self._spans_ms.append((time.monotonic() - job.submitted) * 1000)
+                    self._counts["done" if job.error is None else "failed"] += 1
+                else:
                     # First in its client's queue again, while the client goes to the end of the ring.
                     self._waiting.put_back(job.client, job)
-                    continue
-                self._spans_ms.append((time.monotonic() - job.submitted) * 1000)
-                self._counts["done" if job.error is None else "failed"] += 1
-            self._loop.run_callback_threadsafe(self._deliver, job)
+            if ended:
+                self._loop.run_callback_threadsafe(self._deliver, job)
             # While this thread waits for the next job, it must not keep the images of this one alive.
             del job
             if pause_s:
@@ -193,7 +203,7 @@ class Workers:
         others = self._yields_to
         if others is None or (others.begun == begun and not others.busy):
             return 0.0
-        return min(busy_s, MAX_PAUSE_S)
+        return min(busy_s * self._pauses, MAX_PAUSE_S)
 
     def _next(self, thread: _Thread) -> _Job:
         """Wait for the job whose turn it is: one that no thread has begun, or that this thread has."""

@@ -39,7 +39,7 @@ class Client:
         self._timeout_s = timeout_s
         self._heartbeat_s = heartbeat_s
         self._connection: Any = None
-        logging.getLogger("zerorpc.gevent_zmq").addFilter(_is_no_late_wakeup)
+        logging.getLogger("zerorpc.gevent_zmq").addFilter(connection.is_no_late_wakeup)
 
     @classmethod
     def configured(
@@ -81,6 +81,16 @@ class Client:
     def recognize(self, image: str | bytes, options: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return the faces of an image (a path on the daemon's machine, or bytes), best first."""
         answer: list[dict[str, Any]] = self._call("recognize", image, options)
+        return answer
+
+    def follow(self, image: str | bytes, options: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the faces in the next picture of a live camera, `{"camera": ...}`, each with its track."""
+        answer: list[dict[str, Any]] = self._call("follow", image, options)
+        return answer
+
+    def recognize_video(self, path: str | bytes, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the people in a video, each once; `timeout_s` must be longer than its `timeLimit`."""
+        answer: dict[str, Any] = self._call("recognize_video", path, options)
         return answer
 
     def add_face(
@@ -374,13 +384,3 @@ class Client:
 
     def _unreachable(self, why: str) -> Unreachable:
         return connection.unreachable(self._endpoint, why)
-
-
-def _is_no_late_wakeup(record: logging.LogRecord) -> bool:
-    """Tell whether a log record of zerorpc is worth printing in a program that only calls the daemon.
-
-    zerorpc looks each second whether it has missed an event. If the program stood still meanwhile, as it
-    does on a busy machine, that look comes before the event itself, and zerorpc logs a "gevent_zeromq BUG"
-    although nothing was missed.
-    """
-    return "catching up after missing event" not in record.getMessage()

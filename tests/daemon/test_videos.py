@@ -13,6 +13,8 @@ import zerorpc
 from daemon_fixtures import lasting_daemon
 from running import eventually
 
+from face_det import Client
+
 SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
 SIZE = (320, 240)
 FPS = 10
@@ -86,7 +88,8 @@ def test_everybody_is_listed_once(daemon, call, clips):
     assert items[-1]["frame"] == f"{path}#t={items[-1]['time'] - noon:.2f}"
     # The same again, as bytes: the same unknown person, and nothing is remembered.
     content = (clips / "ring.mp4").read_bytes()
-    again = call(daemon, "recognize_video", content, {"remember": False})
+    with Client(daemon.endpoint, timeout_s=300) as client:
+        again = client.recognize_video(content, {"remember": False})
     assert (again["videoFile"], again["recognisedPersons"]) == ("bytes", ["Obama"])
     assert [one["unknown"] for one in again["people"]] == [None, None]
     assert again["unknownPersons"] == ["stranger-1"], "unknown-1 may be somebody else"

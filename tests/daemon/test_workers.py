@@ -292,3 +292,27 @@ def test_a_pool_pauses_for_the_one_that_it_yields_to():
     assert learning._pause_s(0.5, serving.begun) == 0
     assert learning._pause_s(0.5, serving.begun - 1) == 0.5
     assert learning._pause_s(9.0, serving.begun - 1) == MAX_PAUSE_S
+
+
+def test_a_long_job_pauses_wherever_it_gives_way():
+    """As long as is wanted: between two frames of a video, pictures have the machine for themselves."""
+    serving = Workers(1, 2)
+    watching = Workers(1, 2, name="videos", yields_to=serving, pauses=3)
+    serving.start()
+    watching.start()
+    release, spans = threading.Event(), []
+
+    def watch():
+        for _ in range(2):
+            begun = time.monotonic()
+            threading.Event().wait(0.05)
+            spans.append((begun, time.monotonic()))
+            give_way()
+
+    call = gevent.spawn(serving.submit, lambda: release.wait(60), limit_s=60)
+    eventually(lambda: serving.busy, "a call that is served")
+    gevent.spawn(watching.submit, watch, limit_s=60).get(timeout=300)
+    release.set()
+    assert call.get(timeout=300)
+    (begun, ended), (next_begun, _) = spans
+    assert next_begun - ended >= 3 * (ended - begun)
