@@ -15,7 +15,8 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-def _with_example(**example: Any) -> ConfigDict:
+def with_example(**example: Any) -> ConfigDict:
+    """Return the configuration of an answer that has this example."""
     return ConfigDict(extra="allow", json_schema_extra={"examples": [example]})
 
 
@@ -30,9 +31,9 @@ def file_answer(media_type: str) -> dict[str, Any]:
     return {"responses": {200: {"description": "The file", "content": content}}}
 
 
-_BOX = {"ymin": 70.0, "xmin": 110.0, "ymax": 190.0, "xmax": 220.0}
+BOX = {"ymin": 70.0, "xmin": 110.0, "ymax": 190.0, "xmax": 220.0}
 _CHANGE = {"change": "photos-12", "what": "Alice's photo a.jpg was removed", "photos": 1}
-_FACE = {"face": "Alice", "faceProba": 0.97, "faceBox": _BOX, "outcome": "known", "quality": 0.93}
+_FACE = {"face": "Alice", "faceProba": 0.97, "faceBox": BOX, "outcome": "known", "quality": 0.93}
 _SIGHTING = {
     "id": 7,
     "time": 1767225600.0,
@@ -86,7 +87,7 @@ class Face(Answer):
 class Faces(Answer):
     """The faces in a picture, best first; smaller ones than `searchFromPx`, if given, may be missing."""
 
-    model_config = _with_example(faces=[_FACE], tookMs=84.2, searchFromPx=None)
+    model_config = with_example(faces=[_FACE], tookMs=84.2, searchFromPx=None)
     faces: list[Face]
     tookMs: float
     searchFromPx: int | None
@@ -95,7 +96,7 @@ class Faces(Answer):
 class CameraFaces(Answer):
     """The faces that a camera showed at `time`, and that picture as base64."""
 
-    model_config = _with_example(faces=[_FACE], time=1767225600.0, tookMs=84.2, picture="/9j/4AAQ...")
+    model_config = with_example(faces=[_FACE], time=1767225600.0, tookMs=84.2, picture="/9j/4AAQ...")
     faces: list[Face]
     time: float
     tookMs: float
@@ -105,7 +106,7 @@ class CameraFaces(Answer):
 class Explanation(Face):
     """A face, its name's requirements, the most similar photos, and the photo to blame for a mistake."""
 
-    model_config = _with_example(
+    model_config = with_example(
         **_FACE,
         threshold={"name": "Alice", "met": True, "requirements": [], "text": "all is met"},
         nearest=[{"name": "Alice", "photo": "a.jpg", "similarity": 0.71, "rank": 1}],
@@ -130,66 +131,18 @@ class ComparedFace(Answer):
 class Verification(Answer):
     """Whether two pictures show the same person, and how each face of the second compares, largest first."""
 
-    model_config = _with_example(
+    model_config = with_example(
         same=True,
         proba=0.98,
         similarity=0.71,
-        faceBox=_BOX,
-        faces=[{"faceBox": _BOX, "same": True, "proba": 0.98, "similarity": 0.71}],
+        faceBox=BOX,
+        faces=[{"faceBox": BOX, "same": True, "proba": 0.98, "similarity": 0.71}],
     )
     same: bool
     proba: float
     similarity: float
     faceBox: Box
     faces: list[ComparedFace]
-
-
-class BestPicture(Answer):
-    """The best picture of somebody in a video; `thumbnail` is a JPEG as base64."""
-
-    time_s: float
-    faceBox: Box
-    quality: float | None
-    thumbnail: str | None
-
-
-class VideoPerson(Answer):
-    """Somebody in a video, and when, in seconds from the beginning, and in how many frames they are seen."""
-
-    label: str
-    name: str | None
-    unknown: str | None
-    first_s: float
-    last_s: float
-    frames: int
-    proba: float | None
-    best: BestPicture
-
-
-class VideoPeople(Answer):
-    """The people in a video, each once, in the order in which they appear; `partial` says what is missing."""
-
-    model_config = _with_example(
-        videoFile="bytes",
-        eventName="ring",
-        durationS=24.0,
-        frames=240,
-        people=[
-            {"label": "Alice", "name": "Alice", "unknown": None, "first_s": 1.2, "last_s": 8.4, "frames": 71}
-            | {"proba": 0.98, "best": {"time_s": 4.1, "faceBox": _BOX, "quality": 0.9, "thumbnail": None}}
-        ],
-        recognisedPersons=["Alice"],
-        unknownPersons=[],
-        partial=None,
-    )
-    videoFile: str
-    eventName: str | None
-    durationS: float | None
-    frames: int
-    people: list[VideoPerson]
-    recognisedPersons: list[str]
-    unknownPersons: list[str]
-    partial: str | None
 
 
 class CameraName(Answer):
@@ -201,7 +154,7 @@ class CameraName(Answer):
 class CameraList(Answer):
     """The cameras in config.json, the default one first."""
 
-    model_config = _with_example(cameras=[{"name": "door"}])
+    model_config = with_example(cameras=[{"name": "door"}])
     cameras: list[CameraName]
 
 
@@ -218,7 +171,7 @@ class Person(Answer):
 class People(Answer):
     """Everybody who is enrolled."""
 
-    model_config = _with_example(
+    model_config = with_example(
         people=[{"name": "Alice", "images": 4, "cover": "a.jpg", "quality": 0.93, "lookAlikes": []}]
     )
     people: list[Person]
@@ -240,11 +193,11 @@ class Photo(Answer):
 class Photos(Answer):
     """A person's photos."""
 
-    model_config = _with_example(
+    model_config = with_example(
         name="Alice",
         photos=[
             {"photo": "a.jpg", "added": 1767225600.0, "width": 640, "height": 480, "quality": 0.93}
-            | {"faceBox": _BOX, "faces": [_BOX], "state": "enrolled", "reason": None}
+            | {"faceBox": BOX, "faces": [BOX], "state": "enrolled", "reason": None}
         ],
     )
     name: str
@@ -254,7 +207,7 @@ class Photos(Answer):
 class Enrolled(Answer):
     """An enrolled photo, and the change that undoes it; null if the photo was there before."""
 
-    model_config = _with_example(name="Alice", images=4, photo="a.jpg", change="photos-12", faceBox=_BOX)
+    model_config = with_example(name="Alice", images=4, photo="a.jpg", change="photos-12", faceBox=BOX)
     name: str
     images: int
     photo: str
@@ -265,7 +218,7 @@ class Enrolled(Answer):
 class PhotoChange(Answer):
     """A change to photos, which can be undone."""
 
-    model_config = _with_example(**_CHANGE)
+    model_config = with_example(**_CHANGE)
     change: str
     what: str
     photos: int
@@ -274,14 +227,14 @@ class PhotoChange(Answer):
 class AnyChange(Answer):
     """A change to photos or sightings, which can be undone."""
 
-    model_config = _with_example(change=31, sightings=2)
+    model_config = with_example(change=31, sightings=2)
     change: int | str
 
 
 class Changes(Answer):
     """The latest changes, newest first."""
 
-    model_config = _with_example(
+    model_config = with_example(
         changes=[
             {"change": "photos-12", "time": 1767225600.0, "what": _CHANGE["what"]}
             | {"undone": False, "undoable": True}
@@ -293,14 +246,14 @@ class Changes(Answer):
 class Forgotten(Answer):
     """How much was erased for good."""
 
-    model_config = _with_example(name="Alice", images=4, encodings=4, sightings=12)
+    model_config = with_example(name="Alice", images=4, encodings=4, sightings=12)
     name: str
 
 
 class Sighting(Answer):
     """One face in one picture."""
 
-    model_config = _with_example(**_SIGHTING)
+    model_config = with_example(**_SIGHTING)
     id: int
     time: float
     camera: str | None
@@ -316,7 +269,7 @@ class Sighting(Answer):
 class Sightings(Answer):
     """A page of sightings, newest first; `next` is the cursor of the next page, or null."""
 
-    model_config = _with_example(items=[_SIGHTING], next=None)
+    model_config = with_example(items=[_SIGHTING], next=None)
     items: list[Sighting]
     next: str | None
 
@@ -324,7 +277,7 @@ class Sightings(Answer):
 class Unknowns(Answer):
     """Unknown people, most often seen first."""
 
-    model_config = _with_example(
+    model_config = with_example(
         unknowns=[
             {"id": "unknown-3", "sightings": 5, "visits": 2, "first": 1767225600.0, "last": 1767229200.0}
             | {"cameras": ["door"], "best": 7}
@@ -336,7 +289,7 @@ class Unknowns(Answer):
 class Status(Answer):
     """The daemon's status (docs/reference/rpc.md), and the gateway's own."""
 
-    model_config = _with_example(
+    model_config = with_example(
         version="0.1.0",
         trained=True,
         gateway={"version": "0.1.0", "uptime_s": 12.5, "cameras": ["door"]}
@@ -349,7 +302,7 @@ class Status(Answer):
 class Doctor(Answer):
     """What the doctor found, and when; an answer is reused for five minutes."""
 
-    model_config = _with_example(
+    model_config = with_example(
         at=1767225600.0, checks=[{"check": "python", "state": "ok", "text": "3.12", "advice": ""}]
     )
     at: float
@@ -359,14 +312,14 @@ class Doctor(Answer):
 class Started(Answer):
     """Work has begun in the background."""
 
-    model_config = _with_example(started=True)
+    model_config = with_example(started=True)
     started: Literal[True]
 
 
 class TrainingProgress(Answer):
     """The progress of the training, the report of the last successful one, and the latest one's error."""
 
-    model_config = _with_example(
+    model_config = with_example(
         running=False, step=None, done=0, total=0, started=None, report=None, error=None
     )
     running: bool
@@ -377,7 +330,7 @@ class TrainingProgress(Answer):
 class Models(Answer):
     """The model in use and the earlier ones, newest first."""
 
-    model_config = _with_example(
+    model_config = with_example(
         models=[{"model": "5f2c9d", "classifier": "svm", "classes": ["Alice", "Bob"], "in_use": True}]
     )
     models: list[dict[str, JsonValue]]
@@ -386,7 +339,7 @@ class Models(Answer):
 class ModelInUse(Answer):
     """The model in use from now on."""
 
-    model_config = _with_example(model="5f2c9d")
+    model_config = with_example(model="5f2c9d")
     model: JsonValue
 
 
@@ -397,7 +350,7 @@ class Tuning(Answer):
     `sentence` then says why.
     """
 
-    model_config = _with_example(
+    model_config = with_example(
         falseAcceptRate=0.001, source="default", ladder=[{"falseAcceptRate": 0.001}], sentence="1 of 1000"
     )
     falseAcceptRate: float
@@ -409,7 +362,7 @@ class Tuning(Answer):
 class Evaluation(Answer):
     """The progress of an evaluation, and the last report; `at` and `report` are null before the first one."""
 
-    model_config = _with_example(
+    model_config = with_example(
         running=False, step=None, done=0, total=0, started=None, error=None, at=None, report=None
     )
     running: bool
@@ -421,21 +374,21 @@ class Evaluation(Answer):
 class EvaluationProgress(Answer):
     """The progress of an evaluation."""
 
-    model_config = _with_example(running=True, step="starting", done=0, total=0, started=1767225600.0)
+    model_config = with_example(running=True, step="starting", done=0, total=0, started=1767225600.0)
     running: bool
 
 
 class PreviousState(Answer):
     """The id of the backup of the previous state."""
 
-    model_config = _with_example(backup="20260101T120000000000Z-0a1b2c3d")
+    model_config = with_example(backup="20260101T120000000000Z-0a1b2c3d")
     backup: str
 
 
 class Session(Answer):
     """Whether this browser is logged in, whether it must be, and what to send as X-CSRF-Token."""
 
-    model_config = _with_example(authenticated=True, required=True, csrf="4f1d")
+    model_config = with_example(authenticated=True, required=True, csrf="4f1d")
     authenticated: bool
     required: bool
     csrf: str | None

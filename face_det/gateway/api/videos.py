@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from face_det.gateway.api.answers import VideoPeople, json_answer
+from face_det.gateway.api.answers import json_answer
 from face_det.gateway.api.arguments import upload_of
+from face_det.gateway.api.video_answers import VideoPeople
 from face_det.gateway.daemon import Daemon
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_picture
