@@ -64,10 +64,11 @@ def test_a_local_video(web, gallery_daemon, photos):
     assert stranger["name"].startswith("unknown-")
     assert base64.b64decode(stranger["images"][0])[:3] == b"\xff\xd8\xff"
     assert stranger["imagePaths"] == []
+    (gallery_daemon.roots / "text.mp4").write_text("no video")
     for other in (
         "/etc/passwd",
         str(gallery_daemon.roots / "none.mp4"),
-        str(gallery_daemon.roots / "t1.jpg"),
+        str(gallery_daemon.roots / "text.mp4"),
     ):
         refused = web.post("/recognition/local-video", json={"videoFileName": other})
         assert refused.status_code == 422, other
