@@ -163,7 +163,7 @@ def _find_faults(
         inside = [fault for fault in error.errors() if _is_inside(fault)]
         wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"] and not _is_inside(fault)}
         faults += [
-            f"{place(key)}: must be {describe_expected_value(key)}, got {abbreviate_json(written[key])}"
+            f"{place(key)}: must be {describe_expected_value(key)}, got {_show(key, written[key])}"
             for key in known
             if key in wrong
         ]
@@ -192,7 +192,18 @@ def _describe_inner_fault(fault: Mapping[str, Any], place: Callable[[str], str])
     expected = describe_expected_value(f"{section}.{key}")
     if fault["type"] == "missing":
         return f"{where}: missing; must be {expected}"
-    return f"{where}: must be {expected}, got {abbreviate_json(fault['input'])}"
+    return f"{where}: must be {expected}, got {_show(section, fault['input'])}"
+
+
+def _show(section: str, value: Any) -> str:
+    """Show a value that is wrong; of a camera's address, which may contain a password, only the beginning."""
+    if section == "cameras":
+        if isinstance(value, dict | list) or (isinstance(value, str) and value.lstrip()[:1] in ("{", "[")):
+            return "something else"
+        if isinstance(value, str):
+            start, separator, _ = value.partition(":")
+            value = f"{start}{separator}..." if separator else "no address"
+    return abbreviate_json(value)
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

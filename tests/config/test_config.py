@@ -308,6 +308,27 @@ def test_networks_are_run_as_asked_or_not_at_all(write: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "ftp://me:s3cret@cam/x"},
+        {"url": "http://me:s3cret@cam:999999/x"},
+        {"url": "me:s3cret@cam"},
+        {"url": ["rtsp://me:s3cret@cam/x"]},
+        "rtsp://me:s3cret@cam/x",
+    ],
+)
+def test_a_cameras_address_is_not_shown(write: Any, wrong: Any) -> None:
+    """It may contain a password, and what is wrong with a configuration ends up in logs."""
+    for found in (
+        faults(write(cameras={"front": wrong})),
+        faults(write(), {"FACE_DET_CAMERAS": json.dumps({"front": wrong})}),
+        faults(write(), {"FACE_DET_CAMERAS": json.dumps({"front": wrong})[:-1]}),
+    ):
+        assert "cameras" in found[0].lower()
+        assert "s3cret" not in "".join(found)
+
+
 def test_config_is_frozen() -> None:
     """Settings that were checked stay as they were checked."""
     with pytest.raises(ValueError, match="frozen"):

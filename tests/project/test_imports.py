@@ -35,7 +35,7 @@ HOMES = {
     "PIL": {"media"},
     "fontTools": {"media"},
     "pi_heif": {"media"},
-    "cv2": {"media", "video"},
+    "cv2": {"media", "video", "cameras"},
     "pydantic": {"config", "gateway"},
     "fastapi": {"gateway"},
     "starlette": {"gateway"},

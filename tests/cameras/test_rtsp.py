@@ -1,0 +1,167 @@
+"""Cameras that are reached over RTSP, from a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import socket
+import threading
+import traceback
+from pathlib import Path
+
+import PIL.Image
+import pytest
+
+from face_det.cameras import Cameras, CameraSource, read_live
+from face_det.errors import CameraFailed
+
+PATIENCE_S = 60
+QUICK_S = 0.5
+"""For cameras that do not answer, however long one waits."""
+
+
+def fetch(address, timeout_s=PATIENCE_S):
+    """The picture that a camera called `front` takes now."""
+
+    async def run():
+        async with Cameras({"front": address}, timeout_s=timeout_s) as cameras:
+            return await cameras.fetch_picture("front")
+
+    return asyncio.run(run())
+
+
+def fault(address, timeout_s=PATIENCE_S):
+    """Why there is none, in one line; the whole traceback must not show the password."""
+    with pytest.raises(CameraFailed) as caught:
+        fetch(address, timeout_s)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    return str(caught.value)
+
+
+async def read(address, *, most, fps=20.0, between=lambda count: None):
+    """The sizes of some live pictures; `between` is called with their number after each."""
+    sizes = []
+    source = CameraSource("front", address, fps=fps)
+    async with contextlib.aclosing(read_live(source, PATIENCE_S)) as pictures:
+        async for picture in pictures:
+            sizes.append(PIL.Image.open(io.BytesIO(picture.data)).size)
+            between(len(sizes))
+            if len(sizes) == most:
+                break
+    return sizes
+
+
+def children():
+    """The processes that this one has started, as their folders in /proc."""
+    mine = f"PPid:\t{os.getpid()}\n"
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mine in (folder / "status").read_text():
+                found.append(folder)
+    return found
+
+
+@pytest.mark.parametrize("path", ["jpeg", "h264", "vp8"])
+def test_a_picture_of_a_stream(rtsp, path):
+    """Whatever the codec."""
+    assert PIL.Image.open(io.BytesIO(fetch(rtsp.address(path)))).size == (320, 240)
+
+
+def test_a_password_is_used_and_shown_to_nobody(rtsp, caplog):
+    """Neither in the list of processes, nor in the log, nor by an error."""
+    shown = []
+
+    def look(count):
+        for folder in children():
+            with contextlib.suppress(OSError):
+                shown.append((folder / "cmdline").read_bytes() + (folder / "environ").read_bytes())
+
+    with caplog.at_level("DEBUG"):
+        asyncio.run(read(rtsp.address("locked", "me:s3cret"), most=2, between=look))
+        missing = fault(rtsp.address("locked"))
+        wrong = fault(rtsp.address("locked", "s3cret:s3cret"))
+    assert missing == ("camera front: asks for a password (401); put a user and a password in its address")
+    assert wrong == (
+        "camera front: its stream cannot be opened; check the user, the password and the path in its address"
+    )
+    assert any(b"stream_reader" in one for one in shown)
+    assert not [one for one in shown if b"s3cret" in one]
+    assert "s3cret" not in caplog.text
+
+
+def test_there_is_no_such_stream(rtsp, free_port):
+    """The error says what to look at."""
+    assert "got 404; check the path" in fault(rtsp.address("nothing"))
+    assert "cannot be reached: Connection refused" in fault(f"rtsp://127.0.0.1:{free_port}/x")
+
+
+def test_the_size_changes_in_the_middle(rtsp):
+    """The pictures that follow have the new size."""
+    sizes = []
+
+    async def run():
+        source = CameraSource("front", rtsp.address("sizes"), fps=20)
+        async with contextlib.aclosing(read_live(source, PATIENCE_S)) as pictures:
+            async for picture in pictures:
+                sizes.append(PIL.Image.open(io.BytesIO(picture.data)).size)
+                if len(set(sizes)) == 2:
+                    break
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+    assert (sizes[0], sizes[-1]) == ((640, 480), (320, 240))
+
+
+def test_a_stream_that_ends(rtsp):
+    """It is an error that says so, and the process that decodes is gone."""
+    with pytest.raises(CameraFailed, match="camera front: its stream ended"):
+        asyncio.run(
+            read(rtsp.address("jpeg"), most=1000, between=lambda count: count == 2 and rtsp.end_sessions())
+        )
+    assert not [one for one in children() if b"stream_reader" in (one / "cmdline").read_bytes()]
+
+
+@contextlib.contextmanager
+def answering(*answers, host="127.0.0.1"):
+    """A server that sends the next of `answers` to each request, None for silence; its address."""
+    left = list(answers)
+    with socket.create_server((host, 0)) as server:
+
+        def serve():
+            links = []
+            with contextlib.suppress(OSError):
+                while True:
+                    links.append(server.accept()[0])
+                    threading.Thread(target=answer, args=(links[-1],), daemon=True).start()
+
+        def answer(link):
+            with contextlib.suppress(OSError):
+                while request := link.recv(65536):
+                    number = next(line for line in request.split(b"\r\n") if line.startswith(b"CSeq"))
+                    text = left.pop(0) if len(left) > 1 else left[0]
+                    if text is not None:
+                        link.sendall(text.replace(b"CSEQ", number))
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"rtsp://me:s3cret@{host}:{server.getsockname()[1]}/stream"
+
+
+def test_a_server_that_says_nothing_or_something_else():
+    """Both are told apart, in time."""
+    with answering(None) as silent, answering(b"HTTP/1.1 400 Bad Request CSEQ\r\n\r\n") as web:
+        assert fault(silent, QUICK_S) == "camera front: must answer within 0.5 s"
+        assert fault(web) == "camera front: must answer as an RTSP server does, got something else"
+
+
+def test_redirects_elsewhere_are_refused(rtsp):
+    """At once, and also if the camera first pretends not to."""
+    elsewhere = f"RTSP/1.0 302 Found\r\nCSEQ\r\nLocation: {rtsp.address('jpeg')}\r\n\r\n".encode()
+    with answering(elsewhere) as honest:
+        assert "redirects elsewhere (302), which is refused" in fault(honest)
+    good = b"RTSP/1.0 200 OK\r\nCSEQ\r\nPublic: DESCRIBE, SETUP, PLAY\r\n\r\n"
+    with answering(good, good, elsewhere, host="127.0.0.2") as lying:
+        assert fault(lying) == (
+            "camera front: redirects elsewhere, which is refused; configure where it leads"
+        )
