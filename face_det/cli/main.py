@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Run the daemon, which answers calls over zerorpc."),
     "up": ("up", "Run the daemon and the page together; Ctrl-C stops both."),
     "web": ("web", "Serve the page and the HTTP routes, as a client of the daemon."),
+    "watch": ("watch", "Watch the live cameras, as a client of the daemon."),
     "status": ("status", "Show how the daemon is doing."),
     "reload": ("reload", "Make the daemon read its configuration and model again."),
     "keys": ("keys", "Manage the keys for calls over tcp, of the server and its clients."),

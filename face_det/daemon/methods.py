@@ -17,6 +17,7 @@ from face_det.budget import Budget
 from face_det.config import Config
 from face_det.daemon import logs
 from face_det.daemon.backup_methods import AfterReplacement, BackupMethods
+from face_det.daemon.camera_methods import CameraMethods
 from face_det.daemon.command_methods import CommandMethods
 from face_det.daemon.commands import command_line
 from face_det.daemon.model_methods import ConfigInUse, ModelMethods
@@ -105,6 +106,7 @@ class DaemonMethods:
         self._audit = open_audit_log(config.audit_path, config.encodings_path)
         self._started = time.monotonic()
         self._sightings = SightingMethods(lambda: self._service.memory, quick, call_limit_s)
+        self._cameras = CameraMethods(lambda: self._service.memory, quick, call_limit_s)
         self._corrections = CorrectionMethods(lambda: self._service.corrections, self._learn)
         self._photos = PhotoMethods(
             lambda: self._service, workers, call_limit_s, self._learn, self._corrections.undo
@@ -147,6 +149,7 @@ class DaemonMethods:
             **self._models.methods(),
             **self._commands.methods(),
             **self._backups.methods(),
+            **self._cameras.methods(),
         }
 
     def stop_waiting(self) -> None:
@@ -245,6 +248,7 @@ class DaemonMethods:
             "uptime_s": round(time.monotonic() - self._started, 3),
             "evaluation": self._commands.runs.status(),
             "falseAcceptRate": self._models.rate_in_force(),
+            "cameras": self._cameras.status(),
             "endpoint": self._started_with.zerorpc_pipe,
             "pid": os.getpid(),
         }

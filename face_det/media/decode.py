@@ -14,12 +14,13 @@ No process-wide setting is toggled, so any number of threads may decode at once.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -134,13 +135,36 @@ def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
     >>> decode_image(b"P5 2 1 255 " + bytes([0, 9]), "test.pgm", max_pixels=100).tolist()
     [[[0, 0, 0], [9, 9, 9]]]
     """
-    _silence_pillow()
-    try:
+    with _faults_named(place, max_pixels):
         if picture_suffix(data) == ".heic":
             return _decode_heic(data, place, max_pixels)
         picture = _read_header(data, place, max_pixels)
         _decode_strictly(picture)
         return _apply_exif_orientation(_to_rgb(picture, place), _orientation(picture))
+
+
+def decode_small(data: bytes, place: str, longer_px: int, *, max_pixels: int) -> Image.Image:
+    """Decode a picture to grey, `longer_px` wide or high, and a JPEG no larger than that needs.
+
+    It is not turned by its EXIF. Raises BadImage.
+    """
+    with _faults_named(place, max_pixels):
+        if picture_suffix(data) == ".heic":
+            picture = Image.fromarray(_decode_heic(data, place, max_pixels))
+        else:
+            picture = _read_header(data, place, max_pixels)
+        share = longer_px / max(picture.size)
+        size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
+        picture.draft("L", size)
+        return picture.convert("L").resize(size, Image.Resampling.BOX)
+
+
+@contextlib.contextmanager
+def _faults_named(place: str, max_pixels: int) -> Iterator[None]:
+    """Raise BadImage for whatever Pillow raises for damaged bytes."""
+    _silence_pillow()
+    try:
+        yield
     except Image.DecompressionBombError as error:
         raise BadImage(f"{place}: must have at most {max_pixels:,} pixels, but holds more inside") from error
     except _DAMAGE_ERRORS as error:

@@ -310,6 +310,11 @@ class Client:
         answer: dict[str, Any] = self._call("clear", options)
         return answer
 
+    def report_cameras(self, cameras: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Say how live cameras are doing, by name: {state, reason, ...}, as `face-det watch` does."""
+        answer: dict[str, Any] = self._call("report_cameras", cameras)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

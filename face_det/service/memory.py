@@ -22,6 +22,8 @@ from face_det.service import wire
 from face_det.service.candidates import with_candidates
 from face_det.service.sighting_arguments import composed, is_time, parse_query, require_id
 from face_det.sightings import (
+    CAMERA_BACK,
+    CAMERA_EVENTS,
     Decide,
     Erased,
     Event,
@@ -39,6 +41,7 @@ from face_det.sightings import (
     find_thumbnail,
     find_unknown_at,
     find_unknowns,
+    last_camera_event,
     read_cursor,
     read_events,
     read_negatives,
@@ -83,6 +86,8 @@ class Memory:
         self._handing_over = threading.Lock()
         self._forgotten: set[str] = set()
         self._recognizer: Recognizer | None = None
+        self._camera_events: dict[str, str | None] = {}
+        self._noting_cameras = threading.Lock()
 
     def follow(self, recognizer: Recognizer, encodings: Path) -> None:
         """Use this recognizer's decisions from now on; `encodings` is the file with those of the enrolled."""
@@ -270,6 +275,27 @@ class Memory:
         """Write an event that is of no camera, without waiting for it."""
         event = Event(kind, self.store.now(), name=name, data=data)
         self.store.post(lambda connection: append_event(connection, event))
+
+    def note_cameras(self, states: Mapping[str, tuple[str, str | None]]) -> None:
+        """Write an event for each camera whose state is new: by name, its state, and the reason or None.
+
+        What was written before the daemon was started counts, so that a restart is no news.
+        """
+        with self._noting_cameras:
+            for camera, (state, reason) in states.items():
+                self._note_camera(camera, CAMERA_EVENTS.get(state), reason)
+
+    def _note_camera(self, camera: str, kind: str | None, reason: str | None) -> None:
+        if camera not in self._camera_events:
+            self._camera_events[camera] = self.store.read(
+                lambda connection: last_camera_event(connection, camera)
+            )
+        if kind is None or kind == (self._camera_events[camera] or CAMERA_BACK):
+            return
+        data = {} if reason is None else {"reason": reason}
+        event = Event(kind, self.store.now(), camera=camera, data=data)
+        self.store.write(lambda connection: append_event(connection, event))
+        self._camera_events[camera] = kind
 
     def _hand_over(
         self,

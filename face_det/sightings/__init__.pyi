@@ -15,11 +15,14 @@ from .copying import copy_sightings as copy_sightings
 from .erasure import Erased as Erased
 from .erasure import erase_name as erase_name
 from .erasure import erase_unknown as erase_unknown
+from .events import CAMERA_BACK as CAMERA_BACK
+from .events import CAMERA_EVENTS as CAMERA_EVENTS
 from .events import ENROLLED as ENROLLED
 from .events import MAX_EVENTS as MAX_EVENTS
 from .events import TRAINED as TRAINED
 from .events import Event as Event
 from .events import append_event as append_event
+from .events import last_camera_event as last_camera_event
 from .events import read_cursor as read_cursor
 from .events import read_events as read_events
 from .events import write_cursor as write_cursor

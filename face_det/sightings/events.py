@@ -1,7 +1,8 @@
 """The event log: numbered, append-only, in the database of the sightings.
 
 Types: `seen` (somebody, in a visit), `visit_began`, `visit_ended`, `named`, `corrected`, `enrolled`,
-`forgotten`, `trained`, `camera_lost`. See docs/reference/events.md.
+`forgotten`, `trained`, `camera_lost`, `camera_black`, `camera_frozen`, `camera_back`.
+See docs/reference/events.md.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from face_det.sightings.identifiers import unknown_id
 SEEN, VISIT_BEGAN, VISIT_ENDED = "seen", "visit_began", "visit_ended"
 NAMED, CORRECTED, ENROLLED, FORGOTTEN = "named", "corrected", "enrolled", "forgotten"
 TRAINED, CAMERA_LOST = "trained", "camera_lost"
+CAMERA_BLACK, CAMERA_FROZEN, CAMERA_BACK = "camera_black", "camera_frozen", "camera_back"
+CAMERA_EVENTS = {"lost": CAMERA_LOST, "black": CAMERA_BLACK, "frozen": CAMERA_FROZEN, "fine": CAMERA_BACK}
+"""The event that says that a camera is in a state now; a camera that starts is none."""
 MAX_EVENTS = 1000
 """The most events in one answer; the next call continues."""
 
@@ -37,6 +41,17 @@ class Event:
     person: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
     recorded: float | None = None
+
+
+def last_camera_event(connection: sqlite3.Connection, camera: str) -> str | None:
+    """Return the type of the last event that says how a camera is doing, or None."""
+    kinds = tuple(CAMERA_EVENTS.values())
+    marks = ", ".join("?" * len(kinds))
+    found = connection.execute(
+        f"SELECT type FROM event WHERE camera = ? AND type IN ({marks}) ORDER BY seq DESC LIMIT 1",
+        (camera, *kinds),
+    ).fetchone()
+    return None if found is None else str(found[0])
 
 
 def append_event(connection: sqlite3.Connection, event: Event) -> bool:

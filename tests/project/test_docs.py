@@ -14,6 +14,7 @@ from face_det import errors
 from face_det.cli.main import COMMANDS
 from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS
 from face_det.daemon.backup_methods import BackupMethods
+from face_det.daemon.camera_methods import CameraMethods
 from face_det.daemon.command_methods import CommandMethods
 from face_det.daemon.methods import DaemonMethods
 from face_det.daemon.model_methods import ModelMethods
@@ -80,6 +81,7 @@ def test_every_verb_is_documented_with_its_arguments() -> None:
         CommandMethods,
         PhotoMethods,
         BackupMethods,
+        CameraMethods,
         VideoMethods,
     ):
         for name in re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(methods.methods)):

@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 from face_det import errors
 from face_det.config import load
@@ -60,14 +59,37 @@ ACTIONS = {
 }
 
 
+class FakeFollowing:
+    """Writes a line for each picture into FOLLOWED.txt of `folder`; waits while `hold` is there, and raises
+    what `fail` says."""
+
+    streams = 0
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def end_all(self):
+        pass
+
+    def follow(self, image, options, notes, caller):
+        about = {**options, "bytes": len(image), "at": time.time()}
+        with (self._folder / "FOLLOWED.txt").open("a") as file:
+            file.write(json.dumps(about) + "\n")
+        while (self._folder / "hold").exists():
+            time.sleep(0.01)
+        if (self._folder / "fail").exists():
+            fail([(self._folder / "fail").read_text(), "as told"])
+        return []
+
+
 class FakeService:
     """The verbs of face_det.service.service.Service, without faces."""
 
     memory = corrections = None
-    following = SimpleNamespace(streams=0, end_all=lambda: None)
 
     def __init__(self, config):
         self.photos = self
+        self.following = FakeFollowing(config.state_path.parent)
         self.min_proba = config.min_proba
         self.model = {"classifier": "svm", "classes": ["Ann", "Bob"], "fingerprint": "f", "trained_at": None}
         if config.comment == "untrained":

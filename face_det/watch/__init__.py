@@ -1,0 +1,5 @@
+"""Watches live cameras and sends their pictures to the daemon."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

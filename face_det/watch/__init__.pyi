@@ -1,0 +1,2 @@
+from .watcher import Watcher as Watcher
+from .watcher import run_watcher as run_watcher
