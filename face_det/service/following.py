@@ -23,8 +23,8 @@ Count = Callable[[Sequence[Match], Mapping[str, int]], dict[str, int]]
 
 IDLE_S = 30.0
 """A stream of which no picture has come for so long has ended."""
-MAX_STREAMS = 64
-MAX_STREAMS_PER_CALLER = 16
+MAX_STREAMS = 128
+MAX_STREAMS_PER_CALLER = 64
 """The most streams that are followed at once; beyond them, the one that has been idle for longest ends."""
 
 
