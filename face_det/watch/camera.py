@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential, wait_random
 
 from face_det.cameras import CameraPicture, CameraSource, read_live
 from face_det.errors import BadImage, CameraFailed
@@ -84,7 +84,8 @@ class WatchedCamera:
     async def _read_forever(self) -> None:
         patiently = AsyncRetrying(
             retry=retry_if_exception_type(CameraFailed),
-            wait=wait_exponential_jitter(initial=FIRST_PAUSE_S, max=LONGEST_PAUSE_S, jitter=FIRST_PAUSE_S),
+            wait=wait_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)
+            + wait_random(0, FIRST_PAUSE_S),
         )
         async for attempt in patiently:
             with attempt:

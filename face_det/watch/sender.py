@@ -60,7 +60,6 @@ class Sender:
 
     async def _send_forever(self) -> None:
         while True:
-            await self._wait_out_pause()
             camera, picture = await self._next()
             self._busy.add(camera.source.name)
             try:
@@ -72,6 +71,8 @@ class Sender:
     async def _next(self) -> tuple[WatchedCamera, CameraPicture]:
         """Wait for a picture and take it; its camera goes to the end of the line."""
         while True:
+            while (left_s := self._resume_at - time.monotonic()) > 0:
+                await asyncio.sleep(left_s)
             self._changed.clear()
             for place, camera in enumerate(self._turns):
                 if camera.source.name in self._busy or (picture := camera.take()) is None:
@@ -116,7 +117,3 @@ class Sender:
         if self.reachable is False:
             log.info("the daemon answers again")
         self.reachable, self._failures = True, 0
-
-    async def _wait_out_pause(self) -> None:
-        while (left_s := self._resume_at - time.monotonic()) > 0:
-            await asyncio.sleep(left_s)

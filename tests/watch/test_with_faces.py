@@ -1,0 +1,86 @@
+"""The whole way: a camera, `face-det watch`, the real daemon, its memory and its events."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from camera_server import CameraServer, small_pictures
+from daemon_fixtures import lasting_daemon
+from running import eventually
+from watching import Watch
+
+SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
+
+
+@pytest.fixture(scope="module")
+def daemon(photos):
+    """A daemon that remembers and knows Obama."""
+    with lasting_daemon(SERVE, sightings={}) as daemon:
+        client = daemon.client()
+        client.add_face("Obama", photos["obama"].read_bytes())
+        client.close()
+        yield daemon
+
+
+def camera_events(call, daemon):
+    """What became of the cameras, in order."""
+    found = call(daemon, "events", 0)["events"]
+    return [(one["type"], one["camera"]) for one in found if one["type"].startswith("camera_")]
+
+
+def test_somebody_walks_by_and_the_camera_is_lost(daemon, photos, tmp_path, call):
+    """The person is named once, and the loss of the camera and its return are events of the same log."""
+    server = CameraServer(small_pictures(photos["obama2"], size=(400, 400)), fps=10)
+    watch = Watch(tmp_path, daemon.endpoint, {"door": {"url": server.address("mjpeg")}})
+    try:
+        seen = eventually(
+            lambda: [one for one in call(daemon, "events", 0)["events"] if one["name"] == "Obama"][1:],
+            "Obama to be seen",
+        )
+        assert [(one["type"], one["camera"]) for one in seen] == [("seen", "door")]
+        eventually(lambda: call(daemon, "status")["cameras"]["door"]["state"] == "fine", "a report")
+        server.broken.set()
+        eventually(lambda: camera_events(call, daemon) == [("camera_lost", "door")], "the loss")
+        (lost,) = [one for one in call(daemon, "events", 0)["events"] if one["type"] == "camera_lost"]
+        assert lost["reason"] == "must answer 200 with a picture, got 503"
+        server.broken.clear()
+        eventually(lambda: len(camera_events(call, daemon)) == 2, "its return")
+        assert camera_events(call, daemon)[1] == ("camera_back", "door")
+    finally:
+        watch.stop()
+        server.stop()
+
+
+def test_what_is_reported_again_is_no_event(daemon, call):
+    """Nor is it after a restart of the daemon."""
+    for state in ("starting", "fine", "lost", "lost", "frozen"):
+        call(daemon, "report_cameras", {"yard": {"state": state, "reason": None}})
+    ours = [("camera_lost", "yard"), ("camera_frozen", "yard")]
+    assert [one for one in camera_events(call, daemon) if one[1] == "yard"] == ours
+    daemon.process.terminate()
+    assert daemon.ended() == 0
+    daemon.start()
+    daemon.until_notified("READY=1")
+    call(daemon, "report_cameras", {"yard": {"state": "frozen"}})
+    assert [one for one in camera_events(call, daemon) if one[1] == "yard"] == ours
+    call(daemon, "report_cameras", {"yard": {"state": "fine"}})
+    assert camera_events(call, daemon)[-1] == ("camera_back", "yard")
+
+
+@pytest.mark.parametrize(
+    ("report", "fault"),
+    [
+        (["yard"], "cameras: must be an object of at most 1000 cameras, by name"),
+        ({"yard": "lost"}, "cameras['yard'].state: must be one of starting, fine, lost, black, frozen"),
+        ({"yard": {"state": "gone"}}, "cameras['yard'].state: must be one of"),
+        ({"": {"state": "lost"}}, "cameras: each must have a name of at most 500 characters"),
+        ({"y": {"state": "lost", "reason": "x" * 501}}, "cameras['y']: must have numbers and texts"),
+        ({"y": {"state": "lost", "more": {}}}, "cameras['y']: must have numbers and texts"),
+    ],
+)
+def test_reports_that_are_refused(daemon, call, report, fault):
+    """With the place of what is wrong."""
+    with pytest.raises(Exception, match="BadRequest") as caught:
+        call(daemon, "report_cameras", report)
+    assert fault in str(caught.value)
