@@ -15,6 +15,7 @@ from face_det.systemd import (
     SERVICE_NAME,
     STATE_FOLDER,
     UNIT_FILE,
+    WATCH_SERVICE_NAME,
     WEB_SERVICE_NAME,
     FileStep,
     Step,
@@ -22,6 +23,8 @@ from face_det.systemd import (
     path_in_root,
     plan_installation,
     plan_removal,
+    plan_watch_installation,
+    plan_watch_removal,
     plan_web_installation,
     plan_web_removal,
 )
@@ -34,6 +37,11 @@ from face_det.systemd import (
 @click.option(
     "--web", is_flag=True, help="Also install the page as a service; with --uninstall, only remove that."
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Also install `face-det watch` as a service; with --uninstall, only remove that.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print what would be done, including the files.")
 @click.option("--uninstall", is_flag=True, help="Stop and remove the service; keep people and settings.")
 @click.option("--purge", is_flag=True, help="With --uninstall: also remove people, settings and the user.")
@@ -43,7 +51,7 @@ from face_det.systemd import (
     default=Path("/"),
     help="Prepare the system in this folder, such as a mounted disk image, instead of the running system.",
 )
-def command(web: bool, dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
+def command(web: bool, watch: bool, dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
     """Run the command; raise FaceDetError (exit 70) if a step fails. Without root it exits with 2."""
     if purge and not uninstall:
         raise click.UsageError("--purge needs --uninstall")
@@ -51,17 +59,34 @@ def command(web: bool, dry_run: bool, uninstall: bool, purge: bool, root: Path) 
         raise click.UsageError(
             f"must be run as root, got user {os.geteuid()}: sudo face-det install-service, or --dry-run"
         )
-    if uninstall:
-        steps = plan_web_removal(root, purge) + ([] if web else plan_removal(root, purge))
-    else:
-        steps = plan_installation(root) + (plan_web_installation(root) if web else [])
+    steps = _plan_removals(root, purge, web, watch) if uninstall else _plan_installations(root, web, watch)
     for step in steps:
         _print_step(step) if dry_run else _run_step(step, root)
     if dry_run:
         return
-    after = _kept_paths(root, purge) if uninstall else [*_config_warnings(root), *_next_steps(root, web)]
+    after = (
+        _kept_paths(root, purge) if uninstall else [*_config_warnings(root), *_next_steps(root, web, watch)]
+    )
     for line in (*_kept_unit(root), *after):
         click.echo(line, err=True)
+
+
+def _plan_installations(root: Path, web: bool, watch: bool) -> list[Step]:
+    return [
+        *plan_installation(root),
+        *(plan_web_installation(root) if web else []),
+        *(plan_watch_installation(root) if watch else []),
+    ]
+
+
+def _plan_removals(root: Path, purge: bool, web: bool, watch: bool) -> list[Step]:
+    """Plan the removal of what was named, or of everything."""
+    everything = not (web or watch)
+    return [
+        *(plan_watch_removal(root, purge) if watch or everything else []),
+        *(plan_web_removal(root, purge) if web or everything else []),
+        *(plan_removal(root, purge) if everything else []),
+    ]
 
 
 def _print_step(step: Step) -> None:
@@ -78,17 +103,18 @@ def _run_step(step: Step, root: Path) -> None:
     click.echo(f"{'done     ' if changed else 'unchanged'} {step.describe()}")
 
 
-def _next_steps(root: Path, web: bool) -> list[str]:
+def _next_steps(root: Path, web: bool, watch: bool) -> list[str]:
+    more = {WEB_SERVICE_NAME: "for the page"} if web else {}
+    if watch:
+        more[WATCH_SERVICE_NAME] = 'for the cameras with "live": true'
     if root != Path("/"):
-        units = f"{SERVICE_NAME} {WEB_SERVICE_NAME}" if web else SERVICE_NAME
-        return [f"next, in {root}: systemctl enable {units}"]
-    page = [f"for the page: systemctl enable --now {WEB_SERVICE_NAME}"] if web else []
+        return [f"next, in {root}: systemctl enable {' '.join([SERVICE_NAME, *more])}"]
     # The other program may be running under this name, and then `enable --now` would leave it at that.
     replaced = backup_path(UNIT_FILE).exists()
     start = f"enable {SERVICE_NAME} && systemctl restart" if replaced else "enable --now"
     return [
         f"next: systemctl {start} {SERVICE_NAME}",
-        *page,
+        *(f"{what}: systemctl enable --now {name}" for name, what in more.items()),
         f"callers need the group: usermod -aG {SERVICE_NAME} www-data",
     ]
 

@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("restore", "Take back what `face-det backup` saved."),
     "clear": ("clear", "Remove everybody; a backup is kept."),
     "serve": ("serve", "Run the daemon, which answers calls over zerorpc."),
-    "up": ("up", "Run the daemon and the page together; Ctrl-C stops both."),
+    "up": ("up", "Run the daemon, the page and the live cameras together; Ctrl-C stops all."),
     "web": ("web", "Serve the page and the HTTP routes, as a client of the daemon."),
     "watch": ("watch", "Watch the live cameras, as a client of the daemon."),
     "status": ("status", "Show how the daemon is doing."),

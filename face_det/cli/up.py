@@ -1,4 +1,4 @@
-"""The command `face-det up`: runs the daemon and the gateway together."""
+"""The command `face-det up`: runs the daemon, the gateway and, if a camera is live, the watcher."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from face_det.config import environment_variable
 
 
 @click.command(
-    help="Run the daemon and the page in the foreground, with one log. Ctrl-C or SIGTERM stops both. "
+    help="Run the daemon and the page in the foreground, with one log, and `face-det watch` if a camera is "
+    "`live`. Ctrl-C or SIGTERM stops all. "
     "FACES_DIR in the environment sets datasetPath, PORT the port, and CAMERA_URL a camera."
 )
 @config_option
@@ -21,12 +22,15 @@ def command(config_source: ConfigSource) -> int:
     """Run the command."""
     from face_det.programs import Program, run_programs
 
-    config_source.load()
+    config = config_source.load()
     environ = dict(os.environ)
     if faces := environ.get("FACES_DIR"):
         environ.setdefault(environment_variable("datasetPath"), str(Path.cwd() / faces))
     ours = [sys.executable, "-m", "face_det.cli.main"]
     given = [] if config_source.path is None else ["--config", str(config_source.path)]
+    commands = {"daemon": "serve", "web": "web"}
+    if any(camera.live for camera in config.cameras.values()):
+        commands["watch"] = "watch"
     return run_programs(
-        [Program("daemon", [*ours, "serve", *given]), Program("web", [*ours, "web", *given])], environ
+        [Program(name, [*ours, command, *given]) for name, command in commands.items()], environ
     )

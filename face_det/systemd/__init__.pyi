@@ -9,6 +9,9 @@ from .notify import Notifier as Notifier
 from .steps import FileStep as FileStep
 from .steps import Step as Step
 from .steps import path_in_root as path_in_root
+from .watch_installation import WATCH_SERVICE_NAME as WATCH_SERVICE_NAME
+from .watch_installation import plan_watch_installation as plan_watch_installation
+from .watch_installation import plan_watch_removal as plan_watch_removal
 from .web_installation import WEB_SERVICE_NAME as WEB_SERVICE_NAME
 from .web_installation import plan_web_installation as plan_web_installation
 from .web_installation import plan_web_removal as plan_web_removal

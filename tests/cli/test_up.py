@@ -44,6 +44,27 @@ def test_one_command_serves_the_page_and_ends_at_ctrl_c(folder):
     assert "secret" not in log.read_text()
 
 
+def test_live_cameras_are_watched_as_well(folder, photos):
+    """Where a camera is live, `face-det watch` is the third program."""
+    config = folder / "config.json"
+    cameras = {"door": {"url": photos["obama"].as_uri(), "live": True, "fps": 1}}
+    settings = {"zerorpcPipe": f"ipc://{folder}/s", "faceDetModel": "hog", "cameras": cameras}
+    config.write_text(json.dumps({"faceDetServer": {**settings, "http": {"port": 0}}}))
+    log = folder / "log"
+    command = [sys.executable, "-m", "face_det.cli.main", "up", "--config", str(config)]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file)
+    try:
+        eventually(lambda: "watch   | " in log.read_text() or process.poll() is not None, "the third program")
+        eventually(
+            lambda: "ready: watching door" in log.read_text() or process.poll() is not None, "the cameras"
+        )
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+
+
 def test_a_port_in_use_ends_both(folder):
     """With the gateway's exit status and its sentence."""
     config = folder / "config.json"
