@@ -39,7 +39,7 @@ class Counters:
     still: int = 0
     """Nothing moved."""
     late: int = 0
-    """Older than two seconds before the daemon could take it."""
+    """Older than two seconds before the daemon had answered."""
     sent: int = 0
     answered: int = 0
     faces: int = 0
@@ -57,6 +57,8 @@ class WatchedCamera:
     """The newest picture that the daemon should see."""
     delay_s: float | None = None
     """How old the latest answered picture was when its answer came."""
+    longest_delay_s: float | None = None
+    """The longest of these since the daemon was last told."""
 
     def __post_init__(self) -> None:  # noqa: D105 - sets up what is private
         self._gate = MotionGate()
@@ -76,6 +78,12 @@ class WatchedCamera:
         """Return the picture that waits, if there is one, and keep it no longer."""
         picture, self.waiting = self.waiting, None
         return picture
+
+    def note_answer(self, delay_s: float, faces: int) -> None:
+        """Count an answer, with the number of faces in it."""
+        self.counters.answered += 1
+        self.counters.faces += faces
+        self.delay_s, self.longest_delay_s = delay_s, max(delay_s, self.longest_delay_s or 0.0)
 
     async def watch(self) -> None:
         """Read and judge pictures until cancelled."""

@@ -16,7 +16,7 @@ from face_det.watch.camera import WatchedCamera
 log = logging.getLogger(__name__)
 
 MAX_AGE_S = 2.0
-"""An older picture is dropped: its answer would be about somebody who has gone."""
+"""An older picture is dropped, and not waited for: its answer would be about somebody who has gone."""
 IN_FLIGHT = 2
 """So many pictures are with the daemon at a time: one is computed while the next one travels."""
 BUSY_PAUSES_S = (0.1, 2.0)
@@ -35,7 +35,7 @@ class Daemon(Protocol):
 class Sender:
     """Sends pictures: the camera whose last one was longest ago comes first, and none has two under way.
 
-    `max_age_s` is how old a picture may be when it is sent.
+    `max_age_s` is how old a picture may be when its answer comes.
     """
 
     def __init__(
@@ -87,8 +87,14 @@ class Sender:
     async def _send(self, camera: WatchedCamera, picture: CameraPicture) -> None:
         camera.counters.sent += 1
         name = camera.source.name
+        call = self._daemon.call("follow", picture.data, {"camera": name, "time": picture.time})
         try:
-            faces = await self._daemon.call("follow", picture.data, {"camera": name, "time": picture.time})
+            # The daemon drops a call that nobody waits for, unless it is at it: then it still remembers
+            # who is in the picture.
+            faces = await asyncio.wait_for(call, self._max_age_s - (time.time() - picture.time))
+        except asyncio.TimeoutError:
+            camera.counters.late += 1
+            self._pause()
         except (Busy, Unreachable) as error:
             self._pause(error)
         except FaceDetError as error:
@@ -96,11 +102,9 @@ class Sender:
             log.warning("camera %s: the daemon answers %s: %s", name, type(error).__name__, error)
         else:
             self._resume()
-            camera.counters.answered += 1
-            camera.counters.faces += len(faces)
-            camera.delay_s = time.time() - picture.time
+            camera.note_answer(time.time() - picture.time, len(faces))
 
-    def _pause(self, error: FaceDetError) -> None:
+    def _pause(self, error: FaceDetError | None = None) -> None:
         """Send nothing for a while, longer each time; whatever comes meanwhile replaces what waits."""
         away = isinstance(error, Unreachable)
         if away and self.reachable is not False:

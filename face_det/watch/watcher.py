@@ -66,7 +66,8 @@ class Watcher:
             found[camera.source.name] = {
                 "state": health.state,
                 "reason": health.reason,
-                "delay_s": None if camera.delay_s is None else round(camera.delay_s, 3),
+                "delay_s": _rounded(camera.delay_s),
+                "longest_delay_s": _rounded(camera.longest_delay_s),
                 **asdict(camera.counters),
             }
         return found
@@ -85,6 +86,8 @@ class Watcher:
             if states != told or time.monotonic() - told_at >= REPORT_S:
                 self._notifier.status(_summary(states))
                 if await self._report(described):
+                    for camera in self.cameras:
+                        camera.longest_delay_s = None
                     told, told_at = states, time.monotonic()
             await asyncio.sleep(CHECK_S)
 
@@ -112,6 +115,10 @@ class Watcher:
                 log.info("camera %s: %s", name, "pictures come" if before.state == STARTING else "is back")
             else:
                 log.warning("camera %s: %s: %s", name, now.state, now.reason)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _summary(states: dict[str, str]) -> str:

@@ -105,6 +105,20 @@ def test_what_is_old_is_not_sent(daemon, pictures):
     assert {one["camera"] for one in followed(daemon)} == {"good"}
 
 
+def test_an_answer_that_takes_too_long_is_not_waited_for(daemon, pictures):
+    """The picture is late; the next one is sent after a pause, and the daemon is not flooded meanwhile."""
+    (daemon.folder / "hold").touch()
+
+    async def check(watcher):
+        (camera,) = watcher.cameras
+        await until(lambda: camera.counters.late >= 3)
+        assert camera.counters.answered == 0
+        (daemon.folder / "hold").unlink()
+        await until(lambda: camera.counters.answered >= 1)
+
+    watching(daemon, [source("door", 0.01, pictures)], check, max_age_s=0.2)
+
+
 @pytest.mark.parametrize("name", ["Busy", "BadImage"])
 def test_errors_of_the_daemon(daemon, pictures, name):
     """Whatever it answers, sending goes on, and slowly while it is busy."""
