@@ -73,12 +73,17 @@ def find_change_place(config: Config, remote: str | None, keys: Path | None) -> 
     return ChangePlace(endpoint, dataset, status, config, remote, keys)
 
 
+def require_terminal() -> None:
+    """End the command with a usage error if nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for confirmation; add --yes")
+
+
 def confirm(question: str, yes: bool) -> None:
     """Ask before a change, unless `yes`; end the command, by its exit code, if the user does not agree."""
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask for confirmation; add --yes")
+    require_terminal()
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:  # Ctrl-C, or the end of the input

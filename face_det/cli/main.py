@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gallery": ("gallery", "Check the photos of the dataset, quarantine bad ones and restore them."),
     "people": ("people", "List who is enrolled, with their numbers of photos."),
     "add": ("add", "Enrol somebody with one or more photos, at once."),
+    "enrol": ("enrol", "Enrol the person in front of a camera."),
     "forget": ("forget", "Remove people: photos, encodings and everything learnt from them."),
     "export": ("export", "Save all that is known about a person as a zip."),
     "backup": ("backup", "Save everybody, the model and the settings in one file."),

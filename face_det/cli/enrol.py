@@ -1,0 +1,92 @@
+"""The command `face-det enrol`: enrols somebody who stands in front of a camera."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face_det.cli import terminal
+from face_det.cli.changes import confirm, require_terminal
+from face_det.cli.shared_options import ConfigSource, daemon_options
+from face_det.config import Config
+from face_det.errors import UnknownCamera
+
+if TYPE_CHECKING:
+    from face_det.rpc import AsyncClient
+
+TIMEOUT_S = 600.0
+FPS = 3.0
+
+
+@click.command(
+    help="Enrol the one person in front of a camera: views that are clear and differ are collected, with "
+    "hints what to do, and saved once you agree. The daemon must be running."
+)
+@click.argument("name")
+@click.option("--camera", help="A camera of config.json; the first one if left out.")
+@click.option("--count", type=click.IntRange(1, 50), default=8, show_default=True, help="How many views.")
+@click.option(
+    "--seconds", type=click.FloatRange(1, 3600), default=60, show_default=True, help="How long to look."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before saving.")
+@daemon_options
+def command(
+    name: str,
+    camera: str | None,
+    count: int,
+    seconds: float,
+    yes: bool,
+    remote: str | None,
+    keys: Path | None,
+    config_source: ConfigSource,
+) -> None:
+    """Run the command."""
+    from face_det.gallery import check_person_name
+    from face_det.rpc import AsyncClient
+
+    config = config_source.load()
+    check_person_name(name)
+    if not yes:
+        require_terminal()
+    client = AsyncClient.configured(config, TIMEOUT_S, remote, keys)
+    asyncio.run(_enrol(config, client, name, _choose(config, camera), (count, seconds), yes))
+
+
+async def _enrol(
+    config: Config, client: AsyncClient, name: str, camera: str, limits: tuple[int, float], yes: bool
+) -> None:
+    from face_det.cameras import CameraSource
+    from face_det.watch import collect_views
+
+    about = config.cameras[camera]
+    source = CameraSource(camera, about.url, verify_tls=about.verify_tls, fps=FPS)
+    count, seconds = limits
+    said = ""
+
+    def tell(hint: str, number: int) -> None:
+        nonlocal said
+        line = f"{number} of {count}: {hint}"
+        if line != said:
+            click.echo(line, err=True)
+        said = line
+
+    async with client:
+        views = await collect_views(source, client, wanted=count, limit_s=seconds, tell=tell)
+        others = sorted({view.name for view in views if view.name not in (None, "Unknown", name)})
+        for other in others:
+            click.echo(terminal.make_printable(f"note: this person looks like {other} so far"), err=True)
+        confirm(f"Save {terminal.count_of(len(views), 'view')} of {name}?", yes)
+        for view in views:
+            done = await client.call("add_face", name, view.picture, {"faceBox": view.box})
+        click.echo(f"{done['name']} has {terminal.count_of(done['images'], 'photo')}")
+
+
+def _choose(config: Config, camera: str | None) -> str:
+    if not config.cameras:
+        raise UnknownCamera("cameras: none is configured; add one to `cameras` in config.json")
+    if camera is not None and camera not in config.cameras:
+        raise UnknownCamera(f"--camera: must be one of {', '.join(config.cameras)}, got {camera!r}")
+    return camera or next(iter(config.cameras))
