@@ -18,6 +18,7 @@ from face_det.types import Reason
 ROUTES = APIRouter(tags=["health"])
 
 _CALLS = ("done", "failed", "refused", "abandoned", "cancelled")
+_PICTURES = ("received", "unreadable", "replaced", "still", "late", "sent", "answered")
 _OUTCOMES = ("named", "unknown", *(reason.value for reason in Reason))
 
 
@@ -46,6 +47,7 @@ class StatusCollector(Collector):
             yield from _of_calls(self._status)
             yield from _of_the_daemon(self._status)
             yield from _of_sightings(self._status.get("sightings"))
+            yield from _of_cameras(self._status.get("cameras") or {})
 
 
 def _of_calls(status: Mapping[str, Any]) -> Iterator[Metric]:
@@ -100,3 +102,30 @@ def _of_sightings(sightings: Mapping[str, Any] | None) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "face_det_sightings_dropped", "Sightings that could not be kept.", sightings["dropped"]
     )
+
+
+def _of_cameras(cameras: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    """Return what `face-det watch` reported; another program may have reported less."""
+    if not cameras:
+        return
+    fine = GaugeMetricFamily(
+        "face_det_camera_fine", "1 if a live camera is neither lost nor black nor frozen.", labels=["camera"]
+    )
+    pictures = CounterMetricFamily(
+        "face_det_camera_pictures",
+        "A live camera's pictures, by what became of them.",
+        labels=["camera", "what"],
+    )
+    delay = GaugeMetricFamily(
+        "face_det_camera_delay_seconds",
+        "How old the last answered picture was when its answer came.",
+        labels=["camera"],
+    )
+    for name, about in cameras.items():
+        fine.add_metric([name], int(about.get("state") == "fine"))
+        for what in _PICTURES:
+            if isinstance(count := about.get(what), int):
+                pictures.add_metric([name, what], count)
+        if isinstance(seconds := about.get("delay_s"), int | float):
+            delay.add_metric([name], seconds)
+    yield from (fine, pictures, delay)

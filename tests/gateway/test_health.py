@@ -17,8 +17,10 @@ def samples(text):
     }
 
 
-def test_metrics_follow_the_daemon(web, photos):
-    """They can be parsed, and a call that names somebody is counted."""
+def test_metrics_follow_the_daemon(web, photos, gallery_daemon, call):
+    """They can be parsed, a call that names somebody is counted, and live cameras are there."""
+    report = {"front": {"state": "fine", "delay_s": 0.25, "sent": 7, "late": None}, "yard": {"state": "lost"}}
+    call(gallery_daemon, "report_cameras", report)
     before = samples(web.get("/metrics").text)
     web.post("/api/v1/faces", files={"image": photos["obama3"].read_bytes()})
     answer = web.get("/metrics")
@@ -28,6 +30,10 @@ def test_metrics_follow_the_daemon(web, photos):
     assert after["face_det_outcomes_total", "named"] == before["face_det_outcomes_total", "named"] + 1
     assert after["face_det_calls_total", "done"] > before["face_det_calls_total", "done"]
     assert after["face_det_trained",] == 1
+    assert (after["face_det_camera_fine", "front"], after["face_det_camera_fine", "yard"]) == (1, 0)
+    assert after["face_det_camera_pictures_total", "front", "sent"] == 7
+    assert after["face_det_camera_delay_seconds", "front"] == 0.25
+    assert ("face_det_camera_pictures_total", "front", "late") not in after
 
 
 def test_probes(web):
