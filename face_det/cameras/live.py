@@ -17,18 +17,20 @@ TIMEOUT_S = 10.0
 """How long a camera may take to answer, and to send a picture."""
 
 
-def read_live(source: CameraSource, timeout_s: float = TIMEOUT_S) -> AsyncGenerator[CameraPicture, None]:
+def read_live(
+    source: CameraSource, timeout_s: float = TIMEOUT_S, *, once: bool = False
+) -> AsyncGenerator[CameraPicture, None]:
     """Yield pictures of a camera for as long as they come: the newest ones, at most `fps` a second.
 
-    A video file begins again at its end, and a picture file is read again and again. Raises CameraFailed,
-    which names the camera and never its address, when no more pictures come. Close the iterator
-    (`contextlib.aclosing`) to let go of the camera.
+    A video file begins again at its end, and a picture file is read again and again, unless `once`. Raises
+    CameraFailed, which names the camera and never its address, when no more pictures come. Close the
+    iterator (`contextlib.aclosing`) to let go of the camera.
     """
     if source.scheme in ("http", "https"):
         return _read_http(source, timeout_s)
     if source.scheme == "file" and is_picture_file(source.path):
-        return _read_picture_file(source)
-    return read_stream(source, timeout_s, loop=source.scheme in ("file", "v4l2"))
+        return _read_picture_file(source, once)
+    return read_stream(source, timeout_s, loop=source.scheme in ("file", "v4l2") and not once)
 
 
 async def _read_http(source: CameraSource, timeout_s: float) -> AsyncGenerator[CameraPicture, None]:
@@ -40,11 +42,13 @@ async def _read_http(source: CameraSource, timeout_s: float) -> AsyncGenerator[C
             yield picture
 
 
-async def _read_picture_file(source: CameraSource) -> AsyncGenerator[CameraPicture, None]:
+async def _read_picture_file(source: CameraSource, once: bool) -> AsyncGenerator[CameraPicture, None]:
     while True:
         try:
             data = await asyncio.to_thread(read_image_bytes, source.path)
         except BadImage:
             raise CameraFailed(f"camera {source.name}: its picture file cannot be read") from None
         yield CameraPicture(data, time.time())
+        if once:
+            return
         await asyncio.sleep(1 / source.fps)

@@ -138,7 +138,9 @@ class WatchedCamera:
             grey = await asyncio.to_thread(
                 make_small_grey, picture.data, max_pixels=MAX_PIXELS, place=f"camera {self.source.name}"
             )
-        except BadImage:
+        except Exception as error:  # noqa: BLE001 - one camera must not stop the others
+            if not isinstance(error, BadImage):
+                log.warning("camera %s: a picture was not read: %s", self.source.name, type(error).__name__)
             self.counters.unreadable += 1
             self._health.fail("sends something that is no picture")
             return

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from face_det.cameras import CameraSource, read_live
-from face_det.errors import BadRequest, FaceDetError
+from face_det.errors import FaceDetError
 from face_det.rpc import AsyncClient
 from face_det.systemd import Notifier
 from face_det.watch.camera import Reader, WatchedCamera
@@ -49,6 +49,7 @@ class Watcher:
         self.sender = Sender(daemon, self.cameras, max_age_s)
         self._notifier = Notifier(os.environ)
         self._logged: dict[str, Health] = {}
+        self._refusal: str | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -77,31 +78,33 @@ class Watcher:
 
     async def _report_forever(self) -> None:
         told: dict[str, str] = {}
-        told_at = float("-inf")
+        due = float("-inf")
         while True:
             self._notifier.alive()
             self._log_changes()
             described = self.describe()
             states = {name: about["state"] for name, about in described.items()}
-            if states != told or time.monotonic() - told_at >= REPORT_S:
+            now = time.monotonic()
+            if now >= due or (states != told and self._refusal is None):
                 self._notifier.status(_summary(states))
+                due = now + REPORT_S
                 if await self._report(described):
+                    told = states
                     for camera in self.cameras:
                         camera.longest_delay_s = None
-                    told, told_at = states, time.monotonic()
             await asyncio.sleep(CHECK_S)
 
     async def _report(self, described: dict[str, dict[str, Any]]) -> bool:
+        """Tell the daemon; return False, having logged a new reason, if it could not be told."""
         try:
             await self._daemon.call("report_cameras", described, timeout_s=REPORT_TIMEOUT_S)
         except FaceDetError as error:
-            # It is told again soon; the sender's log says that it is gone.
-            log.log(
-                logging.WARNING if isinstance(error, BadRequest) else logging.DEBUG,
-                "the daemon was not told how the cameras are doing: %s",
-                error,
-            )
+            why = f"{type(error).__name__}: {error}"
+            if why != self._refusal:
+                log.warning("the daemon was not told how the cameras are doing: %s", why)
+            self._refusal = why
             return False
+        self._refusal = None
         return True
 
     def _log_changes(self) -> None:

@@ -179,3 +179,29 @@ def test_a_reader_that_fails_in_an_unknown_way(daemon, pictures):
 
     one = (CameraSource("bad", "http://cam/"), broken)
     watching(daemon, [one, source("good", 0.02, pictures)], check)
+
+
+def test_a_daemon_that_takes_no_reports(daemon, pictures, caplog):
+    """An older one does not know the call: that is said once, and pictures are sent all the same."""
+
+    class Old:
+        def __init__(self, client):
+            self._client = client
+
+        async def call(self, verb, *args, timeout_s=None):
+            verb = "no_such_verb" if verb == "report_cameras" else verb
+            return await self._client.call(verb, *args, timeout_s=timeout_s)
+
+    async def run():
+        async with AsyncClient(daemon.endpoint, heartbeat_s=2) as client:
+            one, read = source("door", 0.02, pictures)
+            watcher = Watcher([one], Old(client), read=lambda _: read())
+            task = asyncio.ensure_future(watcher.run())
+            # Its state changes, and so there would be news at every look.
+            await until(lambda: watcher.cameras[0].counters.answered > 60)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(run())
+    assert caplog.text.count("the daemon was not told how the cameras are doing: BadRequest") == 1

@@ -1,0 +1,169 @@
+"""The command `face-det live`: says in the terminal who is in front of a camera, or in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from face_det.cli.shared_options import ConfigSource, config_option
+from face_det.cli.terminal import make_printable
+from face_det.config import Config
+from face_det.errors import FaceDetError, NoFace, Unreachable
+
+if TYPE_CHECKING:
+    from face_det.cameras import CameraSource
+    from face_det.rpc import AsyncClient
+    from face_det.watch import BestFace
+
+TIMEOUT_S = 600.0
+FPS = 10.0
+_POLL_S = 0.1
+
+
+@click.command(
+    help="Say who is in front of a camera, or in a picture or video, whenever that changes. Nothing is "
+    "remembered. Ctrl-C ends it."
+)
+@click.option(
+    "--camera", help="A camera of config.json, or the number of a device. Default: the first, or 0."
+)
+@click.option(
+    "--input",
+    "file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    help="A picture or a video instead of a camera.",
+)
+@click.option(
+    "--dataset",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
+    help="Recognise the people in this folder, each with a folder of photos; one photo is enough. A daemon "
+    "of its own learns them first. Default: ask the daemon that runs.",
+)
+@click.option("--capture", metavar="NAME", help="At the end, enrol the clearest face under this name.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each change.")
+@config_option
+def command(
+    camera: str | None,
+    file: Path | None,
+    dataset: Path | None,
+    capture: str | None,
+    as_json: bool,
+    config_source: ConfigSource,
+) -> None:
+    """Run the command."""
+    from face_det.gallery import check_person_name
+
+    if camera is not None and file is not None:
+        raise click.UsageError("--camera and --input: give one of them")
+    if capture is not None:
+        check_person_name(capture)
+    config = config_source.load()
+    source = _choose(config, camera, file)
+    asyncio.run(_run(config, source, dataset, capture, as_json))
+
+
+async def _run(
+    config: Config, source: CameraSource, dataset: Path | None, capture: str | None, as_json: bool
+) -> None:
+    from face_det.cameras import read_live
+    from face_det.watch import FaceFollower
+
+    def tell(at_s: float, faces: Sequence[Mapping[str, Any]]) -> None:
+        _print(at_s, faces, as_json)
+
+    async with _daemon(config, dataset) as client:
+        follower = FaceFollower(client, "live", tell)
+        following = asyncio.ensure_future(follower.follow(read_live(source, once=source.scheme == "file")))
+        loop = asyncio.get_running_loop()
+        # Ctrl-C ends the looking; the clearest face is enrolled all the same.
+        loop.add_signal_handler(signal.SIGINT, following.cancel)
+        try:
+            await following
+        except asyncio.CancelledError:
+            if not following.cancelled():
+                raise
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+        if capture is not None:
+            await _capture(client, capture, follower.best)
+
+
+async def _capture(client: AsyncClient, name: str, best: BestFace | None) -> None:
+    if best is None:
+        raise NoFace("--capture: needs a face, and none was seen")
+    await client.call("add_face", name, best.picture, {"faceBox": best.box})
+    click.echo(f"captured {name}", err=True)
+
+
+def _print(at_s: float, faces: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    from face_det.watch import describe_faces
+
+    if as_json:
+        click.echo(json.dumps({"time_s": round(at_s, 2), "faces": faces}))
+    else:
+        click.echo(make_printable(f"{at_s:6.1f} s  {describe_faces(faces)}"))
+
+
+def _choose(config: Config, camera: str | None, file: Path | None) -> CameraSource:
+    from face_det.cameras import CameraSource
+
+    if file is not None:
+        return CameraSource("input", file.as_uri(), fps=FPS)
+    name = camera or next(iter(config.cameras), "0")
+    if name in config.cameras:
+        about = config.cameras[name]
+        return CameraSource(name, about.url, verify_tls=about.verify_tls, fps=FPS)
+    if not name.isdecimal():
+        names = ", ".join(config.cameras) or "none is configured"
+        raise click.UsageError(f"--camera: must be a camera ({names}) or a number, got {name!r}")
+    return CameraSource(name, f"v4l2:///dev/video{name}", fps=FPS)
+
+
+@asynccontextmanager
+async def _daemon(config: Config, dataset: Path | None) -> AsyncIterator[AsyncClient]:
+    """Yield a client of the configured daemon, or of one that has learnt a dataset."""
+    from face_det.rpc import AsyncClient
+
+    if dataset is None:
+        async with AsyncClient.configured(config, TIMEOUT_S) as client:
+            yield client
+        return
+    with tempfile.TemporaryDirectory(prefix="face-det-") as name:
+        settings = {"zerorpcPipe": f"ipc://{name}/s", "datasetPath": str(dataset)}
+        path = Path(name, "config.json")
+        path.write_text(json.dumps({"faceDetServer": settings}), "utf-8")
+        command = [sys.executable, "-m", "face_det.cli.main", "serve", "--config", str(path)]
+        with Path(name, "log").open("wb") as log:
+            process = subprocess.Popen(command, stderr=log, start_new_session=True)
+        try:
+            async with AsyncClient(settings["zerorpcPipe"], timeout_s=TIMEOUT_S) as client:
+                await _until_ready(client, process, Path(name, "log"))
+                click.echo(f"learning the people in {dataset}", err=True)
+                await client.call("train", timeout_s=TIMEOUT_S)
+                yield client
+        finally:
+            process.terminate()
+            process.wait()
+
+
+async def _until_ready(client: AsyncClient, process: subprocess.Popen[bytes], log: Path) -> None:
+    while True:
+        try:
+            await client.call("status")
+        except Unreachable:
+            if process.poll() is not None:
+                last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+                raise FaceDetError(f"the daemon for --dataset did not start: {last[0]}") from None
+            await asyncio.sleep(_POLL_S)
+        else:
+            return
