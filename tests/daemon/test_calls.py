@@ -100,23 +100,14 @@ def test_wrong_arguments_are_told_in_one_line(lasting, call, verb, args, message
 def test_only_the_verbs_can_be_called(lasting, call):
     """No attribute, private or inherited or of the server, is within reach."""
     verbs = ["detect_faces", "recognize", "follow", "recognize_video", "add_face", "people", "forget"]
-    verbs += [
-        "status",
-        "export",
-        "sightings",
-        "sighting",
-        "thumbnail",
-        "picture",
-        "unknowns",
-        "events",
-        "cursor",
-    ]
+    verbs += ["train", "reload", "status", "export", "sightings", "sighting", "thumbnail", "picture"]
+    verbs += ["unknowns", "events", "cursor"]
     verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]
     verbs += ["photos", "photo", "delete_photo"]
     verbs += ["move_photo", "rename_person", "merge_people", "remove_person", "changes"]
     verbs += ["explain", "verify", "models", "use_model", "preview", "set_false_accept_rate"]
     verbs += ["evaluate", "evaluation", "doctor", "backup", "backups", "read_backup", "drop_backup"]
-    verbs += ["write_restore", "restore", "clear"]
+    verbs += ["write_restore", "restore", "clear", "report_cameras"]
     assert call(lasting, "_zerorpc_list") == verbs
     out_of_reach = [
         "dteect_faces",

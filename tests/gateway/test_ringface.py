@@ -57,7 +57,7 @@ def test_a_set_of_people_is_fitted(web, gallery_daemon):
 def test_a_local_video(web, gallery_daemon, photos):
     """Those who are known by name, strangers with numbers and pictures; paths are refused as for pictures."""
     path = str(gallery_daemon.roots / "ring.mp4")
-    film(path, photos["obama3"], photos["biden"])
+    film(path, photos["obama3"], photos["astronaut"])
     answer = web.post("/recognition/local-video", json={"videoFileName": path, "eventName": "ring"}).json()
     (stranger,) = answer.pop("unknownPersons")
     assert answer == {"videoFile": path, "eventName": "ring", "recognisedPersons": ["Obama"]}
