@@ -56,8 +56,12 @@ class VideoScan:
         self._recognizer = recognizer
         self._limits = limits
         self._tracker = FaceTracker(recognizer, options)
-        self._looked_at = self._empty = 0
-        self._until_s = 0.0
+        self._tracks: list[Track] = []
+        self._empty = 0
+        self.looked_at = 0
+        """How many frames were looked at."""
+        self.until_s = 0.0
+        """Up to which second of the video."""
         self._seen_somebody = False
         self.enough: str | None = None
         """Why no further frame is wanted, in a sentence; None while one is."""
@@ -65,12 +69,12 @@ class VideoScan:
     def step(self, frame: VideoFrame) -> list[TrackedFace]:
         """Follow the faces into the next frame and return them."""
         faces = self._tracker.step(frame.rgb, frame.time_s)
-        self._looked_at += 1
-        self._until_s = frame.time_s
+        self.looked_at += 1
+        self.until_s = frame.time_s
         self._seen_somebody = self._seen_somebody or bool(faces)
         self._empty = 0 if faces else self._empty + 1
         limits = self._limits
-        if limits.max_frames and frame.index + 1 >= limits.max_frames:
+        if limits.max_frames and self._next_index(frame.index) >= limits.max_frames:
             self.enough = f"only the first {limits.max_frames} frames are looked at"
         elif (
             limits.stop_after_empty_frames
@@ -81,9 +85,31 @@ class VideoScan:
             self.enough = f"nobody was seen in {self._empty} frames in a row; the rest is not looked at"
         return faces
 
+    def _next_index(self, index: int) -> int:
+        """Return which frame is looked at after this one."""
+        limits = self._limits
+        if index + 1 < limits.min_frames:
+            return index + 1
+        return (index // limits.each_frame + 1) * limits.each_frame
+
+    def take_ended(self) -> list[Track]:
+        """Return the tracks that ended since the last call; the report is about all of them nevertheless."""
+        ended = self._tracker.take_ended()
+        self._tracks += ended
+        return ended
+
+    def finish(self) -> list[Track]:
+        """End all tracks, and return those that `take_ended` has not returned yet."""
+        ended = self._tracker.finish()
+        self._tracks += ended
+        return ended
+
     def report(self, info: VideoInfo, problem: str | None = None) -> VideoReport:
         """End the tracks and return who was seen; `problem` is what the reader says is wrong."""
-        found = self._tracker.finish()
+        self.finish()
+        # The embedder may have been changed meanwhile.
+        fingerprint = self._recognizer().engine.fingerprint
+        found = [track for track in self._tracks if track.fingerprint in ("", fingerprint)]
         distance = _even_distance(found)
         small = {
             track.number
@@ -95,7 +121,7 @@ class VideoScan:
         people = group_tracks([track for track in found if track.number not in small], distance)
         note = "; ".join(said for said in (problem, self.enough) if said) or None
         unclear = len(found) - sum(len(person.tracks) for person in people)
-        return VideoReport(tuple(people), info, unclear, self._looked_at, self._until_s, note)
+        return VideoReport(tuple(people), info, unclear, self.looked_at, self.until_s, note)
 
     def _is_small(self, person: VideoPerson) -> bool:
         largest = max(track.best.box.shorter_side for track in person.tracks)

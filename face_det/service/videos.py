@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from face_det.budget import Budget
-from face_det.embedders import distance_thresholds, embedder_from_fingerprint
 from face_det.errors import FaceDetError
 from face_det.service import wire
 from face_det.service.access import Access
 from face_det.service.best_frames import BestFrames, Moment, no_picture
 from face_det.service.memory import THUMBNAIL_PX, Memory
+from face_det.service.scanning import ScanLimits, VideoReport, VideoScan
 from face_det.service.video_arguments import VideoOptions, open_source, parse_video_options
 from face_det.sightings import unknown_id
-from face_det.tracking import FaceTracker, Track, TrackedFace, TrackingOptions, VideoPerson, group_tracks
+from face_det.tracking import TrackingOptions, VideoPerson
 from face_det.video import VideoFrame, VideoReader, open_video
 
 log = logging.getLogger(__name__)
@@ -70,20 +70,20 @@ class Videos:
             if began is None:
                 began = time.time() if changed is None else max(changed - length_s, 0.0)
             looking = _Looking(self._access, asked, place, caller, began)
-            looking.run(reader, budget(asked.limit_s))
-        people = looking.people()
+            report = looking.run(reader, budget(asked.limit_s))
+        people = looking.people(report)
         if notes is not None:
-            notes.update(frames=looking.frames, people=len(people), partial=looking.partial is not None)
+            notes.update(frames=report.looked_at, people=len(people), partial=report.note is not None)
         named = [one["name"] for one in people if one["name"] is not None]
         return {
             "videoFile": place,
             "eventName": asked.event,
-            "durationS": reader.info.duration_s,
-            "frames": looking.frames,
+            "durationS": report.info.duration_s,
+            "frames": report.looked_at,
             "people": people,
             "recognisedPersons": named,
             "unknownPersons": [one["label"] for one in people if one["name"] is None],
-            "partial": looking.partial,
+            "partial": report.note,
         }
 
 
@@ -97,51 +97,39 @@ class _Looking:
         options = TrackingOptions(thumbnail_px=THUMBNAIL_PX)
         if asked.from_px is not None:
             options = TrackingOptions(thumbnail_px=THUMBNAIL_PX, search_from_px=asked.from_px)
-        self._tracker = FaceTracker(lambda: self._recognizer, options)
+        limits = ScanLimits(
+            each_frame=asked.every,
+            min_frames=asked.dense,
+            max_frames=asked.max_frames or 0,
+            stop_after_empty_frames=asked.empty_frames or 0,
+        )
+        self._scan = VideoScan(lambda: self._recognizer, options, limits)
         self._best = BestFrames(lambda: self._access.memory, listed=True)
-        self._tracks: list[Track] = []
-        self._seen = False
-        self.frames = 0
-        self.partial: str | None = None
 
-    def run(self, reader: VideoReader, budget: Budget) -> None:
-        """Follow the faces through the video, or as far as time allows."""
-        empty, last_s = 0, 0.0
+    def run(self, reader: VideoReader, budget: Budget) -> VideoReport:
+        """Follow the faces through the video, or as far as time allows; return who was seen."""
+        problem = None
         for frame in reader:
-            if self._asked.max_frames is not None and frame.index >= self._asked.max_frames:
-                self.partial = f"ended after frame {self._asked.max_frames} (maxFrames)"
-                break
-            tracked, last_s = self._look(frame), frame.time_s
-            empty = 0 if tracked else empty + 1
-            if self._enough(empty, frame.index):
-                self.partial = (
-                    f"ended at {last_s:.1f} s, after {empty} frames without a face (stopAfterEmptyFrames)"
-                )
+            self._look(frame)
+            if self._scan.enough is not None:
                 break
             budget.give_way()
             if budget.over:
-                self.partial = (
-                    f"only the first {last_s:.1f} s were looked at: {_why_over(budget, self._asked)}"
-                )
+                why = _why_over(budget, self._asked)
+                problem = f"only the first {self._scan.until_s:.1f} s were looked at: {why}"
                 break
         else:
-            self.partial = reader.problem
-        self._end(self._tracker.finish())
+            problem = reader.problem
+        self._best.end(self._scan.finish())
+        return self._scan.report(reader.info, problem)
 
-    def people(self) -> list[dict[str, Any]]:
-        """Return the people, each once."""
-        fingerprint = self._recognizer.engine.fingerprint
-        try:
-            even = distance_thresholds(embedder_from_fingerprint(fingerprint)).even_distance
-        except KeyError:
-            even = None
-        tracks = [track for track in self._tracks if track.fingerprint in ("", fingerprint)]
-        found = group_tracks(tracks, even)
+    def people(self, report: VideoReport) -> list[dict[str, Any]]:
+        """Return the people, each once, with the numbers that strangers have in the store."""
         memory = self._access.memory
         numbers = {} if memory is None or not self._asked.remember else self._numbers(memory)
         strangers = "unknown" if memory is None else "stranger"
         answers: list[dict[str, Any]] = []
-        for one in found:
+        for one in report.people:
             ids = Counter(numbers[track.number] for track in one.tracks if track.number in numbers)
             unknown = unknown_id(ids.most_common(1)[0][0]) if ids and one.name is None else None
             # Only the store calls somebody unknown-3: another number would be somebody else's.
@@ -150,12 +138,10 @@ class _Looking:
             answers.append(self._as_json(one, label, unknown))
         return _join_unknowns(answers)
 
-    def _look(self, frame: VideoFrame) -> Sequence[TrackedFace]:
+    def _look(self, frame: VideoFrame) -> None:
         self._recognizer = self._access.recognizer()
-        self.frames += 1
-        tracked = self._tracker.step(frame.rgb, self._began + frame.time_s)
-        self._seen = self._seen or bool(tracked)
-        self._end(self._tracker.take_ended())
+        tracked = self._scan.step(frame)
+        self._best.end(self._scan.take_ended())
         moment = Moment(
             self._began + frame.time_s,
             self._asked.camera,
@@ -166,12 +152,6 @@ class _Looking:
             self._asked.remember,
         )
         self._best.add(tracked, moment)
-        return tracked
-
-    def _end(self, tracks: Iterable[Track]) -> None:
-        ended = list(tracks)
-        self._best.end(ended)
-        self._tracks += ended
 
     def _as_json(self, one: VideoPerson, label: str, unknown: str | None) -> dict[str, Any]:
         best = one.best
@@ -179,21 +159,17 @@ class _Looking:
             "label": label,
             "name": one.name,
             "unknown": unknown,
-            "first_s": round(one.first_s - self._began, 3),
-            "last_s": round(one.last_s - self._began, 3),
+            "first_s": round(one.first_s, 3),
+            "last_s": round(one.last_s, 3),
             "frames": one.frames,
             "proba": one.probability,
             "best": {
-                "time_s": round(best.best_s - self._began, 3),
+                "time_s": round(best.best_s, 3),
                 "faceBox": wire.box_as_json(best.best.box),
                 "quality": best.best.quality,
                 "thumbnail": best.best.thumbnail,
             },
         }
-
-    def _enough(self, empty: int, index: int) -> bool:
-        most = self._asked.empty_frames
-        return most is not None and self._seen and index > self._asked.dense and empty >= most
 
     def _numbers(self, memory: Memory) -> Mapping[int, int]:
         """Return the numbers that unknown people have in the store, by track."""

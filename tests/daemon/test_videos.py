@@ -99,23 +99,30 @@ def test_ringfaces_settings_end_it_early(daemon, call, clips):
     """With a sentence that says so."""
     path, quiet = str(clips / "ring.mp4"), {"remember": False}
     few = call(daemon, "recognize_video", path, {**quiet, "maxFrames": 9, "eachFrame": 3, "minFrames": 4})
-    assert (few["frames"], few["partial"]) == (5, "ended after frame 9 (maxFrames)")
+    assert (few["frames"], few["partial"]) == (5, "only the first 9 frames are looked at")
     cut = call(daemon, "recognize_video", path, {**quiet, "stopAfterEmptyFrames": 5})
-    assert cut["partial"].endswith("after 5 frames without a face (stopAfterEmptyFrames)")
+    assert cut["partial"] == "nobody was seen in 5 frames in a row; the rest is not looked at"
     assert (cut["recognisedPersons"], cut["unknownPersons"]) == (["Obama"], [])
 
 
 def test_a_long_video_holds_up_nobody(daemon, call, clips, photos):
     """Pictures are answered meanwhile; when its time is over, it answers with what it has seen."""
-    asked = {"timeLimit": 5, "remember": False}
-    running = gevent.spawn(call, daemon, "recognize_video", str(clips / "wall.mp4"), asked)
-    eventually(lambda: call(daemon, "status")["videos"]["running"] == 1)
-    (face,) = call(daemon, "recognize", photos["obama3"].read_bytes())
-    assert face["face"] == "Obama"
-    assert call(daemon, "status")["videos"]["running"] == 1
-    partial = running.get(timeout=300)["partial"]
+    for limit_s in (5, 20, 80, 320):
+        asked = {"timeLimit": limit_s, "remember": False}
+        running = gevent.spawn(call, daemon, "recognize_video", str(clips / "wall.mp4"), asked, timeout=600)
+        eventually(lambda: call(daemon, "status")["videos"]["running"] == 1)
+        (face,) = call(daemon, "recognize", photos["obama3"].read_bytes())
+        assert face["face"] == "Obama"
+        meanwhile = call(daemon, "status")["videos"]["running"] == 1
+        running.get(timeout=600)
+        if meanwhile:
+            break
+        # On a machine that takes longer than this for a picture, it takes longer for the video as well.
+    assert meanwhile
+    asked = {"timeLimit": 0.5, "remember": False}
+    partial = call(daemon, "recognize_video", str(clips / "wall.mp4"), asked)["partial"]
     assert partial.startswith("only the first ")
-    assert partial.endswith(" s were looked at: the call took 5 s (timeLimit)")
+    assert partial.endswith(" s were looked at: the call took 0.5 s (timeLimit)")
 
 
 def test_what_is_no_video_says_so(daemon, call, clips, photos):

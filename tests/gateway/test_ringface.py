@@ -86,7 +86,7 @@ def test_an_uploaded_video(web, photos, tmp_path):
         answer = web.post("/api/v1/videos?eventName=ring&maxFrames=8", **sent).json()
         (person,) = answer["people"]
         assert (person["name"], answer["eventName"]) == ("Obama", "ring")
-        assert answer["partial"] == "ended after frame 8 (maxFrames)"
+        assert answer["partial"] == "only the first 8 frames are looked at"
         assert base64.b64decode(person["best"]["thumbnail"])[:3] == b"\xff\xd8\xff"
     assert web.get("/api/v1/sightings").json()["items"] == before
     for query, sent, status in (("?maxFrames=0", content, 400), ("", b"no video", 422), ("", b"", 400)):

@@ -21,7 +21,8 @@ def test_lists_the_verbs(lasting):
         "photos", "photo", "delete_photo", "move_photo", "rename_person", "merge_people", "remove_person",
         "changes", "explain", "verify", "models", "use_model", "preview", "set_false_accept_rate",
         "evaluate", "evaluation", "doctor",
-        "backup", "backups", "read_backup", "drop_backup", "write_restore", "restore", "clear", "report_cameras",
+        "backup", "backups", "read_backup", "drop_backup", "write_restore", "restore", "clear",
+        "report_cameras",
     ]  # fmt: skip
     assert listed["people"] == "List everybody enrolled, with their numbers of photos."
 
