@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from face_det.types import Encodings
 MIN_RATIO_TO_NEXT = 2.0
 """Somebody is named only if at least this many times as likely as the next person; neither twin is."""
 
+Bound = Literal["at_least", "at_most"]
+"""Which side of `needed` a name requires."""
+
 _Floats = npt.NDArray[np.float64]
 
 
@@ -23,12 +27,21 @@ class Requirement:
 
     `kind` is `score` (-ln of a squared distance, what strangers reach only at the wanted false accept rate),
     `proba` (0..1), `ratio` (times as likely as the next person) or `distance` (to the mean of the person's
-    photos, in the embedder's own units; the only one that must not be larger than `needed`).
+    photos, in the embedder's own units).
     """
 
     kind: str
     reached: float
     needed: float
+
+    @property
+    def bound(self) -> Bound:
+        """Whether `needed` is the least that must be reached, or the most that may be.
+
+        >>> Requirement("distance", 0.5, 0.6).bound, Requirement("proba", 0.5, 0.6).bound
+        ('at_most', 'at_least')
+        """
+        return "at_most" if self.kind == "distance" else "at_least"
 
     @property
     def met(self) -> bool:
@@ -37,7 +50,7 @@ class Requirement:
         >>> Requirement("distance", 0.5, 0.6).met, Requirement("proba", 0.5, 0.6).met
         (True, False)
         """
-        return self.reached <= self.needed if self.kind == "distance" else self.reached >= self.needed
+        return self.reached <= self.needed if self.bound == "at_most" else self.reached >= self.needed
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -248,6 +248,7 @@ def _threshold(face: Face, recognizer: Recognizer) -> dict[str, Any] | None:
                 "kind": one.kind,
                 "reached": round(one.reached, 4),
                 "needed": round(one.needed, 4),
+                "bound": one.bound,
                 "met": one.met,
             }
             for one in requirements

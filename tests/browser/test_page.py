@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import PIL.Image
 import pytest
@@ -166,6 +167,29 @@ def test_a_mistake_is_corrected_with_one_key(visit, home, photos, enrol, remembe
     visitor.see(".sighting.known", "Joe")
     (item,) = home.get("/api/v1/sightings").json()["items"]
     assert item["face"] == "Joe"
+
+
+@pytest.mark.parametrize(
+    ("language", "distance", "ratio"),
+    [
+        ("en-GB", r"0\.\d+, at most [01]\.\d+", "more than 1,000 times as likely, at least 2 times"),
+        ("de-DE", r"0,\d+, höchstens [01],\d+", "mehr als 1.000-mal so wahrscheinlich, mindestens 2-mal"),
+    ],
+)
+def test_why_tells_what_must_be_large_and_what_small(
+    visit, photos, enrol, remember, language, distance, ratio
+):
+    """A distance is at most so large; nobody reads that another person is a billion times less likely."""
+    enrol("Barack", photos["obama"])
+    remember(photos["obama2"])
+    visitor = visit(locale=language)
+    visitor.go("review")
+    visitor.see(".sighting.known", "Barack").locator(".bare-card").focus()
+    visitor.page.keyboard.press("w")
+    visitor.see(".meter.good", "Barack")
+    told = visitor.page.locator(".meter .quiet").all_inner_texts()
+    assert [one for one in told if re.fullmatch(distance, one)]
+    assert ratio in told
 
 
 def test_many_are_chosen_and_confirmed_at_once(visit, photos, enrol, remember):

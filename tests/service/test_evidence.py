@@ -76,6 +76,8 @@ def test_says_which_photos_are_nearest_and_what_a_name_requires(
     kinds = {one["kind"]: one for one in found["threshold"]["requirements"]}
     assert kinds["score"]["reached"] >= kinds["score"]["needed"]
     assert kinds["ratio"]["needed"] == 2
+    bounds = {kind: one["bound"] for kind, one in kinds.items()}
+    assert bounds == {"score": "at_least", "ratio": "at_least", "distance": "at_most"}
     assert "strangers reach only at the false accept rate" in found["threshold"]["text"]
     assert found["blame"] is None
     assert msgpack.unpackb(msgpack.packb(found)) == found

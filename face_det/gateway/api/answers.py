@@ -108,7 +108,15 @@ class Explanation(Face):
 
     model_config = with_example(
         **_FACE,
-        threshold={"name": "Alice", "met": True, "requirements": [], "text": "all is met"},
+        threshold={
+            "name": "Alice",
+            "met": True,
+            "requirements": [
+                {"kind": "ratio", "reached": 31.5, "needed": 2, "bound": "at_least", "met": True},
+                {"kind": "distance", "reached": 0.41, "needed": 1.13, "bound": "at_most", "met": True},
+            ],
+            "text": "all is met",
+        },
         nearest=[{"name": "Alice", "photo": "a.jpg", "similarity": 0.71, "rank": 1}],
         blame=None,
     )

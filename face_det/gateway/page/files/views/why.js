@@ -77,24 +77,34 @@ function draw(body, told, picture, sighting) {
   );
 }
 
+const MANY_TIMES = 1000;
+
+/** @typedef {{kind: string, reached: number, needed: number, bound: "at_least" | "at_most", met: boolean}} Requirement */
+
 /** @param {any} threshold */
 function requirements(threshold) {
   const list = threshold?.requirements ?? [];
-  return list.map((/** @type {any} */ one) => {
-    const text = t("why.needed", { reached: measured(one.reached), needed: measured(one.needed) });
-    return meter(t(`why.kind.${one.kind}`, { name: threshold.name }), progress(one) / 1.5, 1 / 1.5, text, one.met ? "good" : "poor");
-  });
+  return list.map((/** @type {Requirement} */ one) =>
+    meter(t(`why.kind.${one.kind}`, { name: threshold.name }), progress(one) / 1.5, 1 / 1.5, told(one), one.met ? "good" : "poor"));
 }
 
-/** How much of what is needed was reached, 1 for all of it. @param {{kind: string, reached: number, needed: number}} one */
-function progress({ kind, reached, needed }) {
-  // A distance must be small, everything else large; a score may be below zero.
-  if (kind === "distance") return needed / Math.max(reached, 1e-9);
-  return kind === "score" ? 1 + reached - needed : reached / Math.max(needed, 1e-9);
-}
+/** The bar's length, 1 for what is needed. @param {Requirement} one */
+const progress = ({ kind, reached, needed }) =>
+  // A score may be below zero.
+  kind === "score" ? 1 + reached - needed : reached / Math.max(needed, 1e-9);
 
-/** A number as exact as anybody wants it. @param {number} value */
-const measured = (value) => number(value, Math.abs(value) < 100 ? { maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 });
+/** What was reached and what is needed, such as "0.15, at most 1.13". @param {Requirement} one */
+function told({ kind, reached, needed, bound }) {
+  const text = bound === "at_most" ? "why.atMost" : "why.atLeast";
+  if (kind === "proba") return t(text, { reached: percent(reached), needed: percent(needed) });
+  // A miss by a hair is to be seen, too.
+  const digits = [2, 3, 4].find((one) => reached.toFixed(one) !== needed.toFixed(one)) ?? 2;
+  const exact = (/** @type {number} */ value) => number(value, { maximumFractionDigits: digits });
+  if (kind !== "ratio") return t(text, { reached: exact(reached), needed: exact(needed) });
+  // If nobody else comes near, the ratio is enormous and means nothing.
+  const times = reached > MANY_TIMES ? t("why.manyTimes", { n: number(MANY_TIMES) }) : t("why.times", { n: reached < 10 ? exact(reached) : number(Math.round(reached)) });
+  return t("why.ratio", { times, needed: exact(needed) });
+}
 
 /** @param {string} label @param {number} value @param {number} mark @param {string} text @param {string} tone */
 function meter(label, value, mark, text, tone) {
