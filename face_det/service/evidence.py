@@ -169,7 +169,7 @@ class Evidence:
         if blamed is None:
             return {"nearest": nearest, "blame": None}
         photo = _file_name(found.get(blamed.row))
-        why = _why(blamed, names[blamed.row])
+        why = blamed.explain(names[blamed.row])
         return {"nearest": nearest, "blame": {"name": names[blamed.row], "photo": photo, "why": why}}
 
     def _encode(self, sha256: str, data: bytes, recognizer: Recognizer, left: list[int]) -> Encodings | None:
@@ -260,13 +260,3 @@ def _threshold(face: Face, recognizer: Recognizer) -> dict[str, Any] | None:
 def _in_words(one: Requirement, name: str) -> str:
     reached = min(one.reached, 1e6)
     return _WORDS[one.kind].format(needed=one.needed, reached=reached, name=name)
-
-
-def _why(wrong: WrongPhoto, name: str) -> str:
-    if wrong.mixed:
-        return f"{name}'s photos do not resemble each other, so one of them shows somebody else"
-    likely = f", but {wrong.likely}'s" if wrong.likely is not None else ""
-    return (
-        f"it does not resemble the other photos of {name}{likely}: "
-        f"{wrong.probability:.0%} likely to be filed under the wrong name"
-    )

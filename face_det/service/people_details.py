@@ -13,7 +13,16 @@ import numpy as np
 from face_det.engine import FaceEngine
 from face_det.enrolment import Paths
 from face_det.errors import DataError
-from face_det.gallery import EncodingCache, Gallery, known_faces, list_photos, photo_name, read_photo
+from face_det.gallery import (
+    EncodingCache,
+    Gallery,
+    WrongPhoto,
+    find_wrong_photos,
+    known_faces,
+    list_photos,
+    photo_name,
+    read_photo,
+)
 from face_det.types import UNKNOWN
 
 HASHED_PER_CALL = 500
@@ -32,6 +41,7 @@ class PeopleDetails:
         self._lock = threading.Lock()
         self._hashes: dict[Path, tuple[State, str]] = {}
         self._qualities: dict[tuple[str, str], float | None] = {}
+        self._wrong: tuple[object, dict[str, dict[int, WrongPhoto]]] = (None, {})
         self._alike: tuple[object, dict[str, list[dict[str, Any]]]] | None = None
 
     def add_to(self, people: Sequence[Mapping[str, Any]], engine: FaceEngine) -> list[dict[str, Any]]:
@@ -60,6 +70,19 @@ class PeopleDetails:
                     }
                 )
         return answer
+
+    def wrong_photos(self, name: str, gallery: Gallery) -> dict[int, WrongPhoto]:
+        """Return the photos that probably show somebody else, by their places among the person's rows."""
+        state = hash((*gallery.names, gallery.of(gallery.embedders[0]).tobytes()))
+        with self._lock:
+            if self._wrong[0] != state:
+                self._wrong = state, {}
+            known = self._wrong[1]
+            if name not in known:
+                rows = [row for row, owner in enumerate(gallery.names) if owner == name]
+                places = {row: place for place, row in enumerate(rows)}
+                known[name] = {places[one.row]: one for one in find_wrong_photos(gallery, name)}
+            return known[name]
 
     def _hash(self, path: Path, *, may_read: bool) -> tuple[str | None, bool]:
         """Return the photo's sha256, if it is known or may be read, and whether it was read."""

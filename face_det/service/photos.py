@@ -24,6 +24,7 @@ from face_det.gallery import (
     EncodingCache,
     Gallery,
     PersonPhoto,
+    WrongPhoto,
     check_person_name,
     describe_photos,
     find_photo,
@@ -127,11 +128,13 @@ class Photos:
         known, gallery = require_name(name), Gallery.load(self._enroller.paths.encodings)
         photos = require_photos(self._enroller.paths.dataset, known, gallery)
         try:
-            return [_as_json(one) for one in self._describe(photos, known, gallery)]
+            described = self._describe(photos, known, gallery)
         except FileNotFoundError as error:
             raise UnknownPerson(
                 f"{known}: the photos were changed while they were listed; ask again"
             ) from error
+        wrong = self._details.wrong_photos(known, gallery)
+        return [_as_json(one, None if one.row is None else wrong.get(one.row), known) for one in described]
 
     def photo(self, name: object, photo: object, max_px: object, options: object = None) -> bytes:
         """Return a photo as a JPEG, upright, of at most `max_px` pixels; with `face`, only its face."""
@@ -223,7 +226,7 @@ def _require_px(max_px: object) -> int:
     return max_px
 
 
-def _as_json(photo: PersonPhoto) -> dict[str, Any]:
+def _as_json(photo: PersonPhoto, wrong: WrongPhoto | None, name: str) -> dict[str, Any]:
     found, face = photo.found, photo.face
     best = face or next(iter(found.faces), None)
     return {
@@ -236,4 +239,5 @@ def _as_json(photo: PersonPhoto) -> dict[str, Any]:
         "faces": [wire.box_as_json(one.box) for one in found.faces],
         "state": "left_out" if photo.left_out else "enrolled",
         "reason": photo.left_out,
+        "wrongPerson": None if wrong is None else {"likely": wrong.likely, "why": wrong.explain(name)},
     }

@@ -253,6 +253,23 @@ def test_two_cameras_at_once_are_two_visits(visit, photos, enrol, remember):
     assert titles == {"door": ["Barack", "Barack"], "garden": ["Stranger"]}
 
 
+def test_a_photo_of_somebody_else_is_doubted_and_moved(visit, home, photos, enrol):
+    """A good one, too; the warning has the button that mends it."""
+    for photo in ("obama", "obama2", "obama3", "biden"):
+        enrol("Barack", photos[photo])
+    visitor = visit()
+    visitor.go("person/Barack")
+    doubted = visitor.see(".photo", "May show somebody else.")
+    assert visitor.page.locator(".photo .why").count() == 1
+    doubted.get_by_role("button", name="Move").click()
+    visitor.page.get_by_role("dialog").get_by_label("Name", exact=True).fill("Joe")
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Move").click()
+    visitor.see("#toasts", "1 photo moved")
+    visitor.gone(".photo", "May show")
+    counts = {one["name"]: one["images"] for one in home.get("/api/v1/people").json()["people"]}
+    assert counts == {"Barack": 3, "Joe": 1}
+
+
 def test_an_unknown_group_gets_a_name(visit, home, eileens, remember):
     """Named once, all that was seen has the name, and she is enrolled."""
     for picture in eileens:

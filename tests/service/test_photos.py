@@ -100,6 +100,19 @@ def enrolled(service: Service, name: str) -> int:
     return sum(one["state"] == "enrolled" for one in service.photos.photos(name))
 
 
+def test_a_photo_of_somebody_else_is_told(service: Service, photos: Mapping[str, Path]) -> None:
+    """However good it is; once it is where it belongs, nothing is wrong."""
+    service.add_face("Obama", photos["obama3"].read_bytes())
+    foreign = service.add_face("Obama", photos["biden"].read_bytes())["photo"]
+    told = {one["photo"]: one["wrongPerson"] for one in service.photos.photos("Obama")}
+    wrong = told.pop(foreign)
+    assert wrong["likely"] is None
+    assert wrong["why"].startswith("it does not resemble the other photos of Obama: ")
+    assert set(told.values()) == {None}
+    service.photos.move_photo("Obama", foreign, "Biden")
+    assert not any(one["wrongPerson"] for name in ("Obama", "Biden") for one in service.photos.photos(name))
+
+
 def test_photos_are_described(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """Each with its size, the face that is enrolled and its quality; or the reason why it is left out."""
     folder = tmp_path / "dataset" / "Obama"

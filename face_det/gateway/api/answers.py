@@ -196,6 +196,7 @@ class Photo(Answer):
     faceBox: Box | None
     state: Literal["enrolled", "left_out"]
     reason: str | None
+    wrongPerson: dict[str, str | None] | None = None
 
 
 class Photos(Answer):
@@ -205,7 +206,7 @@ class Photos(Answer):
         name="Alice",
         photos=[
             {"photo": "a.jpg", "added": 1767225600.0, "width": 640, "height": 480, "quality": 0.93}
-            | {"faceBox": BOX, "faces": [BOX], "state": "enrolled", "reason": None}
+            | {"faceBox": BOX, "faces": [BOX], "state": "enrolled", "reason": None, "wrongPerson": None}
         ],
     )
     name: str

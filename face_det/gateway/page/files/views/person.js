@@ -66,8 +66,8 @@ export async function show({ root, parts, query, signal }) {
     await draw();
   };
   const removeAll = (/** @type {string[]} */ chosen) => each(chosen, (photo) => remove(`${path}/photos/${part(photo)}`), "person.deleted");
-  const moveAll = async (/** @type {string[]} */ chosen) => {
-    const to = await askName({ title: tn("person.moveTo", chosen.length), action: t("person.move") });
+  const moveAll = async (/** @type {string[]} */ chosen, value = "") => {
+    const to = await askName({ title: tn("person.moveTo", chosen.length), action: t("person.move"), value });
     if (to) await each(chosen, (photo) => post(`${path}/photos/${part(photo)}/move`, { to }), "person.moved");
   };
   const rename = async () => {
@@ -120,7 +120,7 @@ export async function show({ root, parts, query, signal }) {
     likeness.hidden = like.length === 0;
     fill(likeness, like.length > 0 && notice("warn", t("person.like", { names: like.join(", ") })));
     if (answer === null || answer instanceof ApiError) return fill(photos, person && notice("help", t("error.missing")));
-    const cards = answer.photos.map((/** @type {any} */ photo) => card(name, photo));
+    const cards = answer.photos.map((/** @type {any} */ photo) => card(name, photo, () => moveAll([photo.photo], photo.wrongPerson?.likely)));
     selection.items(cards.map((/** @type {any} */ one, /** @type {number} */ index) => ({ key: answer.photos[index].photo, node: one, box: one.querySelector("input") })));
     return fill(photos, cards.length ? h("ul.photos", null, cards) : empty("photo", t("person.none"), t("upload.how")));
   };
@@ -135,8 +135,8 @@ function entry(name, title, text, click, kind = "") {
   return made;
 }
 
-/** @param {string} name @param {any} photo */
-function card(name, photo) {
+/** @param {string} name @param {any} photo @param {() => any} move */
+function card(name, photo, move) {
   const id = `pick-${part(photo.photo)}`;
   const box = h("input", { type: "checkbox", id, "aria-label": t("select", { name: photo.photo }) });
   const left = photo.state !== "enrolled";
@@ -148,13 +148,17 @@ function card(name, photo) {
     null,
     open,
     h("label.tick", { for: id }, box),
-    left ? h("p.why", null, photo.reason ?? t("person.leftOut")) : h("p.quiet", null, h(`span.quality.${qualityTone(photo.quality)}`, null, qualityWord(photo.quality)), h("span", null, ago(photo.added))),
+    photo.wrongPerson && h("p.why", null, h("span", null, doubt(photo.wrongPerson)), button({ icon: "move", text: t("person.move"), kind: "small", click: move })),
+    left ? h("p.why", null, photo.reason ?? t("person.leftOut")) : h("p.quiet", null, !photo.wrongPerson && h(`span.quality.${qualityTone(photo.quality)}`, null, qualityWord(photo.quality)), h("span", null, ago(photo.added))),
   );
 }
+
+/** @param {{likely: string | null}} wrong */
+const doubt = ({ likely }) => (likely ? t("person.wrongLikely", { name: likely }) : t("person.wrong"));
 
 /** @param {string} name @param {any} photo */
 function large(name, photo) {
   const image = h("img.full", { src: photoAddress(name, photo.photo, { size: 1280 }), alt: name, width: photo.width, height: photo.height });
   const facts = [photo.width && `${photo.width} × ${photo.height}`, photo.quality !== null && t("measure.quality", { word: qualityWord(photo.quality), value: percent(photo.quality ?? 0) }), ago(photo.added)];
-  openDialog(photo.photo, [image, h("p.quiet", null, facts.filter(Boolean).join(" · ")), photo.reason && h("p", null, photo.reason)], { kind: "wide" });
+  openDialog(photo.photo, [image, h("p.quiet", null, facts.filter(Boolean).join(" · ")), photo.wrongPerson && h("p", null, doubt(photo.wrongPerson)), photo.reason && h("p", null, photo.reason)], { kind: "wide" });
 }
