@@ -58,6 +58,26 @@ def test_an_element_follows_the_face(visit):
     ]
 
 
+def hold(page):
+    """Photos that the page sends from now on wait until the function is called that this returns."""
+    held = []
+
+    def take(route):
+        if held is None or route.request.method != "POST":
+            route.continue_()
+        else:
+            held.append(route)
+
+    def release():
+        nonlocal held
+        waiting, held = held, None
+        for route in waiting:
+            route.continue_()
+
+    page.route("**/api/v1/people/*/photos", take)
+    return release
+
+
 def test_a_stranger_is_captured_named_and_known(visit, home):
     """First run at a desk: ten examples from the webcam, a name, and the next frame has it."""
     visitor = visit()
@@ -69,7 +89,11 @@ def test_a_stranger_is_captured_named_and_known(visit, home):
     visitor.see(".box.unknown")
     visitor.see(".filmstrip li.there:nth-child(10)")
     visitor.page.get_by_label("Whose face is it?").fill("Eileen")
+    release = hold(visitor.page)
     visitor.press("Save")
+    visitor.see(".hint", "Learning Eileen\u2019s face")
+    assert "Who is this?" not in visitor.page.locator(".capture").inner_text()
+    release()
     visitor.see(".finished", "Hello, Eileen")
     assert home.get("/api/v1/people").json()["people"][0]["images"] > 1
     # An example with a second face would be refused, so all are searched for.
@@ -147,6 +171,34 @@ def test_a_photo_of_one_face_is_looked_at_once(visit, home, photos, enrol):
     posted = [url for method, url in asked if method == "POST"]
     assert [url.rpartition("/")[2] for url in posted] == ["photos"]
     assert home.get("/api/v1/people").json()["people"][0]["images"] == 2
+
+
+def test_photos_are_learnt_on_while_another_view_is_open(visit, home, photos, enrol):
+    """Whoever leaves the page itself is asked; what was not added is told, and is to be seen on the way back."""
+    enrol("Barack", photos["obama"])
+    visitor = visit(permissions=[])
+    visitor.go("person/Barack")
+    visitor.page.locator("summary", has_text="Add photos").click()
+    release = hold(visitor.page)
+    visitor.page.locator(".drop input").set_input_files(
+        [photos["obama2"], photos["nobody"], photos["obama3"]]
+    )
+    visitor.see(".uploads li", "Looking for faces")
+    visitor.press("People")
+    visitor.see(".portrait", "Barack")
+    visitor.page.once("dialog", lambda dialog: dialog.dismiss())
+    with visitor.page.expect_event("dialog") as asked:
+        visitor.page.evaluate("void setTimeout(() => location.reload())")
+    assert asked.value.type == "beforeunload"
+    visitor.page.get_by_role("link", name="Barack").click()
+    visitor.see(".uploads li", "Waiting")
+    visitor.press("People")
+    release()
+    visitor.see(".toast", "2 photos of Barack added")
+    visitor.see(".toast.warn", "1 photo of Barack was not added")
+    assert home.get("/api/v1/people").json()["people"][0]["images"] == 3
+    visitor.page.reload()
+    visitor.see(".portrait", "3 photos")
 
 
 def test_a_mistake_is_corrected_with_one_key(visit, home, photos, enrol, remember):

@@ -2,11 +2,13 @@
 
 import { part, upload } from "../api.js";
 import { button, fill, h, say } from "../dom.js";
+import { holdPage } from "../leaving.js";
 import { forgetPeople } from "../people.js";
 import { crop, difference, sketch } from "../pictures.js";
+import { detail } from "../problems.js";
 import { t, tn } from "../strings.js";
 import { nameField } from "./namefield.js";
-import { changed, fail } from "./toast.js";
+import { changed, fail, toast } from "./toast.js";
 
 export const EXAMPLES = 10;
 const PAUSE_MS = 350;
@@ -95,8 +97,10 @@ export function createCapture({ name = "", done, cancel }) {
 
   const save = async (/** @type {string} */ person) => {
     const bar = h("progress", { max: EXAMPLES, value: 0, "aria-label": t("capture.saving", { name: person }) });
-    const line = h("p.quiet", { role: "status" }, t("capture.saving", { name: person }));
-    body.append(bar, line);
+    hint.textContent = t("capture.saving", { name: person });
+    hint.className = "hint";
+    body.append(bar);
+    const release = holdPage();
     const changes = [];
     /** @type {unknown} */
     let wrong = null;
@@ -115,13 +119,15 @@ export function createCapture({ name = "", done, cancel }) {
     }
     forgetPeople();
     bar.remove();
+    release();
     if (!stored) {
-      line.remove();
       fail(wrong);
       return ask();
     }
     fill(body, h("p.hint.good", null, t("capture.done", { name: person })));
     changed(tn("people.added", stored, { name: person }), changes, forgetPeople);
+    const missed = taken.length - stored;
+    if (missed) toast(tn("upload.notAdded", missed, { name: person }), { warn: true, more: detail(wrong) });
     say(t("capture.done", { name: person }));
     await done?.(person);
   };
@@ -131,7 +137,8 @@ export function createCapture({ name = "", done, cancel }) {
 
 /** Stores one picture of a face under a name. @param {string} name @param {Blob} blob @param {any} box null: the only one */
 export async function enrol(name, blob, box) {
-  const answer = await upload(`people/${part(name)}/photos`, blob, box ? { faceBox: JSON.stringify(box) } : {});
+  const release = holdPage();
+  const answer = await upload(`people/${part(name)}/photos`, blob, box ? { faceBox: JSON.stringify(box) } : {}).finally(release);
   forgetPeople();
   changed(t("people.learnt", { name }), answer.change ? [answer.change] : [], forgetPeople);
   return answer;

@@ -3,6 +3,7 @@
 import { ApiError, part, upload } from "../api.js";
 import { button, fill, h, icon, say } from "../dom.js";
 import { describe } from "../describe.js";
+import { holdPage } from "../leaving.js";
 import { forgetPeople } from "../people.js";
 import { decode, shrink } from "../pictures.js";
 import { detail, sentence } from "../problems.js";
@@ -22,11 +23,39 @@ export const handOver = (files) => {
 };
 
 /**
- * `added` is told of photos that are stored; `settled` only once no question is open, with how many that were.
- * @param {{name: string, signal: AbortSignal, added?: (count: number) => any, settled?: (count: number) => any}} options
- * @returns {{element: HTMLElement, focus: () => void}}
+ * @typedef {{signal: AbortSignal, added?: (count: number) => any, settled?: (count: number) => any}} View
+ * @typedef {{element: HTMLElement, focus: () => void, take: (files: Iterable<File>) => any, show: (view: View) => void}} Upload
  */
-export function createUpload({ name, signal, added, settled }) {
+
+/**
+ * Photos are learnt on while another view is shown; whoever comes back finds the same list.
+ * @type {Map<string, Upload>}
+ */
+const ongoing = new Map();
+
+/**
+ * `added` is told of photos that are stored; `settled` only once no question is open, with how many that were.
+ * @param {View & {name: string}} options
+ * @returns {Upload}
+ */
+export function createUpload({ name, ...view }) {
+  const made = ongoing.get(name) ?? createList(name);
+  made.show(view);
+  if (handedOver.length) {
+    const files = handedOver;
+    handedOver = [];
+    // The element is in no document yet.
+    queueMicrotask(() => made.take(files));
+  }
+  return made;
+}
+
+/** @param {string} name @returns {Upload} */
+function createList(name) {
+  /** @type {View} */
+  let view = { signal: AbortSignal.abort() };
+  /** @type {(() => void) | null} */
+  let release = null;
   const input = h("input.unseen", { type: "file", accept: "image/*,.heic,.heif", multiple: true });
   const zone = h("label.drop", null, input, icon("upload"), h("strong", null, t("upload.drop")), h("span.quiet", null, t("upload.how")));
   const list = h("ul.uploads", { "aria-label": t("upload.list") });
@@ -34,22 +63,27 @@ export function createUpload({ name, signal, added, settled }) {
   const status = h("p.quiet", { role: "status" });
   const element = h("div.stack.upload", null, zone, bar, status, list);
   let [total, finished, stored] = [0, 0, 0];
-  let [open, kept] = [0, 0];
+  let [open, kept, missed] = [0, 0, 0];
   /** @type {(string | number)[]} */
   let changes = [];
   /** @type {Promise<any>} */
   let working = Promise.resolve();
 
-  const take = (/** @type {Iterable<File>} */ files) => {
-    // Photos are dropped anywhere in the window; what becomes of them is to be seen.
+  /** Photos are dropped anywhere in the window; what becomes of them is to be seen. */
+  const reveal = () => {
     const folded = element.closest("details");
     if (folded) folded.open = true;
     element.scrollIntoView({ block: "nearest" });
+  };
+  const take = (/** @type {Iterable<File>} */ files) => {
+    reveal();
+    ongoing.set(name, made);
+    release ??= holdPage();
     for (const file of files) {
       total += 1;
       const row = h("li", null, h("div.thumb"), h("div.grow", null, h("span.file", null, file.name), h("span.quiet", null, t("upload.waiting"))));
       list.prepend(row);
-      working = working.then(() => (signal.aborted ? null : one(file, row)));
+      working = working.then(() => one(file, row));
     }
     progress();
     working.then(finish);
@@ -61,18 +95,28 @@ export function createUpload({ name, signal, added, settled }) {
     status.textContent = total ? t("upload.count", { done: finished, total }) : "";
   };
   const finish = () => {
-    if (finished < total || signal.aborted) return;
+    if (finished < total) return;
+    const left = view.signal.aborted;
     if (stored) {
-      changed(tn("people.added", stored, { name }), changes, () => added?.(0));
+      changed(tn("people.added", stored, { name }), changes, () => view.signal.aborted || view.added?.(0));
       say(tn("people.added", stored, { name }));
-      added?.(stored);
+      if (!left) view.added?.(stored);
       [total, finished, stored, changes] = [0, 0, 0, []];
     }
-    if (!open && kept) settled?.(kept);
+    // Nobody sees the list.
+    if (left && missed) toast(tn("upload.notAdded", missed, { name }), { warn: true });
+    if (left && open) toast(tn("upload.asks", open, { name }), { warn: true });
+    missed = 0;
+    if (open) return;
+    release?.();
+    release = null;
+    ongoing.delete(name);
+    if (kept && !left) view.settled?.(kept);
   };
   const end = (/** @type {Element} */ row, /** @type {string} */ tone, /** @type {any[]} */ ...text) => {
     row.className = tone;
     fill(/** @type {Element} */ (row.querySelector(".quiet")), text);
+    if (tone === "poor") missed += 1;
     finished += 1;
     progress();
   };
@@ -88,7 +132,7 @@ export function createUpload({ name, signal, added, settled }) {
       // Most photos show one face; to look for it before would take as long again.
       const refused = await store(picture, null, row).catch(unclear);
       if (!refused) return null;
-      const { faces } = await upload("faces", picture, {}, signal);
+      const { faces } = await upload("faces", picture);
       if (!faces.length) return end(row, "poor", t("upload.nobody"));
       if (refused.code === "NoFace") return end(row, "poor", sentence(refused), detail(refused));
       const size = picture === file ? bitmap : await decode(picture);
@@ -97,7 +141,6 @@ export function createUpload({ name, signal, added, settled }) {
       finished += 1;
       return progress();
     } catch (error) {
-      if (signal.aborted) return null;
       return error instanceof ApiError ? end(row, "poor", sentence(error), detail(error)) : end(row, "poor", t("problem.other"));
     }
   };
@@ -158,14 +201,19 @@ export function createUpload({ name, signal, added, settled }) {
     take([...(input.files ?? [])]);
     input.value = "";
   });
-  acceptDrops(zone, take, signal);
-  if (handedOver.length) {
-    const files = handedOver;
-    handedOver = [];
-    // The element is in no document yet.
-    queueMicrotask(() => take(files));
-  }
-  return { element, focus: () => input.focus() };
+  /** @type {Upload} */
+  const made = {
+    element,
+    take,
+    focus: () => input.focus(),
+    show: (next) => {
+      view = next;
+      acceptDrops(zone, take, view.signal);
+      // The element is in no document yet.
+      if (list.children.length) queueMicrotask(reveal);
+    },
+  };
+  return made;
 }
 
 /**
