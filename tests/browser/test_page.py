@@ -135,6 +135,7 @@ DROP = """([name, base64]) => {
   dataTransfer.items.add(new File([bytes], name, { type }));
   const drop = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer });
   document.querySelector("h1").dispatchEvent(drop);
+  return drop.defaultPrevented;
 }"""
 
 
@@ -156,6 +157,22 @@ def test_what_becomes_of_dropped_photos_is_seen(visit, enrol, photos):
     visitor.page.evaluate(DROP, ["torn.jpg", base64.b64encode(photos["obama"].read_bytes()[:99]).decode()])
     visitor.see(".uploads .poor", "Dieses Bild lässt sich nicht lesen.")
     assert "must be a whole picture" in visitor.see(".uploads .poor [lang=en]").inner_text()
+
+
+def test_a_photo_may_be_dropped_on_every_view(visit, photos):
+    """Everywhere the page asks whose it is, and the browser never shows the file in the page's place."""
+    visitor = visit(permissions=[])
+    photo = ["joe.jpg", base64.b64encode(photos["biden"].read_bytes()).decode()]
+    for view, sign in (("review", "h1"), ("tune", "h1"), ("health", "h1"), ("live", ".live")):
+        visitor.go(view)
+        visitor.see(sign)
+        assert visitor.page.evaluate(DROP, photo), view
+        visitor.see("dialog h2", "Whose photo is it?")
+        visitor.page.keyboard.press("Escape")
+        visitor.page.locator("dialog").wait_for(state="detached")
+    visitor.go("start")
+    visitor.see(".choice")
+    assert visitor.page.evaluate(DROP, photo)
 
 
 def test_a_photo_of_one_face_is_looked_at_once(visit, home, photos, enrol):

@@ -10,15 +10,15 @@ import { loadStrings, t } from "./strings.js";
 /** @type {Record<string, import("./router.js").Route>} */
 const ROUTES = {
   start: { title: "nav.start", nav: "live", load: () => import("./views/start.js") },
-  live: { title: "nav.live", load: () => import("./views/live.js") },
-  people: { title: "nav.people", load: () => import("./views/people.js") },
+  live: { title: "nav.live", askWhose: true, load: () => import("./views/live.js") },
+  people: { title: "nav.people", askWhose: true, load: () => import("./views/people.js") },
   person: { title: "nav.people", nav: "people", load: () => import("./views/person.js") },
-  review: { title: "nav.review", load: () => import("./views/review.js") },
-  unknown: { title: "unknown.title", nav: "review", load: () => import("./views/unknown.js") },
+  review: { title: "nav.review", askWhose: true, load: () => import("./views/review.js") },
+  unknown: { title: "unknown.title", nav: "review", askWhose: true, load: () => import("./views/unknown.js") },
   why: { title: "why.title", nav: "review", load: () => import("./views/why.js") },
-  tune: { title: "nav.tune", load: () => import("./views/tune.js") },
-  health: { title: "nav.health", load: () => import("./views/health.js") },
-  changes: { title: "changes.title", nav: "health", load: () => import("./views/changes.js") },
+  tune: { title: "nav.tune", askWhose: true, load: () => import("./views/tune.js") },
+  health: { title: "nav.health", askWhose: true, load: () => import("./views/health.js") },
+  changes: { title: "changes.title", nav: "health", askWhose: true, load: () => import("./views/changes.js") },
   login: { title: "login.title", load: () => import("./views/login.js") },
 };
 
@@ -56,6 +56,13 @@ function watchConnection() {
     else refresh();
   });
   connection.addEventListener("login", logIn);
+}
+
+// Else the browser opens a file in place of the page, wherever it is dropped.
+for (const type of ["dragover", "drop"]) {
+  addEventListener(type, (event) => {
+    if (/** @type {DragEvent} */ (event).dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
 }
 
 begin();

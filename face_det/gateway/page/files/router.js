@@ -8,7 +8,8 @@ import { t } from "./strings.js";
 
 /**
  * @typedef {{root: HTMLElement, parts: string[], query: URLSearchParams, signal: AbortSignal}} Place
- * @typedef {{title: string, nav?: string, load: () => Promise<{show: (place: Place) => any}>}} Route
+ * `askWhose`: photos that are dropped onto the view are somebody's.
+ * @typedef {{title: string, nav?: string, askWhose?: boolean, load: () => Promise<{show: (place: Place) => any}>}} Route
  */
 
 /** @type {Record<string, Route>} */
@@ -66,7 +67,8 @@ async function show(travelled) {
     main.focus({ preventScroll: true });
   }
   try {
-    const view = await route.load();
+    const [view, whose] = await Promise.all([route.load(), route.askWhose ? import("./components/whose.js") : null]);
+    if (!signal.aborted) whose?.askWhose(root, signal);
     if (!signal.aborted) await view.show({ root, parts: parts.slice(1), query: new URLSearchParams(search), signal });
   } catch (error) {
     if (isAbort(error) || signal.aborted) return;

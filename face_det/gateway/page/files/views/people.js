@@ -6,11 +6,10 @@ import { personFace } from "../components/face.js";
 import { empty, skeletons } from "../components/notice.js";
 import { createSelection } from "../components/selection.js";
 import { changed, fail } from "../components/toast.js";
-import { acceptDrops, handOver } from "../components/upload.js";
 import { qualityTone, qualityWord } from "../describe.js";
 import { button, fill, h } from "../dom.js";
 import { listen } from "../events.js";
-import { forgetPeople, knownPeople } from "../people.js";
+import { forgetPeople } from "../people.js";
 import { go } from "../router.js";
 import { t, tn } from "../strings.js";
 
@@ -26,7 +25,6 @@ export async function show({ root, signal }) {
       button({ icon: "trash", text: t("people.remove"), kind: "danger", click: () => removeAll(names) }),
     ],
   });
-  acceptDrops(root, addPhotos, signal);
   fill(root, h("header.head", null, h("div", null, h("h1", null, t("nav.people")), summary), h("div.row", null, add)), grid, selection.bar);
 
   const draw = async () => {
@@ -71,15 +69,6 @@ export async function show({ root, signal }) {
   };
   listen((type) => ["enrolled", "forgotten", "named", "trained"].includes(type) && !selection.any() && draw().catch((error) => isAbort(error) || fail(error)), signal);
   await draw();
-}
-
-/** Photos that were dropped here wait for the view of the person whose they are. @param {File[]} files */
-async function addPhotos(files) {
-  const name = await askName({ title: tn("people.whose", files.length), action: t("start.next") });
-  if (!name) return;
-  const known = (await knownPeople()).some((/** @type {any} */ one) => one.name === name);
-  handOver(files);
-  go(`person/${part(name)}${known ? "" : "?new"}`);
 }
 
 async function addPerson() {
