@@ -46,7 +46,8 @@ def run_correction(
     place = find_change_place(config_source.load(), remote, keys)
     if place.status is None:
         raise Unreachable(
-            f"{place.endpoint}: a daemon must answer there, got no answer; is it running? Only the daemon "
+            f"{place.endpoint}: a daemon must answer there, got no answer; is it running? "
+            "`face-det serve` or `face-det up` starts it. Only the daemon "
             "knows who was seen, so nothing was changed"
         )
     with place.connect(TIMEOUT_S) as client:

@@ -26,7 +26,8 @@ def command(remote: str | None, keys: Path | None, config_source: ConfigSource, 
     place = find_change_place(config, remote, keys)
     if place.status is None:
         raise Unreachable(
-            f"{place.endpoint}: a daemon must answer there, got no answer; is it running? Without one there "
+            f"{place.endpoint}: a daemon must answer there, got no answer; is it running? "
+            "`face-det serve` or `face-det up` starts it. Without one there "
             "is nothing to reload"
         )
     with place.connect(TIMEOUT_S) as client:

@@ -96,10 +96,14 @@ def refusal(keys: ClientKeys | None) -> str:
 def unreachable(endpoint: Endpoint, why: str) -> Unreachable:
     """Make the error for a daemon that does not answer.
 
-    >>> print(unreachable(Endpoint("tcp://cam:1"), "Connection refused"))
-    tcp://cam:1: a daemon must answer there, got: Connection refused; is it running?
+    >>> print(*str(unreachable(Endpoint("tcp://cam:1"), "Connection refused")).split("; "), sep="\\n")
+    tcp://cam:1: a daemon must answer there, got: Connection refused
+    is it running? `face-det serve` or `face-det up` starts it
     """
-    return Unreachable(f"{endpoint.text}: a daemon must answer there, got: {why}; is it running?")
+    return Unreachable(
+        f"{endpoint.text}: a daemon must answer there, got: {why}; is it running? `face-det serve` or "
+        "`face-det up` starts it"
+    )
 
 
 def local_error(name: str, message: str) -> FaceDetError:

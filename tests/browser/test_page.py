@@ -191,7 +191,7 @@ def test_a_photo_of_one_face_is_looked_at_once(visit, home, photos, enrol):
 
 
 def test_photos_are_learnt_on_while_another_view_is_open(visit, home, photos, enrol):
-    """Whoever leaves the page itself is asked; what was not added is told, and is to be seen on the way back."""
+    """Whoever leaves the page itself is asked; what was not added is told."""
     enrol("Barack", photos["obama"])
     visitor = visit(permissions=[])
     visitor.go("person/Barack")

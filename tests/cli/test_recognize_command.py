@@ -231,6 +231,7 @@ def test_asking_a_daemon(trained, photos, launch):
     gone = run("recognize", photos["obama3"], "--remote", daemon.endpoint, cwd=trained)
     assert gone.returncode == 75
     assert "a daemon must answer there" in gone.stderr
+    assert "`face-det serve` or `face-det up` starts it" in gone.stderr
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
@@ -248,6 +249,7 @@ def test_every_command_has_help(name, tmp_path):
     [
         (["--wrong"], 2, "No such option"),
         (["unknwon"], 2, "No such command"),
+        (["encod"], 2, "Did you mean"),
         (["recognize"], 2, "Missing argument"),
         (["recognize", "a.jpg", "--wrong"], 2, "No such option"),
         (["recognize", "a.jpg", "--config", "nowhere.json"], 78, "nowhere.json"),

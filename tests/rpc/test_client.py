@@ -93,6 +93,7 @@ def test_nobody_there_is_told_at_once(folder, free_port, connect):
         with connect(endpoint, timeout_s=3600) as client, pytest.raises(Unreachable) as caught:
             client.people()
         assert str(caught.value).startswith(f"{endpoint}: a daemon must answer there, got: ")
+        assert str(caught.value).endswith("is it running? `face-det serve` or `face-det up` starts it")
         assert "\n" not in str(caught.value)
 
 
