@@ -76,5 +76,5 @@ setup(
             "setuptools>=70.1",
         ],
     },
-    entry_points={"console_scripts": ["face-det = face_det.cli.main:run_cli"]},
+    entry_points={"console_scripts": ["face-det = face_det.cli.entry:run"]},
 )

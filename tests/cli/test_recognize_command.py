@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -287,6 +288,32 @@ def test_interrupted(trained, photos):
         _, stderr = job.communicate(timeout=300)
     assert job.returncode == 130
     assert stderr.strip() == "face-det: interrupted; finished work is kept"
+
+
+INTERRUPTED_AT_IMPORT = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "MODULE":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from ENTRY0 import ENTRY1 as run
+run()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "face_det.errors", "face_det.cli.people"])
+def test_interrupted_before_it_has_begun(module, tmp_path):
+    """While the command is still imported: the same as later, one line and 130."""
+    (entry,) = re.findall(r'"face-det = (.*):(.*)"', (Path(__file__).parents[2] / "setup.py").read_text())
+    program = INTERRUPTED_AT_IMPORT.replace("MODULE", module)
+    program = program.replace("ENTRY0", entry[0]).replace("ENTRY1", entry[1])
+    done = subprocess.run(
+        [sys.executable, "-c", program, "people"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (130, "face-det: interrupted; nothing was done\n")
 
 
 def test_an_uncertain_face_says_who_it_may_be():

@@ -172,7 +172,7 @@ def test_the_wheel_asks_for_what_it_needs(built: tuple[Path, Path]) -> None:
         assert [_name(line) for line in lines if line.endswith(f'extra == "{extra}"')] == [
             DISTRIBUTIONS.get(name, name)
         ]
-    assert "face-det = face_det.cli.main:run_cli" in commands
+    assert "face-det = face_det.cli.entry:run" in commands
 
 
 def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
