@@ -295,6 +295,10 @@ def test_a_sighting_is_shown_large_with_its_picture(visit, home, photos, enrol, 
     visitor.see("dialog", "1 / 2")
     visitor.page.keyboard.press("ArrowRight")
     visitor.see("dialog", "2 / 2")
+    visitor.page.keyboard.press("Escape")
+    visitor.page.locator("dialog").wait_for(state="detached")
+    visitor.page.locator(".sighting .bare-card").nth(1).click()
+    visitor.see("dialog", "2 / 2")
     asked = []
     visitor.page.on("request", lambda request: asked.append(request.url))
     visitor.page.keyboard.press("n")
@@ -414,6 +418,17 @@ def test_the_page_comes_back_with_the_daemon(visit, photos, enrol):
     visitor.page.locator("#banner").wait_for(state="hidden")
     # The browser itself writes each of them to the console.
     visitor.errors[:] = [error for error in visitor.errors if "503" not in error]
+
+
+def test_review_says_how_sightings_are_kept(visit):
+    """Also where there is no config.json yet: the whole file then."""
+    visitor = visit()
+    off = {"code": "SightingsOff", "detail": "no sightings are kept"}
+    visitor.page.route("**/api/v1/sightings?*", lambda route: route.fulfill(status=409, json=off))
+    visitor.go("review")
+    visitor.see("pre", '{"faceDetServer": {"sightings": {}}}')
+    visitor.see(".notice", "If there is no config.json yet, create one")
+    visitor.errors[:] = [error for error in visitor.errors if "409" not in error]
 
 
 def test_it_speaks_german(visit):

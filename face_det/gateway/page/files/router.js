@@ -87,7 +87,7 @@ export function problem(error, title) {
 }
 
 export const sightingsOff = () =>
-  notice("help", t("review.off"), t("review.offHow"), h("pre", null, h("code", null, '"sightings": {}')));
+  notice("help", t("review.off"), t("review.offHow"), h("pre", null, h("code", null, '"sightings": {}')), t("review.offFile"), h("pre", null, h("code", null, '{"faceDetServer": {"sightings": {}}}')));
 
 /** @param {string} text */
 function decode(text) {
