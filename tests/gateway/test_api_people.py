@@ -125,6 +125,8 @@ def test_what_is_not_there(web, photos):
         ("GET", "/cameras/attic/snapshot.jpg", "UnknownCamera"),
     ):
         assert ask(web, method, path, 404)["code"] == code
+    missing = ask(web, "GET", "/cameras/attic/snapshot.jpg", 404)
+    assert missing["detail"] == "camera: must be one of door, gone, got 'attic'"
     assert ask(web, "POST", "/people/Ann/photos", 422, files=picture)["code"] == "NoFace"
     assert ask(web, "POST", "/people/Obama/rename", 400, json={"to": "unknown-3"})["code"] == "BadName"
     assert ask(web, "PUT", "/people", 405)["code"] == "MethodNotAllowed"
