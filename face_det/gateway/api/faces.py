@@ -13,11 +13,11 @@ from face_det.gateway.api.answers import (
     CameraList,
     Explanation,
     Faces,
-    Verification,
     file_answer,
     json_answer,
 )
 from face_det.gateway.api.arguments import CameraName, upload
+from face_det.gateway.api.verification_answers import Verification
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_face_box, read_picture, read_pictures
 
