@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
@@ -37,10 +38,19 @@ class CameraSource:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CameraPicture:
-    """An encoded picture, and when it was taken or arrived, in seconds since 1970."""
+    """An encoded picture, and when it was taken or arrived, in seconds since 1970 and on the monotonic clock.
+
+    Its age counts by the latter, because the other may be set.
+    """
 
     data: bytes = field(repr=False)
     time: float
+    taken: float = field(default_factory=monotonic)
+
+    @property
+    def age_s(self) -> float:
+        """How old it is."""
+        return monotonic() - self.taken
 
 
 def split_credentials(address: str) -> tuple[str, tuple[str, str] | None]:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 READY, PICTURE, FAILED = b"R", b"P", b"F"
 HEADER = struct.Struct(">cdI")
-"""A message's kind, a time in seconds since 1970, and the length of what follows."""
+"""A message's kind, a time on the monotonic clock, which processes share, and the length of what follows."""
 ENDED = "its stream ended"
 
 MAX_PIXELS = 50_000_000
@@ -223,7 +223,7 @@ def _retrieve(capture: Any, newest: Newest) -> int:
         return 0
     if bgr.shape[0] * bgr.shape[1] > MAX_PIXELS:
         raise StreamFailed(f"its pictures must have at most {MAX_PIXELS:,} pixels")
-    newest.put(time.time(), bgr)
+    newest.put(time.monotonic(), bgr)
     return 1
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import time
 from collections.abc import AsyncGenerator
 
 from face_det.cameras.sources import CameraPicture, CameraSource
@@ -50,7 +51,7 @@ async def read_stream(
             if kind == FAILED:
                 raise CameraFailed(f"camera {source.name}: {body.decode()}")
             if kind == PICTURE:
-                yield CameraPicture(body, at)
+                yield CameraPicture(body, time.time() - max(time.monotonic() - at, 0.0), at)
             patience_s = 3 * timeout_s + 1
     except asyncio.TimeoutError:
         raise CameraFailed(f"camera {source.name}: no picture came within {timeout_s:g} s") from None

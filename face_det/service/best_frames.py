@@ -147,7 +147,7 @@ class BestFrames:
             followed.match, followed.frames = track.match, track.frames
             if followed.since is None and followed.best is not None:
                 beside = [number for number in track.seen_with if number in self._followed]
-                self._hand_over([track.number], [track.number, *beside], track.last_s)
+                self._hand_over([track.number], [track.number, *beside], self._said)
         for track in tracks:
             self._followed.pop(track.number, None)
 

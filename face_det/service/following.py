@@ -87,7 +87,9 @@ class Following:
             with stream.lock:
                 if not stream.ended:
                     moment = _moment(given, frame, caller, loaded, access)
-                    tracked = _step(stream, loaded, moment, access.recognizer())
+                    # Without a time of its own, a picture is as late as it comes, however the clock is set.
+                    at_s = self._clock() if given.get("time") is None else moment.time
+                    tracked = _step(stream, loaded, moment, access.recognizer(), at_s)
                     known = [stream.known[one.track] for one in tracked]
                     break
         matches = [one.match for one in tracked]
@@ -152,11 +154,13 @@ class Following:
         return made[0]
 
 
-def _step(stream: _Stream, loaded: LoadedImage, moment: Moment, recognizer: Recognizer) -> list[TrackedFace]:
+def _step(
+    stream: _Stream, loaded: LoadedImage, moment: Moment, recognizer: Recognizer, at_s: float
+) -> list[TrackedFace]:
     """Follow the faces into a picture, and remember what is worth it."""
     # One for the tracker and for what is remembered, whatever the service switches to meanwhile.
     stream.recognizer = recognizer
-    tracked = stream.tracker.step(loaded.rgb, moment.time)
+    tracked = stream.tracker.step(loaded.rgb, at_s)
     stream.best.end(stream.tracker.take_ended())
     stream.best.add(tracked, replace(moment, fingerprint=recognizer.engine.fingerprint))
     stream.known = {one.track: _known(one, stream.known.get(one.track)) for one in tracked}

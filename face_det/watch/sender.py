@@ -77,7 +77,7 @@ class Sender:
             for place, camera in enumerate(self._turns):
                 if camera.source.name in self._busy or (picture := camera.take()) is None:
                     continue
-                if time.time() - picture.time > self._max_age_s:
+                if picture.age_s > self._max_age_s:
                     camera.counters.late += 1
                     continue
                 self._turns.append(self._turns.pop(place))
@@ -91,7 +91,7 @@ class Sender:
         try:
             # The daemon drops a call that nobody waits for, unless it is at it: then it still remembers
             # who is in the picture.
-            faces = await asyncio.wait_for(call, self._max_age_s - (time.time() - picture.time))
+            faces = await asyncio.wait_for(call, self._max_age_s - picture.age_s)
         except asyncio.TimeoutError:
             camera.counters.late += 1
             self._pause()
@@ -102,7 +102,7 @@ class Sender:
             log.warning("camera %s: the daemon answers %s: %s", name, type(error).__name__, error)
         else:
             self._resume()
-            camera.note_answer(time.time() - picture.time, len(faces))
+            camera.note_answer(picture.age_s, len(faces))
 
     def _pause(self, error: FaceDetError | None = None) -> None:
         """Send nothing for a while, longer each time; whatever comes meanwhile replaces what waits."""

@@ -183,6 +183,8 @@ def test_a_stale_model_is_trained_again_in_the_background(launch, call, folder):
     )
     assert status["model"]["classes"][:2] == ["Ann", "Bob"]
     assert status["model_file"]["state"] == "in_use"
+    # The line follows the change.
+    eventually(lambda: len(lines(folder / "audit.jsonl")) == 2, "the second line")
     assert of(lines(folder / "audit.jsonl"), "action", "outcome", "door") == [
         ("train", "begun", "daemon"),
         ("train", "done", "daemon"),

@@ -76,6 +76,8 @@ class Forked:
                 target=_run, args=(self.args, environ, os.fspath(cwd or Path.cwd()), files), daemon=True
             )
             self._process.start()
+            # Tests look at the processes that their code has started, and this is none of them.
+            multiprocessing.process._children.discard(self._process)  # type: ignore[attr-defined]
         self.pid = self._process.pid
         self._status: int | None = None
 

@@ -30,7 +30,7 @@ def source(name, interval_s, pictures, age_s=0.0):
 
     async def read():
         for data in itertools.cycle(pictures):
-            yield CameraPicture(data, time.time() - age_s)
+            yield CameraPicture(data, time.time() - age_s, time.monotonic() - age_s)
             await asyncio.sleep(interval_s)
 
     return CameraSource(name, "http://cam/"), read
