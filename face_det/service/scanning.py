@@ -111,14 +111,16 @@ class VideoScan:
         fingerprint = self._recognizer().engine.fingerprint
         found = [track for track in self._tracks if track.fingerprint in ("", fingerprint)]
         distance = _even_distance(found)
+        people = group_tracks(found, distance)
         small = {
             track.number
-            for person in group_tracks(found, distance)
+            for person in people
             if person.name is None and self._is_small(person)
             for track in person.tracks
         }
-        # Again, because strangers are numbered.
-        people = group_tracks([track for track in found if track.number not in small], distance)
+        if small:
+            # Again, because strangers are numbered.
+            people = group_tracks([track for track in found if track.number not in small], distance)
         note = "; ".join(said for said in (problem, self.enough) if said) or None
         unclear = len(found) - sum(len(person.tracks) for person in people)
         return VideoReport(tuple(people), info, unclear, self.looked_at, self.until_s, note)
