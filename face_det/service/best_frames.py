@@ -133,9 +133,10 @@ class BestFrames:
             if one.face is not None and one.face.encoding is not None:
                 followed.offer(one.face, moment)
         here = [one.track for one in tracked]
-        self._hand_over(
-            [track for track in here if self._followed[track].due(moment.time)], here, moment.time
-        )
+        due = [track for track in here if self._followed[track].due(moment.time)]
+        if due:
+            self._hand_over(due, here)
+            self._said = moment.time
         self._prolong(memory, here, moment)
 
     def end(self, tracks: Sequence[Track]) -> None:
@@ -147,11 +148,11 @@ class BestFrames:
             followed.match, followed.frames = track.match, track.frames
             if followed.since is None and followed.best is not None:
                 beside = [number for number in track.seen_with if number in self._followed]
-                self._hand_over([track.number], [track.number, *beside], self._said)
+                self._hand_over([track.number], [track.number, *beside])
         for track in tracks:
             self._followed.pop(track.number, None)
 
-    def _hand_over(self, due: Sequence[int], here: Sequence[int], now: float) -> None:
+    def _hand_over(self, due: Sequence[int], here: Sequence[int]) -> None:
         """Remember these tracks, those whose best faces are of one frame together."""
         memory = self._memory()
         if memory is None:
@@ -170,7 +171,6 @@ class BestFrames:
             memory.remember_followed(_where(moment, moment.time, others), faces, picture)
             if self._listed:
                 self.remembered += [(track, moment.time, face.box) for track, _, face, _ in group]
-            self._said = now
 
     def _prolong(self, memory: Memory, here: Sequence[int], moment: Moment) -> None:
         """Say from time to time that those who were remembered are still there: their visit goes on."""
