@@ -13,6 +13,7 @@ from face_det.cli.changes import confirm, require_terminal
 from face_det.cli.shared_options import ConfigSource, daemon_options
 from face_det.config import Config
 from face_det.errors import UnknownCamera
+from face_det.types import UNKNOWN
 
 if TYPE_CHECKING:
     from face_det.rpc import AsyncClient
@@ -75,7 +76,7 @@ async def _enrol(
 
     async with client:
         views = await collect_views(source, client, wanted=count, limit_s=seconds, tell=tell)
-        others = sorted({view.name for view in views if view.name not in (None, "Unknown", name)})
+        others = sorted({view.name for view in views if view.name not in (None, UNKNOWN, name)})
         for other in others:
             click.echo(terminal.make_printable(f"note: this person looks like {other} so far"), err=True)
         confirm(f"Save {terminal.count_of(len(views), 'view')} of {name}?", yes)

@@ -87,7 +87,7 @@ class Following:
             with stream.lock:
                 if not stream.ended:
                     moment = _moment(given, frame, caller, loaded, access)
-                    # Without a time of its own, a picture is as late as it comes, however the clock is set.
+                    # Without a time of its own, a picture counts as taken now, by a clock that nobody sets.
                     at_s = self._clock() if given.get("time") is None else moment.time
                     tracked = _step(stream, loaded, moment, access.recognizer(), at_s)
                     known = [stream.known[one.track] for one in tracked]

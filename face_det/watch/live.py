@@ -10,6 +10,7 @@ from typing import Any
 
 from face_det.cameras import CameraPicture
 from face_det.errors import CameraFailed
+from face_det.media import names_somebody
 from face_det.watch.sender import Daemon
 
 
@@ -30,7 +31,7 @@ def describe_faces(faces: Sequence[Mapping[str, Any]]) -> str:
     >>> describe_faces([])
     'nobody'
     """
-    named = {face["face"]: face.get("faceProba") for face in faces if face["face"] not in (None, "Unknown")}
+    named = {face["face"]: face.get("faceProba") for face in faces if names_somebody(face)}
     parts = [name if proba is None else f"{name} {proba:.0%}" for name, proba in sorted(named.items())]
     strangers = len(faces) - sum(1 for face in faces if face["face"] in named)
     if strangers:
