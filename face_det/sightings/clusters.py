@@ -23,6 +23,8 @@ BLOCK = 256
 """Clusters compared with all others at once: a bound on memory."""
 FEW = 4
 """So many clusters are compared with all others by rough products; of more, true ones take less time each."""
+FEW_PAIRS = 512
+"""So many pairs of clusters are compared exactly at once: bounds for them would take longer."""
 SLACK = 1e-3
 """How wrong float32 may make a log likelihood ratio, and more."""
 
@@ -173,6 +175,20 @@ class Clusters:
         """
         found = {}
         chosen = np.array(self._rows_of(clusters), np.int64)
+        for rows, others in self._perhaps_same(chosen):
+            for row, other, ratio in self._confirm(rows, others):
+                one, two = sorted((int(self._ids[row]), int(self._ids[other])))
+                found[one, two] = ratio
+        return sorted(
+            ((*pair, ratio) for pair, ratio in found.items()), key=lambda each: (-each[2], *each[:2])
+        )
+
+    def _perhaps_same(self, chosen: Ids) -> Iterator[tuple[Ids, Ids]]:
+        """Yield pairs of rows, one of them of `chosen`, that hold all those who may be the same person."""
+        size = len(self)
+        if len(chosen) * size <= FEW_PAIRS:
+            yield np.repeat(chosen, size), np.tile(np.arange(size), len(chosen))
+            return
         # Clusters of as many faces have one bound in common.
         for count in np.unique(self._counts[chosen]):
             alike = chosen[self._counts[chosen] == count]
@@ -182,12 +198,7 @@ class Clusters:
                 at, others = np.divmod(
                     np.flatnonzero(products >= self._bound(rows, int(count))), products.shape[1]
                 )
-                for row, other, ratio in self._confirm(rows[at], others):
-                    one, two = sorted((int(self._ids[row]), int(self._ids[other])))
-                    found[one, two] = ratio
-        return sorted(
-            ((*pair, ratio) for pair, ratio in found.items()), key=lambda each: (-each[2], *each[:2])
-        )
+                yield rows[at], others
 
     def found(self, cluster: int, encoding: npt.ArrayLike) -> list[int]:
         """Found a cluster with a face; return the ids of the clusters that were dropped to make room.

@@ -87,6 +87,10 @@ class Recorder:
             if track is not None:
                 self._tell_of(connection, seen, face, visit, track, sighting, person)
 
+    def has_visits_to_end(self) -> bool:
+        """Tell whether there is a visit in which nothing was seen for some time."""
+        return self.visits.any_over()
+
     def end_visits(self, connection: sqlite3.Connection) -> None:
         """End the visits in which nothing was seen for some time."""
         for visit in self.visits.over():

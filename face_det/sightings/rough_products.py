@@ -61,6 +61,8 @@ class RoughProducts:
         `sums` is the beginning of the array of all rows. Where a row was not copied, it is the product.
         """
         self._copy(sums)
+        if not self._blocks:
+            return multiply(sums, vector)
         found = np.empty(len(sums), np.float32)
         step = float(np.abs(vector).max()) / MAX_VECTOR_VALUE or 1.0
         whole = np.rint(vector / np.float32(step))

@@ -316,7 +316,8 @@ class SightingStore:
             pass
         for _ in range(jobs):
             self._jobs.run_next(lambda job: self._make(connection, job))
-        self._in_transaction(connection, self._recorder.end_visits)
+        if self._recorder.has_visits_to_end():
+            self._in_transaction(connection, self._recorder.end_visits)
         if self._maintenance.step(lambda change: self._in_transaction(connection, change), self.options):
             self._wake.set()
 

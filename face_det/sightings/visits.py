@@ -198,13 +198,21 @@ class Visits:
         self._open[visit.place] = visit
         return before if before is not visit else None
 
+    def any_over(self) -> bool:
+        """Tell whether `over` would return any."""
+        now = self._monotonic()
+        return any(self._is_over(visit, now) for visit in self._open.values())
+
     def over(self) -> list[Visit]:
         """Remove and return the visits in which nothing was seen for longer than the gap."""
         now = self._monotonic()
-        over = [visit for visit in self._open.values() if now - visit.touched > self.gap_s]
+        over = [visit for visit in self._open.values() if self._is_over(visit, now)]
         for visit in over:
             del self._open[visit.place]
         return over
+
+    def _is_over(self, visit: Visit, now: float) -> bool:
+        return now - visit.touched > self.gap_s
 
     def _load_tracks(self, connection: sqlite3.Connection, visit: Visit) -> None:
         tracks: dict[int, Track] = {}

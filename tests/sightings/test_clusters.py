@@ -63,6 +63,13 @@ def test_merging_asks_the_same_question_as_joining(parameters: ClusterParameters
     assert nearest[1] == pytest.approx(ratio, abs=0.01)
 
 
+@pytest.fixture(params=[0, 10**6], ids=["by bounds", "each pair"])
+def pairs_compared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs are found in two ways, which must agree: by bounds, and by comparing each."""
+    monkeypatch.setattr("face_det.sightings.clusters.FEW_PAIRS", request.param)
+
+
+@pytest.mark.usefixtures("pairs_compared")
 def test_pairs_are_found_whatever_their_sizes() -> None:
     """The quick bound overlooks no pair that the ratio itself finds."""
     faces = people(12, 9, spread=0.9)
@@ -84,6 +91,7 @@ def test_pairs_are_found_whatever_their_sizes() -> None:
     assert [pair[2] for pair in found] == sorted((pair[2] for pair in found), reverse=True)
 
 
+@pytest.mark.usefixtures("pairs_compared")
 def test_strangers_change_no_pair() -> None:
     """Whether clusters are fewer or more than the faces in the largest of them."""
     faces = people(2, 30, spread=0.9)
@@ -98,6 +106,7 @@ def test_strangers_change_no_pair() -> None:
     assert many.mergeable_pairs(few.ids()) == pairs
 
 
+@pytest.mark.usefixtures("pairs_compared")
 def test_large_clusters_of_one_person_merge() -> None:
     """Two seasons of a person differ by more than chance allows; redundancy allows for it."""
     rng, seasons = np.random.default_rng(5), []
