@@ -41,6 +41,8 @@ QUICK_THREADS = 2
 QUICK_QUEUE = 256
 VIDEO_QUEUE = 8
 VIDEO_PAUSES = 3.0
+REFUSING_S = 2.0
+"""How long calls are refused at the end: a caller that has just been answered calls again."""
 LINGER_S = 5.0
 """How long replies may take to reach the kernel once all calls are answered."""
 CHECK_S = 15.0
@@ -202,6 +204,8 @@ class _Daemon:
                 pool.close(SHUTTING_DOWN)
             server.cut_off(SHUTTING_DOWN)
             finished.kill()
+            with gevent.Timeout(REFUSING_S, False):
+                server.join()
             server.close(LINGER_S)
         methods.close()
         if self._crashed:

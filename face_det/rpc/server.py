@@ -28,6 +28,7 @@ from face_det.errors import Busy, FaceDetError
 from face_det.rpc import messages
 from face_det.rpc.auth import Authenticator
 from face_det.rpc.caller import CURRENT_CALLER, CURRENT_CLIENT, Caller
+from face_det.rpc.kernel_sockets import KernelSockets
 from face_det.rpc.messages import MalformedMessage, Message, MessageId
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,15 @@ PROBE_S = 5.0
 """Each caller gets a heartbeat at least this often, which is how we notice a closed connection."""
 WARNING_INTERVAL_S = 10.0
 """Malformed messages are logged at most this often."""
-QUIET_S = 0.2
-"""Before stopping, no call may have come in for this long: many callers call again as soon as they have a
-reply. A caller that pauses for longer, as ZoneMinder's alarm uploader does, finds the next daemon."""
+QUIET_S = 0.4
+"""Before stopping, no call may have come in for this long. A caller that pauses for less, as ZoneMinder's
+alarm uploader does, calls once more, and its connection ends with the reply."""
 QUIET_HALVES_S = 1.0
 """Among many callers it is never quiet for long: each time this passes, half of the silence will do."""
+CALM_S = 0.02
+"""A caller that has not called again so long after a reply pauses."""
+CALM_PER_LAG = 4.0
+"""On a busy machine, where we wake up late, callers get so many times that delay longer."""
 MAX_ERROR_CHARS = 2000
 """The most characters of an error message that are sent."""
 _LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
@@ -95,6 +100,9 @@ class RpcServer:
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.SNDHWM, 0)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._sockets = KernelSockets()
+        self._parting = False
+        self._lag = 0.0
         self._authenticator = authenticator
         if authenticator is not None:
             authenticator.protect(self._context, self._socket)
@@ -121,16 +129,49 @@ class RpcServer:
         return len(self._calls)
 
     def join(self) -> None:
-        """Wait until no call is in progress and none has come in for a moment."""
-        begun = time.monotonic()
-        while not self._is_quiet(needed := QUIET_S / 2 ** ((time.monotonic() - begun) / QUIET_HALVES_S)):
-            gevent.sleep(needed / 4)
+        """Part with the callers: wait until no call is in progress and none has come in for a moment.
+
+        From now on a connection ends with its reply, while the caller is sure to send nothing, and ZeroMQ
+        keeps the caller's next call for the next daemon. Whatever is sent while a connection ends is lost.
+        """
+        self._parting, begun = True, time.monotonic()
+        # What ZeroMQ copies counts as written at once.
+        self._socket.copy_threshold = 0
+        while True:
+            halved = 2 ** ((time.monotonic() - begun) / QUIET_HALVES_S)
+            if self._is_quiet((QUIET_S + CALM_PER_LAG * self._lag) / halved):
+                return
+            self._nap(QUIET_S / 4 / halved)
             self._answering.join()
 
+    def _part_with(self, peer: bytes, sent: zmq.MessageTracker) -> None:
+        """End a connection on which a reply was just sent, unless its caller calls again at once."""
+        begun = time.monotonic()
+        while not self._has_called_again(peer):
+            # Best before the caller has received the reply, which we see on a busy machine only.
+            calm_s = CALM_S + CALM_PER_LAG * self._lag
+            if sent.done and (self._sockets.holds_reply(peer) or time.monotonic() - begun >= calm_s):
+                self._sockets.end(peer)
+                return
+            self._nap(CALM_S / 20)
+
+    def _has_called_again(self, peer: bytes) -> bool:
+        calling = any(route[0] == peer for route, _ in self._calls)
+        return calling or self._sockets.holds_request(peer) or self._has_messages()
+
+    def _nap(self, seconds: float) -> None:
+        """Sleep, and note how late we wake up: on a busy machine our callers do, too."""
+        begun = time.monotonic()
+        gevent.sleep(seconds)
+        self._lag = max(self._lag / 2, time.monotonic() - begun - seconds)
+
     def _is_quiet(self, seconds: float) -> bool:
+        quiet = not self._calls and time.monotonic() - self._active >= seconds
+        return quiet and not self._sockets.hold_requests() and not self._has_messages()
+
+    def _has_messages(self) -> bool:
         # Not `getsockopt`, which takes the news of a message from the loop that waits for it.
-        unread = int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN
-        return not self._calls and not unread and time.monotonic() - self._active >= seconds
+        return bool(int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN)
 
     def cut_off(self, reason: str) -> None:
         """Answer the calls still in progress with Busy(reason)."""
@@ -151,6 +192,7 @@ class RpcServer:
     def _receive(self) -> None:
         while True:
             parts = self._socket.recv_multipart(copy=False)
+            self._sockets.note(parts[0].bytes, parts[-1])
             # Treat a message from a client that has lost its authorisation as empty.
             admitted = self._authenticator is None or self._authenticator.admits(parts[-1])
             try:
@@ -200,7 +242,7 @@ class RpcServer:
         CURRENT_CLIENT.set(request.route)
         CURRENT_CALLER.set(call.sender)
         try:
-            self._send(call, messages.OK, (self._dispatch(request.name, request.args),))
+            self._reply(call, messages.OK, (self._dispatch(request.name, request.args),))
         except FaceDetError as error:
             self._send_error(call, type(error).__name__, str(error))
         except Exception as error:
@@ -213,18 +255,29 @@ class RpcServer:
         # and zerorpc's for Node as the error's stack, which is all that many programs print of an error.
         told = f"{name}: {line}"
         args = (name, line, told) if call.request.version >= 2 else (told,)
-        self._send(call, messages.ERR, args)
+        self._reply(call, messages.ERR, args)
 
-    def _send(self, call: _Call, name: str, args: tuple[Any, ...]) -> bool:
-        """Send a message about a call; return False if the caller is no longer connected."""
+    def _reply(self, call: _Call, name: str, args: tuple[Any, ...]) -> None:
+        """Send the last message about a call."""
+        sent = self._send(call, name, args)
+        if sent is not None and self._parting:
+            self._tasks.spawn(self._part_with, call.request.route[0], sent)
+
+    def _send(self, call: _Call, name: str, args: tuple[Any, ...]) -> zmq.MessageTracker | None:
+        """Send a message about a call; return None if the caller is no longer connected.
+
+        While we part with callers, the tracker is done as soon as ZeroMQ's thread has written the message.
+        """
         frames = messages.pack_message(call.request.route, call.request.id, name, args)
         try:
             # Without NOBLOCK, greenlets could switch between two frames of a message.
-            self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
+            sent = self._socket.send_multipart(
+                frames, flags=zmq.NOBLOCK, copy=not self._parting, track=self._parting
+            )
         except zmq.ZMQError as error:
             log.debug("cannot reach a caller: %s", error)
-            return False
-        return True
+            return None
+        return zmq.MessageTracker() if sent is None else sent
 
     def _now(self) -> float:
         """Return the clock (seconds) by which callers are judged.
@@ -239,7 +292,7 @@ class RpcServer:
             gevent.sleep(self._beat_s)
             self._clock, self._ticked = self._now(), time.monotonic()
             for call in list(self._calls.values()):
-                if not self._send(call, messages.HEARTBEAT, (0,)) or self._silent(call):
+                if self._send(call, messages.HEARTBEAT, (0,)) is None or self._silent(call):
                     call.greenlet.kill(block=False)
 
     def _silent(self, call: _Call) -> bool:

@@ -43,7 +43,7 @@ def test_a_restart_loses_no_call(launch):
     answered = [0, 0, 0]
 
     def upload(number):
-        client = daemon.client(timeout=50)
+        client = daemon.client(timeout=100)
         try:
             while told["restarts"] < 3 or answered[number] < told["enough"]:
                 for _ in range(2):
@@ -63,7 +63,7 @@ def test_a_restart_loses_no_call(launch):
         current = launch(workers=2, queueSize=100, zerorpcPipe=daemon.endpoint)
         told["enough"] = max(answered) + 4
         told["restarts"] += 1
-    gevent.joinall(uploaders, timeout=100, raise_error=True)
+    gevent.joinall(uploaders, timeout=600, raise_error=True)
     assert all(uploader.successful() for uploader in uploaders)
 
 
@@ -84,12 +84,12 @@ def test_a_client_that_comes_while_it_stops_waits_for_the_next(launch, call, gat
 
 
 def test_a_stop_under_load_loses_no_reply(launch):
-    """16 callers that go on and on: each call is answered or refused by name, none is left hanging."""
+    """16 callers that go on and on: each call is answered, by this daemon or the next, or refused by name."""
     daemon = launch(workers=2, queueSize=100, shutdownTimeout=1)
     outcomes, over = [], []
 
     def go_on():
-        client = daemon.client(timeout=50)
+        client = daemon.client(timeout=100)
         try:
             while not over:
                 outcomes.append(client.detect_faces([{"sleep": 0.3}]))
@@ -104,8 +104,9 @@ def test_a_stop_under_load_loses_no_reply(launch):
     assert daemon.ended() == 0
     launch(workers=2, queueSize=100, zerorpcPipe=daemon.endpoint)
     over.append(True)
-    gevent.joinall(callers, timeout=300, raise_error=True)
-    assert outcomes.count("Busy") == 16
+    gevent.joinall(callers, timeout=600, raise_error=True)
+    assert all(caller.successful() for caller in callers)
+    assert set(outcomes) <= {"Busy", '[{"sleep": 0.3}]'}
 
 
 def test_a_reply_is_delivered_to_a_slow_caller(launch, gate):
