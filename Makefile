@@ -4,7 +4,7 @@
 #   make setup    install into .venv
 #   make demo     see it work on real photos; make demo ARGS=--stay then serves the page
 #   make test     run the tests            make test ARGS="-k config" runs some of them
-#   make test-all run the slow ones, too: many comparisons with dlib, kills at every step, benchmarks and fuzzers
+#   make test-all run the slow ones, too: comparisons with dlib, kills at every step, every view of the page, benchmarks
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
 #   make check    check lint, formatting and types
 #   make fuzz     feed damaged files to every reader, a minute each; see docs/how-to/fuzz.md

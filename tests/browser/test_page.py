@@ -440,6 +440,7 @@ def test_it_speaks_german(visit):
     visitor.see("h1", "Health")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (PHONE, "dark")])
 def test_views_can_be_used_by_everybody(visit, photos, eileens, enrol, remember, size, scheme):
     """axe finds no serious fault in any view, and nothing is wider than the screen."""

@@ -481,6 +481,7 @@ def test_script_of_the_originals_name(
         assert card(tmp_path).kind == "svm", "a file of the original's name holds what the original's does"
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_the_old_files_or_the_new(killed: dict[str, list[list[int]]]) -> None:
     """Killed before each step it takes in its folder: all loads, and all is of one training."""
     assert_old_or_new(killed["output"])
