@@ -1,19 +1,29 @@
-"""The kernel's sockets beneath ZeroMQ's connections: what they hold that nobody has read, and how to end one.
+"""The kernel's sockets beneath ZeroMQ's connections: what waits in them, and how to end one with a message.
 
-A thread of ZeroMQ reads and writes them. On a busy machine that thread, and a caller's, may have to wait for
-a processor, and what waits in the kernel meanwhile is lost if the connection ends.
+A thread of ZeroMQ reads and writes them. On a busy machine that thread has to wait for a processor, and what
+waits in the kernel meanwhile is lost if the connection ends.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import select
 import socket
+import stat
 import struct
 import termios
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import zmq
+
+LARGEST_LAST_MESSAGE = 65536
+"""Bytes that surely fit into the kernel's buffer of a connection whose peer has received everything else."""
+WRITE_S = 1.0
+"""How long a peer may take to receive a part of a last message."""
+_MORE, _LONG = 1, 2
 
 
 class KernelSockets:
@@ -28,44 +38,92 @@ class KernelSockets:
             descriptor = int(frame.get(zmq.SRCFD))
             if self._descriptors.get(peer) != descriptor:
                 # Whoever had this number before is gone.
-                gone = [name for name, number in self._descriptors.items() if number == descriptor]
-                for name in gone:
+                for name in [name for name, number in self._descriptors.items() if number == descriptor]:
                     del self._descriptors[name]
                 self._descriptors[peer] = descriptor
 
     def hold_requests(self) -> bool:
-        """Tell whether anything has arrived from anybody that ZeroMQ has not read yet."""
-        return any(map(_received_bytes, self._descriptors.values()))
+        """Tell whether anything has arrived that ZeroMQ has not read, or anybody whom it has not let in."""
+        listening, accepted = _find_sockets()
+        return any(_waiting_bytes(one, termios.FIONREAD) for one in accepted) or bool(
+            listening and select.select(listening, [], [], 0)[0]
+        )
 
-    def holds_request(self, peer: bytes) -> bool:
-        """Tell whether anything has arrived from a peer that ZeroMQ has not read yet."""
-        return peer in self._descriptors and _received_bytes(self._descriptors[peer]) > 0
+    def any_open(self) -> bool:
+        """Tell whether anybody is connected, also somebody who has not said anything yet."""
+        return bool(_find_sockets()[1])
 
-    def holds_reply(self, peer: bytes) -> bool:
-        """Tell whether anything was sent that the peer, or over tcp its machine, has not received yet."""
-        return peer in self._descriptors and _sent_bytes(self._descriptors[peer]) > 0
+    def end_with(self, peer: bytes, frames: Sequence[bytes]) -> bool:
+        """Write a last message past ZeroMQ and end the connection at once; False if that cannot be done.
 
-    def end(self, peer: bytes) -> None:
-        """End a connection: the peer receives what was sent, and then learns that it is over."""
-        descriptor = self._descriptors.pop(peer, None)
-        if descriptor is None:
-            return
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
-            connection.shutdown(socket.SHUT_RDWR)
+        The peer then receives the message and learns of the end before it can send anything else. The frames
+        are written as ZMTP has them (rfc.zeromq.org/spec/23, "Framing") and unencrypted, so that the
+        connection must have no keys. The caller makes sure that ZeroMQ has nothing else to write to the peer.
+        """
+        *first, last = frames
+        data = b"".join(_frame(content, _MORE) for content in first) + _frame(last, 0)
+        descriptor = self._descriptors.get(peer)
+        if descriptor is None or len(data) > LARGEST_LAST_MESSAGE:
+            return False
+        if _waiting_bytes(descriptor, termios.FIONREAD) or _waiting_bytes(descriptor, termios.TIOCOUTQ):
+            return False
+        try:
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                _send_all(connection, data)
+                connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return False
+        del self._descriptors[peer]
+        return True
 
 
-def _received_bytes(descriptor: int) -> int:
-    return _ask(descriptor, termios.FIONREAD)
+def _send_all(connection: socket.socket, data: bytes) -> None:
+    """Write everything to a socket that does not block; raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[connection.send(rest, socket.MSG_NOSIGNAL) :]
+        except BlockingIOError:
+            # Over tcp, the buffer may be small at first.
+            if not select.select([], [connection], [], WRITE_S)[1]:
+                raise
 
 
-def _sent_bytes(descriptor: int) -> int:
-    return _ask(descriptor, termios.TIOCOUTQ)
+def _frame(content: bytes, flags: int) -> bytes:
+    if len(content) < 256:
+        return struct.pack("!BB", flags, len(content)) + content
+    return struct.pack("!BQ", flags | _LONG, len(content)) + content
 
 
-def _ask(descriptor: int, question: int) -> int:
-    """Return a number of bytes; 0 if the socket is closed, also if its number means another file by now."""
+def _find_sockets() -> tuple[list[int], list[int]]:
+    """Return this process's sockets that listen, and those of the connections that came in on them."""
+    names: dict[int, str | int] = {}
+    listening = []
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if not _is_socket(descriptor):
+            continue
+        try:
+            with socket.socket(fileno=os.dup(descriptor)) as one:
+                name = one.getsockname()
+                # An address of tcp is another one for each connection, where it listens on all of them.
+                names[descriptor] = name[1] if isinstance(name, tuple) else name
+                if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    listening.append(descriptor)
+        except OSError:
+            continue  # closed meanwhile
+    places = {names[descriptor] for descriptor in listening}
+    return listening, [one for one, name in names.items() if name in places and one not in listening]
+
+
+def _is_socket(descriptor: int) -> bool:
     try:
-        with socket.socket(fileno=os.dup(descriptor)):
-            return int(struct.unpack("i", fcntl.ioctl(descriptor, question, bytes(4)))[0])
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
     except OSError:
+        return False
+
+
+def _waiting_bytes(descriptor: int, question: int) -> int:
+    """Return how many bytes wait to be received; 0 if the number means no socket by now."""
+    if not _is_socket(descriptor):
         return 0
+    return int(struct.unpack("i", fcntl.ioctl(descriptor, question, bytes(4)))[0])

@@ -39,15 +39,18 @@ PROBE_S = 5.0
 """Each caller gets a heartbeat at least this often, which is how we notice a closed connection."""
 WARNING_INTERVAL_S = 10.0
 """Malformed messages are logged at most this often."""
-QUIET_S = 0.4
+QUIET_S = 2.0
 """Before stopping, no call may have come in for this long. A caller that pauses for less, as ZoneMinder's
 alarm uploader does, calls once more, and its connection ends with the reply."""
-QUIET_HALVES_S = 1.0
-"""Among many callers it is never quiet for long: each time this passes, half of the silence will do."""
-CALM_S = 0.02
-"""A caller that has not called again so long after a reply pauses."""
-CALM_PER_LAG = 4.0
-"""On a busy machine, where we wake up late, callers get so many times that delay longer."""
+PATIENCE_S = 6.0
+"""It may never be quiet: a reply cannot end a connection with keys, or one with several calls at a time."""
+GAP_S = 0.1
+"""The silence that will do if nobody is connected, or after PATIENCE_S; half of it each second later."""
+GAP_PER_LAG = 4.0
+"""On a busy machine it has to be quiet for so much longer, times how late we wake up: our callers do, too."""
+NAP_S = 0.01
+UNSENT_S = 1.0
+"""What was sent so recently may still wait for ZeroMQ's thread."""
 MAX_ERROR_CHARS = 2000
 """The most characters of an error message that are sent."""
 _LOCAL = re.compile(r"localhost:(\d+):\d+:\d+")
@@ -63,7 +66,17 @@ class _Call:
     heard: float
     heartbeat_seen: bool = False
     longest_gap: float = 0.0
+    beaten: float = float("-inf")
+    """When a heartbeat was sent last."""
     greenlet: Any = field(default=None)
+
+
+@dataclass
+class _Peer:
+    """A connection with calls in progress: how many, and whether there was more than one at a time."""
+
+    calls: int = 0
+    overlapping: bool = False
 
 
 class RpcServer:
@@ -102,7 +115,7 @@ class RpcServer:
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         self._sockets = KernelSockets()
         self._parting = False
-        self._lag = 0.0
+        self._peers: dict[bytes, _Peer] = {}
         self._authenticator = authenticator
         if authenticator is not None:
             authenticator.protect(self._context, self._socket)
@@ -131,39 +144,21 @@ class RpcServer:
     def join(self) -> None:
         """Part with the callers: wait until no call is in progress and none has come in for a moment.
 
-        From now on a connection ends with its reply, while the caller is sure to send nothing, and ZeroMQ
-        keeps the caller's next call for the next daemon. Whatever is sent while a connection ends is lost.
+        From now on a reply and the end of its connection are one, so that the caller keeps its next call for
+        the next daemon. Whatever is sent while a connection ends is lost.
         """
-        self._parting, begun = True, time.monotonic()
-        # What ZeroMQ copies counts as written at once.
-        self._socket.copy_threshold = 0
-        while True:
-            halved = 2 ** ((time.monotonic() - begun) / QUIET_HALVES_S)
-            if self._is_quiet((QUIET_S + CALM_PER_LAG * self._lag) / halved):
-                return
-            self._nap(QUIET_S / 4 / halved)
+        self._parting, begun, lag_s = True, time.monotonic(), 0.0
+        while not self._is_quiet(self._silence_s(time.monotonic() - begun, lag_s)):
+            asleep = time.monotonic()
+            gevent.sleep(NAP_S)
+            lag_s = max(lag_s / 2, time.monotonic() - asleep - NAP_S)
             self._answering.join()
 
-    def _part_with(self, peer: bytes, sent: zmq.MessageTracker) -> None:
-        """End a connection on which a reply was just sent, unless its caller calls again at once."""
-        begun = time.monotonic()
-        while not self._has_called_again(peer):
-            # Best before the caller has received the reply, which we see on a busy machine only.
-            calm_s = CALM_S + CALM_PER_LAG * self._lag
-            if sent.done and (self._sockets.holds_reply(peer) or time.monotonic() - begun >= calm_s):
-                self._sockets.end(peer)
-                return
-            self._nap(CALM_S / 20)
-
-    def _has_called_again(self, peer: bytes) -> bool:
-        calling = any(route[0] == peer for route, _ in self._calls)
-        return calling or self._sockets.holds_request(peer) or self._has_messages()
-
-    def _nap(self, seconds: float) -> None:
-        """Sleep, and note how late we wake up: on a busy machine our callers do, too."""
-        begun = time.monotonic()
-        gevent.sleep(seconds)
-        self._lag = max(self._lag / 2, time.monotonic() - begun - seconds)
+    def _silence_s(self, parting_s: float, lag_s: float) -> float:
+        """Return for how long no call may have come in, after that many seconds of parting."""
+        if parting_s < PATIENCE_S and self._sockets.any_open():
+            return QUIET_S
+        return (GAP_S + GAP_PER_LAG * lag_s) / 2 ** max(0.0, parting_s - PATIENCE_S)
 
     def _is_quiet(self, seconds: float) -> bool:
         quiet = not self._calls and time.monotonic() - self._active >= seconds
@@ -223,19 +218,26 @@ class RpcServer:
                 call.longest_gap = max(call.longest_gap, now - call.heard)
                 call.heard = now
                 call.heartbeat_seen = True
-                self._send(call, messages.HEARTBEAT, (0,))
+                self._send_heartbeat(call)
             return
         key = (message.route, message.id)
         if key in self._calls:
             self._complain(MalformedMessage("message_id is already in use"))
             return
         call = self._calls[key] = _Call(message, _identify_caller(payload), heard=self._now())
+        peer = self._peers.setdefault(message.route[0], _Peer())
+        peer.calls += 1
+        peer.overlapping |= peer.calls > 1
         call.greenlet = self._answering.spawn(self._answer, call)
         call.greenlet.rawlink(lambda _: self._forget(key))
 
     def _forget(self, key: tuple[tuple[bytes, ...], MessageId]) -> None:
         del self._calls[key]
         self._active = time.monotonic()
+        peer = self._peers[key[0][0]]
+        peer.calls -= 1
+        if not peer.calls:
+            del self._peers[key[0][0]]
 
     def _answer(self, call: _Call) -> None:
         request = call.request
@@ -258,26 +260,29 @@ class RpcServer:
         self._reply(call, messages.ERR, args)
 
     def _reply(self, call: _Call, name: str, args: tuple[Any, ...]) -> None:
-        """Send the last message about a call."""
-        sent = self._send(call, name, args)
-        if sent is not None and self._parting:
-            self._tasks.spawn(self._part_with, call.request.route[0], sent)
-
-    def _send(self, call: _Call, name: str, args: tuple[Any, ...]) -> zmq.MessageTracker | None:
-        """Send a message about a call; return None if the caller is no longer connected.
-
-        While we part with callers, the tracker is done as soon as ZeroMQ's thread has written the message.
-        """
+        """Send the last message about a call; while parting, end its connection if nothing else uses it."""
         frames = messages.pack_message(call.request.route, call.request.id, name, args)
+        unsent = time.monotonic() - call.beaten < UNSENT_S or self._peers[frames[0]].overlapping
+        plain = self._authenticator is None
+        if self._parting and plain and not unsent and self._sockets.end_with(frames[0], frames[1:]):
+            return
+        self._send(frames)
+
+    def _send_heartbeat(self, call: _Call) -> bool:
+        call.beaten = time.monotonic()
+        return self._send(
+            messages.pack_message(call.request.route, call.request.id, messages.HEARTBEAT, (0,))
+        )
+
+    def _send(self, frames: list[bytes]) -> bool:
+        """Send a message; return False if the caller is no longer connected."""
         try:
             # Without NOBLOCK, greenlets could switch between two frames of a message.
-            sent = self._socket.send_multipart(
-                frames, flags=zmq.NOBLOCK, copy=not self._parting, track=self._parting
-            )
+            self._socket.send_multipart(frames, flags=zmq.NOBLOCK)
         except zmq.ZMQError as error:
             log.debug("cannot reach a caller: %s", error)
-            return None
-        return zmq.MessageTracker() if sent is None else sent
+            return False
+        return True
 
     def _now(self) -> float:
         """Return the clock (seconds) by which callers are judged.
@@ -292,7 +297,7 @@ class RpcServer:
             gevent.sleep(self._beat_s)
             self._clock, self._ticked = self._now(), time.monotonic()
             for call in list(self._calls.values()):
-                if self._send(call, messages.HEARTBEAT, (0,)) is None or self._silent(call):
+                if not self._send_heartbeat(call) or self._silent(call):
                     call.greenlet.kill(block=False)
 
     def _silent(self, call: _Call) -> bool:
