@@ -101,5 +101,6 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
         app.include_router(routes)
     app.include_router(session_routes.ROUTES)
     app.include_router(API)
+    page.load()
     app.include_router(page.ROUTES)
     return app

@@ -13,6 +13,7 @@ from gateway_fixtures import lasting_gateway
 pytestmark = pytest.mark.timeout(900)
 
 PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 800}
 PASSWORD = "correct horse battery"
 
 
@@ -52,6 +53,42 @@ def test_the_password_lets_in_and_logging_out_locks(visit, locked):
     visitor.stays()
     # The browser itself writes each of them to the console.
     visitor.errors[:] = [error for error in visitor.errors if "status of 401" not in error]
+
+
+@pytest.mark.parametrize(
+    ("locale", "chosen", "size", "words"),
+    [
+        ("de-AT", {}, DESK, ["Live", "Prüfen", "Personen", "Anpassen", "Zustand"]),
+        (
+            "de-AT",
+            {"language": "en", "theme": "dark"},
+            PHONE,
+            ["Live", "Review", "People", "Tune", "Health"],
+        ),
+    ],
+)
+def test_the_frame_is_painted_before_the_scripts_are_there(visit, locale, chosen, size, words):
+    """In the reader's language and theme; when the scripts draw the view, nothing moves."""
+    visitor = visit(size, locale=locale, permissions=[])
+    visitor.page.add_init_script(f"Object.assign(localStorage, {json.dumps(chosen)})")
+    held = []
+    visitor.page.route("**/app.js", lambda route: held.append(route))
+    visitor.page.goto(f"{visitor.address}/#/health", wait_until="commit")
+    visitor.see("#nav nav a")
+    visitor.see(".skeleton.block")
+    links = visitor.page.locator("#nav nav a")
+    assert [text.strip() for text in links.all_inner_texts()] == words
+    root = visitor.page.locator("html")
+    assert root.get_attribute("data-theme") == chosen.get("theme")
+    places = [link.bounding_box() for link in links.all()]
+    painted = "performance.getEntriesByName('first-contentful-paint').length"
+    visitor.page.wait_for_function(painted)
+    held[0].continue_()
+    visitor.see(".tile strong")
+    assert links.all_inner_texts() == words
+    assert [link.bounding_box() for link in links.all()] == places
+    assert visitor.page.locator(".skeleton.block").count() == 0
+    visitor.stays()
 
 
 def test_a_backup_brings_everybody_back(visit, home, photos, enrol, tmp_path):

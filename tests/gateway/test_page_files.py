@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from face_det.gateway.page.routes import ALL_STYLES, FILES, KINDS, STYLES
+from face_det.gateway.page.bundle import ALL_STYLES, KINDS, STYLES, load_bundle
+from face_det.gateway.page.routes import FILES
 
 SCRIPTS = sorted(FILES.rglob("*.js"))
 MOST_BYTES = 150_000
@@ -107,7 +108,6 @@ def test_the_document_asks_for_the_first_modules_at_once():
     text = (FILES / "index.html").read_text("utf-8")
     told = re.findall(r'<link rel="modulepreload" href="page/([^"]+)"', text)
     assert sorted(told) == sorted(names(path) for path in found - {FILES / "app.js"})
-    assert 'rel="preload" href="page/strings/en.json" as="fetch" crossorigin' in text
 
 
 def test_every_style_sheet_counts():
@@ -117,13 +117,31 @@ def test_every_style_sheet_counts():
     assert re.findall(r'rel="stylesheet" href="page/([^"]+)"', text) == [ALL_STYLES]
 
 
-def test_the_name_is_there_before_the_scripts():
-    """The first paint needs no script, and navigation.js draws the same in its place."""
+def test_the_frame_is_there_before_the_scripts():
+    """The first paint needs no script: it has the name and the navigation, with their icons."""
     text, drawn = ((FILES / name).read_text("utf-8") for name in ("index.html", "dom.js"))
     header = text.partition('<header id="nav">')[2].partition("</header>")[0]
     assert "<span>face_det</span>" in header
-    (icon,) = re.findall(r"^  live: \[(.*)\],$", drawn, re.M)
-    assert re.findall(r'<path d="([^"]+)"', header) == re.findall(r'"([^"]+)"', icon)
+    icons = dict(re.findall(r"^  (\w+): \[(.*)\],$", drawn, re.M))
+    links = re.findall(r'<a [^>]*href="#/(\w*)">(.*?)</a>', header, re.S)
+    assert [name for name, _ in links] == ["", "live", "review", "people", "tune", "health"]
+    for name, link in links:
+        assert re.findall(r'<path d="([^"]+)"', link) == re.findall(r'"([^"]+)"', icons[name or "live"])
+
+
+def test_the_frame_speaks_every_language():
+    """A language is named in strings.js, index.html and layout.css, and the navigation has its words."""
+    files = ("index.html", "strings.js", "style/layout.css")
+    text, script, layout = ((FILES / name).read_text("utf-8") for name in files)
+    languages = sorted(path.stem for path in (FILES / "strings").iterdir())
+    (told,) = re.findall(r'<html lang="en" data-languages="([^"]+)">', text)
+    assert told.split() == languages
+    (chosen,) = re.findall(r"const LANGUAGES = {(.*)};", script)
+    assert sorted(re.findall(r"(\w+):", chosen)) == languages
+    assert sorted(re.findall(r':root:lang\((\w+)\) #nav \[lang="\1"\]', layout)) == languages
+    for name, words in re.findall(r'<a href="#/(\w+)">.*?<span>(<span lang.*?</span>)</span>', text, re.S):
+        shown = dict(re.findall(r'<span lang="(\w+)">([^<]+)</span>', words))
+        assert shown == {language: strings(language)[f"nav.{name}"] for language in languages}
 
 
 def test_nothing_comes_from_elsewhere():
@@ -140,3 +158,30 @@ def test_the_document_satisfies_a_strict_policy():
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
     for name in set(re.findall(r'(?:src|href)="([^"#]+)"', text)) - {f"page/{ALL_STYLES}"}:
         assert (FILES / Path(name).relative_to("page")).is_file()
+
+
+def test_scripts_and_styles_are_asked_for_by_version():
+    """All of it has another address once one file has changed, so that browsers may keep it for ever."""
+    bundle = load_bundle(FILES)
+    document = bundle.files["index.html"].content.decode("utf-8")
+    addresses = re.findall(r'(?:src|href)="page/([^"]+)"', document)
+    unversioned = {name for name in addresses if not name.startswith(f"{bundle.version}/")}
+    assert unversioned == {"icon.svg", "app.webmanifest"}
+    assert {name.removeprefix(f"{bundle.version}/") for name in addresses} <= bundle.files.keys()
+
+
+def test_any_change_makes_another_version(tmp_path):
+    """Also of a file that only the scripts ask for."""
+    versions = set()
+    for number in range(2):
+        folder = tmp_path / str(number)
+        (folder / "views").mkdir(parents=True)
+        (folder / "index.html").write_text('<script src="page/app.js"></script>', "utf-8")
+        (folder / "app.js").write_text("1", "utf-8")
+        (folder / "views/live.js").write_text(str(number), "utf-8")
+        bundle = load_bundle(folder)
+        assert bundle.files["index.html"].content == b'<script src="page/%s/app.js"></script>' % (
+            bundle.version.encode()
+        )
+        versions.add(bundle.version)
+    assert len(versions) == 2

@@ -1,5 +1,5 @@
 """The page: static files."""
 
-from face_det.gateway.page.routes import ROUTES
+from face_det.gateway.page.routes import ROUTES, load
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "load"]

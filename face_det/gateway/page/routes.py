@@ -2,76 +2,53 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
+
+from face_det.gateway.page.bundle import DOCUMENT, VERSION, PageFile, load_bundle
 
 ROUTES = APIRouter(include_in_schema=False)
 
 FILES = Path(__file__).parent / "files"
-KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".webmanifest": "application/manifest+json",
-}
 
-STYLES = (
-    "tokens",
-    "base",
-    "layout",
-    "buttons",
-    "fields",
-    "components",
-    "live",
-    "people",
-    "review",
-    "panels",
-    "narrow",
-)
-"""The style sheets, in the order in which they count."""
-ALL_STYLES = "style/all.css"
-"""The name of all of them as one, because each request delays the first paint."""
+REVALIDATE = "no-cache"
+"""The browser keeps a file, but asks for it again, which is answered 304 while it is the same."""
+FOREVER = "public, max-age=31536000, immutable"
+"""For a file below the version that it has."""
 
 
 @ROUTES.head("/")
 @ROUTES.get("/")
-async def index() -> Response:
+async def index(request: Request) -> Response:
     """Return the page."""
-    return _answer(FILES / "index.html")
+    return _answer(request, load_bundle(FILES).files[DOCUMENT], REVALIDATE)
 
 
 @ROUTES.head("/page/{name:path}")
 @ROUTES.get("/page/{name:path}")
-async def file(name: str) -> Response:
-    """Return a file of the page."""
-    if name == ALL_STYLES:
-        return _answer(*(FILES / "style" / f"{one}.css" for one in STYLES))
-    try:
-        path = (FILES / name).resolve()
-        found = FILES in path.parents and path.suffix in KINDS and path.is_file()
-    except (ValueError, OSError):
-        # A name that no file can have: with a null byte, or too long.
-        found = False
-    if not found:
+async def file(request: Request, name: str) -> Response:
+    """Return a file of the page.
+
+    A page that was open while face_det was updated asks for another version, and gets the present files.
+    """
+    bundle = load_bundle(FILES)
+    version, _, rest = name.partition("/")
+    found = bundle.files.get(rest if VERSION.fullmatch(version) else name)
+    if found is None:
         raise HTTPException(404, "there is no such file")
-    return _answer(path)
+    return _answer(request, found, FOREVER if version == bundle.version else REVALIDATE)
 
 
-def _answer(*paths: Path) -> Response:
-    """Return files as one, from memory: to read dozens of them in a thread takes most of the page's time."""
-    marks = tuple((path, found.st_mtime_ns, found.st_size) for path in paths for found in [path.stat()])
-    content, tag = _read(marks)
-    return Response(content, headers={"ETag": tag}, media_type=KINDS[paths[0].suffix])
+def _answer(request: Request, file: PageFile, keep: str) -> Response:
+    headers = {"Cache-Control": keep, "Vary": "Accept-Encoding"}
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return Response(file.content, headers={**headers, "ETag": f'"{file.tag}"'}, media_type=file.kind)
+    headers |= {"Content-Encoding": "gzip", "ETag": f'"{file.tag}-gzip"'}
+    return Response(file.compressed, headers=headers, media_type=file.kind)
 
 
-@functools.lru_cache(maxsize=128)
-def _read(marks: tuple[tuple[Path, int, int], ...]) -> tuple[bytes, str]:
-    """Read files, again once one has changed; return their bytes and their tag."""
-    content = b"\n".join(path.read_bytes() for path, _changed_ns, _size in marks)
-    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+def load() -> None:
+    """Read the files, so that no request has to wait for that."""
+    load_bundle(FILES)

@@ -36,10 +36,7 @@ ALWAYS = {
 HSTS = "max-age=31536000"
 
 NO_STORE = "no-store"
-REVALIDATE = "no-cache"
-"""The page's files are kept, but asked for again, which is answered 304 while they are the same."""
-FOREVER = "public, max-age=31536000, immutable"
-"""For a page's file with its version in the address: `/page/app.js?v=1.2`."""
+"""For everything but the page's files, which say how long they may be kept."""
 
 
 class SecurityHeaders:
@@ -79,8 +76,6 @@ def _complete(scope: Scope, start: Message) -> bool:
     if not of_page:
         headers["Cache-Control"] = NO_STORE
         return False
-    versioned = path.startswith(PUBLIC_FOLDER) and scope["query_string"].startswith(b"v=")
-    headers["Cache-Control"] = FOREVER if versioned else REVALIDATE
     etag = headers.get("etag")
     if etag is None or etag not in _tags(Headers(scope=scope).get("if-none-match", "")):
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from face_det.gateway.page import routes as page_routes
+from face_det.gateway.page.bundle import load_bundle
 
 
 @pytest.mark.parametrize(
@@ -50,31 +51,57 @@ def test_faces_are_never_kept(gateway):
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """The page's folder, with a script in it."""
-    (tmp_path / "index.html").write_text("<!doctype html>")
-    (tmp_path / "app.js").write_text("1")
-    monkeypatch.setattr(page_routes, "FILES", tmp_path)
-    return tmp_path
+    """page(script): the gateway is one that was started with a page that has this script."""
+
+    def start(script):
+        folder = tmp_path / script
+        folder.mkdir()
+        (folder / "index.html").write_text('<!doctype html><script src="page/app.js"></script>')
+        (folder / "app.js").write_text(script)
+        monkeypatch.setattr(page_routes, "FILES", folder)
+        return load_bundle(folder).version
+
+    return start
 
 
 @pytest.mark.parametrize("path", ["/", "/page/app.js"])
-def test_the_pages_files_are_asked_for_again(page, gateway, path):
-    """304 while they are the same, without a body; 200 once they have changed."""
-    with gateway.client() as client:
+@pytest.mark.parametrize("encoding", ["identity", "gzip, br"])
+def test_what_has_no_version_is_asked_for_again(page, gateway, path, encoding):
+    """304 while it is the same, without a body; 200 once another gateway serves another page."""
+    page("old")
+    with gateway.client(headers={"Accept-Encoding": encoding}) as client:
         first = client.get(path)
         assert (first.status_code, first.headers["Cache-Control"]) == (200, "no-cache")
         tag = {"If-None-Match": f'"other", W/{first.headers["ETag"]}'}
         again = client.get(path, headers=tag)
         assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
-        (page / {"/": "index.html"}.get(path, "app.js")).write_text("something longer")
-        assert client.get(path, headers=tag).text == "something longer"
+        page("new")
+        changed = client.get(path, headers=tag)
+        assert changed.status_code == 200
+        assert changed.text != first.text
 
 
 def test_a_file_with_its_version_is_kept(page, gateway):
-    """`/page/app.js?v=2` is for ever; a missing one is not, and neither is data with such a query."""
+    """A page that is older than the gateway gets the present files, which it must not keep as its own."""
+    old, new = page("old"), page("new")
     with gateway.client() as client:
-        kept = client.get("/page/app.js?v=2").headers["Cache-Control"]
-        assert kept == "public, max-age=31536000, immutable"
-        for path in ("/page/nothing.js?v=2", "/api/v1/people?v=2"):
-            assert client.get(path).headers["Cache-Control"] == "no-store"
-        assert client.get("/?v=2").headers["Cache-Control"] == "no-cache"
+        kept = client.get(f"/page/{new}/app.js")
+        assert (kept.text, kept.headers["Cache-Control"]) == ("new", "public, max-age=31536000, immutable")
+        other = client.get(f"/page/{old}/app.js")
+        assert (other.text, other.headers["Cache-Control"]) == ("new", "no-cache")
+        for path in (f"/page/{new}/nothing.js", f"/page/{new}/{new}/app.js", f"/page/{new}", "/page/v1/a.js"):
+            missing = client.get(path)
+            assert (missing.status_code, missing.headers["Cache-Control"]) == (404, "no-store")
+
+
+def test_files_are_compressed_for_whoever_can_read_that(gateway):
+    """Caches keep both forms apart."""
+    with gateway.client() as client:
+        plain = client.get("/page/style/all.css", headers={"Accept-Encoding": "identity"})
+        compressed = client.get("/page/style/all.css", headers={"Accept-Encoding": "gzip, deflate"})
+    assert plain.content == compressed.content
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert plain.headers["Vary"] == compressed.headers["Vary"] == "Accept-Encoding"
+    assert plain.headers["ETag"] != compressed.headers["ETag"]
+    assert int(compressed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 3

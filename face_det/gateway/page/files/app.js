@@ -4,7 +4,7 @@ import { connection, loadSession } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { drawNavigation } from "./navigation.js";
 import { knownPeople } from "./people.js";
-import { refresh, start } from "./router.js";
+import { prepare, refresh, start } from "./router.js";
 import { loadStrings, t } from "./strings.js";
 
 /** @type {Record<string, import("./router.js").Route>} */
@@ -26,11 +26,11 @@ async function begin() {
   await loadStrings();
   /** @type {HTMLElement} */ (document.getElementById("skip")).textContent = t("skip");
   /** @type {HTMLElement} */ (document.getElementById("toasts")).setAttribute("aria-label", t("messages"));
-  drawNavigation(ROUTES, begin);
+  drawNavigation(begin);
   watchConnection();
   const session = await loadSession().catch(() => ({ required: false }));
   if (session.required && !session.authenticated) logIn();
-  await start(ROUTES, async () => ((await knownPeople()).length ? "live" : "start"));
+  await start(async () => ((await knownPeople()).length ? "live" : "start"));
 }
 
 /** Shows the view to log in, and remembers where to go then. */
@@ -65,4 +65,5 @@ for (const type of ["dragover", "drop"]) {
   });
 }
 
+prepare(ROUTES);
 begin();

@@ -5,22 +5,19 @@ import { fail } from "./components/toast.js";
 import { button, fill, h, icon } from "./dom.js";
 import { currentLanguage, LANGUAGES, remember, remembered, t } from "./strings.js";
 
-const VIEWS = ["live", "review", "people", "tune", "health"];
 const THEMES = ["auto", "light", "dark"];
 
-/** @param {any} routes @param {() => any} restart draws everything anew, in another language */
-export function drawNavigation(routes, restart) {
+/** Puts words into the document's navigation. @param {() => any} restart draws everything anew, in another language */
+export function drawNavigation(restart) {
   const header = /** @type {HTMLElement} */ (document.getElementById("nav"));
-  fill(
-    header,
-    h("a.brand", { href: "#/", "aria-label": t("home") }, icon("live"), h("span", null, "face_det")),
-    h(
-      "nav",
-      { "aria-label": t("nav.label") },
-      VIEWS.map((name) => h("a", { href: `#/${name}` }, icon(name), h("span", null, t(routes[name].title)))),
-    ),
-    preferences("side", restart),
-  );
+  header.querySelector(".brand")?.setAttribute("aria-label", t("home"));
+  header.querySelector("nav")?.setAttribute("aria-label", t("nav.label"));
+  for (const link of header.querySelectorAll("nav a")) {
+    const name = /** @type {string} */ (link.getAttribute("href")).slice("#/".length);
+    fill(/** @type {HTMLElement} */ (link.querySelector("span")), t(`nav.${name}`));
+  }
+  header.querySelector(".preferences")?.remove();
+  header.append(preferences("side", restart));
 }
 
 /**
@@ -35,6 +32,7 @@ export function preferences(kind, restart = () => location.reload()) {
   });
   const language = select("language", t("language.label"), Object.entries(LANGUAGES), currentLanguage(), (value) => {
     remember("language", value);
+    document.documentElement.lang = value;
     restart();
   });
   // Shown while somebody is logged in.

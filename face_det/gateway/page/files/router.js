@@ -17,9 +17,14 @@ let routes = {};
 let leave = new AbortController();
 let home = async () => "live";
 
-/** @param {Record<string, Route>} table @param {() => Promise<string>} chooseHome */
-export function start(table, chooseHome) {
+/** Asks for the first view's script before there are words to draw it with. @param {Record<string, Route>} table */
+export function prepare(table) {
   routes = table;
+  routes[place().parts[0]]?.load().catch(() => null);
+}
+
+/** @param {() => Promise<string>} chooseHome */
+export function start(chooseHome) {
   home = chooseHome;
   removeEventListener("hashchange", moved);
   addEventListener("hashchange", moved);
@@ -48,13 +53,14 @@ async function show(travelled) {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
-  const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const parts = path.split("/").filter(Boolean).map(decode);
+  const { parts, query } = place();
   const name = parts[0] ?? (await home().catch(() => "live"));
   if (signal.aborted) return;
   const route = routes[name] ?? routes.live;
   const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-  const root = h("div.view", { "data-view": name });
+  // The document's skeleton stays until the first view is drawn.
+  const skeleton = main.querySelectorAll(".view:not([data-view]) > *");
+  const root = h("div.view", { "data-view": name }, [...skeleton]);
   document.title = `${t(route.title)} · face_det`;
   for (const link of document.querySelectorAll("#nav a")) {
     const here = link.getAttribute("href") === `#/${route.nav ?? name}`;
@@ -69,7 +75,7 @@ async function show(travelled) {
   try {
     const [view, whose] = await Promise.all([route.load(), route.askWhose ? import("./components/whose.js") : null]);
     if (!signal.aborted) whose?.askWhose(root, signal);
-    if (!signal.aborted) await view.show({ root, parts: parts.slice(1), query: new URLSearchParams(search), signal });
+    if (!signal.aborted) await view.show({ root, parts: parts.slice(1), query, signal });
   } catch (error) {
     if (isAbort(error) || signal.aborted) return;
     if (!(error instanceof ApiError)) console.error(error);
@@ -88,6 +94,12 @@ export function problem(error, title) {
 
 export const sightingsOff = () =>
   notice("help", t("review.off"), t("review.offHow"), h("pre", null, h("code", null, '"sightings": {}')), t("review.offFile"), h("pre", null, h("code", null, '{"faceDetServer": {"sightings": {}}}')));
+
+/** What the address asks for. */
+function place() {
+  const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
+  return { parts: path.split("/").filter(Boolean).map(decode), query: new URLSearchParams(search) };
+}
 
 /** @param {string} text */
 function decode(text) {

@@ -1,12 +1,10 @@
-/** The page's words, in the language of the browser or the one that was chosen. */
+/** The page's words, in the language of the browser or the one that was chosen: before-paint.js decides. */
 
 /** @type {Record<string, string>} */
 export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 /** @type {Record<string, string>} */
 let words = {};
-/** @type {Record<string, string>} */
-let fallback = {};
 let language = "en";
 /** How the reader writes numbers and times: the language, as it is used in a country. */
 let locale = "en";
@@ -30,16 +28,11 @@ export function remember(key, value) {
   }
 }
 
-/** Loads the words. @param {string} [chosen] */
-export async function loadStrings(chosen) {
-  const wanted = [chosen, remembered("language"), ...(navigator.languages ?? [navigator.language])];
-  language = wanted.map((one) => (one ?? "").slice(0, 2)).find((one) => one in LANGUAGES) ?? "en";
-  const read = async (/** @type {string} */ name) =>
-    (await fetch(new URL(`strings/${name}.json`, import.meta.url))).json();
-  const english = read("en");
-  [fallback, words] = await Promise.all([english, language === "en" ? english : read(language)]);
+/** Loads the words of the document's language. */
+export async function loadStrings() {
+  language = document.documentElement.lang;
+  words = await (await fetch(new URL(`strings/${language}.json`, import.meta.url))).json();
   locale = navigator.languages?.find((one) => one.startsWith(language)) ?? language;
-  document.documentElement.lang = language;
 }
 
 export const currentLanguage = () => language;
@@ -49,7 +42,7 @@ export const currentLanguage = () => language;
  * @param {string} key @param {Record<string, any>} [values]
  */
 export function t(key, values = {}) {
-  const text = words[key] ?? fallback[key] ?? key;
+  const text = words[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
@@ -63,7 +56,7 @@ export function tn(key, n, values = {}) {
 }
 
 /** @param {string} key */
-export const has = (key) => key in words || key in fallback;
+export const has = (key) => key in words;
 
 /** @param {number} value @param {Intl.NumberFormatOptions} [options] */
 export const number = (value, options) => new Intl.NumberFormat(locale, options).format(value);
