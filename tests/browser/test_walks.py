@@ -195,3 +195,13 @@ def test_a_camera_is_watched_and_the_daemon_may_restart(visit, home, photos, enr
     visitor.see(".portrait", "Barack")
     # The browser itself writes each of them to the console.
     visitor.errors[:] = [error for error in visitor.errors if "status of 503" not in error]
+
+
+def test_a_camera_that_fails_is_told_in_the_readers_language(visit, home):
+    """The sentence is German, and what the API says beside it is marked as English."""
+    home.door.unlink(missing_ok=True)
+    visitor = visit(locale="de-AT", permissions=[])
+    visitor.go("live?camera=door")
+    visitor.see(".stage", "Die Kamera schickt kein Bild.")
+    assert visitor.see(".stage [lang=en]").inner_text().startswith("camera door: ")
+    visitor.errors[:] = [error for error in visitor.errors if "status of 502" not in error]

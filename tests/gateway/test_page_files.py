@@ -91,6 +91,13 @@ def test_scripts_make_no_markup_of_text(path):
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=names)
+def test_errors_are_told_in_the_readers_language(path):
+    """What an error says is English; only problems.js reads it, and marks it as such."""
+    read = re.findall(r"\berror\??\.message\b", path.read_text("utf-8"))
+    assert not read or path.name == "problems.js"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=names)
 def test_imports_lead_to_files(path):
     """There is no build that would tell."""
     imported = re.findall(r'(?:from|import\()\s*"([^"]+)"', path.read_text("utf-8"))

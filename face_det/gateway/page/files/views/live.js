@@ -9,6 +9,7 @@ import { face as faceImage } from "../components/face.js";
 import { createStage, inWords } from "../components/stage.js";
 import { fail } from "../components/toast.js";
 import { crop, decode, hasWebcam, shrink } from "../pictures.js";
+import { detail, sentence } from "../problems.js";
 import { go } from "../router.js";
 import { number, percent, t } from "../strings.js";
 import { createTracks, keepElements } from "../tracks.js";
@@ -162,7 +163,7 @@ function createScreen(signal) {
     const watched = name ? watchCamera(name, stage, saw, watching.signal) : watchWebcam(stage, saw, watching.signal, () => ({ remember: keep.checked, thorough: capturing !== null }));
     watched.catch((error) => {
       if (isAbort(error)) return;
-      if (error instanceof ApiError) stage.say(h("p", null, error.missing ? t("error.missing") : error.message), button({ text: t("again"), click: () => start(name) }));
+      if (error instanceof ApiError) stage.say(h("p", null, sentence(error), detail(error)), button({ text: t("again"), click: () => start(name) }));
       else stage.say(...withoutWebcam(error?.name === "NotAllowedError" ? "live.refused" : "live.noCamera", choose));
     });
   };
