@@ -85,17 +85,14 @@ def command(
     )
     dataset = (dataset or config.dataset_path).absolute()
     target = (encodings or config.encodings_path).absolute()
-    count = _Progress()
+    count, before = _Progress(), _identify(target)
     try:
         with open_audit_log(config.audit_path, target).recorded(command_caller(), "encode") as counts:
             report = _encode(dataset, target, options, jobs or len(os.sched_getaffinity(0)), count)
             counts |= {"encoded": report.encoded, "reused": report.reused}
     except KeyboardInterrupt:
-        click.echo(
-            f"face-det: interrupted after {count.done} of {count.total} photos, which are kept for the "
-            f"next run; {target} is unchanged",
-            err=True,
-        )
+        written = _identify(target) != before
+        click.echo(f"face-det: {_describe_interruption(count, target, written)}", err=True)
         context.exit(130)
     click.echo(
         json.dumps(scan_as_json(report, target), indent=2) if as_json else format_report(report, target)
@@ -120,6 +117,26 @@ def _encode(dataset: Path, target: Path, options: EngineOptions, jobs: int, coun
             f"kept: {update.copy}: the original program's file; {explain_way_back(update.copy)}", err=True
         )
     return update.report
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Return what differs once a file has been replaced; None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _describe_interruption(count: _Progress, target: Path, written: bool) -> str:
+    if written:
+        return f"interrupted when all was done; {target} is complete"
+    if not count.done:
+        return f"interrupted before the first photo was encoded; {target} is unchanged"
+    return (
+        f"interrupted after {count.done} of {count.total} photos, which are kept for the next run; "
+        f"{target} is unchanged"
+    )
 
 
 def format_report(report: EncodeReport, target: Path) -> str:

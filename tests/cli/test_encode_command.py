@@ -22,6 +22,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from face_det.cli import encode
+from face_det.cli.main import run_cli
 from face_det.gallery.encoding_cache import encoding_cache_path
 from face_det.gallery.gallery import Gallery
 
@@ -228,6 +230,51 @@ def test_interrupt(dataset: Path, encodings: Path) -> None:
     assert not alive
     assert encodings.read_bytes() == old
     assert int(lines[0].split()[3]) <= _kept(encodings, "rw") < 32
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("before", "before the first photo was encoded; {} is unchanged"),
+        ("after", "when all was done; {} is complete"),
+    ],
+)
+def test_an_interrupt_at_either_end(
+    dataset: Path,
+    encodings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    when: str,
+    told: str,
+) -> None:
+    """Ctrl-C before the first photo and after the file was written: just that is said."""
+    real = encode.update_encodings
+
+    def interrupted(*args: Any, **settings: Any) -> None:
+        if when == "after":
+            real(*args, **settings)
+        raise KeyboardInterrupt
+
+    old = _old(encodings)
+    monkeypatch.setattr(encode, "update_encodings", interrupted)
+    arguments = [
+        "encode",
+        "-d",
+        "hog",
+        "--upsample",
+        "0",
+        "-j",
+        "1",
+        "-i",
+        str(dataset),
+        "-e",
+        str(encodings),
+    ]
+    with pytest.raises(SystemExit) as ended:
+        run_cli(arguments)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"face-det: interrupted {told.format(encodings)}"
+    assert (encodings.read_bytes() == old) is (when == "before")
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "unusable"])
