@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @config_option
 def command(config_source: ConfigSource) -> None:
     """Run the command."""
+    # OpenBLAS reads it when numpy is loaded. Galleries are small: its threads mostly wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from face_det.daemon import run_daemon
 
     if not run_daemon(config_source.load, _assemble, os.environ, config_path=config_source.path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,35 @@ def test_takes_the_configuration_of_the_folder(folder):
     finally:
         process.terminate()
     assert process.wait(60) == 0
+
+
+THREADS_AT_END = """
+import atexit, threadpoolctl
+from face_det.cli.main import run_cli
+atexit.register(lambda: print([pool["num_threads"] for pool in threadpoolctl.threadpool_info()], flush=True))
+run_cli(["serve"])
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="OpenBLAS never has more threads than cores")
+@pytest.mark.parametrize(("given", "threads"), [(None, 1), ("2", 2)])
+def test_openblas_has_one_thread(folder, given, threads):
+    """Unless the environment gives it others."""
+    _configure(folder, zerorpcPipe=f"ipc://{folder}/s", faceDetModel="hog")
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("OPENBLAS_", "OMP_"))}
+    if given is not None:
+        environ["OPENBLAS_NUM_THREADS"] = given
+    command = [sys.executable, "-c", THREADS_AT_END]
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True, env=environ
+        ) as process,
+    ):
+        eventually(lambda: " ready on " in (folder / "log").read_text(), "the daemon")
+        process.terminate()
+        found = json.loads(process.communicate(timeout=300)[0])
+    assert set(found) == {threads}
 
 
 def test_a_wrong_configuration_ends_with_78_and_every_fault(folder, serve):
