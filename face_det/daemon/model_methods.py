@@ -68,7 +68,7 @@ class ModelMethods:
         """Explain a face's answer: what a name required, the most similar photos, and a photo to check."""
         with logs.log_call(log, "explain") as notes:
             return self._workers.submit(
-                lambda: self._service().evidence.explain(sighting_or_image, options),
+                lambda: self._service().explainer.explain(sighting_or_image, options),
                 limit_s=self._limit_s,
                 notes=notes,
             )

@@ -18,11 +18,11 @@ from face_det.service import wire
 from face_det.service.memory import Memory
 from face_det.service.sighting_arguments import require_id, require_unknown
 from face_det.sightings import (
-    NOTHING_DUE,
+    NO_PENDING_PHOTOS,
     Author,
     ChangeResult,
     EnrolledPhoto,
-    PhotosDue,
+    PendingPhotos,
     TrainingPhoto,
     choose_photos,
     find_sighting,
@@ -31,11 +31,11 @@ from face_det.sightings import (
     name_sighting,
     name_unknown,
     photo_of,
-    read_photos_due,
+    read_pending_photos,
     require_not_ignored,
     split_unknown,
     undo_change,
-    write_photos_due,
+    write_pending_photos,
 )
 from face_det.types import UNKNOWN
 
@@ -78,7 +78,7 @@ class Corrections:
                 done = self._change(
                     lambda connection, author: name_unknown(connection, number, known, enrolled, author),
                     caller,
-                    lambda done: NOTHING_DUE,
+                    lambda done: NO_PENDING_PHOTOS,
                 )
             # Not before: past sightings are decided again by it, and would leave the person meanwhile.
             assert recognizer is not None
@@ -128,7 +128,7 @@ class Corrections:
             done = self._change(
                 lambda connection, author: undo_change(connection, number, author),
                 caller,
-                lambda done: PhotosDue(done.photos, done.withdrawn),
+                lambda done: PendingPhotos(done.photos, done.withdrawn),
             )
             self._finish()
         self._refresh()
@@ -157,7 +157,7 @@ class Corrections:
                         connection, self._store.people, sighting, name, enrolled, author
                     ),
                     caller,
-                    lambda done: PhotosDue(done.withdrawn),
+                    lambda done: PendingPhotos(done.withdrawn),
                 )
             if recognizer is not None:
                 self._use(recognizer)
@@ -177,9 +177,9 @@ class Corrections:
         present = {path.name for path in list_photos(self._enroller.paths.dataset).get(name, [])}
         files = {photo_file_name(photo.jpeg): photo.sighting for photo in photos}
         added = [EnrolledPhoto(name, file, one) for file, one in files.items() if file not in present]
-        due = PhotosDue(tuple(added))
+        due = PendingPhotos(tuple(added))
         if due:
-            self._store.write(lambda connection: write_photos_due(connection, due))
+            self._store.write(lambda connection: write_pending_photos(connection, due))
         try:
             try:
                 enrolled = self._enrol(name, photos) if photos else (None, [])
@@ -196,15 +196,15 @@ class Corrections:
                 log.error("%s: may still be enrolled: %s", ", ".join(one.file for one in added), error)
             raise
 
-    def _finish(self, due: PhotosDue | None = None) -> None:
+    def _finish(self, due: PendingPhotos | None = None) -> None:
         """Remove and enrol the photos that are noted, or `due`, and delete the note."""
         if due is None:
-            due = self._store.read(read_photos_due)
+            due = self._store.read(read_pending_photos)
         if due:
             self._withdraw(due.remove)
             for photo in due.enrol:
                 self._enrol_again(photo)
-            self._store.write(lambda connection: write_photos_due(connection, NOTHING_DUE))
+            self._store.write(lambda connection: write_pending_photos(connection, NO_PENDING_PHOTOS))
 
     def _enrol(self, name: str, photos: Sequence[TrainingPhoto]) -> tuple[Recognizer, list[EnrolledPhoto]]:
         """Enrol photos; return the recognizer to switch to, and the photos that were not there before."""
@@ -235,7 +235,7 @@ class Corrections:
         self,
         change: Callable[[Any, Author], ChangeResult],
         caller: str,
-        due: Callable[[ChangeResult], PhotosDue] | None = None,
+        due: Callable[[ChangeResult], PendingPhotos] | None = None,
     ) -> ChangeResult:
         """Make a change, and note in its transaction what is `due` about photos once it is committed."""
         author = Author(caller, self._store.now())
@@ -243,7 +243,7 @@ class Corrections:
         def run(connection: sqlite3.Connection) -> ChangeResult:
             done = change(connection, author)
             if due is not None:
-                write_photos_due(connection, due(done))
+                write_pending_photos(connection, due(done))
             self._store.people.reload(connection)
             return done
 

@@ -25,7 +25,7 @@ from face_det.sightings import (
     CAMERA_BACK,
     CAMERA_EVENTS,
     Decide,
-    Erased,
+    ErasureCounts,
     Event,
     NegativeExample,
     SeenFace,
@@ -249,7 +249,7 @@ class Memory:
         self.store.write(lambda connection: write_cursor(connection, name, number, now))
         return number
 
-    def forget(self, name: str, recognizer: Recognizer | None = None) -> Erased:
+    def forget(self, name: str, recognizer: Recognizer | None = None) -> ErasureCounts:
         """Erase all sightings of a person or, if `name` is an id such as unknown-3, of an unknown person.
 
         If `recognizer` knows the person, sightings without a name that it recognises go too, whatever users
@@ -263,7 +263,7 @@ class Memory:
             self._forgotten.add(composed(name))
         store, number, now = self.store, unknown_number(name), self.store.now()
 
-        def erase(connection: sqlite3.Connection) -> Erased:
+        def erase(connection: sqlite3.Connection) -> ErasureCounts:
             erased = erase_name(connection, store.people, name, now, decide)
             if number is not None and not erased.sightings:
                 erased = erase_unknown(connection, store.people, number, now) or erased

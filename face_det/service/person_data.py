@@ -18,7 +18,7 @@ from face_det.service.memory import Memory
 from face_det.service.sighting_arguments import composed
 from face_det.sightings import (
     SYSTEM_CLOCKS,
-    Erased,
+    ErasureCounts,
     MemoryOptions,
     SightingStore,
     export_sightings,
@@ -28,7 +28,7 @@ from face_det.sightings import (
 
 log = logging.getLogger(__name__)
 
-NOTHING_SEEN = Erased(0, 0)
+NOTHING_SEEN = ErasureCounts(0, 0)
 
 
 def export_person(paths: Paths, memory: Memory | None, name: str) -> bytes:
@@ -98,7 +98,7 @@ def forget_person(
     return {**removed, **_erased_as_json(seen, late, remembers=memory is not None)}
 
 
-def _erased_as_json(*erased: Erased, remembers: bool) -> dict[str, int]:
+def _erased_as_json(*erased: ErasureCounts, remembers: bool) -> dict[str, int]:
     counts = {
         "sightings": sum(one.sightings for one in erased),
         "recognised": sum(one.recognised for one in erased),
@@ -118,7 +118,7 @@ def _load_if_usable(enroller: Enroller) -> Recognizer | None:
 
 def _forget_sightings(
     memory: Memory | None, state: Path | None, name: str, recognizer: Recognizer | None
-) -> Erased:
+) -> ErasureCounts:
     """Erase all that was seen of a person, also if nothing is remembered any more but once was.
 
     Raises CannotWrite or AlreadyRunning if the sightings cannot be erased.
@@ -136,7 +136,7 @@ def _forget_sightings(
         store.close()
 
 
-def _forget_late_sightings(memory: Memory | None, name: str, recognizer: Recognizer | None) -> Erased:
+def _forget_late_sightings(memory: Memory | None, name: str, recognizer: Recognizer | None) -> ErasureCounts:
     """Erase what was recorded of a person until the photos were gone; an error says that these are."""
     if memory is None:
         return NOTHING_SEEN

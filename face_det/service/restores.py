@@ -84,7 +84,7 @@ class Restores:
             left_out = [*archive.left_out]
             if SIGHTINGS in archive.files and seen is None:
                 left_out.append(SIGHTINGS)
-            self._tell(people)
+            self._append_trained_event(people)
         return {
             "backup": backup,
             "people": people,
@@ -113,7 +113,7 @@ class Restores:
                     Change(self._leaving(), clear=True, settings=False, sightings=ERASE if erase else None)
                 )
             self._finish()
-            self._tell(0)
+            self._append_trained_event(0)
         people = len({*photos} - {UNKNOWN})
         return {"backup": backup, "people": people, "photos": sum(map(len, photos.values()))}
 
@@ -150,7 +150,7 @@ class Restores:
             raise CannotWrite(text) from error
         self._access.use(enroller.load())
 
-    def _tell(self, people: int) -> None:
+    def _append_trained_event(self, people: int) -> None:
         if self._access.memory is not None:
             self._access.memory.note(TRAINED, None, {"people": people})
 

@@ -31,7 +31,7 @@ from face_det.service.access import Access
 from face_det.service.ascii_names import warn_of_names, with_ascii_names
 from face_det.service.batch import Batch
 from face_det.service.corrections import Corrections
-from face_det.service.evidence import Evidence
+from face_det.service.explainer import Explainer
 from face_det.service.explanation import explain_faces
 from face_det.service.following import Following, whole_picture
 from face_det.service.memory import Memory, WholePicture
@@ -51,7 +51,7 @@ from face_det.service.verification import Verification
 from face_det.service.videos import VideoLimits, Videos
 from face_det.sightings import ENROLLED, TRAINED
 from face_det.training import load_libraries
-from face_det.types import UNKNOWN, Face, Match, Reason
+from face_det.types import UNKNOWN, Match, Reason
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Service:
         self.access = Access(
             enroller, self._learning, lambda: self._recognizer, self._use, self._load, memory, state
         )
-        self.evidence, self.models = Evidence(self.access), Models(self.access)
+        self.explainer, self.models = Explainer(self.access), Models(self.access)
         self.verification, self.following = Verification(self.access), Following(self.access, self._count)
         self.videos = Videos(self.access, VideoLimits(limits.mount_point, limits.roots, limits.max_pixels))
         self.training = TrainingProgress()
@@ -148,7 +148,8 @@ class Service:
         result = recognizer.engine.run(views, budget)
         flat = [face for faces in result.faces for face in faces]
         matches = recognizer.match(flat, batch.frames(result.faces))
-        told = self._tell(flat, matches, recognizer)
+        shown = [with_ascii_names(match) for match in matches] if self._ascii_names else matches
+        told = explain_faces(flat, shown, recognizer.engine.options)
         if self.memory is not None:
             # With the names as they are enrolled, which `told` may spell in ASCII.
             batch.answer(result.faces, matches, result.crashed, result.late)
@@ -220,7 +221,7 @@ class Service:
         answer = self.photos.add_face(name, data, rgb, options)
         if not self._ascii_names and (warning := warn_of_names([answer["name"]])):
             log.warning("%s", warning)
-        self._tell_of(ENROLLED, answer["name"], {"images": answer["images"]})
+        self._append_event(ENROLLED, answer["name"], {"images": answer["images"]})
         self._note(notes, images=answer["images"])
         return answer
 
@@ -262,7 +263,7 @@ class Service:
             training.done(
                 {**retraining_as_json(retrained), "model": wire.model_as_json(self._recognizer.model)}
             )
-        self._tell_of(TRAINED, None, {"people": len(retrained.report.gallery.people)})
+        self._append_event(TRAINED, None, {"people": len(retrained.report.gallery.people)})
         self._note(notes, encoded=retrained.report.encoded, reused=retrained.report.reused)
         return training.report
 
@@ -343,15 +344,10 @@ class Service:
             self.memory.follow(recognizer, self._enroller.paths.encodings)
         self._recognizer = recognizer
 
-    def _tell_of(self, kind: str, name: str | None, data: dict[str, Any]) -> None:
+    def _append_event(self, kind: str, name: str | None, data: dict[str, Any]) -> None:
         """Write an event, if there is a log of them."""
         if self.memory is not None:
             self.memory.note(kind, name, data)
-
-    def _tell(self, faces: Sequence[Face], matches: Sequence[Match], recognizer: Recognizer) -> list[Match]:
-        """Return the matches as detect_faces answers them: with explanations and, if wanted, ASCII names."""
-        named = [with_ascii_names(match) for match in matches] if self._ascii_names else matches
-        return explain_faces(faces, named, recognizer.engine.options)
 
     def _count(self, matches: Sequence[Match], without_face: Mapping[str, int]) -> dict[str, int]:
         """Count what was answered, for `status`, and return it for the call's log line.

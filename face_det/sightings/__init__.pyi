@@ -12,7 +12,7 @@ from .clocks import SYSTEM_CLOCKS as SYSTEM_CLOCKS
 from .clocks import Clocks as Clocks
 from .clusters import Clusters as Clusters
 from .copying import copy_sightings as copy_sightings
-from .erasure import Erased as Erased
+from .erasure import ErasureCounts as ErasureCounts
 from .erasure import erase_name as erase_name
 from .erasure import erase_unknown as erase_unknown
 from .events import CAMERA_BACK as CAMERA_BACK
@@ -33,10 +33,10 @@ from .identifiers import unknown_number as unknown_number
 from .negatives import NegativeExample as NegativeExample
 from .negatives import count_negatives as count_negatives
 from .negatives import read_negatives as read_negatives
-from .photos_due import NOTHING_DUE as NOTHING_DUE
-from .photos_due import PhotosDue as PhotosDue
-from .photos_due import read_photos_due as read_photos_due
-from .photos_due import write_photos_due as write_photos_due
+from .pending_photos import NO_PENDING_PHOTOS as NO_PENDING_PHOTOS
+from .pending_photos import PendingPhotos as PendingPhotos
+from .pending_photos import read_pending_photos as read_pending_photos
+from .pending_photos import write_pending_photos as write_pending_photos
 from .queries import MAX_PAGE as MAX_PAGE
 from .queries import MAX_UNKNOWNS as MAX_UNKNOWNS
 from .queries import SightingQuery as SightingQuery

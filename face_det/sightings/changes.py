@@ -64,7 +64,7 @@ class ChangeResult:
 
 
 @dataclass(slots=True)
-class Before:
+class PreviousRows:
     """The rows that a change touches, as they were."""
 
     people: list[dict[str, Any]] = field(default_factory=list)
@@ -97,7 +97,7 @@ def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], autho
             "ids: must have been seen by one embedder, got encodings of two that cannot be compared"
         )
     kept = min(people.values(), key=lambda row: row["number"])
-    before = Before()
+    before = PreviousRows()
     before.add_people(connection, people)
     for other in people:
         if other != kept["id"]:
@@ -108,7 +108,9 @@ def merge_unknowns(connection: sqlite3.Connection, numbers: Sequence[int], autho
     connection.execute("UPDATE person SET state = ?, edited = 1 WHERE id = ?", (state, kept["id"]))
     rebuild_people(connection, [kept["id"]])
     change = record_change(connection, "merge", author, before)
-    _tell(connection, "merge", author, change, *sorted(row["number"] for row in people.values()))
+    _append_correction_event(
+        connection, "merge", author, change, *sorted(row["number"] for row in people.values())
+    )
     return ChangeResult(change, (unknown_id(kept["number"]),), len(before.sightings), ignored=ignored)
 
 
@@ -128,7 +130,7 @@ def split_unknown(
             f"sighting_ids: must be some of the {kept} sightings of {unknown_id(number)}, "
             f"but not all, got {len(rows)}"
         )
-    before = Before()
+    before = PreviousRows()
     before.add_people(connection, [person["id"]])
     made = connection.execute(
         "INSERT INTO person (fingerprint, edited) VALUES (?, 1)", (person["fingerprint"],)
@@ -142,7 +144,7 @@ def split_unknown(
     connection.execute("UPDATE person SET edited = 1 WHERE id = ?", (person["id"],))
     rebuild_people(connection, [person["id"], made])
     change = record_change(connection, "split", author, before)
-    _tell(connection, "split", author, change, number, fresh)
+    _append_correction_event(connection, "split", author, change, number, fresh)
     return ChangeResult(change, (unknown_id(number), unknown_id(fresh)), len(rows))
 
 
@@ -158,11 +160,11 @@ def ignore_unknown(connection: sqlite3.Connection, number: int, author: Author) 
         if done is None:
             raise BadRequest(f"id: {unknown_id(person['number'])} is ignored already")
         return ChangeResult(done, (unknown_id(number),))
-    before = Before()
+    before = PreviousRows()
     before.people += _rows(connection, "person", _PERSON_FIELDS, "id = ?", person["id"])
     connection.execute("UPDATE person SET state = ?, edited = 1 WHERE id = ?", (IGNORED_STATE, person["id"]))
     change = record_change(connection, "ignore", author, before)
-    _tell(connection, "ignore", author, change, number)
+    _append_correction_event(connection, "ignore", author, change, number)
     connection.execute(
         "INSERT INTO negative (name, person, sighting, change, fingerprint, encoding, norm, quality)"
         " SELECT NULL, person, id, ?, fingerprint, encoding, norm, quality FROM sighting"
@@ -181,7 +183,7 @@ def name_unknown(
 ) -> ChangeResult:
     """Give an unknown person a name, in all sightings; `photos` were enrolled for it."""
     person = require_not_ignored(connection, number)
-    before = Before(photos=list(photos))
+    before = PreviousRows(photos=list(photos))
     before.add_people(connection, [person["id"]])
     connection.execute(
         "UPDATE person SET state = ?, name = ?, edited = 1 WHERE id = ?", (NAMED_STATE, name, person["id"])
@@ -216,7 +218,7 @@ def name_sighting(
     if name is None and wrong is None:
         raise BadRequest(f"id: sighting {sighting} has no name to remove")
     withdrawn = [] if wrong is None else _find_photos(connection, sighting, wrong)
-    before = Before(photos=list(photos), withdrawn=withdrawn)
+    before = PreviousRows(photos=list(photos), withdrawn=withdrawn)
     before.add_sighting(connection, sighting)
     note_said(connection, [sighting])
     connection.execute(
@@ -282,7 +284,7 @@ def require_person(connection: sqlite3.Connection, number: int) -> sqlite3.Row:
 
 
 def record_change(
-    connection: sqlite3.Connection, verb: str, author: Author, before: Before, **more: Any
+    connection: sqlite3.Connection, verb: str, author: Author, before: PreviousRows, **more: Any
 ) -> int:
     """Write a change with what it takes to undo it; return its number."""
     data = {
@@ -321,7 +323,9 @@ def _find_photos(connection: sqlite3.Connection, sighting: int, name: str) -> li
     return found
 
 
-def _tell(connection: sqlite3.Connection, verb: str, author: Author, change: int, *numbers: int) -> None:
+def _append_correction_event(
+    connection: sqlite3.Connection, verb: str, author: Author, change: int, *numbers: int
+) -> None:
     """Write an event about unknown people, for everybody who follows events."""
     data = {"verb": verb, "change": change, "unknowns": [unknown_id(number) for number in numbers]}
     append_event(connection, Event(CORRECTED, author.time, data=data))

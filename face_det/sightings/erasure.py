@@ -15,8 +15,8 @@ from face_det.sightings.events import FORGOTTEN, Event, append_event
 from face_det.sightings.former_names import former_names
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.mergers import resolve_person
+from face_det.sightings.pending_photos import forget_pending_photos
 from face_det.sightings.people import UnknownPeople, rebuild_people
-from face_det.sightings.photos_due import forget_photos_due
 from face_det.sightings.recognised import Recognised, find_recognised
 from face_det.sightings.recorder import Decide
 from face_det.sightings.renaming import erase_former_names
@@ -32,7 +32,7 @@ READERS_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class ErasureCounts:
     """How many sightings were erased, and how many unknown people were given the name (or had the number).
 
     `recognised` of the sightings had no name. `not_compared` had none either, may show anybody, and stay.
@@ -50,7 +50,7 @@ def erase_name(
     name: str,
     now: float,
     decide: Decide | None = None,
-) -> Erased:
+) -> ErasureCounts:
     """Erase everything that is kept under a name: sightings, people named so, events, changes, negatives.
 
     With `decide`, which knows the person, sightings without a name that show the person are erased, too.
@@ -74,7 +74,7 @@ def erase_name(
     )
     erase_former_names(connection, name)
     connection.execute("DELETE FROM negative WHERE name = ?", (name,))
-    forget_photos_due(connection, name)
+    forget_pending_photos(connection, name)
     connection.execute(
         "DELETE FROM event WHERE name = ? OR instr(ifnull(data, ''), ?)", (name, json.dumps(name))
     )
@@ -86,7 +86,7 @@ def erase_name(
 
 def erase_unknown(
     connection: sqlite3.Connection, people: UnknownPeople, number: int, now: float
-) -> Erased | None:
+) -> ErasureCounts | None:
     """Erase everything that is kept of an unknown person; None if there is none with that number."""
     person = resolve_person(connection, number)
     if person is None:
@@ -136,7 +136,7 @@ def _erase(
     persons: list[int],
     sightings: list[int],
     mentions: Callable[[int, object], bool],
-) -> Erased:
+) -> ErasureCounts:
     ids, found = set(sightings), len(persons)
     persons = [one for person in persons for one in _with_aliases(connection, person)]
     for person in persons:
@@ -160,7 +160,7 @@ def _erase(
         delete_person(connection, person)
     # Their sums contained the encodings of what was erased.
     rebuild_people(connection, left)
-    return Erased(len(ids), found)
+    return ErasureCounts(len(ids), found)
 
 
 def _with_aliases(connection: sqlite3.Connection, person: int) -> list[int]:

@@ -85,7 +85,7 @@ class Recorder:
             if person is not None:
                 barred.add(person)
             if track is not None:
-                self._tell_of(connection, seen, face, visit, track, sighting, person)
+                self._append_event(connection, seen, face, visit, track, sighting, person)
 
     def has_visits_to_end(self) -> bool:
         """Tell whether there is a visit in which nothing was seen for some time."""
@@ -157,7 +157,7 @@ class Recorder:
         )
         return track.person
 
-    def _tell_of(
+    def _append_event(
         self,
         connection: sqlite3.Connection,
         seen: SeenPicture,

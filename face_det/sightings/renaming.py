@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from face_det.sightings.events import last_number
 from face_det.sightings.former_names import former_names
-from face_det.sightings.photos_due import PhotosDue, read_photos_due, write_photos_due
+from face_det.sightings.pending_photos import PendingPhotos, read_pending_photos, write_pending_photos
 
 _KINDS = ("sighting", "person", "negative")
 _KEY = "photo_change"
@@ -49,13 +49,13 @@ def rename_seen(
                 f"INSERT INTO renamed SELECT ?, ?, id FROM {kind} WHERE name = ?", (made, kind, former)
             )
             connection.execute(f"UPDATE {kind} SET name = ? WHERE name = ?", (name, former))
-        due = read_photos_due(connection)
+        due = read_pending_photos(connection)
         if due:
             remove, enrol = (
                 tuple(replace(one, name=name) if one.name == former else one for one in some)
                 for some in (due.remove, due.enrol)
             )
-            write_photos_due(connection, PhotosDue(remove, enrol))
+            write_pending_photos(connection, PendingPhotos(remove, enrol))
 
 
 def undo_renaming(

@@ -15,8 +15,8 @@ from face_det.errors import DataError
 from face_det.sightings import schema
 from face_det.sightings.events import FORGOTTEN, Event, append_event
 from face_det.sightings.next_number import read_next_number, write_next_number
+from face_det.sightings.pending_photos import read_pending_photos
 from face_det.sightings.people import UnknownPeople
-from face_det.sightings.photos_due import read_photos_due
 
 _TABLES = (
     *("person", "person_camera", "person_visit", "visit", "sighting"),
@@ -118,7 +118,7 @@ def _require_usable(made: sqlite3.Connection, source: Path) -> None:
     for query in _NOT_JSON:
         if made.execute(query).fetchone() is not None:
             raise DataError(f"{source.name}: must hold JSON where it is expected, got something else")
-    read_photos_due(made)
+    read_pending_photos(made)
     json.dumps(_meta(made, "log"))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from face_det.errors import BadRequest, UnknownSighting
 from face_det.sightings.changes import (
     Author,
-    Before,
     ChangeResult,
     EnrolledPhoto,
+    PreviousRows,
     find_number,
     record_change,
 )
@@ -51,7 +51,7 @@ def undo_change(connection: sqlite3.Connection, change: int, author: Author) -> 
     rebuild_people(connection, [person for person in {*people, *left} if _is_alive(connection, person)])
     connection.execute("DELETE FROM negative WHERE change = ?", (change,))
     connection.execute("UPDATE change SET undone = 1 WHERE id = ?", (change,))
-    undo = record_change(connection, "undo", author, Before(), undone=change)
+    undo = record_change(connection, "undo", author, PreviousRows(), undone=change)
     data = {"verb": "undo", "change": undo, "undone": change}
     append_event(connection, Event(CORRECTED, author.time, data=data))
     photos, withdrawn = (

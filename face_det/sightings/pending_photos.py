@@ -16,7 +16,7 @@ _KEY = "photos_due"
 
 
 @dataclass(frozen=True, slots=True)
-class PhotosDue:
+class PendingPhotos:
     """The photos to remove and those to enrol again; False if there are none."""
 
     remove: tuple[EnrolledPhoto, ...] = ()
@@ -27,19 +27,19 @@ class PhotosDue:
         return bool(self.remove or self.enrol)
 
 
-NOTHING_DUE = PhotosDue()
+NO_PENDING_PHOTOS = PendingPhotos()
 
 
-def read_photos_due(connection: sqlite3.Connection) -> PhotosDue:
+def read_pending_photos(connection: sqlite3.Connection) -> PendingPhotos:
     """Return what was noted last and not done yet."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (_KEY,)).fetchone()
     if row is None:
-        return NOTHING_DUE
+        return NO_PENDING_PHOTOS
     remove, enrol = (tuple(EnrolledPhoto(*fields) for fields in some) for some in json.loads(row[0]))
-    return PhotosDue(remove, enrol)
+    return PendingPhotos(remove, enrol)
 
 
-def write_photos_due(connection: sqlite3.Connection, due: PhotosDue) -> None:
+def write_pending_photos(connection: sqlite3.Connection, due: PendingPhotos) -> None:
     """Note what is to be done, in place of what was noted before."""
     if due:
         data = json.dumps([[astuple(photo) for photo in some] for some in (due.remove, due.enrol)])
@@ -48,8 +48,8 @@ def write_photos_due(connection: sqlite3.Connection, due: PhotosDue) -> None:
         connection.execute("DELETE FROM meta WHERE key = ?", (_KEY,))
 
 
-def forget_photos_due(connection: sqlite3.Connection, name: str) -> None:
+def forget_pending_photos(connection: sqlite3.Connection, name: str) -> None:
     """Delete what is noted about the photos of somebody who is forgotten, and of whom none is to be left."""
-    due = read_photos_due(connection)
+    due = read_pending_photos(connection)
     remove, enrol = (tuple(photo for photo in some if photo.name != name) for some in (due.remove, due.enrol))
-    write_photos_due(connection, PhotosDue(remove, enrol))
+    write_pending_photos(connection, PendingPhotos(remove, enrol))

@@ -57,7 +57,7 @@ def test_says_which_photos_are_nearest_and_what_a_name_requires(
         ("Collins", "astronaut"),
     ):
         service.add_face(name, str(photos[photo]))
-    found = service.evidence.explain(str(photos["obama3"]))
+    found = service.explainer.explain(str(photos["obama3"]))
     (answered,) = service.recognize(str(photos["obama3"]))
     assert (found["outcome"], found["face"]) == ("known", "Obama")
     assert (found["faceProba"], found["quality"]) == pytest.approx(
@@ -87,7 +87,7 @@ def test_says_what_is_missing_for_a_name(tmp_path: Path, photos: Mapping[str, Pa
     """A stranger's face: which requirement was not met, by how much."""
     service = start(tmp_path)
     service.add_face("Obama", str(photos["obama"]))
-    found = service.evidence.explain(str(photos["astronaut"]))
+    found = service.explainer.explain(str(photos["astronaut"]))
     assert found["face"] in (None, "Unknown")
     assert found["threshold"]["met"] is False
     assert found["threshold"]["name"] == "Obama"
@@ -106,13 +106,13 @@ def test_blames_the_photo_that_is_filed_under_the_wrong_name(
         shutil.copy(photos[name], obama / f"{name}.jpg")
     service = start(tmp_path)
     service.train({"quick": True})
-    found = service.evidence.explain(mirrored(photos["biden"]))
+    found = service.explainer.explain(mirrored(photos["biden"]))
     assert found["nearest"][0]["photo"] == "biden.jpg"
     assert found["blame"]["name"] == "Obama"
     assert found["blame"]["photo"] == "biden.jpg"
     assert "does not resemble the other photos of Obama" in found["blame"]["why"]
     # The right photos of the same person are not to blame.
-    assert service.evidence.explain(mirrored(photos["obama2"]))["nearest"][0]["photo"] == "obama2.jpg"
+    assert service.explainer.explain(mirrored(photos["obama2"]))["nearest"][0]["photo"] == "obama2.jpg"
 
 
 def test_the_box_says_which_face_is_meant(tmp_path: Path, photos: Mapping[str, Path]) -> None:
@@ -122,13 +122,13 @@ def test_the_box_says_which_face_is_meant(tmp_path: Path, photos: Mapping[str, P
     faces = service.recognize(str(photos["t1"]))
     assert len(faces) > 1
     last = faces[-1]["faceBox"]
-    assert service.evidence.explain(str(photos["t1"]), {"faceBox": last})["faceBox"] == last
-    assert service.evidence.explain(str(photos["t1"]))["faceBox"] == faces[0]["faceBox"]
+    assert service.explainer.explain(str(photos["t1"]), {"faceBox": last})["faceBox"] == last
+    assert service.explainer.explain(str(photos["t1"]))["faceBox"] == faces[0]["faceBox"]
     nowhere = {"xmin": 0, "ymin": 0, "xmax": 2, "ymax": 2}
     with pytest.raises(NoFace, match=r"options.faceBox: must be around a face"):
-        service.evidence.explain(str(photos["t1"]), {"faceBox": nowhere})
+        service.explainer.explain(str(photos["t1"]), {"faceBox": nowhere})
     with pytest.raises(BadRequest, match=r"options.faceBox"):
-        service.evidence.explain(str(photos["t1"]), {"faceBox": [1, 2, 3, 4]})
+        service.explainer.explain(str(photos["t1"]), {"faceBox": [1, 2, 3, 4]})
 
 
 def test_a_sighting_is_explained_by_its_number(tmp_path: Path, photos: Mapping[str, Path]) -> None:
@@ -141,30 +141,30 @@ def test_a_sighting_is_explained_by_its_number(tmp_path: Path, photos: Mapping[s
         store = service.memory.store
         store.write(lambda connection: None)
         (seen,) = service.memory.sightings()["items"]
-        found = service.evidence.explain(seen["id"])
+        found = service.explainer.explain(seen["id"])
         assert (found["face"], found["nearest"][0]["name"]) == ("Obama", "Obama")
         assert found["qualityParts"]["sharpness"] is None
         assert msgpack.unpackb(msgpack.packb(found)) == found
         with pytest.raises(UnknownSighting, match="there is no sighting 99"):
-            service.evidence.explain(99)
+            service.explainer.explain(99)
     finally:
         service.memory.store.close()
     with pytest.raises(SightingsOff):
-        start(tmp_path).evidence.explain(1)
+        start(tmp_path).explainer.explain(1)
     with pytest.raises(BadRequest, match="image: must be a path"):
-        start(tmp_path).evidence.explain(None)
+        start(tmp_path).explainer.explain(None)
 
 
 def test_without_a_model_a_face_or_a_picture(tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """There is nothing to compare with, or no face: said, not invented."""
     service = start(tmp_path)
-    found = service.evidence.explain(str(photos["obama"]))
+    found = service.explainer.explain(str(photos["obama"]))
     assert (found["threshold"], found["nearest"], found["blame"]) == (None, [], None)
     assert found["faceReason"] == "unrecognised"
     with pytest.raises(NoFace):
-        service.evidence.explain(str(photos["chelsea"]))
+        service.explainer.explain(str(photos["chelsea"]))
     with pytest.raises(BadImage):
-        service.evidence.explain(b"no picture")
+        service.explainer.explain(b"no picture")
 
 
 def test_a_photo_that_is_gone_has_no_file(tmp_path: Path, photos: Mapping[str, Path]) -> None:
@@ -174,8 +174,8 @@ def test_a_photo_that_is_gone_has_no_file(tmp_path: Path, photos: Mapping[str, P
     service.add_face("Obama", str(photos["obama2"]))
     encodings = Gallery.load(tmp_path / "encodings.pickle").encodings
     assert not np.allclose(encodings[0], encodings[1])
-    first = service.evidence.explain(str(photos["obama"]))["nearest"][0]["photo"]
+    first = service.explainer.explain(str(photos["obama"]))["nearest"][0]["photo"]
     (tmp_path / "dataset" / "Obama" / first).unlink()
-    nearest = start(tmp_path).evidence.explain(str(photos["obama"]))["nearest"]
+    nearest = start(tmp_path).explainer.explain(str(photos["obama"]))["nearest"]
     assert nearest[0]["photo"] is None
     assert nearest[1]["photo"] is not None

@@ -45,7 +45,7 @@ class _Compared:
     wrong: tuple[WrongPhoto, ...]
 
 
-class Evidence:
+class Explainer:
     """Answers `explain`. Thread-safe; it reads the gallery once for each model."""
 
     def __init__(self, access: Access) -> None:
