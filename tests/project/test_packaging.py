@@ -245,3 +245,26 @@ def test_each_dependency_is_named_once(repository: Path) -> None:
         re.split(r"[<>=\[]", line)[0].strip() for line in lines if line.strip() and not line.startswith("#")
     ]
     assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_setup_compiles_what_a_service_may_not(tmp_path: Path) -> None:
+    """The command of the Makefile, on a package with tests of its own and a file that is no Python."""
+    shown = subprocess.run(
+        ["make", "--dry-run", "--always-make", "setup"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (command,) = [line for line in shown.stdout.splitlines() if " -m compileall " in line]
+    for name in (".venv/lib/some/__init__.py", ".venv/lib/some/tests/test_some.py", "face_det/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".venv/lib/some/template.py").write_text("{{ no python }}\n=", "utf-8")
+    (tmp_path / ".venv/bin").mkdir()
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    subprocess.run(command, cwd=tmp_path, shell=True, env=environ, check=True)
+    compiled = {path.parents[1].relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pyc")}
+    assert compiled == {".venv/lib/some", "face_det"}
