@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -227,7 +228,7 @@ def _save_faces(report: VideoReport, folder: Path, stem: str) -> dict[str, list[
 
 def _print_outcomes(outcomes: Sequence[_Outcome], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([_as_json(one) for one in outcomes], indent=2))
+        click.echo(json.dumps([_as_json(one) for one in outcomes], indent=2, default=_in_base64))
     elif any(one.report is not None and one.report.people for one in outcomes):
         terminal.make_console().print(_table(outcomes))
     for one in outcomes:
@@ -253,6 +254,11 @@ def _as_json(outcome: _Outcome) -> dict[str, Any]:
         return scan_as_json(outcome.report, outcome.source, image_paths=outcome.pictures)
     nobody: dict[str, Any] = {"people": [], "recognisedPersons": [], "unknownPersons": []}
     return {"videoFile": outcome.source, "eventName": None, "error": outcome.error, **nobody}
+
+
+def _in_base64(picture: bytes) -> str:
+    """Return a picture as JSON can hold it."""
+    return base64.b64encode(picture).decode()
 
 
 def _table(outcomes: Sequence[_Outcome]) -> Table:

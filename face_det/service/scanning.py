@@ -9,7 +9,7 @@ from typing import Any
 
 from face_det.embedders import EMBEDDERS, distance_thresholds, embedder_from_fingerprint
 from face_det.recognition import Recognizer
-from face_det.service.wire import box_as_json
+from face_det.service.video_people import persons_as_json, video_person_as_json
 from face_det.tracking import FaceTracker, Track, TrackedFace, TrackingOptions, VideoPerson, group_tracks
 from face_det.video import VideoFrame, VideoInfo
 
@@ -142,6 +142,15 @@ def scan_as_json(
     """
     paths = {label: [str(path) for path in found] for label, found in (image_paths or {}).items()}
     info = report.info
+    people = [
+        video_person_as_json(
+            person,
+            person.label,
+            person.label if person.name is None else None,
+            paths.get(person.label, ()),
+        )
+        for person in report.people
+    ]
     return {
         "videoFile": source,
         "eventName": event_name,
@@ -153,35 +162,8 @@ def scan_as_json(
         "until_s": round(report.until_s, 3),
         "unclear": report.unclear,
         "note": report.note,
-        "people": [_person_as_json(person, paths.get(person.label, [])) for person in report.people],
-        "recognisedPersons": [person.name for person in report.people if person.name is not None],
-        "unknownPersons": [
-            {"name": person.label, "images": person.frames, "imagePaths": paths.get(person.label, [])}
-            for person in report.people
-            if person.name is None
-        ],
-    }
-
-
-def _person_as_json(person: VideoPerson, paths: Sequence[str]) -> dict[str, Any]:
-    best = person.best
-    return {
-        "name": person.name,
-        "unknown": person.label if person.name is None else None,
-        "proba": None if person.probability is None else round(person.probability, 4),
-        "first_s": round(person.first_s, 3),
-        "last_s": round(person.last_s, 3),
-        "frames": person.frames,
-        "tracks": [
-            {"first_s": round(track.first_s, 3), "last_s": round(track.last_s, 3), "frames": track.frames}
-            for track in person.tracks
-        ],
-        "best": {
-            "time_s": round(best.best_s, 3),
-            "faceBox": box_as_json(best.best.box),
-            "quality": None if best.best.quality is None else round(best.best.quality, 4),
-        },
-        "imagePaths": list(paths),
+        "people": people,
+        **persons_as_json(people),
     }
 
 

@@ -18,8 +18,9 @@ from face_det.service.best_frames import BestFrames, Moment, no_picture
 from face_det.service.memory import THUMBNAIL_PX, Memory
 from face_det.service.scanning import ScanLimits, VideoReport, VideoScan
 from face_det.service.video_arguments import VideoOptions, open_source, parse_video_options
+from face_det.service.video_people import persons_as_json, video_person_as_json
 from face_det.sightings import unknown_id
-from face_det.tracking import TrackingOptions, VideoPerson
+from face_det.tracking import TrackingOptions
 from face_det.video import VideoFrame, VideoReader, open_video
 
 log = logging.getLogger(__name__)
@@ -74,15 +75,13 @@ class Videos:
         people = looking.people(report)
         if notes is not None:
             notes.update(frames=report.looked_at, people=len(people), partial=report.note is not None)
-        named = [one["name"] for one in people if one["name"] is not None]
         return {
             "videoFile": place,
             "eventName": asked.event,
             "durationS": report.info.duration_s,
             "frames": report.looked_at,
             "people": people,
-            "recognisedPersons": named,
-            "unknownPersons": [one["label"] for one in people if one["name"] is None],
+            **persons_as_json(people),
             "partial": report.note,
         }
 
@@ -135,7 +134,7 @@ class _Looking:
             # Only the store calls somebody unknown-3: another number would be somebody else's.
             nth = 1 + sum(1 for answer in answers if answer["name"] is None and answer["unknown"] is None)
             label = one.name or unknown or f"{strangers}-{nth}"
-            answers.append(self._as_json(one, label, unknown))
+            answers.append(video_person_as_json(one, label, unknown))
         return _join_unknowns(answers)
 
     def _look(self, frame: VideoFrame) -> None:
@@ -153,24 +152,6 @@ class _Looking:
         )
         self._best.add(tracked, moment)
 
-    def _as_json(self, one: VideoPerson, label: str, unknown: str | None) -> dict[str, Any]:
-        best = one.best
-        return {
-            "label": label,
-            "name": one.name,
-            "unknown": unknown,
-            "first_s": round(one.first_s, 3),
-            "last_s": round(one.last_s, 3),
-            "frames": one.frames,
-            "proba": one.probability,
-            "best": {
-                "time_s": round(best.best_s, 3),
-                "faceBox": wire.box_as_json(best.best.box),
-                "quality": best.best.quality,
-                "thumbnail": best.best.thumbnail,
-            },
-        }
-
     def _numbers(self, memory: Memory) -> Mapping[int, int]:
         """Return the numbers that unknown people have in the store, by track."""
         try:
@@ -185,7 +166,8 @@ def _join_unknowns(people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
     >>> best = {"quality": 0.5}
     >>> twice = {"label": "unknown-3", "name": None, "unknown": "unknown-3", "frames": 2, "best": best}
-    >>> joined = _join_unknowns([{**twice, "first_s": 1, "last_s": 2}, {**twice, "first_s": 5, "last_s": 9}])
+    >>> one, other = {"first_s": 1, "last_s": 2}, {"first_s": 5, "last_s": 9}
+    >>> joined = _join_unknowns([{**twice, **when, "tracks": [when]} for when in (one, other)])
     >>> [(one["first_s"], one["last_s"], one["frames"]) for one in joined]
     [(1, 9, 4)]
     """
@@ -201,6 +183,7 @@ def _join_unknowns(people: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             "first_s": min(before["first_s"], one["first_s"]),
             "last_s": max(before["last_s"], one["last_s"]),
             "frames": before["frames"] + one["frames"],
+            "tracks": sorted(before["tracks"] + one["tracks"], key=lambda track: track["first_s"]),
             "best": better["best"],
         }
     return [*joined.values()]

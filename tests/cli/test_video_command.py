@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -91,7 +92,9 @@ def test_who_is_in_a_video(here: Path) -> None:
     assert 1.1 <= stranger["last_s"] <= 1.3
     assert good["recognisedPersons"] == ["Obama"]
     ((person,),) = [good["unknownPersons"]]
-    assert (person["name"], person["images"]) == ("unknown-1", stranger["frames"])
+    assert (person["name"], person["frames"]) == ("unknown-1", stranger["frames"])
+    assert person["images"] == [stranger["best"]["thumbnail"]]
+    assert base64.b64decode(person["images"][0])[:3] == b"\xff\xd8\xff"
     for path in (*known["imagePaths"], *person["imagePaths"]):
         assert min(load_image(here / path).shape[:2]) > 50
     assert "face-det: text.mp4: must hold a video" in done.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from face_det.gateway.api.answers import BOX, Answer, Box, with_example
 
+_TIMES = {"first_s": 1.2, "last_s": 8.4, "frames": 71}
+
 
 class BestPicture(Answer):
     """The best picture of somebody in a video; `thumbnail` is a JPEG as base64."""
@@ -12,6 +14,14 @@ class BestPicture(Answer):
     faceBox: Box
     quality: float | None
     thumbnail: str | None
+
+
+class TrackTimes(Answer):
+    """When somebody was followed without a break, in seconds from the beginning, and in how many frames."""
+
+    first_s: float
+    last_s: float
+    frames: int
 
 
 class VideoPerson(Answer):
@@ -24,7 +34,18 @@ class VideoPerson(Answer):
     last_s: float
     frames: int
     proba: float | None
+    tracks: list[TrackTimes]
     best: BestPicture
+    imagePaths: list[str]
+
+
+class UnknownPerson(Answer):
+    """A stranger in Ringface's form; `images` holds the best picture, a JPEG as base64."""
+
+    name: str
+    images: list[str]
+    imagePaths: list[str]
+    frames: int
 
 
 class VideoPeople(Answer):
@@ -36,8 +57,10 @@ class VideoPeople(Answer):
         durationS=24.0,
         frames=240,
         people=[
-            {"label": "Alice", "name": "Alice", "unknown": None, "first_s": 1.2, "last_s": 8.4, "frames": 71}
-            | {"proba": 0.98, "best": {"time_s": 4.1, "faceBox": BOX, "quality": 0.9, "thumbnail": None}}
+            {"label": "Alice", "name": "Alice", "unknown": None, "proba": 0.98}
+            | _TIMES
+            | {"tracks": [_TIMES], "imagePaths": []}
+            | {"best": {"time_s": 4.1, "faceBox": BOX, "quality": 0.9, "thumbnail": None}}
         ],
         recognisedPersons=["Alice"],
         unknownPersons=[],
@@ -49,5 +72,5 @@ class VideoPeople(Answer):
     frames: int
     people: list[VideoPerson]
     recognisedPersons: list[str]
-    unknownPersons: list[str]
+    unknownPersons: list[UnknownPerson]
     partial: str | None

@@ -61,24 +61,28 @@ class VideoQuery(BaseModel):
 async def recognize_video(
     request: Request, gateway: GatewayState, query: Annotated[VideoQuery, Query()]
 ) -> dict[str, Any]:
-    """List the people in an uploaded video, each once; `thumbnail` is their best picture as base64.
+    """List the people in an uploaded video, each once; their best pictures are JPEGs in base64.
 
     If `timeLimit` is over before the video is, the answer is about its beginning, and `partial` says so.
     """
     video = await read_picture(request, "video")
-    answer = await ask_about_video(
-        gateway.daemon, video, query.model_dump(exclude_none=True), query.timeLimit
-    )
-    for person in answer["people"]:
-        thumbnail = person["best"]["thumbnail"]
-        person["best"]["thumbnail"] = None if thumbnail is None else base64.b64encode(thumbnail).decode()
-    return answer
+    asked = query.model_dump(exclude_none=True)
+    return await ask_about_video(gateway.daemon, video, asked, query.timeLimit)
 
 
 async def ask_about_video(
     daemon: Daemon, video: str | bytes, options: dict[str, Any], limit_s: float = DEFAULT_LIMIT_S
 ) -> dict[str, Any]:
-    """Return who is in a video, by its path on the daemon's machine or its bytes."""
+    """Return who is in a video, by its path on the daemon's machine or its bytes; pictures are in base64."""
     asked = {**options, "timeLimit": limit_s}
     answer: dict[str, Any] = await daemon.call("recognize_video", video, asked, timeout_s=limit_s + QUEUE_S)
+    for person in answer["people"]:
+        thumbnail = person["best"]["thumbnail"]
+        person["best"]["thumbnail"] = None if thumbnail is None else _in_base64(thumbnail)
+    for stranger in answer["unknownPersons"]:
+        stranger["images"] = [_in_base64(image) for image in stranger["images"]]
     return answer
+
+
+def _in_base64(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -132,17 +131,9 @@ async def local_video(body: LocalVideo, gateway: GatewayState) -> dict[str, Any]
         raise Problem(422, "VideoError", problem) from error
     if answer["partial"] is not None:
         _LOG.warning("%s: %s", body.videoFileName, answer["partial"])
-    strangers = [person for person in answer["people"] if person["name"] is None]
     return {
         "videoFile": body.videoFileName,
         "eventName": body.eventName,
         "recognisedPersons": answer["recognisedPersons"],
-        "unknownPersons": [
-            {"name": person["label"], "images": _pictures(person), "imagePaths": []} for person in strangers
-        ],
+        "unknownPersons": answer["unknownPersons"],
     }
-
-
-def _pictures(person: dict[str, Any]) -> list[str]:
-    thumbnail = person["best"]["thumbnail"]
-    return [] if thumbnail is None else [base64.b64encode(thumbnail).decode()]
