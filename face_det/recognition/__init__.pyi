@@ -32,4 +32,5 @@ from .negatives import Negatives as Negatives
 from .recognizer import Recognizer as Recognizer
 from .recognizer import match_faces as match_faces
 from .verifier import GENUINE_PER_IMPOSTOR as GENUINE_PER_IMPOSTOR
+from .verifier import OLDER_TAIL as OLDER_TAIL
 from .verifier import Verifier as Verifier

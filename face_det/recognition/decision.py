@@ -63,6 +63,7 @@ def decide_names(
     boxes: Sequence[Box] | None = None,
     qualities: Sequence[float | None] | None = None,
     negatives: Negatives = NO_NEGATIVES,
+    looks: Sequence[int] | None = None,
 ) -> list[Match]:
     """Decide who each encoding shows, shape (n, d) -> n matches. Without a model, nobody is known.
 
@@ -82,6 +83,9 @@ def decide_names(
     A person whom `negatives` say that a face is not is left out of the decision about it, under every rule.
     Whoever is next is named if the conditions hold for them.
 
+    `looks` says of each encoding how many of the same person are asked about, of which any may name them; the
+    false accept rate is then that of all of them together.
+
     >>> [match.outcome.value for match in decide_names(None, np.zeros((1, 128)), DecisionRule())]
     ['uncertain']
     """
@@ -99,7 +103,7 @@ def decide_names(
     scores = template.scores(encodings)
     scores, vetoes = _refute_by_scores(model, model.verifier, encodings, scores, negatives.compare(model))
     matches = _with_vetoes(
-        _decide_by_verifier(model, model.verifier, encodings, scores, rule.min_proba, missed), vetoes
+        _decide_by_verifier(model, model.verifier, encodings, scores, rule.min_proba, missed, looks), vetoes
     )
     return matches if frames is None else _name_once_per_frame(matches, frames, boxes)
 
@@ -141,6 +145,7 @@ def _decide_by_verifier(
     scores: TemplateScores,
     min_proba: float,
     missed: npt.NDArray[np.float64],
+    looks: Sequence[int] | None,
 ) -> list[Match]:
     """Return the rule of `decide_names`, for each face on its own.
 
@@ -150,7 +155,7 @@ def _decide_by_verifier(
     proba = verifier.template.proba_of_scores(scores)
     people, stranger = proba[:, :-1], proba[:, -1]
     measures = measure_faces(verifier, encodings, scores, people)
-    person, passed = measures.person, measures.passed(verifier, min_proba)
+    person, passed = measures.person, measures.passed(verifier, min_proba, looks)
     rows = np.arange(len(person))
     # For each stranger there are GENUINE_PER_IMPOSTOR faces of the household, of which these are missed. This
     # decides whether a face is called Unknown; what is answered is the probability by the scores, which is

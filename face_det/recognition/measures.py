@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,10 +65,15 @@ class Measures:
     next_probability: _Floats
     distance: _Floats
 
-    def passed(self, verifier: Verifier, min_proba: float) -> npt.NDArray[np.bool_]:
-        """Return which faces are named, shape (n,)."""
+    def passed(
+        self, verifier: Verifier, min_proba: float, looks: Sequence[int] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Return which faces are named, shape (n,), if each is one of so many `looks` at somebody."""
+        threshold: float | _Floats = verifier.threshold
+        if looks is not None:
+            threshold = np.array([verifier.threshold_for(count) for count in looks])
         named: npt.NDArray[np.bool_] = (
-            (self.score >= verifier.threshold)
+            (self.score >= threshold)
             & (self.probability >= min_proba)
             & (self.probability >= MIN_RATIO_TO_NEXT * self.next_probability)
             & (self.distance <= verifier.template.even_distance)

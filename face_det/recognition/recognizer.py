@@ -33,18 +33,21 @@ class Recognizer:
     rule: DecisionRule = field(default_factory=DecisionRule)
     negatives: Negatives = NO_NEGATIVES
 
-    def match(self, faces: Sequence[Face], frames: Sequence[Hashable]) -> list[Match]:
+    def match(
+        self, faces: Sequence[Face], frames: Sequence[Hashable], looks: Sequence[int] | None = None
+    ) -> list[Match]:
         """Decide who each face is; faces without an encoding keep the reason why they have none.
 
         `frames` has an entry for each face. Faces with equal entries were seen in one picture, where a
-        person is named only once (`decide_names`).
+        person is named only once (`decide_names`). `looks` says of each how many encodings of the same
+        person are asked about, of which any may name them; 1 if it is left out.
 
         >>> from face_det.types import Box, Reason
         >>> small = Face(Box(0, 0, 9, 9), 1.0, 0.0, Reason.TOO_SMALL, None)
         >>> Recognizer(engine=None, model=None).match([small], [0])[0].reason.value
         'too_small'
         """
-        return match_faces(self.model, self.rule, faces, frames, self.negatives)
+        return match_faces(self.model, self.rule, faces, frames, self.negatives, looks)
 
 
 def match_faces(
@@ -53,6 +56,7 @@ def match_faces(
     faces: Sequence[Face],
     frames: Sequence[Hashable],
     negatives: Negatives = NO_NEGATIVES,
+    looks: Sequence[int] | None = None,
 ) -> list[Match]:
     """Decide who each face is, as `Recognizer.match` does; without a model, nobody is known.
 
@@ -70,6 +74,7 @@ def match_faces(
             [faces[index].box for index in encoded],
             [faces[index].quality for index in encoded],
             negatives,
+            None if looks is None else [looks[index] for index in encoded],
         )
         for index, match in zip(encoded, decided, strict=True):
             matches[index] = match

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from face_det.classifiers import TemplateClassifier
 GENUINE_PER_IMPOSTOR = 4.0
 """The prior: for each stranger's face, this many faces of people enrolled are expected. Every probability of
 who somebody is rests on such a prior; the false accept rate does not."""
+
+OLDER_TAIL = 0.08
+"""The tail of models that were saved without one: the largest of any embedder's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,17 @@ class Verifier:
     """How many different people were compared with templates of others."""
     needed: int
     """How many impostors it takes to show the rate by counting (rule of three)."""
+    tail: float = OLDER_TAIL
+    """The scale on which strangers' best scores fall off at the threshold: at `threshold` + x, e^(-x / tail)
+    times as many are left."""
+
+    def threshold_for(self, looks: float) -> float:
+        """Return the threshold for somebody who may be named by any of several encodings of theirs.
+
+        Each then has the rate divided by their number (Bonferroni's correction), so that strangers are named
+        no more often than by a single one, however alike the encodings are.
+        """
+        return self.threshold + self.tail * math.log(looks)
 
     @property
     def claimed(self) -> bool:
@@ -42,6 +57,7 @@ class Verifier:
             "rate": self.rate,
             "impostors": self.impostors,
             "needed": self.needed,
+            "tail": self.tail,
         }
 
     @classmethod
@@ -54,10 +70,13 @@ class Verifier:
         if not isinstance(template, TemplateClassifier):
             raise TypeError(f"templates must be a TemplateClassifier, got {type(template).__name__}")
         numbers = [float(fields[key]) for key in ("threshold", "rate", "impostors", "needed")]
+        numbers.append(float(fields.get("tail", OLDER_TAIL)))
         if not np.isfinite([*numbers, template.slope_, template.offset_, template.even_distance]).all():
             raise ValueError("the threshold and the calibration must be finite numbers")
+        if numbers[-1] < 0:
+            raise ValueError(f"the tail must be at least 0, got {numbers[-1]:g}")
         if {template.templates_.shape, template.means_.shape} != {shape}:
             raise ValueError(f"templates must have the shape {shape}, got {template.templates_.shape}")
         # Damage not foreseen here must show now, not at the first face.
         template.scores(np.zeros((1, shape[1])))
-        return cls(template, numbers[0], numbers[1], int(numbers[2]), int(numbers[3]))
+        return cls(template, numbers[0], numbers[1], int(numbers[2]), int(numbers[3]), numbers[4])

@@ -85,13 +85,13 @@ def _unnamed(connection: sqlite3.Connection) -> Iterator[Sequence[_Asked]]:
 def _fuse(connection: sqlite3.Connection, person: sqlite3.Row) -> _Asked | None:
     """Return one encoding for all sightings of a person; None if there are none."""
     rows = connection.execute(
-        "SELECT encoding, norm, quality FROM sighting WHERE person = ? AND encoding IS NOT NULL"
-        " ORDER BY norm DESC, id LIMIT ?",
+        "SELECT encoding, quality FROM sighting WHERE person = ? AND encoding IS NOT NULL"
+        " ORDER BY quality DESC, id LIMIT ?",
         (person["id"], FRAMES_PER_TRACK),
     ).fetchall()
     if not rows:
         return None
-    frames = [(row["norm"] or 1.0, _vector(row["encoding"])) for row in rows]
+    frames = [(1.0 if row["quality"] is None else row["quality"], _vector(row["encoding"])) for row in rows]
     best = max((row["quality"] for row in rows if row["quality"] is not None), default=None)
     return _Asked(person["id"], person["fingerprint"], Track(0, frames).fused(), best)
 

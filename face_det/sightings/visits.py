@@ -30,6 +30,7 @@ class Track:
 
     number: int
     frames: list[tuple[float, Vector]] = field(default_factory=list)
+    """The quality and the encoding of each, best first; 1 where the quality is not known."""
     best_quality: float = 0.0
     named: bool = False
     """True if an event said who it is."""
@@ -42,17 +43,14 @@ class Track:
     def add(self, face: SeenFace) -> None:
         """Take account of a face."""
         assert face.encoding is not None
-        self.frames.append((face.norm or 1.0, np.asarray(face.encoding, float)))
+        self.frames.append((1.0 if face.quality is None else face.quality, np.asarray(face.encoding, float)))
         self.frames.sort(key=lambda frame: -frame[0])
         del self.frames[FRAMES_PER_TRACK:]
         self.best_quality = max(self.best_quality, face.quality or 0.0)
         self._fused = None
 
     def fused(self) -> Vector:
-        """Return one encoding for all frames: the mean of the best ones, weighted by their norms.
-
-        Its length is that of the frames' encodings, on average.
-        """
+        """Return one encoding for all frames, the clearer ones counting more (`fuse_encodings`)."""
         if self._fused is None:
             self._fused = fuse_encodings(*zip(*self.frames, strict=True))
         return self._fused
@@ -217,13 +215,14 @@ class Visits:
     def _load_tracks(self, connection: sqlite3.Connection, visit: Visit) -> None:
         tracks: dict[int, Track] = {}
         rows = connection.execute(
-            "SELECT track, norm, quality, encoding FROM sighting WHERE visit = ? ORDER BY id DESC LIMIT 500",
+            "SELECT track, quality, encoding FROM sighting WHERE visit = ? ORDER BY id DESC LIMIT 500",
             (visit.id,),
         )
         for row in rows.fetchall():
             track = tracks.setdefault(row["track"], Track(row["track"]))
             if row["encoding"] is not None:
-                track.frames.append((row["norm"] or 1.0, np.frombuffer(row["encoding"], "<f4").astype(float)))
+                quality = 1.0 if row["quality"] is None else row["quality"]
+                track.frames.append((quality, np.frombuffer(row["encoding"], "<f4").astype(float)))
                 track.best_quality = max(track.best_quality, row["quality"] or 0.0)
         for track in tracks.values():
             track.frames.sort(key=lambda frame: -frame[0])

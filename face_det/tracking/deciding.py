@@ -12,29 +12,43 @@ from face_det.types import Candidate, Face, Match, Outcome, Reason
 TOO_POOR = "the person was never seen clearly enough to be told from others"
 VOTES = 5
 """So many of the clearest frames are asked whether they agree with a name."""
+LOOKS = 2
+"""The fused encoding and that of the clearest face: either may name somebody."""
 
 
 def decide_tracks(recognizer: Recognizer, tracks: Sequence[LiveTrack], min_quality: float) -> list[Match]:
     """Decide who each track is, as `Recognizer.match` decides about faces; the tracks were seen together.
 
-    A track's encoding is fused from its best frames, and its quality is that of the best one. A name also
-    needs agreement, so that it does not come from one lucky frame: the VOTES clearest frames are asked, each
-    on its own and as much as its quality counts. One that is named, or most resembles somebody, speaks for
-    that person; one that is nobody's speaks against everybody. A track without a face of `min_quality` is
-    uncertain, because poor faces resemble each other.
+    A track's encoding is fused from its best frames, and its quality is that of the best one. Where that is
+    not named, the clearest face is asked about alone: a turned head may be seen clearly, and its encodings
+    then draw the fused one away. These are two looks at one person, which is taken into account (`looks`).
+
+    A name also needs agreement, so that it does not come from one lucky frame: the VOTES clearest frames are
+    asked, each on its own and as much as its quality counts. One that is named, or most resembles somebody,
+    speaks for that person; one that is nobody's speaks against everybody. A track without a face of
+    `min_quality` is uncertain, because poor faces resemble each other.
     """
-    matches = recognizer.match([_as_face(track) for track in tracks], [0] * len(tracks))
+    looks = [min(max(len(track.encoded), 1), LOOKS) for track in tracks]
+    faces = [_as_face(recognizer, track, count) for track, count in zip(tracks, looks, strict=True)]
+    matches = recognizer.match(faces, [0] * len(tracks), looks)
     return [
         _checked(recognizer, track, match, min_quality) for track, match in zip(tracks, matches, strict=True)
     ]
 
 
-def _as_face(track: LiveTrack) -> Face:
-    """Return the track as one face, with the fused encoding."""
-    fused = track.fused()
-    if fused is None:
+def _as_face(recognizer: Recognizer, track: LiveTrack, looks: int) -> Face:
+    """Return the track as one face: with the fused encoding, or that of the clearest face if it alone is
+    named."""
+    encoding = track.fused()
+    if encoding is None:
         return track.best
-    return replace(track.best, box=track.box, encoding=fused, reason=None)
+    clearest = replace(track.encoded[0].face, box=track.box, reason=None)
+    fused = replace(clearest, encoding=encoding)
+    if looks > 1:
+        for face in (fused, clearest):
+            if recognizer.match([face], [0], [looks])[0].outcome is Outcome.KNOWN:
+                return face
+    return fused
 
 
 def _checked(recognizer: Recognizer, track: LiveTrack, match: Match, min_quality: float) -> Match:
@@ -64,7 +78,7 @@ def _asked(recognizer: Recognizer, track: LiveTrack) -> list[EncodedFrame]:
 
 def _vote(frame: EncodedFrame, name: str) -> float:
     """Return how much a frame speaks for a name (above 0) or against it."""
-    match, quality = frame.alone, 1.0 if frame.face.quality is None else frame.face.quality
+    match, quality = frame.alone, frame.quality
     assert match is not None
     if match.outcome is Outcome.UNCERTAIN:
         if not match.candidates:

@@ -19,8 +19,15 @@ MAX_FRAMES = 24
 YOUNG_FRAMES = 3
 """A track seen in fewer frames is looked for in every one, until it is known how it moves."""
 FIRST_ENCODINGS = 3
-"""So many faces of a track are encoded in any case, one every ENCODE_PAUSE_S."""
-ENCODE_PAUSE_S = 0.2
+"""So many faces of a track are encoded in any case, one every ENCODE_PAUSE_S; a likely better one at once, as
+long as none has WELL_SEEN_QUALITY."""
+WELL_SEEN_QUALITY, WELL_SEEN_FACES = 0.8, 3
+MAX_SOUGHT, SOUGHT_SHARE = 16, 0.75
+"""Until WELL_SEEN_FACES of a track have WELL_SEEN_QUALITY, or MAX_SOUGHT were encoded, those faces are
+encoded, too, that seem to have SOUGHT_SHARE of the best one's quality. Before the encoding, the quality is
+only guessed: a frame that seemed clear may not have been, and a clearer one may seem no better."""
+ENCODE_PAUSE_S = 0.19
+"""A little less than passes between two searches, so that rounded times skip none."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
 """A face is encoded again after a second, two, four, then every five, to see that it still is the same."""
 IMPROVEMENT = 0.1
@@ -75,8 +82,12 @@ class EncodedFrame:
     """A frame of a track whose face was encoded. `alone` is what it is taken for on its own, once asked."""
 
     face: Face
-    weight: float
     alone: Match | None = None
+
+    @property
+    def quality(self) -> float:
+        """The quality of the face, 0..1; 1 if it is not known."""
+        return 1.0 if self.face.quality is None else self.face.quality
 
 
 @dataclass(eq=False, slots=True)
@@ -153,21 +164,28 @@ class LiveTrack:
         self.last_s, self.last_frame = max(time_s, self.last_s), frame
 
     def wants_encoding(self, face: Face, time_s: float) -> bool:
-        """Tell whether a face is worth encoding: an early one, likely the best so far, or one in doubt."""
+        """Tell whether a face is worth encoding: an early one, likely a clear one, or one in doubt."""
         if face.reason is not None:
             return False
         if not self.encoded or self.unsure(time_s):
             return True
-        passed = time_s - self._encoded_s
+        passed, guess = time_s - self._encoded_s, face.quality or 0.0
+        likely_better = guess >= self._guess + IMPROVEMENT * (1 - self._guess)
         if passed < ENCODE_PAUSE_S:
-            return False
-        guess = face.quality or 0.0
+            # The next search may not see it as well.
+            return likely_better and self.encoded[0].quality < WELL_SEEN_QUALITY
         pause = min(FIRST_PAUSE_S * 2.0 ** (self._encodings - FIRST_ENCODINGS), LONGEST_PAUSE_S)
         return (
             self._encodings < FIRST_ENCODINGS
-            or guess >= self._guess + IMPROVEMENT * (1 - self._guess)
+            or likely_better
             or passed >= pause
+            or (self._seeks_better and guess >= SOUGHT_SHARE * self._guess)
         )
+
+    @property
+    def _seeks_better(self) -> bool:
+        well_seen = sum(one.quality >= WELL_SEEN_QUALITY for one in self.encoded)
+        return well_seen < WELL_SEEN_FACES and self._encodings < MAX_SOUGHT
 
     def unsure(self, time_s: float) -> bool:
         """Tell whether an encoding must say if a face is this track's: it was near another one, and was not
@@ -176,12 +194,9 @@ class LiveTrack:
 
     def add_encoded(self, found: Face, encoded: Face, time_s: float) -> bool:
         """Take account of an encoded face, `found` before it was; return whether it is the best so far."""
-        # Embedders without norms leave the quality to go by.
-        weight = max(encoded.quality or 0.0, 0.01) if encoded.norm is None else encoded.norm
-        frame = EncodedFrame(replace(encoded, thumbnail=None), weight)
         first = not self.encoded
-        self.encoded.append(frame)
-        self.encoded.sort(key=lambda one: -one.weight)
+        self.encoded.append(EncodedFrame(replace(encoded, thumbnail=None)))
+        self.encoded.sort(key=lambda one: -one.quality)
         del self.encoded[MAX_FRAMES:]
         self._guess, self._encoded_s = max(self._guess, found.quality or 0.0), time_s
         self._encodings += 1
@@ -202,7 +217,7 @@ class LiveTrack:
         if not self.encoded:
             return None
         encodings = [one.face.encoding for one in self.encoded if one.face.encoding is not None]
-        return fuse_encodings([one.weight for one in self.encoded], encodings)
+        return fuse_encodings([one.quality for one in self.encoded], encodings)
 
     def summary(self, fingerprint: str) -> Track:
         """Return what is known of the track."""

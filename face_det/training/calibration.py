@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateScores
-from face_det.recognition import GENUINE_PER_IMPOSTOR, Verifier
+from face_det.recognition import GENUINE_PER_IMPOSTOR, OLDER_TAIL, Verifier
 from face_det.training.background import BackgroundScores, FloatArray, load_background
 from face_det.training.comparison_scores import ComparisonScores, score_comparisons
 from face_det.types import Encodings
@@ -62,12 +62,24 @@ def calibrate_verifier(
     line = calibrate_probabilities(scores, embedder)
     if line is not None:
         classifier.slope_, classifier.offset_ = line
-    threshold = threshold_for_rate(scores, embedder, rate)
+    threshold, tail = threshold_and_tail(scores, embedder, rate)
     classifier.drop_training_state()
     if threshold is None:
         odds = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY))
         threshold = (odds - classifier.offset_) / classifier.slope_
-    return Verifier(classifier, float(threshold), rate, scores.impostor_people, impostors_needed(rate))
+    return Verifier(classifier, float(threshold), rate, scores.impostor_people, impostors_needed(rate), tail)
+
+
+def threshold_and_tail(scores: ComparisonScores, embedder: str, rate: float) -> tuple[float | None, float]:
+    """Return the threshold for a false accept rate, and the scale of the strangers' tail there.
+
+    The scale follows from the threshold for half the rate, which the tail reaches after ln 2 of its scale.
+    """
+    threshold = threshold_for_rate(scores, embedder, rate)
+    stricter = threshold_for_rate(scores, embedder, rate / 2)
+    if threshold is None or stricter is None:
+        return None, OLDER_TAIL
+    return threshold, (stricter - threshold) / math.log(2)
 
 
 def impostors_needed(rate: float) -> int:

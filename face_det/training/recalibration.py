@@ -12,7 +12,7 @@ import numpy as np
 from face_det.embedders import embedder_from_fingerprint
 from face_det.gallery import Gallery
 from face_det.recognition import MIN_RATIO_TO_NEXT, Model, Verifier, assemble_model
-from face_det.training.calibration import impostors_needed, threshold_for_rate
+from face_det.training.calibration import impostors_needed, threshold_and_tail, threshold_for_rate
 from face_det.training.comparison_scores import ComparisonScores, score_comparisons
 from face_det.training.training_set import TEMPLATE_RECIPE, TrainingSet
 
@@ -70,7 +70,7 @@ def recalibrate_model(model: Model, gallery: Gallery, rate: float) -> Model | No
     if before is None or not gallery.names:
         return None
     scores, embedder = _score(model, gallery)
-    threshold = threshold_for_rate(scores, embedder, rate)
+    threshold, tail = threshold_and_tail(scores, embedder, rate)
     # A copy, because calls are being answered by the model.
     classifier = copy.copy(model.classifier)
     template = (
@@ -82,6 +82,7 @@ def recalibrate_model(model: Model, gallery: Gallery, rate: float) -> Model | No
         rate,
         scores.impostor_people,
         impostors_needed(rate),
+        before.tail if threshold is None else tail,
     )
     return replace(assemble_model(classifier, model.card, verifier), place=model.place)
 

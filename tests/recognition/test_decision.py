@@ -13,7 +13,7 @@ from synthetic import gallery, photos
 from face_det.classifiers.template import TemplateClassifier
 from face_det.errors import ModelMismatch
 from face_det.gallery.gallery import Gallery
-from face_det.recognition import model_file
+from face_det.recognition import OLDER_TAIL, Verifier, model_file
 from face_det.recognition.decision import PROBABILITY_DECISION, DecisionRule, decide_names
 from face_det.recognition.model import Model, ModelCard
 from face_det.training import train
@@ -130,6 +130,21 @@ def test_no_score_no_name(verified: Model) -> None:
     ]
 
 
+def test_whoever_may_be_named_by_two_looks_needs_more_of_each(verified: Model) -> None:
+    """So much that strangers are named by either no more often than by a single one."""
+    own = photos("Person 3", 1, seed=4)
+    assert verified.verifier is not None
+    score = float(verified.verifier.template.scores(own).max())
+    between = replace(verified.verifier, threshold=score - verified.verifier.tail * np.log(2) / 2)
+    barely = replace(verified, verifier=between)
+    asked = np.vstack([own, own])
+    outcomes = [
+        [match.outcome for match in decide_names(barely, asked, DecisionRule(), looks=looks)]
+        for looks in (None, [1, 2])
+    ]
+    assert outcomes == [[Outcome.KNOWN] * 2, [Outcome.KNOWN, Outcome.UNCERTAIN]]
+
+
 def test_min_proba_acts_on_the_calibrated_probability(verified: Model) -> None:
     """Whoever is named is at least so likely; the higher, the fewer."""
     own, strangers = photos("Person 3", 100, seed=4), photos(UNKNOWN, 100, seed=4)
@@ -240,6 +255,18 @@ def test_the_rule_survives_the_files(verified: Model, tmp_path: Path) -> None:
         assert decide_names(again, asked, DecisionRule()) == decide_names(model, asked, DecisionRule())
         assert again.verifier is not None
         assert again.verifier.rate == model.verifier.rate
+        assert again.verifier.tail == model.verifier.tail > 0
+
+
+def test_older_models_have_no_tail(verified: Model) -> None:
+    """Then two looks need more than they would."""
+    assert verified.verifier is not None
+    stored = verified.verifier.as_dict(verified.classifier)
+    shape = verified.verifier.template.templates_.shape
+    del stored["tail"]
+    older = Verifier.from_dict(stored, verified.classifier, shape)
+    assert older.threshold == verified.verifier.threshold
+    assert older.tail == OLDER_TAIL
 
 
 @pytest.mark.parametrize(
@@ -249,6 +276,7 @@ def test_the_rule_survives_the_files(verified: Model, tmp_path: Path) -> None:
         {"template": "a text"},
         {"template": TemplateClassifier().fit(np.eye(2, 128), np.array([0, 1]))},
         {"rate": None},
+        {"tail": -1.0},
     ],
     ids=lambda damage: next(iter(damage)),
 )

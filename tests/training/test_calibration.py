@@ -102,6 +102,16 @@ def test_a_lower_rate_is_a_higher_threshold() -> None:
     assert len(set(found)) == 4
 
 
+def test_two_looks_need_the_threshold_of_half_the_rate() -> None:
+    """And of a quarter of it, four: the tail says so; it is kept when a rate is chosen anew."""
+    made = comparison_scores.score_comparisons(*fitted(FAMILY))
+    decides = calibration.calibrate_verifier(*fitted(FAMILY), "dlib_resnet", 0.004)
+    for looks in (1, 2, 4):
+        found = calibration.threshold_for_rate(made, "dlib_resnet", 0.004 / looks)
+        assert decides.threshold_for(looks) == pytest.approx(found, abs=0.01)
+    assert decides.tail > 0.01
+
+
 def test_without_impostors_the_background_says_it() -> None:
     """One person, no strangers: the threshold of any such family, not a guess and not an error."""
     made = comparison_scores.score_comparisons(*fitted({"Alice": 4}))
