@@ -16,8 +16,9 @@ forty pixels of the frame, stays far below."""
 CUT_SHARE = 0.5
 """After a cut, this share of the pixels have other colours: the histograms differ by it."""
 COLOUR_BITS = 3
-ROWS = 3
-"""About so many rows of the frame are averaged for each of the small picture: a third of the work."""
+ROWS = 4
+"""About so many rows of the frame are averaged for each of the small picture, and all of its columns: a third
+of the work. Four, because halving twice is then all that it takes, which OpenCV does quickly."""
 GAP = 6
 """Movements with so many columns of the small picture between them are looked at apart."""
 MARGIN = 4
@@ -27,7 +28,7 @@ _Grey = npt.NDArray[np.int16]
 
 
 class Glancer:
-    """Compares frames at a small size, which takes about a millisecond at 1080p."""
+    """Compares frames at a small size, which takes a fifth of a millisecond."""
 
     def __init__(self) -> None:
         self._histogram: npt.NDArray[np.float64] | None = None
@@ -40,9 +41,8 @@ class Glancer:
         resized = self._histogram is not None and rgb.shape[:2] != self._size
         height, width = self._size = rgb.shape[:2]
         scale = min(GLANCE_PX / max(height, width), 1.0)
-        few = np.ascontiguousarray(rgb[:: max(int(1 / scale / ROWS), 1)])
-        small = resize_image(few, max(round(width * scale), 1), max(round(height * scale), 1))
-        self._latest = small.astype(np.int16).sum(axis=2) // 3
+        small = _shrink(rgb, max(round(width * scale), 1), max(round(height * scale), 1))
+        self._latest = (small[..., 0].astype(np.int16) + small[..., 1] + small[..., 2]) // 3
         before, self._histogram = self._histogram, _histogram(small)
         if resized:
             self._marked.clear()
@@ -77,6 +77,14 @@ class Glancer:
             )
             boxes.append(box.clipped(self._size[1], self._size[0]))
         return boxes
+
+
+def _shrink(rgb: Rgb, width: int, height: int) -> Rgb:
+    """Return a frame at a small size: some of its rows, halved for as long as possible, then resized."""
+    rows = rgb[:: max(rgb.shape[0] // (ROWS * height), 1)]
+    while (down := rows.shape[0] // 2) >= height and (across := rows.shape[1] // 2) >= width:
+        rows = resize_image(rows[: 2 * down, : 2 * across], across, down)
+    return resize_image(rows, width, height)
 
 
 def _histogram(small: Rgb) -> npt.NDArray[np.float64]:
