@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import weakref
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from face_det.errors import VideoError
-from face_det.types import Rgb
 from face_det.video.child import Child, ChildEnded
 from face_det.video.frames import Sampling, VideoFrame, VideoInfo, VideoReader
 
@@ -18,6 +21,12 @@ START_S = 30.0
 MISSING_SHARE = 0.02
 MISSING_S = 0.5
 """A file is cut off if its frames end earlier than it says, by more than both of these."""
+
+MOST_LENT = 2
+"""So many frames at once are lent to whoever reads, that is, not copied out of the shared memory: the one that
+is looked at, and the one before, which a loop holds while it waits for the next."""
+SLOTS_AHEAD = 2
+"""The process needs so many slots besides to decode ahead; where it has fewer, frames are copied."""
 
 _NO_VIDEO = "must hold a video that can be decoded, got none; is it a video, and is it whole?"
 
@@ -53,6 +62,9 @@ class DecodedVideo(VideoReader):
         """Start the process and wait for the first frame. Raises VideoError if there is none."""
         self._request = request
         self._last_s = 0.0
+        self._slots = self._lent = 0
+        self._returned: deque[int] = deque()
+        """The offsets of slots whose frames nobody holds any more."""
         descriptors = () if request.descriptor is None else (request.descriptor,)
         options = {
             "address": request.address,
@@ -72,6 +84,7 @@ class DecodedVideo(VideoReader):
             answer = self._receive(START_S)
             if "info" not in answer:
                 raise VideoError(f"{request.place}: {self._explain(answer)}")
+            self._slots = answer["slots"]
             super().__init__(_checked_info(answer["info"]))
         except ChildEnded as error:
             self._child.close()
@@ -91,6 +104,7 @@ class DecodedVideo(VideoReader):
         self._child.close()
 
     def _next_frame(self) -> VideoFrame | None:
+        self._free_returned()
         try:
             answer = self._receive(0)
             if "frame" in answer:
@@ -108,18 +122,33 @@ class DecodedVideo(VideoReader):
                 return answer
 
     def _take(self, index: int, time_s: float, offset: int, height: int, width: int) -> VideoFrame:
-        """Copy a frame out of the shared memory. Nothing that the process says is believed unchecked."""
+        """Take a frame out of the shared memory. Nothing that the process says is believed unchecked."""
         numbers = (index, offset, height, width)
         if not all(isinstance(number, int) and number >= 0 for number in numbers):
             raise ChildEnded("its process sent nonsense")
         if not 0 < height * width <= self._request.max_pixels or not math.isfinite(time_s):
             raise ChildEnded("its process sent nonsense")
-        length = height * width * 3
-        pixels = np.frombuffer(self._child.view(offset + length), np.uint8, length, offset)
-        rgb: Rgb = pixels.reshape(height, width, 3).copy()
-        self._child.send({})
+        rgb = self._pixels(offset, height * width * 3).reshape(height, width, 3)
         self._last_s = max(self._last_s, float(time_s))
         return VideoFrame(index, self._last_s, rgb)
+
+    def _pixels(self, offset: int, length: int) -> npt.NDArray[np.uint8]:
+        """Return pixels from the shared memory: lent, until nobody holds them any more, or a copy."""
+        whole = self._child.view(offset + length)
+        if self._lent >= min(MOST_LENT, self._slots - SLOTS_AHEAD):
+            copied = np.frombuffer(whole, np.uint8, length, offset).copy()
+            self._child.send({"free": offset})
+            return copied
+        # An array's views may outlive it, but not the memory that it was made from.
+        memory = (ctypes.c_uint8 * length).from_buffer(whole, offset)
+        weakref.finalize(memory, self._returned.append, offset).atexit = False
+        self._lent += 1
+        return np.frombuffer(memory, np.uint8)
+
+    def _free_returned(self) -> None:
+        while self._returned:
+            self._child.send({"free": self._returned.popleft()})
+            self._lent -= 1
 
     def _explain(self, answer: dict[str, Any]) -> str:
         """Say why there is no frame."""

@@ -1,7 +1,7 @@
 """The process that decodes: `main` opens what it is asked to and sends frame after frame.
 
-It decodes a few frames ahead, into slots of the shared memory, and waits until the caller has taken one out
-before it uses the slot again. Only FFmpeg reads here, and only what its whitelists let it: a playlist that
+It decodes a few frames ahead, into slots of the shared memory, and uses a slot again when the caller says that
+it is free. Only FFmpeg reads here, and only what its whitelists let it: a playlist that
 is called video.mp4 must not make it open other files or addresses.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from face_det.video.child_main import Caller
 
-SLOTS = 4
+SLOTS = 6
 SLOT_BYTES = 100_000_000
 """All slots together are smaller than this, if one frame is."""
 FAILURES = 250
@@ -58,10 +58,11 @@ class _Decoder:
         self._caller = caller
         self._request = request
         self._map: mmap.mmap | None = None
-        self._slots = 1
+        self._slots = 0
         self._slot_bytes = 0
-        self._sent = 0
-        self._taken = 0
+        self._free: list[int] = []
+        """The offsets of free slots in the shared memory."""
+        self._told = False
 
     def run(self) -> None:
         """Send the measures, the frames and the end."""
@@ -118,37 +119,35 @@ class _Decoder:
         if height * width > self._request["max_pixels"]:
             self._caller.send(error="too_large", width=width, height=height)
             return False
-        if self._sent == 0:
-            self._caller.send(info={"width": width, "height": height, **info})
         offset = self._make_room(height * width * 3)
+        if not self._told:
+            self._told = True
+            self._caller.send(info={"width": width, "height": height, **info}, slots=self._slots)
         target: Any = np.frombuffer(self._map, np.uint8, height * width * 3, offset)  # type: ignore[arg-type]
         shaped = target.reshape(height, width, 3)
         if bgr.ndim == 2:
             cv2.cvtColor(bgr, cv2.COLOR_GRAY2RGB, dst=shaped)
         else:
             cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=shaped)
-        self._sent += 1
         self._caller.send(frame=[index, time_s, offset, height, width])
         return True
 
     def _make_room(self, length: int) -> int:
-        """Wait for a free slot and return its offset; slots grow when all are free."""
+        """Wait for a free slot and return its offset; slots that are too small are given up for new ones."""
         if length > self._slot_bytes:
-            while self._taken < self._sent:
-                self._wait_for_taken()
             self._slots = max(1, min(SLOTS, SLOT_BYTES // length))
             self._slot_bytes = -(-length // mmap.PAGESIZE) * mmap.PAGESIZE
-            needed = self._slots * self._slot_bytes
-            if os.fstat(self._caller.memory).st_size < needed:
-                os.ftruncate(self._caller.memory, needed)
+            # Behind the old ones, which the caller may still be looking at.
+            begin = os.fstat(self._caller.memory).st_size
+            needed = begin + self._slots * self._slot_bytes
+            os.ftruncate(self._caller.memory, needed)
             self._map = mmap.mmap(self._caller.memory, needed)
-        while self._sent - self._taken >= self._slots:
-            self._wait_for_taken()
-        return self._sent % self._slots * self._slot_bytes
-
-    def _wait_for_taken(self) -> None:
-        self._caller.receive()
-        self._taken += 1
+            self._free = [*range(begin, needed, self._slot_bytes)]
+        while not self._free:
+            offset = self._caller.receive()["free"]
+            if offset >= len(self._map or b"") - self._slots * self._slot_bytes:
+                self._free.append(offset)
+        return self._free.pop(0)
 
 
 @contextmanager
