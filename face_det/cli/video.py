@@ -131,6 +131,7 @@ def command(
     if settings.each_frame < 1:
         raise click.UsageError("--each-frame must be at least 1.")
     threads = settings.parallelism or os.cpu_count() or 1
+    _prepare_for(sources[0])
     # Networks take a second to load, so load them only where they are used.
     from face_det.service import ScanLimits, build_service
     from face_det.tracking import TrackingOptions
@@ -147,8 +148,8 @@ def command(
     wanted = _Wanted(settings, limits, options, config.max_pixels, annotate, faces)
     with Interruption() as interruption, show_frames() as progress:
         outcomes = []
-        for source in sources:
-            outcomes.append(_look_at(source, service, wanted, interruption, progress))
+        for source, *later in (sources[at:] for at in range(len(sources))):
+            outcomes.append(_look_at(source, service, wanted, interruption, progress, later))
             if interruption.asked:
                 break
     _print_outcomes(outcomes, as_json)
@@ -159,10 +160,23 @@ def command(
     _raise_what_failed(outcomes, interrupted=interruption.asked, trained=service.trained)
 
 
+def _prepare_for(source: str) -> None:
+    """Start the process that decodes a source while something else is done, unless it needs none."""
+    from face_det.video import prepare_decoding
+
+    if not Path(source).is_dir():
+        prepare_decoding()
+
+
 def _look_at(
-    source: str, service: Service, wanted: _Wanted, interruption: Interruption, progress: FrameProgress
+    source: str,
+    service: Service,
+    wanted: _Wanted,
+    interruption: Interruption,
+    progress: FrameProgress,
+    later: Sequence[str],
 ) -> _Outcome:
-    """Look at one source; nothing that is wrong with it stops the others."""
+    """Look at one source, with others `later`; nothing that is wrong with it stops those."""
     from face_det.cli.annotated_video import AnnotatedVideo
     from face_det.service import VideoScan
     from face_det.video import open_video
@@ -179,6 +193,8 @@ def _look_at(
     except VideoError as error:
         outcome.error = str(error)
         return outcome
+    if later:
+        _prepare_for(later[0])
     with reader:
         film = None
         if wanted.annotate is not None:

@@ -1,3 +1,4 @@
+from .decoded import prepare_decoding as prepare_decoding
 from .frames import VideoFrame as VideoFrame
 from .frames import VideoInfo as VideoInfo
 from .frames import VideoReader as VideoReader

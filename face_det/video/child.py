@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
 from typing import Any
 
 LOG_BYTES = 65_536
@@ -34,14 +35,8 @@ class ChildEnded(Exception):
 class Child:
     """A process that runs `module`'s `main(connection, memory)`, where `memory` is a descriptor."""
 
-    def __init__(
-        self,
-        module: str,
-        request: dict[str, Any],
-        descriptors: Sequence[int] = (),
-        grace_s: float = 0.0,
-    ) -> None:
-        """Start it and send it a request; `descriptors` are open in it under the same numbers.
+    def __init__(self, module: str, grace_s: float = 0.0) -> None:
+        """Start it; it imports what it needs, then waits for a request.
 
         When this end is closed, it has `grace_s` to finish before it is killed. Raises OSError if the
         system has no room for a process.
@@ -64,7 +59,7 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=writing,  # FFmpeg writes there what it has to say
                     stderr=writing,
-                    pass_fds=(theirs.fileno(), self.memory, *descriptors),
+                    pass_fds=(theirs.fileno(), self.memory),
                     # Python also searches the current folder for modules: use one that nobody can write to.
                     cwd="/",
                 )
@@ -79,12 +74,16 @@ class Child:
         self.close = weakref.finalize(
             self, _end, self._popen, self._connection, (self.memory, self._stderr), grace_s
         )
-        self.send(request)
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message; one that cannot arrive any more is lost, and `receive` tells."""
         with suppress(OSError):
             self._connection.send_bytes(json.dumps(message).encode())
+
+    def send_descriptor(self, descriptor: int) -> None:
+        """Send an open file, which stays open there whatever becomes of it here."""
+        with suppress(OSError):
+            send_handle(self._connection, descriptor, self.pid)
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
         """Return the next message. Raises ChildEnded, after which the process is no more."""
@@ -114,6 +113,11 @@ class Child:
             return os.read(self._stderr, LOG_BYTES).decode("utf-8", "replace")
         except BlockingIOError:
             return ""
+
+    @property
+    def runs(self) -> bool:
+        """True while the process has not ended."""
+        return self._popen.poll() is None
 
     @property
     def pid(self) -> int:

@@ -8,6 +8,7 @@ import select
 import sys
 import threading
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from typing import Any
 
 
@@ -38,3 +39,7 @@ class Caller:
         """Wait for a message; EOFError if the caller has gone."""
         message: dict[str, Any] = json.loads(self._connection.recv_bytes())
         return message
+
+    def receive_descriptor(self) -> int:
+        """Wait for an open file and return its descriptor; EOFError if the caller has gone."""
+        return recv_handle(self._connection)

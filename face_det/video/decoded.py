@@ -6,13 +6,14 @@ import ctypes
 import math
 import weakref
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from face_det.errors import VideoError
+from face_det.types import Rgb
 from face_det.video.child import Child, ChildEnded
 from face_det.video.frames import Sampling, VideoFrame, VideoInfo, VideoReader
 
@@ -23,11 +24,12 @@ MISSING_S = 0.5
 """A file is cut off if its frames end earlier than it says, by more than both of these."""
 
 MOST_LENT = 2
-"""So many frames at once are lent to whoever reads, that is, not copied out of the shared memory: the one that
-is looked at, and the one before, which a loop holds while it waits for the next."""
+"""So many frames at once are lent to whoever reads, not copied out of the shared memory: the one that is
+looked at, and the one before, which a loop holds while it waits for the next."""
 SLOTS_AHEAD = 2
 """The process needs so many slots besides to decode ahead; where it has fewer, frames are copied."""
 
+_DECODER = "face_det.video.decoder"
 _NO_VIDEO = "must hold a video that can be decoded, got none; is it a video, and is it whole?"
 
 
@@ -35,12 +37,12 @@ _NO_VIDEO = "must hold a video that can be decoded, got none; is it a video, and
 class DecodeRequest:
     """What to decode and how.
 
-    `options` are FFmpeg's, `descriptor` is an open file that the address names, `suffix` that of its name,
-    `is_mp4` says that it begins like an MP4 file.
+    `address` is a stream's; None for a file, which is open as `descriptor`. `options` are FFmpeg's, `suffix`
+    is that of the file's name, `is_mp4` says that it begins like an MP4 file.
     """
 
     place: str
-    address: str
+    address: str | None
     options: str
     sampling: Sampling
     timeout_s: float
@@ -65,7 +67,6 @@ class DecodedVideo(VideoReader):
         self._slots = self._lent = 0
         self._returned: deque[int] = deque()
         """The offsets of slots whose frames nobody holds any more."""
-        descriptors = () if request.descriptor is None else (request.descriptor,)
         options = {
             "address": request.address,
             "options": request.options,
@@ -77,10 +78,13 @@ class DecodedVideo(VideoReader):
             "stream": request.is_stream,
         }
         try:
-            self._child = Child("face_det.video.decoder", options, descriptors)
+            self._child = _take_process()
         except OSError as error:
             raise VideoError(f"{request.place}: no process can be started: {error.strerror}") from error
         try:
+            self._child.send(options)
+            if request.descriptor is not None:
+                self._child.send_descriptor(request.descriptor)
             answer = self._receive(START_S)
             if "info" not in answer:
                 raise VideoError(f"{request.place}: {self._explain(answer)}")
@@ -132,18 +136,20 @@ class DecodedVideo(VideoReader):
         self._last_s = max(self._last_s, float(time_s))
         return VideoFrame(index, self._last_s, rgb)
 
-    def _pixels(self, offset: int, length: int) -> npt.NDArray[np.uint8]:
+    def _pixels(self, offset: int, length: int) -> Rgb:
         """Return pixels from the shared memory: lent, until nobody holds them any more, or a copy."""
         whole = self._child.view(offset + length)
-        if self._lent >= min(MOST_LENT, self._slots - SLOTS_AHEAD):
-            copied = np.frombuffer(whole, np.uint8, length, offset).copy()
+        pixels: Rgb
+        if self._lent < min(MOST_LENT, self._slots - SLOTS_AHEAD):
+            # An array's views may outlive it, but not the memory that it was made from.
+            memory: Any = (ctypes.c_uint8 * length).from_buffer(whole, offset)
+            weakref.finalize(memory, self._returned.append, offset).atexit = False
+            self._lent += 1
+            pixels = np.frombuffer(memory, np.uint8)
+        else:
+            pixels = np.frombuffer(whole, np.uint8, length, offset).copy()
             self._child.send({"free": offset})
-            return copied
-        # An array's views may outlive it, but not the memory that it was made from.
-        memory = (ctypes.c_uint8 * length).from_buffer(whole, offset)
-        weakref.finalize(memory, self._returned.append, offset).atexit = False
-        self._lent += 1
-        return np.frombuffer(memory, np.uint8)
+        return pixels
 
     def _free_returned(self) -> None:
         while self._returned:
@@ -187,6 +193,30 @@ class DecodedVideo(VideoReader):
         ):
             return None
         return f"it is cut off: it ends after {end['time_s']:.1f} s of {duration:.1f} s"
+
+
+_prepared: list[Child] = []
+"""A process that waits for the next video, if there is one."""
+
+
+def prepare_decoding() -> None:
+    """Start the process for the next video in advance: it takes a fifth of a second to start.
+
+    It ends with this one. Where the system has no room for it, nothing happens: opening the video will tell.
+    """
+    if not _prepared:
+        with suppress(OSError):
+            _prepared.append(Child(_DECODER))
+
+
+def _take_process() -> Child:
+    """Return a process that waits for a video. Raises OSError if the system has no room for one."""
+    with suppress(IndexError):
+        child = _prepared.pop()
+        if child.runs:
+            return child
+        child.close()
+    return Child(_DECODER)
 
 
 def _checked_info(info: dict[str, Any]) -> VideoInfo:

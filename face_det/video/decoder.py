@@ -1,8 +1,8 @@
 """The process that decodes: `main` opens what it is asked to and sends frame after frame.
 
-It decodes a few frames ahead, into slots of the shared memory, and uses a slot again when the caller says that
-it is free. Only FFmpeg reads here, and only what its whitelists let it: a playlist that
-is called video.mp4 must not make it open other files or addresses.
+It decodes a few frames ahead, into slots of the shared memory, and uses a slot again when the caller says
+that it is free. Only FFmpeg reads here, and only what its whitelists let it: a playlist that is called
+video.mp4 must not make it open other files or addresses.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ _MOST_FRAMES = 10**9
 def main() -> None:
     """Run the process."""
     caller = Caller()
-    request = caller.receive()
+    try:
+        request = caller.receive()
+        if request["address"] is None:
+            request["address"] = f"/proc/self/fd/{caller.receive_descriptor()}"
+    except (EOFError, OSError):
+        return  # it was started in advance, and is not needed
     caller.exit_with_it()
     limit = _BASE_BYTES + _BYTES_PER_PIXEL * request["max_pixels"]
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -29,7 +29,8 @@ class VideoInfo:
 class VideoFrame:
     """A frame: its number in the video, from 0, its time in seconds from the start, and its pixels.
 
-    `rgb` is uint8 of shape (H, W, 3), upright, and belongs to the caller. Times never go back.
+    `rgb` is uint8 of shape (H, W, 3), upright, and stays what it is for as long as anybody holds it. Times
+    never go back.
     """
 
     index: int

@@ -80,7 +80,7 @@ def open_video(
         options = f"protocol_whitelist;file|format_whitelist;{_FILE_FORMATS}"
         request = DecodeRequest(
             place,
-            f"/proc/self/fd/{descriptor}",
+            None,
             options,
             sampling,
             timeout_s,

@@ -55,7 +55,8 @@ class VideoWriter:
                 "fps": fps,
                 "size": self.size,
             }
-            self._child = Child("face_det.video.encoder", request, grace_s=TIMEOUT_S)
+            self._child = Child("face_det.video.encoder", grace_s=TIMEOUT_S)
+            self._child.send(request)
         self._frame_bytes = self.size[0] * self.size[1] * 3
         os.ftruncate(self._child.memory, SLOTS * self._frame_bytes)
         self._written = 0

@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 
 from face_det.errors import VideoError
-from face_det.video import VideoFrame, VideoReader, open_video
+from face_det.video import VideoFrame, VideoReader, open_video, prepare_decoding
 
 Make = Callable[..., Path]
 
@@ -50,6 +50,47 @@ def test_frames_times_and_measures(clip: Path) -> None:
     assert frames[0].rgb.shape == (120, 160, 3)
     assert frames[0].rgb.flags.writeable
     assert children() == before
+
+
+def test_frames_stay_what_they_are_while_they_are_held(clip: Path) -> None:
+    """Though most are never copied: one that is held all along, parts of others, and all after the end."""
+    with open_video(clip) as reader:
+        first = next(reader)
+        parts = [frame.rgb[::2, 3:5] for frame in reader]
+    assert numbers([first]) == [0]
+    assert [round((float(np.median(part)) - 20) / 8) for part in parts] == list(range(1, 20))
+    del first, parts
+    with open_video(clip) as reader:
+        seen = []
+        for frame in reader:
+            address = frame.rgb.__array_interface__["data"][0]
+            seen.append((address, *numbers([frame])))
+    assert [number for _, number in seen] == list(range(20))
+    assert len({address for address, _ in seen}) < 10
+
+
+def test_a_process_can_be_prepared(clip: Path) -> None:
+    """It decodes the next video, unless it has died meanwhile, and ends with whoever prepared it."""
+    before = children()
+    prepare_decoding()
+    (prepared,) = children() - before
+    prepare_decoding()
+    assert children() - before == {prepared}
+    with open_video(clip) as reader:
+        assert reader.process_id == prepared  # type: ignore[attr-defined]
+        assert len(list(reader)) == 20
+    prepare_decoding()
+    (killed,) = children() - before
+    os.kill(killed, signal.SIGKILL)
+    while _runs(killed):
+        time.sleep(0.01)
+    frames, _ = read(clip)
+    assert len(frames) == 20
+    assert children() == before
+    program = "from face_det.video import prepare_decoding; prepare_decoding(); import os; "
+    program += "print(*open(f'/proc/self/task/{os.getpid()}/children').read().split())"
+    left = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not _runs(int(left.stdout))
 
 
 def test_some_frames_only(clip: Path) -> None:
