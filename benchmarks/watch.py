@@ -121,8 +121,8 @@ def start(command: str, folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def measure(address: str, plan: tuple[int, float, int], seconds: float) -> dict[str, Any]:
-    """Watch the cameras of a plan for some seconds."""
+def measure(address: str, plan: tuple[int, float, int], seconds: float, workers: int) -> dict[str, Any]:
+    """Watch the cameras of a plan for some seconds, with a daemon that computes so many calls at once."""
     count, fps, busy = plan
     with tempfile.TemporaryDirectory(prefix="fd") as name:
         folder = Path(name)
@@ -135,6 +135,7 @@ def measure(address: str, plan: tuple[int, float, int], seconds: float) -> dict[
             for index in range(count)
         }
         settings = {"zerorpcPipe": f"ipc://{folder}/s", "sightings": {}, "cameras": cameras}
+        settings["workers"] = workers
         (folder / "config.json").write_text(json.dumps({"faceDetServer": settings}))
         daemon = start("serve", folder)
         try:
@@ -200,13 +201,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--only", choices=PLANS)
+    parser.add_argument("--workers", type=int, default=1, help="calls that the daemon computes at once")
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     address = serve(walk((width, height)))
     found: dict[str, Any] = {"machine": {**machine.describe(), "load": machine.load()}}
     for name, plan in PLANS.items():
         if given.only in (None, name):
-            found[name] = measure(address, plan, given.seconds)
+            found[name] = measure(address, plan, given.seconds, given.workers)
     print(json.dumps(found, indent=2))
 
 

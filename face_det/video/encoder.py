@@ -10,6 +10,7 @@ import ctypes
 import errno
 import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,9 @@ class _Encoder:
             self._reserve.renew()
             self._open().write(pixels.reshape(self._size[1], self._size[0], 3))
             self._frames += 1
-            self._caller.send(written=self._frames)
+            # A caller that has gone may have sent more before.
+            with suppress(ConnectionError):
+                self._caller.send(written=self._frames)
 
     def _open(self) -> cv2.VideoWriter:
         if self._writer is None:
