@@ -159,7 +159,7 @@ def _follow(client: Client, watch: int, daemon: int, busy: int, seconds: float) 
     while (passed_s := time.monotonic() - begun) < seconds:
         time.sleep(1)
         cameras = client.status()["cameras"]
-        if passed_s < warm_s:
+        if passed_s < warm_s or not cameras:
             continue
         if not first:
             first = {"cameras": cameras, "at": time.monotonic(), "spent": processor_s(watch)}
