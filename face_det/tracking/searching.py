@@ -15,8 +15,8 @@ from face_det.types import Box, Face, Rgb
 
 WHOLE_EVERY_S = 4.0
 """So often the whole frame is searched, wherever something moved."""
-WHOLE_SHARE = 0.6
-"""Where something moved in more than this share of the frame, the whole frame is searched."""
+WHOLE_SHARE = 0.8
+"""Where regions make up more than this share of the frame, the whole frame is searched."""
 MARGIN = 1.0
 """The region around a face reaches at least so many of its sides beyond it."""
 SAFE_RATIO = 1.3
@@ -115,7 +115,8 @@ class Schedule:
         faces = [region_around(track, time_s) for track in tracks if track.seen]
         moving = [face for face in faces if any(intersection_over_union(face, box) > 0 for box in moved)]
         regions = merge_regions([*moved, *moving])
-        area = sum(region.width * region.height for region in regions)
+        visible = [region.clipped(size[0], size[1]) for region in regions]
+        area = sum(region.width * region.height for region in visible)
         return None if area > WHOLE_SHARE * size[0] * size[1] else tuple(regions)
 
 

@@ -32,6 +32,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 5.0
 """A face is encoded again after a second, two, four, then every five, to see that it still is the same."""
 IMPROVEMENT = 0.1
 """A face is worth encoding if it makes up this share of what the best one lacks in quality."""
+GOOD_ENOUGH = 0.95
+"""Better faces than one of this quality are not worth encoding for that: they are recognised no better."""
 SMOOTHING = 0.5
 """How much the latest movement counts for the velocity."""
 
@@ -177,7 +179,7 @@ class LiveTrack:
         pause = min(FIRST_PAUSE_S * 2.0 ** (self._encodings - FIRST_ENCODINGS), LONGEST_PAUSE_S)
         return (
             self._encodings < FIRST_ENCODINGS
-            or likely_better
+            or (likely_better and self._guess < GOOD_ENOUGH)
             or passed >= pause
             or (self._seeks_better and guess >= SOUGHT_SHARE * self._guess)
         )

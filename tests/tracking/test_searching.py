@@ -102,3 +102,33 @@ def test_between_searches_only_the_young_are_searched_for() -> None:
     assert coarse is not None
     (region,) = coarse.regions or ()
     assert region.xmin < 100 < 200 < region.xmax < 400
+
+
+def test_what_lies_outside_the_frame_is_not_searched() -> None:
+    """A region around a large face at the edge does not make the whole frame worth a search."""
+    schedule, glancer = Schedule(TrackingOptions()), Glancer()
+    track = live(Box(0, 0, 150, 150))
+    track.looks = 10
+
+    def plan(frame: Rgb, time_s: float) -> Search | None:
+        track.last_s = time_s
+        return schedule.plan(time_s, glancer, [track], cut=glancer.look(frame), size=(640, 360))
+
+    assert plan(grey(), 0.0) is not None
+    moved = grey()
+    moved[20:140, 20:140] = 200
+    coarse = plan(moved, 0.3)
+    assert coarse is not None
+    (region,) = coarse.regions or ()
+    assert region.width * region.height > 0.8 * 640 * 360
+
+
+def test_a_better_face_than_a_clear_one_is_not_encoded() -> None:
+    """It would be recognised no better; better than a poor one it is."""
+    for best, wanted in ((0.97, False), (0.6, True)):
+        track = live(Box(100, 100, 140, 140))
+        for time_s in (0.0, 0.3, 0.6):
+            face = Face(track.box, 0.9, 100.0, None, np.ones(4), quality=best)
+            track.add_encoded(face, face, time_s)
+        assert track.wants_encoding(Face(track.box, 0.9, 100.0, None, None, quality=0.99), 1.0) is wanted
+        assert track.wants_encoding(Face(track.box, 0.9, 100.0, None, None, quality=0.3), 1.7)
