@@ -1,4 +1,4 @@
-"""The command `face-det live`: says in the terminal who is in front of a camera, or in a file."""
+"""The command `face-det live`: says, or shows, who is in front of a camera, or in a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,9 @@ from face_det.errors import FaceDetError, NoFace, Unreachable
 
 if TYPE_CHECKING:
     from face_det.cameras import CameraSource
+    from face_det.cli.live_view import LiveView
     from face_det.rpc import AsyncClient
-    from face_det.watch import BestFace
+    from face_det.watch import BestFace, FaceFollower
 
 TIMEOUT_S = 600.0
 FPS = 10.0
@@ -49,6 +50,12 @@ _POLL_S = 0.1
     help="Recognise the people in this folder, each with a folder of photos; one photo is enough. A daemon "
     "of its own learns them first. Default: ask the daemon that runs.",
 )
+@click.option(
+    "--view",
+    is_flag=True,
+    help="Show the pictures, with boxes and names: in a window or, where there is no display, in the "
+    "terminal. Closing the window ends it.",
+)
 @click.option("--capture", metavar="NAME", help="At the end, enrol the clearest face under this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each change.")
 @config_option
@@ -56,6 +63,7 @@ def command(
     camera: str | None,
     file: Path | None,
     dataset: Path | None,
+    view: bool,
     capture: str | None,
     as_json: bool,
     config_source: ConfigSource,
@@ -69,33 +77,70 @@ def command(
         check_person_name(capture)
     config = config_source.load()
     source = _choose(config, camera, file)
-    asyncio.run(_run(config, source, dataset, capture, as_json))
+    shown_in = _choose_view(source, as_json) if view else None
+    asyncio.run(_run(config, source, dataset, shown_in, capture, as_json))
+
+
+def _choose_view(source: CameraSource, as_json: bool) -> LiveView:
+    from face_det.cli.live_view import choose_view
+
+    view = choose_view(f"face-det live: {source.name}")
+    if view.takes_terminal and as_json:
+        raise click.UsageError("--view and --json: there is no display, and the terminal cannot show both")
+    return view
 
 
 async def _run(
-    config: Config, source: CameraSource, dataset: Path | None, capture: str | None, as_json: bool
+    config: Config,
+    source: CameraSource,
+    dataset: Path | None,
+    view: LiveView | None,
+    capture: str | None,
+    as_json: bool,
 ) -> None:
-    from face_det.cameras import read_live
     from face_det.watch import FaceFollower
 
     def tell(at_s: float, faces: Sequence[Mapping[str, Any]]) -> None:
-        _print(at_s, faces, as_json)
+        if view is None or not view.takes_terminal:
+            _print(at_s, faces, as_json)
+
+    def show(picture: bytes, at_s: float, faces: Sequence[Mapping[str, Any]]) -> None:
+        if view is not None:
+            view.show(picture, faces, _describe(at_s, faces))
 
     async with _daemon(config, dataset) as client:
-        follower = FaceFollower(client, "live", tell)
-        following = asyncio.ensure_future(follower.follow(read_live(source, once=source.scheme == "file")))
-        loop = asyncio.get_running_loop()
-        # Ctrl-C ends the looking; the clearest face is enrolled all the same.
-        loop.add_signal_handler(signal.SIGINT, following.cancel)
-        try:
-            await following
-        except asyncio.CancelledError:
-            if not following.cancelled():
-                raise
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
+        follower = FaceFollower(client, "live", tell, show)
+        with view or nullcontext():
+            await _follow(follower, source, view)
         if capture is not None:
             await _capture(client, capture, follower.best)
+
+
+async def _follow(follower: FaceFollower, source: CameraSource, view: LiveView | None) -> None:
+    """Look until the pictures end, or Ctrl-C, or the view is closed; a window stays open until then."""
+    from face_det.cameras import read_live
+
+    async def look() -> None:
+        await follower.follow(read_live(source, once=source.scheme == "file"))
+        if view is not None and not view.takes_terminal:
+            await view.closed()
+
+    tasks = [asyncio.ensure_future(look())]
+    if view is not None:
+        tasks.append(asyncio.ensure_future(view.closed()))
+    loop = asyncio.get_running_loop()
+    # Ctrl-C ends the looking; the clearest face is enrolled all the same.
+    loop.add_signal_handler(signal.SIGINT, tasks[0].cancel)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
 
 
 async def _capture(client: AsyncClient, name: str, best: BestFace | None) -> None:
@@ -106,12 +151,16 @@ async def _capture(client: AsyncClient, name: str, best: BestFace | None) -> Non
 
 
 def _print(at_s: float, faces: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    from face_det.watch import describe_faces
-
     if as_json:
         click.echo(json.dumps({"time_s": round(at_s, 2), "faces": faces}))
     else:
-        click.echo(make_printable(f"{at_s:6.1f} s  {describe_faces(faces)}"))
+        click.echo(make_printable(_describe(at_s, faces)))
+
+
+def _describe(at_s: float, faces: Sequence[Mapping[str, Any]]) -> str:
+    from face_det.watch import describe_faces
+
+    return f"{at_s:6.1f} s  {describe_faces(faces)}"
 
 
 def _choose(config: Config, camera: str | None, file: Path | None) -> CameraSource:

@@ -43,15 +43,20 @@ class FaceFollower:
     """Lets the daemon follow the faces in pictures, and keeps the `best` one of all.
 
     `tell` gets the time in seconds since the first picture, and the faces, whenever other people are there
-    than before.
+    than before; `show` gets every picture, with the time and the faces.
     """
 
     def __init__(
-        self, daemon: Daemon, stream: str, tell: Callable[[float, Sequence[Mapping[str, Any]]], None]
+        self,
+        daemon: Daemon,
+        stream: str,
+        tell: Callable[[float, Sequence[Mapping[str, Any]]], None],
+        show: Callable[[bytes, float, Sequence[Mapping[str, Any]]], None] | None = None,
     ) -> None:
         self._daemon = daemon
         self._stream = stream
         self._tell = tell
+        self._show = show
         self._begun: float | None = None
         self._before: Counter[str] | None = None
         self.best: BestFace | None = None
@@ -74,6 +79,8 @@ class FaceFollower:
         faces = await self._daemon.call("follow", picture.data, options)
         if self._begun is None:
             self._begun = picture.time
+        if self._show is not None:
+            self._show(picture.data, picture.time - self._begun, faces)
         there = Counter(str(face["face"]) for face in faces)
         if there != self._before:
             self._tell(picture.time - self._begun, faces)

@@ -25,6 +25,7 @@ HOMES = {
     "msgpack": {"rpc", "engine", "sightings"},
     "click": {"cli"},
     "rich": {"cli"},
+    "tkinter": {"cli"},
     "dlib": {"detectors", "embedders"},
     "onnx": {"nets"},
     "onnxruntime": {"nets"},
