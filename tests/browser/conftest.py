@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import pytest
+from camera_server import CameraServer
 from daemon_fixtures import lasting_daemon
 from gateway_fixtures import lasting_gateway
 
@@ -30,21 +31,37 @@ def photos(small_photos):
 
 
 @pytest.fixture(scope="session")
-def webcam(photos, tmp_path_factory):
-    """A film of Eileen Collins, who moves a little: what Chromium takes for the webcam.
+def frames(photos):
+    """Eileen Collins, who moves a little: 640 x 480 pixels in BGR."""
+    picture = cv2.imread(str(photos["astronaut"]))
+    found = []
+    for angle in np.linspace(0, 2 * np.pi, 24, endpoint=False):
+        turned = cv2.getRotationMatrix2D((256, 200), 6 * np.sin(angle), 1.15 + 0.15 * np.cos(angle))
+        turned[:, 2] += (64 + 20 * np.sin(2 * angle), 60)
+        found.append(cv2.warpAffine(picture, turned, (640, 480), borderMode=cv2.BORDER_REFLECT))
+    return found
+
+
+@pytest.fixture(scope="session")
+def webcam(frames, tmp_path_factory):
+    """A film of these: what Chromium takes for the webcam.
 
     It has ten pictures a second, because a browser without a graphics card draws each on the processor.
     """
-    picture = cv2.imread(str(photos["astronaut"]))
     path = tmp_path_factory.mktemp("webcam") / "webcam.y4m"
     with path.open("wb") as film:
         film.write(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n")
-        for angle in np.linspace(0, 2 * np.pi, 24, endpoint=False):
-            turned = cv2.getRotationMatrix2D((256, 200), 6 * np.sin(angle), 1.15 + 0.15 * np.cos(angle))
-            turned[:, 2] += (64 + 20 * np.sin(2 * angle), 60)
-            frame = cv2.warpAffine(picture, turned, (640, 480), borderMode=cv2.BORDER_REFLECT)
+        for frame in frames:
             film.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420).tobytes())
     return path
+
+
+@pytest.fixture(scope="session")
+def hall(frames):
+    """A camera that shows the same; by http."""
+    server = CameraServer([cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames])
+    yield server
+    server.stop()
 
 
 # Playwright's event loop runs as long as this, and no other test in the process may need one of its own.
@@ -68,16 +85,16 @@ def browser(webcam):
 
 
 @pytest.fixture(scope="module")
-def gateway(browser, tmp_path_factory):
+def gateway(browser, hall, tmp_path_factory):
     """A client of a gateway in front of a real daemon that remembers; nobody is enrolled.
 
-    Its `daemon` is that one, and its camera `door` shows the picture file `door`.
+    Its `daemon` is that one, its camera `door` shows the picture file `door`, and `hall` is that camera.
     """
     with contextlib.ExitStack() as stack:
         daemon = stack.enter_context(lasting_daemon(SERVE, sightings={"frames": True}))
         folder = tmp_path_factory.mktemp("web")
         door = folder / "door.jpg"
-        cameras = {"door": {"url": door.as_uri()}}
+        cameras = {"door": {"url": door.as_uri()}, "hall": {"url": hall.address("snapshot.jpg")}}
         client = stack.enter_context(lasting_gateway(folder, daemon.endpoint, cameras=cameras))
         client.daemon, client.door = daemon, door
         yield client

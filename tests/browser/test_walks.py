@@ -205,3 +205,31 @@ def test_a_camera_that_fails_is_told_in_the_readers_language(visit, home):
     visitor.see(".stage", "Die Kamera schickt kein Bild.")
     assert visitor.see(".stage [lang=en]").inner_text().startswith("camera door: ")
     visitor.errors[:] = [error for error in visitor.errors if "status of 502" not in error]
+
+
+def test_somebody_is_enrolled_by_walking_up_to_a_camera(visit, home):
+    """Ten examples of the one who stands before it; nothing is saved before the page has asked."""
+    visitor = visit(permissions=[])
+    asked = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.go("live?camera=hall")
+    visitor.see(".box.unknown")
+    visitor.press("Capture 10 examples")
+    visitor.see(".filmstrip li.there:nth-child(3)")
+    del asked[:]
+    visitor.see(".filmstrip li.there:nth-child(10)")
+    # Each face is measured, and none is told from the one before.
+    assert [url for url in asked if url.endswith("/cameras/hall/faces")]
+    assert not [url for url in asked if "follow=" in url]
+    visitor.see(".hint", "Ten examples. Who is this?")
+    assert home.get("/api/v1/people").json()["people"] == []
+    visitor.page.get_by_label("Whose face is it?").fill("Eileen")
+    visitor.press("Save")
+    visitor.see(".hint", "Eileen is recognised from now on.")
+    assert home.get("/api/v1/people").json()["people"][0]["images"] > 1
+    visitor.see(".box.known", "Eileen")
+    visitor.press("Capture 10 examples")
+    visitor.see(".filmstrip li.there:nth-child(10)")
+    assert visitor.page.get_by_label("Whose face is it?").input_value() == "Eileen"
+    visitor.press("Cancel")
+    visitor.see("button", "Capture 10 examples")

@@ -7,14 +7,17 @@ import { has, number, percent, t } from "./strings.js";
 export const GOOD = 0.7;
 export const FAIR = 0.5;
 
+/** Whom a face was taken for; "" for nobody. @param {Partial<Face>} face */
+export const knownName = (face) => (face.face && face.face !== "Unknown" ? face.face : "");
+
 /**
  * Returns a title, a reason in words ("" if none is needed), and a tone: known, uncertain, unknown or poor.
  * @param {Partial<Face> & {unknown?: string | null}} face
  */
 export function describe(face) {
   const proba = face.faceProba;
-  const name = face.face;
-  if (name && name !== "Unknown") return { title: name, why: "", tone: "known", proba };
+  const name = knownName(face);
+  if (name) return { title: name, why: "", tone: "known", proba };
   const reason = face.faceReason;
   if (reason && reason !== "unrecognised" && has(`reason.${reason}`)) {
     return { title: t("face.unclear"), why: t(`reason.${reason}`), tone: "poor", proba: undefined };

@@ -49,10 +49,11 @@ export async function watchWebcam(stage, saw, signal, options = () => ({})) {
 }
 
 /**
- * Watches a camera that the gateway knows.
+ * Watches a camera that the gateway knows. With `thorough`, every face is measured in every picture.
  * @param {string} name @param {any} stage @param {(seen: Seen) => any} saw @param {AbortSignal} signal
+ * @param {() => {thorough?: boolean}} [options]
  */
-export async function watchCamera(name, stage, saw, signal) {
+export async function watchCamera(name, stage, saw, signal, options = () => ({})) {
   const canvas = h("canvas", { "aria-hidden": "true" });
   stage.mirror(false);
   stage.show(canvas);
@@ -60,7 +61,7 @@ export async function watchCamera(name, stage, saw, signal) {
   await repeat(signal, async () => {
     if (document.hidden) return pause(500, signal);
     const begun = performance.now();
-    const answer = await post(`cameras/${part(name)}/faces?follow=${STREAM}`);
+    const answer = await post(`cameras/${part(name)}/faces${options().thorough ? "" : `?follow=${STREAM}`}`);
     const blob = fromBase64(answer.picture);
     const bitmap = await decode(blob);
     if (!bitmap || signal.aborted) return pause(WAIT_MS, signal);

@@ -1,6 +1,7 @@
 /** Takes examples of one face from what the camera shows, with hints in words. */
 
 import { part, upload } from "../api.js";
+import { knownName } from "../describe.js";
 import { button, fill, h, say } from "../dom.js";
 import { holdPage } from "../leaving.js";
 import { forgetPeople } from "../people.js";
@@ -38,7 +39,7 @@ export function fault({ faces, width, height }) {
  * @returns {{element: HTMLElement, see: (seen: import("../watching.js").Seen) => void}}
  */
 export function createCapture({ name = "", done, cancel }) {
-  /** @type {{blob: Blob, sketch: number[]}[]} */
+  /** @type {{blob: Blob, sketch: number[], name: string}[]} */
   const taken = [];
   let last = 0;
   const slots = Array.from({ length: EXAMPLES }, () => h("li"));
@@ -72,7 +73,7 @@ export function createCapture({ name = "", done, cancel }) {
     last = now;
     slots[taken.length].append(h("img", { src: crop(seen.source, box, 96), alt: "" }));
     slots[taken.length].className = "there";
-    taken.push({ blob: seen.blob, sketch: drawn });
+    taken.push({ blob: seen.blob, sketch: drawn, name: knownName(seen.faces[0]) });
     count.textContent = `${taken.length} / ${EXAMPLES}`;
     if (taken.length === EXAMPLES) ask();
     else tell(`capture.turn.${TURNS[Math.floor(taken.length / 2) % TURNS.length]}`);
@@ -82,8 +83,8 @@ export function createCapture({ name = "", done, cancel }) {
     hint.textContent = t("capture.enough");
     hint.className = "hint good";
     say(t("capture.enough"));
-    if (name) return save(name);
-    const field = nameField({ label: t("capture.who") });
+    const likely = taken.every((one) => one.name === taken[0].name) ? taken[0].name : "";
+    const field = nameField({ label: t("capture.who"), value: name || likely });
     const form = h("form.row.bottom", null, field.element, h("button.button.primary", { type: "submit" }, t("capture.save")));
     form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();

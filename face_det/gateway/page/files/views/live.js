@@ -160,7 +160,8 @@ function createScreen(signal) {
     }
     if (name === null) return stage.say(...withoutWebcam("live.noWebcam", choose));
     stage.say(h("p", null, t("live.opening")));
-    const watched = name ? watchCamera(name, stage, saw, watching.signal) : watchWebcam(stage, saw, watching.signal, () => ({ remember: keep.checked, thorough: capturing !== null }));
+    const options = () => ({ remember: keep.checked, thorough: capturing !== null });
+    const watched = name ? watchCamera(name, stage, saw, watching.signal, options) : watchWebcam(stage, saw, watching.signal, options);
     watched.catch((error) => {
       if (isAbort(error)) return;
       if (error instanceof ApiError) stage.say(h("p", null, sentence(error), detail(error)), button({ text: t("again"), click: () => start(name) }));
