@@ -120,8 +120,8 @@ def describe_errors(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def _gone(request: Request, _error: ClientDisconnect) -> JSONResponse:
         # Nobody reads the answer.
-        _LOG.info("%s %s: the client went away before its body's end", request.method, request.url.path)
-        return problem_response(400, "BadRequest", "the body has no end")
+        _LOG.info("%s %s: the client went away", request.method, request.url.path)
+        return problem_response(400, "BadRequest", "the client went away")
 
     @app.exception_handler(HTTPException)
     async def _http_error(_request: Request, error: HTTPException) -> JSONResponse:

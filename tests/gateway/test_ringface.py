@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
+import socket
 
 import cv2
 import numpy as np
+import pytest
+from running import eventually
 
 
 def test_a_local_picture(web, gallery_daemon):
@@ -91,6 +95,30 @@ def test_an_uploaded_video(web, photos, tmp_path):
     assert web.get("/api/v1/sightings").json()["items"] == before
     for query, sent, status in (("?maxFrames=0", content, 400), ("", b"no video", 422), ("", b"", 400)):
         assert web.post(f"/api/v1/videos{query}", content=sent).status_code == status
+
+
+@pytest.mark.parametrize("route", ["/api/v1/videos", "/recognition/local-video"])
+def test_a_client_that_leaves_ends_its_video(web, gallery_daemon, photos, route):
+    """However long the video is, the next one need not wait for it."""
+    path = gallery_daemon.roots / "long.mp4"
+    if not path.exists():
+        film(path, *[photos["biden"]] * 200)
+    local = json.dumps({"videoFileName": str(path)}).encode()
+    body, kind = (local, "application/json") if "local" in route else (path.read_bytes(), "video/mp4")
+    head = f"POST {route} HTTP/1.1\r\nHost: {web.base_url.host}:{web.base_url.port}\r\n"
+    head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    gone = gallery_daemon.log().count("recognize_video error=caller_gone")
+    with socket.create_connection((web.base_url.host, web.base_url.port)) as client:
+        client.sendall(head.encode() + body)
+        eventually(lambda: running(web) == 1, "the video to be looked at", 300)
+    eventually(lambda: running(web) == 0, "its end", 300)
+    assert gallery_daemon.log().count("recognize_video error=caller_gone") == gone + 1
+    assert f"POST {route}: the client went away" in web.gateway.log
+
+
+def running(web):
+    """How many videos are looked at."""
+    return web.get("/api/v1/status").json()["videos"]["running"]
 
 
 def film(path, *people):

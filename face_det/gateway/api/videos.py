@@ -12,6 +12,7 @@ from face_det.gateway.api.answers import json_answer
 from face_det.gateway.api.arguments import upload_of
 from face_det.gateway.api.video_answers import VideoPeople
 from face_det.gateway.daemon import Daemon
+from face_det.gateway.leaving import work_while_awaited
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_picture
 
@@ -63,19 +64,28 @@ async def recognize_video(
 ) -> dict[str, Any]:
     """List the people in an uploaded video, each once; their best pictures are JPEGs in base64.
 
-    If `timeLimit` is over before the video is, the answer is about its beginning, and `partial` says so.
+    If `timeLimit` is over before the video is, the answer is about its beginning, and `partial` says so. A
+    client that disconnects ends it.
     """
     video = await read_picture(request, "video")
     asked = query.model_dump(exclude_none=True)
-    return await ask_about_video(gateway.daemon, video, asked, query.timeLimit)
+    return await ask_about_video(request, gateway.daemon, video, asked, query.timeLimit)
 
 
 async def ask_about_video(
-    daemon: Daemon, video: str | bytes, options: dict[str, Any], limit_s: float = DEFAULT_LIMIT_S
+    request: Request,
+    daemon: Daemon,
+    video: str | bytes,
+    options: dict[str, Any],
+    limit_s: float = DEFAULT_LIMIT_S,
 ) -> dict[str, Any]:
-    """Return who is in a video, by its path on the daemon's machine or its bytes; pictures are in base64."""
+    """Return who is in a video, by its path on the daemon's machine or its bytes; pictures are in base64.
+
+    The daemon stops looking at it when the client disconnects.
+    """
     asked = {**options, "timeLimit": limit_s}
-    answer: dict[str, Any] = await daemon.call("recognize_video", video, asked, timeout_s=limit_s + QUEUE_S)
+    call = daemon.call("recognize_video", video, asked, timeout_s=limit_s + QUEUE_S)
+    answer: dict[str, Any] = await work_while_awaited(request, call)
     for person in answer["people"]:
         thumbnail = person["best"]["thumbnail"]
         person["best"]["thumbnail"] = None if thumbnail is None else _in_base64(thumbnail)

@@ -6,7 +6,7 @@ import logging
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, FailFast
 
 from face_det.errors import BadImage, NoFace, SeveralFaces, VideoError
@@ -115,7 +115,7 @@ async def local_image(body: LocalImage, gateway: GatewayState) -> dict[str, Any]
 
 
 @ROUTES.post("/recognition/local-video")
-async def local_video(body: LocalVideo, gateway: GatewayState) -> dict[str, Any]:
+async def local_video(request: Request, body: LocalVideo, gateway: GatewayState) -> dict[str, Any]:
     """Name the people in a video; strangers have the numbers of unknown people or, without any, of the video.
 
     `images` has a stranger's best picture, as a JPEG in base64; no files are written for `imagePaths`.
@@ -123,7 +123,7 @@ async def local_video(body: LocalVideo, gateway: GatewayState) -> dict[str, Any]
     _require_image_roots(gateway)
     options = {} if body.eventName is None else {"eventName": body.eventName}
     try:
-        answer = await ask_about_video(gateway.daemon, body.videoFileName, options)
+        answer = await ask_about_video(request, gateway.daemon, body.videoFileName, options)
     except VideoError as error:
         # As for pictures: the daemon's message would name folders, and reveal which files exist.
         _LOG.warning("%s", error)
