@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from face_det.cameras.http_pictures import HttpPictures
 from face_det.cameras.live import TIMEOUT_S
-from face_det.cameras.sources import CameraSource
+from face_det.cameras.sources import CameraSource, choose_source
 from face_det.cameras.streams import START_S, read_stream
-from face_det.errors import BadImage, CameraFailed, UnknownCamera
+from face_det.errors import BadImage, CameraFailed
 from face_det.media import is_picture_file, read_image_bytes
 
 
 class Cameras:
-    """The cameras by name, each with an address; an asynchronous context manager.
+    """The cameras by name; an asynchronous context manager.
 
     The first one is asked if no name is given. Errors name a camera, never its address, which may contain a
     password.
     """
 
-    def __init__(
-        self,
-        addresses: Mapping[str, str],
-        *,
-        unverified: Collection[str] = (),
-        timeout_s: float = TIMEOUT_S,
-    ) -> None:
-        """`unverified` names the cameras whose certificates are not checked."""
-        self._sources = {
-            name: CameraSource(name, address, verify_tls=name not in unverified)
-            for name, address in addresses.items()
-        }
+    def __init__(self, sources: Mapping[str, CameraSource], *, timeout_s: float = TIMEOUT_S) -> None:
+        self._sources = dict(sources)
         self._timeout_s = timeout_s
         self._readers: dict[str, HttpPictures] = {}
 
@@ -51,15 +41,9 @@ class Cameras:
         """The cameras' names, the default one first."""
         return tuple(self._sources)
 
-    def resolve(self, name: str | None) -> str:
-        """Return the name of a camera that exists; the default one for None. Raises UnknownCamera."""
-        if not self._sources:
-            raise UnknownCamera("cameras: none is configured; add one to `cameras` in config.json")
-        if name is None:
-            return next(iter(self._sources))
-        if name not in self._sources:
-            raise UnknownCamera(f"camera: must be one of {', '.join(self._sources)}, got {name[:100]!r}")
-        return name
+    def choose(self, name: str | None) -> CameraSource:
+        """Return a camera that exists; the default one for None. Raises UnknownCamera."""
+        return choose_source(self._sources, name)
 
     async def fetch_picture(self, name: str | None = None) -> bytes:
         """Return the encoded picture that a camera takes now.
@@ -67,7 +51,7 @@ class Cameras:
         Raises UnknownCamera for a name that is not configured, CameraFailed if the camera does not answer
         with a picture in time.
         """
-        source = self._sources[self.resolve(name)]
+        source = self.choose(name)
         streams = source.scheme not in ("http", "https", "file")
         limit_s = 2 * self._timeout_s + (START_S if streams or source.scheme == "file" else 0)
         try:

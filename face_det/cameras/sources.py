@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
+from face_det.errors import UnknownCamera
+
 DEFAULT_FPS = 5.0
 """How many pictures a second are read of a live camera, at most."""
+MAX_PIXELS = 50_000_000
+"""A larger picture of a camera is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,54 @@ class CameraSource:
     def path(self) -> Path:
         """The path of a `file` or of a `v4l2` device."""
         return Path(url2pathname(urlsplit(self.address).path))
+
+
+class CameraSettings(Protocol):
+    """The settings of a camera that matter here."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        ...
+
+    @property
+    def verify_tls(self) -> bool:
+        """Whether its certificate is checked."""
+        ...
+
+    @property
+    def fps(self) -> float:
+        """The most pictures a second that are wanted of it."""
+        ...
+
+
+def configured_sources(cameras: Mapping[str, CameraSettings]) -> dict[str, CameraSource]:
+    """Return the cameras of config.json by name, the default one first."""
+    return {
+        name: CameraSource(name, one.url, verify_tls=one.verify_tls, fps=one.fps)
+        for name, one in cameras.items()
+    }
+
+
+def choose_source(
+    sources: Mapping[str, CameraSource], name: str | None, place: str = "camera"
+) -> CameraSource:
+    """Return the camera of this name, the first one for None.
+
+    Raises UnknownCamera, which says at `place` what there is, for a name that is not configured.
+
+    >>> choose_source({"front": CameraSource("front", "http://cam/")}, "attic", "--camera")
+    Traceback (most recent call last):
+    ...
+    face_det.errors.UnknownCamera: --camera: must be one of front, got 'attic'
+    """
+    if not sources:
+        raise UnknownCamera("cameras: none is configured; add one to `cameras` in config.json")
+    if name is None:
+        return next(iter(sources.values()))
+    if name not in sources:
+        raise UnknownCamera(f"{place}: must be one of {', '.join(sources)}, got {name[:100]!r}")
+    return sources[name]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -19,18 +19,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from face_det.cameras.sources import MAX_PIXELS
+
 READY, PICTURE, FAILED = b"R", b"P", b"F"
 HEADER = struct.Struct(">cdI")
 """A message's kind, a time on the monotonic clock, which processes share, and the length of what follows."""
 ENDED = "its stream ended"
 
-MAX_PIXELS = 50_000_000
 _JPEG_QUALITY = 95
 _RETRIES = 5
 """How often reading is tried again after a damaged packet."""
 _PAUSE_S = 1.0
 _VIDEO_FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,mjpeg,h264,hevc,ogg,rawvideo"
 # By itself FFmpeg would study a stream for five seconds before the first picture.
+_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+"""Where systems keep the certificates of those who may sign others, in one file as FFmpeg needs it."""
 _RTSP = "rtsp_transport;tcp|analyzeduration;1000000|format_whitelist;rtsp,rtp|protocol_whitelist;rtsp,rtp,tcp"
 _OPTIONS = {
     "rtsp": _RTSP,
@@ -111,7 +114,7 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)
         if order.kind in _OPTIONS:
-            os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _OPTIONS[order.kind]
+            os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _OPTIONS[order.kind] + _tls_options(order)
         os.environ["OPENCV_LOG_LEVEL"] = "OFF"
         import cv2
 
@@ -183,6 +186,8 @@ def _open(order: Order) -> Any:
         if order.kind in ("rtsp", "rtsps"):
             hint = "check the user, the password and the path in its address"
             raise StreamFailed(f"its stream cannot be opened; {hint}")
+        if order.kind == "v4l2" and order.is_live:
+            raise StreamFailed("its device cannot be opened; is it there, and does no other program use it?")
         raise StreamFailed("must be a video that can be read, but it cannot be opened")
     return capture
 
@@ -258,6 +263,11 @@ def probe_rtsp(address: str, timeout_s: float, *, verify_tls: bool) -> None:
     except TimeoutError:
         raise StreamFailed(f"must answer within {timeout_s:g} s") from None
     except (OSError, ValueError) as error:
+        if (why := getattr(error, "verify_message", None)) is not None:
+            raise StreamFailed(
+                f"its certificate is not accepted: {why}; it must be signed by an authority known here, "
+                'for this address ("verifyTls": false accepts any)'
+            ) from None
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise StreamFailed(f"cannot be reached: {reason}") from None
     if status == 401 and parts.username is None:
@@ -268,10 +278,28 @@ def probe_rtsp(address: str, timeout_s: float, *, verify_tls: bool) -> None:
         raise StreamFailed(f"must answer with a stream, got {status}; check the path in its address")
 
 
+def _authorities() -> str | None:
+    """Return the file with the certificates of those who may sign a camera's; SSL_CERT_FILE may name it."""
+    import ssl
+
+    found = (ssl.get_default_verify_paths().cafile, *_AUTHORITIES)
+    return next((path for path in found if path and Path(path).is_file()), None)
+
+
+def _tls_options(order: Order) -> str:
+    """Make FFmpeg check the certificate, which it does not do by itself."""
+    if order.kind != "rtsps" or not order.verify_tls:
+        return ""
+    return f"|tls_verify;1|ca_file;{_authorities()}"
+
+
 def _secured(link: socket.socket, host: str, verify_tls: bool) -> socket.socket:
     import ssl
 
-    context = ssl.create_default_context()
+    authorities = _authorities() if verify_tls else None
+    if verify_tls and authorities is None:
+        raise StreamFailed("its certificate cannot be checked: SSL_CERT_FILE must name the authorities' file")
+    context = ssl.create_default_context(cafile=authorities)
     if not verify_tls:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

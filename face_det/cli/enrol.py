@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ import click
 from face_det.cli import terminal
 from face_det.cli.changes import confirm, require_terminal
 from face_det.cli.shared_options import ConfigSource, daemon_options
-from face_det.config import Config
-from face_det.errors import UnknownCamera
 from face_det.types import UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from face_det.cameras import CameraPicture, CameraSource
     from face_det.rpc import AsyncClient
 
 TIMEOUT_S = 600.0
@@ -45,6 +47,7 @@ def command(
     config_source: ConfigSource,
 ) -> None:
     """Run the command."""
+    from face_det.cameras import choose_source, configured_sources
     from face_det.gallery import check_person_name
     from face_det.rpc import AsyncClient
 
@@ -52,18 +55,26 @@ def command(
     check_person_name(name)
     if not yes:
         require_terminal()
+    source = replace(choose_source(configured_sources(config.cameras), camera, "--camera"), fps=FPS)
     client = AsyncClient.configured(config, TIMEOUT_S, remote, keys)
-    asyncio.run(_enrol(config, client, name, _choose(config, camera), (count, seconds), yes))
+    asyncio.run(_enrol(client, name, source, (count, seconds), yes, remote is not None))
 
 
 async def _enrol(
-    config: Config, client: AsyncClient, name: str, camera: str, limits: tuple[int, float], yes: bool
+    client: AsyncClient,
+    name: str,
+    source: CameraSource,
+    limits: tuple[int, float],
+    yes: bool,
+    remote: bool,
 ) -> None:
-    from face_det.cameras import CameraSource
-    from face_det.watch import collect_views
+    from face_det.cameras import read_live
+    from face_det.watch import collect_views, read_watched
 
-    about = config.cameras[camera]
-    source = CameraSource(camera, about.url, verify_tls=about.verify_tls, fps=FPS)
+    def read(source: CameraSource) -> AsyncGenerator[CameraPicture, None]:
+        # Another machine's camera of this name is another one.
+        return read_live(source) if remote else read_watched(client, source)
+
     count, seconds = limits
     said = ""
 
@@ -75,7 +86,7 @@ async def _enrol(
         said = line
 
     async with client:
-        views = await collect_views(source, client, wanted=count, limit_s=seconds, tell=tell)
+        views = await collect_views(source, client, wanted=count, limit_s=seconds, tell=tell, read=read)
         others = sorted({view.name for view in views if view.name not in (None, UNKNOWN, name)})
         for other in others:
             click.echo(terminal.make_printable(f"note: this person looks like {other} so far"), err=True)
@@ -83,11 +94,3 @@ async def _enrol(
         for view in views:
             done = await client.call("add_face", name, view.picture, {"faceBox": view.box})
         click.echo(f"{done['name']} has {terminal.count_of(done['images'], 'photo')}")
-
-
-def _choose(config: Config, camera: str | None) -> str:
-    if not config.cameras:
-        raise UnknownCamera("cameras: none is configured; add one to `cameras` in config.json")
-    if camera is not None and camera not in config.cameras:
-        raise UnknownCamera(f"--camera: must be one of {', '.join(config.cameras)}, got {camera!r}")
-    return camera or next(iter(config.cameras))

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from face_det.config import Config
 from face_det.errors import FaceDetError, NoFace, Unreachable
 
 if TYPE_CHECKING:
-    from face_det.cameras import CameraSource
+    from face_det.cameras import CameraPicture, CameraSource
     from face_det.cli.live_view import LiveView
     from face_det.rpc import AsyncClient
     from face_det.watch import BestFace, FaceFollower
@@ -98,7 +99,8 @@ async def _run(
     capture: str | None,
     as_json: bool,
 ) -> None:
-    from face_det.watch import FaceFollower
+    from face_det.cameras import read_live
+    from face_det.watch import FaceFollower, read_watched
 
     def tell(at_s: float, faces: Sequence[Mapping[str, Any]]) -> None:
         if view is None or not view.takes_terminal:
@@ -110,18 +112,23 @@ async def _run(
 
     async with _daemon(config, dataset) as client:
         follower = FaceFollower(client, "live", tell, show)
+        if dataset is not None or source.scheme == "file":
+            pictures = read_live(source, once=source.scheme == "file")
+        else:
+            pictures = read_watched(client, source)
         with view or nullcontext():
-            await _follow(follower, source, view)
+            await _follow(follower, pictures, view)
         if capture is not None:
             await _capture(client, capture, follower.best)
 
 
-async def _follow(follower: FaceFollower, source: CameraSource, view: LiveView | None) -> None:
+async def _follow(
+    follower: FaceFollower, pictures: AsyncGenerator[CameraPicture, None], view: LiveView | None
+) -> None:
     """Look until the pictures end, or Ctrl-C, or the view is closed; a window stays open until then."""
-    from face_det.cameras import read_live
 
     async def look() -> None:
-        await follower.follow(read_live(source, once=source.scheme == "file"))
+        await follower.follow(pictures)
         if view is not None and not view.takes_terminal:
             await view.closed()
 
@@ -164,14 +171,13 @@ def _describe(at_s: float, faces: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _choose(config: Config, camera: str | None, file: Path | None) -> CameraSource:
-    from face_det.cameras import CameraSource
+    from face_det.cameras import CameraSource, choose_source, configured_sources
 
     if file is not None:
         return CameraSource("input", file.as_uri(), fps=FPS)
     name = camera or next(iter(config.cameras), "0")
     if name in config.cameras:
-        about = config.cameras[name]
-        return CameraSource(name, about.url, verify_tls=about.verify_tls, fps=FPS)
+        return replace(choose_source(configured_sources(config.cameras), name), fps=FPS)
     if not name.isdecimal():
         names = ", ".join(config.cameras) or "none is configured"
         raise click.UsageError(f"--camera: must be a camera ({names}) or a number, got {name!r}")

@@ -37,7 +37,7 @@ def command(config_source: ConfigSource, only_status: bool, as_json: bool) -> No
 
 
 def _watch(config: Config) -> None:
-    from face_det.cameras import CameraSource
+    from face_det.cameras import configured_sources
     from face_det.logs import configure_logging
     from face_det.rpc import AsyncClient
     from face_det.watch import run_watcher
@@ -46,10 +46,7 @@ def _watch(config: Config) -> None:
     if not live:
         raise ConfigError(['cameras: none is live; set "live": true for those that are to be watched'])
     configure_logging(config.log_level)
-    sources = [
-        CameraSource(name, camera.url, verify_tls=camera.verify_tls, fps=camera.fps)
-        for name, camera in live.items()
-    ]
+    sources = list(configured_sources(live).values())
     run_watcher(sources, AsyncClient.configured(config, CALL_TIMEOUT_S))
 
 

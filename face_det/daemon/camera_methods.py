@@ -1,4 +1,4 @@
-"""The method by which `face-det watch` says how its cameras are doing."""
+"""The methods about live cameras: how `face-det watch` says they are doing, and what they show."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from face_det.daemon.latest_pictures import LatestPictures
 from face_det.daemon.workers import Workers
 from face_det.errors import BadRequest
 
@@ -20,9 +21,15 @@ MAX_TEXT = 500
 
 
 class CameraMethods:
-    """Keeps the latest report of each camera, for `status`, and makes events of what changes."""
+    """Keeps the latest report of each camera, for `status`, and makes events of what changes.
 
-    def __init__(self, memory: Callable[[], Memory | None], quick: Workers, limit_s: float) -> None:
+    `pictures` has what the cameras show.
+    """
+
+    def __init__(
+        self, memory: Callable[[], Memory | None], pictures: LatestPictures, quick: Workers, limit_s: float
+    ) -> None:
+        self._pictures = pictures
         self._memory = memory
         self._quick = quick
         self._limit_s = limit_s
@@ -30,7 +37,13 @@ class CameraMethods:
 
     def methods(self) -> Mapping[str, Callable[..., Any]]:
         """Return the methods by name."""
-        return {"report_cameras": self.report_cameras}
+        return {"report_cameras": self.report_cameras, "camera_picture": self.camera_picture}
+
+    def camera_picture(self, camera: Any) -> Any:
+        """Return the latest picture that was followed of a live camera; None if there is no recent one."""
+        if not isinstance(camera, str):
+            raise BadRequest(f"camera: must be text, got {type(camera).__name__}")
+        return self._pictures.latest(camera)
 
     def report_cameras(self, cameras: Any) -> Any:
         """Take note of how live cameras are doing."""

@@ -20,6 +20,7 @@ from face_det.daemon.backup_methods import AfterReplacement, BackupMethods
 from face_det.daemon.camera_methods import CameraMethods
 from face_det.daemon.command_methods import CommandMethods
 from face_det.daemon.commands import command_line
+from face_det.daemon.latest_pictures import LatestPictures
 from face_det.daemon.model_methods import ConfigInUse, ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
@@ -106,14 +107,15 @@ class DaemonMethods:
         self._audit = open_audit_log(config.audit_path, config.encodings_path)
         self._started = time.monotonic()
         self._sightings = SightingMethods(lambda: self._service.memory, quick, call_limit_s)
-        self._cameras = CameraMethods(lambda: self._service.memory, quick, call_limit_s)
+        pictures = LatestPictures()
+        self._cameras = CameraMethods(lambda: self._service.memory, pictures, quick, call_limit_s)
         self._corrections = CorrectionMethods(lambda: self._service.corrections, self._learn)
         self._photos = PhotoMethods(
             lambda: self._service, workers, call_limit_s, self._learn, self._corrections.undo
         )
         in_use = ConfigInUse(lambda: self._config, self._use_config)
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
-        self.videos = VideoMethods(lambda: self._service, workers, videos, quick, call_limit_s)
+        self.videos = VideoMethods(lambda: self._service, pictures, workers, videos, quick, call_limit_s)
         self._commands = CommandMethods(command_line(config_path), lambda: self._config.state_path)
         self._backups = BackupMethods(
             lambda: self._service,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from gevent.event import Event
 
 from face_det.budget import Budget
 from face_det.daemon import logs
+from face_det.daemon.latest_pictures import LatestPictures
 from face_det.daemon.sighting_methods import describe_caller
 from face_det.daemon.workers import Workers, give_way
 from face_det.errors import Busy
@@ -86,12 +88,14 @@ class VideoMethods:
     def __init__(
         self,
         service: Callable[[], Service],
+        pictures: LatestPictures,
         workers: Workers,
         videos: Workers,
         quick: Workers,
         limit_s: float,
     ) -> None:
         self._service = service
+        self._pictures = pictures
         self._videos = videos
         self._watched: set[Budget] = set()
         self._workers = workers
@@ -107,13 +111,17 @@ class VideoMethods:
         """Return the faces in the next picture of a live camera, each with its track."""
         caller = describe_caller()
         with logs.log_call(log, "follow", logging.DEBUG) as notes:
-            key = stream_key(require_follow_options(options), caller)
-            with self._turns.turn(key):
-                return self._workers.submit(
+            given = require_follow_options(options)
+            with self._turns.turn(stream_key(given, caller)):
+                faces = self._workers.submit(
                     lambda: self._service().following.follow(image, options, notes, caller),
                     limit_s=self._limit_s,
                     notes=notes,
                 )
+            # What has a stream was not sent by whoever watches the camera.
+            if isinstance(image, bytes) and given.get("camera") and not given.get("stream"):
+                self._pictures.keep(given["camera"], image, given.get("time") or time.time())
+            return faces
 
     def recognize_video(self, path: Any, options: Any = None) -> Any:
         """Return the people in a video (a path, or the bytes of a file), each once."""
@@ -149,6 +157,7 @@ class VideoMethods:
         """Keep ending the streams of which no picture comes any more."""
         while True:
             gevent.sleep(CHECK_S)
+            self._pictures.drop_old()
             following = self._service().following
             if following.streams:
                 self._quick.submit(following.end_idle, limit_s=self._limit_s)

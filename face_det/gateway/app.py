@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from face_det import __version__
-from face_det.cameras import Cameras
+from face_det.cameras import Cameras, configured_sources
 from face_det.config import Config
 from face_det.gateway import compat, health, metrics, page
 from face_det.gateway.api import API
@@ -32,14 +32,6 @@ _MEGA = 1_000_000
 MAX_RESTORE_BYTES = 10_000 * _MEGA
 MOTION_GRACE_S = 20.0
 """How long reported motion is still looked into when the gateway is stopped."""
-
-
-def make_cameras(config: Config) -> Cameras:
-    """Return the cameras in config.json."""
-    return Cameras(
-        {name: camera.url for name, camera in config.cameras.items()},
-        unverified=[name for name, camera in config.cameras.items() if not camera.verify_tls],
-    )
 
 
 class GatewayApp(FastAPI):
@@ -65,7 +57,7 @@ class GatewayApp(FastAPI):
 def create_app(config: Config, daemon: Daemon) -> FastAPI:
     """Return the application that serves the page and all routes, as a client of `daemon`."""
     http = config.http
-    views = Views(make_cameras(config), daemon)
+    views = Views(Cameras(configured_sources(config.cameras)), daemon)
     gateway = Gateway(config, http, PatientDaemon(daemon), views, MotionQueue(views.keep))
 
     @contextlib.asynccontextmanager

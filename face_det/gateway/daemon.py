@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 READING_VERBS = frozenset(
     [
-        *("changes", "evaluation", "models", "people", "photo", "photos", "picture"),
+        *("camera_picture", "changes", "evaluation", "models", "people", "photo", "photos", "picture"),
         *("sighting", "sightings", "status", "thumbnail", "unknowns"),
     ]
 )

@@ -12,6 +12,7 @@ from typing import Any
 from face_det.cameras import Cameras
 from face_det.gateway.daemon import Daemon
 from face_det.media import annotate_answer, encode_jpeg
+from face_det.watch import fetch_watched
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +38,19 @@ class Views:
         self._last: dict[str, bytes] = {}
         self._newest: str | None = None
 
+    async def fetch_picture(self, camera: str | None) -> tuple[bytes, float]:
+        """Return what a camera shows, encoded, and when that was taken, in seconds since 1970.
+
+        A camera that can only be opened once is not opened while `face-det watch` sends its pictures.
+
+        Raises UnknownCamera or CameraFailed.
+        """
+        source = self.cameras.choose(camera)
+        watched = await fetch_watched(self._daemon, source)
+        if watched is not None:
+            return watched.data, watched.time
+        return await self.cameras.fetch_picture(source.name), time.time()
+
     async def take(self, camera: str | None, *, remember: bool = True, stream: str | None = None) -> View:
         """Fetch a picture and have its faces named; the daemon keeps them as sightings if it is to.
 
@@ -44,9 +58,8 @@ class Views:
 
         Raises UnknownCamera, CameraFailed, or what the daemon reports.
         """
-        name = self.cameras.resolve(camera)
-        picture = await self.cameras.fetch_picture(name)
-        taken = time.time()
+        name = self.cameras.choose(camera).name
+        picture, taken = await self.fetch_picture(name)
         options = {"camera": name, "time": taken, "remember": remember}
         if stream is None:
             faces = await self._daemon.call("recognize", picture, options)
@@ -67,7 +80,7 @@ class Views:
 
     def last(self, camera: str | None) -> bytes | None:
         """Return the last annotated picture that was kept, of one camera or of any; None if there is none."""
-        name = self._newest if camera is None else self.cameras.resolve(camera)
+        name = self._newest if camera is None else self.cameras.choose(camera).name
         return self._last.get(name) if name is not None else None
 
 

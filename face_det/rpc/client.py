@@ -315,6 +315,11 @@ class Client:
         answer: dict[str, Any] = self._call("report_cameras", cameras)
         return answer
 
+    def camera_picture(self, camera: str) -> dict[str, Any] | None:
+        """Return the latest picture that `face-det watch` sent of a camera; None if it does not watch it."""
+        answer: dict[str, Any] | None = self._call("camera_picture", camera)
+        return answer
+
     def train(self, options: dict[str, Any] | None = None) -> dict[str, Any]:
         """Retrain from the dataset; return the report."""
         answer: dict[str, Any] = self._call("train", options)

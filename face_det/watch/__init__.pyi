@@ -1,3 +1,5 @@
+from .latest import fetch_watched as fetch_watched
+from .latest import read_watched as read_watched
 from .live import BestFace as BestFace
 from .live import FaceFollower as FaceFollower
 from .live import describe_faces as describe_faces

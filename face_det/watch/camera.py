@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential, wait_random
 
-from face_det.cameras import CameraPicture, CameraSource, read_live
+from face_det.cameras import MAX_PIXELS, CameraPicture, CameraSource, read_live
 from face_det.errors import BadImage, CameraFailed
 from face_det.media import make_small_grey
 from face_det.watch.health import LOST_AFTER_S, Health, HealthCheck
@@ -23,7 +23,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
 """How long to wait before a camera is connected again: longer each time."""
 STEADY_S = 10.0
 """A camera that has sent pictures for so long begins again with the first pause."""
-MAX_PIXELS = 50_000_000
 
 Reader = Callable[[CameraSource], AsyncGenerator[CameraPicture, None]]
 

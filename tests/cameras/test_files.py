@@ -57,7 +57,7 @@ def test_a_picture_of_a_video(video):
     """The first one."""
 
     async def run():
-        async with Cameras({"front": video.as_uri()}) as cameras:
+        async with Cameras({"front": CameraSource("front", video.as_uri())}) as cameras:
             return await cameras.fetch_picture()
 
     assert PIL.Image.open(io.BytesIO(asyncio.run(run()))).size == (64, 48)

@@ -22,7 +22,7 @@ def fetch(address, timeout_s=PATIENCE_S):
     """The picture that a camera called `front` takes now."""
 
     async def run():
-        async with Cameras({"front": address}, timeout_s=timeout_s) as cameras:
+        async with Cameras({"front": CameraSource("front", address)}, timeout_s=timeout_s) as cameras:
             return await cameras.fetch_picture()
 
     return asyncio.run(run())

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import traceback
 from pathlib import Path
@@ -26,7 +29,7 @@ def fetch(address, timeout_s=PATIENCE_S):
     """The picture that a camera called `front` takes now."""
 
     async def run():
-        async with Cameras({"front": address}, timeout_s=timeout_s) as cameras:
+        async with Cameras({"front": CameraSource("front", address)}, timeout_s=timeout_s) as cameras:
             return await cameras.fetch_picture("front")
 
     return asyncio.run(run())
@@ -90,6 +93,54 @@ def test_a_password_is_used_and_shown_to_nobody(rtsp, caplog):
     assert any(b"stream_reader" in one for one in shown)
     assert not [one for one in shown if b"s3cret" in one]
     assert "s3cret" not in caplog.text
+
+
+NOT_ACCEPTED = "camera front: its certificate is not accepted: "
+
+
+@pytest.fixture
+def trusted(rtsp, monkeypatch):
+    """The server, whose authority is known here."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(rtsp.authority))
+    return rtsp
+
+
+def test_a_certificate_is_checked(trusted):
+    """It must be signed by an authority that is known here, and be the camera's own."""
+    for host in ("127.0.0.1", "localhost"):
+        data = fetch(trusted.secure_address("ours", "jpeg", host))
+        assert PIL.Image.open(io.BytesIO(data)).size == (320, 240)
+        why = fault(trusted.secure_address("another's", "jpeg", host))
+        assert why.startswith(NOT_ACCEPTED), why
+        assert "mismatch" in why
+
+
+def test_a_certificate_of_an_unknown_authority(rtsp):
+    """The camera is not asked for anything, unless its certificate need not be checked."""
+    address = rtsp.secure_address("ours", "jpeg")
+    assert fault(address).startswith(NOT_ACCEPTED)
+
+    async def run():
+        source = CameraSource("front", rtsp.secure_address("another's", "jpeg"), verify_tls=False)
+        async with Cameras({"front": source}, timeout_s=PATIENCE_S) as cameras:
+            return await cameras.fetch_picture("front")
+
+    assert PIL.Image.open(io.BytesIO(asyncio.run(run()))).size == (320, 240)
+
+
+@pytest.mark.parametrize(("certificate", "host"), [("unknown", "127.0.0.1"), ("another's", "localhost")])
+def test_ffmpeg_checks_the_certificate_again(rtsp, monkeypatch, certificate, host):
+    """It connects anew, and somebody else may answer then: without the password that it would be given."""
+    name = "ours" if certificate == "unknown" else certificate
+    if certificate != "unknown":
+        monkeypatch.setenv("SSL_CERT_FILE", str(rtsp.authority))
+    order = {"address": rtsp.secure_address(name, "jpeg", host), "fps": 5, "timeout_s": PATIENCE_S}
+    program = "from face_det.cameras import stream_reader as r; r.probe_rtsp = lambda *a, **b: None; r.main()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        reader.stdin.write(json.dumps({**order, "verify_tls": True, "loop": False}).encode() + b"\n")
+        reader.stdin.flush()
+        assert b"its stream cannot be opened" in reader.stdout.read(500)
 
 
 def test_there_is_no_such_stream(rtsp, free_port):

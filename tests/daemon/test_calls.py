@@ -107,7 +107,7 @@ def test_only_the_verbs_can_be_called(lasting, call):
     verbs += ["move_photo", "rename_person", "merge_people", "remove_person", "changes"]
     verbs += ["explain", "verify", "models", "use_model", "preview", "set_false_accept_rate"]
     verbs += ["evaluate", "evaluation", "doctor", "backup", "backups", "read_backup", "drop_backup"]
-    verbs += ["write_restore", "restore", "clear", "report_cameras"]
+    verbs += ["write_restore", "restore", "clear", "report_cameras", "camera_picture"]
     assert call(lasting, "_zerorpc_list") == verbs
     out_of_reach = [
         "dteect_faces",

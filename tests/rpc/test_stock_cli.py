@@ -22,7 +22,7 @@ def test_lists_the_verbs(lasting):
         "changes", "explain", "verify", "models", "use_model", "preview", "set_false_accept_rate",
         "evaluate", "evaluation", "doctor",
         "backup", "backups", "read_backup", "drop_backup", "write_restore", "restore", "clear",
-        "report_cameras",
+        "report_cameras", "camera_picture",
     ]  # fmt: skip
     assert listed["people"] == "List everybody enrolled, with their numbers of photos."
 

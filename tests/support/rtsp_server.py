@@ -1,7 +1,8 @@
-"""A real RTSP server, GStreamer's, for Debian's own Python: `rtsp_server.py PICTURE...`.
+"""A real RTSP server, GStreamer's, for Debian's own Python: `rtsp_server.py PICTURES [CERTIFICATE...]`.
 
-It prints its port. Each path plays the pictures in turn: /jpeg, /h264, /vp8, /locked (user `me`, password
-`s3cret`), and /sizes, whose picture becomes half as large after a second. `stop` on stdin ends the sessions.
+It prints its port, and then one with TLS for each certificate, a file with its key. Each path plays the
+pictures in turn: /jpeg, /h264, /vp8, /locked (user `me`, password `s3cret`), and /sizes, whose picture
+becomes half as large after a second. `stop` on stdin ends the sessions.
 """
 
 import sys
@@ -11,7 +12,7 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtspServer  # noqa: E402
 
 CODECS = {
     "jpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
@@ -42,7 +43,27 @@ class Changing(GstRtspServer.RTSPMediaFactory):
 
 def main():
     Gst.init(None)
-    pattern, loop = sys.argv[1], GLib.MainLoop()
+    (pattern, *certificates), loop = sys.argv[1:], GLib.MainLoop()
+    servers = [serve(pattern, certificate) for certificate in (None, *certificates)]
+    print(*(server.get_bound_port() for server in servers), flush=True)
+
+    def obey():
+        for line in sys.stdin:
+            if line == "stop\n":
+                GLib.idle_add(end_sessions)
+        GLib.idle_add(loop.quit)
+
+    def end_sessions():
+        for server in servers:
+            server.client_filter(lambda *_: GstRtspServer.RTSPFilterResult.REMOVE)
+        return False
+
+    threading.Thread(target=obey, daemon=True).start()
+    loop.run()
+
+
+def serve(pattern, certificate):
+    """A server on a free port."""
     source = (
         f"multifilesrc location={pattern} loop=true caps=image/jpeg,framerate=10/1 ! jpegdec ! videoconvert"
     )
@@ -53,6 +74,8 @@ def main():
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "user")
     auth.add_basic(GstRtspServer.RTSPAuth.make_basic("me", "s3cret"), token)
+    if certificate is not None:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
     server.set_auth(auth)
     anyone = GstRtspServer.RTSPToken()
     anyone.set_string("media.factory.role", "anyone")
@@ -72,20 +95,7 @@ def main():
             factory.add_role_from_structure(structure)
         mounts.add_factory(f"/{path}", factory)
     server.attach(None)
-    print(server.get_bound_port(), flush=True)
-
-    def obey():
-        for line in sys.stdin:
-            if line == "stop\n":
-                GLib.idle_add(end_sessions)
-        GLib.idle_add(loop.quit)
-
-    def end_sessions():
-        server.client_filter(lambda *_: GstRtspServer.RTSPFilterResult.REMOVE)
-        return False
-
-    threading.Thread(target=obey, daemon=True).start()
-    loop.run()
+    return server
 
 
 if __name__ == "__main__":

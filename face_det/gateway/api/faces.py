@@ -99,7 +99,8 @@ async def cameras(gateway: GatewayState) -> dict[str, Any]:
 @ROUTES.get("/cameras/{name}/snapshot.jpg", response_class=Response, **file_answer("image/jpeg"))
 async def snapshot(name: CameraName, gateway: GatewayState) -> Response:
     """Return what a camera shows now."""
-    return Response(await gateway.views.cameras.fetch_picture(name), media_type="image/jpeg")
+    picture, _ = await gateway.views.fetch_picture(name)
+    return Response(picture, media_type="image/jpeg")
 
 
 @ROUTES.post("/cameras/{name}/faces", **json_answer(CameraFaces))

@@ -31,7 +31,7 @@ class Recognize(Body):
 @ROUTES.post("/motion-detected")
 async def motion_detected(gateway: GatewayState, camera: Camera = None) -> Response:
     """Answer at once, then name the faces that the camera shows, and keep the annotated picture."""
-    gateway.motion.report(gateway.views.cameras.resolve(camera))
+    gateway.motion.report(gateway.views.cameras.choose(camera).name)
     return Response()
 
 
@@ -64,7 +64,7 @@ async def add_face(name: str, request: Request, gateway: GatewayState, camera: C
     """Enrol the one face that the camera shows now; the next call knows it."""
     if not _NAME.fullmatch(name):
         raise Problem(400, "BadName", "Invalid name provided for training sample.")
-    picture = await gateway.views.cameras.fetch_picture(camera)
+    picture, _ = await gateway.views.fetch_picture(camera)
     try:
         await gateway.daemon.call("add_face", name, picture)
     except SeveralFaces as error:
