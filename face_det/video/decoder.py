@@ -33,6 +33,7 @@ _BYTES_PER_PIXEL = 40
 """What decoders keep, in reference frames and for several threads."""
 _BASE_BYTES = 2 << 30
 _MOST_FRAMES = 10**9
+_DEFAULT_FPS = 25.0
 
 
 def main() -> None:
@@ -98,7 +99,7 @@ class _Decoder:
         """Read on behind packets that cannot be decoded, which cv2 takes for the end."""
         every, dense = self._request["every"], self._request["dense"]
         index = failures = gaps = 0
-        time_s = 0.0
+        time_s, has_times = 0.0, False
         told = time.monotonic()
         while failures < (1 if self._request["stream"] else FAILURES):
             if not capture.grab():
@@ -106,7 +107,10 @@ class _Decoder:
                 continue
             gaps += failures > 0 and index > 0
             failures = 0
-            time_s = max(time_s, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            told_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            has_times |= told_s > 0
+            # A bare stream of H.264, say, has no times.
+            time_s = max(time_s, told_s if has_times else index / (info["fps"] or _DEFAULT_FPS))
             if index < dense or index % every == 0:
                 read, bgr = capture.retrieve()
                 if read and not self._send(bgr, index, time_s, info):

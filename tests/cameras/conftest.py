@@ -79,6 +79,11 @@ class RtspServer:
         self._process.stdin.write("stop\n")
         self._process.stdin.flush()
 
+    def switch(self) -> None:
+        """The same, as if it were restarted with another codec at /h264."""
+        self._process.stdin.write("switch\n")
+        self._process.stdin.flush()
+
     def stop(self) -> None:
         self._process.kill()
         self._process.communicate()

@@ -174,6 +174,25 @@ def test_a_stream_that_ends(rtsp):
     assert not [one for one in children() if b"stream_reader" in (one / "cmdline").read_bytes()]
 
 
+def test_the_codec_changes(rtsp, pictures):
+    """A server that is restarted with another one ends the stream, which is then read anew."""
+    address = rtsp.address("h264")
+    with pytest.raises(CameraFailed, match="camera front: its stream ended"):
+        asyncio.run(read(address, most=1000, between=lambda count: count == 2 and rtsp.switch()))
+    assert b" VP8/" in describe(rtsp, "h264")
+    assert asyncio.run(read(address, most=3)) == [(320, 240)] * 3
+
+
+def describe(rtsp, path):
+    """What the server says of a stream."""
+    with socket.create_connection(("127.0.0.1", rtsp.port), PATIENCE_S) as link:
+        link.sendall(f"DESCRIBE {rtsp.address(path)} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+        said = b""
+        while b"a=rtpmap" not in said:
+            said += link.recv(65536)
+        return said
+
+
 @contextlib.contextmanager
 def answering(*answers, host="127.0.0.1"):
     """A server that sends the next of `answers` to each request, None for silence; its address."""

@@ -2,7 +2,8 @@
 
 It prints its port, and then one with TLS for each certificate, a file with its key. Each path plays the
 pictures in turn: /jpeg, /h264, /vp8, /locked (user `me`, password `s3cret`), and /sizes, whose picture
-becomes half as large after a second. `stop` on stdin ends the sessions.
+becomes half as large after a second. `stop` on stdin ends the sessions,
+and `switch` as well, after which /h264 has another codec.
 """
 
 import sys
@@ -19,6 +20,10 @@ CODECS = {
     "h264": "openh264enc gop-size=5 ! rtph264pay name=pay0 pt=96 config-interval=-1",
     "vp8": "vp8enc deadline=1 keyframe-max-dist=5 ! rtpvp8pay name=pay0 pt=96",
 }
+
+
+AVC = []
+"""The factories of H.264."""
 
 
 class Changing(GstRtspServer.RTSPMediaFactory):
@@ -49,8 +54,10 @@ def main():
 
     def obey():
         for line in sys.stdin:
-            if line == "stop\n":
-                GLib.idle_add(end_sessions)
+            if line == "switch\n":
+                for factory in AVC:
+                    factory.set_launch(factory.get_launch().replace(CODECS["h264"], CODECS["vp8"]))
+            GLib.idle_add(end_sessions)
         GLib.idle_add(loop.quit)
 
     def end_sessions():
@@ -88,6 +95,8 @@ def serve(pattern, certificate):
             factory = GstRtspServer.RTSPMediaFactory()
             factory.set_launch(f"( {source} ! {codec} )")
             factory.set_shared(False)
+            if path == "h264":
+                AVC.append(factory)
         for role in ("user", "anyone"):
             structure = Gst.Structure.new_empty(role)
             structure.set_value("media.factory.access", True)
