@@ -200,22 +200,25 @@ def answering(*answers, host="127.0.0.1"):
     with socket.create_server((host, 0)) as server:
 
         def serve():
-            links = []
             with contextlib.suppress(OSError):
                 while True:
-                    links.append(server.accept()[0])
-                    threading.Thread(target=answer, args=(links[-1],), daemon=True).start()
+                    link = server.accept()[0]
+                    threading.Thread(target=answer, args=(link,), daemon=True).start()
 
         def answer(link):
-            with contextlib.suppress(OSError):
+            with link, contextlib.suppress(OSError):
                 while request := link.recv(65536):
                     number = next(line for line in request.split(b"\r\n") if line.startswith(b"CSeq"))
                     text = left.pop(0) if len(left) > 1 else left[0]
                     if text is not None:
                         link.sendall(text.replace(b"CSEQ", number))
 
-        threading.Thread(target=serve, daemon=True).start()
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
         yield f"rtsp://me:s3cret@{host}:{server.getsockname()[1]}/stream"
+        # `close` alone does not end a thread that waits for the next connection.
+        server.shutdown(socket.SHUT_RDWR)
+        serving.join()
 
 
 def test_a_server_that_says_nothing_or_something_else():

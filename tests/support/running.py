@@ -15,7 +15,7 @@ import gevent.socket
 import zerorpc
 from forked import Forked
 
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 def eventually(condition, what="it", patience_s=PATIENCE_S):
