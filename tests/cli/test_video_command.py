@@ -112,7 +112,8 @@ def test_the_table_and_the_annotated_video(here: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = [line.split("\u2502")[1].strip() for line in done.stdout.splitlines() if "\u2502" in line]
     assert rows == ["Obama", "unknown-1"]
-    assert done.stderr == "clip.avi: 2 people, in 22 frames up to 0:02.1\n"
+    # On a busy machine, lines of progress come before.
+    assert done.stderr.splitlines()[-1] == "clip.avi: 2 people, in 22 frames up to 0:02.1"
     with open_video(here / "out.webm") as film, open_video(here / "clip.avi") as clip:
         drawn, plain = list(film), list(clip)
     assert len(drawn) == len(plain)
