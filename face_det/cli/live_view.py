@@ -58,30 +58,34 @@ class LiveView(Protocol):
         ...
 
 
+class _NoWindow(Exception):
+    """There can be no window; the text says why."""
+
+
 def choose_view(title: str) -> LiveView:
     """Return a window or, where there is no display, the terminal. Raises FaceDetError without either."""
-    window = _try_window(title)
-    if not isinstance(window, str):
-        return window
-    console = Console()
-    if console.is_terminal:
-        return TerminalView(console)
-    raise FaceDetError(
-        f"--view: needs a display ({window}) or a terminal; the page shows the cameras of config.json: "
-        "`face-det up`, then Live"
-    )
+    try:
+        return _open_window(title)
+    except _NoWindow as reason:
+        console = Console()
+        if console.is_terminal:
+            return TerminalView(console)
+        raise FaceDetError(
+            f"--view: needs a display ({reason}) or a terminal; the page shows the cameras of config.json: "
+            "`face-det up`, then Live"
+        ) from reason
 
 
-def _try_window(title: str) -> LiveView | str:
-    """Return a window, or why there can be none."""
+def _open_window(title: str) -> LiveView:
+    """Open a window; raises _NoWindow."""
     try:
         import tkinter
-    except ImportError:
-        return "Python has no tkinter"
+    except ImportError as error:
+        raise _NoWindow("Python has no tkinter") from error
     try:
         return WindowView(tkinter.Tk(className="face-det"), title)
     except tkinter.TclError as error:
-        return str(error)
+        raise _NoWindow(str(error)) from error
 
 
 class WindowView:
