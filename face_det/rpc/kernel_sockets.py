@@ -96,10 +96,14 @@ def _frame(content: bytes, flags: int) -> bytes:
 
 
 def _find_sockets() -> tuple[list[int], list[int]]:
-    """Return this process's sockets that listen, and those of the connections that came in on them."""
+    """Return this process's sockets that listen, and those of the connections that came in on them.
+
+    Without Linux's /proc, none are found.
+    """
     names: dict[int, str | int] = {}
     listening = []
-    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+    folder = Path("/proc/self/fd")
+    for descriptor in [int(entry.name) for entry in folder.iterdir()] if folder.is_dir() else []:
         if not _is_socket(descriptor):
             continue
         try:
