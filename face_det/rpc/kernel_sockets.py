@@ -6,6 +6,7 @@ waits in the kernel meanwhile is lost if the connection ends.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import select
@@ -24,6 +25,7 @@ LARGEST_LAST_MESSAGE = 65536
 WRITE_S = 1.0
 """How long a peer may take to receive a part of a last message."""
 _MORE, _LONG = 1, 2
+_LIBC = ctypes.PyDLL(None)
 
 
 class KernelSockets:
@@ -54,11 +56,14 @@ class KernelSockets:
         return bool(_find_sockets()[1])
 
     def end_with(self, peer: bytes, frames: Sequence[bytes]) -> bool:
-        """Write a last message past ZeroMQ and end the connection at once; False if that cannot be done.
+        """Write a message past ZeroMQ, and end the connection with it; False if that cannot be done.
 
-        The peer then receives the message and learns of the end before it can send anything else. The frames
-        are written as ZMTP has them (rfc.zeromq.org/spec/23, "Framing") and unencrypted, so that the
-        connection must have no keys. The caller makes sure that ZeroMQ has nothing else to write to the peer.
+        The connection ends only if the peer has not read the message yet: it then learns of both at once,
+        before it can send anything else. Otherwise it may be sending already, and the connection stays.
+
+        The frames are written as ZMTP has them (rfc.zeromq.org/spec/23, "Framing") and unencrypted, so that
+        the connection must have no keys. The caller makes sure that ZeroMQ has nothing else to write to the
+        peer.
         """
         *first, last = frames
         data = b"".join(_frame(content, _MORE) for content in first) + _frame(last, 0)
@@ -70,11 +75,19 @@ class KernelSockets:
         try:
             with socket.socket(fileno=os.dup(descriptor)) as connection:
                 _send_all(connection, data)
-                connection.shutdown(socket.SHUT_RDWR)
+                _shut_down_if_unread(connection.fileno())
         except OSError:
             return False
-        del self._descriptors[peer]
         return True
+
+
+def _shut_down_if_unread(descriptor: int) -> None:
+    """Shut a socket down if its peer has something left to read."""
+    # Keeping the GIL: between the two calls, the peer could receive the message and answer it.
+    unread = ctypes.c_int()
+    _LIBC.ioctl(descriptor, termios.TIOCOUTQ, ctypes.byref(unread))
+    if unread.value:
+        _LIBC.shutdown(descriptor, socket.SHUT_RDWR)
 
 
 def _send_all(connection: socket.socket, data: bytes) -> None:

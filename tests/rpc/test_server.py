@@ -56,7 +56,7 @@ def test_what_waits_in_the_kernel_is_known(connected):
 
 @pytest.mark.parametrize("length", [0, 255, 256, 60_000])
 def test_a_connection_ends_with_its_reply(connected, length):
-    """The reply arrives, and what the caller sends next, at once, comes on another connection."""
+    """The reply arrives, and what the caller sends next, at once, on this connection or another."""
     (router, dealer), sockets = connected, KernelSockets()
     reply = [b"", bytes(length)]
     for number in range(5):
