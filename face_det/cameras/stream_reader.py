@@ -31,9 +31,9 @@ _RETRIES = 5
 """How often reading is tried again after a damaged packet."""
 _PAUSE_S = 1.0
 _VIDEO_FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,mjpeg,h264,hevc,ogg,rawvideo"
-# By itself FFmpeg would study a stream for five seconds before the first picture.
 _AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where systems keep the certificates of those who may sign others, in one file as FFmpeg needs it."""
+# By itself FFmpeg would study a stream for five seconds before the first picture.
 _RTSP = "rtsp_transport;tcp|analyzeduration;1000000|format_whitelist;rtsp,rtp|protocol_whitelist;rtsp,rtp,tcp"
 _OPTIONS = {
     "rtsp": _RTSP,

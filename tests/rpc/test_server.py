@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from types import SimpleNamespace
+
 import pytest
 import zmq
 from gevent.event import Event
@@ -67,6 +70,20 @@ def test_a_connection_ends_with_its_reply(connected, length):
         assert sockets.end_with(peer.bytes, reply)
         assert dealer.recv_multipart() == reply
         assert not sockets.hold_requests()
+
+
+def test_a_peer_reads_the_reply_and_the_end_at_once():
+    """What is written is ZMTP, and the connection is over before the peer has read any of it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sockets = KernelSockets()
+        sockets.note(b"peer", SimpleNamespace(get=lambda _: ours.fileno()))
+        assert sockets.end_with(b"peer", [b"", b"reply", bytes(256)])
+        content = b"\1\0" + b"\1\5reply" + b"\2" + (256).to_bytes(8, "big") + bytes(256)
+        assert theirs.recv(1000) == content
+        assert theirs.recv(1000) == b""
+        with pytest.raises(BrokenPipeError):
+            theirs.send(b"the next call")
 
 
 def test_a_large_reply_is_left_to_zeromq(connected):
