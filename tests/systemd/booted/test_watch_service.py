@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import cv2
 import image
@@ -85,18 +84,6 @@ def test_it_comes_back_and_is_not_tried_without_cameras(watched):
 
 def test_it_can_see_no_faces_and_write_nothing(watched):
     """The same walls around a program that tries, as the same user and group."""
-    unit = watched.run("cat", f"/etc/systemd/system/{WATCH}.service").out
-    start = f"ExecStart={image.VENV}/bin/python /shared/try_watch_walls.py"
-    lines = [start if line.startswith("ExecStart=") else line for line in unit.splitlines()]
-    lines = ["Type=oneshot" if line == "Type=notify" else line for line in lines]
-    kept = [line for line in lines if not line.startswith(("Restart", "NotifyAccess", "[Install", "Wanted"))]
-    kept.append("StandardOutput=truncate:/shared/watch-walls.json")
-    for name in ("try_web_walls.py", "try_watch_walls.py"):
-        (watched.shared / name).write_text(Path(__file__).with_name(name).read_text())
-    watched.write("/etc/systemd/system/watch-walls.service", "\n".join(kept))
-    watched.run("systemctl", "daemon-reload")
-    watched.run("systemctl", "start", "watch-walls")
-    found = json.loads(eventually((watched.shared / "watch-walls.json").read_text, "its findings"))
-    watched.run("rm", "/etc/systemd/system/watch-walls.service")
+    found = watched.try_within_walls(WATCH, "try_watch_walls.py", "try_web_walls.py")
     assert {attempt for attempt, outcome in found["forbidden"].items() if outcome == "done"} == set()
     assert set(found["allowed"].values()) == {"done"}

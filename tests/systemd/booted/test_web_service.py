@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import image
 import pytest
-from machine import SERVICE, eventually
+from machine import SERVICE
 
 WEB = f"{SERVICE}-web"
 FACE_DET = f"{image.VENV}/bin/face-det"
@@ -69,18 +66,6 @@ def test_a_page_for_everybody_is_refused_and_not_tried_again(page):
 
 def test_it_can_see_no_faces_and_write_nothing(page):
     """The same walls around a program that tries, as the same user and group."""
-    unit = page.run("cat", f"/etc/systemd/system/{WEB}.service").out
-    start = f"ExecStart={image.VENV}/bin/python /shared/try_web_walls.py"
-    lines = [start if line.startswith("ExecStart=") else line for line in unit.splitlines()]
-    lines = ["Type=oneshot" if line == "Type=notify" else line for line in lines]
-    kept = [line for line in lines if not line.startswith(("Restart", "NotifyAccess", "[Install", "Wanted"))]
-    kept.append("StandardOutput=truncate:/shared/web-walls.json")
-    source = Path(__file__).with_name("try_web_walls.py").read_text()
-    (page.shared / "try_web_walls.py").write_text(source)
-    page.write("/etc/systemd/system/web-walls.service", "\n".join(kept))
-    page.run("systemctl", "daemon-reload")
-    page.run("systemctl", "start", "web-walls")
-    found = json.loads(eventually((page.shared / "web-walls.json").read_text, "its findings"))
-    page.run("rm", "/etc/systemd/system/web-walls.service")
+    found = page.try_within_walls(WEB, "try_web_walls.py")
     assert {attempt for attempt, outcome in found["forbidden"].items() if outcome == "done"} == set()
     assert set(found["allowed"].values()) == {"done"}
