@@ -3,11 +3,11 @@ from .load import load_config as load_config
 from .load import locate_config as locate_config
 from .overrides import dump_settings as dump_settings
 from .overrides import settings_path as settings_path
-from .sections import STAND_INS as STAND_INS
-from .sections import Camera as Camera
-from .sections import Http as Http
-from .sections import Sightings as Sightings
-from .sections import VideoSettings as VideoSettings
+from .sections.camera import Camera as Camera
+from .sections.http import STAND_INS as STAND_INS
+from .sections.http import Http as Http
+from .sections.sightings import Sightings as Sightings
+from .sections.video import VideoSettings as VideoSettings
 from .settings import CONFIG_KEYS as CONFIG_KEYS
 from .settings import SECTION_KEYS as SECTION_KEYS
 from .settings import Config as Config

@@ -16,7 +16,10 @@ from pydantic.fields import FieldInfo
 from face_det.classifiers import CLASSIFIERS
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
 from face_det.config.overrides import Overridable
-from face_det.config.sections import Camera, Http, Sightings, VideoSettings
+from face_det.config.sections.camera import Camera
+from face_det.config.sections.http import Http
+from face_det.config.sections.sightings import Sightings
+from face_det.config.sections.video import VideoSettings
 from face_det.detectors import DETECTORS
 from face_det.embedders import JITTERS, configurable_embedders
 from face_det.errors import ConfigError

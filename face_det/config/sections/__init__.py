@@ -1,0 +1,1 @@
+"""The settings that are objects of their own, one module each."""
