@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from face_det.boxes import intersection_over_union
 from face_det.embedders import configurable_embedder
-from face_det.errors import BadRequest, FaceDetError
+from face_det.errors import FaceDetError
 from face_det.gallery import Gallery
 from face_det.recognition import NO_NEGATIVES, SAME_FACE_IOU, Negatives, Recognizer
+from face_det.service import sighting_arguments as checked
 from face_det.service import wire
 from face_det.service.candidates import with_candidates
-from face_det.service.sighting_arguments import composed, is_time, parse_query, require_id
 from face_det.sightings import (
     CAMERA_BACK,
     CAMERA_EVENTS,
@@ -32,6 +32,7 @@ from face_det.sightings import (
     SeenPicture,
     SightingStore,
     append_event,
+    begin_cursor,
     count_negatives,
     erase_name,
     erase_unknown,
@@ -56,7 +57,6 @@ THUMBNAIL_PX = 240
 """The longer side of a sighting's thumbnail, at most."""
 PICTURE_PX = 1280
 """The longer side of a picture that is kept, at most."""
-MAX_CONSUMER = 200
 
 Encoding = npt.NDArray[np.float64]
 Answered = Sequence[tuple[Face, Match]]
@@ -94,7 +94,7 @@ class Memory:
         model = "none" if recognizer.model is None else recognizer.model.fingerprint
         if recognizer.model is not None:
             with self._handing_over:
-                self._forgotten -= {composed(name) for name in recognizer.model.labels}
+                self._forgotten -= {checked.composed(name) for name in recognizer.model.labels}
         self._recognizer = recognizer
         decided_by = f"{recognizer.engine.fingerprint} {model} {self._last_negative()}"
         self.store.use(_decider(recognizer), lambda: _enrolled(recognizer, encodings), decided_by)
@@ -146,7 +146,7 @@ class Memory:
         for index, found in faces.items():
             image = images[index]
             camera, frame, time = (_text(image, "camera"), _text(image, "frame"), image.get("time"))
-            known = time if is_time(time) else self.store.now()
+            known = time if checked.is_time(time) else self.store.now()
             path = str(image["image"])
             self._hand_over(known, camera, caller, frame or path, fingerprint, found, pictures.get(path))
 
@@ -202,7 +202,7 @@ class Memory:
 
     def sightings(self, query: object = None) -> dict[str, Any]:
         """Return a page of sightings, newest first; see docs/reference/rpc.md."""
-        wanted = parse_query(query)
+        wanted = checked.parse_query(query)
 
         def read(connection: sqlite3.Connection) -> dict[str, Any]:
             page = find_sightings(connection, wanted)
@@ -212,7 +212,7 @@ class Memory:
 
     def sighting(self, identifier: object) -> dict[str, Any]:
         """Return everything that is kept of a sighting, except its pictures; raises UnknownSighting."""
-        number = require_id(identifier)
+        number = checked.require_id(identifier)
 
         def read(connection: sqlite3.Connection) -> dict[str, Any]:
             (item,) = with_candidates(connection, [find_sighting(connection, number)], self._recognizer)
@@ -222,12 +222,12 @@ class Memory:
 
     def thumbnail(self, identifier: object) -> bytes:
         """Return the face of a sighting as a JPEG; raises UnknownSighting."""
-        number = require_id(identifier)
+        number = checked.require_id(identifier)
         return self.store.read(lambda connection: find_thumbnail(connection, number))
 
     def picture(self, identifier: object) -> bytes:
         """Return the whole picture of a sighting as a JPEG; raises UnknownSighting if it was not kept."""
-        number = require_id(identifier)
+        number = checked.require_id(identifier)
         return self.store.read(lambda connection: find_picture(connection, number))
 
     def unknowns(self) -> list[dict[str, Any]]:
@@ -239,13 +239,13 @@ class Memory:
         return self.store.read(lambda connection: read_events(connection, after))
 
     def cursor(self, consumer: object, seq: object = None) -> int:
-        """Return the number of the last event that a consumer has handled; with `seq`, store that first."""
-        name = wire.require_text(consumer, "consumer")
-        if not 1 <= len(name) <= MAX_CONSUMER:
-            raise BadRequest(f"consumer: must have 1 to {MAX_CONSUMER} characters, got {len(name)}")
+        """Return the last event that a consumer has handled; with `seq`, a number or "newest", set it first."""
+        name, now = checked.parse_consumer(consumer), self.store.now()
         if seq is None:
             return self.store.read(lambda connection: read_cursor(connection, name))
-        number, now = wire.require_number(seq, "seq"), self.store.now()
+        if seq == checked.NEWEST:
+            return self.store.write(lambda connection: begin_cursor(connection, name, now))
+        number = wire.require_number(seq, "seq")
         self.store.write(lambda connection: write_cursor(connection, name, number, now))
         return number
 
@@ -260,7 +260,7 @@ class Memory:
         if recognizer is not None and recognizer.model is not None and name in recognizer.model.labels:
             decide = _decider(replace(recognizer, negatives=NO_NEGATIVES))
         with self._handing_over:
-            self._forgotten.add(composed(name))
+            self._forgotten.add(checked.composed(name))
         store, number, now = self.store, unknown_number(name), self.store.now()
 
         def erase(connection: sqlite3.Connection) -> ErasureCounts:
@@ -314,9 +314,8 @@ class Memory:
         self, where: SeenPicture, faces: tuple[SeenFace, ...], picture: WholePicture | None
     ) -> None:
         with self._handing_over:
-            kept = tuple(
-                face for face in faces if face.name is None or composed(face.name) not in self._forgotten
-            )
+            gone = self._forgotten
+            kept = tuple(face for face in faces if not (face.name and checked.composed(face.name) in gone))
             if kept or where.beside:
                 # Nor may a whole picture show somebody who was just forgotten.
                 jpeg, size = picture if picture is not None and len(kept) == len(faces) else (None, None)

@@ -15,6 +15,9 @@ QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit",
 RECOGNIZE_KEYS = ("camera", "frame", "time", "remember", "searchFromPx")
 DEFAULT_PAGE = 50
 MAX_SEARCH_FROM_PX = 10_000
+MAX_CONSUMER = 200
+NEWEST = "newest"
+"""In place of a number, with `cursor`: a consumer that has never set one starts after the newest event."""
 
 
 class StreamKey(NamedTuple):
@@ -23,6 +26,18 @@ class StreamKey(NamedTuple):
     caller: str
     camera: str
     stream: str
+
+
+def parse_consumer(consumer: object) -> str:
+    """Return the name of a consumer of events; raises BadRequest.
+
+    >>> parse_consumer("doorbell")
+    'doorbell'
+    """
+    name = wire.require_text(consumer, "consumer")
+    if not 1 <= len(name) <= MAX_CONSUMER:
+        raise BadRequest(f"consumer: must have 1 to {MAX_CONSUMER} characters, got {len(name)}")
+    return name
 
 
 def stream_key(options: Mapping[str, Any], caller: str) -> StreamKey:

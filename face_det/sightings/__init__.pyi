@@ -22,6 +22,7 @@ from .events import MAX_EVENTS as MAX_EVENTS
 from .events import TRAINED as TRAINED
 from .events import Event as Event
 from .events import append_event as append_event
+from .events import begin_cursor as begin_cursor
 from .events import last_camera_event as last_camera_event
 from .events import read_cursor as read_cursor
 from .events import read_events as read_events

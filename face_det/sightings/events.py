@@ -101,6 +101,14 @@ def read_cursor(connection: sqlite3.Connection, consumer: str) -> int:
     return 0 if row is None else int(row[0])
 
 
+def begin_cursor(connection: sqlite3.Connection, consumer: str, now: float) -> int:
+    """Return a consumer's number; one that has never set it starts after the newest event."""
+    connection.execute(
+        "INSERT OR IGNORE INTO cursor VALUES (?, ?, ?)", (consumer, last_number(connection), now)
+    )
+    return read_cursor(connection, consumer)
+
+
 def write_cursor(connection: sqlite3.Connection, consumer: str, seq: int, now: float) -> None:
     """Store the number of the last event that a consumer has handled."""
     connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", (consumer, seq, now))

@@ -121,6 +121,9 @@ def test_two_consumers_keep_their_places(daemon, call):
     assert call(daemon, "cursor", "alarm", 5) == 5
     assert call(daemon, "cursor", "light", 2) == 2
     assert [call(daemon, "cursor", name) for name in ("alarm", "light")] == [5, 2]
+    newest = call(daemon, "events", 0)["last"]
+    assert call(daemon, "cursor", "mqtt", "newest") == newest > 0
+    assert call(daemon, "cursor", "light", "newest") == 2
     for consumer, seq in (("", 1), ("x" * 201, 1), (7, 1), ("alarm", -1), ("alarm", "1")):
         with pytest.raises(zerorpc.RemoteError) as caught:
             call(daemon, "cursor", consumer, seq)

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from seen import NOON, face, opened, person, picture
 
-from face_det.sightings import MAX_EVENTS, Event, append_event, read_cursor, read_events, write_cursor
+from face_det.sightings import (
+    MAX_EVENTS,
+    Event,
+    append_event,
+    begin_cursor,
+    read_cursor,
+    read_events,
+    write_cursor,
+)
 
 
 def fill(count: int) -> object:
@@ -79,6 +87,17 @@ def test_consumers_have_cursors_of_their_own(tmp_path: Path) -> None:
             for name in ("alarm", "light", "nobody")
         ]
         assert found == [5, 3, 0]
+
+
+def test_a_new_consumer_may_begin_after_the_newest_event(tmp_path: Path) -> None:
+    """Once begun it keeps its place, also if there was no event yet."""
+    with opened(tmp_path) as one:
+        assert one.write(lambda connection: begin_cursor(connection, "early", NOON)) == 0
+        one.write(fill(4))
+        assert one.write(lambda connection: begin_cursor(connection, "early", NOON)) == 0
+        assert one.write(lambda connection: begin_cursor(connection, "late", NOON)) == 4
+        one.write(fill(2))
+        assert one.write(lambda connection: begin_cursor(connection, "late", NOON)) == 4
 
 
 def test_an_event_of_somebody_seen_says_where_and_who(tmp_path: Path) -> None:

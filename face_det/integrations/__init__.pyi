@@ -1,0 +1,2 @@
+from .consumer import Daemon as Daemon
+from .consumer import EventConsumer as EventConsumer

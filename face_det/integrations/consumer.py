@@ -1,0 +1,105 @@
+"""Reads the daemon's events, each once, with a cursor that the daemon keeps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_never,
+    wait_random_exponential,
+)
+
+from face_det.errors import TryAgain
+
+log = logging.getLogger(__name__)
+
+NEWEST = "newest"
+"""In place of a number, `cursor` begins with it: a new consumer starts after the newest event."""
+WAIT_S = 30.0
+"""How long one call waits for the next event."""
+CALL_S = 15.0
+"""How long a call may take that waits for nothing; one that waits may take as much longer than it waits."""
+LONGEST_PAUSE_S = 10.0
+"""The longest pause before a daemon that did not answer is called again."""
+
+
+class Daemon(Protocol):
+    """Whatever calls the daemon's verbs: an AsyncClient."""
+
+    async def call(self, verb: str, *args: Any, timeout_s: float | None = None) -> Any:
+        """Call a verb and return its answer; raise the error that the daemon reports, or Unreachable."""
+        ...
+
+
+class EventConsumer:
+    """Hands each event to `handle`, oldest first, and moves the cursor `name` once it has been handled.
+
+    A new consumer starts with what happens from now on. Whoever handles events while the daemon or this
+    program is restarted misses none. One event may be handled again after this program was killed
+    between the end of `handle` and the moving of the cursor, so `handle` should notice a `seq` that it
+    has handled before if that matters. While the daemon is away it is called again and again, and the
+    log says so once. Whatever `handle` raises ends `run`, with the cursor before that event.
+    """
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        name: str,
+        handle: Callable[[dict[str, Any]], Awaitable[None]],
+        *,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self._daemon = daemon
+        self._name = name
+        self._handle = handle
+        self._wait_s = wait_s
+        self._reason: str | None = None
+        self.last: int | None = None
+        """The number of the last event that was handled; None before the daemon has answered."""
+
+    async def run(self) -> None:
+        """Handle events until cancelled; raises the daemon's error if it keeps no events."""
+        self.last = await self._call("cursor", self._name, NEWEST)
+        known_log: str | None = None
+        while True:
+            answer = await self._call("events", self.last, self._wait_s, timeout_s=self._wait_s + CALL_S)
+            if known_log not in (None, answer["log"]) and not answer.get("reset"):
+                # Numbers of the old log say nothing about the new one, all of which is new to us.
+                answer = await self._call("events", 0, 0)
+            known_log = answer["log"]
+            for event in answer["events"]:
+                await self._handle(event)
+                await self._move(event["seq"])
+            if answer["last"] != self.last:
+                await self._move(answer["last"])
+
+    async def _move(self, seq: int) -> None:
+        self.last = seq
+        await self._call("cursor", self._name, seq)
+
+    async def _call(self, verb: str, *args: Any, timeout_s: float = CALL_S) -> Any:
+        """Call until the daemon answers."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(TryAgain),
+            wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_S),
+            stop=stop_never,
+            before_sleep=self._note,
+        ):
+            with attempt:
+                answer = await self._daemon.call(verb, *args, timeout_s=timeout_s)
+        if self._reason is not None:
+            log.info("%s: the daemon answers again", self._name)
+            self._reason = None
+        return answer
+
+    def _note(self, state: RetryCallState) -> None:
+        error = state.outcome and state.outcome.exception()
+        reason = f"{type(error).__name__}: {error}"
+        if reason != self._reason:
+            log.warning("%s waits for the daemon: %s", self._name, reason)
+            self._reason = reason
