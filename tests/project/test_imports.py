@@ -44,6 +44,7 @@ HOMES = {
     "httpx": {"cameras"},
     "prometheus_client": {"gateway"},
     "h11": {"gateway"},
+    "paho": {"integrations"},
     "argon2": {"gateway"},
 }
 

@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "dlib": "dlib-bin",
     "fontTools": "fonttools",
     "google": "protobuf",
+    "paho": "paho-mqtt",
     "pi_heif": "pi-heif",
     "prometheus_client": "prometheus-client",
     "sklearn": "scikit-learn",

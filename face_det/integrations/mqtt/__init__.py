@@ -1,0 +1,1 @@
+"""Events, states and pictures for Home Assistant and whoever else reads MQTT."""
