@@ -116,6 +116,25 @@ Only the addresses here are ever asked, whatever a request says.
 |---|---|---|---|
 """
 
+MQTT = """
+## mqtt
+
+The broker that `face-det mqtt` brings events to ([how to](../how-to/home-assistant.md)). It needs
+`sightings`, and a broker that speaks MQTT 5.
+
+```json
+{
+    "faceDetServer": {
+        "sightings": {},
+        "mqtt": {"host": "192.168.1.2", "user": "face_det", "passwordFile": "/etc/face-detect/mqtt-password"}
+    }
+}
+```
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 COMMAND_LINE = """\
 # Commands
 
@@ -183,7 +202,13 @@ def config_page() -> str:
     """Return the page about config.json, with a row for each key in face_det/config/settings.py."""
     rows = (_key_row(key, field, key) for key, field in CONFIG_KEYS.items())
     page = CONFIG + "".join(rows)
-    for name, heading in (("sightings", SIGHTINGS), ("http", HTTP), ("video", VIDEO), ("cameras", CAMERAS)):
+    for name, heading in (
+        ("sightings", SIGHTINGS),
+        ("http", HTTP),
+        ("video", VIDEO),
+        ("cameras", CAMERAS),
+        ("mqtt", MQTT),
+    ):
         page += heading
         page += "".join(_key_row(key, field, f"{name}.{key}") for key, field in SECTION_KEYS[name].items())
     return page

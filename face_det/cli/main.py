@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up", "Run the daemon, the page and the live cameras together; Ctrl-C stops all."),
     "web": ("web", "Serve the page and the HTTP routes, as a client of the daemon."),
     "watch": ("watch", "Watch the live cameras, as a client of the daemon."),
+    "mqtt": ("mqtt", "Bring events to an MQTT broker, for Home Assistant and others."),
     "live": ("live", "Say who is in front of a camera, or in a file, as it changes."),
     "status": ("status", "Show how the daemon is doing."),
     "reload": ("reload", "Make the daemon read its configuration and model again."),

@@ -14,7 +14,7 @@ from face_det.config import environment_variable
 
 @click.command(
     help="Run the daemon and the page in the foreground, with one log, and `face-det watch` if a camera is "
-    "`live`. Ctrl-C or SIGTERM stops all. "
+    "`live`, and `face-det mqtt` if `mqtt` is set. Ctrl-C or SIGTERM stops all. "
     "FACES_DIR in the environment sets datasetPath, PORT the port, and CAMERA_URL a camera."
 )
 @config_option
@@ -31,6 +31,8 @@ def command(config_source: ConfigSource) -> int:
     commands = {"daemon": "serve", "web": "web"}
     if any(camera.live for camera in config.cameras.values()):
         commands["watch"] = "watch"
+    if config.mqtt is not None:
+        commands["mqtt"] = "mqtt"
     return run_programs(
         [Program(name, [*ours, command, *given]) for name, command in commands.items()], environ
     )

@@ -18,6 +18,7 @@ from face_det.config.fields import STRICT, absolute, choice, field, integer, num
 from face_det.config.overrides import Overridable
 from face_det.config.sections.camera import Camera
 from face_det.config.sections.http import Http
+from face_det.config.sections.mqtt import Mqtt
 from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
 from face_det.detectors import DETECTORS
@@ -244,6 +245,11 @@ class Config(Overridable):
         "letters, digits, _ and -",
         "The cameras that HTTP routes may ask, by name; the first one is asked if no name is given.",
     )
+    mqtt: Mqtt | None = field(
+        None,
+        'an object of settings, such as {"host": "192.168.1.2"}',
+        "If set, the broker that `face-det mqtt` brings events to, for Home Assistant and others.",
+    )
     shutdown_timeout: float = number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )
@@ -331,6 +337,7 @@ SECTION_KEYS = {
     "http": _keys(Http),
     "video": _keys(VideoSettings),
     "cameras": _keys(Camera),
+    "mqtt": _keys(Mqtt),
 }
 """The keys within each object of settings (`cameras`: of each camera), with their pydantic fields."""
 

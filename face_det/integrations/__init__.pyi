@@ -1,6 +1,10 @@
 from .consumer import Daemon as Daemon
 from .consumer import EventConsumer as EventConsumer
+from .mqtt.bridge import Bridge as Bridge
+from .mqtt.bridge import BridgeOptions as BridgeOptions
+from .mqtt.bridge import run_bridge as run_bridge
 from .mqtt.connection import Broker as Broker
 from .mqtt.connection import BrokerConnection as BrokerConnection
 from .mqtt.connection import Message as Message
 from .mqtt.connection import TopicRefused as TopicRefused
+from .mqtt.discovery import Topics as Topics

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from tenacity import RetryCallState, wait_random_exponential
 
-from face_det.errors import FaceDetError, Unreachable
+from face_det.errors import FaceDetError, TryAgain, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class BrokerConnection:
         session_s: int = 0,
         acknowledge: bool = True,
     ) -> None:
-        self._broker = broker
+        self.broker = broker
         self._client_id = client_id
         self._topics = topics
         self._will = will
@@ -118,7 +118,7 @@ class BrokerConnection:
                 ended = asyncio.ensure_future(self._use(live, received, connected))
                 try:
                     await _first(ended, live.lost)
-                    if ended.done() and not isinstance(ended.exception(), Unreachable):
+                    if ended.done() and not isinstance(ended.exception(), TryAgain | TopicRefused):
                         ended.result()
                     if self._usable.is_set():
                         state.attempt_number = 1
@@ -138,12 +138,12 @@ class BrokerConnection:
         """
         live = self._live
         if live is None:
-            raise Unreachable(f"broker {self._broker}: {self.reason or 'not connected yet'}")
+            raise Unreachable(f"broker {self.broker}: {self.reason or 'not connected yet'}")
         info = live.client.publish(topic, payload, qos=1, retain=retain)
         (code,) = await self._answer(live, info.rc, info.mid)
         if code.is_failure:
             raise TopicRefused(
-                f"broker {self._broker}: {topic}: must be open to {self._broker.user or 'everybody'} for "
+                f"broker {self.broker}: {topic}: must be open to {self.broker.user or 'everybody'} for "
                 f"writing, got {code}; change the broker's access rules"
             )
 
@@ -151,6 +151,11 @@ class BrokerConnection:
         """Tell the broker that a message need not come again; nothing happens without a connection."""
         if self._live is not None:
             self._live.client.ack(message.number, 1)
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a connection, and `connected` has been awaited."""
+        return self._usable.is_set()
 
     async def wait_usable(self) -> None:
         """Wait until there is a connection, and `connected` has been awaited."""
@@ -168,11 +173,11 @@ class BrokerConnection:
                 rc, number = live.client.subscribe(topic, qos=1)
                 (code,) = await self._answer(live, rc, number or 0)
                 if code.is_failure:
-                    log.warning("broker %s: %s: cannot be subscribed to: %s", self._broker, topic, code)
+                    log.warning("broker %s: %s: cannot be subscribed to: %s", self.broker, topic, code)
             if connected is not None:
                 await connected()
             if self.reason is not None:
-                log.info("broker %s: is back", self._broker)
+                log.info("broker %s: is back", self.broker)
             self.reason = None
             self._usable.set()
             await receiving
@@ -190,7 +195,7 @@ class BrokerConnection:
     async def _answer(self, live: _Live, rc: MQTTErrorCode, number: int) -> list[ReasonCode]:
         """Wait for what the broker says to a packet of ours."""
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise Unreachable(f"broker {self._broker}: {paho.error_string(rc)}")
+            raise Unreachable(f"broker {self.broker}: {paho.error_string(rc)}")
         answer = live.answers.setdefault(number, asyncio.get_running_loop().create_future())
         try:
             await _first(answer, live.lost, timeout_s=ANSWER_S)
@@ -199,7 +204,7 @@ class BrokerConnection:
         if answer.done():
             return answer.result()
         why = live.lost.result() if live.lost.done() else f"no answer within {ANSWER_S:g} s"
-        raise Unreachable(f"broker {self._broker}: {why}")
+        raise Unreachable(f"broker {self.broker}: {why}")
 
     async def _connect(self) -> _Live:
         live = self._prepare()
@@ -208,8 +213,8 @@ class BrokerConnection:
         try:
             await asyncio.to_thread(
                 live.client.connect,
-                self._broker.host,
-                self._broker.port,
+                self.broker.host,
+                self.broker.port,
                 KEEPALIVE_S,
                 clean_start=self._session_s == 0,
                 properties=properties,
@@ -233,7 +238,7 @@ class BrokerConnection:
 
     def _note(self, reason: str) -> None:
         if reason != self.reason:
-            log.warning("broker %s: %s; it is tried again", self._broker, reason)
+            log.warning("broker %s: %s; it is tried again", self.broker, reason)
         self.reason = reason
 
     def _prepare(self) -> _Live:
@@ -282,7 +287,7 @@ class BrokerConnection:
         return live
 
     def _authenticate(self, client: paho.Client) -> None:
-        broker = self._broker
+        broker = self.broker
         if broker.user:
             secret = None
             if broker.password_file is not None:

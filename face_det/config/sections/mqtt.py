@@ -1,0 +1,53 @@
+"""The settings in `mqtt`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationInfo, field_validator
+
+from face_det.config.fields import STRICT, absolute, field, integer, number
+
+
+class Mqtt(BaseModel):
+    """The settings in `mqtt`: the broker that `face-det mqtt` brings events to."""
+
+    model_config = STRICT
+
+    host: str = field("127.0.0.1", "an address or a host name", "Where the broker is.", min_length=1)
+    port: int = integer(1883, 1, 65_535, "Its port; brokers use 8883 for TLS.")
+    id: str = field(
+        "home",
+        "1 to 32 letters, digits, _ and -",
+        "The name of this installation, in topics such as face_det/home/front/event. Each installation at a "
+        "broker needs its own.",
+        pattern=r"^[A-Za-z0-9_-]{1,32}$",
+    )
+    user: str = field("", "text", "The user to log in as. Default: without a login.")
+    password_file: Path | None = field(
+        None, "a path", "A file that holds the user's password and nothing else."
+    )
+    tls: bool = field(False, "true or false", "Encrypt the connection, and check the broker's certificate.")
+    ca_file: Path | None = field(
+        None, "a path", "The authority that signed the broker's certificate, in PEM. Default: the system's."
+    )
+    certificate: Path | None = field(None, "a path", "Our own certificate in PEM, if the broker wants one.")
+    key: Path | None = field(None, "a path", "The private key that goes with certificate.")
+    discovery_prefix: str = field(
+        "homeassistant",
+        "the beginning of a topic",
+        "Where Home Assistant looks for devices.",
+        pattern=r"^[^+#/\s][^+#\s]*$",
+    )
+    late_after: float = number(
+        120,
+        1,
+        86_400,
+        "Seconds. Somebody who was seen longer ago, because the broker was away, is reported at "
+        ".../event/late and not at .../event, so that no automation takes it for now.",
+    )
+
+    @field_validator("password_file", "ca_file", "certificate", "key", mode="before")
+    @classmethod
+    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
+        return absolute(value, info)

@@ -1,0 +1,300 @@
+"""Brings the daemon's events to a broker, each once, and tells Home Assistant of cameras and people."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import secrets
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from face_det.errors import FaceDetError, TryAgain, UnknownSighting, Unreachable
+from face_det.integrations.consumer import Daemon, EventConsumer
+from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message, TopicRefused
+from face_det.integrations.mqtt.discovery import Topics, describe_entities
+from face_det.integrations.mqtt.events import Camera, Scene, render_event
+from face_det.rpc import AsyncClient
+from face_det.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+SESSION_S = 7 * 24 * 3600
+"""How long the broker remembers, while we are away, which event it had last."""
+SYNC_S = 20.0
+"""How long our own messages may take to come back after a connection."""
+REFUSED_PAUSE_S = 30.0
+"""When a topic that was refused is tried again."""
+RECALL = 1000
+"""So many events before the cursor are read at the start, to know who is there."""
+CALL_S = 15.0
+CHECK_S = 15.0
+PEOPLE_EVENTS = ("enrolled", "forgotten", "corrected", "named", "trained")
+"""After these there may be other people."""
+CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class BridgeOptions:
+    """What a bridge publishes. `late_after_s` is how old an event may be that is still reported as new."""
+
+    topics: Topics
+    cameras: tuple[str, ...] = ()
+    late_after_s: float = 120
+    page: str | None = None
+
+
+class Bridge:
+    """Publishes events until cancelled.
+
+    An event is handled when the broker has taken it; only then does the cursor move. We subscribe to our
+    own events, in a session that the broker keeps, and leave the newest unacknowledged. So after a crash
+    or a lost connection the broker tells us which event it had last, and that one is not sent again.
+    """
+
+    def __init__(self, broker: Broker, daemon: Daemon, options: BridgeOptions) -> None:
+        topics = options.topics
+        self._daemon = daemon
+        self._options = options
+        self._topics = topics
+        self._name = f"mqtt-{topics.node}"
+        self.connection = BrokerConnection(
+            broker,
+            f"face_det-{topics.node}",
+            topics=(
+                topics.event("+"),
+                topics.late("+"),
+                topics.sync,
+                topics.birth,
+                topics.configs,
+            ),
+            will=Message(topics.status, b"offline", retain=True),
+            session_s=SESSION_S,
+            acknowledge=False,
+        )
+        self._consumer = EventConsumer(daemon, self._name, self._handle)
+        self._scene = Scene()
+        self._log: str | None = None
+        self._people: tuple[str, ...] = ()
+        self._newest: Message | None = None
+        self._awaited: tuple[bytes, asyncio.Event] | None = None
+        self._told: set[str] = set()
+        self._images: dict[str, int] = {}
+        self._notifier = Notifier(os.environ)
+        self._refusal: str | None = None
+
+    async def run(self) -> None:
+        """Publish until cancelled; raises the daemon's error if it keeps no events."""
+        self._notifier.ready("connecting")
+        log.info("ready: bringing events to %s as %s", self.connection.broker, self._topics.base)
+        work = [
+            asyncio.ensure_future(one)
+            for one in (
+                self.connection.run(self._receive, self._connected),
+                self._consumer.run(),
+                self._watch_forever(),
+            )
+        ]
+        try:
+            await asyncio.gather(*work)
+        finally:
+            await self._say_goodbye()
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+    async def _catch_up(self) -> None:
+        """Read who is there now, however old the events are that are still to be published."""
+        while True:
+            answer = await self._daemon.call("events", self._scene.seq, 0, timeout_s=CALL_S)
+            if answer["log"] != self._log:
+                last = await self._daemon.call("cursor", self._name, "newest", timeout_s=CALL_S)
+                begin = 0 if self._log else max(0, last - RECALL)
+                self._log, self._scene = answer["log"], Scene(seq=begin)
+                continue
+            for event in answer["events"]:
+                self._scene.apply(event)
+            if answer["last"] <= self._scene.seq or not answer["events"]:
+                break
+        await self._read_people()
+
+    async def _read_people(self) -> None:
+        listed = await self._daemon.call("people", timeout_s=CALL_S)
+        self._people = tuple(one["name"] for one in listed)
+
+    # What the broker is told ------------------------------------------------------------------
+
+    async def _connected(self) -> None:
+        """Learn which event the broker had last, then tell it everything that is not an event."""
+        nonce, done = secrets.token_bytes(16), asyncio.Event()
+        self._awaited = (nonce, done)
+        try:
+            await self.connection.publish(self._topics.sync, nonce)
+            await asyncio.wait_for(done.wait(), SYNC_S)
+        except (asyncio.TimeoutError, TopicRefused):
+            log.warning(
+                "broker %s: our own messages at %s/# do not come back: if we are killed while we send an "
+                "event, it may be sent twice; let this user read there",
+                self.connection.broker,
+                self._topics.base,
+            )
+        await self._tell_everything()
+
+    async def _tell_everything(self) -> None:
+        await self._catch_up()
+        await self._tell_entities()
+        await self._publish(self._topics.status, b"online", retain=True)
+        self._images.clear()
+        for name in self._cameras():
+            await self._tell_camera(name, self._scene.cameras.get(name, Camera()))
+        for person in self._people:
+            if person in self._scene.people:
+                await self._publish(self._topics.person(person), self._scene.render_person(person))
+
+    async def _tell_entities(self) -> None:
+        entities = describe_entities(self._topics, self._cameras(), self._people, self._options.page)
+        for topic in self._told - entities.keys():
+            await self._publish(topic, b"", retain=True)
+        for topic, payload in entities.items():
+            await self._publish(topic, payload, retain=True)
+        self._told = set(entities)
+
+    async def _tell_camera(self, name: str, camera: Camera) -> None:
+        """Tell who is at a camera. The picture comes first: an automation may want it with the event."""
+        if camera.sighting is not None and self._images.get(name) != camera.sighting:
+            try:
+                picture = await self._daemon.call("thumbnail", camera.sighting, timeout_s=CALL_S)
+                await self._publish(self._topics.image(name), bytes(picture))
+            except UnknownSighting as error:
+                log.info("camera %s: the last face is not there any more: %s", name, error)
+            self._images[name] = camera.sighting
+        await self._publish(self._topics.state(name), camera.render_state())
+        await self._publish(self._topics.seen(name), camera.render_seen())
+
+    def _cameras(self) -> Sequence[str]:
+        seen = (name for name in self._scene.cameras if CAMERA_NAME.fullmatch(name))
+        return tuple(dict.fromkeys((*self._options.cameras, *seen)))
+
+    async def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        await self.connection.publish(topic, payload, retain=retain)
+
+    # What the daemon and the broker tell us ---------------------------------------------------
+
+    async def _handle(self, event: dict[str, Any]) -> None:
+        """Publish what an event means; return once the broker has it."""
+        while True:
+            await self.connection.wait_usable()
+            try:
+                await self._pass_on(event)
+            except TopicRefused as error:
+                self._note_refusal(str(error))
+                await asyncio.sleep(REFUSED_PAUSE_S)
+            except Unreachable:
+                await asyncio.sleep(0.1)
+            except TryAgain as error:
+                log.warning("event %d waits for the daemon: %s", event["seq"], error)
+                await asyncio.sleep(1)
+            else:
+                self._note_refusal(None)
+                return
+
+    async def _pass_on(self, event: dict[str, Any]) -> None:
+        if event["type"] in PEOPLE_EVENTS:
+            await self._read_people()
+            await self._tell_entities()
+            return
+        name = event["camera"]
+        if not name or not CAMERA_NAME.fullmatch(name):
+            return
+        late = time.time() - event["time"] > self._options.late_after_s
+        before = self._cameras()
+        self._scene.apply(event)
+        if before != self._cameras():
+            await self._tell_entities()
+        if name in self._scene.cameras:
+            await self._tell_camera(name, self._scene.cameras[name])
+        if event["type"] != "seen":
+            return
+        if event["name"] in self._people:
+            await self._publish(self._topics.person(event["name"]), self._scene.render_person(event["name"]))
+        message = render_event(event)
+        if self._newest is not None and self._newest.payload == message:
+            log.info("event %d: the broker has it already", event["seq"])
+            return
+        await self._publish(self._topics.late(name) if late else self._topics.event(name), message)
+
+    async def _receive(self, message: Message) -> None:
+        """Take a message of the broker's: one of ours, or that Home Assistant has started."""
+        topics = self._topics
+        if message.topic == topics.birth:
+            self.connection.acknowledge(message)
+            if message.payload == b"online" and not message.retain:
+                log.info("Home Assistant has started")
+                await self._tell_everything()
+        elif message.topic == topics.sync:
+            self.connection.acknowledge(message)
+            if self._awaited is not None and message.payload == self._awaited[0]:
+                self._awaited[1].set()
+        elif message.topic.startswith(f"{topics.base}/"):
+            # The event before was handled, cursor and all, before this one was sent.
+            before, self._newest = self._newest, message
+            if before is not None:
+                self.connection.acknowledge(before)
+        else:
+            self.connection.acknowledge(message)
+            if message.payload:
+                self._told.add(message.topic)
+
+    async def _watch_forever(self) -> None:
+        """Say whether the daemon is there, as Home Assistant shows it, and satisfy systemd."""
+        there: bool | None = None
+        while True:
+            self._notifier.alive()
+            self._notifier.status(self.connection.reason or "connected")
+            try:
+                await self._daemon.call("status", timeout_s=CALL_S)
+                now = True
+            except TryAgain:
+                now = False
+            if now != there and self.connection.usable:
+                try:
+                    await self._publish(self._topics.status, b"online" if now else b"offline", retain=True)
+                    if now and there is False:
+                        await self._tell_everything()
+                    there = now
+                except (TryAgain, TopicRefused) as error:
+                    log.warning("%s", error)
+            await asyncio.sleep(CHECK_S)
+
+    async def _say_goodbye(self) -> None:
+        """The will is for those who vanish; whoever leaves says so."""
+        try:
+            await asyncio.wait_for(self._publish(self._topics.status, b"offline", retain=True), 2)
+        except (FaceDetError, asyncio.TimeoutError):
+            log.info("the broker was not told that we stop")
+
+    def _note_refusal(self, reason: str | None) -> None:
+        if reason is not None and reason != self._refusal:
+            log.error("%s; events wait until then", reason)
+        self._refusal = reason
+
+
+async def _run(broker: Broker, daemon: AsyncClient, options: BridgeOptions) -> None:
+    task = asyncio.ensure_future(Bridge(broker, daemon, options).run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    async with daemon:
+        try:
+            await task
+        except asyncio.CancelledError:
+            log.info("stopped")
+
+
+def run_bridge(broker: Broker, daemon: AsyncClient, options: BridgeOptions) -> None:
+    """Bring the daemon's events to a broker until SIGTERM or SIGINT."""
+    asyncio.run(_run(broker, daemon, options))

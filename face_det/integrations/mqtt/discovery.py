@@ -1,0 +1,154 @@
+"""What Home Assistant is told of: one device with entities for each camera and each person.
+
+Each entity has a retained message of its own at `homeassistant/<component>/<node>/<object>/config`, which
+every Home Assistant with MQTT event entities reads (2023.8 and later). Its message for whole devices would
+need 2024.11. https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from face_det import __version__
+from face_det.integrations.mqtt.events import EVENT_TYPES
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one installation, whose id is `node`.
+
+    >>> Topics("home").event("front")
+    'face_det/home/front/event'
+    """
+
+    node: str
+    discovery_prefix: str = "homeassistant"
+
+    @property
+    def base(self) -> str:
+        """The beginning of all topics but Home Assistant's."""
+        return f"face_det/{self.node}"
+
+    @property
+    def status(self) -> str:
+        """Whether we are there: `online` or `offline`, retained."""
+        return f"{self.base}/status"
+
+    @property
+    def sync(self) -> str:
+        """Where we tell ourselves that everything before has come."""
+        return f"{self.base}/sync"
+
+    @property
+    def birth(self) -> str:
+        """Where Home Assistant says that it has started."""
+        return f"{self.discovery_prefix}/status"
+
+    @property
+    def configs(self) -> str:
+        """A filter for the entities that Home Assistant has been told of."""
+        return f"{self.discovery_prefix}/+/face_det_{self.node}/+/config"
+
+    def event(self, camera: str) -> str:
+        """Somebody is seen now."""
+        return f"{self.base}/{camera}/event"
+
+    def late(self, camera: str) -> str:
+        """Somebody was seen, and it took too long to say so."""
+        return f"{self.base}/{camera}/event/late"
+
+    def state(self, camera: str) -> str:
+        """Who is there."""
+        return f"{self.base}/{camera}/state"
+
+    def seen(self, camera: str) -> str:
+        """Whether somebody is there: `ON` or `OFF`."""
+        return f"{self.base}/{camera}/seen"
+
+    def image(self, camera: str) -> str:
+        """The last face, a JPEG."""
+        return f"{self.base}/{camera}/image"
+
+    def person(self, name: str) -> str:
+        """Where somebody was seen last; see `object_id`."""
+        return f"{self.base}/person/{object_id(name)}"
+
+    def config(self, component: str, name: str) -> str:
+        """The entity `name`."""
+        return f"{self.discovery_prefix}/{component}/face_det_{self.node}/{name}/config"
+
+
+def object_id(name: str) -> str:
+    """Return a person's id in topics: names may have letters that topics may not.
+
+    >>> object_id("Zoë")
+    'person_c6a1269858'
+    """
+    return f"person_{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def describe_entities(
+    topics: Topics, cameras: Iterable[str], people: Iterable[str], page: str | None = None
+) -> dict[str, bytes]:
+    """Return the messages that tell Home Assistant of everything, by topic; `page` is the page's address."""
+    node = f"face_det_{topics.node}"
+    device: dict[str, Any] = {"identifiers": [node], "name": "face_det", "sw_version": __version__}
+    if page is not None:
+        device["configuration_url"] = page
+    found = {}
+
+    def add(component: str, item: str, **about: Any) -> None:
+        entity = {
+            **about,
+            "unique_id": f"{node}_{item}",
+            "availability_topic": topics.status,
+            "device": device,
+            "origin": {"name": "face_det", "sw_version": __version__},
+        }
+        found[topics.config(component, item)] = json.dumps(entity, ensure_ascii=False).encode()
+
+    for camera in cameras:
+        title = camera.replace("_", " ").replace("-", " ").capitalize()
+        add(
+            "event",
+            f"{camera}_event",
+            name=f"{title} face",
+            state_topic=topics.event(camera),
+            event_types=list(EVENT_TYPES),
+        )
+        add(
+            "sensor",
+            f"{camera}_people",
+            name=f"{title} people",
+            state_topic=topics.state(camera),
+            value_template="{{ value_json.people }}",
+            json_attributes_topic=topics.state(camera),
+        )
+        add(
+            "binary_sensor",
+            f"{camera}_seen",
+            name=f"{title} face seen",
+            state_topic=topics.seen(camera),
+            device_class="occupancy",
+        )
+        add(
+            "image",
+            f"{camera}_image",
+            name=f"{title} last face",
+            image_topic=topics.image(camera),
+            content_type="image/jpeg",
+        )
+    for person in people:
+        add(
+            "sensor",
+            object_id(person),
+            name=f"{person} last seen",
+            state_topic=topics.person(person),
+            value_template="{{ value_json.camera }}",
+            json_attributes_topic=topics.person(person),
+        )
+    return found
