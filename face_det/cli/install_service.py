@@ -12,6 +12,7 @@ from face_det.errors import ConfigError, FaceDetError
 from face_det.storage import backup_path, explain_way_back
 from face_det.systemd import (
     CONFIG_FILE,
+    MQTT_SERVICE_NAME,
     SERVICE_NAME,
     STATE_FOLDER,
     UNIT_FILE,
@@ -22,6 +23,8 @@ from face_det.systemd import (
     list_unit_conflicts,
     path_in_root,
     plan_installation,
+    plan_mqtt_installation,
+    plan_mqtt_removal,
     plan_removal,
     plan_watch_installation,
     plan_watch_removal,
@@ -42,6 +45,11 @@ from face_det.systemd import (
     is_flag=True,
     help="Also install `face-det watch` as a service; with --uninstall, only remove that.",
 )
+@click.option(
+    "--mqtt",
+    is_flag=True,
+    help="Also install `face-det mqtt` as a service; with --uninstall, only remove that.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print what would be done, including the files.")
 @click.option("--uninstall", is_flag=True, help="Stop and remove the service; keep people and settings.")
 @click.option("--purge", is_flag=True, help="With --uninstall: also remove people, settings and the user.")
@@ -51,7 +59,9 @@ from face_det.systemd import (
     default=Path("/"),
     help="Prepare the system in this folder, such as a mounted disk image, instead of the running system.",
 )
-def command(web: bool, watch: bool, dry_run: bool, uninstall: bool, purge: bool, root: Path) -> None:
+def command(
+    web: bool, watch: bool, mqtt: bool, dry_run: bool, uninstall: bool, purge: bool, root: Path
+) -> None:
     """Run the command; raise FaceDetError (exit 70) if a step fails. Without root it exits with 2."""
     if purge and not uninstall:
         raise click.UsageError("--purge needs --uninstall")
@@ -59,30 +69,38 @@ def command(web: bool, watch: bool, dry_run: bool, uninstall: bool, purge: bool,
         raise click.UsageError(
             f"must be run as root, got user {os.geteuid()}: sudo face-det install-service, or --dry-run"
         )
-    steps = _plan_removals(root, purge, web, watch) if uninstall else _plan_installations(root, web, watch)
+    steps = (
+        _plan_removals(root, purge, web, watch, mqtt)
+        if uninstall
+        else _plan_installations(root, web, watch, mqtt)
+    )
     for step in steps:
         _print_step(step) if dry_run else _run_step(step, root)
     if dry_run:
         return
     after = (
-        _kept_paths(root, purge) if uninstall else [*_config_warnings(root), *_next_steps(root, web, watch)]
+        _kept_paths(root, purge)
+        if uninstall
+        else [*_config_warnings(root), *_next_steps(root, web, watch, mqtt)]
     )
     for line in (*_kept_unit(root), *after):
         click.echo(line, err=True)
 
 
-def _plan_installations(root: Path, web: bool, watch: bool) -> list[Step]:
+def _plan_installations(root: Path, web: bool, watch: bool, mqtt: bool) -> list[Step]:
     return [
         *plan_installation(root),
         *(plan_web_installation(root) if web else []),
         *(plan_watch_installation(root) if watch else []),
+        *(plan_mqtt_installation(root) if mqtt else []),
     ]
 
 
-def _plan_removals(root: Path, purge: bool, web: bool, watch: bool) -> list[Step]:
+def _plan_removals(root: Path, purge: bool, web: bool, watch: bool, mqtt: bool) -> list[Step]:
     """Plan the removal of what was named, or of everything."""
-    everything = not (web or watch)
+    everything = not (web or watch or mqtt)
     return [
+        *(plan_mqtt_removal(root, purge) if mqtt or everything else []),
         *(plan_watch_removal(root, purge) if watch or everything else []),
         *(plan_web_removal(root, purge) if web or everything else []),
         *(plan_removal(root, purge) if everything else []),
@@ -103,10 +121,12 @@ def _run_step(step: Step, root: Path) -> None:
     click.echo(f"{'done     ' if changed else 'unchanged'} {step.describe()}")
 
 
-def _next_steps(root: Path, web: bool, watch: bool) -> list[str]:
+def _next_steps(root: Path, web: bool, watch: bool, mqtt: bool) -> list[str]:
     more = {WEB_SERVICE_NAME: "for the page"} if web else {}
     if watch:
         more[WATCH_SERVICE_NAME] = 'for the cameras with "live": true'
+    if mqtt:
+        more[MQTT_SERVICE_NAME] = "for MQTT"
     if root != Path("/"):
         return [f"next, in {root}: systemctl enable {' '.join([SERVICE_NAME, *more])}"]
     # The other program may be running under this name, and then `enable --now` would leave it at that.

@@ -5,6 +5,9 @@ from .installation import UNIT_FILE as UNIT_FILE
 from .installation import list_unit_conflicts as list_unit_conflicts
 from .installation import plan_installation as plan_installation
 from .installation import plan_removal as plan_removal
+from .mqtt_installation import MQTT_SERVICE_NAME as MQTT_SERVICE_NAME
+from .mqtt_installation import plan_mqtt_installation as plan_mqtt_installation
+from .mqtt_installation import plan_mqtt_removal as plan_mqtt_removal
 from .notify import Notifier as Notifier
 from .steps import FileStep as FileStep
 from .steps import Step as Step

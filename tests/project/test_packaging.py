@@ -87,6 +87,7 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
         "py.typed",
         "training/background.json",
         "systemd/face-detect.service",
+        "systemd/face-detect-mqtt.service",
         "systemd/face-detect-watch.service",
         "systemd/face-detect-web.service",
     }
