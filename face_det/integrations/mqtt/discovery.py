@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,36 +112,7 @@ def describe_entities(
         found[topics.config(component, item)] = json.dumps(entity, ensure_ascii=False).encode()
 
     for camera in cameras:
-        title = camera.replace("_", " ").replace("-", " ").capitalize()
-        add(
-            "event",
-            f"{camera}_event",
-            name=f"{title} face",
-            state_topic=topics.event(camera),
-            event_types=list(EVENT_TYPES),
-        )
-        add(
-            "sensor",
-            f"{camera}_people",
-            name=f"{title} people",
-            state_topic=topics.state(camera),
-            value_template="{{ value_json.people }}",
-            json_attributes_topic=topics.state(camera),
-        )
-        add(
-            "binary_sensor",
-            f"{camera}_seen",
-            name=f"{title} face seen",
-            state_topic=topics.seen(camera),
-            device_class="occupancy",
-        )
-        add(
-            "image",
-            f"{camera}_image",
-            name=f"{title} last face",
-            image_topic=topics.image(camera),
-            content_type="image/jpeg",
-        )
+        _describe_camera(topics, camera, add)
     for person in people:
         add(
             "sensor",
@@ -152,3 +123,36 @@ def describe_entities(
             json_attributes_topic=topics.person(person),
         )
     return found
+
+
+def _describe_camera(topics: Topics, camera: str, add: Callable[..., None]) -> None:
+    title = camera.replace("_", " ").replace("-", " ").capitalize()
+    add(
+        "event",
+        f"{camera}_event",
+        name=f"{title} face",
+        state_topic=topics.event(camera),
+        event_types=list(EVENT_TYPES),
+    )
+    add(
+        "sensor",
+        f"{camera}_people",
+        name=f"{title} people",
+        state_topic=topics.state(camera),
+        value_template="{{ value_json.people }}",
+        json_attributes_topic=topics.state(camera),
+    )
+    add(
+        "binary_sensor",
+        f"{camera}_seen",
+        name=f"{title} face seen",
+        state_topic=topics.seen(camera),
+        device_class="occupancy",
+    )
+    add(
+        "image",
+        f"{camera}_image",
+        name=f"{title} last face",
+        image_topic=topics.image(camera),
+        content_type="image/jpeg",
+    )
