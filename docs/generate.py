@@ -135,6 +135,28 @@ The broker that `face-det mqtt` brings events to ([how to](../how-to/home-assist
 |---|---|---|---|
 """
 
+ZONEMINDER = """
+## zoneminder
+
+The ZoneMinder whose events are looked into. The password is read from a file, so it stays out of config.json.
+
+```json
+{
+    "faceDetServer": {
+        "zoneminder": {
+            "url": "http://127.0.0.1/zm",
+            "user": "faces",
+            "passwordFile": "./zoneminder-password",
+            "eventsPath": "/var/cache/zoneminder/events"
+        }
+    }
+}
+```
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 COMMAND_LINE = """\
 # Commands
 
@@ -202,13 +224,15 @@ def config_page() -> str:
     """Return the page about config.json, with a row for each key in face_det/config/settings.py."""
     rows = (_key_row(key, field, key) for key, field in CONFIG_KEYS.items())
     page = CONFIG + "".join(rows)
-    for name, heading in (
-        ("sightings", SIGHTINGS),
-        ("http", HTTP),
-        ("video", VIDEO),
-        ("cameras", CAMERAS),
-        ("mqtt", MQTT),
-    ):
+    sections = {
+        "sightings": SIGHTINGS,
+        "http": HTTP,
+        "video": VIDEO,
+        "cameras": CAMERAS,
+        "mqtt": MQTT,
+        "zoneminder": ZONEMINDER,
+    }
+    for name, heading in sections.items():
         page += heading
         page += "".join(_key_row(key, field, f"{name}.{key}") for key, field in SECTION_KEYS[name].items())
     return page

@@ -14,6 +14,7 @@
     |   |-- UnknownPhoto              the person has no photo with that name
     |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
     |   |-- UnknownCamera             no camera with that name is configured
+    |   |-- UnknownEvent              ZoneMinder has no event with that number
     |   |-- SightingsOff              nothing is remembered: config.json has no `sightings`
     |   |-- BadEncodings              an encodings file that holds something else
     |   |-- TooFewPeople              too few people or photos to train on
@@ -27,6 +28,7 @@
         |-- Busy                      the daemon's queue is full
         |-- AlreadyRunning            another daemon holds the endpoint
         |-- CameraFailed              a camera does not send a picture
+        |-- PortalFailed              ZoneMinder does not answer, or refuses
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
         `-- Unreachable               no daemon answers at the endpoint
@@ -108,6 +110,10 @@ class UnknownCamera(DataError):
     """No camera with that name is configured."""
 
 
+class UnknownEvent(DataError):
+    """ZoneMinder has no event with that number; it may have been deleted."""
+
+
 class SightingsOff(DataError):
     """Nothing is remembered, because config.json has no `sightings`."""
 
@@ -162,6 +168,10 @@ class AlreadyRunning(TryAgain):
 
 class CameraFailed(TryAgain):
     """A camera does not send a picture in time."""
+
+
+class PortalFailed(TryAgain):
+    """ZoneMinder does not answer, or refuses what is asked."""
 
 
 class CannotListen(TryAgain):

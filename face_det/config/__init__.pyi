@@ -8,6 +8,7 @@ from .sections.http import STAND_INS as STAND_INS
 from .sections.http import Http as Http
 from .sections.sightings import Sightings as Sightings
 from .sections.video import VideoSettings as VideoSettings
+from .sections.zoneminder import ZoneMinder as ZoneMinder
 from .settings import CONFIG_KEYS as CONFIG_KEYS
 from .settings import SECTION_KEYS as SECTION_KEYS
 from .settings import Config as Config

@@ -21,6 +21,7 @@ from face_det.config.sections.http import Http
 from face_det.config.sections.mqtt import Mqtt
 from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
+from face_det.config.sections.zoneminder import ZoneMinder
 from face_det.detectors import DETECTORS
 from face_det.embedders import JITTERS, configurable_embedders
 from face_det.errors import ConfigError
@@ -250,6 +251,11 @@ class Config(Overridable):
         'an object of settings, such as {"host": "192.168.1.2"}',
         "If set, the broker that `face-det mqtt` brings events to, for Home Assistant and others.",
     )
+    zoneminder: ZoneMinder | None = field(
+        None,
+        'an object of settings, such as {"url": "http://127.0.0.1/zm"}',
+        "If set, the ZoneMinder whose events `face-det zm-event` and POST /zoneminder/events/EID look into.",
+    )
     shutdown_timeout: float = number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )
@@ -338,6 +344,7 @@ SECTION_KEYS = {
     "video": _keys(VideoSettings),
     "cameras": _keys(Camera),
     "mqtt": _keys(Mqtt),
+    "zoneminder": _keys(ZoneMinder),
 }
 """The keys within each object of settings (`cameras`: of each camera), with their pydantic fields."""
 

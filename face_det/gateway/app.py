@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from itertools import chain
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp
 from face_det import __version__
 from face_det.cameras import Cameras, configured_sources
 from face_det.config import Config
-from face_det.gateway import compat, health, metrics, page
+from face_det.gateway import compat, health, metrics, page, zoneminder
 from face_det.gateway.api import API
 from face_det.gateway.daemon import Daemon, PatientDaemon
 from face_det.gateway.motion import MotionQueue
@@ -58,13 +59,15 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     """Return the application that serves the page and all routes, as a client of `daemon`."""
     http = config.http
     views = Views(Cameras(configured_sources(config.cameras)), daemon)
-    gateway = Gateway(config, http, PatientDaemon(daemon), views, MotionQueue(views.keep))
+    events = zoneminder.event_queue(config.zoneminder, daemon)
+    gateway = Gateway(config, http, PatientDaemon(daemon), views, MotionQueue(views.keep), events)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with views.cameras:
             yield
-            await gateway.motion.stop(MOTION_GRACE_S)
+            stopping = [queue.stop(MOTION_GRACE_S) for queue in (gateway.motion, events) if queue is not None]
+            await asyncio.gather(*stopping)
             await gateway.background.stop()
 
     app = GatewayApp(
@@ -91,6 +94,7 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     app.include_router(metrics.ROUTES)
     for routes in (*compat.ROUTERS, *chain.from_iterable(compat.STAND_INS[name] for name in http.stand_ins)):
         app.include_router(routes)
+    app.include_router(zoneminder.ROUTES)
     app.include_router(session_routes.ROUTES)
     app.include_router(API)
     page.load()

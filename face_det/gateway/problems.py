@@ -28,6 +28,7 @@ _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     (errors.UnknownSighting, 404),
     (errors.UnknownPhoto, 404),
     (errors.UnknownCamera, 404),
+    (errors.UnknownEvent, 404),
     (errors.SightingsOff, 409),
     (errors.TooFewPeople, 409),
     (errors.NoFace, 422),
@@ -38,6 +39,7 @@ _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     (errors.ModelError, 409),
     (errors.Busy, 429),
     (errors.CameraFailed, 502),
+    (errors.PortalFailed, 502),
     (errors.CannotWrite, 507),
     (errors.TryAgain, 503),
 )

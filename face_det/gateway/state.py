@@ -24,6 +24,7 @@ class Gateway:
     daemon: Daemon
     views: Views
     motion: MotionQueue
+    events: MotionQueue | None
     background: Background = field(default_factory=Background)
     started: float = field(default_factory=time.monotonic)
 

@@ -8,3 +8,7 @@ from .mqtt.connection import BrokerConnection as BrokerConnection
 from .mqtt.connection import Message as Message
 from .mqtt.connection import TopicRefused as TopicRefused
 from .mqtt.discovery import Topics as Topics
+from .zoneminder.events import EventReport as EventReport
+from .zoneminder.events import process_event as process_event
+from .zoneminder.portal import Portal as Portal
+from .zoneminder.portal import PortalSettings as PortalSettings

@@ -239,7 +239,7 @@ class Memory:
         return self.store.read(lambda connection: read_events(connection, after))
 
     def cursor(self, consumer: object, seq: object = None) -> int:
-        """Return the last event that a consumer has handled; with `seq`, a number or "newest", set it first."""
+        """Return a consumer's last event, by number; with `seq`, a number or "newest", set it first."""
         name, now = checked.parse_consumer(consumer), self.store.now()
         if seq is None:
             return self.store.read(lambda connection: read_cursor(connection, name))

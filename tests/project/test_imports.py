@@ -41,7 +41,7 @@ HOMES = {
     "fastapi": {"gateway"},
     "starlette": {"gateway"},
     "uvicorn": {"gateway"},
-    "httpx": {"cameras"},
+    "httpx": {"cameras", "integrations"},
     "prometheus_client": {"gateway"},
     "h11": {"gateway"},
     "paho": {"integrations"},

@@ -1,0 +1,51 @@
+"""The settings in `zoneminder`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationInfo, field_validator
+
+from face_det.config.fields import STRICT, absolute, field, number
+
+
+class ZoneMinder(BaseModel):
+    """The settings in `zoneminder`: where ZoneMinder is, and how its events are read."""
+
+    model_config = STRICT
+
+    url: str = field(
+        ...,
+        "an address that begins with http or https",
+        "ZoneMinder's address, such as `http://127.0.0.1/zm`. No other is ever asked.",
+    )
+    user: str = field("", "text", "Who logs in, and may view and edit events. Default: no login is needed.")
+    password_file: Path | None = field(None, "a path", "A file with the password of `user`.")
+    events_path: Path | None = field(
+        None,
+        "a path",
+        "The folder of ZoneMinder's events, such as /var/cache/zoneminder/events. Frames are read from it, "
+        "and objdetect.jpg and objects.json written. Default: frames come from the API.",
+    )
+    verify_tls: bool = field(
+        True, "true or false", "Check ZoneMinder's certificate; false for one that it signed itself."
+    )
+    timeout: float = number(10, 0.1, 600, "How many seconds ZoneMinder may take to answer.")
+    max_wait: float = number(
+        120, 0, 86_400, "How many seconds an event that is still being recorded is waited for."
+    )
+
+    @field_validator("password_file", "events_path", mode="before")
+    @classmethod
+    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
+        return absolute(value, info) if value is not None else None
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("no address of a portal")
+        _ = parts.port  # raises ValueError if there is no such port
+        return value

@@ -1,0 +1,1 @@
+"""Names the people in ZoneMinder's events, and writes the names where ZoneMinder shows them."""

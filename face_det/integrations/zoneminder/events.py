@@ -1,0 +1,191 @@
+"""Names the people in one event of ZoneMinder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from face_det.errors import BadImage, BadRequest, Busy, CannotWrite, SightingsOff, UnknownEvent
+from face_det.integrations.consumer import Daemon
+from face_det.integrations.zoneminder.frames import (
+    find_folder,
+    frames_per_second,
+    has_ended,
+    read_frames,
+    start_of,
+)
+from face_det.integrations.zoneminder.notes import update_notes
+from face_det.integrations.zoneminder.people import EventPeople, PersonInEvent, confidence_by_label
+from face_det.integrations.zoneminder.portal import Portal
+from face_det.media import annotate_answer, encode_jpeg
+from face_det.storage import write_atomically
+
+log = logging.getLogger(__name__)
+
+BUSY_PATIENCE_S = 60.0
+MAX_PAGE = 500
+"""So many sightings are asked for at a time."""
+OBJECTS = "objects.json"
+PICTURE = "objdetect.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """What came of an event.
+
+    `frames` is how many were looked at, `unreadable` how many could not be, `notes` what ZoneMinder shows
+    now, and `unwritten` says which files could not be written, and why. `partial` is true if the event was
+    still being recorded when waiting for it ended.
+    """
+
+    event: int
+    monitor: int
+    frames: int
+    unreadable: int
+    people: Sequence[PersonInEvent]
+    notes: str
+    unwritten: Sequence[str]
+    partial: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON's objects and lists."""
+        return asdict(self)
+
+
+async def process_event(
+    daemon: Daemon,
+    portal: Portal,
+    eid: int,
+    *,
+    mid: int | None = None,
+    events_path: Path | None = None,
+    max_wait_s: float = 120.0,
+) -> EventReport:
+    """Say who is in event `eid`, and write it where ZoneMinder shows it: notes, objdetect.jpg, objects.json.
+
+    Doing it again changes nothing. Files are written only into a folder below `events_path`; one that cannot
+    be written does not keep the names from the notes. Raises UnknownEvent if there is no such event, also if
+    it is deleted meanwhile, BadRequest if it is not of monitor `mid`, PortalFailed, and the daemon's errors.
+    """
+    event = await portal.event(eid)
+    monitor = int(event["MonitorId"])
+    if mid is not None and mid != monitor:
+        raise BadRequest(f"event {eid}: must be of monitor {mid}, but is of monitor {monitor}")
+    folder = None if events_path is None else await asyncio.to_thread(find_folder, events_path, event)
+    if folder is None and events_path is not None:
+        log.warning("event %s: its folder is not below %s; frames come from the API", eid, events_path)
+    seen, counts = EventPeople(), [0, 0]
+    options = _follow_options(event, remember=not await _is_remembered(daemon, event))
+    async for number, picture in read_frames(portal, eid, folder, max_wait_s):
+        when = {"frame": f"{_frame_prefix(event)}{number}", "time": _time_of(event, number)}
+        faces = await _follow(daemon, picture, {**options, **when})
+        counts[faces is None] += 1
+        seen.add(number, picture, faces or ())
+    people = seen.people()
+    # Only now, because ZoneMinder writes notes itself while it records.
+    event = await portal.event(eid)
+    unwritten = [] if folder is None else await asyncio.to_thread(_write_files, folder, eid, people, seen)
+    before = str(event.get("Notes") or "")
+    names = [person["name"] for person in await daemon.call("people")]
+    notes = update_notes(before, confidence_by_label(people), names)
+    if notes != before:
+        await portal.write_notes(eid, notes)
+    log.info("event %s of monitor %s: %s frames, %s people", eid, monitor, counts[0], len(people))
+    return EventReport(
+        eid, monitor, counts[0], counts[1], people, notes, unwritten, partial=not has_ended(event)
+    )
+
+
+async def _is_remembered(daemon: Daemon, event: Mapping[str, Any]) -> bool:
+    """Tell whether the daemon has sightings of this event already, or remembers nobody anyway."""
+    query = {"camera": _camera_of(event), "since": _time_of(event, 0) - 1, "limit": MAX_PAGE}
+    try:
+        while True:
+            page = await daemon.call("sightings", query)
+            if any(str(item["frame"] or "").startswith(_frame_prefix(event)) for item in page["items"]):
+                return True
+            if page["next"] is None:
+                return False
+            query["cursor"] = page["next"]
+    except SightingsOff:
+        return True
+
+
+def _frame_prefix(event: Mapping[str, Any]) -> str:
+    return f"zoneminder:{event['Id']}:"
+
+
+def _camera_of(event: Mapping[str, Any]) -> str:
+    monitor = event.get("Monitor") or {}
+    return str(monitor.get("Name") or f"monitor {event['MonitorId']}")
+
+
+def _follow_options(event: Mapping[str, Any], *, remember: bool) -> dict[str, Any]:
+    return {
+        "camera": _camera_of(event),
+        "stream": f"zoneminder {event['Id']} {uuid.uuid4().hex}",
+        "remember": remember,
+    }
+
+
+def _time_of(event: Mapping[str, Any], frame: int) -> float:
+    start = start_of(event)
+    return (0.0 if start is None else start.timestamp()) + frame / frames_per_second(event)
+
+
+async def _follow(daemon: Daemon, picture: bytes, options: Mapping[str, Any]) -> Sequence[Any] | None:
+    """Return the faces of a frame, or None if it cannot be read."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(Busy),
+        stop=stop_after_delay(BUSY_PATIENCE_S),
+        wait=wait_exponential(multiplier=0.1, max=2),
+        reraise=True,
+    )
+    try:
+        faces: Sequence[Any] = await retrying(daemon.call, "follow", picture, options)
+    except BadImage as error:
+        log.warning("%s: %s", options["frame"], error)
+        return None
+    return faces
+
+
+def _write_files(folder: Path, eid: int, people: Sequence[PersonInEvent], seen: EventPeople) -> list[str]:
+    """Write objdetect.jpg and objects.json; return what could not be written."""
+    if not folder.is_dir():
+        raise UnknownEvent(f"event {eid}: its folder is gone")
+    unwritten = []
+    picture = seen.best_picture
+    if picture is not None:
+        drawn = annotate_answer(picture[1], picture[2])
+        unwritten += _write(folder / PICTURE, encode_jpeg(drawn))
+        height, width = drawn.shape[:2]
+        about = {
+            "labels": [one.label for one in people],
+            "boxes": [[round(one.box[side]) for side in ("xmin", "ymin", "xmax", "ymax")] for one in people],
+            "frame_id": picture[0],
+            "confidences": [round(one.confidence, 4) for one in people],
+            "image_dimensions": {"original": [height, width], "resized": None},
+        }
+        unwritten += _write(folder / OBJECTS, json.dumps(about).encode())
+    return unwritten
+
+
+def _write(path: Path, data: bytes) -> list[str]:
+    try:
+        write_atomically(path, data)
+        # ZoneMinder's web server may run as somebody else than we do.
+        with suppress(OSError):
+            path.chmod(0o644)
+    except CannotWrite as error:
+        log.warning("%s", error)
+        return [str(error)]
+    return []

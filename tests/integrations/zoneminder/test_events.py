@@ -1,0 +1,252 @@
+"""ZoneMinder's events, by a real daemon, gateway and command; ZoneMinder's API is a stand-in over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from datetime import datetime
+
+import pytest
+from daemon_fixtures import lasting_daemon
+from gateway_fixtures import lasting_gateway
+from running import eventually
+from zoneminder_api import PASSWORD, USER, ZoneMinderApi
+
+CLI = (sys.executable, "-m", "face_det.cli.main")
+START = "2026-11-30 06:07:08"
+PLACES = {"Deep": "3/26/11/30/06/07/08", "Medium": "3/2026-11-30/{}", "Shallow": "3/{}"}
+
+
+@pytest.fixture(scope="module")
+def daemon(small_photos, tmp_path_factory):
+    """A daemon that remembers and knows Obama."""
+    with lasting_daemon((*CLI, "serve", "--config"), sightings={}) as daemon:
+        client = daemon.client()
+        client.add_face("Obama", small_photos["obama"].read_bytes())
+        client.close()
+        yield daemon
+
+
+@pytest.fixture
+def portal():
+    """ZoneMinder's API."""
+    server = ZoneMinderApi()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def settings(portal, tmp_path):
+    """What config.json says about ZoneMinder."""
+    secret, events = tmp_path / "password", tmp_path / "events"
+    secret.write_text(PASSWORD + "\n")
+    events.mkdir()
+    return {
+        "url": portal.url,
+        "user": USER,
+        "passwordFile": str(secret),
+        "eventsPath": str(events),
+        "maxWait": 300,
+    }
+
+
+@pytest.fixture
+def record(portal, settings, small_photos, tmp_path):
+    """Make an event of these photos, one a frame; the folder that it is in."""
+
+    def make(eid, photos=("nobody", "obama3", "obama3"), scheme="Medium", ended=True, told=True):
+        folder = tmp_path / "events" / PLACES[scheme].format(eid)
+        folder.mkdir(parents=True)
+        portal.events[eid] = {
+            "Id": str(eid),
+            "MonitorId": "3",
+            "StartDateTime": START,
+            "EndDateTime": START if ended else None,
+            "Scheme": scheme,
+            "Frames": "20",
+            "Length": "10.0",
+            "Notes": "Motion: All",
+            "FileSystemPath": str(folder) if told else "/elsewhere",
+        }
+        for number, photo in enumerate(photos, 1):
+            shutil.copy(small_photos[photo], folder / f"{number:05d}-capture.jpg")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def zm_event(daemon, settings, tmp_path):
+    """Run the command; its exit status, its JSON and what it says on stderr."""
+
+    def run(*arguments, **changed):
+        about = {"zerorpcPipe": daemon.endpoint, "zoneminder": {**settings, **changed}}
+        (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": about}))
+        command = (*CLI, "zm-event", *map(str, arguments), "--json", "--config", tmp_path / "config.json")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, json.loads(done.stdout or "null"), done.stderr
+
+    return run
+
+
+def test_an_event_gets_its_names(zm_event, record, portal):
+    """Notes, picture and objects, each readable by ZoneMinder; a second run changes nothing."""
+    folder = record(7)
+    status, report, said = zm_event(7, "--mid", 3)
+    assert status == 0, said
+    assert [one["label"] for one in report["people"]] == ["Obama"]
+    assert (report["frames"], report["unreadable"], report["unwritten"]) == (3, 0, [])
+    notes = portal.events[7]["Notes"]
+    assert notes.startswith("[x] detected:Obama:")
+    assert notes.endswith("% | Motion: All")
+    objects = json.loads((folder / "objects.json").read_text())
+    assert objects["labels"] == ["Obama"]
+    assert objects["frame_id"] in (2, 3)
+    assert (folder / "objdetect.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+    assert (folder / "objdetect.jpg").stat().st_mode & 0o777 == 0o644
+    puts = portal.asked.count(("PUT", "api/events/7.json"))
+    assert zm_event(7)[0] == 0
+    assert (portal.events[7]["Notes"], portal.asked.count(("PUT", "api/events/7.json"))) == (notes, puts)
+
+
+@pytest.mark.parametrize("folders", [True, False])
+def test_an_event_is_remembered_once(zm_event, record, portal, daemon, folders):
+    """However often it is looked into, also through the API, and if another detector came first."""
+    eid = 20 + folders
+    folder = record(eid)
+    portal.events[eid]["StartDateTime"] = datetime.now().isoformat(sep=" ", timespec="seconds")
+    (folder / "objects.json").write_text('{"labels": ["person"]}')
+    changed = {} if folders else {"eventsPath": None}
+
+    def remembered():
+        items = client.sightings({"camera": "monitor 3", "limit": 500})["items"]
+        return [one["face"] for one in items if one["frame"].startswith(f"zoneminder:{eid}:")]
+
+    client = daemon.client()
+    try:
+        assert zm_event(eid, **changed)[0] == 0
+        found = eventually(remembered)
+        assert set(found) == {"Obama"}
+        assert zm_event(eid, **changed)[0] == 0
+        # A picture of another camera, so that everything before has been written.
+        client.recognize(str(folder / "00002-capture.jpg"), {"camera": f"after {eid}"})
+        eventually(lambda: client.sightings({"camera": f"after {eid}"})["items"])
+        assert remembered() == found
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("scheme", PLACES)
+def test_each_layout_of_folders(record, portal, scheme, tmp_path):
+    """The folder is found by its scheme where ZoneMinder's path is not ours, and never above the events."""
+    from face_det.integrations.zoneminder.frames import find_folder
+
+    folder = record(8, scheme=scheme, told=False)
+    assert find_folder(tmp_path / "events", portal.events[8]) == folder
+    outside = {**portal.events[8], "Scheme": "Shallow", "MonitorId": "..", "FileSystemPath": str(tmp_path)}
+    assert find_folder(tmp_path / "events", {**outside, "Id": "events"}) is None
+
+
+def test_frames_from_the_api(zm_event, record, portal):
+    """Without eventsPath everything goes through the API, and no file is written."""
+    folder = record(9)
+    status, report, said = zm_event(9, eventsPath=None)
+    assert status == 0, said
+    assert [one["label"] for one in report["people"]] == ["Obama"]
+    assert ("GET", "index.php") in portal.asked
+    assert not (folder / "objects.json").exists()
+
+
+def test_frames_that_are_still_written_are_waited_for(zm_event, record, portal, small_photos):
+    """The face comes after the first look, half at first; the event ends later still."""
+    folder = record(10, photos=["nobody"], ended=False)
+    whole, looks = small_photos["obama3"].read_bytes(), []
+
+    def write_on(eid):
+        looks.append(eid)
+        if len(looks) == 3:
+            (folder / "00002-capture.jpg").write_bytes(whole[: len(whole) // 2])
+        if len(looks) == 5:
+            (folder / "00002-capture.jpg").write_bytes(whole)
+        if len(looks) == 6:
+            portal.events[10]["EndDateTime"] = START
+
+    portal.on_get = write_on
+    status, report, said = zm_event(10)
+    assert status == 0, said
+    assert ([one["label"] for one in report["people"]], report["partial"]) == (["Obama"], False)
+
+
+def test_an_event_that_is_deleted_meanwhile(zm_event, record, portal, tmp_path):
+    """Nothing is written where it was, and the error says so."""
+    folder = record(11)
+    looks = []
+
+    def delete(eid):
+        looks.append(eid)
+        if len(looks) == 3:
+            del portal.events[eid]
+            shutil.rmtree(folder)
+
+    portal.on_get = delete
+    status, _, said = zm_event(11)
+    assert (status, "no such event" in said, folder.exists()) == (65, True, False)
+
+
+def test_a_file_that_cannot_be_written_keeps_no_name_from_the_notes(zm_event, record, portal):
+    """A folder in objdetect.jpg's place: the report says so, and the notes have the name."""
+    (record(12) / "objdetect.jpg").mkdir()
+    status, report, said = zm_event(12)
+    assert status == 0, said
+    assert "objdetect.jpg" in report["unwritten"][0]
+    assert "detected:Obama:" in portal.events[12]["Notes"]
+
+
+def test_notes_that_are_not_kept_are_an_error(zm_event, record, portal):
+    """ZoneMinder says `Saved` to users who may not edit, too."""
+    record(13)
+    portal.editable = False
+    status, _, said = zm_event(13)
+    assert (status, "did not keep the notes" in said) == (75, True)
+
+
+def test_faults_of_the_portal_are_named_without_secrets(zm_event, record, portal, settings, tmp_path):
+    """A wrong password, a slow API, a wrong monitor: exit codes and words, never the password."""
+    record(14)
+    (tmp_path / "wrong").write_text("guess-4711")
+    status, _, said = zm_event(14, passwordFile=str(tmp_path / "wrong"))
+    assert (status, "zoneminder.user" in said, "guess-4711" in said) == (75, True, False)
+    assert zm_event(14, "--mid", 4)[0] == 65
+    portal.delay_s = 5
+    status, _, said = zm_event(14, timeout=0.2)
+    assert (status, "does not answer" in said) == (75, True)
+
+
+def test_a_report_is_answered_at_once_and_none_is_lost(daemon, settings, record, portal, tmp_path):
+    """Two events of a monitor and a duplicate: answered while ZoneMinder hangs, and all processed."""
+    record(15), record(16, photos=["obama3"])
+    held = threading.Event()
+    portal.on_get = lambda eid: held.wait(300)
+    with contextlib.ExitStack() as stack:
+        stack.callback(held.set)
+        web = stack.enter_context(
+            lasting_gateway(tmp_path, daemon.endpoint, zoneminder={**settings, "timeout": 300})
+        )
+        answers = [web.post(f"/zoneminder/events/{eid}?mid=3").json() for eid in (15, 16, 16)]
+        assert [answer["queued"] for answer in answers[:2]] == [True, True]
+        assert web.post("/zoneminder/events/0").status_code == 400
+        assert all(portal.events[eid]["Notes"] == "Motion: All" for eid in (15, 16))
+        held.set()
+        eventually(lambda: all("Obama" in portal.events[eid]["Notes"] for eid in (15, 16)))
+
+
+def test_without_settings_the_route_says_so(daemon, tmp_path):
+    """A gateway that knows no ZoneMinder."""
+    with lasting_gateway(tmp_path, daemon.endpoint) as web:
+        answer = web.post("/zoneminder/events/1")
+        assert (answer.status_code, answer.json()["code"]) == (409, "ZoneMinderOff")
