@@ -1,0 +1,71 @@
+"""`face-det mqtt` as a process of its own, between a real daemon, real photos and a real broker."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from daemon_fixtures import lasting_daemon
+from mosquitto import Listener, until
+
+CLI = (sys.executable, "-m", "face_det.cli.main")
+EVENTS = "face_det/home/front/event"
+
+
+@pytest.fixture(scope="module")
+def daemon(small_photos):
+    """A daemon that remembers and knows Obama."""
+    with lasting_daemon((*CLI, "serve", "--config"), sightings={}) as daemon:
+        client = daemon.client()
+        client.add_face("Obama", small_photos["obama"].read_bytes())
+        client.close()
+        yield daemon
+
+
+def start(daemon, broker, folder):
+    """The process."""
+    about = {
+        "zerorpcPipe": daemon.endpoint,
+        "sightings": {},
+        "mqtt": {"port": broker.port},
+        "cameras": {"front": {"url": "http://127.0.0.1:9/none.jpg"}},
+    }
+    (folder / "config.json").write_text(json.dumps({"faceDetServer": about}))
+    return subprocess.Popen([*CLI, "mqtt", "--config", folder / "config.json"])
+
+
+def test_somebody_at_the_door_is_told_once(daemon, mosquitto, small_photos, tmp_path):
+    """With the name and the face, and not again after kill -9; a program that ends says so."""
+
+    listener = Listener(mosquitto)
+    told = listener.of
+    client = daemon.client()
+    program = start(daemon, mosquitto, tmp_path)
+    try:
+        until(lambda: told("face_det/home/status") == [b"online"])
+        until(lambda: client.cursor("mqtt-home"))
+        client.recognize(str(small_photos["obama3"]), {"camera": "front"})
+        until(lambda: told(EVENTS) and told("face_det/home/front/image"))
+        (event,) = map(json.loads, told(EVENTS))
+        assert (event["event_type"], event["person"]) == ("known", "Obama")
+        assert told("face_det/home/front/image")[-1][:3] == b"\xff\xd8\xff"
+        assert json.loads(told("face_det/home/front/state")[-1])["people"] == "Obama"
+        program.kill()
+        program.wait()
+        until(lambda: told("face_det/home/status")[-1] == b"offline")
+        program = start(daemon, mosquitto, tmp_path)
+        client.recognize(str(small_photos["biden"]), {"camera": "front"})
+        until(lambda: len(told(EVENTS)) > 1)
+        assert [json.loads(one)["person"] for one in told(EVENTS)][0] == "Obama"
+        assert [json.loads(one)["event_type"] for one in told(EVENTS)[1:]] == ["stranger"]
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(300) == 0
+        assert told("face_det/home/status")[-1] == b"offline"
+    finally:
+        client.close()
+        listener.close()
+        program.kill()
+        program.wait()
