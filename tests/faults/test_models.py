@@ -154,7 +154,7 @@ def test_nobody_is_lost_by_mending(mine: Enroller, enroller: Make, tmp_path: Pat
 
 
 def test_no_wall_clock_decides_anything() -> None:
-    """The clock may jump: it only dates what is kept and shown, and tells how old files, logins and events are."""
+    """The clock may jump: it only dates what is kept and shown, and tells how old files or events are."""
     allowed = {"training/training_set.py", "service/audit.py", "gallery/quarantine.py"}
     allowed |= {"sightings/clocks.py", "cli/times.py", "cli/contact_sheet.py"}
     allowed |= {
