@@ -12,24 +12,18 @@ from face_det.errors import ConfigError, FaceDetError
 from face_det.storage import backup_path, explain_way_back
 from face_det.systemd import (
     CONFIG_FILE,
-    MQTT_SERVICE_NAME,
+    MQTT_SERVICE,
     SERVICE_NAME,
     STATE_FOLDER,
     UNIT_FILE,
-    WATCH_SERVICE_NAME,
-    WEB_SERVICE_NAME,
+    WATCH_SERVICE,
+    WEB_SERVICE,
     FileStep,
     Step,
     list_unit_conflicts,
     path_in_root,
     plan_installation,
-    plan_mqtt_installation,
-    plan_mqtt_removal,
     plan_removal,
-    plan_watch_installation,
-    plan_watch_removal,
-    plan_web_installation,
-    plan_web_removal,
 )
 
 
@@ -90,9 +84,9 @@ def command(
 def _plan_installations(root: Path, web: bool, watch: bool, mqtt: bool) -> list[Step]:
     return [
         *plan_installation(root),
-        *(plan_web_installation(root) if web else []),
-        *(plan_watch_installation(root) if watch else []),
-        *(plan_mqtt_installation(root) if mqtt else []),
+        *(WEB_SERVICE.plan_installation(root) if web else []),
+        *(WATCH_SERVICE.plan_installation(root) if watch else []),
+        *(MQTT_SERVICE.plan_installation(root) if mqtt else []),
     ]
 
 
@@ -100,9 +94,9 @@ def _plan_removals(root: Path, purge: bool, web: bool, watch: bool, mqtt: bool) 
     """Plan the removal of what was named, or of everything."""
     everything = not (web or watch or mqtt)
     return [
-        *(plan_mqtt_removal(root, purge) if mqtt or everything else []),
-        *(plan_watch_removal(root, purge) if watch or everything else []),
-        *(plan_web_removal(root, purge) if web or everything else []),
+        *(MQTT_SERVICE.plan_removal(root, purge) if mqtt or everything else []),
+        *(WATCH_SERVICE.plan_removal(root, purge) if watch or everything else []),
+        *(WEB_SERVICE.plan_removal(root, purge) if web or everything else []),
         *(plan_removal(root, purge) if everything else []),
     ]
 
@@ -122,11 +116,11 @@ def _run_step(step: Step, root: Path) -> None:
 
 
 def _next_steps(root: Path, web: bool, watch: bool, mqtt: bool) -> list[str]:
-    more = {WEB_SERVICE_NAME: "for the page"} if web else {}
+    more = {WEB_SERVICE.name: "for the page"} if web else {}
     if watch:
-        more[WATCH_SERVICE_NAME] = 'for the cameras with "live": true'
+        more[WATCH_SERVICE.name] = 'for the cameras with "live": true'
     if mqtt:
-        more[MQTT_SERVICE_NAME] = "for MQTT"
+        more[MQTT_SERVICE.name] = "for MQTT"
     if root != Path("/"):
         return [f"next, in {root}: systemctl enable {' '.join([SERVICE_NAME, *more])}"]
     # The other program may be running under this name, and then `enable --now` would leave it at that.

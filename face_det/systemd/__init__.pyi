@@ -1,3 +1,7 @@
+from .client_services import MQTT_SERVICE as MQTT_SERVICE
+from .client_services import WATCH_SERVICE as WATCH_SERVICE
+from .client_services import WEB_SERVICE as WEB_SERVICE
+from .client_services import ClientService as ClientService
 from .installation import CONFIG_FILE as CONFIG_FILE
 from .installation import SERVICE_NAME as SERVICE_NAME
 from .installation import STATE_FOLDER as STATE_FOLDER
@@ -5,16 +9,7 @@ from .installation import UNIT_FILE as UNIT_FILE
 from .installation import list_unit_conflicts as list_unit_conflicts
 from .installation import plan_installation as plan_installation
 from .installation import plan_removal as plan_removal
-from .mqtt_installation import MQTT_SERVICE_NAME as MQTT_SERVICE_NAME
-from .mqtt_installation import plan_mqtt_installation as plan_mqtt_installation
-from .mqtt_installation import plan_mqtt_removal as plan_mqtt_removal
 from .notify import Notifier as Notifier
 from .steps import FileStep as FileStep
 from .steps import Step as Step
 from .steps import path_in_root as path_in_root
-from .watch_installation import WATCH_SERVICE_NAME as WATCH_SERVICE_NAME
-from .watch_installation import plan_watch_installation as plan_watch_installation
-from .watch_installation import plan_watch_removal as plan_watch_removal
-from .web_installation import WEB_SERVICE_NAME as WEB_SERVICE_NAME
-from .web_installation import plan_web_installation as plan_web_installation
-from .web_installation import plan_web_removal as plan_web_removal

@@ -13,7 +13,7 @@ import pytest
 from running_here import run_here
 
 from face_det.errors import ConfigError
-from face_det.systemd import watch_installation
+from face_det.systemd import WATCH_SERVICE
 
 UNIT = "etc/systemd/system/face-detect-watch.service"
 WEB_UNIT = "etc/systemd/system/face-detect-web.service"
@@ -65,7 +65,7 @@ def service():
     """The unit's [Service] section."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
-    parser.read(watch_installation.WATCH_TEMPLATE)
+    parser.read(WATCH_SERVICE.template)
     return parser["Service"]
 
 
@@ -92,7 +92,7 @@ def test_it_reaches_private_networks_only(service):
 def test_systemd_has_nothing_to_say_about_it_and_little_is_exposed(tmp_path, service):
     """No unknown key; at most 2.0 of 10."""
     unit = tmp_path / "face-detect-watch.service"
-    text = watch_installation.WATCH_TEMPLATE.read_text()
+    text = WATCH_SERVICE.template.read_text()
     unit.write_text(text.replace(service["ExecStart"].split()[0], "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=300)
     assert done.stdout + done.stderr == ""

@@ -14,7 +14,7 @@ from running_here import run_here
 
 from face_det.errors import ConfigError
 from face_det.gateway.security import credentials
-from face_det.systemd import web_installation
+from face_det.systemd import WEB_SERVICE
 
 UNIT = "etc/systemd/system/face-detect-web.service"
 DAEMON_UNIT = "etc/systemd/system/face-detect.service"
@@ -79,7 +79,7 @@ def service():
     """The unit's [Service] section."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str
-    parser.read(web_installation.WEB_TEMPLATE)
+    parser.read(WEB_SERVICE.template)
     return parser["Service"]
 
 
@@ -97,7 +97,7 @@ def test_agrees_with_the_gateway(service):
 def test_systemd_has_nothing_to_say_about_it_and_little_is_exposed(tmp_path, service):
     """No unknown key; at most 2.0 of 10."""
     unit = tmp_path / "face-detect-web.service"
-    text = web_installation.WEB_TEMPLATE.read_text()
+    text = WEB_SERVICE.template.read_text()
     unit.write_text(text.replace(service["ExecStart"].split()[0], "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=300)
     assert done.stdout + done.stderr == ""
