@@ -1,4 +1,4 @@
-"""Runs several of our programs in the foreground, with one log; they stop together."""
+"""Runs our programs in the foreground until they are told to stop: one of them, or several with one log."""
 
 import lazy_loader
 

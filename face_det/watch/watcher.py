@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import Any
 
 from face_det.cameras import CameraSource, read_live
 from face_det.errors import FaceDetError
+from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
 from face_det.systemd import Notifier
 from face_det.watch.camera import Reader, WatchedCamera
@@ -135,18 +135,6 @@ def _summary(states: dict[str, str]) -> str:
     return "; ".join([f"{fine} of {len(states)} cameras are fine", *others])
 
 
-async def _run(sources: Sequence[CameraSource], daemon: AsyncClient) -> None:
-    task = asyncio.ensure_future(Watcher(sources, daemon).run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    async with daemon:
-        try:
-            await task
-        except asyncio.CancelledError:
-            log.info("stopped")
-
-
 def run_watcher(sources: Sequence[CameraSource], daemon: AsyncClient) -> None:
     """Watch cameras, and send what they see to the daemon, until SIGTERM or SIGINT."""
-    asyncio.run(_run(sources, daemon))
+    run_until_stopped(lambda: Watcher(sources, daemon).run(), daemon)

@@ -22,7 +22,7 @@ class Log:
     """What the daemon answers to the two verbs that consumers use; real daemons are asked further down."""
 
     def __init__(self):
-        self.name, self.first, self.count, self.cursors = "log-1", 1, 0, {}
+        self.name, self.count, self.cursors = "log-1", 0, {}
         self.away: list[str] = []
         self.calls: list[str] = []
 

@@ -7,17 +7,17 @@ import logging
 import os
 import re
 import secrets
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from face_det.errors import FaceDetError, TryAgain, UnknownSighting, Unreachable
-from face_det.integrations.consumer import Daemon, EventConsumer
+from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message, TopicRefused
 from face_det.integrations.mqtt.discovery import Topics, describe_entities
 from face_det.integrations.mqtt.events import Camera, Scene, render_event
+from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
 from face_det.systemd import Notifier
 
@@ -31,7 +31,6 @@ REFUSED_PAUSE_S = 30.0
 """When a topic that was refused is tried again."""
 RECALL = 1000
 """So many events before the cursor are read at the start, to know who is there."""
-CALL_S = 15.0
 CHECK_S = 15.0
 PEOPLE_EVENTS = ("enrolled", "forgotten", "corrected", "named", "trained")
 """After these there may be other people."""
@@ -283,18 +282,6 @@ class Bridge:
         self._refusal = reason
 
 
-async def _run(broker: Broker, daemon: AsyncClient, options: BridgeOptions) -> None:
-    task = asyncio.ensure_future(Bridge(broker, daemon, options).run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    async with daemon:
-        try:
-            await task
-        except asyncio.CancelledError:
-            log.info("stopped")
-
-
 def run_bridge(broker: Broker, daemon: AsyncClient, options: BridgeOptions) -> None:
     """Bring the daemon's events to a broker until SIGTERM or SIGINT."""
-    asyncio.run(_run(broker, daemon, options))
+    run_until_stopped(lambda: Bridge(broker, daemon, options).run(), daemon)
