@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 EVALUATION_NAME = "evaluation.json"
 EVALUATION_CACHE = "evaluation.cache.sqlite"
-EVALUATION_NICE, DOCTOR_NICE = 19, 10
+EVALUATION_NICE = 10
+"""It slows calls by a tenth of a core at most, and still ends on a machine that is always busy."""
 DOCTOR_LIMIT_S = 300.0
 DOCTOR_FRESH_S = 300.0
 """An answer of `doctor` is given again for so long."""
@@ -70,7 +71,7 @@ class Doctor:
         return last
 
     def _run(self) -> Any:
-        with _start(self._line("doctor", "--json"), DOCTOR_NICE) as process:
+        with _start(self._line("doctor", "--json")) as process:
             try:
                 output, complaint = process.communicate(timeout=DOCTOR_LIMIT_S)
             except subprocess.TimeoutExpired as error:
@@ -147,7 +148,9 @@ class Evaluation:
     def _run(self, line: list[str], folder: Path, options: Mapping[str, Any]) -> None:
         error: str | None = None
         try:
-            with _start(line, EVALUATION_NICE) as process:
+            with _start(line) as process:
+                with contextlib.suppress(OSError):
+                    os.setpriority(os.PRIO_PROCESS, process.pid, EVALUATION_NICE)
                 with self._lock:
                     self._process = process
                     if self._cancelled:
@@ -184,12 +187,8 @@ class Evaluation:
                     self._error = text.removeprefix("face-det: ")[:500]
 
 
-def _start(line: list[str], nice: int) -> subprocess.Popen[bytes]:
-    """Start a command at a low priority, so that it does not slow calls by much."""
-    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, nice)
-    return process
+def _start(line: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def _last_line(output: bytes) -> str:

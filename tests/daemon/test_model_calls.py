@@ -124,7 +124,7 @@ def test_an_evaluation_runs_beside_the_calls_and_lasts(launch, restarted, call, 
 
 def test_doctor_says_what_the_command_says(lasting_real, call):
     """In a process of its own, which finds this daemon; asked again, the answer is the same one."""
-    found = call(lasting_real, "doctor", timeout=300)
+    found = call(lasting_real, "doctor", timeout=600)
     states = {check["check"]: check["state"] for check in found["checks"]}
     assert states["config"] == "ok"
     assert states["daemon"] in ("ok", "warning")

@@ -16,17 +16,17 @@ SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
 @pytest.fixture(scope="module")
 def daemon(photos):
     """A daemon that remembers and knows Obama."""
-    with lasting_daemon(SERVE, sightings={}) as daemon:
+    with lasting_daemon(SERVE, sightings={"visitGap": 3600}) as daemon:
         client = daemon.client()
         client.add_face("Obama", photos["obama"].read_bytes())
         client.close()
         yield daemon
 
 
-def camera_events(call, daemon):
-    """What became of the cameras, in order."""
+def camera_events(call, daemon, camera):
+    """What became of a camera, in order."""
     found = call(daemon, "events", 0)["events"]
-    return [(one["type"], one["camera"]) for one in found if one["type"].startswith("camera_")]
+    return [one["type"] for one in found if one["type"].startswith("camera_") and one["camera"] == camera]
 
 
 def test_somebody_walks_by_and_the_camera_is_lost(daemon, photos, tmp_path, call):
@@ -38,15 +38,18 @@ def test_somebody_walks_by_and_the_camera_is_lost(daemon, photos, tmp_path, call
             lambda: [one for one in call(daemon, "events", 0)["events"] if one["name"] == "Obama"][1:],
             "Obama to be seen",
         )
-        assert [(one["type"], one["camera"]) for one in seen] == [("seen", "door")]
+        # On a busy machine pictures may come so late that one face becomes two tracks, but never two visits.
+        assert {(one["type"], one["camera"]) for one in seen} == {("seen", "door")}
+        assert len({one["visit"] for one in seen}) == 1
         eventually(lambda: call(daemon, "status")["cameras"]["door"]["state"] == "fine", "a report")
         server.broken.set()
-        eventually(lambda: camera_events(call, daemon) == [("camera_lost", "door")], "the loss")
-        (lost,) = [one for one in call(daemon, "events", 0)["events"] if one["type"] == "camera_lost"]
+        eventually(lambda: camera_events(call, daemon, "door") == ["camera_lost"], "the loss")
+        found = call(daemon, "events", 0)["events"]
+        (lost,) = [one for one in found if (one["type"], one["camera"]) == ("camera_lost", "door")]
         assert lost["reason"] == "must answer 200 with a picture, got 503"
         server.broken.clear()
-        eventually(lambda: len(camera_events(call, daemon)) == 2, "its return")
-        assert camera_events(call, daemon)[1] == ("camera_back", "door")
+        eventually(lambda: len(camera_events(call, daemon, "door")) == 2, "its return")
+        assert camera_events(call, daemon, "door")[1] == "camera_back"
     finally:
         watch.stop()
         server.stop()
@@ -56,16 +59,16 @@ def test_what_is_reported_again_is_no_event(daemon, call):
     """Nor is it after a restart of the daemon."""
     for state in ("starting", "fine", "lost", "lost", "frozen"):
         call(daemon, "report_cameras", {"yard": {"state": state, "reason": None}})
-    ours = [("camera_lost", "yard"), ("camera_frozen", "yard")]
-    assert [one for one in camera_events(call, daemon) if one[1] == "yard"] == ours
+    ours = ["camera_lost", "camera_frozen"]
+    assert camera_events(call, daemon, "yard") == ours
     daemon.process.terminate()
     assert daemon.ended() == 0
     daemon.start()
     daemon.until_notified("READY=1")
     call(daemon, "report_cameras", {"yard": {"state": "frozen"}})
-    assert [one for one in camera_events(call, daemon) if one[1] == "yard"] == ours
+    assert camera_events(call, daemon, "yard") == ours
     call(daemon, "report_cameras", {"yard": {"state": "fine"}})
-    assert camera_events(call, daemon)[-1] == ("camera_back", "yard")
+    assert camera_events(call, daemon, "yard")[-1] == "camera_back"
 
 
 @pytest.mark.parametrize(
