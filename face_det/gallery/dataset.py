@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from face_det.errors import BadImage, BadName, CannotWrite, DataError, FaceDetError
@@ -67,11 +67,12 @@ def check_person_name(name: str) -> str:
     return composed
 
 
-def list_photos(dataset: Path) -> dict[str, list[Path]]:
+def list_photos(dataset: Path, *, warn: bool = True) -> dict[str, list[Path]]:
     """Return the photos of each person; names and paths are sorted. Empty if there is no dataset.
 
-    This also finishes what a killed `store_photo` or `remove_person` left undone. Raises DataError if the
-    dataset exists but cannot be read.
+    The log names each folder whose photos cannot be used, once, unless `warn` is false, for those who
+    report them themselves (`list_overlooked`). This also finishes what a killed `store_photo` or
+    `remove_person` left undone. Raises DataError if the dataset exists but cannot be read.
 
     >>> list_photos(Path("no such folder"))
     {}
@@ -79,7 +80,7 @@ def list_photos(dataset: Path) -> dict[str, list[Path]]:
     _delete_removed_folders(dataset)
     found: dict[str, list[Path]] = {}
     try:
-        for folder in _folders(dataset):
+        for folder in _folders(dataset, _warn_once if warn else _say_nothing):
             recover_folder(folder)
             pictures = [entry for entry in list_entries(folder) if _is_picture(entry)]
             if pictures:
@@ -182,27 +183,31 @@ def _delete_removed_folders(dataset: Path) -> list[Path]:
     return [entry for entry in leaving if entry.exists()]
 
 
-def _folders(dataset: Path) -> Iterator[Path]:
+def _folders(dataset: Path, warn: Callable[[str], None]) -> Iterator[Path]:
     for entry in list_entries(dataset):
         if entry.name.startswith("."):
             continue
         if entry.is_symlink() and entry.is_dir():
-            log.warning("%s: links are not followed; its photos are not used", entry)
+            warn(f"{entry}: links are not followed; its photos are not used")
         elif entry.is_dir() and not is_utf8(entry.name):
-            log.warning("%s: the name is not UTF-8; its photos are not used", ascii(str(entry)))
+            warn(f"{str(entry)!a}: the name is not UTF-8; its photos are not used")
         elif entry.is_dir():
             try:
                 check_person_name(entry.name)
             except BadName as error:
-                _warn_bad_name(entry, str(error))
+                warn(f"{str(entry)!a}: rename the folder; its photos are not used: {error}")
                 continue
             yield entry
 
 
 @functools.cache
-def _warn_bad_name(folder: Path, fault: str) -> None:
+def _warn_once(text: str) -> None:
     """Warn once, rather than with every look at the dataset."""
-    log.warning("%s: rename the folder; its photos are not used: %s", ascii(str(folder)), fault)
+    log.warning("%s", text)
+
+
+def _say_nothing(_text: str) -> None:
+    """Leave it to the caller to report what is passed over."""
 
 
 def person_folder(dataset: Path, name: str) -> Path:

@@ -92,7 +92,8 @@ def encode_dataset(
     with (photos done, photos in total). An interrupt loses no finished work. Raises DataError for a
     dataset that cannot be read, and whatever the engine's networks raise.
     """
-    photos = [_DatasetPhoto(name, path) for name, paths in list_photos(dataset).items() for path in paths]
+    people = list_photos(dataset, warn=False)
+    photos = [_DatasetPhoto(name, path) for name, paths in people.items() for path in paths]
     overlooked = tuple(list_overlooked(dataset))
     if not photos:
         return replace(_make_report([], {}, set(), ""), overlooked=overlooked)

@@ -29,6 +29,7 @@ from face_det.gateway.security.connections import (
 from face_det.gateway.security.credentials import load_credentials
 from face_det.gateway.security.hosts import is_loopback
 from face_det.gateway.security.tls import TlsFiles
+from face_det.gateway.turns import DaemonInTurns
 from face_det.logs import configure_logging
 from face_det.rpc import AsyncClient
 from face_det.systemd import Notifier
@@ -150,7 +151,8 @@ def require_credentials(http: Http) -> None:
 
 
 async def _serve(config: Config, listener: socket.socket, tls: TlsFiles | None) -> None:
-    async with AsyncClient.configured(config, CALL_TIMEOUT_S) as daemon:
+    daemon = DaemonInTurns(lambda: AsyncClient.configured(config, CALL_TIMEOUT_S))
+    async with contextlib.aclosing(daemon):
         await GatewayServer(create_app(config, daemon), tls).serve([listener])
 
 

@@ -92,12 +92,15 @@ class AuditLog:
         """Record that an action begins and how it ends; the counts come from the dict that this yields."""
         counts: dict[str, int] = {}
         number = secrets.token_hex(4)
-        self._note(caller, action, BEGUN, number, name, None)
+        begun = self._note(caller, action, BEGUN, number, name, None)
         try:
             yield counts
         except BaseException as error:
             outcome = type(error).__name__ if isinstance(error, (FaceDetError, KeyboardInterrupt)) else FAILED
-            self._note(caller, action, outcome, number, name, None)
+            # What failed after its first line could not be written was told once, which is enough.
+            self._note(
+                caller, action, outcome, number, name, None, level=logging.ERROR if begun else logging.DEBUG
+            )
             raise
         self._note(caller, action, DONE, number, name, counts)
 
@@ -127,7 +130,8 @@ class AuditLog:
         number: str,
         name: object,
         counts: Mapping[str, int] | None,
-    ) -> None:
+        level: int = logging.ERROR,
+    ) -> bool:
         try:
             person = self.person(name) if isinstance(name, str) else None
             at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
@@ -138,7 +142,9 @@ class AuditLog:
             _append_line(self.path, json.dumps(values).encode() + b"\n")
         except FaceDetError as error:
             self.failed += 1
-            log.error("the audit log lacks a line (%s %s): %s", action, outcome, error)
+            log.log(level, "the audit log lacks a line (%s %s): %s", action, outcome, error)
+            return False
+        return True
 
 
 def open_audit_log(path: Path | None, encodings: Path) -> AuditLog:

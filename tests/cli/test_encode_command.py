@@ -386,6 +386,7 @@ def test_nothing_is_left_out_without_a_word(
         f"main face of several: {dataset}/bob/main.png",
     ):
         assert line in done.stdout.splitlines()
+    assert (done.stdout + done.stderr).count(f"{dataset}/tom: co") == 1
 
 
 def test_a_name_that_the_uploader_fails_on(

@@ -17,6 +17,7 @@ import pytest
 import zerorpc
 from running import eventually
 
+from face_det.errors import CannotWrite
 from face_det.gallery.gallery import Gallery
 from face_det.rpc.caller import Caller
 from face_det.service.audit import AuditLog
@@ -114,6 +115,16 @@ def test_an_audit_log_that_cannot_be_written(launch, call, folder, what):
     assert call(daemon, "train" if what != "bad key" else "add_face", *(["Zoe", b""] * (what == "bad key")))
     assert call(daemon, "status")["audit"] == {"path": str(place), "failed": 2}
     assert daemon.log().count("ERROR face_det.service.audit the audit log lacks a line (") == 2
+
+
+def test_what_fails_after_its_first_line_is_told_once(tmp_path, caplog):
+    """Both lines that are missing count, but one reason is enough to read."""
+    (tmp_path / "file").touch()
+    log = AuditLog(tmp_path / "file" / "audit.jsonl")
+    with pytest.raises(CannotWrite), log.recorded(Caller("command"), "encode"):
+        raise CannotWrite("the dataset's disk is full")
+    assert log.failed == 2
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 
 def test_many_writers_one_line_each(tmp_path):

@@ -6,7 +6,8 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from face_det.gateway.problems import Problem, problem_response
-from face_det.gateway.security.access import Access
+from face_det.gateway.security.access import Access, Visitor
+from face_det.gateway.turns import CURRENT_USER
 
 
 class Guard:
@@ -27,11 +28,21 @@ class Guard:
         assert scope["type"] == "http", "this server does not support websockets"
         request = Request(scope)
         try:
-            request.state.visitor = self._access.admit(request)
+            visitor = request.state.visitor = self._access.admit(request)
         except Problem as problem:
             # Not Basic, for which browsers would open their own dialog for a name and a password.
             headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None
             answer = problem_response(problem.status, problem.code, str(problem), headers)
             await answer(scope, receive, send)
             return
+        CURRENT_USER.set(_user(visitor, request))
         await self._app(scope, receive, send)
+
+
+def _user(visitor: Visitor, request: Request) -> str:
+    """Tell users apart, as far as they show who they are."""
+    if visitor.token is not None:
+        return f"token {visitor.token}"
+    if visitor.session is not None:
+        return f"session {visitor.session.csrf}"
+    return f"address {request.client.host if request.client else ''}"

@@ -17,6 +17,7 @@ import pytest
 from face_det.config import load_config
 from face_det.gateway.app import create_app
 from face_det.gateway.server import GatewayServer
+from face_det.gateway.turns import CURRENT_USER
 
 PASSWORD = "correct horse battery"
 PATIENCE_S = 60
@@ -27,9 +28,11 @@ class StandIn:
 
     def __init__(self):
         self.calls = []
+        self.users = []
 
     async def call(self, verb, *args, timeout_s=None):
         self.calls.append((verb, *args))
+        self.users.append(CURRENT_USER.get())
         if verb == "picture":
             raise RuntimeError("a fault that nobody expected")
         return {"people": [], "status": {"pid": 1}, "thumbnail": b"jpeg"}.get(verb, {})

@@ -166,6 +166,22 @@ def test_a_token_lets_a_program_in(beyond, credentials_path, way):
         assert client.get("/api/v1/people", **shown).status_code == 401
 
 
+def test_users_are_told_apart(beyond, credentials_path, with_password):
+    """By token, session or address, so that each has a turn at the daemon; the same one is the same again."""
+    tokens = [credentials.add_token(credentials_path, name) for name in ("ha", "door")]
+    for token in (*tokens, *tokens):
+        with beyond.client(headers={"x-api-key": token}) as client:
+            assert client.get("/api/v1/people").status_code == 200
+    for _ in range(2):
+        with beyond.client() as client:
+            assert log_in(client).status_code == 204
+            assert client.get("/api/v1/people").status_code == 200
+    users = beyond.daemon.users
+    assert users[:4] == ["token ha", "token door"] * 2
+    assert [user.partition(" ")[0] for user in users[4:]] == ["session"] * 2
+    assert len({*users}) == 4
+
+
 @pytest.mark.parametrize("value", ["Basic !", "Basic /w==", "Basic", "Bearer", "Bearer \xff", "Digest x"])
 def test_a_header_that_is_no_token_is_no_key(beyond, credentials_path, value):
     """401, whatever it is."""
