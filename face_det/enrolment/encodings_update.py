@@ -61,7 +61,7 @@ def update_encodings(
 
 def _dataset_state(dataset: Path) -> list[tuple[Path, int, int]]:
     """Return path, size and time of each photo, which show whether the dataset has changed."""
-    paths = [path for paths in list_photos(dataset).values() for path in paths]
+    paths = [path for paths in list_photos(dataset, warn=False).values() for path in paths]
     return [(path, path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths if path.exists()]
 
 
