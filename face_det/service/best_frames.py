@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from face_det.service.memory import FollowedFace, Memory, WholePicture
-from face_det.sightings import MAX_VISIT_S, SeenPicture
+from face_det.sightings import AGREEING_FRAMES, MAX_VISIT_S, SeenPicture
 from face_det.tracking import Track, TrackedFace
 from face_det.types import Box, Face, Match, Outcome
 
@@ -61,6 +61,10 @@ class _Followed:
     answer: tuple[Outcome | None, str | None] | None = None
     left: int = MAX_REMEMBERED
     answers_left: int = MAX_REMEMBERED
+    agreeing: int = 0
+    """In how many clear frames the face alone has the track's answer."""
+    remembered_agreeing: int = 0
+    """The same, as of the frame that was remembered last."""
 
     def offer(self, face: Face, moment: Moment) -> None:
         """Take a face that was encoded, if it is the best since the last one that was remembered."""
@@ -80,6 +84,12 @@ class _Followed:
             return True
         if _answer(self.match) != self.answer:
             return self.answers_left > 0
+        if (
+            self.match.outcome is Outcome.KNOWN
+            and self.remembered_agreeing < AGREEING_FRAMES <= self.agreeing
+        ):
+            # Whoever opens doors waits for a second frame that agrees.
+            return True
         return self.left > 0 and (self.best.quality or 0.0) >= self.quality + CLEARLY_BETTER
 
     def _outlasts(self) -> bool:
@@ -98,6 +108,7 @@ class _Followed:
         if self.since is None:
             self.since, self.quality = self.moment.time, 0.0
             self.left = self.answers_left = MAX_REMEMBERED
+        self.remembered_agreeing = self.agreeing
         changed = self.answer is not None and _answer(self.match) != self.answer
         self.answers_left -= changed
         self.left -= not changed
@@ -129,7 +140,7 @@ class BestFrames:
             return
         for one in tracked:
             followed = self._followed.setdefault(one.track, _Followed(moment.time, one.match))
-            followed.match, followed.frames = one.match, one.frames
+            followed.match, followed.frames, followed.agreeing = one.match, one.frames, one.agreeing
             if one.face is not None and one.face.encoding is not None:
                 followed.offer(one.face, moment)
         here = [one.track for one in tracked]
@@ -145,7 +156,7 @@ class BestFrames:
             followed = self._followed.get(track.number)
             if followed is None:
                 continue
-            followed.match, followed.frames = track.match, track.frames
+            followed.match, followed.frames, followed.agreeing = track.match, track.frames, track.agreeing
             if followed.since is None and followed.best is not None:
                 beside = [number for number in track.seen_with if number in self._followed]
                 self._hand_over([track.number], [track.number, *beside])
@@ -163,7 +174,7 @@ class BestFrames:
             group = list(together)
             moment, picture = group[0][1], group[0][3]
             faces = [
-                FollowedFace(face, followed.match, self._name(track), followed.frames)
+                FollowedFace(face, followed.match, self._name(track), followed.frames, followed.agreeing)
                 for track, _, face, _ in group
                 for followed in (self._followed[track],)
             ]

@@ -70,12 +70,13 @@ class WholePicture(NamedTuple):
 
 
 class FollowedFace(NamedTuple):
-    """A face of a track: what was measured, the track's answer, its name, and in how many pictures it was."""
+    """A face of a track: what was measured, the track's answer, its name, its pictures, and those that agree."""
 
     face: Face
     match: Match
     track: str
     frames: int
+    agreeing: int
 
 
 class Memory:
@@ -180,7 +181,7 @@ class Memory:
         `where` says when and where they were seen, by whose encodings, and who was seen beside them. With
         nobody in `found`, it only says that those are still to be seen.
         """
-        faces = tuple(_seen_face(one.face, one.match, one.track, one.frames) for one in found)
+        faces = tuple(_seen(*one) for one in found)
         self._hand_over_faces(where, faces, picture)
 
     def unknowns_at(self, seen: Sequence[tuple[int, float, Box]], caller: str) -> dict[int, int]:
@@ -375,10 +376,10 @@ def _distinct(found: Answered) -> tuple[SeenFace, ...]:
     for face, match in sorted(found, key=lambda pair: pair[1].name is None):
         if all(intersection_over_union(face.box, other.box) < SAME_FACE_IOU for other, _ in kept):
             kept.append((face, match))
-    return tuple(_seen_face(face, match) for face, match in kept)
+    return tuple(_seen(face, match) for face, match in kept)
 
 
-def _seen_face(face: Face, match: Match, track: str | None = None, frames: int = 1) -> SeenFace:
+def _seen(face: Face, match: Match, track: str | None = None, frames: int = 1, agreeing: int = 1) -> SeenFace:
     encoding = None if face.encoding is None else np.asarray(face.encoding, np.float32)
     reason = None if match.reason is None else match.reason.value
     return SeenFace(
@@ -394,4 +395,5 @@ def _seen_face(face: Face, match: Match, track: str | None = None, frames: int =
         thumbnail=face.thumbnail,
         track=track,
         track_frames=frames,
+        agreeing=agreeing,
     )

@@ -15,6 +15,7 @@ from .copying import copy_sightings as copy_sightings
 from .erasure import ErasureCounts as ErasureCounts
 from .erasure import erase_name as erase_name
 from .erasure import erase_unknown as erase_unknown
+from .events import AGREEING_FRAMES as AGREEING_FRAMES
 from .events import CAMERA_BACK as CAMERA_BACK
 from .events import CAMERA_EVENTS as CAMERA_EVENTS
 from .events import ENROLLED as ENROLLED

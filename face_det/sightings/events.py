@@ -1,7 +1,8 @@
 """The event log: numbered, append-only, in the database of the sightings.
 
-Types: `seen` (somebody, in a visit), `visit_began`, `visit_ended`, `named`, `corrected`, `enrolled`,
-`forgotten`, `trained`, `camera_lost`, `camera_black`, `camera_frozen`, `camera_back`.
+Types: `seen` (somebody, in a visit), `corroborated` (a second frame agrees), `visit_began`, `visit_ended`,
+`named`, `corrected`, `enrolled`, `forgotten`, `trained`, `camera_lost`, `camera_black`, `camera_frozen`,
+`camera_back`.
 See docs/reference/events.md.
 """
 
@@ -14,12 +15,15 @@ from typing import Any
 
 from face_det.sightings.identifiers import unknown_id
 
-SEEN, VISIT_BEGAN, VISIT_ENDED = "seen", "visit_began", "visit_ended"
+SEEN, CORROBORATED = "seen", "corroborated"
+VISIT_BEGAN, VISIT_ENDED = "visit_began", "visit_ended"
 NAMED, CORRECTED, ENROLLED, FORGOTTEN = "named", "corrected", "enrolled", "forgotten"
 TRAINED, CAMERA_LOST = "trained", "camera_lost"
 CAMERA_BLACK, CAMERA_FROZEN, CAMERA_BACK = "camera_black", "camera_frozen", "camera_back"
 CAMERA_EVENTS = {"lost": CAMERA_LOST, "black": CAMERA_BLACK, "frozen": CAMERA_FROZEN, "fine": CAMERA_BACK}
 """The event that says that a camera is in a state now; a camera that starts is none."""
+AGREEING_FRAMES = 2
+"""Somebody is corroborated when the face alone had the name in so many clear frames of one track."""
 MAX_EVENTS = 1000
 """The most events in one answer; the next call continues."""
 

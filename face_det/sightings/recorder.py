@@ -11,12 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.embedders import configurable_embedder, distance_thresholds, embedder_from_fingerprint
-from face_det.sightings.events import SEEN, VISIT_BEGAN, VISIT_ENDED, Event, append_event
+from face_det.sightings.events import (
+    AGREEING_FRAMES,
+    CORROBORATED,
+    SEEN,
+    VISIT_BEGAN,
+    VISIT_ENDED,
+    Event,
+    append_event,
+)
 from face_det.sightings.mergers import IGNORED_STATE, UNKNOWN_STATE
 from face_det.sightings.people import ClusteredFace, TrackSoFar, UnknownPeople
 from face_det.sightings.records import MemoryOptions, SeenFace, SeenPicture, unpack_picture
 from face_det.sightings.schema import may_pass
-from face_det.sightings.visits import Track, Visit, Visits, find_track
+from face_det.sightings.visits import AGREED, Track, Visit, Visits, find_track
 from face_det.types import UNKNOWN, Match, Outcome
 
 log = logging.getLogger(__name__)
@@ -187,23 +195,27 @@ class Recorder:
         # One event a visit for a person with a name or a number; for anybody else, one a track.
         told = track.told if what is outcome else visit.told
         key = ("name" if name is not None else "other", what)
-        if key not in told:
-            data = {"probability": match.probability, "quality": face.quality}
-            fields = (
-                seen.time,
-                seen.camera,
-                visit.id,
-                sighting,
-                outcome,
-                name,
-                None if name else person,
-                data,
-            )
-            append_event(connection, Event(SEEN, *fields, recorded=seen.kept_from))
+        # What was decided from several pictures need not be this one's answer.
+        frames = face.agreeing if (face.outcome, _enrolled_name(face)) == (match.outcome, name) else 0
+        kind = self._news(visit, name, frames, is_told=key in told)
+        if kind is not None:
+            data = {"probability": match.probability, "quality": face.quality, "frames": frames}
+            where = (seen.time, seen.camera, visit.id, sighting)
+            who = (outcome, name, None if name else person, data)
+            append_event(connection, Event(kind, *where, *who, recorded=seen.kept_from))
             told.add(key)
         if face.track is not None and name is None:
             track.told.add(key)
         track.named = track.named or name is not None
+
+    def _news(self, visit: Visit, name: str | None, frames: int, *, is_told: bool) -> str | None:
+        """Return the type of the event that is due, or None; note that so many frames agreed on a name."""
+        first = name is not None and frames >= AGREEING_FRAMES and (AGREED, name) not in visit.told
+        if first and name is not None:
+            visit.told.add((AGREED, name))
+        if not is_told:
+            return SEEN
+        return CORROBORATED if first else None
 
     def _decide_track(self, fingerprint: str, face: SeenFace, track: Track) -> Match:
         """Decide by all frames of the track together; one lucky frame names nobody."""

@@ -26,7 +26,8 @@ class SeenFace:
     length before it was scaled. `thumbnail` is a JPEG.
 
     `track` is what the caller calls the track of a face that it follows: faces of one visit that have it in
-    common are one person's. `track_frames` says in how many pictures that track was seen so far.
+    common are one person's. `track_frames` says in how many pictures that track was seen so far, and
+    `agreeing` in how many clear ones the face alone had this answer.
     """
 
     box: Box
@@ -41,6 +42,7 @@ class SeenFace:
     thumbnail: bytes | None
     track: str | None = None
     track_frames: int = 1
+    agreeing: int = 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -117,7 +119,9 @@ def unpack_picture(data: bytes) -> SeenPicture:
 def _face_fields(face: SeenFace) -> dict[str, Any]:
     encoding = None if face.encoding is None else np.asarray(face.encoding, "<f4").tobytes()
     # An older version, which follows nobody, can read pictures in which nobody is followed.
-    followed = {} if face.track is None else {"track": face.track, "track_frames": face.track_frames}
+    followed: dict[str, Any] = {}
+    if face.track is not None:
+        followed = {"track": face.track, "track_frames": face.track_frames, "agreeing": face.agreeing}
     return {
         **followed,
         "box": [face.box.xmin, face.box.ymin, face.box.xmax, face.box.ymax],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.recognition import fuse_encodings
+from face_det.sightings.events import AGREEING_FRAMES
 from face_det.sightings.records import SeenFace, SeenPicture
 
 FRAMES_PER_TRACK = 24
@@ -19,7 +21,9 @@ MAX_VISIT_S = 3600.0
 """A visit that has lasted so long ends, even if somebody is always to be seen: one event a day is too few."""
 
 Told = tuple[str, "str | int"]
-"""`("name", NAME)` for somebody enrolled, or `("other", ...)` with an unknown person's row or an outcome."""
+"""`("name", NAME)` for somebody enrolled, `(AGREED, NAME)` once several frames agreed on that, or
+`("other", ...)` with an unknown person's row or an outcome."""
+AGREED = "agreed"
 
 Vector = npt.NDArray[np.float64]
 
@@ -228,13 +232,16 @@ class Visits:
             track.frames.sort(key=lambda frame: -frame[0])
             del track.frames[FRAMES_PER_TRACK:]
         for row in connection.execute(
-            "SELECT event.outcome, event.name, event.person, sighting.track FROM event"
-            " JOIN sighting ON sighting.id = event.sighting WHERE event.visit = ? AND event.type = 'seen'",
+            "SELECT event.outcome, event.name, event.person, event.data, sighting.track FROM event"
+            " JOIN sighting ON sighting.id = event.sighting"
+            " WHERE event.visit = ? AND event.type IN ('seen', 'corroborated')",
             (visit.id,),
         ).fetchall():
             track = tracks.get(row["track"], Track(0))
             if row["name"] is not None:
                 visit.told.add(("name", row["name"]))
+                if json.loads(row["data"] or "{}").get("frames", 0) >= AGREEING_FRAMES:
+                    visit.told.add((AGREED, row["name"]))
                 track.named = True
             elif row["person"] is not None:
                 visit.told.add(("other", row["person"]))

@@ -14,6 +14,8 @@ VOTES = 5
 """So many of the clearest frames are asked whether they agree with a name."""
 LOOKS = 2
 """The fused encoding and that of the clearest face: either may name somebody."""
+CLEAR_QUALITY = 0.5
+"""A frame in which the face has a lower quality, or none is known, does not confirm an answer."""
 
 
 def decide_tracks(recognizer: Recognizer, tracks: Sequence[LiveTrack], min_quality: float) -> list[Match]:
@@ -63,6 +65,22 @@ def _checked(recognizer: Recognizer, track: LiveTrack, match: Match, min_quality
     candidates = match.candidates or (Candidate(match.name, match.probability or 0.0),)
     return replace(
         match, name=None, reason=Reason.UNRECOGNISED, outcome=Outcome.UNCERTAIN, candidates=candidates
+    )
+
+
+def count_agreeing(recognizer: Recognizer, track: LiveTrack, match: Match) -> int:
+    """Return in how many of its clearest frames the face has the track's answer on its own.
+
+    At most VOTES frames are asked. Only those count in which the face is clear (CLEAR_QUALITY).
+    """
+    named = match.outcome is Outcome.KNOWN
+    return sum(
+        frame.face.quality is not None
+        and frame.face.quality >= CLEAR_QUALITY
+        and frame.alone is not None
+        and frame.alone.outcome is match.outcome
+        and (frame.alone.name == match.name or not named)
+        for frame in _asked(recognizer, track)
     )
 
 

@@ -12,7 +12,7 @@ from face_det.embedders import EMBEDDERS, distance_thresholds, embedder_from_fin
 from face_det.engine import FaceEngine
 from face_det.media import make_face_thumbnail
 from face_det.recognition import Recognizer
-from face_det.tracking.deciding import decide_tracks
+from face_det.tracking.deciding import count_agreeing, decide_tracks
 from face_det.tracking.matching import Matching
 from face_det.tracking.motion import Glancer
 from face_det.tracking.options import TrackingOptions
@@ -81,7 +81,9 @@ class FaceTracker:
                 face, is_best = seen.get(track, (None, False))
                 box = track.predict(time_s) if face is None else face.box
                 assert track.match is not None
-                answers.append(TrackedFace(track.number, box, face, track.match, is_best, track.frames))
+                answers.append(
+                    TrackedFace(track.number, box, face, track.match, is_best, track.frames, track.agreeing)
+                )
         return answers
 
     def take_ended(self) -> list[Track]:
@@ -177,7 +179,7 @@ class FaceTracker:
             for track, match in zip(
                 tracks, decide_tracks(recognizer, tracks, self._options.min_quality), strict=True
             ):
-                track.match = match
+                track.match, track.agreeing = match, count_agreeing(recognizer, track, match)
 
     def _end(self, tracks: Sequence[LiveTrack]) -> None:
         ending = list(tracks)

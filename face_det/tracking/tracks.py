@@ -45,7 +45,8 @@ class TrackedFace:
     `track` is the track's number, from 1 on, never used again within a tracker. `box` is in pixels of the
     frame, predicted where `face` is None. `face` is what was measured in this frame, with an encoding if it
     was encoded. `match` is the track's answer so far, `frames` the number of frames that it was seen in.
-    `is_best` says that this is the track's best face so far.
+    `is_best` says that this is the track's best face so far. `agreeing` is in how many clear frames the face
+    alone has that answer, of the few that are asked.
     """
 
     track: int
@@ -54,6 +55,7 @@ class TrackedFace:
     match: Match
     is_best: bool
     frames: int
+    agreeing: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,7 +65,8 @@ class Track:
     It was seen in `frames` frames from `first_s` to `last_s`, in seconds of the video or since 1970. `best`
     is its best face, seen at `best_s`. `encoding` is fused from its best faces, shape (dimensions,), and
     `norm` that of the best; None if no face was encoded. `fingerprint` is the embedder's. `seen_with` holds
-    the numbers of tracks that were seen in a frame with it, which are other people.
+    the numbers of tracks that were seen in a frame with it, which are other people. `agreeing` is as of a
+    TrackedFace.
     """
 
     number: int
@@ -77,6 +80,7 @@ class Track:
     norm: float | None
     fingerprint: str = ""
     seen_with: frozenset[int] = frozenset()
+    agreeing: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -113,6 +117,8 @@ class LiveTrack:
     """Pixels a second, across and down."""
     encoded: list[EncodedFrame] = field(default_factory=list)
     match: Match | None = None
+    agreeing: int = 0
+    """In how many clear frames the face alone has that answer."""
     doubtful: bool = False
     """True after it was near another track, until an encoding has said whose face it is."""
     seen_with: set[int] = field(default_factory=set)
@@ -236,6 +242,7 @@ class LiveTrack:
             max((one.face.norm for one in self.encoded if one.face.norm is not None), default=None),
             fingerprint,
             frozenset(self.seen_with),
+            self.agreeing,
         )
 
 

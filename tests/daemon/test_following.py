@@ -57,6 +57,9 @@ def test_somebody_who_walks_by_is_one_track_and_few_sightings(daemon, call, phot
     assert call(daemon, "thumbnail", items[0]["id"])[:3] == b"\xff\xd8\xff"
     events = [one for one in call(daemon, "events", 0)["events"] if one["camera"] == "porch"]
     assert [one["name"] for one in events if one["type"] == "seen"] == ["Obama"]
+    (corroborated,) = [one for one in events if one.get("frames", 0) >= 2]
+    assert (corroborated["name"], corroborated["outcome"]) == ("Obama", "known")
+    assert corroborated["quality"] >= 0.5
 
 
 def test_a_stranger_is_one_unknown(daemon, call, photos):

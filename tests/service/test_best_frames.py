@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,10 @@ def encoded(quality: float = 0.9, seed: int = 1, take: int = 0) -> Face:
     return Face(HERE, 0.9, 100.0, None, encoding, norm=15.0, quality=quality)
 
 
-def tracked(face: Face | None, match: Match = STRANGER, track: int = 1, frames: int = 10) -> TrackedFace:
-    return TrackedFace(track, HERE, face, match, False, frames)
+def tracked(
+    face: Face | None, match: Match = STRANGER, track: int = 1, frames: int = 10, agreeing: int = 0
+) -> TrackedFace:
+    return TrackedFace(track, HERE, face, match, False, frames, agreeing)
 
 
 @pytest.fixture
@@ -63,6 +66,20 @@ def test_a_stranger_is_remembered_once_settled(store: SightingStore, best: BestF
     best.add([tracked(None), tracked(encoded(), ANNA, 2)], moment(1.1))
     assert times(store) == [0.3, 1.1]
     assert len({row["track"] for row in rows(store, "SELECT track FROM sighting")}) == 2
+
+
+def test_a_second_frame_that_agrees_is_remembered(store: SightingStore, best: BestFrames) -> None:
+    """Though it is no better, so that an event can say so; a third is not, nor any of a stranger."""
+    for time, agreeing in ((0.0, 1), (0.2, 1), (0.4, 2), (0.6, 3)):
+        best.add([tracked(encoded(), ANNA, agreeing=agreeing)], moment(time))
+    assert times(store) == [0, 0.2]
+    best.add([tracked(encoded(seed=2), track=2, agreeing=1)], moment(2))
+    best.add([tracked(encoded(seed=2), track=2, agreeing=2)], moment(3.1))
+    best.add([tracked(encoded(seed=2), track=2, agreeing=3)], moment(3.3))
+    assert times(store) == [0, 0.2, 2]
+    events = rows(store, "SELECT type, name, data FROM event WHERE sighting IS NOT NULL ORDER BY seq")
+    told = [(row["type"], row["name"], json.loads(row["data"])["frames"]) for row in events]
+    assert told == [("seen", "anna", 1), ("corroborated", "anna", 2), ("seen", None, 2)]
 
 
 def test_whoever_leaves_at_once_is_remembered_at_the_end(store: SightingStore, best: BestFrames) -> None:

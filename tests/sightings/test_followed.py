@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgpack
 import numpy as np
 from seen import NOON, always, face, names_told, opened, person, picture, rows, value
 
-from face_det.sightings import SeenFace, SeenPicture, SightingStore
+from face_det.sightings import SeenFace, SeenPicture, SightingStore, read_events
 from face_det.sightings.records import pack_picture, unpack_picture
 
 SEEN = "SELECT * FROM event WHERE type = 'seen' ORDER BY seq"
@@ -101,3 +102,40 @@ def test_old_spools_are_read_and_new_ones_too(tmp_path: Path) -> None:
     seen: SeenPicture = unpack_picture(pack_picture(picture(followed(person(1)), beside=("a:2",))))
     assert (seen.faces[0].track, seen.faces[0].track_frames, seen.beside) == ("a:1", 12, ("a:2",))
     assert np.array_equal(seen.faces[0].encoding, person(1))
+
+
+def test_somebody_is_corroborated_once_a_visit(tmp_path: Path) -> None:
+    """By frames of one track that agree; by no single pictures, however many; also across a restart."""
+
+    def told(one: SightingStore) -> list[tuple[str, int]]:
+        query = "SELECT type, data FROM event WHERE name = 'anna' ORDER BY seq"
+        return [(row["type"], json.loads(row["data"])["frames"]) for row in rows(one, query)]
+
+    with opened(tmp_path) as one:
+        for take in range(3):
+            show(one, take, face(person(1, take), "anna"))
+        show(one, 3, followed(person(1, 3), "a:1", "anna"))
+        assert told(one) == [("seen", 1)]
+    with opened(tmp_path) as one:
+        show(one, 4, followed(person(1, 4), "a:1", "anna", agreeing=2))
+        assert told(one) == [("seen", 1), ("corroborated", 2)]
+    with opened(tmp_path) as one:
+        show(one, 5, followed(person(1, 5), "a:2", "anna", agreeing=3))
+        assert len(told(one)) == 2
+        # Where two agree from the beginning, there is nothing to add.
+        show(one, 1000, followed(person(1, 6), "a:3", "anna", agreeing=2))
+        show(one, 1001, followed(person(1, 7), "a:3", "anna", agreeing=3))
+        assert told(one)[2:] == [("seen", 2)]
+        (event,) = one.read(lambda connection: read_events(connection, 0))["events"][2:3]
+        assert (event["type"], event["outcome"], event["visit"]) == ("corroborated", "known", 1)
+
+
+def test_no_picture_agrees_with_what_others_decided(tmp_path: Path) -> None:
+    """Several pictures together name somebody whom the last one alone does not."""
+    with opened(tmp_path) as one:
+        one.use(always("anna"), dict, "knows anna")
+        one.flush()
+        for step in range(2):
+            show(one, step, face(person(1)))
+        told = rows(one, SEEN)
+    assert [(row["name"], json.loads(row["data"])["frames"]) for row in told] == [(None, 1), ("anna", 0)]

@@ -8,7 +8,7 @@ import pytest
 from toy_faces import MEAN_FACE, ToyEngine, toy_encoding, toy_recognizer
 
 from face_det.recognition import Recognizer
-from face_det.tracking.deciding import decide_tracks
+from face_det.tracking.deciding import CLEAR_QUALITY, VOTES, count_agreeing, decide_tracks
 from face_det.tracking.tracks import MAX_SOUGHT, WELL_SEEN_FACES, LiveTrack
 from face_det.types import Box, Encodings, Face, Match, Outcome
 
@@ -28,12 +28,12 @@ def like_person_1(share: float, other: int) -> npt.NDArray[np.float64]:
     return np.asarray((MEAN_FACE + mixed) / np.linalg.norm(MEAN_FACE + mixed))
 
 
-def face_of(encoding: Encodings | None, quality: float) -> Face:
+def face_of(encoding: Encodings | None, quality: float | None) -> Face:
     """A face of that quality, with an encoding or without."""
     return Face(WHERE, 0.9, 500.0, None, encoding, quality=quality)
 
 
-def track_of(*seen: tuple[npt.NDArray[np.float64], float]) -> LiveTrack:
+def track_of(*seen: tuple[npt.NDArray[np.float64], float | None]) -> LiveTrack:
     """A track with faces, each an encoding and its quality."""
     track = LiveTrack(1, WHERE, 0.0, 0.0, 0, face_of(None, 0.5), 0.0)
     for number, (encoding, quality) in enumerate(seen):
@@ -108,3 +108,25 @@ def test_clear_faces_are_sought_until_there_are_some(quality: float, encoded: in
     # A face that seems much worse than the best is not worth it.
     track = track_of((toy_encoding(1), 0.3), (toy_encoding(1), 0.3), (toy_encoding(1), 0.3))
     assert [track.wants_encoding(face_of(None, guess), 2.5) for guess in (0.3, 0.45)] == [False, True]
+
+
+def test_frames_agree_if_clear_and_of_the_same_answer_alone(known: Recognizer) -> None:
+    """A poor one, one of unknown quality and one that shows somebody else do not; few are asked."""
+
+    def agreeing(*seen: tuple[npt.NDArray[np.float64], float | None]) -> int:
+        track = track_of(*seen)
+        (match,) = decide(known, track)
+        assert match.name == "Person 1"
+        return count_agreeing(known, track, match)
+
+    one, other = toy_encoding(1), toy_encoding(2)
+    assert agreeing((one, 0.9)) == 1
+    assert agreeing((one, 0.9), (one, CLEAR_QUALITY)) == 2
+    assert agreeing((one, 0.9), (one, CLEAR_QUALITY - 0.01)) == 1
+    assert agreeing((one, 0.9), (one, None)) == 1
+    assert agreeing((one, 0.9), (one, 0.9), (other, 0.6)) == 2
+    assert agreeing(*[(one, 0.9)] * (VOTES + 3)) == VOTES
+    stranger = track_of((toy_encoding(5), 0.9), (toy_encoding(5), 0.9))
+    (match,) = decide(known, stranger)
+    assert match.outcome is Outcome.UNKNOWN
+    assert count_agreeing(known, stranger, match) == 2
