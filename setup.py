@@ -55,12 +55,16 @@ setup(
         # Reads HEIC, the format of iPhones' photos. Its wheels contain libheif and libde265 (LGPL 3), as
         # shared libraries; those of pillow-heif would also contain x265 (GPL).
         "heic": ["pi-heif>=1"],
+        # Switches pins (BSD); lgpio (public domain) is what it uses on a Raspberry Pi.
+        "gpio": ["gpiozero>=2", "lgpio>=0.2.2"],
         # Has wheels for some Python versions only.
         "fuzz": ["atheris>=2.3"],
         "dev": [
             # The browser tests, which also need chromium, and are skipped without any of these.
             "axe-playwright-python>=0.1.4",
             "playwright>=1.45",
+            # Its pins of its own stand in for real ones; pure Python.
+            "gpiozero>=2",
             "hypothesis>=6.100",
             "mypy>=2.4,<3",
             "pi-heif>=1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from face_det.config import load_config
 from face_det.errors import ConfigError, FaceDetError
 from face_det.storage import backup_path, explain_way_back
 from face_det.systemd import (
+    ACTIONS_SERVICE,
     CONFIG_FILE,
     MQTT_SERVICE,
     SERVICE_NAME,
@@ -26,24 +28,28 @@ from face_det.systemd import (
     plan_removal,
 )
 
+CLIENTS = {
+    "web": (WEB_SERVICE, "the page", "for the page"),
+    "watch": (WATCH_SERVICE, "`face-det watch`", 'for the cameras with "live": true'),
+    "mqtt": (MQTT_SERVICE, "`face-det mqtt`", "for MQTT"),
+    "actions": (ACTIONS_SERVICE, "`face-det actions`", "for onRecognition"),
+}
+"""The services beside the daemon's: option, service, what it runs, and what it is for."""
+
+
+def _client_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each of CLIENTS."""
+    for name, (_, title, _) in reversed(CLIENTS.items()):
+        help_text = f"Also install {title} as a service; with --uninstall, only remove that."
+        function = click.option(f"--{name}", is_flag=True, help=help_text)(function)
+    return function
+
 
 @click.command(
     help="Install the daemon as a systemd service: unit, user and group, folders and "
     "/etc/face-detect/config.json. Running it again updates the unit and keeps the settings."
 )
-@click.option(
-    "--web", is_flag=True, help="Also install the page as a service; with --uninstall, only remove that."
-)
-@click.option(
-    "--watch",
-    is_flag=True,
-    help="Also install `face-det watch` as a service; with --uninstall, only remove that.",
-)
-@click.option(
-    "--mqtt",
-    is_flag=True,
-    help="Also install `face-det mqtt` as a service; with --uninstall, only remove that.",
-)
+@_client_options
 @click.option("--dry-run", is_flag=True, help="Only print what would be done, including the files.")
 @click.option("--uninstall", is_flag=True, help="Stop and remove the service; keep people and settings.")
 @click.option("--purge", is_flag=True, help="With --uninstall: also remove people, settings and the user.")
@@ -53,9 +59,7 @@ from face_det.systemd import (
     default=Path("/"),
     help="Prepare the system in this folder, such as a mounted disk image, instead of the running system.",
 )
-def command(
-    web: bool, watch: bool, mqtt: bool, dry_run: bool, uninstall: bool, purge: bool, root: Path
-) -> None:
+def command(dry_run: bool, uninstall: bool, purge: bool, root: Path, **clients: bool) -> None:
     """Run the command; raise FaceDetError (exit 70) if a step fails. Without root it exits with 2."""
     if purge and not uninstall:
         raise click.UsageError("--purge needs --uninstall")
@@ -63,42 +67,30 @@ def command(
         raise click.UsageError(
             f"must be run as root, got user {os.geteuid()}: sudo face-det install-service, or --dry-run"
         )
-    steps = (
-        _plan_removals(root, purge, web, watch, mqtt)
-        if uninstall
-        else _plan_installations(root, web, watch, mqtt)
-    )
+    named = [name for name, wanted in clients.items() if wanted]
+    steps = _plan_removals(root, purge, named) if uninstall else _plan_installations(root, named)
     for step in steps:
         _print_step(step) if dry_run else _run_step(step, root)
     if dry_run:
         return
-    after = (
-        _kept_paths(root, purge)
-        if uninstall
-        else [*_config_warnings(root), *_next_steps(root, web, watch, mqtt)]
-    )
+    after = _kept_paths(root, purge) if uninstall else [*_config_warnings(root), *_next_steps(root, named)]
     for line in (*_kept_unit(root), *after):
         click.echo(line, err=True)
 
 
-def _plan_installations(root: Path, web: bool, watch: bool, mqtt: bool) -> list[Step]:
-    return [
-        *plan_installation(root),
-        *(WEB_SERVICE.plan_installation(root) if web else []),
-        *(WATCH_SERVICE.plan_installation(root) if watch else []),
-        *(MQTT_SERVICE.plan_installation(root) if mqtt else []),
-    ]
+def _plan_installations(root: Path, named: Sequence[str]) -> list[Step]:
+    steps = plan_installation(root)
+    for name in named:
+        steps += CLIENTS[name][0].plan_installation(root)
+    return steps
 
 
-def _plan_removals(root: Path, purge: bool, web: bool, watch: bool, mqtt: bool) -> list[Step]:
+def _plan_removals(root: Path, purge: bool, named: Sequence[str]) -> list[Step]:
     """Plan the removal of what was named, or of everything."""
-    everything = not (web or watch or mqtt)
-    return [
-        *(MQTT_SERVICE.plan_removal(root, purge) if mqtt or everything else []),
-        *(WATCH_SERVICE.plan_removal(root, purge) if watch or everything else []),
-        *(WEB_SERVICE.plan_removal(root, purge) if web or everything else []),
-        *(plan_removal(root, purge) if everything else []),
-    ]
+    steps: list[Step] = []
+    for name in reversed(named or list(CLIENTS)):
+        steps += CLIENTS[name][0].plan_removal(root, purge)
+    return steps if named else [*steps, *plan_removal(root, purge)]
 
 
 def _print_step(step: Step) -> None:
@@ -115,12 +107,8 @@ def _run_step(step: Step, root: Path) -> None:
     click.echo(f"{'done     ' if changed else 'unchanged'} {step.describe()}")
 
 
-def _next_steps(root: Path, web: bool, watch: bool, mqtt: bool) -> list[str]:
-    more = {WEB_SERVICE.name: "for the page"} if web else {}
-    if watch:
-        more[WATCH_SERVICE.name] = 'for the cameras with "live": true'
-    if mqtt:
-        more[MQTT_SERVICE.name] = "for MQTT"
+def _next_steps(root: Path, named: Sequence[str]) -> list[str]:
+    more = {CLIENTS[name][0].name: CLIENTS[name][2] for name in named}
     if root != Path("/"):
         return [f"next, in {root}: systemctl enable {' '.join([SERVICE_NAME, *more])}"]
     # The other program may be running under this name, and then `enable --now` would leave it at that.

@@ -1,4 +1,4 @@
-"""The command `face-det up`: runs the daemon, the gateway and, if a camera is live, the watcher."""
+"""The command `face-det up`: runs the daemon, the gateway and whatever else is configured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from face_det.config import environment_variable
 
 @click.command(
     help="Run the daemon and the page in the foreground, with one log, and `face-det watch` if a camera is "
-    "`live`, and `face-det mqtt` if `mqtt` is set. Ctrl-C or SIGTERM stops all. "
+    "`live`, `face-det mqtt` if `mqtt` is set, and `face-det actions` if `onRecognition` is. "
+    "Ctrl-C or SIGTERM stops all. "
     "FACES_DIR in the environment sets datasetPath, PORT the port, and CAMERA_URL a camera."
 )
 @config_option
@@ -33,6 +34,8 @@ def command(config_source: ConfigSource) -> int:
         commands["watch"] = "watch"
     if config.mqtt is not None:
         commands["mqtt"] = "mqtt"
+    if config.on_recognition:
+        commands["actions"] = "actions"
     return run_programs(
         [Program(name, [*ours, command, *given]) for name, command in commands.items()], environ
     )

@@ -3,6 +3,7 @@ from .load import load_config as load_config
 from .load import locate_config as locate_config
 from .overrides import dump_settings as dump_settings
 from .overrides import settings_path as settings_path
+from .sections.action import OnRecognition as OnRecognition
 from .sections.camera import Camera as Camera
 from .sections.http import STAND_INS as STAND_INS
 from .sections.http import Http as Http

@@ -21,6 +21,8 @@ from face_det.errors import ConfigError
 from face_det.storage import abbreviate_json, format_json_key, read_json, repeated_keys
 
 SECTION = "faceDetServer"
+_ADDRESSES = ("cameras", "webhook")
+"""The keys whose values hold addresses, which may be secret."""
 IGNORED_KEYS = ("comment", "objDetServer")
 """Keys that may stand beside the section: some installations share the file with an object detector."""
 PREFIX = "FACE_DET_"
@@ -176,28 +178,33 @@ def _is_inside(fault: Mapping[str, Any]) -> bool:
     where = fault["loc"]
     if not where:  # a fault of settings that do not go together
         return False
-    return (
-        len(where) > (2 if where[0] == "cameras" else 1) and where[0] in SECTION_KEYS and where[-1] != "[key]"
-    )
+    depth = 2 if where[0] == "cameras" else 1
+    return len(where) > depth and where[0] in SECTION_KEYS and where[-1] != "[key]"
 
 
 def _describe_inner_fault(fault: Mapping[str, Any], place: Callable[[str], str]) -> str:
     """Describe a fault inside an object of settings, such as `sightings` or one of `cameras`."""
     section, *inner = map(str, fault["loc"])
+    where = place(section)
+    if section == "onRecognition":
+        where += f"[{inner.pop(0)}]"
+        if not inner:
+            why = fault["ctx"]["error"] if fault["type"] == "value_error" else "must be an object"
+            return f"{where}: {why}"
     depth = 2 if section == "cameras" else 1
     key = inner[depth - 1]
-    where = ".".join((place(section), *map(format_json_key, inner[:depth])))
+    where = ".".join((where, *map(format_json_key, inner[:depth])))
     if key not in SECTION_KEYS[section]:
         return f"{where}: unknown key{_did_you_mean(key, SECTION_KEYS[section])}"
     expected = describe_expected_value(f"{section}.{key}")
     if fault["type"] == "missing":
         return f"{where}: missing; must be {expected}"
-    return f"{where}: must be {expected}, got {_show(section, fault['input'])}"
+    return f"{where}: must be {expected}, got {_show(key if key in _ADDRESSES else section, fault['input'])}"
 
 
-def _show(section: str, value: Any) -> str:
-    """Show a value that is wrong; of a camera's address, which may contain a password, only the beginning."""
-    if section == "cameras":
+def _show(key: str, value: Any) -> str:
+    """Show a value that is wrong; of an address, which may contain a password, only the beginning."""
+    if key in _ADDRESSES:
         if isinstance(value, dict | list) or (isinstance(value, str) and value.lstrip()[:1] in ("{", "[")):
             return "something else"
         if isinstance(value, str):

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from face_det.classifiers import CLASSIFIERS
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
 from face_det.config.overrides import Overridable
+from face_det.config.sections.action import OnRecognition
 from face_det.config.sections.camera import Camera
 from face_det.config.sections.http import Http
 from face_det.config.sections.mqtt import Mqtt
@@ -256,6 +257,16 @@ class Config(Overridable):
         'an object of settings, such as {"url": "http://127.0.0.1/zm"}',
         "If set, the ZoneMinder whose events `face-det zm-event` and POST /zoneminder/events/EID look into.",
     )
+    on_recognition: tuple[OnRecognition, ...] = field(
+        (),
+        'a list of objects, such as [{"name": "bell", "command": ["/usr/local/bin/bell"]}]',
+        "What `face-det actions` does when somebody is seen: run a command, call a webhook, switch a pin.",
+    )
+    never_unlock: tuple[str, ...] = field(
+        (),
+        "a list of names",
+        "People for whom nothing opens, whatever `onRecognition` says: children, say.",
+    )
     shutdown_timeout: float = number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )
@@ -289,6 +300,11 @@ class Config(Overridable):
     def _roots_are_absolute(cls, value: object, info: ValidationInfo) -> object:
         return tuple(absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
 
+    @field_validator("on_recognition", "never_unlock", mode="before")
+    @classmethod
+    def _list_is_a_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
     @field_validator(*map(to_snake, _CHOICES))
     @classmethod
     def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
@@ -315,6 +331,17 @@ class Config(Overridable):
     def _certificate_has_a_key(self) -> Config:
         if (self.http.tls_certificate is None) != (self.http.tls_key is None):
             raise ValueError("http.tlsCertificate and http.tlsKey: set both, or none")
+        return self
+
+    @model_validator(mode="after")
+    def _actions_go_together(self) -> Config:
+        names = [one.name for one in self.on_recognition]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"onRecognition: each needs a name of its own, got {twice[0]} twice")
+        pins = {one.gpio: one.active_low for one in self.on_recognition if one.gpio}
+        for one in self.on_recognition:
+            if one.gpio and one.active_low != pins[one.gpio]:
+                raise ValueError(f"onRecognition: activeLow must be the same wherever gpio is {one.gpio}")
         return self
 
     @model_validator(mode="after")
@@ -345,8 +372,9 @@ SECTION_KEYS = {
     "cameras": _keys(Camera),
     "mqtt": _keys(Mqtt),
     "zoneminder": _keys(ZoneMinder),
+    "onRecognition": _keys(OnRecognition),
 }
-"""The keys within each object of settings (`cameras`: of each camera), with their pydantic fields."""
+"""The keys within each object of settings (of each camera, of each action), with their pydantic fields."""
 
 
 def describe_expected_value(key: str) -> str:

@@ -1,3 +1,17 @@
+from .actions.commands import Command as Command
+from .actions.conditions import Conditions as Conditions
+from .actions.conditions import Hours as Hours
+from .actions.dead_letters import DeadLetters as DeadLetters
+from .actions.effects import ActionFailed as ActionFailed
+from .actions.effects import Effect as Effect
+from .actions.fields import FIELDS as FIELDS
+from .actions.pins import Pin as Pin
+from .actions.pins import Pulse as Pulse
+from .actions.runner import Action as Action
+from .actions.runner import perform_actions as perform_actions
+from .actions.runner import run_actions as run_actions
+from .actions.webhooks import Webhook as Webhook
+from .actions.webhooks import WebhookSettings as WebhookSettings
 from .consumer import Daemon as Daemon
 from .consumer import EventConsumer as EventConsumer
 from .mqtt.bridge import Bridge as Bridge

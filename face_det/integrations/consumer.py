@@ -44,6 +44,9 @@ class EventConsumer:
     between the end of `handle` and the moving of the cursor, so `handle` should notice a `seq` that it
     has handled before if that matters. While the daemon is away it is called again and again, and the
     log says so once. Whatever `handle` raises ends `run`, with the cursor before that event.
+
+    With `at_most_once`, the cursor moves before an event is handled: none is handled again, and the one that
+    was being handled when this program was killed is lost. Events that are not `wanted` are passed over.
     """
 
     def __init__(
@@ -52,38 +55,46 @@ class EventConsumer:
         name: str,
         handle: Callable[[dict[str, Any]], Awaitable[None]],
         *,
+        at_most_once: bool = False,
+        wanted: Callable[[dict[str, Any]], bool] = lambda event: True,
         wait_s: float = WAIT_S,
     ) -> None:
         self._daemon = daemon
         self._name = name
         self._handle = handle
+        self._at_most_once = at_most_once
+        self._wanted = wanted
         self._wait_s = wait_s
         self._reason: str | None = None
         self.last: int | None = None
         """The number of the last event that was handled; None before the daemon has answered."""
+        self.log: str | None = None
+        """The id of the log that the event comes from which is being handled."""
 
     async def run(self) -> None:
         """Handle events until cancelled; raises the daemon's error if it keeps no events."""
-        self.last = await self._call("cursor", self._name, NEWEST)
-        known_log: str | None = None
+        self.last = await self.call("cursor", self._name, NEWEST)
         while True:
-            answer = await self._call("events", self.last, self._wait_s, timeout_s=self._wait_s + CALL_S)
-            if known_log not in (None, answer["log"]) and not answer.get("reset"):
+            answer = await self.call("events", self.last, self._wait_s, timeout_s=self._wait_s + CALL_S)
+            if self.log not in (None, answer["log"]) and not answer.get("reset"):
                 # Numbers of the old log say nothing about the new one, all of which is new to us.
-                answer = await self._call("events", 0, 0)
-            known_log = answer["log"]
-            for event in answer["events"]:
+                answer = await self.call("events", 0, 0)
+            self.log = answer["log"]
+            for event in filter(self._wanted, answer["events"]):
+                if self._at_most_once:
+                    await self._move(event["seq"])
                 await self._handle(event)
-                await self._move(event["seq"])
+                if not self._at_most_once:
+                    await self._move(event["seq"])
             if answer["last"] != self.last:
                 await self._move(answer["last"])
 
     async def _move(self, seq: int) -> None:
         self.last = seq
-        await self._call("cursor", self._name, seq)
+        await self.call("cursor", self._name, seq)
 
-    async def _call(self, verb: str, *args: Any, timeout_s: float = CALL_S) -> Any:
-        """Call until the daemon answers."""
+    async def call(self, verb: str, *args: Any, timeout_s: float = CALL_S) -> Any:
+        """Call the daemon until it answers; raise its error unless a later call may succeed."""
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(TryAgain),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_S),

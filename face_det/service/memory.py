@@ -70,7 +70,7 @@ class WholePicture(NamedTuple):
 
 
 class FollowedFace(NamedTuple):
-    """A face of a track: what was measured, the track's answer, its name, its pictures, and those that agree."""
+    """A face of a track: what was measured, the track's answer and name, its frames, and those that agree."""
 
     face: Face
     match: Match

@@ -1,3 +1,4 @@
+from .client_services import ACTIONS_SERVICE as ACTIONS_SERVICE
 from .client_services import MQTT_SERVICE as MQTT_SERVICE
 from .client_services import WATCH_SERVICE as WATCH_SERVICE
 from .client_services import WEB_SERVICE as WEB_SERVICE

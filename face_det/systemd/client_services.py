@@ -1,4 +1,4 @@
-"""Plans what `face-det install-service` does for the programs beside the daemon: page, cameras, MQTT."""
+"""Plans what `face-det install-service` does for the programs beside the daemon: page, cameras and others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from face_det.systemd.installation import (
     CONFIG_FILE,
     SERVICE_NAME,
+    STATE_FOLDER,
     render_unit,
     systemctl_steps,
     user_removal_steps,
@@ -22,12 +23,13 @@ class ClientService:
 
     `name` is that of its unit, and of its user and group; `title` says in its user's entry what it is.
     `private_file` is a file in the folder of config.json and what it begins with: root writes to it, and
-    the service's user owns and reads it.
+    the service's user owns and reads it. `has_state` says that the unit has a state folder.
     """
 
     name: str
     title: str
     private_file: tuple[str, str] | None = None
+    has_state: bool = False
 
     @property
     def template(self) -> Path:
@@ -38,6 +40,11 @@ class ClientService:
     def unit_file(self) -> Path:
         """Where the unit is installed."""
         return Path(f"/etc/systemd/system/{self.name}.service")
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder that systemd makes for the service, if it has one."""
+        return STATE_FOLDER.with_name(self.name)
 
     @property
     def sysusers_file(self) -> Path:
@@ -62,13 +69,15 @@ class ClientService:
         return [*steps, *systemctl_steps(root, "daemon-reload")]
 
     def plan_removal(self, root: Path, purge: bool) -> list[Step]:
-        """Return the steps that remove the service; `purge` also removes its private file and its user."""
+        """Return the steps that remove the service; `purge` also removes what it keeps, and its user."""
         there = path_in_root(root, self.unit_file).exists()
         steps = systemctl_steps(root, "disable", "--now", self.name) if there else []
         steps += [RemovalStep(self.unit_file), *systemctl_steps(root, "daemon-reload")]
         steps.append(RemovalStep(self.sysusers_file))
         if purge and self.private_file is not None:
             steps.append(RemovalStep(CONFIG_FILE.with_name(self.private_file[0])))
+        if purge and self.has_state:
+            steps.append(RemovalStep(self.state_folder))
         return [*steps, *(user_removal_steps(root, self.name) if purge else [])]
 
 
@@ -78,3 +87,5 @@ WATCH_SERVICE = ClientService("face-detect-watch", "Live cameras")
 """`face-det watch`."""
 MQTT_SERVICE = ClientService("face-detect-mqtt", "MQTT", ("mqtt-password", ""))
 """`face-det mqtt`; its private file is for mqtt.passwordFile."""
+ACTIONS_SERVICE = ClientService("face-detect-actions", "Actions", ("actions-token", ""), has_state=True)
+"""`face-det actions`; its private file is for the tokenFile of a webhook."""

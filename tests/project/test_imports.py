@@ -46,6 +46,7 @@ HOMES = {
     "h11": {"gateway"},
     "paho": {"integrations"},
     "argon2": {"gateway"},
+    "gpiozero": {"integrations"},
 }
 
 

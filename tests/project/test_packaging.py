@@ -35,7 +35,7 @@ DISTRIBUTIONS = {
     "zmq": "pyzmq",
 }
 """Where the name to import is not the name to install."""
-OPTIONAL = {"openvino": "openvino", "pi_heif": "heic"}
+OPTIONAL = {"openvino": "openvino", "pi_heif": "heic", "gpiozero": "gpio"}
 """What is imported only where it is asked for, and the extra that installs it."""
 
 
@@ -87,6 +87,7 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
         "py.typed",
         "training/background.json",
         "systemd/face-detect.service",
+        "systemd/face-detect-actions.service",
         "systemd/face-detect-mqtt.service",
         "systemd/face-detect-watch.service",
         "systemd/face-detect-web.service",

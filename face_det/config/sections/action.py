@@ -1,0 +1,175 @@
+"""The settings of each of `onRecognition`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
+
+from face_det.config.fields import STRICT, absolute, field, integer, number
+from face_det.types import Outcome
+
+FORMATS = ("json", "ntfy")
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
+WORDS = (
+    "person",
+    "camera",
+    "outcome",
+    "time",
+    "probability",
+    "quality",
+    "frames",
+    "sighting",
+    "visit",
+    "seq",
+)
+"""What may stand in braces in arguments and messages."""
+TOKEN = "{token}"
+_WORD = re.compile(r"\{([a-z]+)\}")
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+_LISTS = ("command", "persons", "cameras", "outcomes")
+
+
+class OnRecognition(BaseModel):
+    """The settings of one of `onRecognition`: what is done, and when."""
+
+    model_config = STRICT
+
+    name: str = field(
+        ...,
+        "1 to 64 letters, digits, _ and -",
+        "What the log calls the action. How far it has come is kept under this name.",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+    )
+    command: tuple[str, ...] = field(
+        (),
+        "a list of texts, a program and its arguments",
+        "What to run, without a shell. In an argument, what was seen takes the place of "
+        f"{', '.join(f'`{{{word}}}`' for word in WORDS)}.",
+    )
+    webhook: str = field(
+        "",
+        "an address that begins with http or https",
+        f"The address to POST to. `{TOKEN}` in it is replaced by the content of `tokenFile`.",
+    )
+    format: str = field(
+        "json",
+        f"one of {', '.join(FORMATS)}",
+        "What the webhook gets: the event as JSON, or `message` as ntfy takes it.",
+    )
+    message: str = field(
+        "{person} at {camera}", "text", "The message for `ntfy`, with words in braces as in `command`."
+    )
+    token_file: Path | None = field(
+        None,
+        "a path",
+        f"A file that holds the webhook's token and nothing else. Without `{TOKEN}` in the address it is "
+        "sent as a bearer token.",
+    )
+    verify_tls: bool = field(
+        True, "true or false", "Check the webhook's certificate; false for one that it signed itself."
+    )
+    gpio: str = field("", "a pin, such as GPIO17", "The pin to switch on, with gpiozero's names.")
+    seconds: float = number(1, 0.01, 3600, "How many seconds the pin stays on.")
+    active_low: bool = field(
+        False, "true or false", "The pin is high when it is off, as many boards with relays want it."
+    )
+    persons: tuple[str, ...] = field(
+        (), "a list of names", "Only if it is one of them. Default: whoever it is."
+    )
+    cameras: tuple[str, ...] = field((), "a list of cameras", "Only at one of them. Default: at any.")
+    outcomes: tuple[str, ...] = field(
+        (),
+        f"a list of {', '.join(OUTCOMES)}",
+        "Only if it is somebody enrolled, perhaps somebody, or nobody enrolled. Default: any of them.",
+    )
+    hours: str = field(
+        "",
+        "hours such as 22:00-06:00",
+        "Only if it was seen in these hours, by this machine's clock. Default: at any time.",
+    )
+    once_per_visit: bool = field(
+        False, "true or false", "Only once in a visit, whoever else is seen. Default: for each event."
+    )
+    opens: bool = field(
+        False,
+        "true or false",
+        "It opens something. It then needs `persons`, and is stricter: ../how-to/actions.md#doors.",
+    )
+    timeout: float = number(10, 0.1, 600, "How many seconds the command or the webhook may take.")
+    attempts: int = integer(
+        6, 1, 100, "How often it is tried before it is given up, unless it opens something."
+    )
+    max_age: float = number(
+        3600, 1, 10**7, "Seconds. It is not done for somebody who was seen longer ago, but given up."
+    )
+
+    @field_validator("token_file", mode="before")
+    @classmethod
+    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
+        return absolute(value, info) if value is not None else None
+
+    @field_validator(*_LISTS, mode="before")
+    @classmethod
+    def _list_is_a_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("command")
+    @classmethod
+    def _command_can_be_run(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if (value and not value[0].strip()) or any("\0" in part for part in value):
+            raise ValueError("no command")
+        return value
+
+    @field_validator("webhook")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("no address of a webhook")
+        _ = parts.port  # raises ValueError if there is no such port
+        return value
+
+    @field_validator("format")
+    @classmethod
+    def _format_exists(cls, value: str) -> str:
+        if value not in FORMATS:
+            raise ValueError("not on the menu")
+        return value
+
+    @field_validator("outcomes")
+    @classmethod
+    def _outcomes_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(value) <= set(OUTCOMES):
+            raise ValueError("not on the menu")
+        return value
+
+    @field_validator("hours")
+    @classmethod
+    def _are_hours(cls, value: str) -> str:
+        begin, _, end = value.partition("-")
+        if value and (not _HOURS.fullmatch(value) or begin == end):
+            raise ValueError("no hours")
+        return value
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> OnRecognition:
+        if sum(map(bool, (self.command, self.webhook, self.gpio))) != 1:
+            raise ValueError("must have one of command, webhook and gpio")
+        if TOKEN in self.webhook and self.token_file is None:
+            raise ValueError(f"{TOKEN} in webhook needs tokenFile")
+        for text in (*self.command, self.message):
+            for word in _WORD.findall(text):
+                if word not in WORDS:
+                    raise ValueError(f"{{{word}}} is none of {', '.join(WORDS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _opens_for_somebody(self) -> OnRecognition:
+        if self.opens and not self.persons:
+            raise ValueError("opens needs persons: the names of those for whom it opens")
+        if self.opens and self.outcomes not in ((), ("known",)):
+            raise ValueError('opens needs outcomes ["known"], or none')
+        return self

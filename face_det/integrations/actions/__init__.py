@@ -1,0 +1,1 @@
+"""Commands, webhooks and pins that follow when somebody is seen."""

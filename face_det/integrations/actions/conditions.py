@@ -1,0 +1,100 @@
+"""Which events an action follows."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any
+
+SEEN, CORROBORATED = "seen", "corroborated"
+KNOWN = "known"
+AGREEING_FRAMES = 2
+"""In so many clear frames must the face of somebody have been recognised for whom something opens."""
+MIN_QUALITY = 0.5
+"""So clear must the face in the event be."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """The hours of a day, by this machine's clock, from `begin` on and before `end`; perhaps across midnight.
+
+    >>> night = Hours.parse("22:00-06:00")
+    >>> [night.include(time(*at)) for at in ((21, 59), (22, 0), (5, 59), (6, 0))]
+    [False, True, True, False]
+    """
+
+    begin: time
+    end: time
+
+    @classmethod
+    def parse(cls, text: str) -> Hours:
+        """Return the hours that a text such as "22:00-06:00" says; raise ValueError if it says none.
+
+        >>> Hours.parse("7-8")
+        Traceback (most recent call last):
+            ...
+        ValueError: 7-8: must be hours such as 22:00-06:00
+        """
+        try:
+            begin, end = (datetime.strptime(one, "%H:%M").time() for one in text.split("-"))
+        except ValueError as error:
+            raise ValueError(f"{text}: must be hours such as 22:00-06:00") from error
+        return cls(begin, end)
+
+    def include(self, at: time) -> bool:
+        """Tell whether a time of day is within the hours."""
+        if self.begin <= self.end:
+            return self.begin <= at < self.end
+        return at >= self.begin or at < self.end
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What an event must be like. Without persons, cameras, outcomes or hours, any will do.
+
+    `opens` says that something opens: that takes somebody of `persons` who is recognised, and not one of
+    `never_unlock`, in AGREEING_FRAMES clear frames of one track.
+    """
+
+    persons: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    hours: Hours | None = None
+    opens: bool = False
+    never_unlock: tuple[str, ...] = ()
+
+    def met_by(self, event: dict[str, Any]) -> bool:
+        """Tell whether an event is one that the action follows.
+
+        >>> event = {"type": "seen", "time": 0.0, "outcome": "known", "name": "Alice", "camera": "door",
+        ...          "frames": 1, "quality": 0.9}
+        >>> [Conditions(persons=("Alice",), opens=opens).met_by(event) for opens in (False, True)]
+        [True, False]
+        >>> Conditions(persons=("Alice",), opens=True).met_by({**event, "frames": 2})
+        True
+        """
+        if event["type"] not in ((SEEN, CORROBORATED) if self.opens else (SEEN,)):
+            return False
+        return (
+            (not self.persons or _composed(event["name"] or "") in map(_composed, self.persons))
+            and (not self.cameras or event["camera"] in self.cameras)
+            and (not self.outcomes or event["outcome"] in self.outcomes)
+            and (self.hours is None or self.hours.include(datetime.fromtimestamp(event["time"]).time()))
+            and (not self.opens or self._may_open(event))
+        )
+
+    def _may_open(self, event: dict[str, Any]) -> bool:
+        name = _composed(event["name"] or "")
+        return (
+            event["outcome"] == KNOWN
+            and name in map(_composed, self.persons)
+            and name.casefold() not in (_composed(one).casefold() for one in self.never_unlock)
+            and (event.get("frames") or 0) >= AGREEING_FRAMES
+            and (event.get("quality") or 0.0) >= MIN_QUALITY
+        )
+
+
+def _composed(name: str) -> str:
+    """Return a name with composed letters: there are several ways to write an accent."""
+    return unicodedata.normalize("NFC", name)

@@ -1,0 +1,201 @@
+"""Performs actions when the daemon's events ask for them, each action for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+)
+
+from face_det.errors import FaceDetError
+from face_det.integrations.actions.conditions import Conditions
+from face_det.integrations.actions.dead_letters import DeadLetters
+from face_det.integrations.actions.effects import ActionFailed, Effect
+from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
+from face_det.programs import run_until_stopped
+from face_det.rpc import AsyncClient
+from face_det.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+OPENS_WITHIN_S = 10.0
+"""Nothing opens for somebody who was seen longer ago, or whose time is so far in the future."""
+LONGEST_PAUSE_S = 60.0
+"""The longest pause before what failed is tried again; it begins with one second and doubles."""
+RECALL = 1000
+"""So many events are read again to learn what was done in this visit before the program was started."""
+ALIVE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Action:
+    """What is done, when, and how often it is tried.
+
+    `once_per_visit`: no second time in one visit, whoever is seen. `max_age_s`: not for somebody who was seen
+    longer ago. An action that opens something (`conditions.opens`) is tried once, whatever `attempts` says.
+    """
+
+    name: str
+    effect: Effect
+    conditions: Conditions
+    once_per_visit: bool = False
+    attempts: int = 6
+    max_age_s: float = 3600.0
+
+    @property
+    def cursor(self) -> str:
+        """The name under which the daemon keeps how far it has come."""
+        return f"actions/{self.name}"
+
+
+class ActionRunner:
+    """Performs one action for each event that its conditions are met by, one after the other.
+
+    The cursor of an action that opens something moves before it is performed: it is performed once or not at
+    all. Any other is performed at least once: it moves afterwards, and what fails is tried again. What could
+    not be done is written to `dead_letters`.
+    """
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        action: Action,
+        dead_letters: DeadLetters,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._action = action
+        self._dead_letters = dead_letters
+        self._now = now
+        self._consumer = EventConsumer(
+            daemon,
+            action.cursor,
+            self._handle,
+            at_most_once=action.conditions.opens,
+            wanted=action.conditions.met_by,
+        )
+        self._done: set[tuple[str | None, int | None]] = set()
+        self._recalled: str | None = None
+
+    async def run(self) -> None:
+        """Follow events until cancelled; raises the daemon's error if it keeps no events."""
+        try:
+            await asyncio.gather(self._consumer.run(), self._check_names())
+        finally:
+            await self._action.effect.close()
+
+    async def _check_names(self) -> None:
+        """Warn of names that nobody has who is enrolled: they may be misspelt."""
+        conditions = self._action.conditions
+        names = {*conditions.persons, *(conditions.never_unlock if conditions.opens else ())}
+        if not names:
+            return
+        try:
+            people = await self._consumer.call("people", timeout_s=CALL_S)
+        except FaceDetError as error:
+            log.warning(
+                "action %s: whether its people are enrolled is not known: %s", self._action.name, error
+            )
+            return
+        for name in sorted(names - {one["name"] for one in people}):
+            log.warning("action %s: nobody called %s is enrolled", self._action.name, name)
+
+    async def _handle(self, event: dict[str, Any]) -> None:
+        if self._action.once_per_visit:
+            await self._recall(event)
+            visit = (self._consumer.log, event["visit"])
+            if visit in self._done:
+                return
+            self._done.add(visit)
+        age_s = self._now() - event["time"]
+        if self._action.conditions.opens:
+            if abs(age_s) > OPENS_WITHIN_S:
+                self._give_up(event, f"opens nothing: the picture is {age_s:.1f} s old by this clock")
+                return
+        elif age_s > self._action.max_age_s:
+            self._give_up(event, f"too late: {age_s:.0f} s, and maxAge is {self._action.max_age_s:g}")
+            return
+        try:
+            await self._perform(event)
+        except ActionFailed as error:
+            self._give_up(event, str(error))
+        else:
+            log.info("action %s: done for event %d", self._action.name, event["seq"])
+
+    async def _perform(self, event: dict[str, Any]) -> None:
+        """Perform the action, again and again if it fails; raise its last error."""
+        attempts = 1 if self._action.conditions.opens else self._action.attempts
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(ActionFailed),
+            wait=wait_exponential(multiplier=1, max=LONGEST_PAUSE_S),
+            stop=stop_after_attempt(attempts),
+            before_sleep=self._note_failure,
+            reraise=True,
+        ):
+            with attempt:
+                try:
+                    await self._action.effect.perform(event)
+                except ActionFailed:
+                    raise
+                except Exception as error:
+                    # A fault of ours in one action must not end the others.
+                    log.exception("action %s: %s", self._action.name, error)
+                    raise ActionFailed(f"a fault of face_det: {type(error).__name__}") from error
+
+    async def _recall(self, event: dict[str, Any]) -> None:
+        """Learn from the events before this one, of this log, in which visits the action was due already."""
+        if self._recalled == self._consumer.log:
+            return
+        after = max(0, event["seq"] - 1 - RECALL)
+        answer = await self._consumer.call("events", after, 0, timeout_s=CALL_S)
+        for earlier in answer["events"]:
+            if earlier["seq"] < event["seq"] and self._action.conditions.met_by(earlier):
+                self._done.add((answer["log"], earlier["visit"]))
+        self._recalled = self._consumer.log
+
+    def _give_up(self, event: dict[str, Any], reason: str) -> None:
+        log.error("action %s: not done for event %d: %s", self._action.name, event["seq"], reason)
+        self._dead_letters.add(self._action.name, event, reason)
+
+    def _note_failure(self, state: RetryCallState) -> None:
+        error = state.outcome and state.outcome.exception()
+        pause_s = state.next_action.sleep if state.next_action is not None else 0
+        log.warning("action %s: %s; again in %g s", self._action.name, error, pause_s)
+
+
+async def perform_actions(daemon: Daemon, actions: Sequence[Action], state_folder: Path) -> None:
+    """Perform actions until cancelled; one that hangs or fails delays no other."""
+    notifier = Notifier(os.environ)
+    dead_letters = DeadLetters(state_folder)
+    work = [asyncio.ensure_future(ActionRunner(daemon, one, dead_letters).run()) for one in actions]
+    work.append(asyncio.ensure_future(_stay_alive(notifier)))
+    notifier.ready(f"{len(actions)} actions")
+    log.info("ready: %s", ", ".join(one.name for one in actions))
+    try:
+        await asyncio.gather(*work)
+    finally:
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+
+async def _stay_alive(notifier: Notifier) -> None:
+    while True:
+        notifier.alive()
+        await asyncio.sleep(ALIVE_S)
+
+
+def run_actions(daemon: AsyncClient, actions: Sequence[Action], state_folder: Path) -> None:
+    """Perform actions until SIGTERM or SIGINT; what could not be done is written to a log in the folder."""
+    run_until_stopped(lambda: perform_actions(daemon, actions, state_folder), daemon)
