@@ -62,7 +62,7 @@ async def until(condition):
         await asyncio.sleep(0.005)
 
 
-async def handled_while(log, story, handle=None):
+async def handled_while(log, story, handle=None, **options):
     """The numbers of the events that were handled during a story, which gets them as they come."""
     seen: list[int] = []
 
@@ -71,7 +71,7 @@ async def handled_while(log, story, handle=None):
             await handle(event)
         seen.append(event["seq"])
 
-    running = asyncio.create_task(EventConsumer(log, "me", note).run())
+    running = asyncio.create_task(EventConsumer(log, "me", note, **options).run())
     try:
         await story(seen)
     finally:
@@ -149,6 +149,43 @@ def test_an_event_that_could_not_be_handled_comes_again():
 
     assert asyncio.run(handled_while(log, story, fail)) == [1]
     assert log.cursors == {"me": 1}
+
+
+def test_at_most_once_the_cursor_moves_before(caplog):
+    """So an event that could not be handled does not come again; while the daemon is away, none is handled."""
+    log = Log()
+    handled_at: list[int] = []
+
+    async def fail(event):
+        handled_at.append(log.cursors["me"])
+        if event["seq"] == 2:
+            raise ValueError("no")
+
+    async def story(seen):
+        await until(lambda: "events" in log.calls)
+        log.away = ["cursor"]
+        log.count = 3
+        await until(lambda: len(handled_at) == 2)
+
+    assert asyncio.run(handled_while(log, story, fail, at_most_once=True)) == [1]
+    assert handled_at == [1, 2]
+    assert log.cursors == {"me": 2}
+    assert "me waits for the daemon" in caplog.text
+
+
+def test_unwanted_events_are_passed_over():
+    """The cursor moves beyond them, without a call for each."""
+    log = Log()
+
+    async def story(seen):
+        await until(lambda: "events" in log.calls)
+        log.calls.clear()
+        log.count = 1000
+        await until(lambda: log.cursors["me"] == 1000)
+
+    odd = asyncio.run(handled_while(log, story, wanted=lambda event: event["seq"] % 500 == 1))
+    assert odd == [1, 501]
+    assert log.calls.count("cursor") == 3
 
 
 async def _consume(endpoint, name, handle):

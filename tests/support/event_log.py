@@ -25,7 +25,7 @@ class EventLog:
             **{"seq": seq, "time": time.time() - age_s, "type": kind, "camera": camera, "visit": visit},
             **{"sighting": None, "outcome": None, "name": None, "unknown": None},
         }
-        if kind == "seen":
+        if kind in ("seen", "corroborated"):
             outcome = "known" if name else "unknown"
             event |= {"sighting": seq, "outcome": outcome, "name": name, "probability": 0.9, "quality": 0.5}
         self.events.append({**event, **more})

@@ -43,7 +43,15 @@ class Webhook:
         self._settings = settings
         parts = urlsplit(settings.url)
         self._place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        self._client: httpx.AsyncClient | None = None
+        # Made now, because reading the authorities takes a while, in which no action is done.
+        self._client = httpx.AsyncClient(
+            verify=settings.verify_tls and parts.scheme == "https",
+            follow_redirects=False,
+            trust_env=False,
+            timeout=settings.timeout_s,
+            # A connection that the server closed meanwhile would look like a failure.
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     async def perform(self, event: dict[str, Any]) -> None:
         """Call it; raise ActionFailed unless it answers with 2xx in time."""
@@ -59,19 +67,9 @@ class Webhook:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.aclose()
 
     async def _post(self, event: dict[str, Any]) -> int:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                verify=self._settings.verify_tls,
-                follow_redirects=False,
-                trust_env=False,
-                timeout=self._settings.timeout_s,
-                # One that the server closed meanwhile would look like a failure.
-                limits=httpx.Limits(max_keepalive_connections=0),
-            )
         url, headers = self._settings.url, {}
         token = self._read_token()
         if TOKEN_IN_BRACES in url:

@@ -1,0 +1,85 @@
+"""Which events an action follows, and which open something."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from face_det.integrations import Conditions, Hours
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    """Alice, recognised in two clear frames at the door."""
+    known = {"type": "seen", "time": 0.0, "outcome": "known", "name": "Alice", "camera": "door", "visit": 1}
+    return {**known, "unknown": None, "frames": 2, "quality": 0.9, **fields}
+
+
+def at(hour: int, minute: int) -> float:
+    """A time of day of this machine's clock."""
+    return datetime(2026, 3, 4, hour, minute).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "fields", "met"),
+    [
+        ({}, {}, True),
+        ({}, {"type": "corroborated"}, False),
+        ({}, {"type": "visit_began"}, False),
+        ({"persons": ("Bob", "Alice")}, {}, True),
+        ({"persons": ("Bob",)}, {}, False),
+        ({"persons": ("Alice",)}, {"name": None}, False),
+        ({"persons": ("Zoe\u0308",)}, {"name": "Zo\u00eb"}, True),
+        ({"cameras": ("door",)}, {}, True),
+        ({"cameras": ("door",)}, {"camera": None}, False),
+        ({"cameras": ("door",)}, {"camera": "garden"}, False),
+        ({"outcomes": ("unknown", "uncertain")}, {}, False),
+        ({"outcomes": ("unknown",)}, {"outcome": "unknown", "name": None}, True),
+        ({"hours": Hours.parse("22:00-06:00")}, {"time": at(23, 30)}, True),
+        ({"hours": Hours.parse("22:00-06:00")}, {"time": at(0, 0)}, True),
+        ({"hours": Hours.parse("22:00-06:00")}, {"time": at(6, 0)}, False),
+        ({"hours": Hours.parse("22:00-06:00")}, {"time": at(21, 59)}, False),
+        ({"hours": Hours.parse("06:00-22:00")}, {"time": at(6, 0)}, True),
+        ({"hours": Hours.parse("06:00-22:00")}, {"time": at(22, 0)}, False),
+    ],
+)
+def test_all_conditions_must_be_met(conditions: Any, fields: Any, met: bool) -> None:
+    """Those that are not set are met; hours may span midnight; accents may be written in several ways."""
+    assert Conditions(**conditions).met_by(event(**fields)) is met
+
+
+@pytest.mark.parametrize(
+    ("conditions", "fields", "opened"),
+    [
+        ({}, {}, True),
+        ({}, {"type": "corroborated"}, True),
+        ({}, {"frames": 1}, False),
+        ({}, {"frames": 0}, False),
+        ({}, {"frames": None}, False),
+        ({}, {"quality": 0.49}, False),
+        ({}, {"quality": None}, False),
+        ({}, {"outcome": "uncertain"}, False),
+        ({}, {"outcome": "unknown", "name": None}, False),
+        ({}, {"name": "Bob"}, False),
+        ({}, {"type": "named"}, False),
+        ({"persons": ()}, {}, False),
+        ({"persons": ()}, {"name": None}, False),
+        ({"never_unlock": ("Alice",)}, {}, False),
+        ({"never_unlock": ("alice",)}, {}, False),
+        ({"never_unlock": ("Mia",)}, {}, True),
+        ({"persons": ("Zo\u00eb",), "never_unlock": ("Zoe\u0308",)}, {"name": "Zo\u00eb"}, False),
+    ],
+)
+def test_nothing_opens_without_a_second_factor(conditions: Any, fields: Any, opened: bool) -> None:
+    """Two clear frames that agree, of somebody who is named, allowed, and not marked."""
+    allowed = {"persons": ("Alice",), **conditions}
+    assert Conditions(**allowed, opens=True).met_by(event(**fields)) is opened
+
+
+def test_an_older_daemons_event_opens_nothing() -> None:
+    """It does not say how many frames agreed."""
+    told = event()
+    del told["frames"]
+    assert not Conditions(persons=("Alice",), opens=True).met_by(told)
+    assert Conditions(persons=("Alice",)).met_by(told)
