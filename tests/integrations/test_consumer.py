@@ -152,7 +152,7 @@ def test_an_event_that_could_not_be_handled_comes_again():
 
 
 def test_at_most_once_the_cursor_moves_before(caplog):
-    """So an event that could not be handled does not come again; while the daemon is away, none is handled."""
+    """An event that could not be handled does not come again; while the daemon is away, none is handled."""
     log = Log()
     handled_at: list[int] = []
 
