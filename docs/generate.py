@@ -157,6 +157,31 @@ The ZoneMinder whose events are looked into. The password is read from a file, s
 |---|---|---|---|
 """
 
+FRIGATE = """
+## frigate
+
+The Frigate whose people get names ([how to](../how-to/frigate.md)). It needs `sightings`, and the
+broker in `mqtt`.
+
+```json
+{
+    "faceDetServer": {
+        "sightings": {},
+        "mqtt": {"host": "192.168.1.2"},
+        "frigate": {
+            "url": "https://192.168.1.3:8971",
+            "user": "face_det",
+            "passwordFile": "/etc/face-detect/frigate-password",
+            "verifyTls": false
+        }
+    }
+}
+```
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 COMMAND_LINE = """\
 # Commands
 
@@ -231,6 +256,7 @@ def config_page() -> str:
         "cameras": CAMERAS,
         "mqtt": MQTT,
         "zoneminder": ZONEMINDER,
+        "frigate": FRIGATE,
     }
     for name, heading in sections.items():
         page += heading

@@ -14,7 +14,7 @@
     |   |-- UnknownPhoto              the person has no photo with that name
     |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
     |   |-- UnknownCamera             no camera with that name is configured
-    |   |-- UnknownEvent              ZoneMinder has no event with that number
+    |   |-- UnknownEvent              ZoneMinder or Frigate has no such event
     |   |-- SightingsOff              nothing is remembered: config.json has no `sightings`
     |   |-- BadEncodings              an encodings file that holds something else
     |   |-- TooFewPeople              too few people or photos to train on
@@ -28,7 +28,7 @@
         |-- Busy                      the daemon's queue is full
         |-- AlreadyRunning            another daemon holds the endpoint
         |-- CameraFailed              a camera does not send a picture
-        |-- PortalFailed              ZoneMinder does not answer, or refuses
+        |-- PortalFailed              ZoneMinder or Frigate does not answer, or refuses
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
         `-- Unreachable               no daemon answers at the endpoint
@@ -111,7 +111,7 @@ class UnknownCamera(DataError):
 
 
 class UnknownEvent(DataError):
-    """ZoneMinder has no event with that number; it may have been deleted."""
+    """ZoneMinder or Frigate has no such event; it may have been deleted."""
 
 
 class SightingsOff(DataError):
@@ -171,7 +171,7 @@ class CameraFailed(TryAgain):
 
 
 class PortalFailed(TryAgain):
-    """ZoneMinder does not answer, or refuses what is asked."""
+    """ZoneMinder or Frigate does not answer, or refuses what is asked."""
 
 
 class CannotListen(TryAgain):

@@ -14,12 +14,14 @@ from face_det.storage import backup_path, explain_way_back
 from face_det.systemd import (
     ACTIONS_SERVICE,
     CONFIG_FILE,
+    FRIGATE_SERVICE,
     MQTT_SERVICE,
     SERVICE_NAME,
     STATE_FOLDER,
     UNIT_FILE,
     WATCH_SERVICE,
     WEB_SERVICE,
+    ClientService,
     FileStep,
     Step,
     list_unit_conflicts,
@@ -32,6 +34,7 @@ CLIENTS = {
     "web": (WEB_SERVICE, "the page", "for the page"),
     "watch": (WATCH_SERVICE, "`face-det watch`", 'for the cameras with "live": true'),
     "mqtt": (MQTT_SERVICE, "`face-det mqtt`", "for MQTT"),
+    "frigate": (FRIGATE_SERVICE, "`face-det frigate`", "for Frigate"),
     "actions": (ACTIONS_SERVICE, "`face-det actions`", "for onRecognition"),
 }
 """The services beside the daemon's: option, service, what it runs, and what it is for."""

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "Watch the live cameras, as a client of the daemon."),
     "mqtt": ("mqtt", "Bring events to an MQTT broker, for Home Assistant and others."),
     "actions": ("actions", "Run commands, call webhooks and switch pins when somebody is seen."),
+    "frigate": ("frigate", "Name the people in Frigate's events."),
     "live": ("live", "Say who is in front of a camera, or in a file, as it changes."),
     "status": ("status", "Show how the daemon is doing."),
     "reload": ("reload", "Make the daemon read its configuration and model again."),

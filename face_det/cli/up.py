@@ -14,8 +14,8 @@ from face_det.config import environment_variable
 
 @click.command(
     help="Run the daemon and the page in the foreground, with one log, and `face-det watch` if a camera is "
-    "`live`, `face-det mqtt` if `mqtt` is set, and `face-det actions` if `onRecognition` is. "
-    "Ctrl-C or SIGTERM stops all. "
+    "`live`, `face-det mqtt`, `face-det frigate` and `face-det actions` if `mqtt`, `frigate` and "
+    "`onRecognition` are set. Ctrl-C or SIGTERM stops all. "
     "FACES_DIR in the environment sets datasetPath, PORT the port, and CAMERA_URL a camera."
 )
 @config_option
@@ -36,6 +36,8 @@ def command(config_source: ConfigSource) -> int:
         commands["mqtt"] = "mqtt"
     if config.on_recognition:
         commands["actions"] = "actions"
+    if config.frigate is not None:
+        commands["frigate"] = "frigate"
     return run_programs(
         [Program(name, [*ours, command, *given]) for name, command in commands.items()], environ
     )

@@ -18,6 +18,7 @@ from face_det.config.fields import STRICT, absolute, choice, field, integer, num
 from face_det.config.overrides import Overridable
 from face_det.config.sections.action import OnRecognition
 from face_det.config.sections.camera import Camera
+from face_det.config.sections.frigate import Frigate
 from face_det.config.sections.http import Http
 from face_det.config.sections.mqtt import Mqtt
 from face_det.config.sections.sightings import Sightings
@@ -267,6 +268,12 @@ class Config(Overridable):
         "a list of names",
         "People for whom nothing opens, whatever `onRecognition` says: children, say.",
     )
+    frigate: Frigate | None = field(
+        None,
+        'an object of settings, such as {"url": "http://127.0.0.1:5000"}',
+        "If set, the Frigate in whose events `face-det frigate` names people. It needs `mqtt` and "
+        "`sightings`.",
+    )
     shutdown_timeout: float = number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."
     )
@@ -373,6 +380,7 @@ SECTION_KEYS = {
     "mqtt": _keys(Mqtt),
     "zoneminder": _keys(ZoneMinder),
     "onRecognition": _keys(OnRecognition),
+    "frigate": _keys(Frigate),
 }
 """The keys within each object of settings (of each camera, of each action), with their pydantic fields."""
 

@@ -14,6 +14,12 @@ from .actions.webhooks import Webhook as Webhook
 from .actions.webhooks import WebhookSettings as WebhookSettings
 from .consumer import Daemon as Daemon
 from .consumer import EventConsumer as EventConsumer
+from .frigate.bridge import FrigateBridge as FrigateBridge
+from .frigate.bridge import FrigateOptions as FrigateOptions
+from .frigate.bridge import run_frigate as run_frigate
+from .frigate.follower import FollowOptions as FollowOptions
+from .frigate.server import FrigateServer as FrigateServer
+from .frigate.server import FrigateSettings as FrigateSettings
 from .mqtt.bridge import Bridge as Bridge
 from .mqtt.bridge import BridgeOptions as BridgeOptions
 from .mqtt.bridge import run_bridge as run_bridge

@@ -1,4 +1,5 @@
 from .client_services import ACTIONS_SERVICE as ACTIONS_SERVICE
+from .client_services import FRIGATE_SERVICE as FRIGATE_SERVICE
 from .client_services import MQTT_SERVICE as MQTT_SERVICE
 from .client_services import WATCH_SERVICE as WATCH_SERVICE
 from .client_services import WEB_SERVICE as WEB_SERVICE

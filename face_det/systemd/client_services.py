@@ -22,13 +22,13 @@ class ClientService:
     """A service that calls the daemon.
 
     `name` is that of its unit, and of its user and group; `title` says in its user's entry what it is.
-    `private_file` is a file in the folder of config.json and what it begins with: root writes to it, and
-    the service's user owns and reads it. `has_state` says that the unit has a state folder.
+    `private_files` are files in the folder of config.json, each with what it begins with: root writes to
+    them, and the service's user owns and reads them. `has_state` says that the unit has a state folder.
     """
 
     name: str
     title: str
-    private_file: tuple[str, str] | None = None
+    private_files: tuple[tuple[str, str], ...] = ()
     has_state: bool = False
 
     @property
@@ -61,9 +61,8 @@ class ClientService:
             FileStep(self.sysusers_file, user),
             user_step(root, self.name, self.sysusers_file, "/"),
         ]
-        if self.private_file is not None:
-            name, content = self.private_file
-            owner = Owner(self.name, self.name)
+        owner = Owner(self.name, self.name)
+        for name, content in self.private_files:
             steps.append(FileStep(CONFIG_FILE.with_name(name), content, 0o600, owner, keep_existing=True))
         steps.append(FileStep(self.unit_file, render_unit(self.template)))
         return [*steps, *systemctl_steps(root, "daemon-reload")]
@@ -74,18 +73,22 @@ class ClientService:
         steps = systemctl_steps(root, "disable", "--now", self.name) if there else []
         steps += [RemovalStep(self.unit_file), *systemctl_steps(root, "daemon-reload")]
         steps.append(RemovalStep(self.sysusers_file))
-        if purge and self.private_file is not None:
-            steps.append(RemovalStep(CONFIG_FILE.with_name(self.private_file[0])))
+        if purge:
+            steps += [RemovalStep(CONFIG_FILE.with_name(name)) for name, _ in self.private_files]
         if purge and self.has_state:
             steps.append(RemovalStep(self.state_folder))
         return [*steps, *(user_removal_steps(root, self.name) if purge else [])]
 
 
-WEB_SERVICE = ClientService("face-detect-web", "Page", ("web-credentials.json", "{}\n"))
+WEB_SERVICE = ClientService("face-detect-web", "Page", (("web-credentials.json", "{}\n"),))
 """`face-det web`; its private file is where credentialsPath leads by default."""
 WATCH_SERVICE = ClientService("face-detect-watch", "Live cameras")
 """`face-det watch`."""
-MQTT_SERVICE = ClientService("face-detect-mqtt", "MQTT", ("mqtt-password", ""))
+MQTT_SERVICE = ClientService("face-detect-mqtt", "MQTT", (("mqtt-password", ""),))
 """`face-det mqtt`; its private file is for mqtt.passwordFile."""
-ACTIONS_SERVICE = ClientService("face-detect-actions", "Actions", ("actions-token", ""), has_state=True)
+ACTIONS_SERVICE = ClientService("face-detect-actions", "Actions", (("actions-token", ""),), has_state=True)
 """`face-det actions`; its private file is for the tokenFile of a webhook."""
+FRIGATE_SERVICE = ClientService(
+    "face-detect-frigate", "Frigate", (("frigate-password", ""), ("frigate-mqtt-password", ""))
+)
+"""`face-det frigate`; its private files are for frigate.passwordFile and frigate.mqttPasswordFile."""

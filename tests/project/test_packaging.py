@@ -88,6 +88,7 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
         "training/background.json",
         "systemd/face-detect.service",
         "systemd/face-detect-actions.service",
+        "systemd/face-detect-frigate.service",
         "systemd/face-detect-mqtt.service",
         "systemd/face-detect-watch.service",
         "systemd/face-detect-web.service",

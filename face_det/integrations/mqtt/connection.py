@@ -52,7 +52,10 @@ class Broker:
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it is sent or received; `number` is what the broker calls it, for `acknowledge`."""
+    """A message as it is sent or received.
+
+    `number` is what the broker calls it, for `acknowledge`; 0 if it came at QoS 0.
+    """
 
     topic: str
     payload: bytes
@@ -149,7 +152,7 @@ class BrokerConnection:
 
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that a message need not come again; nothing happens without a connection."""
-        if self._live is not None:
+        if self._live is not None and message.number:
             self._live.client.ack(message.number, 1)
 
     @property
@@ -189,7 +192,8 @@ class BrokerConnection:
         while True:
             message = await live.received.get()
             await received(message)
-            if self._acknowledge:
+            # One at QoS 0 has no number; a broker ends the connection of whoever acknowledges it.
+            if self._acknowledge and message.number:
                 live.client.ack(message.number, 1)
 
     async def _answer(self, live: _Live, rc: MQTTErrorCode, number: int) -> list[ReasonCode]:

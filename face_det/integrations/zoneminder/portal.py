@@ -9,9 +9,7 @@ from typing import Any
 import httpx
 
 from face_det.errors import ConfigError, PortalFailed, UnknownEvent
-
-MAX_BYTES = 32_000_000
-"""The longest answer that is read."""
+from face_det.integrations.http_answers import ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +123,8 @@ class Portal:
             raise PortalFailed("ZoneMinder: the login must answer with an access_token") from error
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            async with self._client.stream(method, f"{self._base}/{path}", **request) as answer:
-                body = bytearray()
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > MAX_BYTES:
-                        raise PortalFailed(f"ZoneMinder: {path} has more than {MAX_BYTES} bytes")
-                return httpx.Response(answer.status_code, content=bytes(body))
-        except httpx.HTTPError as error:
-            # The address would show the token.
-            reason = str(error) or type(error).__name__
-            raise PortalFailed(f"ZoneMinder at {self._base} does not answer {path}: {reason}") from error
+        system = f"ZoneMinder at {self._base}"
+        return await ask(self._client, method, f"{self._base}/{path}", system=system, path=path, **request)
 
     def _require_success(self, answer: httpx.Response) -> None:
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):

@@ -53,6 +53,26 @@ def test_what_is_published_arrives_and_what_is_subscribed_to_comes(mosquitto):
     asyncio.run(story())
 
 
+def test_messages_that_need_no_acknowledgement_do_not_end_the_connection(mosquitto, caplog):
+    """At QoS 0, as Home Assistant and Frigate publish by default: the broker keeps us, and all come."""
+
+    async def story():
+        sender = Listener(mosquitto, "nothing")
+        connection = BrokerConnection(Broker("127.0.0.1", mosquitto.port), "me", topics=("a/+",))
+        async with running(connection) as seen:
+            await connection.wait_usable()
+            for number in range(3):
+                sender.client.publish("a/b", str(number), qos=0)
+                await soon(lambda number=number: len(seen) > number)
+            await connection.publish("a/b", "last")
+            await soon(lambda: len(seen) == 4)
+        sender.close()
+        assert [one.payload for one in seen] == [b"0", b"1", b"2", b"last"]
+
+    asyncio.run(story())
+    assert "is lost" not in caplog.text
+
+
 def test_it_comes_back_with_the_broker_and_the_log_says_so(mosquitto, caplog):
     """Subscriptions too; nothing can be published meanwhile."""
     caplog.set_level(logging.INFO)

@@ -1,0 +1,73 @@
+"""The command `face-det frigate`: names the people in Frigate's events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from face_det.cli.shared_options import ConfigSource, config_option
+from face_det.config import Config
+from face_det.errors import ConfigError
+
+if TYPE_CHECKING:
+    from face_det.integrations import Broker
+
+CALL_TIMEOUT_S = 60.0
+
+
+@click.command(
+    help="Name the people in Frigate's events as its broker tells of them, and set the names as sub labels. "
+    "SIGTERM and SIGINT stop it."
+)
+@config_option
+def command(config_source: ConfigSource) -> None:
+    """Run the command."""
+    from face_det.integrations import FollowOptions, FrigateOptions, FrigateSettings, run_frigate
+    from face_det.logs import configure_logging
+    from face_det.rpc import AsyncClient
+
+    config = config_source.load()
+    about = config.frigate
+    if about is None or config.mqtt is None:
+        raise ConfigError(
+            [
+                f"{name}: is not set; set it to {example}"
+                for name, example, value in (
+                    ("frigate", '{"url": "http://ADDRESS OF FRIGATE:5000"}', about),
+                    ("mqtt", '{"host": "ADDRESS OF THE BROKER"}', config.mqtt),
+                )
+                if value is None
+            ]
+        )
+    if config.sightings is None:
+        raise ConfigError(["sightings: is not set, so nobody is remembered; set it to {}"])
+    configure_logging(config.log_level)
+    settings = FrigateSettings(about.url, about.user, about.password_file, about.verify_tls, about.timeout)
+    options = FrigateOptions(
+        config.mqtt.id,
+        about.topic_prefix,
+        about.cameras,
+        about.zones,
+        FollowOptions(about.every, about.max_pictures, about.overwrite),
+    )
+    run_frigate(_broker(config), settings, AsyncClient.configured(config, CALL_TIMEOUT_S), options)
+
+
+def _broker(config: Config) -> Broker:
+    """Return the broker in `mqtt`, perhaps with a user of Frigate's topics alone."""
+    from face_det.integrations import Broker
+
+    assert config.mqtt is not None
+    assert config.frigate is not None
+    shared, own = config.mqtt, config.frigate
+    return Broker(
+        host=shared.host,
+        port=shared.port,
+        user=own.mqtt_user or shared.user,
+        password_file=own.mqtt_password_file or shared.password_file,
+        tls=shared.tls,
+        ca_file=shared.ca_file,
+        certificate=shared.certificate,
+        key=shared.key,
+    )

@@ -1,0 +1,75 @@
+"""The settings in `frigate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationInfo, field_validator
+
+from face_det.config.fields import STRICT, absolute, field, integer, number
+
+
+class Frigate(BaseModel):
+    """The settings in `frigate`: where Frigate is, and which of its events get names."""
+
+    model_config = STRICT
+
+    url: str = field(
+        ...,
+        "an address that begins with http or https",
+        "Frigate's address: `http://HOST:5000` where Frigate opens that port, else `https://HOST:8971` with "
+        "a user. No other is ever asked.",
+    )
+    user: str = field(
+        "", "text", "Who logs in, and must be an admin to set sub labels. Default: no login is needed."
+    )
+    password_file: Path | None = field(None, "a path", "A file with the password of `user`.")
+    verify_tls: bool = field(
+        True, "true or false", "Check Frigate's certificate; false for one that it signed itself."
+    )
+    timeout: float = number(10, 0.1, 600, "How many seconds Frigate may take to answer.")
+    topic_prefix: str = field(
+        "frigate",
+        "the beginning of a topic",
+        "Frigate's `mqtt.topic_prefix`.",
+        pattern=r"^[^+#/\s][^+#\s]*$",
+    )
+    mqtt_user: str = field(
+        "", "text", "Who logs in at the broker in `mqtt` and reads Frigate's topics. Default: `mqtt.user`."
+    )
+    mqtt_password_file: Path | None = field(
+        None, "a path", "A file with the password of mqttUser. Default: `mqtt.passwordFile`."
+    )
+    cameras: tuple[str, ...] = field(
+        (), "a list of names", "The cameras, by Frigate's names, whose events get names. Default: all."
+    )
+    zones: tuple[str, ...] = field(
+        (), "a list of names", "Only people who were in one of these zones get names. Default: all."
+    )
+    every: float = number(
+        1, 0.1, 60, "Seconds. While somebody is there, the camera's newest frame is looked at this often."
+    )
+    max_pictures: int = integer(40, 1, 10_000, "The most frames of one event that are looked at so.")
+    overwrite: bool = field(
+        False, "true or false", "Replace sub labels that somebody else set, such as Frigate itself."
+    )
+
+    @field_validator("password_file", "mqtt_password_file", mode="before")
+    @classmethod
+    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
+        return absolute(value, info) if value is not None else None
+
+    @field_validator("cameras", "zones", mode="before")
+    @classmethod
+    def _list_is_a_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("no address of Frigate")
+        _ = parts.port  # raises ValueError if there is no such port
+        return value

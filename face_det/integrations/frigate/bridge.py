@@ -1,0 +1,252 @@
+"""Follows Frigate's events, as its broker tells of them, and those that were missed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+
+from tenacity import RetryCallState, wait_random_exponential
+
+from face_det.errors import DataError, FaceDetError, SightingsOff, TryAgain, UnknownEvent
+from face_det.integrations.consumer import CALL_S, Daemon
+from face_det.integrations.frigate.event import FrigateEvent, parse_message
+from face_det.integrations.frigate.follower import EventFollower, FollowOptions
+from face_det.integrations.frigate.progress import Progress
+from face_det.integrations.frigate.server import FrigateServer, FrigateSettings
+from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
+from face_det.programs import run_until_stopped
+from face_det.rpc import AsyncClient
+from face_det.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+OVERLAP_S = 300.0
+"""Frigate tells of an object once it is sure of it, so one that began earlier may become known later."""
+LONGEST_PAUSE_S = 60.0
+"""The longest pause before what could not be done is tried again."""
+AT_ONCE = 8
+"""So many events that were missed are looked at together."""
+CHECK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrigateOptions:
+    """Which events are followed, and how. `node` is the name of this installation at the broker."""
+
+    node: str
+    topic_prefix: str = "frigate"
+    cameras: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    follow: FollowOptions = field(default_factory=FollowOptions)
+
+
+class FrigateBridge:
+    """Follows events until cancelled.
+
+    Frigate publishes at QoS 0, and no broker keeps such messages for somebody who is away. So the daemon
+    keeps a time up to which everything is done, and whenever there was a gap - this program, the broker or
+    Frigate was away, or something failed - the events since then are asked for over HTTP.
+    """
+
+    def __init__(
+        self, broker: Broker, daemon: Daemon, server: FrigateServer, options: FrigateOptions
+    ) -> None:
+        self._daemon = daemon
+        self._server = server
+        self._options = options
+        self._name = f"frigate-{options.node}"
+        self._events = f"{options.topic_prefix}/events"
+        self._available = f"{options.topic_prefix}/available"
+        self.connection = BrokerConnection(
+            broker, f"face_det-{options.node}-frigate", topics=(self._events, self._available)
+        )
+        self._progress: Progress | None = None
+        self._saved = 0
+        self._following: dict[str, EventFollower] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._behind = asyncio.Event()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._broken: asyncio.Future[None]
+        self._reason: str | None = None
+        self._notifier = Notifier(os.environ)
+
+    async def run(self) -> None:
+        """Follow events until cancelled; raises the daemon's error if it keeps no sightings."""
+        self._notifier.ready("connecting")
+        log.info("ready: following events of %s, told of by %s", self._server, self.connection.broker)
+        self._broken = asyncio.get_running_loop().create_future()
+        work = [
+            asyncio.ensure_future(one)
+            for one in (
+                self._broken,
+                self.connection.run(self._receive, self._connected),
+                self._catch_up_forever(),
+                self._watch_forever(),
+            )
+        ]
+        try:
+            await asyncio.gather(*work)
+        finally:
+            rest = [*work, *self._tasks.values()]
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+
+    # What the broker tells us -----------------------------------------------------------------
+
+    async def _connected(self) -> None:
+        """Messages may have been missed."""
+        self._behind.set()
+
+    async def _receive(self, message: Message) -> None:
+        """Take a message. Nothing is waited for here, so messages never queue up."""
+        if message.topic == self._available:
+            if message.payload == b"online" and not message.retain:
+                log.info("Frigate has started")
+                self._behind.set()
+            return
+        event = parse_message(message.payload)
+        if event is None:
+            log.warning("%s: must be an event of Frigate, got %.60r", message.topic, message.payload)
+            return
+        follower = self._following.get(event.id)
+        if follower is not None:
+            follower.tell(event)
+        elif event.concerns(self._options.cameras, self._options.zones):
+            self._begin(event)
+
+    # Events -----------------------------------------------------------------------------------
+
+    def _begin(self, event: FrigateEvent) -> asyncio.Task[None] | None:
+        """Follow an event, unless that is done, or being done, or the daemon has not answered yet."""
+        progress = self._progress
+        if progress is None or progress.is_done(event.id) or event.id in self._tasks:
+            return None
+        progress.begin(event.id, event.start)
+        follower = EventFollower(self._daemon, self._server, self._options.follow, event)
+        self._following[event.id] = follower
+        task = asyncio.ensure_future(self._follow(follower))
+        task.add_done_callback(self._pass_on_error)
+        self._tasks[event.id] = task
+        return task
+
+    def _pass_on_error(self, task: asyncio.Task[None]) -> None:
+        """Nobody may wait for a task, and an error of ours must not pass in silence."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._broken.done():
+            self._broken.set_exception(error)
+
+    async def _follow(self, follower: EventFollower) -> None:
+        event_id = follower.event.id
+        try:
+            await follower.run()
+        except UnknownEvent as error:
+            log.info("%s", error)
+        except DataError as error:
+            log.error("event %s: %s", event_id, error)
+        except FaceDetError as error:
+            # It stays open, so it is among those that are asked for again.
+            self._note(f"event {event_id} waits: {error}")
+            self._behind.set()
+            return
+        finally:
+            del self._following[event_id], self._tasks[event_id]
+        assert self._progress is not None
+        self._progress.finish(event_id)
+        await self._save()
+
+    async def _save(self) -> None:
+        """Let the daemon keep how far we are. If it does not answer now, it is told after the next event."""
+        assert self._progress is not None
+        mark = int(self._progress.mark)
+        if mark <= self._saved:
+            return
+        try:
+            await self._daemon.call("cursor", self._name, mark, timeout_s=CALL_S)
+            self._saved = mark
+        except TryAgain as error:
+            self._note(str(error))
+
+    # Events that were missed ------------------------------------------------------------------
+
+    async def _catch_up_forever(self) -> None:
+        pause = wait_random_exponential(multiplier=1, max=LONGEST_PAUSE_S)
+        state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
+        self._behind.set()
+        while True:
+            await self._behind.wait()
+            self._behind.clear()
+            try:
+                await self._catch_up()
+            except SightingsOff:
+                raise
+            except FaceDetError as error:
+                self._note(str(error))
+                self._behind.set()
+            if self._behind.is_set():
+                await asyncio.sleep(pause(state))
+                state.attempt_number += 1
+                continue
+            state.attempt_number = 1
+            self._note(None)
+
+    async def _catch_up(self) -> None:
+        """Follow what has happened since the time that the daemon keeps, the oldest events first."""
+        if self._progress is None:
+            self._saved = await self._daemon.call("cursor", self._name, timeout_s=CALL_S)
+            if not self._saved:
+                # A new consumer starts with what happens from now on, and with who is there now.
+                self._saved = int(time.time())
+                await self._daemon.call("cursor", self._name, self._saved, timeout_s=CALL_S)
+            self._progress = Progress(self._saved)
+        since = self._progress.mark - OVERLAP_S
+        missed = [
+            event
+            for event in await self._server.events(since, self._options.cameras)
+            if event.concerns(self._options.cameras, self._options.zones)
+        ]
+        ended = []
+        for event in missed:
+            if event.end is None:
+                self._begin(event)
+            elif (follower := self._following.get(event.id)) is not None:
+                follower.tell(event)
+            elif not self._progress.is_done(event.id):
+                self._progress.begin(event.id, event.start)
+                ended.append(event)
+        await asyncio.gather(*(self._follow_missed(event) for event in ended))
+
+    async def _follow_missed(self, event: FrigateEvent) -> None:
+        async with self._room:
+            if (task := self._begin(event)) is not None:
+                await task
+
+    async def _watch_forever(self) -> None:
+        """Satisfy systemd, and show how we are."""
+        while True:
+            self._notifier.alive()
+            self._notifier.status(self.connection.reason or self._reason or "connected")
+            await asyncio.sleep(CHECK_S)
+
+    def _note(self, reason: str | None) -> None:
+        """Log why something waits, once until it changes."""
+        if reason is not None and reason != self._reason:
+            log.warning("%s; it is tried again", reason)
+        if reason is None and self._reason is not None:
+            log.info("nothing waits any more")
+        self._reason = reason
+
+
+def run_frigate(
+    broker: Broker, settings: FrigateSettings, daemon: AsyncClient, options: FrigateOptions
+) -> None:
+    """Follow Frigate's events until SIGTERM or SIGINT."""
+
+    async def work() -> None:
+        async with FrigateServer(settings) as server:
+            await FrigateBridge(broker, daemon, server, options).run()
+
+    run_until_stopped(work, daemon)

@@ -1,0 +1,256 @@
+"""Looks at the pictures of one event of Frigate, and keeps its sub label up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from face_det.errors import BadImage, Busy, SightingsOff, UnknownEvent
+from face_det.integrations.consumer import Daemon
+from face_det.integrations.frigate.event import FrigateEvent
+from face_det.integrations.frigate.people import PersonTracks
+from face_det.integrations.frigate.pictures import PersonPicture, isolate_person, share_at
+from face_det.integrations.frigate.server import FrigateServer
+from face_det.types import Box
+
+log = logging.getLogger(__name__)
+
+BUSY_PATIENCE_S = 60.0
+SILENCE_S = 60.0
+"""If Frigate has said nothing of an event for so long, it is asked whether the event goes on."""
+RECORDED_S = 15.0
+"""So long after its end, the recordings of an event can be read."""
+RECORDED_PICTURES = 8
+MAX_PAGE = 500
+"""So many sightings are asked for at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowOptions:
+    """How events are looked at: a new frame every so many seconds, at most so many frames of an event.
+
+    With `overwrite`, a sub label that somebody else set is replaced.
+    """
+
+    every_s: float = 1.0
+    max_pictures: int = 40
+    overwrite: bool = False
+
+
+class EventFollower:
+    """Follows one event until it has ended. Whoever hears of the event meanwhile calls `tell`.
+
+    All its pictures are one stream of `follow`, so the daemon fuses the faces into one answer and remembers
+    the person once. The stream's name is the event's, so a restart of this program goes on with it.
+    """
+
+    def __init__(
+        self, daemon: Daemon, server: FrigateServer, options: FollowOptions, event: FrigateEvent
+    ) -> None:
+        self.event = event
+        self._daemon = daemon
+        self._server = server
+        self._options = options
+        self._told = asyncio.Event()
+        self._people = PersonTracks()
+        self._snapshot_time: float | None = None
+        self._last_time = 0.0
+        self._looked = -math.inf
+        self._count = 0
+        self._remember = True
+        self._label = ""
+        self._kept: str | None = None
+
+    def tell(self, event: FrigateEvent) -> None:
+        """Take what Frigate says of the event now."""
+        self.event = event
+        self._told.set()
+
+    async def run(self) -> None:
+        """Look until the event has ended and its sub label is set.
+
+        Raises UnknownEvent if it was deleted, PortalFailed, and the daemon's errors.
+        """
+        self._remember = not await self._is_remembered()
+        if self.event.end is None:
+            await self._follow_live()
+        elif not self._remember and self.event.sub_label:
+            return
+        else:
+            await self._look_at_recordings(_prefix(self.event))
+            await self._look_at_kept()
+        await self._settle_label()
+        name = self._people.name()
+        log.info(
+            "event %s of %s: %d pictures, %s",
+            self.event.id,
+            self.event.camera,
+            self._count,
+            "nobody is named" if name is None else f"{name[0]} {name[1]:.0%}",
+        )
+
+    async def _follow_live(self) -> None:
+        """Look at what comes until the event has ended; at recordings, too, if no face could be compared."""
+        while self.event.end is None:
+            self._told.clear()
+            await self._look_at_newest()
+            await self._settle_label()
+            await self._wait()
+        last = self.event
+        self.event = replace(await self._server.event(last.id), end=last.end)
+        if last.snapshot_time is None or last.snapshot_time != self._snapshot_time:
+            await self._look_at_kept()
+        if not self._people.compared:
+            await self._settle_label()
+            await self._look_at_recordings(f"{_prefix(self.event)}recorded:")
+
+    async def _wait(self) -> None:
+        """Wait for news of the event, or until another frame is due."""
+        looks = self._count < self._options.max_pictures and not self.event.stationary
+        try:
+            await asyncio.wait_for(self._told.wait(), self._options.every_s if looks else SILENCE_S)
+        except asyncio.TimeoutError:
+            if not looks:
+                await self._ask_for_news()
+
+    async def _ask_for_news(self) -> None:
+        """Frigate's last message may have been lost: ask whether the event has ended."""
+        news = await self._server.event(self.event.id)
+        if news.end is not None:
+            self.event = news
+
+    async def _look_at_newest(self) -> None:
+        """Look at Frigate's best picture if it is a new one, else at the camera's newest frame."""
+        event = self.event
+        if event.snapshot_time is not None and event.snapshot_time != self._snapshot_time:
+            picture = await self._server.snapshot(event.id)
+            if picture is not None:
+                self._snapshot_time = event.snapshot_time
+                await self._follow(picture, event.snapshot_box, event.snapshot_time)
+                return
+        due = time.monotonic() - self._looked >= self._options.every_s
+        if not due or event.stationary or self._count >= self._options.max_pictures:
+            return
+        self._looked = time.monotonic()
+        if (picture := await self._server.latest(event.camera)) is not None:
+            await self._follow(picture, event.box, time.time())
+
+    async def _look_at_kept(self) -> None:
+        """Look at the picture that Frigate kept: its best. Only a clean one surely shows the whole frame."""
+        event = self.event
+        when = event.start if event.end is None else event.end
+        if (picture := await self._server.clean_snapshot(event.id)) is not None:
+            await self._follow(picture, event.share, when, shares=True)
+        elif (picture := await self._server.snapshot(event.id)) is not None:
+            await self._follow(picture, None, when)
+
+    async def _look_at_recordings(self, stream: str) -> None:
+        """Look at frames from the whole event, as sharp as the camera records them, in their order."""
+        event = self.event
+        if not event.has_clip or event.end is None:
+            return
+        await asyncio.sleep(min(max(event.end + RECORDED_S - time.time(), 0), RECORDED_S))
+        self._last_time = 0.0
+        step_s = (event.end - event.start) / RECORDED_PICTURES
+        for number in range(RECORDED_PICTURES):
+            at = event.start + (number + 0.5) * step_s
+            if (picture := await self._server.recorded(event.camera, at)) is not None:
+                await self._follow(picture, share_at(event, at), at, shares=True, stream=stream)
+
+    async def _follow(
+        self, picture: bytes, box: Box | None, at: float, *, shares: bool = False, stream: str | None = None
+    ) -> None:
+        """Send a picture to the daemon, as the next one of this event."""
+        stream = stream or _prefix(self.event)
+        # A tracker goes forward only; a snapshot is older than a frame that was looked at before it.
+        self._last_time = max(at, self._last_time)
+        options = {
+            "camera": self.event.camera,
+            "stream": stream,
+            "frame": f"{_prefix(self.event)}{self._count}",
+            "time": self._last_time,
+            "remember": self._remember,
+        }
+        self._count += 1
+        try:
+            shown = await asyncio.to_thread(isolate_person, picture, box, shares=shares)
+            faces = await self._call_follow(shown, options)
+        except BadImage as error:
+            log.warning("event %s of %s: %s", self.event.id, self.event.camera, error)
+            return
+        self._people.add(faces, shown.box, stream)
+
+    async def _call_follow(
+        self, shown: PersonPicture, options: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Busy),
+            stop=stop_after_delay(BUSY_PATIENCE_S),
+            wait=wait_exponential(multiplier=0.1, max=2),
+            reraise=True,
+        )
+        faces: Sequence[Mapping[str, Any]] = await retrying(
+            self._daemon.call, "follow", shown.picture, options
+        )
+        return faces
+
+    async def _settle_label(self) -> None:
+        """Set the sub label if it isn't what it should be, and nobody else has set one."""
+        name, score = self._people.name() or ("", 0.0)
+        if name == self._label:
+            return
+        if not self._options.overwrite:
+            present = await self._present_label()
+            if present == name:
+                self._label = name
+                return
+            if present and present != self._label:
+                if present != self._kept:
+                    log.info("event %s: its sub label %r stays; we say %r", self.event.id, present, name)
+                self._kept = present
+                return
+        try:
+            await self._server.set_sub_label(self.event.id, name, score)
+        except UnknownEvent:
+            # Frigate stores an event a little after it has told of it.
+            if self.event.end is not None:
+                raise
+            return
+        log.info("event %s of %s: %s", self.event.id, self.event.camera, name or "no name any more")
+        self._label = name
+
+    async def _present_label(self) -> str:
+        try:
+            return (await self._server.event(self.event.id)).sub_label or ""
+        except UnknownEvent:
+            if self.event.end is not None:
+                raise
+            return self.event.sub_label or ""
+
+    async def _is_remembered(self) -> bool:
+        """Tell whether the daemon has sightings of this event already, or remembers nobody anyway."""
+        query = {"camera": self.event.camera, "since": self.event.start - 1, "limit": MAX_PAGE}
+        if self.event.end is not None:
+            query["until"] = self.event.end + SILENCE_S
+        try:
+            while True:
+                page = await self._daemon.call("sightings", query)
+                if any(str(item["frame"] or "").startswith(_prefix(self.event)) for item in page["items"]):
+                    return True
+                if page["next"] is None:
+                    return False
+                query["cursor"] = page["next"]
+        except SightingsOff:
+            return True
+
+
+def _prefix(event: FrigateEvent) -> str:
+    """Return how the frames of an event begin."""
+    return f"frigate:{event.id}:"

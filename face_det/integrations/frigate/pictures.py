@@ -1,0 +1,64 @@
+"""Shows one person of a picture alone, so that no one else in it is taken for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from face_det.errors import BadImage
+from face_det.integrations.frigate.event import FrigateEvent
+from face_det.media import encode_jpeg, load_image
+from face_det.types import Box
+
+MARGIN = 0.15
+"""So much of the person's width and height is shown around the person."""
+GREY = 127
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPicture:
+    """A picture, and where the person is in it, in its pixels; None if nobody knows."""
+
+    picture: bytes
+    box: Box | None
+
+
+def isolate_person(picture: bytes, box: Box | None, *, shares: bool = False) -> PersonPicture:
+    """Return a picture with everything but one person painted grey, so that the frame keeps its size.
+
+    `box` is in pixels or, with `shares`, in shares of the picture's width and height (0..1). Without a box
+    the picture stays as it is. Raises BadImage if it cannot be read.
+    """
+    if box is None:
+        return PersonPicture(picture, None)
+    rgb = load_image(picture, place="a picture of Frigate's")
+    height, width = rgb.shape[:2]
+    if shares:
+        box = Box(box.xmin * width, box.ymin * height, box.xmax * width, box.ymax * height)
+    inside = box.clipped(width, height)
+    if inside.width < 1 or inside.height < 1:
+        raise BadImage(f"a picture of Frigate's: must contain the person at {box}, is {width} x {height}")
+    across, down = MARGIN * inside.width, MARGIN * inside.height
+    left, right = int(max(inside.xmin - across, 0)), int(min(inside.xmax + across, width)) + 1
+    top, bottom = int(max(inside.ymin - down, 0)), int(min(inside.ymax + down, height)) + 1
+    shown = np.full_like(rgb, GREY)
+    shown[top:bottom, left:right] = rgb[top:bottom, left:right]
+    return PersonPicture(encode_jpeg(shown), inside)
+
+
+def share_at(event: FrigateEvent, time: float) -> Box | None:
+    """Return where a person was at a time, in shares of the frame (0..1), as far as Frigate's path tells.
+
+    The box has the size of that in the best picture, half as large again, because people come nearer and go.
+    """
+    share = event.share
+    if share is None:
+        return None
+    x, y = (share.xmin + share.xmax) / 2, share.ymax
+    if event.path:
+        times = [point.time for point in event.path]
+        x = float(np.interp(time, times, [point.x for point in event.path]))
+        y = float(np.interp(time, times, [point.y for point in event.path]))
+    across, down = 0.75 * share.width, 1.25 * share.height
+    return Box(max(x - across, 0), max(y - down, 0), min(x + across, 1), min(y + 0.25 * down, 1))

@@ -1,0 +1,54 @@
+"""How far the events of Frigate are done, as one time that survives a restart."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+MAX_DONE = 10_000
+"""So many events that are done are remembered one by one."""
+
+
+class Progress:
+    """Keeps which events are done, and the time up to which all are.
+
+    >>> progress = Progress(since=100)
+    >>> progress.begin("a", 110), progress.begin("b", 120)
+    (None, None)
+    >>> progress.finish("b")
+    >>> progress.mark, progress.is_done("b")
+    (100, True)
+    >>> progress.finish("a")
+    >>> progress.mark
+    120
+    """
+
+    def __init__(self, since: float) -> None:
+        """Begin at a time, in seconds since 1970: what began before it is not looked for."""
+        self._since = since
+        self._open: dict[str, float] = {}
+        self._done: OrderedDict[str, float] = OrderedDict()
+
+    def begin(self, event_id: str, start: float) -> None:
+        """An event that began at `start` is to be done."""
+        self._open.setdefault(event_id, start)
+
+    def finish(self, event_id: str) -> None:
+        """An event is done."""
+        start = self._open.pop(event_id, None)
+        if start is None:
+            return
+        self._done[event_id] = start
+        while len(self._done) > MAX_DONE:
+            self._done.popitem(last=False)
+        self._since = max(self._since, self.mark)
+
+    def is_done(self, event_id: str) -> bool:
+        """Return whether an event was done since this program started."""
+        return event_id in self._done
+
+    @property
+    def mark(self) -> float:
+        """The time up to which every event that is known of is done, in seconds since 1970."""
+        newest = max(self._done.values(), default=self._since)
+        oldest = min(self._open.values(), default=newest)
+        return max(self._since, min(newest, oldest))
