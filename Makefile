@@ -6,6 +6,7 @@
 #   make test     run the tests            make test ARGS="-k config" runs some of them
 #   make test-all run the slow ones, too: comparisons with dlib, kills at every step, every view of the page, benchmarks
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
+#   make test-home-assistant   run the bridge with Home Assistant, which is installed for it; needs mosquitto
 #   make check    check lint, formatting and types
 #   make fuzz     feed damaged files to every reader, a minute each; see docs/how-to/fuzz.md
 #                 make fuzz ARGS="picture --seconds 600" runs one of them for longer
@@ -30,7 +31,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test test-all test-systemd check fuzz bench docs clean
+.PHONY: setup demo test test-all test-systemd test-home-assistant check fuzz bench docs clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -50,6 +51,11 @@ test-all: $(TOOLS)
 test-systemd: $(TOOLS)
 	$(PY) tests/systemd/booted/image.py
 	TEST_SYSTEMD=1 $(PY) -m pytest tests/systemd/booted $(ARGS)
+
+# Home Assistant is kept in .cache, in an environment of its own. If it cannot run here, the tests say why.
+test-home-assistant: $(TOOLS)
+	PYTHONPATH=tests/support $(PY) tests/support/home_assistant.py
+	TEST_HOME_ASSISTANT=1 $(PY) -m pytest tests/integrations/home_assistant $(ARGS)
 
 check: $(TOOLS)
 	$(PY) -m ruff check .
