@@ -29,6 +29,7 @@
         |-- AlreadyRunning            another daemon holds the endpoint
         |-- CameraFailed              a camera does not send a picture
         |-- PortalFailed              ZoneMinder or Frigate does not answer, or refuses
+        |-- TopicRefused              the broker's rules do not let us publish to a topic
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
         `-- Unreachable               no daemon answers at the endpoint
@@ -172,6 +173,10 @@ class CameraFailed(TryAgain):
 
 class PortalFailed(TryAgain):
     """ZoneMinder or Frigate does not answer, or refuses what is asked."""
+
+
+class TopicRefused(TryAgain):
+    """The broker's rules do not let this user publish to a topic; `face-det mqtt` tries it again."""
 
 
 class CannotListen(TryAgain):

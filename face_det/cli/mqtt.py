@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from face_det.cli.shared_options import ConfigSource, config_option
+from face_det.config import Config
 from face_det.errors import ConfigError
+
+if TYPE_CHECKING:
+    from face_det.integrations import FetchPicture
+    from face_det.rpc import AsyncClient
 
 CALL_TIMEOUT_S = 60.0
 
@@ -28,15 +35,27 @@ def command(config_source: ConfigSource) -> None:
         raise ConfigError(["sightings: is not set, so there are no events; set it to {}"])
     configure_logging(config.log_level)
     about = config.mqtt
-    broker = Broker(
-        host=about.host,
-        port=about.port,
-        user=about.user,
-        password_file=about.password_file,
-        tls=about.tls,
-        ca_file=about.ca_file,
-        certificate=about.certificate,
-        key=about.key,
+    daemon = AsyncClient.configured(config, CALL_TIMEOUT_S)
+    options = BridgeOptions(
+        Topics(about.id, about.discovery_prefix),
+        tuple(config.cameras),
+        about.late_after,
+        double_take=about.double_take_topics,
+        fetch_picture=_picture_of(config, daemon) if about.commands else None,
     )
-    options = BridgeOptions(Topics(about.id, about.discovery_prefix), tuple(config.cameras), about.late_after)
-    run_bridge(broker, AsyncClient.configured(config, CALL_TIMEOUT_S), options)
+    run_bridge(Broker.configured(about), daemon, options)
+
+
+def _picture_of(config: Config, daemon: AsyncClient) -> FetchPicture:
+    """Return what fetches a camera's picture, from the watcher if it has the camera open."""
+    from face_det.cameras import Cameras, configured_sources
+    from face_det.watch import fetch_watched
+
+    sources = configured_sources(config.cameras)
+
+    async def fetch(name: str) -> bytes:
+        async with Cameras(sources) as cameras:
+            watched = await fetch_watched(daemon, cameras.choose(name))
+            return await cameras.fetch_picture(name) if watched is None else watched.data
+
+    return fetch

@@ -23,10 +23,10 @@ from .frigate.server import FrigateSettings as FrigateSettings
 from .mqtt.bridge import Bridge as Bridge
 from .mqtt.bridge import BridgeOptions as BridgeOptions
 from .mqtt.bridge import run_bridge as run_bridge
+from .mqtt.commands import FetchPicture as FetchPicture
 from .mqtt.connection import Broker as Broker
 from .mqtt.connection import BrokerConnection as BrokerConnection
 from .mqtt.connection import Message as Message
-from .mqtt.connection import TopicRefused as TopicRefused
 from .mqtt.discovery import Topics as Topics
 from .zoneminder.events import EventReport as EventReport
 from .zoneminder.events import process_event as process_event

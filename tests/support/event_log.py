@@ -58,6 +58,9 @@ class EventLog:
     async def _status(self):
         return {}
 
+    async def _sighting(self, sighting):
+        return {"id": sighting, "faceBox": {"xmin": 10.4, "ymin": 20.0, "xmax": 60.0, "ymax": 80.6}}
+
     async def _thumbnail(self, sighting):
         if sighting == 404:
             raise UnknownSighting("it is gone")

@@ -1,4 +1,4 @@
-"""Home Assistant itself, in an environment of its own that is kept in .cache: this file makes it, run as a command."""
+"""Home Assistant itself, in an environment of its own in .cache, which this file makes as a command."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-PATIENCE_S = 300
+PATIENCE_S = 40
 
 
 def until(condition, what="it"):

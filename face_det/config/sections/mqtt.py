@@ -47,6 +47,18 @@ class Mqtt(BaseModel):
         ".../event/late and not at .../event, so that no automation takes it for now.",
     )
 
+    double_take_topics: bool = field(
+        False,
+        "true or false",
+        "Also report as Double Take does, at double-take/matches/NAME and double-take/cameras/CAMERA.",
+    )
+    commands: bool = field(
+        False,
+        "true or false",
+        "Carry out commands at face_det/home/command/...: enrol, train, ignore. Whoever may write there "
+        "changes who is known.",
+    )
+
     @field_validator("password_file", "ca_file", "certificate", "key", mode="before")
     @classmethod
     def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:

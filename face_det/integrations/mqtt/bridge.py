@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import os
-import re
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from face_det.errors import FaceDetError, TryAgain, UnknownSighting, Unreachable
+from face_det.errors import FaceDetError, TopicRefused, TryAgain, UnknownSighting, Unreachable
 from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
-from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message, TopicRefused
-from face_det.integrations.mqtt.discovery import Topics, describe_entities
+from face_det.integrations.mqtt.commands import Commands, FetchPicture
+from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
+from face_det.integrations.mqtt.discovery import COMMAND, Topics, camera_id, describe_entities
+from face_det.integrations.mqtt.double_take import count_topic, render_double_take
 from face_det.integrations.mqtt.events import Camera, Scene, render_event
 from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
@@ -32,19 +35,29 @@ REFUSED_PAUSE_S = 30.0
 RECALL = 1000
 """So many events before the cursor are read at the start, to know who is there."""
 CHECK_S = 15.0
+"""How often the daemon is asked whether it is there."""
+PEOPLE_CHECKS = 4
+"""Each time it has been asked so often, it is also asked who is enrolled."""
 PEOPLE_EVENTS = ("enrolled", "forgotten", "corrected", "named", "trained")
 """After these there may be other people."""
-CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MOST_COMMANDS = 8
+"""So many commands may wait; each may take minutes."""
 
 
 @dataclass(frozen=True)
 class BridgeOptions:
-    """What a bridge publishes. `late_after_s` is how old an event may be that is still reported as new."""
+    """What a bridge publishes. `late_after_s` is how old an event may be that is still reported as new.
+
+    With `double_take`, it is also published in the shape of Double Take. Commands are carried out if there
+    is a function that fetches a camera's picture.
+    """
 
     topics: Topics
     cameras: tuple[str, ...] = ()
     late_after_s: float = 120
     page: str | None = None
+    double_take: bool = False
+    fetch_picture: FetchPicture | None = None
 
 
 class Bridge:
@@ -64,13 +77,8 @@ class Bridge:
         self.connection = BrokerConnection(
             broker,
             f"face_det-{topics.node}",
-            topics=(
-                topics.event("+"),
-                topics.late("+"),
-                topics.sync,
-                topics.birth,
-                topics.configs,
-            ),
+            topics=(*topics.events, topics.sync, topics.birth, topics.configs),
+            as_published=() if options.fetch_picture is None else (topics.commands,),
             will=Message(topics.status, b"offline", retain=True),
             session_s=SESSION_S,
             acknowledge=False,
@@ -82,6 +90,9 @@ class Bridge:
         self._newest: Message | None = None
         self._awaited: tuple[bytes, asyncio.Event] | None = None
         self._told: set[str] = set()
+        self._telling = asyncio.Lock()
+        self._untold: set[str] = set()
+        self._commands: asyncio.Queue[tuple[Message, str | None]] = asyncio.Queue(MOST_COMMANDS)
         self._images: dict[str, int] = {}
         self._notifier = Notifier(os.environ)
         self._refusal: str | None = None
@@ -96,6 +107,7 @@ class Bridge:
                 self.connection.run(self._receive, self._connected),
                 self._consumer.run(),
                 self._watch_forever(),
+                self._carry_out_commands(),
             )
         ]
         try:
@@ -144,7 +156,12 @@ class Bridge:
         await self._tell_everything()
 
     async def _tell_everything(self) -> None:
-        await self._catch_up()
+        try:
+            await self._catch_up()
+        except TryAgain:
+            # The broker may have kept that we are online.
+            await self._publish(self._topics.status, b"offline", retain=True)
+            raise
         await self._tell_entities()
         await self._publish(self._topics.status, b"online", retain=True)
         self._images.clear()
@@ -155,12 +172,20 @@ class Bridge:
                 await self._publish(self._topics.person(person), self._scene.render_person(person))
 
     async def _tell_entities(self) -> None:
-        entities = describe_entities(self._topics, self._cameras(), self._people, self._options.page)
-        for topic in self._told - entities.keys():
-            await self._publish(topic, b"", retain=True)
-        for topic, payload in entities.items():
-            await self._publish(topic, payload, retain=True)
-        self._told = set(entities)
+        async with self._telling:
+            entities = describe_entities(self._topics, self._cameras(), self._people, self._options.page)
+            for topic in self._told - entities.keys():
+                await self._publish(topic, b"", retain=True)
+            for topic, payload in entities.items():
+                await self._publish(topic, payload, retain=True)
+            self._told = set(entities)
+
+    async def _tell_people(self) -> None:
+        """Read who is enrolled, and tell of them if that has changed: not every change has an event."""
+        before = self._people
+        await self._read_people()
+        if before != self._people:
+            await self._tell_entities()
 
     async def _tell_camera(self, name: str, camera: Camera) -> None:
         """Tell who is at a camera. The picture comes first: an automation may want it with the event."""
@@ -173,10 +198,11 @@ class Bridge:
             self._images[name] = camera.sighting
         await self._publish(self._topics.state(name), camera.render_state())
         await self._publish(self._topics.seen(name), camera.render_seen())
+        if self._options.double_take:
+            await self._publish(count_topic(camera_id(name)), str(len(camera.people)).encode())
 
     def _cameras(self) -> Sequence[str]:
-        seen = (name for name in self._scene.cameras if CAMERA_NAME.fullmatch(name))
-        return tuple(dict.fromkeys((*self._options.cameras, *seen)))
+        return tuple(dict.fromkeys((*self._options.cameras, *self._scene.cameras)))
 
     async def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         await self.connection.publish(topic, payload, retain=retain)
@@ -203,28 +229,50 @@ class Bridge:
 
     async def _pass_on(self, event: dict[str, Any]) -> None:
         if event["type"] in PEOPLE_EVENTS:
-            await self._read_people()
-            await self._tell_entities()
+            await self._tell_people()
             return
         name = event["camera"]
-        if not name or not CAMERA_NAME.fullmatch(name):
+        if not name:
             return
-        late = time.time() - event["time"] > self._options.late_after_s
+        if event["seq"] > self._scene.seq:
+            self._untold.add(name)
         before = self._cameras()
         self._scene.apply(event)
         if before != self._cameras():
+            if name not in before and camera_id(name) != name:
+                log.info("camera %s is %s in topics", name, camera_id(name))
             await self._tell_entities()
-        if name in self._scene.cameras:
+        if name in self._untold and name in self._scene.cameras:
             await self._tell_camera(name, self._scene.cameras[name])
-        if event["type"] != "seen":
-            return
+        self._untold.discard(name)
+        if event["type"] == "seen":
+            await self._tell_sighting(name, event)
+
+    async def _tell_sighting(self, name: str, event: dict[str, Any]) -> None:
+        late = time.time() - event["time"] > self._options.late_after_s
+        if event["name"] is not None and event["name"] not in self._people:
+            await self._tell_people()
         if event["name"] in self._people:
             await self._publish(self._topics.person(event["name"]), self._scene.render_person(event["name"]))
         message = render_event(event)
         if self._newest is not None and self._newest.payload == message:
             log.info("event %d: the broker has it already", event["seq"])
             return
+        if self._options.double_take and not late:
+            # Before the event itself: whoever is killed in between sends these again, with the same id.
+            box = await self._find_box(event["sighting"])
+            for topic, payload in render_double_take(event, camera_id(name), self._topics.node, box):
+                await self._publish(topic, payload)
         await self._publish(self._topics.late(name) if late else self._topics.event(name), message)
+
+    async def _find_box(self, sighting: int) -> dict[str, float] | None:
+        """Return where a face is in its picture, in pixels; None if the sighting has been removed."""
+        try:
+            answer = await self._daemon.call("sighting", sighting, timeout_s=CALL_S)
+        except UnknownSighting:
+            return None
+        box: dict[str, float] = answer["faceBox"]
+        return box
 
     async def _receive(self, message: Message) -> None:
         """Take a message of the broker's: one of ours, or that Home Assistant has started."""
@@ -238,6 +286,9 @@ class Bridge:
             self.connection.acknowledge(message)
             if self._awaited is not None and message.payload == self._awaited[0]:
                 self._awaited[1].set()
+        elif message.topic.startswith(f"{topics.base}/{COMMAND}/"):
+            self.connection.acknowledge(message)
+            self._take_command(message)
         elif message.topic.startswith(f"{topics.base}/"):
             # The event before was handled, cursor and all, before this one was sent.
             before, self._newest = self._newest, message
@@ -248,10 +299,35 @@ class Bridge:
             if message.payload:
                 self._told.add(message.topic)
 
+    def _take_command(self, message: Message) -> None:
+        """Note a command that is to be carried out, or why it is not."""
+        refusal = None
+        if message.retain:
+            refusal = "it is retained, and would come again at each connection; publish it without retain"
+        elif self._awaited is None or not self._awaited[1].is_set():
+            refusal = "it was sent while nobody listened, who knows when; send it again"
+        try:
+            self._commands.put_nowait((message, refusal))
+        except asyncio.QueueFull:
+            log.warning("%s: %d commands wait already; this one is dropped", message.topic, MOST_COMMANDS)
+
+    async def _carry_out_commands(self) -> None:
+        """Carry out commands one after the other, and publish how each went."""
+        if self._options.fetch_picture is None:
+            return
+        commands = Commands(self._daemon, self._options.fetch_picture)
+        while True:
+            message, refusal = await self._commands.get()
+            result = await commands.run(message.topic.rpartition("/")[2], message.payload, refusal)
+            try:
+                await self._publish(self._topics.result, result)
+            except TryAgain as error:
+                log.warning("the result of %s was not published: %s", message.topic, error)
+
     async def _watch_forever(self) -> None:
         """Say whether the daemon is there, as Home Assistant shows it, and satisfy systemd."""
         there: bool | None = None
-        while True:
+        for check in itertools.count():
             self._notifier.alive()
             self._notifier.status(self.connection.reason or "connected")
             try:
@@ -265,8 +341,11 @@ class Bridge:
                     if now and there is False:
                         await self._tell_everything()
                     there = now
-                except (TryAgain, TopicRefused) as error:
+                except TryAgain as error:
                     log.warning("%s", error)
+            elif now and self.connection.usable and check % PEOPLE_CHECKS == 0:
+                with contextlib.suppress(TryAgain):
+                    await self._tell_people()
             await asyncio.sleep(CHECK_S)
 
     async def _say_goodbye(self) -> None:

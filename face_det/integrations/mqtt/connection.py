@@ -6,18 +6,19 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 from tenacity import RetryCallState, wait_random_exponential
 
-from face_det.errors import FaceDetError, TryAgain, Unreachable
+from face_det.errors import TopicRefused, TryAgain, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,17 @@ LONGEST_PAUSE_S = 30.0
 """The longest pause before a broker that is away is tried again."""
 
 
-class TopicRefused(FaceDetError):
-    """The broker's rules do not let this user publish to a topic."""
+class BrokerSettings(Protocol):
+    """What is read from the settings in `mqtt`."""
+
+    host: str
+    port: int
+    user: str
+    password_file: Path | None
+    tls: bool
+    ca_file: Path | None
+    certificate: Path | None
+    key: Path | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,11 @@ class Broker:
     ca_file: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+
+    @classmethod
+    def configured(cls, settings: BrokerSettings) -> Broker:
+        """Return the broker of the settings in `mqtt`."""
+        return cls(**{part.name: getattr(settings, part.name) for part in fields(cls)})
 
     def __str__(self) -> str:
         """Return host and port, for messages."""
@@ -79,8 +94,9 @@ class BrokerConnection:
 
     `will` is published by the broker if we vanish. The broker keeps our session, with what could not be
     delivered, for `session_s` after the connection is lost. `run` hands each message of `topics` to
-    `received`, one at a time, and then acknowledges it; with `acknowledge` false the caller does that. The
-    log says once why there is no connection, and once that there is one.
+    `received`, one at a time, and then acknowledges it; with `acknowledge` false the caller does that. Of
+    `as_published`, which are topics as well, a message that was published as retained says so even when it
+    is new. The log says once why there is no connection, and once that there is one.
     """
 
     def __init__(
@@ -89,13 +105,17 @@ class BrokerConnection:
         client_id: str,
         *,
         topics: tuple[str, ...] = (),
+        as_published: tuple[str, ...] = (),
         will: Message | None = None,
         session_s: int = 0,
         acknowledge: bool = True,
     ) -> None:
         self.broker = broker
         self._client_id = client_id
-        self._topics = topics
+        self._topics = {
+            **dict.fromkeys(topics, SubscribeOptions(qos=1)),
+            **dict.fromkeys(as_published, SubscribeOptions(qos=1, retainAsPublished=True)),
+        }
         self._will = will
         self._session_s = session_s
         self._acknowledge = acknowledge
@@ -121,7 +141,7 @@ class BrokerConnection:
                 ended = asyncio.ensure_future(self._use(live, received, connected))
                 try:
                     await _first(ended, live.lost)
-                    if ended.done() and not isinstance(ended.exception(), TryAgain | TopicRefused):
+                    if ended.done() and not isinstance(ended.exception(), TryAgain):
                         ended.result()
                     if self._usable.is_set():
                         state.attempt_number = 1
@@ -172,8 +192,8 @@ class BrokerConnection:
     ) -> None:
         receiving = asyncio.ensure_future(self._receive(live, received))
         try:
-            for topic in self._topics:
-                rc, number = live.client.subscribe(topic, qos=1)
+            for topic, options in self._topics.items():
+                rc, number = live.client.subscribe(topic, options=options)
                 (code,) = await self._answer(live, rc, number or 0)
                 if code.is_failure:
                     log.warning("broker %s: %s: cannot be subscribed to: %s", self.broker, topic, code)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +18,14 @@ from typing import Any
 from face_det import __version__
 from face_det.integrations.mqtt.events import EVENT_TYPES
 
+CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+COMMAND = "command"
+"""Where commands come; no camera has this id."""
+
 
 @dataclass(frozen=True)
 class Topics:
-    """The topics of one installation, whose id is `node`.
+    """The topics of one installation, whose id is `node`; a camera may have any name, see `camera_id`.
 
     >>> Topics("home").event("front")
     'face_det/home/front/event'
@@ -53,25 +59,40 @@ class Topics:
         """A filter for the entities that Home Assistant has been told of."""
         return f"{self.discovery_prefix}/+/face_det_{self.node}/+/config"
 
+    @property
+    def events(self) -> tuple[str, str]:
+        """Filters for what cameras have seen, in time and late."""
+        return f"{self.base}/+/event", f"{self.base}/+/event/late"
+
+    @property
+    def commands(self) -> str:
+        """A filter for commands."""
+        return f"{self.base}/{COMMAND}/+"
+
+    @property
+    def result(self) -> str:
+        """How a command went."""
+        return f"{self.base}/result"
+
     def event(self, camera: str) -> str:
         """Somebody is seen now."""
-        return f"{self.base}/{camera}/event"
+        return f"{self.base}/{camera_id(camera)}/event"
 
     def late(self, camera: str) -> str:
         """Somebody was seen, and it took too long to say so."""
-        return f"{self.base}/{camera}/event/late"
+        return f"{self.base}/{camera_id(camera)}/event/late"
 
     def state(self, camera: str) -> str:
         """Who is there."""
-        return f"{self.base}/{camera}/state"
+        return f"{self.base}/{camera_id(camera)}/state"
 
     def seen(self, camera: str) -> str:
         """Whether somebody is there: `ON` or `OFF`."""
-        return f"{self.base}/{camera}/seen"
+        return f"{self.base}/{camera_id(camera)}/seen"
 
     def image(self, camera: str) -> str:
         """The last face, a JPEG."""
-        return f"{self.base}/{camera}/image"
+        return f"{self.base}/{camera_id(camera)}/image"
 
     def person(self, name: str) -> str:
         """Where somebody was seen last; see `object_id`."""
@@ -80,6 +101,19 @@ class Topics:
     def config(self, component: str, name: str) -> str:
         """The entity `name`."""
         return f"{self.discovery_prefix}/{component}/face_det_{self.node}/{name}/config"
+
+
+def camera_id(name: str) -> str:
+    """Return a camera's id in topics: its name, or one like it if the name has what topics may not have.
+
+    >>> camera_id("front"), camera_id("Haustür 2")
+    ('front', 'Haustur_2_fd9bb7')
+    """
+    if CAMERA_NAME.fullmatch(name) and name != COMMAND:
+        return name
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_")[:40] or "camera"
+    return f"{words}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def object_id(name: str) -> str:
@@ -127,16 +161,17 @@ def describe_entities(
 
 def _describe_camera(topics: Topics, camera: str, add: Callable[..., None]) -> None:
     title = camera.replace("_", " ").replace("-", " ").capitalize()
+    item = camera_id(camera)
     add(
         "event",
-        f"{camera}_event",
+        f"{item}_event",
         name=f"{title} face",
         state_topic=topics.event(camera),
         event_types=list(EVENT_TYPES),
     )
     add(
         "sensor",
-        f"{camera}_people",
+        f"{item}_people",
         name=f"{title} people",
         state_topic=topics.state(camera),
         value_template="{{ value_json.people }}",
@@ -144,14 +179,14 @@ def _describe_camera(topics: Topics, camera: str, add: Callable[..., None]) -> N
     )
     add(
         "binary_sensor",
-        f"{camera}_seen",
+        f"{item}_seen",
         name=f"{title} face seen",
         state_topic=topics.seen(camera),
         device_class="occupancy",
     )
     add(
         "image",
-        f"{camera}_image",
+        f"{item}_image",
         name=f"{title} last face",
         image_topic=topics.image(camera),
         content_type="image/jpeg",

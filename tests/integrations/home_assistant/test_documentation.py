@@ -7,7 +7,6 @@ import subprocess
 import pytest
 from home_assistant import HomeAssistant, hass
 
-
 FAULTS = ("ERROR", "Failed config", "Incorrect config")
 """What the check says of faults; its exit status is 0 even then."""
 
@@ -33,7 +32,9 @@ def test_every_piece_passes_the_check_of_home_assistant(yaml_blocks, tmp_path):
         assert faults(tmp_path / str(number), yaml) is None
 
 
-@pytest.mark.parametrize(("right", "wrong"), [("platform: state", "platform: stata"), ("  - alias", "  - alais")])
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("platform: state", "platform: stata"), ("  - alias", "  - alais")]
+)
 def test_the_check_notices_a_slip(yaml_blocks, tmp_path, right, wrong):
     """Otherwise the test above would say nothing."""
     yaml = next(one for one in yaml_blocks if right in one)
