@@ -111,7 +111,10 @@ class Bridge:
             )
         ]
         try:
-            await asyncio.gather(*work)
+            # Unlike gather, this leaves the connection alone when we are cancelled, to say goodbye on.
+            ended, _ = await asyncio.wait(work, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                task.result()
         finally:
             await self._say_goodbye()
             for task in work:

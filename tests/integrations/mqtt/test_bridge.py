@@ -44,6 +44,15 @@ async def test_a_sighting_is_told_with_state_face_and_place(mosquitto, daemon, l
     await soon(lambda: listener.of(STATUS)[-1] == b"offline")
 
 
+async def test_who_leaves_says_goodbye(mosquitto, daemon, listener, caplog):
+    """The will is for those who vanish, and a broker may hold it back for a while."""
+    caplog.set_level(logging.INFO)
+    async with bridge(mosquitto, daemon):
+        await soon(lambda: listener.of(STATUS) == [b"online"])
+    await soon(lambda: listener.of(STATUS)[-1] == b"offline")
+    assert "was not told" not in caplog.text
+
+
 async def test_only_configurations_and_availability_are_retained(mosquitto, daemon, listener):
     """Whoever connects later is not told of an old sighting as if it were new."""
     async with bridge(mosquitto, daemon, double_take=True):
