@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from email.message import Message
 
 import httpx
 
-from face_det.cameras.sources import CameraPicture, CameraSource, split_credentials
+from face_det.cameras.sources import ANY_CERTIFICATE, CameraPicture, CameraSource, split_credentials
 from face_det.errors import CameraFailed
+from face_det.streams import explain_certificate, find_authorities
 
 MAX_BYTES = 32_000_000
 """The largest picture that is read."""
@@ -33,7 +35,7 @@ class HttpPictures:
         self._address, self._credentials = split_credentials(source.address)
         self._auth: httpx.Auth | None = None
         self._client = httpx.AsyncClient(
-            timeout=timeout_s, follow_redirects=False, trust_env=False, verify=source.verify_tls
+            timeout=timeout_s, follow_redirects=False, trust_env=False, verify=_trusted(source)
         )
 
     async def __aenter__(self) -> HttpPictures:
@@ -114,6 +116,8 @@ class HttpPictures:
         except CameraFailed:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its text may contain the address
+            if (why := explain_certificate(error)) is not None:
+                raise self._failed(f"{why} {ANY_CERTIFICATE}") from None
             raise self._failed(f"must answer over http, got {type(error).__name__}") from None
 
     def _failed(self, why: str) -> CameraFailed:
@@ -121,6 +125,12 @@ class HttpPictures:
 
     def _ended(self) -> CameraFailed:
         return self._failed("its stream ended")
+
+
+def _trusted(source: CameraSource) -> ssl.SSLContext | bool:
+    """Return who may sign certificates: the authorities for streams or, where there are none, httpx's."""
+    authorities = find_authorities() if source.verify_tls and source.scheme == "https" else None
+    return source.verify_tls if authorities is None else ssl.create_default_context(cafile=authorities)
 
 
 class _BadAnswer(Exception):

@@ -16,6 +16,8 @@ DEFAULT_FPS = 5.0
 """How many pictures a second are read of a live camera, at most."""
 MAX_PIXELS = 50_000_000
 """A larger picture of a camera is refused."""
+ANY_CERTIFICATE = '("verifyTls": false accepts any)'
+"""What to do about a camera whose certificate is not accepted."""
 
 
 @dataclass(frozen=True, slots=True)

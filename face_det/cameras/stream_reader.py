@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import struct
 import sys
 import threading
@@ -19,7 +18,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from face_det.cameras.sources import MAX_PIXELS
+from face_det.cameras.sources import ANY_CERTIFICATE, MAX_PIXELS
+from face_det.streams import (
+    RTSP_SCHEMES,
+    CertificateRefused,
+    StreamFailed,
+    probe_stream,
+    refuse_other_hosts,
+    tls_options,
+)
 
 READY, PICTURE, FAILED = b"R", b"P", b"F"
 HEADER = struct.Struct(">cdI")
@@ -31,8 +38,6 @@ _RETRIES = 5
 """How often reading is tried again after a damaged packet."""
 _PAUSE_S = 1.0
 _VIDEO_FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,mjpeg,h264,hevc,ogg,rawvideo"
-_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-"""Where systems keep the certificates of those who may sign others, in one file as FFmpeg needs it."""
 # By itself FFmpeg would study a stream for five seconds before the first picture.
 _RTSP = "rtsp_transport;tcp|analyzeduration;1000000|format_whitelist;rtsp,rtp|protocol_whitelist;rtsp,rtp,tcp"
 _OPTIONS = {
@@ -41,10 +46,6 @@ _OPTIONS = {
     # A file could name others to read, or an address to connect to.
     "file": f"protocol_whitelist;file|format_whitelist;{_VIDEO_FORMATS}",
 }
-
-
-class StreamFailed(Exception):
-    """Why there are no more pictures, in words that follow a camera's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,12 @@ class Order:
     def kind(self) -> str:
         """How it is opened: `rtsp`, `rtsps`, `v4l2` or `file`."""
         scheme = urlsplit(self.address).scheme
-        return scheme if scheme in ("rtsp", "rtsps", "v4l2") else "file"
+        return scheme if scheme in (*RTSP_SCHEMES, "v4l2") else "file"
 
     @property
     def is_live(self) -> bool:
         """Tell whether it sets its own pace; a file, also one that stands in for a device, does not."""
-        return self.kind in ("rtsp", "rtsps") or Path(self.path).is_char_device()
+        return self.kind in RTSP_SCHEMES or Path(self.path).is_char_device()
 
     @property
     def path(self) -> str:
@@ -114,7 +115,7 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)
         if order.kind in _OPTIONS:
-            os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _OPTIONS[order.kind] + _tls_options(order)
+            os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _options(order)
         os.environ["OPENCV_LOG_LEVEL"] = "OFF"
         import cv2
 
@@ -148,8 +149,7 @@ def _send(out: BinaryIO, kind: bytes, body: bytes, at: float = 0.0) -> None:
 def _fill(order: Order, newest: Newest) -> None:
     """Read into `newest` until no more pictures come."""
     try:
-        if order.kind in ("rtsp", "rtsps"):
-            probe_rtsp(order.address, order.timeout_s, verify_tls=order.verify_tls)
+        _probe(order)
         while True:
             _read_once(order, newest)
             if not order.loop:
@@ -161,12 +161,25 @@ def _fill(order: Order, newest: Newest) -> None:
         newest.fail(f"cannot be read: {type(error).__name__}")
 
 
+def _options(order: Order) -> str:
+    return _OPTIONS[order.kind] + tls_options(order.address, verify_tls=order.verify_tls)
+
+
+def _probe(order: Order) -> None:
+    """Raise StreamFailed for what FFmpeg would not say, or would let pass."""
+    if order.kind in RTSP_SCHEMES:
+        try:
+            probe_stream(order.address, order.timeout_s, verify_tls=order.verify_tls)
+        except CertificateRefused as failure:
+            raise StreamFailed(f"{failure} {ANY_CERTIFICATE}") from None
+
+
 def _open_patiently(order: Order) -> Any:
     """Open it, once again if need be: some cameras serve one client, and the probe has just left."""
     try:
         return _open(order)
     except StreamFailed:
-        if order.kind not in ("rtsp", "rtsps"):
+        if order.kind not in RTSP_SCHEMES:
             raise
         time.sleep(_PAUSE_S)
         return _open(order)
@@ -180,10 +193,10 @@ def _open(order: Order) -> Any:
     if order.kind == "v4l2" and order.is_live:
         capture = cv2.VideoCapture(order.path, cv2.CAP_V4L2)
     else:
-        source = order.address if order.kind in ("rtsp", "rtsps") else order.path
+        source = order.address if order.kind in RTSP_SCHEMES else order.path
         capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, [*limits, cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        if order.kind in ("rtsp", "rtsps"):
+        if order.kind in RTSP_SCHEMES:
             hint = "check the user, the password and the path in its address"
             raise StreamFailed(f"its stream cannot be opened; {hint}")
         if order.kind == "v4l2" and order.is_live:
@@ -198,8 +211,8 @@ def _read_once(order: Order, newest: Newest) -> None:
 
     capture = _open_patiently(order)
     try:
-        if order.kind in ("rtsp", "rtsps"):
-            _refuse_other_hosts(order.address)
+        if order.kind in RTSP_SCHEMES:
+            refuse_other_hosts(order.address)
         interval_s, due, failures, begun, pictures = 1 / order.fps, 0.0, 0, time.monotonic(), 0
         asked, paced = begun, not order.is_live
         while failures < _RETRIES:
@@ -242,96 +255,6 @@ def _position_s(capture: Any, cv2: Any, pictures: int) -> float:
 def _wait_until(moment: float) -> None:
     if (left_s := moment - time.monotonic()) > 0:
         time.sleep(min(left_s, 10))
-
-
-def probe_rtsp(address: str, timeout_s: float, *, verify_tls: bool) -> None:
-    """Ask for the stream's description without a password, and raise StreamFailed for a clear fault.
-
-    FFmpeg would follow a redirect to any host and does not say why a stream cannot be opened.
-    """
-    parts = urlsplit(address)
-    host, secure = parts.hostname or "", parts.scheme == "rtsps"
-    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    try:
-        with socket.create_connection((host, parts.port or (322 if secure else 554)), timeout_s) as link:
-            link.settimeout(timeout_s)
-            channel = _secured(link, host, verify_tls) if secure else link
-            channel.sendall(
-                f"DESCRIBE {plain} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n".encode()
-            )
-            status = _read_status(channel)
-    except TimeoutError:
-        raise StreamFailed(f"must answer within {timeout_s:g} s") from None
-    except (OSError, ValueError) as error:
-        if (why := getattr(error, "verify_message", None)) is not None:
-            raise StreamFailed(
-                f"its certificate is not accepted: {why}; it must be signed by an authority known here, "
-                'for this address ("verifyTls": false accepts any)'
-            ) from None
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise StreamFailed(f"cannot be reached: {reason}") from None
-    if status == 401 and parts.username is None:
-        raise StreamFailed("asks for a password (401); put a user and a password in its address")
-    if 300 <= status < 400:
-        raise StreamFailed(f"redirects elsewhere ({status}), which is refused; configure where it leads")
-    if status not in (200, 401):
-        raise StreamFailed(f"must answer with a stream, got {status}; check the path in its address")
-
-
-def _authorities() -> str | None:
-    """Return the file with the certificates of those who may sign a camera's; SSL_CERT_FILE may name it."""
-    import ssl
-
-    found = (ssl.get_default_verify_paths().cafile, *_AUTHORITIES)
-    return next((path for path in found if path and Path(path).is_file()), None)
-
-
-def _tls_options(order: Order) -> str:
-    """Make FFmpeg check the certificate, which it does not do by itself."""
-    if order.kind != "rtsps" or not order.verify_tls:
-        return ""
-    return f"|tls_verify;1|ca_file;{_authorities()}"
-
-
-def _secured(link: socket.socket, host: str, verify_tls: bool) -> socket.socket:
-    import ssl
-
-    authorities = _authorities() if verify_tls else None
-    if verify_tls and authorities is None:
-        raise StreamFailed("its certificate cannot be checked: SSL_CERT_FILE must name the authorities' file")
-    context = ssl.create_default_context(cafile=authorities)
-    if not verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(link, server_hostname=host)
-
-
-def _read_status(channel: socket.socket) -> int:
-    """Return the status of the answer's first line."""
-    line = b""
-    while b"\n" not in line:
-        piece = channel.recv(4096)
-        if not piece or len(line) > 4096:
-            break
-        line += piece
-    words = line.split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"RTSP/") or not words[1].isdigit():
-        raise StreamFailed("must answer as an RTSP server does, got something else")
-    return int(words[1])
-
-
-def _refuse_other_hosts(address: str) -> None:
-    """Raise StreamFailed if FFmpeg is connected to another host than the configured one."""
-    parts = urlsplit(address)
-    ours = {found[4][0] for found in socket.getaddrinfo(parts.hostname, None)}
-    for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        try:
-            with socket.socket(fileno=os.dup(int(entry))) as link:
-                peer = link.getpeername()
-        except OSError:
-            continue
-        if isinstance(peer, tuple) and peer[0] not in ours:
-            raise StreamFailed("redirects elsewhere, which is refused; configure where it leads")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ class _Wanted:
     limits: ScanLimits
     tracking: TrackingOptions
     max_pixels: int
+    verify_tls: bool
     annotate: Path | None
     faces: Path | None
 
@@ -84,8 +85,8 @@ def _knob_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(
     help="Say who is in videos, and when. A source is a video file, a folder of pictures, or a stream's "
-    "address (rtsp, http). Everything is looked at by default. Ctrl-C stops, and prints what was found so "
-    "far. Exit code 65 if a video cannot be read; the others are looked at all the same."
+    "address (rtsp, rtsps, http, https). Everything is looked at by default. Ctrl-C stops, and prints what "
+    "was found so far. Exit code 65 if a video cannot be read; the others are looked at all the same."
 )
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @config_option
@@ -110,6 +111,13 @@ def _knob_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Write everybody's best pictures to this folder.",
 )
 @click.option("--exhaustive", is_flag=True, help="Search every frame for faces. It is slower.")
+@click.option(
+    "--verify-tls/--no-verify-tls",
+    default=True,
+    help="Check the certificate of an rtsps or https stream, or accept any, such as one that the camera "
+    "signed itself. SSL_CERT_FILE may name a file with the authorities to be accepted.",
+    show_default=True,
+)
 @_knob_options
 def command(
     sources: tuple[str, ...],
@@ -119,6 +127,7 @@ def command(
     annotate: Path | None,
     faces: Path | None,
     exhaustive: bool,
+    verify_tls: bool,
     **knobs: int | None,
 ) -> None:
     """Run the command."""
@@ -145,7 +154,7 @@ def command(
         settings.min_thumbnail_size_in_px,
     )
     options = TrackingOptions(exhaustive=exhaustive, thumbnail_px=FACE_PX)
-    wanted = _Wanted(settings, limits, options, config.max_pixels, annotate, faces)
+    wanted = _Wanted(settings, limits, options, config.max_pixels, verify_tls, annotate, faces)
     with Interruption() as interruption, show_frames() as progress:
         outcomes = []
         for source, *later in (sources[at:] for at in range(len(sources))):
@@ -189,6 +198,7 @@ def _look_at(
             every=wanted.settings.each_frame,
             dense=wanted.settings.min_frames,
             max_pixels=wanted.max_pixels,
+            verify_tls=wanted.verify_tls,
         )
     except VideoError as error:
         outcome.error = str(error)

@@ -163,6 +163,8 @@ class DecodedVideo(VideoReader):
             return f"must have at most {self._request.max_pixels:,} pixels in a frame, got {size}"
         if answer.get("error") == "memory":
             return "decoding it takes more memory than is allowed"
+        if answer.get("error") == "elsewhere":
+            return str(answer["why"])
         if self._request.is_stream:
             return f"must send video, but none could be read within {self._request.timeout_s:g} s"
         if self._request.is_mp4 and "moov atom not found" in self._child.read_log():

@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_det.streams import RTSP_SCHEMES, StreamFailed, refuse_other_hosts
 from face_det.video.child_main import Caller
 
 SLOTS = 6
@@ -29,6 +30,8 @@ FAILURES = 250
 """After so many packets in a row that give no frame, a file has ended."""
 ALIVE_S = 1.0
 """How often a process that passes frames over says that it is still there."""
+PAUSE_S = 1.0
+"""How long to wait before an RTSP stream is opened once more."""
 _BYTES_PER_PIXEL = 40
 """What decoders keep, in reference frames and for several threads."""
 _BASE_BYTES = 2 << 30
@@ -76,10 +79,7 @@ class _Decoder:
         capture = cv2.VideoCapture()
         timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms]
         threads = [cv2.CAP_PROP_N_THREADS, min(4, os.cpu_count() or 1)]
-        with _named(self._request["address"], self._request["suffix"]) as address:
-            opened = capture.open(address, cv2.CAP_FFMPEG, timeouts + threads)
-        if not opened:
-            self._caller.send(error="unopened")
+        if not self._open(capture, timeouts + threads):
             return
         measures = [
             capture.get(what)
@@ -94,6 +94,25 @@ class _Decoder:
             self._caller.send(error="too_large", width=measures[0], height=measures[1])
             return
         self._read(capture, _as_info(*measures[2:]))
+
+    def _open(self, capture: cv2.VideoCapture, parameters: list[int]) -> bool:
+        """Open it; False, after an error was sent, if that fails or leads elsewhere."""
+        with _named(self._request["address"], self._request["suffix"]) as address:
+            opened = capture.open(address, cv2.CAP_FFMPEG, parameters)
+            if not opened and _speaks_rtsp(address):
+                # Some cameras serve one client, and whoever probed it has just left.
+                time.sleep(PAUSE_S)
+                opened = capture.open(address, cv2.CAP_FFMPEG, parameters)
+        if not opened:
+            self._caller.send(error="unopened")
+            return False
+        if _speaks_rtsp(address):
+            try:
+                refuse_other_hosts(address)
+            except (StreamFailed, OSError) as failure:
+                self._caller.send(error="elsewhere", why=str(failure))
+                return False
+        return True
 
     def _read(self, capture: cv2.VideoCapture, info: dict[str, Any]) -> None:
         """Read on behind packets that cannot be decoded, which cv2 takes for the end."""
@@ -157,6 +176,10 @@ class _Decoder:
             if offset >= len(self._map or b"") - self._slots * self._slot_bytes:
                 self._free.append(offset)
         return self._free.pop(0)
+
+
+def _speaks_rtsp(address: str) -> bool:
+    return address.partition("://")[0].lower() in RTSP_SCHEMES
 
 
 @contextmanager

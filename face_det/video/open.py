@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from face_det.errors import VideoError
+from face_det.streams import CertificateRefused, StreamFailed, probe_stream, tls_options
 from face_det.video.decoded import DecodedVideo, DecodeRequest
 from face_det.video.folder import PictureFolder
 from face_det.video.frames import Sampling, VideoReader
@@ -39,6 +40,7 @@ def open_video(
     timeout_s: float = TIMEOUT_S,
     max_pixels: int = MAX_PIXELS,
     place: str | None = None,
+    verify_tls: bool = True,
 ) -> VideoReader:
     """Open a video file, a folder of pictures, or a stream by its address (rtsp, rtsps, http, https).
 
@@ -46,7 +48,8 @@ def open_video(
     passed over at a fraction of the cost. Decoding happens in a process of its own, which the reader ends.
     Nothing but the file itself is read: playlists are refused. `timeout_s` is how long each frame may take,
     and opening. Frames with more pixels than `max_pixels` end the reading. `place` is what errors call the
-    source, by default its path, or its address without a password and query.
+    source, by default its path, or its address without a password and query. The certificate of an rtsps or
+    https stream must be signed by an authority known here, for its address, unless `verify_tls` is False.
 
     Raises VideoError if not even one frame can be read. What goes wrong later is told by `problem`.
 
@@ -63,9 +66,10 @@ def open_video(
         if address[1].lower() not in STREAM_SCHEMES:
             schemes = ", ".join(STREAM_SCHEMES)
             raise VideoError(f"{place}: a stream's address must begin with {schemes}")
+        _probe(source, place, timeout_s, verify_tls)
         options = (
             f"rtsp_flags;prefer_tcp|max_redirects;0|protocol_whitelist;{_STREAM_PROTOCOLS}"
-            f"|format_whitelist;{_STREAM_FORMATS}"
+            f"|format_whitelist;{_STREAM_FORMATS}{tls_options(source, verify_tls=verify_tls)}"
         )
         return DecodedVideo(DecodeRequest(place, source, options, sampling, timeout_s, max_pixels))
     path = Path(source)
@@ -92,6 +96,19 @@ def open_video(
         return DecodedVideo(request)
     finally:
         os.close(descriptor)
+
+
+def _probe(address: str, place: str, timeout_s: float, verify_tls: bool) -> None:
+    """Raise VideoError for what FFmpeg would not say, or would let pass."""
+    try:
+        probe_stream(address, timeout_s, verify_tls=verify_tls)
+    except CertificateRefused as failure:
+        raise VideoError(
+            f"{place}: {failure} (SSL_CERT_FILE may name a file with another authority; "
+            "--no-verify-tls accepts any certificate)"
+        ) from None
+    except StreamFailed as failure:
+        raise VideoError(f"{place}: {failure}") from None
 
 
 def _open_file(path: Path, place: str) -> int:

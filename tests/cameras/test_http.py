@@ -9,6 +9,7 @@ import time
 import traceback
 
 import pytest
+from camera_server import CameraServer
 
 from face_det.cameras import Cameras, CameraSource, read_live
 from face_det.errors import CameraFailed
@@ -18,11 +19,12 @@ QUICK_S = 0.4
 """For cameras that do not answer, however long one waits."""
 
 
-def fetch(address, timeout_s=PATIENCE_S):
+def fetch(address, timeout_s=PATIENCE_S, verify_tls=True):
     """The picture that a camera called `front` takes now."""
 
     async def run():
-        async with Cameras({"front": CameraSource("front", address)}, timeout_s=timeout_s) as cameras:
+        source = CameraSource("front", address, verify_tls=verify_tls)
+        async with Cameras({"front": source}, timeout_s=timeout_s) as cameras:
             return await cameras.fetch_picture()
 
     return asyncio.run(run())
@@ -121,3 +123,30 @@ def test_only_as_many_pictures_as_wanted(camera):
         gaps = [after.time - before.time for before, after in itertools.pairwise(found)]
         assert min(gaps) > 0.1, gaps
         assert found[-1].time - found[0].time > 0.5
+
+
+def test_a_certificate_is_checked(pictures, certificates, monkeypatch):
+    """By the authorities that are known here, and for the camera's address; nothing is asked of others."""
+
+    def fault(address):
+        with pytest.raises(CameraFailed) as caught:
+            fetch(address)
+        assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+        return str(caught.value)
+
+    with contextlib.ExitStack() as stack:
+        served = [
+            CameraServer(pictures, certificate=certificates / f"{name}.pem") for name in ("ours", "another's")
+        ]
+        for server in served:
+            stack.callback(server.stop)
+        ours, other = (server.address("snapshot.jpg", "me:s3cret") for server in served)
+        assert fault(ours) == (
+            "camera front: its certificate is not accepted: unable to get local issuer certificate; it must "
+            'be signed by an authority known here, for this address ("verifyTls": false accepts any)'
+        )
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "authority.crt"))
+        assert "mismatch" in fault(other)
+        assert [server.asked for server in served] == [[], []]
+        assert fetch(ours) in pictures
+        assert fetch(other, verify_tls=False) in pictures

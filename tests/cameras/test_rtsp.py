@@ -10,12 +10,12 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import traceback
 from pathlib import Path
 
 import PIL.Image
 import pytest
+from rtsp_fixtures import GOOD_START, answering, leading_to
 
 from face_det.cameras import Cameras, CameraSource, read_live
 from face_det.errors import CameraFailed
@@ -135,7 +135,7 @@ def test_ffmpeg_checks_the_certificate_again(rtsp, monkeypatch, certificate, hos
     if certificate != "unknown":
         monkeypatch.setenv("SSL_CERT_FILE", str(rtsp.authority))
     order = {"address": rtsp.secure_address(name, "jpeg", host), "fps": 5, "timeout_s": PATIENCE_S}
-    program = "from face_det.cameras import stream_reader as r; r.probe_rtsp = lambda *a, **b: None; r.main()"
+    program = "from face_det.cameras import stream_reader as r; r._probe = lambda order: None; r.main()"
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
         reader.stdin.write(json.dumps({**order, "verify_tls": True, "loop": False}).encode() + b"\n")
@@ -193,34 +193,6 @@ def describe(rtsp, path):
         return said
 
 
-@contextlib.contextmanager
-def answering(*answers, host="127.0.0.1"):
-    """A server that sends the next of `answers` to each request, None for silence; its address."""
-    left = list(answers)
-    with socket.create_server((host, 0)) as server:
-
-        def serve():
-            with contextlib.suppress(OSError):
-                while True:
-                    link = server.accept()[0]
-                    threading.Thread(target=answer, args=(link,), daemon=True).start()
-
-        def answer(link):
-            with link, contextlib.suppress(OSError):
-                while request := link.recv(65536):
-                    number = next(line for line in request.split(b"\r\n") if line.startswith(b"CSeq"))
-                    text = left.pop(0) if len(left) > 1 else left[0]
-                    if text is not None:
-                        link.sendall(text.replace(b"CSEQ", number))
-
-        serving = threading.Thread(target=serve, daemon=True)
-        serving.start()
-        yield f"rtsp://me:s3cret@{host}:{server.getsockname()[1]}/stream"
-        # `close` alone does not end a thread that waits for the next connection.
-        server.shutdown(socket.SHUT_RDWR)
-        serving.join()
-
-
 def test_a_server_that_says_nothing_or_something_else():
     """Both are told apart, in time."""
     with answering(None) as silent, answering(b"HTTP/1.1 400 Bad Request CSEQ\r\n\r\n") as web:
@@ -230,11 +202,10 @@ def test_a_server_that_says_nothing_or_something_else():
 
 def test_redirects_elsewhere_are_refused(rtsp):
     """At once, and also if the camera first pretends not to."""
-    elsewhere = f"RTSP/1.0 302 Found\r\nCSEQ\r\nLocation: {rtsp.address('jpeg')}\r\n\r\n".encode()
+    elsewhere = leading_to(rtsp.address("jpeg"))
     with answering(elsewhere) as honest:
         assert "redirects elsewhere (302), which is refused" in fault(honest)
-    good = b"RTSP/1.0 200 OK\r\nCSEQ\r\nPublic: DESCRIBE, SETUP, PLAY\r\n\r\n"
-    with answering(good, good, elsewhere, host="127.0.0.2") as lying:
+    with answering(GOOD_START, GOOD_START, elsewhere, host="127.0.0.2") as lying:
         assert fault(lying) == (
             "camera front: redirects elsewhere, which is refused; configure where it leads"
         )

@@ -16,6 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from camera_server import CameraServer
+from rtsp_fixtures import ITSELF, certificates
 from running_here import run_here
 
 from face_det.cli.interruption import Interruption
@@ -24,6 +26,8 @@ from face_det.media import load_image, resize_image
 from face_det.service import assembly
 from face_det.types import Rgb
 from face_det.video import open_video, writer
+
+__all__ = ["certificates"]
 
 FPS = 10
 FRAMES = 14
@@ -164,6 +168,22 @@ def test_nobody_is_enrolled(home: Path, tmp_path: Path) -> None:
         "unknown-1",
         "unknown-2",
     ]
+
+
+@pytest.mark.usefixtures("shared_networks")
+def test_a_stream_whose_certificate_nobody_knows(here: Path, certificates: Path) -> None:
+    """It is read only if any certificate will do."""
+    frame = cv2.imencode(".jpg", np.full((120, 160, 3), 110, np.uint8))[1].tobytes()
+    server = CameraServer([frame], certificate=certificates / f"{ITSELF}.pem")
+    try:
+        address = server.address("short")
+        refused = run_here("video", address, "--json", cwd=here)
+        assert refused.returncode == 65
+        assert "its certificate is not accepted" in json.loads(refused.stdout)[0]["error"]
+        read = run_here("video", address, "--json", "--no-verify-tls", cwd=here)
+        assert (read.returncode, json.loads(read.stdout)[0]["width"]) == (0, 160)
+    finally:
+        server.stop()
 
 
 @pytest.mark.usefixtures("shared_networks")

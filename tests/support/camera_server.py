@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import itertools
+import ssl
 import threading
 from pathlib import Path
 
@@ -13,13 +14,28 @@ NONCE = "5f1d"
 
 
 class CameraServer(http.server.ThreadingHTTPServer):
-    """Serves `pictures` in turn; `asked` lists the paths of all requests, and `pause` stops every stream."""
+    """Serves `pictures` in turn, over TLS if it has a certificate, a file with its key.
+
+    `asked` lists the paths of all requests.
+    """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, pictures: list[bytes], fps: float = 20, host: str = "127.0.0.1"):
+    def __init__(
+        self,
+        pictures: list[bytes],
+        fps: float = 20,
+        host: str = "127.0.0.1",
+        certificate: Path | None = None,
+    ):
         super().__init__((host, 0), _Handler)
+        self.scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake is left to each connection's own thread.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.pictures = pictures
         self.interval_s = 1 / fps
         self.asked: list[str] = []
@@ -28,10 +44,10 @@ class CameraServer(http.server.ThreadingHTTPServer):
         self.turn = itertools.count()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
-    def address(self, path: str, credentials: str = "") -> str:
+    def address(self, path: str, credentials: str = "", host: str = "127.0.0.1") -> str:
         """The address of one of the paths that `_Handler` knows."""
         at = f"{credentials}@" if credentials else ""
-        return f"http://{at}{self.server_address[0]}:{self.server_address[1]}/{path}"
+        return f"{self.scheme}://{at}{host}:{self.server_address[1]}/{path}"
 
     def next_picture(self) -> bytes:
         """The next of the pictures, whoever asks."""

@@ -8,6 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rtsp_fixtures import certificates, pictures, rtsp
+
+__all__ = ["certificates", "pictures", "rtsp"]
 
 Make = Callable[..., Path]
 

@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from rtsp_fixtures import GOOD_START, answering, leading_to
 
 from face_det.errors import VideoError
 from face_det.video import open_video
@@ -87,7 +89,6 @@ def test_streams_that_are_not_read(camera: str) -> None:
         port = mute.getsockname()[1]
         for address in (
             f"http://me:secret@127.0.0.1:{port}/video?token=secret",
-            f"rtsp://me:secret@127.0.0.1:{port}/video",
             f"{camera}/elsewhere",
             f"{camera}/playlist",
             "http://me:secret@127.0.0.1:1/video",
@@ -105,3 +106,27 @@ def test_a_place_stands_for_the_address(camera: str) -> None:
     """Whoever names cameras does not show their addresses."""
     with pytest.raises(VideoError, match=r"^camera door: must send video"):
         open_video(f"{camera}/elsewhere", timeout_s=2, place="camera door")
+
+
+def test_an_rtsp_server_is_asked_first(rtsp: Any) -> None:
+    """Its faults have names, and no redirection is followed, also if a server at first pretends not to."""
+    elsewhere = leading_to(rtsp.address("jpeg"))
+    with (
+        answering(None) as silent,
+        answering(elsewhere) as honest,
+        answering(GOOD_START, GOOD_START, elsewhere, host="127.0.0.2") as lying,
+    ):
+        for address, why in {
+            rtsp.address("nothing"): "must answer with a stream, got 404; check the path in its address",
+            rtsp.address("locked"): "asks for a password (401); put a user and a password in its address",
+            silent: "must answer within 3 s",
+            honest: "redirects elsewhere (302), which is refused; configure where it leads",
+            lying: "redirects elsewhere, which is refused; configure where it leads",
+            "rtsp:///video": "its address names no server",
+        }.items():
+            with pytest.raises(VideoError) as caught:
+                open_video(address, timeout_s=3 if address == silent else 60)
+            assert str(caught.value).endswith(f": {why}")
+            assert "s3cret" not in str(caught.value)
+    with open_video(rtsp.address("locked", "me:s3cret")) as reader:
+        assert next(reader).rgb.shape == (240, 320, 3)
