@@ -23,6 +23,8 @@ MISSING_SHARE = 0.02
 MISSING_S = 0.5
 """A file is cut off if its frames end earlier than it says, by more than both of these."""
 
+MOST_TOLD = 5
+"""So many places are named in a message."""
 MOST_LENT = 2
 """So many frames at once are lent to whoever reads, not copied out of the shared memory: the one that is
 looked at, and the one before, which a loop holds while it waits for the next."""
@@ -178,6 +180,9 @@ class DecodedVideo(VideoReader):
         if end["gaps"]:
             places = "one damaged place was" if end["gaps"] == 1 else f"{end['gaps']} damaged places were"
             told.append(f"{places} passed over")
+        if end["unread"]:
+            times = ", ".join(f"{time_s:.1f} s" for time_s in end["unread"][:MOST_TOLD])
+            told.append(f"the part that begins after {times} cannot be decoded and was not looked at")
         missing = self._missing(end)
         if missing is not None:
             told.append(missing)

@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 
 from face_det.streams import RTSP_SCHEMES, StreamFailed, refuse_other_hosts
 from face_det.video.child_main import Caller
+from face_det.video.parts import find_parts
 
 SLOTS = 6
 SLOT_BYTES = 100_000_000
@@ -60,6 +62,44 @@ def main() -> None:
         caller.send(error="memory")
 
 
+@dataclass(slots=True)
+class _Count:
+    """How far the file is read: the number of the next frame, the time of the latest, and damaged places."""
+
+    index: int = 0
+    time_s: float = 0.0
+    gaps: int = 0
+
+
+class _Clock:
+    """Says when each frame of a video is shown, which begins where another one ended, and never goes back.
+
+    >>> clock = _Clock(count := _Count(), fps=10.0)
+    >>> for told_s in (0.0, 0.1, 0.2, 0.0, 0.1):
+    ...     clock.tick(told_s)
+    ...     print(round(count.time_s, 1), end=" ")
+    0.0 0.1 0.2 0.3 0.4
+    """
+
+    def __init__(self, count: _Count, fps: float) -> None:
+        self._count, self._step_s = count, 1 / fps
+        self._begin_s = count.time_s + self._step_s if count.index else 0.0
+        self._has_times = False
+        self.frames = 0
+
+    def tick(self, told_s: float) -> None:
+        """Take account of a frame, and of its time as FFmpeg tells it."""
+        self._has_times |= told_s > 0
+        # A bare stream of H.264, say, has no times.
+        time_s = self._begin_s + (told_s if self._has_times else self.frames * self._step_s)
+        if self.frames and time_s < self._count.time_s:
+            # Streams that were put together begin anew.
+            self._begin_s += self._count.time_s + self._step_s - time_s
+            time_s = self._count.time_s + self._step_s
+        self._count.time_s = max(self._count.time_s, time_s)
+        self.frames += 1
+
+
 class _Decoder:
     """Decodes one video."""
 
@@ -72,74 +112,99 @@ class _Decoder:
         self._free: list[int] = []
         """The offsets of free slots in the shared memory."""
         self._told = False
+        self._count = _Count()
+        self._unread: list[float] = []
+        """When the parts that cannot be decoded begin."""
+        self._spoke_s = time.monotonic()
 
     def run(self) -> None:
         """Send the measures, the frames and the end."""
-        limit_ms = round(self._request["timeout_s"] * 1000)
-        capture = cv2.VideoCapture()
-        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms]
-        threads = [cv2.CAP_PROP_N_THREADS, min(4, os.cpu_count() or 1)]
-        if not self._open(capture, timeouts + threads):
-            return
-        measures = [
-            capture.get(what)
-            for what in (
-                cv2.CAP_PROP_FRAME_WIDTH,
-                cv2.CAP_PROP_FRAME_HEIGHT,
-                cv2.CAP_PROP_FRAME_COUNT,
-                cv2.CAP_PROP_FPS,
-            )
-        ]
-        if measures[0] * measures[1] > self._request["max_pixels"]:
-            self._caller.send(error="too_large", width=measures[0], height=measures[1])
-            return
-        self._read(capture, _as_info(*measures[2:]))
-
-    def _open(self, capture: cv2.VideoCapture, parameters: list[int]) -> bool:
-        """Open it; False, after an error was sent, if that fails or leads elsewhere."""
         with _named(self._request["address"], self._request["suffix"]) as address:
-            opened = capture.open(address, cv2.CAP_FFMPEG, parameters)
-            if not opened and _speaks_rtsp(address):
+            parts = [address] if self._request["stream"] else self._parts(address)
+            for number, part in enumerate(parts):
+                capture = self._open(part, first=number == 0)
+                if capture is None and number == 0:
+                    return
+                if capture is None:
+                    self._unread.append(self._count.time_s)
+                elif not self._read(capture, self._info(capture, alone=len(parts) == 1)):
+                    return
+        count = self._count
+        end = {"frames": count.index, "time_s": count.time_s, "gaps": count.gaps, "unread": self._unread}
+        self._caller.send(end=end)
+
+    def _parts(self, address: str) -> list[str]:
+        """Return addresses of the videos in a file, of which FFmpeg would read one only."""
+        descriptor = os.open(address, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            begins = find_parts(descriptor, self._stay_alive)
+        finally:
+            os.close(descriptor)
+        if len(begins) == 1:
+            return [address]
+        ends = [*begins[1:], 0]
+        return [
+            f"subfile,,start,{begin},end,{end},,:{address}" for begin, end in zip(begins, ends, strict=True)
+        ]
+
+    def _open(self, address: str, *, first: bool) -> cv2.VideoCapture | None:
+        """Open an address; None if that fails or leads elsewhere, after an error was sent about the first."""
+        limit_ms = round(self._request["timeout_s"] * 1000)
+        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms]
+        parameters = [*timeouts, cv2.CAP_PROP_N_THREADS, min(4, os.cpu_count() or 1)]
+        capture, error = cv2.VideoCapture(), {"error": "unopened"}
+        opened = capture.open(address, cv2.CAP_FFMPEG, parameters)
+        if _speaks_rtsp(address):
+            if not opened:
                 # Some cameras serve one client, and whoever probed it has just left.
                 time.sleep(PAUSE_S)
                 opened = capture.open(address, cv2.CAP_FFMPEG, parameters)
-        if not opened:
-            self._caller.send(error="unopened")
-            return False
-        if _speaks_rtsp(address):
             try:
                 refuse_other_hosts(address)
             except (StreamFailed, OSError) as failure:
-                self._caller.send(error="elsewhere", why=str(failure))
-                return False
-        return True
+                opened, error = False, {"error": "elsewhere", "why": str(failure)}
+        if not opened and first:
+            self._caller.send(**error)
+        return capture if opened else None
 
-    def _read(self, capture: cv2.VideoCapture, info: dict[str, Any]) -> None:
-        """Read on behind packets that cannot be decoded, which cv2 takes for the end."""
-        every, dense = self._request["every"], self._request["dense"]
-        index = failures = gaps = 0
-        time_s, has_times = 0.0, False
-        told = time.monotonic()
+    def _info(self, capture: cv2.VideoCapture, *, alone: bool) -> dict[str, Any]:
+        """Return what a video says of its length, if it is `alone` in the file, and rate."""
+        frames = capture.get(cv2.CAP_PROP_FRAME_COUNT) if alone else 0
+        return _as_info(frames, capture.get(cv2.CAP_PROP_FPS))
+
+    def _read(self, capture: cv2.VideoCapture, info: dict[str, Any]) -> bool:
+        """Send its frames; False, after an error was sent, if they are too large.
+
+        Reads on behind packets that cannot be decoded, which cv2 takes for the end.
+        """
+        width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if width * height > self._request["max_pixels"]:
+            self._caller.send(error="too_large", width=width, height=height)
+            return False
+        every, dense, count = self._request["every"], self._request["dense"], self._count
+        failures, clock = 0, _Clock(count, info["fps"] or _DEFAULT_FPS)
         while failures < (1 if self._request["stream"] else FAILURES):
             if not capture.grab():
                 failures += 1
                 continue
-            gaps += failures > 0 and index > 0
+            count.gaps += failures > 0 and clock.frames > 0
             failures = 0
-            told_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            has_times |= told_s > 0
-            # A bare stream of H.264, say, has no times.
-            time_s = max(time_s, told_s if has_times else index / (info["fps"] or _DEFAULT_FPS))
-            if index < dense or index % every == 0:
+            clock.tick(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            if count.index < dense or count.index % every == 0:
                 read, bgr = capture.retrieve()
-                if read and not self._send(bgr, index, time_s, info):
-                    return
-                told = time.monotonic()
-            elif time.monotonic() - told > ALIVE_S:
-                self._caller.send(alive=index)
-                told = time.monotonic()
-            index += 1
-        self._caller.send(end={"frames": index, "time_s": time_s, "gaps": gaps})
+                if read and not self._send(bgr, count.index, count.time_s, info):
+                    return False
+                self._spoke_s = time.monotonic()
+            else:
+                self._stay_alive(count.index)
+            count.index += 1
+        return True
+
+    def _stay_alive(self, reached: int) -> None:
+        """Say from time to time that something is still done."""
+        if time.monotonic() - self._spoke_s > ALIVE_S:
+            self._caller.send(alive=reached)
+            self._spoke_s = time.monotonic()
 
     def _send(self, bgr: np.ndarray[Any, Any], index: int, time_s: float, info: dict[str, Any]) -> bool:
         """Send a frame; False, after an error was sent, if it is too large."""

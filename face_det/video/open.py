@@ -81,7 +81,7 @@ def open_video(
         # By the descriptor, so that what was checked is what is read, and no name is special to FFmpeg.
         is_mp4 = os.pread(descriptor, 8, 0)[4:] in _MP4_ATOMS
         suffix = path.suffix if _PLAIN_SUFFIX.fullmatch(path.suffix) else ""
-        options = f"protocol_whitelist;file|format_whitelist;{_FILE_FORMATS}"
+        options = f"protocol_whitelist;file,subfile|format_whitelist;{_FILE_FORMATS}"
         request = DecodeRequest(
             place,
             None,

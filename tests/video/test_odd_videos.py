@@ -163,3 +163,77 @@ def test_a_frame_each_second(make_clip: Make) -> None:
         assert numbers(frames) == list(range(8))
         assert [frame.time_s for frame in frames] == pytest.approx([index / fps for index in range(8)])
         assert (reader.info.fps, reader.problem) == (fps, None)
+
+
+HEVC = f"{TEN_A_SECOND} ! x265enc bitrate=500 ! h265parse"
+VP8 = f"{TEN_A_SECOND} ! vp8enc deadline=1"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "container"),
+    [
+        (AVC, HEVC, "ts"),
+        (HEVC, AVC, "ts"),
+        (f"{AVC} ! all.sink_300", f"{HEVC} ! all.sink_301", "ts"),
+        (AVC, VP8, "mkv"),
+        (VP8, AVC, "mkv"),
+        (AVC, HEVC, "mp4"),
+    ],
+    ids=["ts", "ts-back", "ts-numbers", "mkv", "mkv-back", "mp4"],
+)
+def test_the_codec_changes_in_the_middle(
+    encode: Make, tmp_path: Path, first: str, second: str, container: str
+) -> None:
+    """As when a recorder's settings are changed, or files are put together: all frames come, in order."""
+    mux = {"ts": "mpegtsmux", "mp4": "mp4mux"}.get(container, "matroskamux")
+    files = [
+        encode(f"{at}.{container}", f"{codec} {mux} name=all" if "all." in codec else f"{codec} ! {mux}")
+        for at, codec in enumerate((first, second))
+    ]
+    both = tmp_path / f"both.{container}"
+    both.write_bytes(b"".join(path.read_bytes() for path in (*files, files[0])))
+    frames, reader = read(both)
+    assert numbers(frames) == 3 * [*range(FRAMES)]
+    assert [frame.index for frame in frames] == [*range(3 * FRAMES)]
+    assert [frame.time_s for frame in frames] == pytest.approx(
+        [index / 10 for index in range(3 * FRAMES)], abs=0.002
+    )
+    assert (reader.info.duration_s, reader.problem) == (None, None)
+
+
+def test_streams_of_one_codec_put_together(encode: Make, tmp_path: Path) -> None:
+    """The second one's times begin anew, and its frames follow those of the first nevertheless."""
+    stream = encode("avc.ts", f"{AVC} ! mpegtsmux").read_bytes()
+    (tmp_path / "twice.ts").write_bytes(stream * 2)
+    frames, reader = read(tmp_path / "twice.ts")
+    assert numbers(frames) == 2 * [*range(FRAMES)]
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 10 for i in range(2 * FRAMES)], abs=0.002)
+    assert reader.problem is None
+
+
+def test_a_part_that_cannot_be_decoded(encode: Make, tmp_path: Path) -> None:
+    """The rest is read, and it is said what was not."""
+    film = encode("part.mp4", f"{AVC} ! mp4mux").read_bytes()
+    head = film[: int.from_bytes(film[:4], "big")]
+    (tmp_path / "both.mp4").write_bytes(film + head)
+    (tmp_path / "three.mp4").write_bytes(film + head + b"\0\0\0\x10free" + bytes(8) + film)
+    for name, count in {"both.mp4": 1, "three.mp4": 2}.items():
+        frames, reader = read(tmp_path / name)
+        assert numbers(frames) == count * [*range(FRAMES)]
+        assert reader.problem == (
+            "the part that begins after 1.9 s cannot be decoded and was not looked at"
+        ), name
+
+
+def test_the_size_changes_with_the_codec(encode: Make, tmp_path: Path) -> None:
+    """The second part's frames have their own size, whichever is the larger."""
+    large = encode("large.ts", f"{AVC} ! mpegtsmux")
+    small = encode("small.ts", f"videoscale ! video/x-raw,width=160,height=128 ! {HEVC} ! mpegtsmux")
+    for files, shapes in (
+        ((large, small), [(240, 320, 3), (128, 160, 3)]),
+        ((small, large), [(128, 160, 3), (240, 320, 3)]),
+    ):
+        (tmp_path / "both.ts").write_bytes(b"".join(path.read_bytes() for path in files))
+        frames, _ = read(tmp_path / "both.ts")
+        assert [frame.rgb.shape for frame in frames] == FRAMES * shapes[:1] + FRAMES * shapes[1:]
+        assert numbers(frames) == 2 * [*range(FRAMES)]

@@ -1,0 +1,174 @@
+"""Where another video begins within a file: FFmpeg reads one of them and passes over the others in silence.
+
+In a transport stream the codec may change at any place, which recorders do whose settings are changed, and
+streams may be put together as they are. MP4 and Matroska files that were put together hold several as well.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+_SYNC, _PACKET = 0x47, 188
+_STRIDES = {_PACKET: 0, 192: 4}
+"""How far packets of a transport stream are apart, with what lies between; camcorders write the latter."""
+_CHUNK = 8 << 20
+_NEAR = 20 * 192
+"""The tables that announce a video stand together, within so many bytes."""
+_VIDEO_TYPES = frozenset({0x01, 0x02, 0x10, 0x1B, 0x24, 0x33, 0xEA})
+"""MPEG-1, 2 and 4, H.264, HEVC, VVC and VC-1, as a program map calls them (ISO/IEC 13818-1, table 2-34)."""
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_EBML = 0x1A45DFA3
+
+_Read = Callable[[int, int], bytes]
+"""Reads so many bytes from an offset on, fewer at the end."""
+
+
+def find_parts(descriptor: int, alive: Callable[[int], None] = lambda offset: None) -> list[int]:
+    """Return the offsets at which the videos of an open file begin; [0] if there is one, as nearly always.
+
+    A transport stream is read as a whole for this; `alive` is called with each offset that is reached.
+    """
+
+    def read(offset: int, length: int) -> bytes:
+        return os.pread(descriptor, length, offset)
+
+    head, size = read(0, 2 * max(_STRIDES) + 8), os.fstat(descriptor).st_size
+    for stride, before in _STRIDES.items():
+        if len(head) > before + stride and head[before] == head[before + stride] == _SYNC:
+            return [0, *(at - before for at in _changes(read, size, stride, alive) if at > before)]
+    if head[4:8] == b"ftyp":
+        return [0, *(at for at, kind in _boxes(read, size) if kind == b"ftyp" and at)]
+    if int.from_bytes(head[:4], "big") == _EBML:
+        return [0, *(at for at, kind in _elements(read, size) if kind == _EBML and at)]
+    return [0]
+
+
+@dataclass(slots=True)
+class _Programs:
+    """What the tables of a transport stream have announced so far."""
+
+    order: list[int] = field(default_factory=list)
+    """The packet numbers (PIDs) under which the programs are described."""
+    videos: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """The first video of each: its packet number and its type."""
+
+    def take(self, pid: int, section: bytes) -> None:
+        """Take account of a table."""
+        if pid == 0 and section[0] == 0:
+            listed = [section[at : at + 4] for at in range(8, len(section) - 4, 4)]
+            self.order = [_pid(one, 2) for one in listed if one[0] or one[1]]
+        elif section[0] == 2 and pid in self.order:
+            found = _first_video(section)
+            if found is not None:
+                self.videos[pid] = found
+
+    @property
+    def video(self) -> tuple[int, int] | None:
+        """The video that is read."""
+        return next((self.videos[pid] for pid in self.order if pid in self.videos), None)
+
+
+def _changes(read: _Read, size: int, stride: int, alive: Callable[[int], None]) -> Iterator[int]:
+    """Yield where a transport stream announces another video than before."""
+    programs, video, listed_at = _Programs(), None, 0
+    for start in range(0, size, _CHUNK):
+        alive(start)
+        data = read(start, _CHUNK + stride)
+        for at, pid, section in _tables(data, stride, programs):
+            if pid == 0:
+                listed_at = start + at
+            programs.take(pid, section)
+            if programs.video is None or programs.video == video:
+                continue
+            if video is not None:
+                place = start + at
+                yield listed_at if place - listed_at <= _NEAR else place
+            video = programs.video
+
+
+def _tables(data: bytes, stride: int, programs: _Programs) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (offset, PID, table) of the tables that list programs or describe one, wherever packets begin."""
+    values = np.frombuffer(data, np.uint8)
+    count = len(values) - stride
+    if count <= 0:
+        return
+    begins = np.flatnonzero((values[:count] == _SYNC) & (values[stride:] == _SYNC))
+    begins = begins[values[begins + 1] & 0x40 != 0]
+    pids = (values[begins + 1].astype(np.uint16) & 0x1F) << 8 | values[begins + 2]
+    for at, pid in zip(begins.tolist(), pids.tolist(), strict=True):
+        if pid == 0 or pid in programs.order:
+            section = _section(data[at : at + _PACKET])
+            if section is not None:
+                yield at, pid, section
+
+
+def _section(packet: bytes) -> bytes | None:
+    """Return the table that begins in a packet; None if it is damaged, or goes on in another one."""
+    begin = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
+    if not packet[3] & 0x10 or begin >= _PACKET:
+        return None
+    begin += 1 + packet[begin]
+    section = packet[begin : begin + 3 + _length(packet, begin + 1)] if begin + 3 <= _PACKET else b""
+    whole = len(section) >= 12 and len(section) == 3 + _length(section, 1)
+    # MPEG's checksum is zlib's with all bits in the other order.
+    return section if whole and zlib.crc32(section.translate(_REVERSED)) == 0xFFFFFFFF else None
+
+
+def _first_video(section: bytes) -> tuple[int, int] | None:
+    at = 12 + _length(section, 10)
+    while at + 5 <= len(section) - 4:
+        if section[at] in _VIDEO_TYPES:
+            return _pid(section, at + 1), section[at]
+        at += 5 + _length(section, at + 3)
+    return None
+
+
+def _pid(data: bytes, at: int) -> int:
+    return (data[at] & 0x1F) << 8 | data[at + 1]
+
+
+def _length(data: bytes, at: int) -> int:
+    return (data[at] & 0x0F) << 8 | data[at + 1]
+
+
+def _boxes(read: _Read, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield (offset, kind) of the outermost boxes of an MP4 file."""
+    at = 0
+    while at + 8 <= size and len(head := read(at, 16)) >= 8:
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        yield at, head[4:8]
+        if length < 8:  # 0: to the end
+            return
+        at += length
+
+
+def _elements(read: _Read, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (offset, kind) of the outermost elements of a Matroska file."""
+    at = 0
+    while at < size:
+        head = read(at, 16)
+        kind, taken = _number(head, 0)
+        length, more = _number(head, taken)
+        unknown = (1 << 7 * more) - 1
+        length &= unknown
+        if not taken or not more:
+            return
+        yield at, kind
+        if length == unknown:  # to the end
+            return
+        at += taken + more + length
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number of Matroska's with the bit that tells its length, and this; (0, 0) if there is none."""
+    if at >= len(data) or not data[at]:
+        return 0, 0
+    taken = 9 - data[at].bit_length()
+    return int.from_bytes(data[at : at + taken], "big"), taken
