@@ -74,11 +74,9 @@ class _Count:
 class _Clock:
     """Says when each frame of a video is shown, which begins where another one ended, and never goes back.
 
-    >>> clock = _Clock(count := _Count(), fps=10.0)
-    >>> for told_s in (0.0, 0.1, 0.2, 0.0, 0.1):
-    ...     clock.tick(told_s)
-    ...     print(round(count.time_s, 1), end=" ")
-    0.0 0.1 0.2 0.3 0.4
+    >>> clock = _Clock(_Count(), fps=10.0)
+    >>> [round(clock.tick(told_s), 1) for told_s in (0.0, 0.1, 0.2, 0.0, 0.1)]
+    [0.0, 0.1, 0.2, 0.3, 0.4]
     """
 
     def __init__(self, count: _Count, fps: float) -> None:
@@ -87,8 +85,8 @@ class _Clock:
         self._has_times = False
         self.frames = 0
 
-    def tick(self, told_s: float) -> None:
-        """Take account of a frame, and of its time as FFmpeg tells it."""
+    def tick(self, told_s: float) -> float:
+        """Take account of a frame, and of its time as FFmpeg tells it; return when it is shown."""
         self._has_times |= told_s > 0
         # A bare stream of H.264, say, has no times.
         time_s = self._begin_s + (told_s if self._has_times else self.frames * self._step_s)
@@ -98,6 +96,7 @@ class _Clock:
             time_s = self._count.time_s + self._step_s
         self._count.time_s = max(self._count.time_s, time_s)
         self.frames += 1
+        return self._count.time_s
 
 
 class _Decoder:
