@@ -2,6 +2,7 @@ from .decision import SAME_FACE_IOU as SAME_FACE_IOU
 from .decision import DecisionRule as DecisionRule
 from .decision import decide_names as decide_names
 from .decision import list_requirements as list_requirements
+from .decision import name_once_per_frame as name_once_per_frame
 from .embedder_choice import AUTO_EMBEDDER as AUTO_EMBEDDER
 from .embedder_choice import choose_enrolment_embedder as choose_enrolment_embedder
 from .embedder_choice import choose_recognition_embedder as choose_recognition_embedder

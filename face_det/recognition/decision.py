@@ -105,7 +105,7 @@ def decide_names(
     matches = _with_vetoes(
         _decide_by_verifier(model, model.verifier, encodings, scores, rule.min_proba, missed, looks), vetoes
     )
-    return matches if frames is None else _name_once_per_frame(matches, frames, boxes)
+    return matches if frames is None else name_once_per_frame(matches, frames, boxes)
 
 
 def list_requirements(
@@ -272,10 +272,18 @@ def _likeliest_candidates(labels: Sequence[str], row: npt.NDArray[np.float64]) -
     return tuple(one for one in found if one.name != UNKNOWN)[:MAX_CANDIDATES]
 
 
-def _name_once_per_frame(
-    matches: list[Match], frames: Sequence[Hashable], boxes: Sequence[Box] | None
+def name_once_per_frame(
+    matches: Sequence[Match], frames: Sequence[Hashable], boxes: Sequence[Box] | None = None
 ) -> list[Match]:
-    """Leave each person named once in a frame."""
+    """Leave each person named once in a frame: the likeliest face keeps the name, the others are uncertain.
+
+    `frames` says which frame each face was seen in. By their `boxes`, two faces may be one, seen twice.
+
+    >>> likely, likelier = (Match("Anna", proba, None, Outcome.KNOWN) for proba in (0.8, 0.9))
+    >>> [match.name for match in name_once_per_frame([likely, likelier, likely], [1, 1, 2])]
+    [None, 'Anna', 'Anna']
+    """
+    matches = list(matches)
     named: dict[tuple[Hashable, str], list[int]] = {}
     for index, match in enumerate(matches):
         if match.outcome is Outcome.KNOWN and match.name is not None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from face_det.recognition import Recognizer
+from face_det.recognition import Recognizer, name_once_per_frame
 from face_det.tracking.tracks import EncodedFrame, LiveTrack
 from face_det.types import Candidate, Face, Match, Outcome, Reason
 
 TOO_POOR = "the person was never seen clearly enough to be told from others"
 VOTES = 5
 """So many of the clearest frames are asked whether they agree with a name."""
-LOOKS = 2
-"""The fused encoding and that of the clearest face: either may name somebody."""
 CLEAR_QUALITY = 0.5
 """A frame in which the face has a lower quality, or none is known, does not confirm an answer."""
 
@@ -23,44 +21,64 @@ def decide_tracks(recognizer: Recognizer, tracks: Sequence[LiveTrack], min_quali
 
     A track's encoding is fused from its best frames, and its quality is that of the best one. Where that is
     not named, the clearest face is asked about alone: a turned head may be seen clearly, and its encodings
-    then draw the fused one away. These are two looks at one person, which is taken into account (`looks`).
+    then draw the fused one away. These are two looks at one person, which is taken into account
+    (`Recognizer.match`).
 
     A name also needs agreement, so that it does not come from one lucky frame: the VOTES clearest frames are
     asked, each on its own and as much as its quality counts. One that is named, or most resembles somebody,
     speaks for that person; one that is nobody's speaks against everybody. A track without a face of
     `min_quality` is uncertain, because poor faces resemble each other.
     """
-    looks = [min(max(len(track.encoded), 1), LOOKS) for track in tracks]
-    faces = [_as_face(recognizer, track, count) for track, count in zip(tracks, looks, strict=True)]
-    matches = recognizer.match(faces, [0] * len(tracks), looks)
-    return [
-        _checked(recognizer, track, match, min_quality) for track, match in zip(tracks, matches, strict=True)
+    asked = [_questions(track) for track in tracks]
+    faces = [face for questions in asked for face in (*questions.looks, *questions.votes)]
+    looks = [
+        count
+        for questions in asked
+        for count in [len(questions.looks)] * len(questions.looks) + [1] * len(questions.votes)
     ]
+    # All at once, and each as if it were alone: asking takes longer than many answers.
+    answers = iter(recognizer.match(faces, range(len(faces)), looks))
+    matches = []
+    for track, questions in zip(tracks, asked, strict=True):
+        of_looks = [next(answers) for _ in questions.looks]
+        for frame in _unasked(track):
+            frame.alone = next(answers)
+        named = (match for match in of_looks if match.outcome is Outcome.KNOWN)
+        matches.append(next(named, of_looks[0]))
+    once = name_once_per_frame(matches, [0] * len(tracks), [track.box for track in tracks])
+    return [_checked(track, match, min_quality) for track, match in zip(tracks, once, strict=True)]
 
 
-def _as_face(recognizer: Recognizer, track: LiveTrack, looks: int) -> Face:
-    """Return the track as one face: with the fused encoding, or that of the clearest face if it alone is
-    named."""
+@dataclass(frozen=True, eq=False, slots=True)
+class _Questions:
+    """The faces of a track that are asked about: for its looks, of which the first counts most, and for the
+    votes that have not been cast yet."""
+
+    looks: Sequence[Face]
+    votes: Sequence[Face]
+
+
+def _questions(track: LiveTrack) -> _Questions:
     encoding = track.fused()
     if encoding is None:
-        return track.best
+        return _Questions([track.best], [])
     clearest = replace(track.encoded[0].face, box=track.box, reason=None)
-    fused = replace(clearest, encoding=encoding)
-    if looks > 1:
-        for face in (fused, clearest):
-            if recognizer.match([face], [0], [looks])[0].outcome is Outcome.KNOWN:
-                return face
-    return fused
+    looks = [replace(clearest, encoding=encoding), clearest]
+    return _Questions(looks[: len(track.encoded)], [frame.face for frame in _unasked(track)])
 
 
-def _checked(recognizer: Recognizer, track: LiveTrack, match: Match, min_quality: float) -> Match:
+def _unasked(track: LiveTrack) -> list[EncodedFrame]:
+    return [frame for frame in track.encoded[:VOTES] if frame.alone is None]
+
+
+def _checked(track: LiveTrack, match: Match, min_quality: float) -> Match:
     if not track.encoded:
         return match
     if track.best.quality is not None and track.best.quality < min_quality:
         return Match(None, None, Reason.UNRECOGNISED, Outcome.UNCERTAIN, explanation=TOO_POOR)
     if match.outcome is not Outcome.KNOWN or match.name is None:
         return match
-    if sum(_vote(one, match.name) for one in _asked(recognizer, track)) > 0:
+    if sum(_vote(frame, match.name) for frame in track.encoded[:VOTES]) > 0:
         return match
     candidates = match.candidates or (Candidate(match.name, match.probability or 0.0),)
     return replace(
@@ -68,10 +86,11 @@ def _checked(recognizer: Recognizer, track: LiveTrack, match: Match, min_quality
     )
 
 
-def count_agreeing(recognizer: Recognizer, track: LiveTrack, match: Match) -> int:
+def count_agreeing(track: LiveTrack, match: Match) -> int:
     """Return in how many of its clearest frames the face has the track's answer on its own.
 
-    At most VOTES frames are asked. Only those count in which the face is clear (CLEAR_QUALITY).
+    At most VOTES frames are asked, when the track is decided. Only those count in which the face is clear
+    (CLEAR_QUALITY).
     """
     named = match.outcome is Outcome.KNOWN
     return sum(
@@ -80,18 +99,8 @@ def count_agreeing(recognizer: Recognizer, track: LiveTrack, match: Match) -> in
         and frame.alone is not None
         and frame.alone.outcome is match.outcome
         and (frame.alone.name == match.name or not named)
-        for frame in _asked(recognizer, track)
+        for frame in track.encoded[:VOTES]
     )
-
-
-def _asked(recognizer: Recognizer, track: LiveTrack) -> list[EncodedFrame]:
-    """Return the clearest frames, with what each is taken for on its own."""
-    frames = track.encoded[:VOTES]
-    unasked = [frame for frame in frames if frame.alone is None]
-    faces = [frame.face for frame in unasked]
-    for frame, match in zip(unasked, recognizer.match(faces, range(len(faces))), strict=True):
-        frame.alone = match
-    return frames
 
 
 def _vote(frame: EncodedFrame, name: str) -> float:

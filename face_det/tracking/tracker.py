@@ -179,7 +179,7 @@ class FaceTracker:
             for track, match in zip(
                 tracks, decide_tracks(recognizer, tracks, self._options.min_quality), strict=True
             ):
-                track.match, track.agreeing = match, count_agreeing(recognizer, track, match)
+                track.match, track.agreeing = match, count_agreeing(track, match)
 
     def _end(self, tracks: Sequence[LiveTrack]) -> None:
         ending = list(tracks)

@@ -87,6 +87,26 @@ def test_nobody_is_named_twice_in_a_frame(known: Recognizer) -> None:
     assert [match.name for match in decide(known, unsure, sure)] == [None, "Person 1"]
 
 
+def test_everything_is_asked_at_once(known: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several tracks, too, whoever they are; and what a face is on its own is asked only once."""
+    asked: list[int] = []
+    match = Recognizer.match
+    monkeypatch.setattr(
+        Recognizer, "match", lambda self, faces, *more: asked.append(len(faces)) or match(self, faces, *more)
+    )
+    named, stranger = (
+        track_of(*[(toy_encoding(number), quality) for quality in (0.9, 0.8, 0.7)]) for number in (1, 5)
+    )
+    empty = LiveTrack(1, WHERE, 0.0, 0.0, 0, face_of(None, 0.5), 0.0)
+    names = [match.name for match in decide(known, named, stranger, empty)]
+    assert names == ["Person 1", "Unknown", None]
+    # Two looks and three votes each; and one look at a face that was not encoded.
+    assert asked == [11]
+    named.add_encoded(face_of(None, 0.5), face_of(toy_encoding(1), 0.85), 9.0)
+    assert [match.name for match in decide(known, named)] == ["Person 1"]
+    assert asked == [11, 3]
+
+
 @pytest.mark.parametrize(("quality", "encoded"), [(0.9, WELL_SEEN_FACES), (0.3, MAX_SOUGHT)])
 def test_clear_faces_are_sought_until_there_are_some(quality: float, encoded: int) -> None:
     """But not for ever; whoever is not seen clearly then is looked at from time to time."""
@@ -117,7 +137,7 @@ def test_frames_agree_if_clear_and_of_the_same_answer_alone(known: Recognizer) -
         track = track_of(*seen)
         (match,) = decide(known, track)
         assert match.name == "Person 1"
-        return count_agreeing(known, track, match)
+        return count_agreeing(track, match)
 
     one, other = toy_encoding(1), toy_encoding(2)
     assert agreeing((one, 0.9)) == 1
@@ -129,4 +149,4 @@ def test_frames_agree_if_clear_and_of_the_same_answer_alone(known: Recognizer) -
     stranger = track_of((toy_encoding(5), 0.9), (toy_encoding(5), 0.9))
     (match,) = decide(known, stranger)
     assert match.outcome is Outcome.UNKNOWN
-    assert count_agreeing(known, stranger, match) == 2
+    assert count_agreeing(stranger, match) == 2
