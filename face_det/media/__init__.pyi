@@ -27,6 +27,7 @@ from .image import load_perhaps_partial as load_perhaps_partial
 from .image import open_within as open_within
 from .image import read_image_bytes as read_image_bytes
 from .small_grey import Grey as Grey
+from .small_grey import changed_pixels as changed_pixels
 from .small_grey import make_small_grey as make_small_grey
 from .transform import AffineMatrix as AffineMatrix
 from .transform import crop_box as crop_box

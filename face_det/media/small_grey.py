@@ -26,3 +26,19 @@ def make_small_grey(
     face_det.errors.BadImage: camera door: must be a JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF or HEIC picture, got text
     """  # noqa: E501
     return np.asarray(decode_small(data, place, longer_px, max_pixels=max_pixels), np.uint8)
+
+
+def changed_pixels(one: Grey, other: Grey, levels: int) -> npt.NDArray[np.bool_] | None:
+    """Return which pixels differ by more than so many grey levels, of 255; shape (H, W).
+
+    None if the pictures have different sizes.
+
+    >>> dark = np.zeros((1, 3), np.uint8)
+    >>> changed_pixels(dark, np.array([[0, 8, 9]], np.uint8), 8).tolist()
+    [[False, False, True]]
+    >>> changed_pixels(dark, dark.T, 8)
+    """
+    if one.shape != other.shape:
+        return None
+    changed: npt.NDArray[np.bool_] = np.abs(one.astype(np.int16) - other) > levels
+    return changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from face_det.media import resize_image
+from face_det.media import Grey, changed_pixels, resize_image
 from face_det.types import Box, Rgb
 
 GLANCE_PX = 96
@@ -24,16 +24,14 @@ GAP = 6
 MARGIN = 4
 """Pixels of the small picture that are added around a movement."""
 
-_Grey = npt.NDArray[np.int16]
-
 
 class Glancer:
     """Compares frames at a small size, which takes a fifth of a millisecond."""
 
     def __init__(self) -> None:
         self._histogram: npt.NDArray[np.float64] | None = None
-        self._latest: _Grey = np.zeros((0, 0), np.int16)
-        self._marked: dict[str, _Grey] = {}
+        self._latest: Grey = np.zeros((0, 0), np.uint8)
+        self._marked: dict[str, Grey] = {}
         self._size = (0, 0)
 
     def look(self, rgb: Rgb) -> bool:
@@ -42,7 +40,8 @@ class Glancer:
         height, width = self._size = rgb.shape[:2]
         scale = min(GLANCE_PX / max(height, width), 1.0)
         small = _shrink(rgb, max(round(width * scale), 1), max(round(height * scale), 1))
-        self._latest = (small[..., 0].astype(np.int16) + small[..., 1] + small[..., 2]) // 3
+        grey = (small[..., 0].astype(np.uint16) + small[..., 1] + small[..., 2]) // 3
+        self._latest = grey.astype(np.uint8)
         before, self._histogram = self._histogram, _histogram(small)
         if resized:
             self._marked.clear()
@@ -60,9 +59,9 @@ class Glancer:
         None if that is not known.
         """
         marked, latest = self._marked.get(name), self._latest
-        if marked is None or marked.shape != latest.shape:
+        changed = None if marked is None else changed_pixels(latest, marked, MOVED_LEVELS)
+        if changed is None:
             return None
-        changed = np.abs(latest - marked) > MOVED_LEVELS
         columns = np.flatnonzero(changed.any(axis=0))
         boxes = []
         down, across = self._size[0] / latest.shape[0], self._size[1] / latest.shape[1]

@@ -1,10 +1,13 @@
-"""Tells whether a picture shows anything new, by comparing small grey copies."""
+"""Tells when a picture is worth sending: while something moves in it, and from time to time.
+
+Where something moves is the tracker's question (face_det/tracking/motion.py), which has the picture itself.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from face_det.media import Grey
+from face_det.media import Grey, changed_pixels
 
 FULL_LOOK_S = 5.0
 """A picture is looked at so often, also where nothing moves."""
@@ -47,7 +50,5 @@ class MotionGate:
 
 
 def _differ(one: Grey, other: Grey) -> bool:
-    if one.shape != other.shape:
-        return True
-    change = np.abs(one.astype(np.int16) - other)
-    return bool(np.count_nonzero(change > _LEVELS) >= _SHARE * change.size)
+    changed = changed_pixels(one, other, _LEVELS)
+    return changed is None or bool(np.count_nonzero(changed) >= _SHARE * changed.size)
