@@ -21,7 +21,6 @@ from face_det.systemd import (
     UNIT_FILE,
     WATCH_SERVICE,
     WEB_SERVICE,
-    ClientService,
     FileStep,
     Step,
     list_unit_conflicts,

@@ -1,3 +1,6 @@
+from .keys import CONFIG_KEYS as CONFIG_KEYS
+from .keys import SECTION_KEYS as SECTION_KEYS
+from .keys import describe_expected_value as describe_expected_value
 from .load import environment_variable as environment_variable
 from .load import load_config as load_config
 from .load import locate_config as locate_config
@@ -10,8 +13,5 @@ from .sections.http import Http as Http
 from .sections.sightings import Sightings as Sightings
 from .sections.video import VideoSettings as VideoSettings
 from .sections.zoneminder import ZoneMinder as ZoneMinder
-from .settings import CONFIG_KEYS as CONFIG_KEYS
-from .settings import SECTION_KEYS as SECTION_KEYS
 from .settings import Config as Config
-from .settings import describe_expected_value as describe_expected_value
 from .settings import list_choices as list_choices

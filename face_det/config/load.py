@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from face_det.config.keys import CONFIG_KEYS, SECTION_KEYS, describe_expected_value
 from face_det.config.overrides import read_settings, settings_path
-from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS, Config, describe_expected_value
+from face_det.config.settings import Config
 from face_det.errors import ConfigError
 from face_det.storage import abbreviate_json, format_json_key, read_json, repeated_keys
 

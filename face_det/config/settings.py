@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
-from pydantic.fields import FieldInfo
 
 from face_det.classifiers import CLASSIFIERS
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
@@ -363,40 +362,3 @@ class Config(Overridable):
     def compute(self) -> Compute:
         """Runtime, precision, device and threads of the networks."""
         return Compute(self.runtime, self.precision, self.device, self.threads)
-
-
-def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {to_camel(name): about for name, about in model.model_fields.items()}
-
-
-CONFIG_KEYS = _keys(Config)
-"""Every key of the file, in the order above, with its pydantic field."""
-
-SECTION_KEYS = {
-    "sightings": _keys(Sightings),
-    "http": _keys(Http),
-    "video": _keys(VideoSettings),
-    "cameras": _keys(Camera),
-    "mqtt": _keys(Mqtt),
-    "zoneminder": _keys(ZoneMinder),
-    "onRecognition": _keys(OnRecognition),
-    "frigate": _keys(Frigate),
-}
-"""The keys within each object of settings (of each camera, of each action), with their pydantic fields."""
-
-
-def describe_expected_value(key: str) -> str:
-    """Say what the value of a key must be, in the words that error messages use.
-
-    >>> describe_expected_value("minProba")
-    'a number from 0 to 1'
-    >>> describe_expected_value("decision")
-    'one of auto, proba'
-    >>> describe_expected_value("sightings.frames")
-    'true or false'
-    """
-    if names := list_choices(key):
-        return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
-    group, _, member = key.partition(".")
-    extra = (SECTION_KEYS[group][member] if member else CONFIG_KEYS[group]).json_schema_extra
-    return str(extra["expected"]) if isinstance(extra, dict) else ""

@@ -12,7 +12,7 @@ import pytest
 
 from face_det import errors
 from face_det.cli.main import COMMANDS
-from face_det.config.settings import CONFIG_KEYS, SECTION_KEYS
+from face_det.config import CONFIG_KEYS, SECTION_KEYS
 from face_det.daemon.backup_methods import BackupMethods
 from face_det.daemon.camera_methods import CameraMethods
 from face_det.daemon.command_methods import CommandMethods

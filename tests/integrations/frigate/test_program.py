@@ -14,7 +14,7 @@ import time
 
 import pytest
 from daemon_fixtures import lasting_daemon
-from frigate_api import PASSWORD, ROW, USER, FrigateApi, FrigateMessages
+from frigate_api import FrigateApi, FrigateMessages
 from mosquitto import until
 from PIL import Image
 
