@@ -178,7 +178,31 @@ broker in `mqtt`.
 }
 ```
 
-| key | default | must be | what it does |
+| key | default | value | |
+|---|---|---|---|
+"""
+
+ON_RECOGNITION = """
+## onRecognition
+
+What `face-det actions` does when somebody is seen ([how to](../how-to/actions.md)): a list of actions, each
+with a name of its own and one of `command`, `webhook` and `gpio`. It needs `sightings`. In the environment,
+write the list as JSON.
+
+```json
+{
+    "faceDetServer": {
+        "sightings": {},
+        "neverUnlock": ["Mia"],
+        "onRecognition": [
+            {"name": "hello", "command": ["/usr/local/bin/say", "Hello {person}"], "outcomes": ["known"]},
+            {"name": "gate", "gpio": "GPIO17", "seconds": 3, "persons": ["Alice"], "opens": true}
+        ]
+    }
+}
+```
+
+| key | default | value | |
 |---|---|---|---|
 """
 
@@ -257,6 +281,7 @@ def config_page() -> str:
         "mqtt": MQTT,
         "zoneminder": ZONEMINDER,
         "frigate": FRIGATE,
+        "onRecognition": ON_RECOGNITION,
     }
     for name, heading in sections.items():
         page += heading

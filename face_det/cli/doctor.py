@@ -16,6 +16,7 @@ from face_det.config import Config
 from face_det.doctor import (
     CheckResult,
     CheckState,
+    check_actions,
     check_cpu,
     check_folders,
     check_kernels,
@@ -76,6 +77,7 @@ def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[Chec
     yield from _guarded("pace", partial(check_pace, config))
     yield from _guarded("folders", partial(check_folders, config))
     yield from _guarded("permissions", partial(check_permissions, config))
+    yield from _guarded("actions", partial(check_actions, config))
     yield from _guarded("model", partial(_check_files, config))
     yield from _guarded("daemon", partial(_check_daemon, config, require_daemon))
 

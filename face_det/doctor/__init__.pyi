@@ -1,3 +1,4 @@
+from .actions import check_actions as check_actions
 from .checks import CheckResult as CheckResult
 from .checks import CheckState as CheckState
 from .checks import check_cpu as check_cpu

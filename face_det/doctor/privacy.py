@@ -14,7 +14,7 @@ from face_det.service import default_audit_path
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _WRITERS = stat.S_IWGRP | stat.S_IWOTH
-_REMEMBERED = ("sightings.sqlite*", "spool.bin", "photos/*.json", "photos/*.pickle")
+_REMEMBERED = ("sightings.sqlite*", "spool.bin", "photos/*.json", "photos/*.pickle", "*.jsonl*")
 """The files in statePath that tell who was seen and whose photos changed; also damaged databases."""
 
 

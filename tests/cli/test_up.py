@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -12,6 +13,8 @@ import sys
 
 import httpx
 from running import PATIENCE_S, eventually
+
+from face_det.rpc import Client
 
 
 def test_one_command_serves_the_page_and_ends_at_ctrl_c(folder):
@@ -59,6 +62,36 @@ def test_live_cameras_are_watched_as_well(folder, photos):
         eventually(
             lambda: "ready: watching door" in log.read_text() or process.poll() is not None, "the cameras"
         )
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+
+
+def test_actions_are_done_as_well(folder, small_photos):
+    """Where `onRecognition` is set, `face-det actions` is another program."""
+    config = folder / "config.json"
+    bell = {"name": "bell", "command": ["/usr/bin/touch", str(folder / "rung")]}
+    settings = {"zerorpcPipe": f"ipc://{folder}/s", "faceDetModel": "hog", "sightings": {}}
+    config.write_text(
+        json.dumps({"faceDetServer": {**settings, "onRecognition": [bell], "http": {"port": 0}}})
+    )
+    log = folder / "log"
+    command = [sys.executable, "-m", "face_det.cli.main", "up", "--config", str(config)]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file)
+    try:
+        eventually(lambda: "actions | " in log.read_text() or process.poll() is not None, "the program")
+        eventually(lambda: (folder / "s").exists() or process.poll() is not None, "the daemon")
+        cameras = itertools.count()
+        with Client(f"ipc://{folder}/s", timeout_s=PATIENCE_S) as client:
+
+            def is_rung():
+                # It begins with what happens once it has connected, so somebody comes again and again.
+                client.recognize(str(small_photos["obama"]), {"camera": f"door{next(cameras)}"})
+                return (folder / "rung").exists()
+
+            eventually(is_rung, "the bell")
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 0
     finally:
