@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
+from face_det.sightings import AGREEING_FRAMES
+
 SEEN, CORROBORATED = "seen", "corroborated"
 KNOWN = "known"
-AGREEING_FRAMES = 2
-"""In so many clear frames must the face of somebody have been recognised for whom something opens."""
 MIN_QUALITY = 0.5
-"""So clear must the face in the event be."""
+"""So clear must the face be for which something opens, also in the event itself."""
 
 
 @dataclass(frozen=True)
