@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -51,6 +52,10 @@ class Mosquitto:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    def reload(self):
+        """Read passwords and access rules again."""
+        self.process.send_signal(signal.SIGHUP)
+
     def stop(self):
         self.process.terminate()
         self.process.wait(timeout=PATIENCE_S)
@@ -59,12 +64,14 @@ class Mosquitto:
 class Listener:
     """Somebody who subscribes to everything: [(topic, payload, retained)], in order."""
 
-    def __init__(self, broker, topic="#", user=None, password=None):
+    def __init__(self, broker, topic="#", user=None, password=None, ca=None):
         self.messages: list[tuple[str, bytes, bool]] = []
         ready = threading.Event()
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         if user:
             self.client.username_pw_set(user, password)
+        if ca:
+            self.client.tls_set(ca)
         self.client.on_message = lambda client, data, one: self.messages.append(
             (one.topic, one.payload, one.retain)
         )

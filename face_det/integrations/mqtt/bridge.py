@@ -238,6 +238,7 @@ class Bridge:
         if not name:
             return
         if event["seq"] > self._scene.seq:
+            # Older events change nothing that has not been told since the connection was made.
             self._untold.add(name)
         before = self._cameras()
         self._scene.apply(event)
@@ -247,16 +248,20 @@ class Bridge:
             await self._tell_entities()
         if name in self._untold and name in self._scene.cameras:
             await self._tell_camera(name, self._scene.cameras[name])
+            if event["type"] == "seen" and event["name"]:
+                await self._tell_place(event["name"])
         self._untold.discard(name)
         if event["type"] == "seen":
             await self._tell_sighting(name, event)
 
+    async def _tell_place(self, person: str) -> None:
+        if person not in self._people:
+            await self._tell_people()
+        if person in self._people:
+            await self._publish(self._topics.person(person), self._scene.render_person(person))
+
     async def _tell_sighting(self, name: str, event: dict[str, Any]) -> None:
         late = time.time() - event["time"] > self._options.late_after_s
-        if event["name"] is not None and event["name"] not in self._people:
-            await self._tell_people()
-        if event["name"] in self._people:
-            await self._publish(self._topics.person(event["name"]), self._scene.render_person(event["name"]))
         message = render_event(event)
         if self._newest is not None and self._newest.payload == message:
             log.info("event %d: the broker has it already", event["seq"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
@@ -301,7 +302,12 @@ class BrokerConnection:
         def on_message(client: object, data: object, one: paho.MQTTMessage) -> None:
             post(live.received.put_nowait, Message(one.topic, bytes(one.payload), one.retain, one.mid))
 
+        def on_socket_open(client: object, data: object, opened: socket.socket) -> None:
+            # Otherwise the kernel holds a message back until the broker has confirmed the one before: 40 ms.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
         client.on_connect = on_connect
+        client.on_socket_open = on_socket_open
         client.on_message = on_message
         client.on_disconnect = lambda client, data, flags, code, more: post(
             settle, live.lost, f"the connection is lost: {code}"
