@@ -17,6 +17,7 @@ from face_det.doctor import (
     CheckResult,
     CheckState,
     check_actions,
+    check_bridge,
     check_cpu,
     check_folders,
     check_kernels,
@@ -80,6 +81,7 @@ def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[Chec
     yield from _guarded("actions", partial(check_actions, config))
     yield from _guarded("model", partial(_check_files, config))
     yield from _guarded("daemon", partial(_check_daemon, config, require_daemon))
+    yield from _guarded("mqtt", partial(_check_bridge, config))
 
 
 def _guarded(name: str, check: Check) -> Iterator[CheckResult]:
@@ -158,6 +160,18 @@ def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
         )
     else:
         yield CheckResult("daemon", CheckState.OK, text)
+
+
+def _check_bridge(config: Config) -> Iterator[CheckResult]:
+    """Check the bridge, with what the daemon says of it; whether the daemon runs is another check."""
+    if config.mqtt is None:
+        return
+    try:
+        with make_client(config, TIMEOUT_S) as client:
+            status = client.status()
+    except (ConfigError, Unreachable):
+        status = None
+    yield from check_bridge(config, status)
 
 
 def _print_result(result: CheckResult) -> None:

@@ -1,4 +1,5 @@
 from .actions import check_actions as check_actions
+from .bridge import check_bridge as check_bridge
 from .checks import CheckResult as CheckResult
 from .checks import CheckState as CheckState
 from .checks import check_cpu as check_cpu

@@ -102,6 +102,25 @@ def _of_sightings(sightings: Mapping[str, Any] | None) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "face_det_sightings_dropped", "Sightings that could not be kept.", sightings["dropped"]
     )
+    yield from _of_consumers(sightings.get("consumers") or {})
+
+
+def _of_consumers(consumers: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    """Return how those who read the events stand, `face-det mqtt` among them."""
+    if not consumers:
+        return
+    behind = GaugeMetricFamily(
+        "face_det_consumer_events_behind", "Events that a consumer has yet to handle.", labels=["consumer"]
+    )
+    moved = GaugeMetricFamily(
+        "face_det_consumer_moved_timestamp_seconds",
+        "When a consumer last said how far it is.",
+        labels=["consumer"],
+    )
+    for name, about in consumers.items():
+        behind.add_metric([name], about["behind"])
+        moved.add_metric([name], about["moved"])
+    yield from (behind, moved)
 
 
 def _of_cameras(cameras: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:

@@ -28,6 +28,7 @@ from .mqtt.connection import Broker as Broker
 from .mqtt.connection import BrokerConnection as BrokerConnection
 from .mqtt.connection import Message as Message
 from .mqtt.discovery import Topics as Topics
+from .mqtt.inquiry import inquire as inquire
 from .zoneminder.events import EventReport as EventReport
 from .zoneminder.events import process_event as process_event
 from .zoneminder.portal import Portal as Portal

@@ -118,6 +118,17 @@ def write_cursor(connection: sqlite3.Connection, consumer: str, seq: int, now: f
     connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", (consumer, seq, now))
 
 
+def read_cursors(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """Return each consumer's last event, how many events it has yet to handle, and when it last moved."""
+    rows = connection.execute(
+        "SELECT consumer, seq, time,"
+        " (SELECT count(*) FROM event WHERE event.seq > cursor.seq) AS behind FROM cursor"
+    )
+    return {
+        row["consumer"]: {"seq": row["seq"], "behind": row["behind"], "moved": row["time"]} for row in rows
+    }
+
+
 def _as_json(row: sqlite3.Row) -> dict[str, Any]:
     number = None if row["number"] is None else unknown_id(row["number"])
     fields = {

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from face_det.errors import BadRequest, UnknownSighting
+from face_det.sightings.events import read_cursors
 from face_det.sightings.identifiers import unknown_id
 from face_det.sightings.mergers import IGNORED_STATE, UNKNOWN_STATE, resolve_person
 from face_det.types import UNKNOWN, Box, Encodings, Face, Outcome, Reason
@@ -235,7 +236,7 @@ def _item(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def count_all(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return how much is kept: sightings, unknown people with a number, megabytes, and the last event."""
+    """Return how much is kept: sightings, unknown people, megabytes, the last event, and who reads events."""
     row = connection.execute(
         "SELECT (SELECT count(*) FROM sighting) AS sightings,"
         " (SELECT count(*) FROM person WHERE state = 'unknown' AND number IS NOT NULL"
@@ -246,4 +247,5 @@ def count_all(connection: sqlite3.Connection) -> dict[str, Any]:
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_count", "freelist_count", "page_size")
     )
-    return {**dict(row), "mb": round((pages - free) * size / 1e6, 1)}
+    size_mb = round((pages - free) * size / 1e6, 1)
+    return {**dict(row), "mb": size_mb, "consumers": read_cursors(connection)}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import signal
+import tempfile
+import time
+from pathlib import Path
 
+from daemon_fixtures import lasting_daemon
 from gateway_fixtures import lasting_gateway
 from prometheus_client.parser import text_string_to_metric_families
+from remembering import SERVE
 
 
 def samples(text):
@@ -34,6 +39,21 @@ def test_metrics_follow_the_daemon(web, photos, gallery_daemon, call):
     assert after["face_det_camera_pictures_total", "front", "sent"] == 7
     assert after["face_det_camera_delay_seconds", "front"] == 0.25
     assert ("face_det_camera_pictures_total", "front", "late") not in after
+
+
+def test_metrics_say_how_far_the_readers_of_events_are():
+    """So an alarm can tell that, say, the MQTT bridge stands still."""
+    with lasting_daemon(SERVE, sightings={}) as daemon, tempfile.TemporaryDirectory() as folder:
+        client = daemon.client()
+        client.cursor("bell", 0)
+        client.cursor("mqtt-home", "newest")
+        with lasting_gateway(Path(folder), daemon.endpoint) as web:
+            found = samples(web.get("/metrics").text)
+            web.gateway.stop()
+        client.close()
+    assert found["face_det_consumer_events_behind", "bell"] == 0
+    assert found["face_det_consumer_events_behind", "mqtt-home"] == 0
+    assert abs(found["face_det_consumer_moved_timestamp_seconds", "bell"] - time.time()) < 900
 
 
 def test_probes(web):

@@ -14,7 +14,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-PATIENCE_S = 40
+PATIENCE_S = 300
 
 
 def until(condition, what="it"):

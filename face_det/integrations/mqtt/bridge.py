@@ -89,7 +89,7 @@ class Bridge:
         self._people: tuple[str, ...] = ()
         self._newest: Message | None = None
         self._awaited: tuple[bytes, asyncio.Event] | None = None
-        self._told: set[str] = set()
+        self._told: dict[str, bytes] = {}
         self._telling = asyncio.Lock()
         self._untold: set[str] = set()
         self._commands: asyncio.Queue[tuple[Message, str | None]] = asyncio.Queue(MOST_COMMANDS)
@@ -165,7 +165,7 @@ class Bridge:
             # The broker may have kept that we are online.
             await self._publish(self._topics.status, b"offline", retain=True)
             raise
-        await self._tell_entities()
+        await self._tell_entities(again=True)
         await self._publish(self._topics.status, b"online", retain=True)
         self._images.clear()
         for name in self._cameras():
@@ -174,14 +174,17 @@ class Bridge:
             if person in self._scene.people:
                 await self._publish(self._topics.person(person), self._scene.render_person(person))
 
-    async def _tell_entities(self) -> None:
+    async def _tell_entities(self, *, again: bool = False) -> None:
+        """Tell what entities there are, as far as the broker does not know; `again` tells all of them."""
         async with self._telling:
             entities = describe_entities(self._topics, self._cameras(), self._people, self._options.page)
-            for topic in self._told - entities.keys():
+            for topic in self._told.keys() - entities.keys():
                 await self._publish(topic, b"", retain=True)
+                del self._told[topic]
             for topic, payload in entities.items():
-                await self._publish(topic, payload, retain=True)
-            self._told = set(entities)
+                if again or self._told.get(topic) != payload:
+                    await self._publish(topic, payload, retain=True)
+                    self._told[topic] = payload
 
     async def _tell_people(self) -> None:
         """Read who is enrolled, and tell of them if that has changed: not every change has an event."""
@@ -199,10 +202,14 @@ class Bridge:
             except UnknownSighting as error:
                 log.info("camera %s: the last face is not there any more: %s", name, error)
             self._images[name] = camera.sighting
-        await self._publish(self._topics.state(name), camera.render_state())
-        await self._publish(self._topics.seen(name), camera.render_seen())
+        messages = {
+            self._topics.state(name): camera.render_state(),
+            self._topics.seen(name): camera.render_seen(),
+        }
         if self._options.double_take:
-            await self._publish(count_topic(camera_id(name)), str(len(camera.people)).encode())
+            messages[count_topic(camera_id(name))] = str(len(camera.people)).encode()
+        # All are sent, in this order, before the broker's first answer is waited for.
+        await asyncio.gather(*(self._publish(topic, payload) for topic, payload in messages.items()))
 
     def _cameras(self) -> Sequence[str]:
         return tuple(dict.fromkeys((*self._options.cameras, *self._scene.cameras)))
@@ -305,7 +312,7 @@ class Bridge:
         else:
             self.connection.acknowledge(message)
             if message.payload:
-                self._told.add(message.topic)
+                self._told[message.topic] = message.payload
 
     def _take_command(self, message: Message) -> None:
         """Note a command that is to be carried out, or why it is not."""

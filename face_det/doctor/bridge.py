@@ -1,0 +1,59 @@
+"""Checks the way of events to an MQTT broker: the broker, the bridge, and how far the bridge is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from face_det.config import Config
+from face_det.doctor.checks import CheckResult, CheckState
+from face_det.errors import Unreachable
+
+STUCK_S = 60.0
+"""Events that wait are no fault if the bridge has handled one so recently."""
+
+
+def check_bridge(config: Config, status: Mapping[str, Any] | None) -> Iterator[CheckResult]:
+    """Check what is configured in `mqtt`, if anything; `status` is the daemon's, None if it does not run."""
+    if config.mqtt is None:
+        return
+    yield _ask_the_broker(config)
+    if status is not None:
+        yield from _look_at_the_cursor(f"mqtt-{config.mqtt.id}", status.get("sightings"))
+
+
+def _ask_the_broker(config: Config) -> CheckResult:
+    from face_det.integrations import Broker, Topics, inquire  # only now: it imports paho
+
+    assert config.mqtt is not None
+    broker = Broker.configured(config.mqtt)
+    try:
+        bridge = asyncio.run(inquire(broker, Topics(config.mqtt.id)))
+    except Unreachable as error:
+        advice = "check that the broker runs, and host, port, user, passwordFile, tls and caFile in mqtt"
+        return CheckResult("mqtt", CheckState.NOT_OK, str(error), advice)
+    if bridge == "online":
+        return CheckResult("mqtt", CheckState.OK, f"broker {broker} lets us in, and the bridge is online")
+    text = f"broker {broker} lets us in; the bridge is {bridge or 'unknown to it'}"
+    advice = "start the bridge: face-det mqtt, or systemctl start face-detect-mqtt"
+    return CheckResult("mqtt", CheckState.WARNING, text, advice)
+
+
+def _look_at_the_cursor(name: str, sightings: Mapping[str, Any] | None) -> Iterator[CheckResult]:
+    if sightings is None:
+        text = "the daemon keeps no events, so the bridge has nothing to report"
+        yield CheckResult("mqtt", CheckState.NOT_OK, text, 'add "sightings": {} to config.json')
+        return
+    about = (sightings.get("consumers") or {}).get(name)
+    if about is None:
+        text = f"the daemon has never been asked for events by {name}"
+        yield CheckResult("mqtt", CheckState.WARNING, text, "start the bridge: face-det mqtt")
+        return
+    ago = max(0.0, time.time() - about["moved"])
+    if about["behind"] and ago > STUCK_S:
+        text = f"{about['behind']} events wait for the bridge, which handled the last one {ago:.0f} s ago"
+        yield CheckResult("mqtt", CheckState.WARNING, text, "the log of face-det mqtt says what it waits for")
+    else:
+        yield CheckResult("mqtt", CheckState.OK, f"{about['behind']} events wait for the bridge")

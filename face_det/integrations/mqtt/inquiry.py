@@ -1,0 +1,54 @@
+"""Asks a broker, without disturbing the bridge, whether it lets us in and whether a bridge is there."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from face_det.errors import Unreachable
+from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
+from face_det.integrations.mqtt.discovery import Topics
+
+LIMIT_S = 10.0
+"""How long the broker may take to let us in."""
+STATUS_S = 2.0
+"""How long it may take to say what it has retained; it comes right after the subscription."""
+
+
+async def inquire(broker: Broker, topics: Topics, limit_s: float = LIMIT_S) -> str | None:
+    """Return what the broker has retained about the bridge: `online`, `offline`, or None for nothing.
+
+    Raises Unreachable with the reason if there is no connection within `limit_s`.
+    """
+    heard: asyncio.Queue[Message] = asyncio.Queue()
+    name = f"face_det-inquiry-{secrets.token_hex(4)}"
+    connection = BrokerConnection(broker, name, topics=(topics.status,))
+    running = asyncio.ensure_future(connection.run(heard.put))
+    try:
+        await _wait_connected(connection, running, limit_s)
+        message = await asyncio.wait_for(heard.get(), STATUS_S)
+    except asyncio.TimeoutError:
+        return None
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    return message.payload.decode("utf-8", "replace")
+
+
+async def _wait_connected(
+    connection: BrokerConnection, running: asyncio.Future[None], limit_s: float
+) -> None:
+    """Wait for the connection or the first reason against it, which is raised as Unreachable."""
+    usable = asyncio.ensure_future(connection.wait_usable())
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit_s
+    try:
+        while not usable.done():
+            if running.done():
+                running.result()
+            if connection.reason is not None or loop.time() > end:
+                why = connection.reason or f"does not answer within {limit_s:g} s"
+                raise Unreachable(f"broker {connection.broker}: {why}")
+            await asyncio.wait((usable, running), timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        usable.cancel()
