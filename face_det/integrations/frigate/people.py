@@ -25,7 +25,7 @@ class PersonTracks:
         """
         for face in faces:
             track = stream, face["track"]
-            if not face.get("predicted") and (box is None or _is_in(face["faceBox"], box)):
+            if box is None or _is_in(face["faceBox"], box):
                 self._pictures[track] += 1
             if track in self._pictures:
                 self._last[track] = face

@@ -50,7 +50,7 @@ def isolate_person(picture: bytes, box: Box | None, *, shares: bool = False) -> 
 def share_at(event: FrigateEvent, time: float) -> Box | None:
     """Return where a person was at a time, in shares of the frame (0..1), as far as Frigate's path tells.
 
-    The box has the size of that in the best picture, half as large again, because people come nearer and go.
+    The box has the size of that in Frigate's best picture, which mostly shows the person at their nearest.
     """
     share = event.share
     if share is None:
@@ -60,5 +60,4 @@ def share_at(event: FrigateEvent, time: float) -> Box | None:
         times = [point.time for point in event.path]
         x = float(np.interp(time, times, [point.x for point in event.path]))
         y = float(np.interp(time, times, [point.y for point in event.path]))
-    across, down = 0.75 * share.width, 1.25 * share.height
-    return Box(max(x - across, 0), max(y - down, 0), min(x + across, 1), min(y + 0.25 * down, 1))
+    return Box(x - share.width / 2, y - share.height, x + share.width / 2, y).clipped(1, 1)

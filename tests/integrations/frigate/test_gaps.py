@@ -1,0 +1,137 @@
+"""`face-det frigate` after it, the broker or Frigate was away: nothing is lost, nothing comes twice.
+
+A real daemon, real photos, a real broker; Frigate is a stand-in that was built from its API definition.
+"""
+
+from __future__ import annotations
+
+import time
+
+from frigate_api import PASSWORD, ROW, USER, FrigateMessages
+from frigate_program import LEFT, event_id, share
+from mosquitto import until
+
+
+def happened(api, number, picture, camera="front", **changed):
+    """An event that has ended, with a clean snapshot; its id."""
+    one, now = event_id(number), time.time()
+    row = {"id": one, "camera": camera, "start_time": now - 20, "end_time": now - 10}
+    api.events[one] = {**ROW, **row, "data": {"box": share(LEFT)}, **changed}
+    api.pictures[one, "snapshot-clean.png"] = picture
+    return one
+
+
+def follow_another(api, messages, number, picture):
+    """An event of now, which is done when those before are; its id."""
+    one, begin = event_id(number), time.time()
+    api.pictures[one, "snapshot.jpg"] = picture
+    messages.tell("new", one, start=begin, box=LEFT, snapshot=(begin, LEFT))
+    messages.tell("end", one, box=LEFT, snapshot=(begin, LEFT), end_time=begin + 1)
+    until(lambda: [label for label in api.labels if label[0] == one])
+    return one
+
+
+def test_what_happened_while_it_was_away_gets_names_once(program, api, messages, frame, seen):
+    """Also after a second restart: the same sub labels, and the same sightings."""
+    program.start()
+    assert program.stop() == 0
+    one = happened(api, 20, frame("obama3", "biden"))
+    car = happened(api, 21, frame("obama3"), label="car")
+    program.start()
+    until(lambda: api.labels)
+    program.until_logged("pictures, Obama")
+    found = until(lambda: seen(one), "the sighting")
+    assert {item["face"] for item in found} == {"Obama"}
+    assert program.stop() == 0
+    program.start()
+    other = follow_another(api, messages, 22, frame("obama3"))
+    assert [label[0] for label in api.labels] == [one, other]
+    until(lambda: seen(other), "the other sighting")
+    assert (seen(one), seen(car)) == (found, [])
+
+
+def test_an_event_that_goes_on_over_a_kill_has_one_name_and_one_visit(program, api, messages, frame, seen):
+    """kill -9 in the middle; nothing is set again."""
+    one, begin = event_id(23), time.time()
+    program.start()
+    api.pictures["front", "latest.jpg"] = api.pictures[one, "snapshot.jpg"] = frame("obama3")
+    messages.tell("new", one, start=begin, box=LEFT, snapshot=(begin, LEFT))
+    until(lambda: api.labels)
+    until(lambda: seen(one), "the sighting")
+    program.kill()
+    asked = api.count("front/latest.jpg")
+    program.start()
+    until(lambda: api.count("front/latest.jpg") > asked + 3)
+    messages.tell("end", one, box=LEFT, snapshot=(begin, LEFT), end_time=begin + 5)
+    program.until_logged("pictures, Obama")
+    assert [label[:2] for label in api.labels] == [(one, "Obama")]
+    assert len({item["visit"] for item in seen(one)}) == 1
+
+
+def test_frigate_that_is_away_or_hangs_is_waited_for(program, api, messages, frame):
+    """It answers 502, then not at all; the log says so once, and both events get their names at last."""
+    program.start(timeout=0.5)
+    api.down = True
+    one, two, begin = event_id(24), event_id(25), time.time()
+    for event in (one, two):
+        api.pictures[event, "snapshot.jpg"] = frame("obama3")
+        api.pictures[event, "snapshot-clean.png"] = frame("obama3")
+    messages.tell("new", one, start=begin, box=LEFT, snapshot=(begin, LEFT))
+    messages.tell("end", one, box=LEFT, snapshot=(begin, LEFT), end_time=begin + 1)
+    program.until_logged("502")
+    api.hold.clear()
+    api.down = False
+    messages.tell("new", two, start=begin, box=LEFT, snapshot=(begin, LEFT))
+    messages.tell("end", two, box=LEFT, snapshot=(begin, LEFT), end_time=begin + 1)
+    program.until_logged("does not answer")
+    api.hold.set()
+    until(lambda: {label[0] for label in api.labels} == {one, two})
+    assert len(api.labels) == 2
+    assert program.log().count(f"event {two} waits: Frigate at {api.url} does not answer") <= 2
+
+
+def test_events_that_no_broker_told_of_are_asked_for(program, api, frame, mosquitto):
+    """The broker was away meanwhile; when it is back, so are they."""
+    program.start()
+    mosquitto.stop()
+    program.until_logged("it is tried again")
+    one = happened(api, 26, frame("obama3"))
+    mosquitto.start()
+    until(lambda: api.labels)
+    assert [label[0] for label in api.labels] == [one]
+    messages = FrigateMessages(api, mosquitto)
+    follow_another(api, messages, 27, frame("obama3"))
+    # Frigate was restarted, and told nobody of an event that it had finished before.
+    two = happened(api, 28, frame("obama3"))
+    messages.say("frigate/available", "online")
+    until(lambda: [label for label in api.labels if label[0] == two])
+    messages.close()
+
+
+def test_a_login_is_made_and_made_again(program, api, messages, frame, tmp_path):
+    """As at port 8971; a cookie that Frigate has forgotten is replaced."""
+    api.login = True
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    program.start(ready=False, user=USER, passwordFile=str(tmp_path / "password"))
+    until(lambda: api.count("events") > 2)
+    follow_another(api, messages, 29, frame("obama3"))
+    api.cookies.clear()
+    follow_another(api, messages, 30, frame("obama3"))
+    assert api.count("login") == 2
+
+
+def test_a_login_that_fails_and_a_user_who_may_not_are_named(program, api, messages, frame, tmp_path):
+    """The log says what to change, and never the password; once that is done, the name is set."""
+    api.login, api.role = True, "viewer"
+    secret = tmp_path / "password"
+    secret.write_text("guess-4711")
+    program.start(ready=False, user=USER, passwordFile=str(secret))
+    program.until_logged("check frigate.user and passwordFile")
+    assert "guess-4711" not in program.log()
+    secret.write_text(PASSWORD)
+    one = happened(api, 31, frame("obama3"))
+    program.until_logged("frigate.user must be an admin there")
+    assert api.labels == []
+    api.role = "admin"
+    until(lambda: api.labels)
+    assert [label[:2] for label in api.labels] == [(one, "Obama")]

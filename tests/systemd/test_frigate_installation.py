@@ -1,0 +1,83 @@
+"""face-det install-service --frigate, below a folder that stands for a system, and its unit."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from running_here import run_here
+
+from face_det.errors import ConfigError
+from face_det.systemd import FRIGATE_SERVICE
+
+UNIT = "etc/systemd/system/face-detect-frigate.service"
+PASSWORDS = ("etc/face-detect/frigate-password", "etc/face-detect/frigate-mqtt-password")
+
+needs_sysusers = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("systemd-sysusers") is None, reason="needs root and systemd-sysusers"
+)
+needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+
+
+@needs_sysusers
+def test_it_comes_and_goes_beside_the_others(tmp_path):
+    """Passwords that were written are kept, for its user alone, until --purge."""
+    root = tmp_path / "root"
+    root.mkdir()
+
+    def install(*words):
+        return run_here("install-service", "--root", root, *words, cwd=tmp_path)
+
+    done = install("--frigate", "--mqtt")
+    assert done.returncode == 0, done.stderr
+    assert "systemctl enable face-detect face-detect-mqtt face-detect-frigate" in done.stderr
+    for password in PASSWORDS:
+        found = (root / password).stat()
+        assert found.st_mode & 0o777 == 0o600
+        assert f"face-detect-frigate:x:{found.st_uid}:" in (root / "etc/passwd").read_text()
+        (root / password).write_text("secret")
+    install("--frigate")
+    assert [(root / password).read_text() for password in PASSWORDS] == ["secret", "secret"]
+    assert install("--uninstall", "--frigate").returncode == 0
+    assert not (root / UNIT).exists()
+    assert (root / "etc/systemd/system/face-detect-mqtt.service").exists()
+    assert all((root / password).exists() for password in PASSWORDS)
+    assert install("--uninstall", "--purge").returncode == 0
+    assert list(root.rglob("*face-detect*")) == []
+
+
+def service_section():
+    """The unit's [Service] section."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str
+    parser.read(FRIGATE_SERVICE.template)
+    return parser["Service"]
+
+
+def test_agrees_with_the_program():
+    """It notifies, is restarted, but not over a wrong configuration; the daemon's folders are not there."""
+    service = service_section()
+    assert (service["Type"], service["Restart"]) == ("notify", "always")
+    assert service["ExecStart"].endswith("/face-det frigate --config /etc/face-detect/config.json")
+    assert service["RestartPreventExitStatus"].split() == ["2", "64", str(ConfigError.exit_code)]
+    assert service["User"] == service["Group"] == "face-detect-frigate"
+    for folder in ("/var/lib/face-detect", "/var/cache/face-detect"):
+        assert f"-{folder}" in service["InaccessiblePaths"].split()
+
+
+@needs_analyze
+def test_systemd_has_nothing_to_say_about_it_and_little_is_exposed(tmp_path):
+    """No unknown key; at most 2.0 of 10."""
+    unit = tmp_path / "face-detect-frigate.service"
+    text = FRIGATE_SERVICE.template.read_text()
+    unit.write_text(text.replace(service_section()["ExecStart"].split()[0], "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=300)
+    assert done.stdout + done.stderr == ""
+    command = ["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=20", unit]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0
+    assert float(re.search(r"Overall exposure level for \S+: (\d+\.\d+)", done.stdout)[1]) <= 2.0
