@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ class FrigateServer:
     def __init__(self, settings: FrigateSettings) -> None:
         self._settings = settings
         self._base = settings.url.rstrip("/")
+        self._logging_in, self._logins = asyncio.Lock(), 0
         self._client = httpx.AsyncClient(
             timeout=settings.timeout_s, follow_redirects=False, trust_env=False, verify=settings.verify_tls
         )
@@ -147,9 +149,14 @@ class FrigateServer:
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Ask; log in, and ask again, if Frigate wants it."""
+        login = self._logins
         answer = await self._send(method, path, **request)
         if answer.status_code == httpx.codes.UNAUTHORIZED and self._settings.user:
-            await self._log_in()
+            async with self._logging_in:
+                # Frigate limits how often one may log in, so whoever waited here uses the login of another.
+                if login == self._logins:
+                    await self._log_in()
+                    self._logins += 1
             answer = await self._send(method, path, **request)
         return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from frigate_api import ROW
+from frigate_api import PASSWORD, ROW, USER
 
 from face_det.errors import PortalFailed, UnknownEvent
 from face_det.integrations import FrigateServer, FrigateSettings
@@ -56,6 +56,20 @@ def test_names_of_cameras_stay_within_their_part_of_the_address(api, camera):
     assert ask(api, lambda server: server.latest(camera)) is None
     ((method, path),) = api.asked
     assert (method, path) == ("GET", f"{camera}/latest.jpg")
+
+
+def test_one_login_is_enough_for_all(api, tmp_path):
+    """However many ask at once when it is needed: Frigate limits how often one may log in."""
+    api.login = True
+    (tmp_path / "password").write_text(PASSWORD)
+
+    async def story(server):
+        for _ in range(2):
+            await asyncio.gather(*(server.latest("front") for _ in range(8)))
+            api.cookies.clear()
+
+    ask(api, story, user=USER, password_file=tmp_path / "password")
+    assert api.count("login") == 2
 
 
 def test_what_is_no_picture_is_none(api):
