@@ -7,6 +7,7 @@
 #   make test-all run the slow ones, too: comparisons with dlib, kills at every step, every view of the page, benchmarks
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
 #   make test-home-assistant   run the bridge with Home Assistant, which is installed for it; needs mosquitto
+#   make home-assistant-app   put the app for Home Assistant into dist/home-assistant
 #   make check    check lint, formatting and types
 #   make fuzz     feed damaged files to every reader, a minute each; see docs/how-to/fuzz.md
 #                 make fuzz ARGS="picture --seconds 600" runs one of them for longer
@@ -31,7 +32,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test test-all test-systemd test-home-assistant check fuzz bench docs clean
+.PHONY: setup demo test test-all test-systemd test-home-assistant home-assistant-app check fuzz bench docs clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -56,6 +57,15 @@ test-systemd: $(TOOLS)
 test-home-assistant: $(TOOLS)
 	PYTHONPATH=tests/support $(PY) tests/support/home_assistant.py
 	TEST_HOME_ASSISTANT=1 $(PY) -m pytest tests/integrations/home_assistant $(ARGS)
+
+# Home Assistant builds the image from the app's folder, so our source must be in it.
+home-assistant-app: $(TOOLS)
+	rm -rf dist/home-assistant
+	mkdir -p dist
+	cp -r docker/home-assistant dist/
+	$(PY) -c 'from setuptools import build_meta; build_meta.build_sdist("dist")'
+	mv dist/face_det-*.tar.gz dist/home-assistant/face_det/face_det.tar.gz
+	@echo "next: copy dist/home-assistant/face_det into Home Assistant's /addons"
 
 check: $(TOOLS)
 	$(PY) -m ruff check .
