@@ -1,6 +1,7 @@
 """Turns the options of the Home Assistant app into config.json, and runs face_det.
 
-run.py DATA CONFIG SUPERVISOR: DATA is the folder that is kept, CONFIG the one that the user can write to, SUPERVISOR its address.
+run.py DATA CONFIG SUPERVISOR: DATA is the folder that is kept, CONFIG the one that the user can write to,
+and SUPERVISOR an address.
 """
 
 from __future__ import annotations
