@@ -8,6 +8,7 @@
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
 #   make test-home-assistant   run the bridge with Home Assistant, which is installed for it; needs mosquitto
 #   make home-assistant-app   put the app for Home Assistant into dist/home-assistant
+#   make test-zoneminder   name the people in events of Debian's ZoneMinder; needs the same
 #   make check    check lint, formatting and types
 #   make fuzz     feed damaged files to every reader, a minute each; see docs/how-to/fuzz.md
 #                 make fuzz ARGS="picture --seconds 600" runs one of them for longer
@@ -32,7 +33,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test test-all test-systemd test-home-assistant home-assistant-app check fuzz bench docs clean
+.PHONY: setup demo test test-all test-systemd test-home-assistant test-zoneminder home-assistant-app check fuzz bench docs clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -50,7 +51,7 @@ test-all: $(TOOLS)
 
 # The image is kept in .cache. If anything is missing, the tests are skipped and say why.
 test-systemd: $(TOOLS)
-	$(PY) tests/systemd/booted/image.py
+	PYTHONPATH=tests/support $(PY) tests/systemd/booted/image.py
 	TEST_SYSTEMD=1 $(PY) -m pytest tests/systemd/booted $(ARGS)
 
 # Home Assistant is kept in .cache, in an environment of its own. If it cannot run here, the tests say why.
@@ -66,6 +67,10 @@ home-assistant-app: $(TOOLS)
 	$(PY) -c 'from setuptools import build_meta; build_meta.build_sdist("dist")'
 	mv dist/face_det-*.tar.gz dist/home-assistant/face_det/face_det.tar.gz
 	@echo "next: copy dist/home-assistant/face_det into Home Assistant's /addons"
+# Likewise, with ZoneMinder, MariaDB and Apache in the image, which takes some more minutes and 2 GB the first time.
+test-zoneminder: $(TOOLS)
+	PYTHONPATH=tests/support $(PY) tests/integrations/zoneminder/installed/zoneminder_image.py
+	TEST_ZONEMINDER=1 $(PY) -m pytest tests/integrations/zoneminder/installed $(ARGS)
 
 check: $(TOOLS)
 	$(PY) -m ruff check .

@@ -206,6 +206,16 @@ write the list as JSON.
 |---|---|---|---|
 """
 
+PYZM = """
+## pyzm
+
+The `pyzm.serve` that is asked about whatever is no face, [where face_det stands in for
+one](../how-to/zoneminder.md#zoneminders-event-server).
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 COMMAND_LINE = """\
 # Commands
 
@@ -243,8 +253,9 @@ beside them:
 `code` is the class of the daemon's error ([rpc.md](rpc.md#errors)), or a word of HTTP. 429 and 503 come with
 `Retry-After`.
 
-The routes under [compreface](#compreface) and [deepstack](#deepstack) are served only if `http.standIns`
-names them, and have the errors of the servers they stand in for ([how to](../how-to/stand-ins.md)).
+The routes under [compreface](#compreface), [deepstack](#deepstack) and [pyzm](#pyzm) are served only if
+`http.standIns` names them, and have the errors of the servers they stand in for
+([how to](../how-to/stand-ins.md)).
 """
 
 
@@ -282,6 +293,7 @@ def config_page() -> str:
         "zoneminder": ZONEMINDER,
         "frigate": FRIGATE,
         "onRecognition": ON_RECOGNITION,
+        "pyzm": PYZM,
     }
     for name, heading in sections.items():
         page += heading

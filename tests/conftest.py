@@ -23,7 +23,7 @@ from face_det.registry import Menu
 
 REPOSITORY = Path(__file__).parents[1]
 
-pytest_plugins = ["daemon_fixtures"]
+pytest_plugins = ["daemon_fixtures", "disks"]
 
 # Each worker of pytest has a core; more threads than that only wait for each other.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

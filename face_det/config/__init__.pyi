@@ -10,6 +10,7 @@ from .sections.action import OnRecognition as OnRecognition
 from .sections.camera import Camera as Camera
 from .sections.http import STAND_INS as STAND_INS
 from .sections.http import Http as Http
+from .sections.pyzm import Pyzm as Pyzm
 from .sections.sightings import Sightings as Sightings
 from .sections.video import VideoSettings as VideoSettings
 from .sections.zoneminder import ZoneMinder as ZoneMinder

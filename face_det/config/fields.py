@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationInfo
 from pydantic.alias_generators import to_camel
@@ -51,3 +52,16 @@ def absolute(value: object, info: ValidationInfo) -> object:
     if not str(value).strip() or "\0" in str(value):
         raise ValueError("no path")
     return Path((info.context or {}).get("base") or Path.cwd(), value)
+
+
+def web_address(value: str) -> str:
+    """Return the address of a web server; raise ValueError if it is none, or has a query.
+
+    >>> web_address("http://127.0.0.1/zm")
+    'http://127.0.0.1/zm'
+    """
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("no address of a web server")
+    _ = parts.port  # raises ValueError if there is no such port
+    return value

@@ -11,6 +11,7 @@ from face_det.config.sections.camera import Camera
 from face_det.config.sections.frigate import Frigate
 from face_det.config.sections.http import Http
 from face_det.config.sections.mqtt import Mqtt
+from face_det.config.sections.pyzm import Pyzm
 from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
 from face_det.config.sections.zoneminder import ZoneMinder
@@ -33,6 +34,7 @@ SECTION_KEYS = {
     "zoneminder": _keys(ZoneMinder),
     "onRecognition": _keys(OnRecognition),
     "frigate": _keys(Frigate),
+    "pyzm": _keys(Pyzm),
 }
 """The keys within each object of settings (of each camera, of each action), with their pydantic fields."""
 

@@ -20,6 +20,7 @@ from face_det.config.sections.camera import Camera
 from face_det.config.sections.frigate import Frigate
 from face_det.config.sections.http import Http
 from face_det.config.sections.mqtt import Mqtt
+from face_det.config.sections.pyzm import Pyzm
 from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
 from face_det.config.sections.zoneminder import ZoneMinder
@@ -272,6 +273,11 @@ class Config(Overridable):
         'an object of settings, such as {"url": "http://127.0.0.1:5000"}',
         "If set, the Frigate in whose events `face-det frigate` names people. It needs `mqtt` and "
         "`sightings`.",
+    )
+    pyzm: Pyzm | None = field(
+        None,
+        'an object of settings, such as {"upstream": "http://127.0.0.1:5000"}',
+        "If set, the `pyzm.serve` that is asked about objects where face_det stands in for one.",
     )
     shutdown_timeout: float = number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."

@@ -65,6 +65,8 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with views.cameras:
+            if events is not None:
+                await events.start()
             yield
             stopping = [queue.stop(MOTION_GRACE_S) for queue in (gateway.motion, events) if queue is not None]
             await asyncio.gather(*stopping)
@@ -82,7 +84,8 @@ def create_app(config: Config, daemon: Daemon) -> FastAPI:
     describe_errors(app)
     app.state.access = access = Access(http)
     # The last one added is the first that sees a request.
-    limits = {session_routes.LOGIN_PATH: session_routes.MAX_LOGIN_BYTES, "/api/v1/restore": MAX_RESTORE_BYTES}
+    logins = dict.fromkeys((session_routes.LOGIN_PATH, compat.PYZM_LOGIN), session_routes.MAX_LOGIN_BYTES)
+    limits = {**logins, "/api/v1/restore": MAX_RESTORE_BYTES}
     app.add_middleware(
         BodyLimit,
         max_bytes=round(http.max_upload_mb * _MEGA),

@@ -21,19 +21,11 @@ class MotionQueue:
 
     A report that comes before the look at its camera has begun is folded into that look. One that comes
     during a look leads to another, because the look may have been too early to show what moved. `look` is
-    called with the camera's name. `what` is what the log calls a report, and `patience_s` how long one is
-    tried again; the defaults are about motion.
+    called with the camera's name.
     """
 
-    def __init__(
-        self,
-        look: Callable[[str], Awaitable[None]],
-        what: str = "motion at",
-        patience_s: float = PATIENCE_S,
-    ) -> None:
+    def __init__(self, look: Callable[[str], Awaitable[None]]) -> None:
         self._look = look
-        self._what = what
-        self._patience_s = patience_s
         self._reported: set[str] = set()
         self._workers: dict[str, asyncio.Task[None]] = {}
 
@@ -42,7 +34,7 @@ class MotionQueue:
         folded = camera in self._reported
         self._reported.add(camera)
         if camera not in self._workers:
-            self._workers[camera] = asyncio.create_task(self._work(camera), name=f"{self._what} {camera}")
+            self._workers[camera] = asyncio.create_task(self._work(camera), name=f"motion at {camera}")
         return not folded
 
     async def stop(self, patience_s: float) -> None:
@@ -51,7 +43,7 @@ class MotionQueue:
             return
         await asyncio.wait(self._workers.values(), timeout=patience_s)
         for camera, worker in list(self._workers.items()):
-            _LOG.warning("%s %s was not processed: the gateway is stopping", self._what, camera)
+            _LOG.warning("motion at %s was not processed: the gateway is stopping", camera)
             worker.cancel()
 
     async def _work(self, camera: str) -> None:
@@ -64,7 +56,7 @@ class MotionQueue:
     async def _look_patiently(self, camera: str) -> None:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(TryAgain),
-            stop=stop_after_delay(self._patience_s),
+            stop=stop_after_delay(PATIENCE_S),
             wait=wait_exponential(multiplier=0.5, max=10),
             reraise=True,
         )
@@ -75,4 +67,4 @@ class MotionQueue:
                     self._reported.discard(camera)
                     await self._look(camera)
         except FaceDetError as error:
-            _LOG.warning("%s %s: %s: %s", self._what, camera, type(error).__name__, error)
+            _LOG.warning("motion at %s: %s: %s", camera, type(error).__name__, error)

@@ -13,6 +13,7 @@ from face_det.gateway.background import Background
 from face_det.gateway.daemon import Daemon
 from face_det.gateway.motion import MotionQueue
 from face_det.gateway.views import Views
+from face_det.integrations import EventQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Gateway:
     daemon: Daemon
     views: Views
     motion: MotionQueue
-    events: MotionQueue | None
+    events: EventQueue | None
     background: Background = field(default_factory=Background)
     started: float = field(default_factory=time.monotonic)
 

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
 from face_det.config import ZoneMinder
 from face_det.gateway.daemon import Daemon
-from face_det.gateway.motion import MotionQueue
 from face_det.gateway.problems import Problem
 from face_det.gateway.state import GatewayState
-from face_det.integrations import Portal, PortalSettings, process_event
-
-PATIENCE_S = 3600.0
-"""How long an event is tried again while ZoneMinder or the daemon does not answer."""
+from face_det.integrations import EventQueue, EventReport, Portal, PortalSettings, process_event
 
 ROUTES = APIRouter(tags=["zoneminder"])
 
 
-def event_queue(settings: ZoneMinder | None, daemon: Daemon) -> MotionQueue | None:
-    """Return a queue of events by `MID/EID`: one at a time of each monitor; None without `zoneminder`."""
-    if settings is None:
-        return None
-    locks: dict[str, asyncio.Lock] = {}
-    about = PortalSettings(
+def portal_settings(settings: ZoneMinder) -> PortalSettings:
+    """Return where ZoneMinder is, and how to log in."""
+    return PortalSettings(
         settings.url, settings.user, settings.password_file, settings.verify_tls, settings.timeout
     )
 
-    async def look(key: str) -> None:
-        mid, eid = key.split("/")
-        async with locks.setdefault(mid, asyncio.Lock()), Portal(about) as portal:
-            await process_event(
+
+def event_queue(settings: ZoneMinder | None, daemon: Daemon) -> EventQueue | None:
+    """Return a queue of ZoneMinder's events; None without `zoneminder`."""
+    if settings is None:
+        return None
+    about = portal_settings(settings)
+
+    async def look(eid: int, mid: int | None) -> EventReport:
+        async with Portal(about) as portal:
+            return await process_event(
                 daemon,
                 portal,
-                int(eid),
-                mid=int(mid) if mid else None,
+                eid,
+                mid=mid,
                 events_path=settings.events_path,
                 max_wait_s=settings.max_wait,
             )
 
-    return MotionQueue(look, "ZoneMinder's event", PATIENCE_S)
+    return EventQueue(look, settings.queue_path)
 
 
 @ROUTES.post("/zoneminder/events/{eid}", status_code=202)
@@ -53,4 +51,4 @@ async def zoneminder_event(
     """Answer at once, then name the people in an event of ZoneMinder and write their names to it."""
     if gateway.events is None:
         raise Problem(409, "ZoneMinderOff", "config.json has no `zoneminder`")
-    return {"ok": True, "queued": gateway.events.report(f"{mid or ''}/{eid}")}
+    return {"ok": True, "queued": await gateway.events.report(eid, mid)}

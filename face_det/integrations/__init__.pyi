@@ -29,7 +29,10 @@ from .mqtt.connection import BrokerConnection as BrokerConnection
 from .mqtt.connection import Message as Message
 from .mqtt.discovery import Topics as Topics
 from .mqtt.inquiry import inquire as inquire
+from .zoneminder.event_queue import EventQueue as EventQueue
 from .zoneminder.events import EventReport as EventReport
 from .zoneminder.events import process_event as process_event
 from .zoneminder.portal import Portal as Portal
 from .zoneminder.portal import PortalSettings as PortalSettings
+from .zoneminder.upstream import Upstream as Upstream
+from .zoneminder.upstream import UpstreamSettings as UpstreamSettings

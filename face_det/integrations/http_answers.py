@@ -26,13 +26,20 @@ async def ask(
                 body += part
                 if len(body) > MAX_BYTES:
                     raise PortalFailed(f"{system}: {path} has more than {MAX_BYTES} bytes")
-            return httpx.Response(answer.status_code, headers=_kind(answer), content=bytes(body))
+            return httpx.Response(answer.status_code, headers=_kept(answer), content=bytes(body))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error) or type(error).__name__
-        raise PortalFailed(f"{system} does not answer {path}: {reason}") from error
+        raise no_answer(system, path, error) from error
 
 
-def _kind(answer: httpx.Response) -> dict[str, str]:
-    """Return the header that says how the text is encoded; others no longer fit the body."""
-    kind = answer.headers.get("Content-Type")
-    return {} if kind is None else {"Content-Type": kind}
+def no_answer(system: str, path: str, error: httpx.HTTPError | httpx.InvalidURL) -> PortalFailed:
+    """Return the error that says so; `system` and `path` are for its message.
+
+    >>> str(no_answer("Frigate", "events", httpx.ReadTimeout("too slow")))
+    'Frigate does not answer events: too slow'
+    """
+    return PortalFailed(f"{system} does not answer {path}: {str(error) or type(error).__name__}")
+
+
+def _kept(answer: httpx.Response) -> dict[str, str]:
+    """Return how the text is encoded and where a redirection leads; other headers no longer fit the body."""
+    return {name: answer.headers[name] for name in ("Content-Type", "Location") if name in answer.headers}

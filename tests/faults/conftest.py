@@ -1,9 +1,8 @@
-"""A enroller on fake networks, in a state folder, and disks that are full or may not be written to."""
+"""A enroller on fake networks, in a state folder."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import fake_networks
@@ -56,22 +55,3 @@ def people() -> Callable[..., None]:
                 picture(folder / "dataset" / name, person, photo)
 
     return make
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """disk(size): a real file system of its own; skipped where none may be mounted."""
-    mounted: list[Path] = []
-
-    def mount(options: str) -> Path:
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("needs the right to mount a file system")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import fake_networks
 import pytest
+from disks import fill
 
 from face_det.cli import encode as cli_encode
 from face_det.enrolment.enroller import Enroller
@@ -37,15 +37,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def trained(enroller: Enroller) -> None:
     enroller.train(kind=None, embedder=None, thorough=False, on_progress=lambda *_: None)
-
-
-def fill(folder: Path) -> Path:
-    """A file that takes all the room there is."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"\0" * 4096)
-    return filler
 
 
 @pytest.mark.parametrize("verb", ["add_face", "train", "forget", "encode"])

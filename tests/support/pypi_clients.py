@@ -14,6 +14,10 @@ INSTALLED = Path(__file__).parents[2] / ".cache" / "clients"
 
 # requests-toolbelt 0.9.1, which compreface-sdk requires, needs what urllib3 2 has no more.
 COMPREFACE = ("compreface-sdk==0.6.0", "urllib3<2")
+# Its gateway's protocol changed after 2.4. It requires nothing of this itself, and imports all of it.
+PYZM_NEEDS = ("numpy", "opencv-python-headless", "portalocker", "shapely")
+PYZM = ("pyzm==2.5.6", *PYZM_NEEDS)
+PYZM_24 = ("pyzm==2.4.0", *PYZM_NEEDS)
 DEEPSTACK = ("deepstack-python==0.9",)
 
 
@@ -23,7 +27,7 @@ class ClientMissing(RuntimeError):
 
 def find_client(requirements):
     """The folder that has the packages, kept in .cache; raises ClientMissing."""
-    folder = INSTALLED / requirements[0].partition("==")[0]
+    folder = INSTALLED / requirements[0].replace("==", "-")
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / "lock"):
         stamp = folder / "installed"

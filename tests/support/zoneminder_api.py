@@ -1,4 +1,7 @@
-"""A stand-in for ZoneMinder's API: real HTTP with the routes, forms and shapes of 1.36, no ZoneMinder."""
+"""A stand-in for ZoneMinder's API: real HTTP with the routes, forms and shapes of 1.36, no ZoneMinder.
+
+tests/integrations/zoneminder/installed asks a real 1.36. The tags of 1.38 are only here, after its source.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class ZoneMinderApi(ThreadingHTTPServer):
     """Serves `events`, rows by number; the frames of one come from the folder in its FileSystemPath.
 
     `delay_s` holds each answer back, `on_get` is called before an event is answered, and `asked` has the
-    method and path of each request.
+    method and path of each request. `version` from 1.38 on has `tags`, and `tagged` (tag, event).
     """
 
     daemon_threads = True
@@ -26,7 +29,8 @@ class ZoneMinderApi(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.events, self.asked, self.tokens = {}, [], set()
         self.delay_s, self.on_get = 0.0, lambda eid: None
-        self.editable = True
+        self.editable, self.version = True, "1.36.33"
+        self.tags, self.tagged = [], []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -63,24 +67,61 @@ class _Handler(BaseHTTPRequestHandler):
             token = f"token{len(portal.tokens)}"
             portal.tokens.add(token)
             return self._send(
-                200, {"access_token": token, "access_token_expires": 7200, "version": "1.36.33"}
+                200, {"access_token": token, "access_token_expires": 7200, "version": portal.version}
             )
-        if query.get("token") not in portal.tokens:
+        valid = query.get("token") in portal.tokens
+        if path == "index.php":
+            if not valid:
+                return self._send(200, b"<!DOCTYPE html>", "text/html")
+            return self._view(query)
+        if not valid:
             return self._send(401, {"success": False})
-        if found := re.fullmatch(r"api/events/(\d+)\.json", path):
-            return self._event(method, int(found[1]), form)
-        if found := re.fullmatch(r"api/frames/index/EventId:(\d+)\.json", path):
-            numbers = [int(path.name[:5]) for path in self._folder(found[1]).glob("*-capture.jpg")]
-            return self._send(200, {"frames": [{"Frame": {"FrameId": str(number)}} for number in numbers]})
-        picture = self._folder(query["eid"]) / f"{int(query['fid']):05d}-capture.jpg"
+        if path == "api/host/getVersion.json":
+            return self._send(200, {"version": portal.version, "apiversion": "2.0"})
+        if path == "api/host/getTimeZone.json":
+            return self._send(200, {"tz": "UTC"})
+        found = re.fullmatch(r"api/events/(\d+)\.json", path)
+        return self._event(method, int(found[1]), query, form) if found else self._send(404, {})
+
+    def _view(self, query):
+        if query["view"] == "request":
+            return self._tags(query)
+        if query["view"] == "view_video":
+            row = self.server.events[int(query["eid"])]
+            return self._send(200, (self._folder(row["Id"]) / row["DefaultVideo"]).read_bytes(), "video/mp4")
+        if "path" in query:
+            picture = self._folder(Path(query["path"]).parent.name) / Path(query["path"]).name
+        elif query["fid"] != "1":
+            # It has no row, and so is none of the event's frames.
+            return self._send(200, b"", "text/html")
+        else:
+            picture = self._folder(query["eid"]) / "00001-capture.jpg"
         if not picture.is_file():
-            return self._send(404, {})
+            return self._send(404, b"", "text/html")
         return self._send(200, picture.read_bytes(), "image/jpeg")
+
+    def _tags(self, query):
+        """What 1.38 answers; earlier versions know no such request."""
+        portal, action = self.server, query["action"]
+        if portal.version < "1.38":
+            return self._send(200, {"result": "Error", "message": "No such request"})
+        if action == "getavailabletags":
+            found = portal.tags
+        elif action == "createtag":
+            found = [{"Id": len(portal.tags) + 1, "Name": query["tname"], "CreatedBy": 1}]
+            portal.tags += found
+        elif action == "getselectedtags":
+            found = [tag for tag in portal.tags if (tag["Id"], int(query["id"])) in portal.tagged]
+        else:
+            assert action == "addtag"
+            portal.tagged.append((int(query["tid"]), int(query["id"])))
+            found = []
+        return self._send(200, {"result": "Ok", "response": found})
 
     def _folder(self, eid):
         return Path(self.server.events[int(eid)]["FileSystemPath"])
 
-    def _event(self, method, eid, form):
+    def _event(self, method, eid, query, form):
         self.server.on_get(eid)
         row = self.server.events.get(eid)
         if row is None:
@@ -89,7 +130,11 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.editable:
                 row["Notes"] = form["Event[Notes]"][0]
             return self._send(200, {"message": "Saved"})
-        return self._send(200, {"event": {"Event": row, "Monitor": {"Id": "3", "Name": "Front"}}})
+        event = {"Event": row, "Monitor": {"Id": 3, "Name": "Front"}}
+        if query.get("noframes") != "true":
+            # Only one frame in a hundred has a row, if there was no motion.
+            event["Frame"] = [{"Id": 1, "EventId": eid, "FrameId": 1, "Type": "Normal"}]
+        return self._send(200, {"event": event})
 
     def _send(self, status, body, kind="application/json"):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationInfo, field_validator
 
 from face_det.config.fields import STRICT, absolute, field, integer, number, path
 
-STAND_INS = ("compreface", "deepstack")
+STAND_INS = ("compreface", "deepstack", "pyzm")
 """The servers whose routes can be served in their place."""
 
 

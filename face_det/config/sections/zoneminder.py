@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationInfo, field_validator
 
-from face_det.config.fields import STRICT, absolute, field, number
+from face_det.config.fields import STRICT, absolute, field, number, web_address
 
 
 class ZoneMinder(BaseModel):
@@ -28,15 +27,24 @@ class ZoneMinder(BaseModel):
         "The folder of ZoneMinder's events, such as /var/cache/zoneminder/events. Frames are read from it, "
         "and objdetect.jpg and objects.json written. Default: frames come from the API.",
     )
+    queue_path: Path | None = field(
+        None,
+        "a path",
+        "A file for the events that were reported and wait, so that a restart of `face-det web` loses none. "
+        "Default: they are kept in memory.",
+    )
     verify_tls: bool = field(
         True, "true or false", "Check ZoneMinder's certificate; false for one that it signed itself."
     )
     timeout: float = number(10, 0.1, 600, "How many seconds ZoneMinder may take to answer.")
     max_wait: float = number(
-        120, 0, 86_400, "How many seconds an event that is still being recorded is waited for."
+        120,
+        0,
+        86_400,
+        "How many seconds the next frame of an event that is still being recorded is waited for.",
     )
 
-    @field_validator("password_file", "events_path", mode="before")
+    @field_validator("password_file", "events_path", "queue_path", mode="before")
     @classmethod
     def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
         return absolute(value, info) if value is not None else None
@@ -44,8 +52,4 @@ class ZoneMinder(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("no address of a portal")
-        _ = parts.port  # raises ValueError if there is no such port
-        return value
+        return web_address(value)

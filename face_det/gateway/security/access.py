@@ -40,6 +40,8 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 PUBLIC_PATHS = {"/", "/favicon.ico", "/healthz", "/healthz/live", "/healthz/ready"}
 PUBLIC_PATHS |= {f"/api/v1/{name}" for name in ("login", "logout", "session")}
+PYZM_PATHS = {"/pyzm/login", "/pyzm/health"}
+"""Those, too, where face_det stands in for pyzm's gateway."""
 PUBLIC_FOLDER = "/page/"
 """What somebody who is not logged in may ask for: the page's files, but nothing that is in them later."""
 
@@ -83,6 +85,7 @@ class Access:
         self._hosts = Hosts(http.allowed_hosts)
         self._file = CredentialsFile(http.credentials_path)
         self._fault = ""
+        self._public = PUBLIC_PATHS | (PYZM_PATHS if "pyzm" in http.stand_ins else set())
         self.legacy_get = self._local if http.legacy_get is None else http.legacy_get
         """Whether GET requests may change things."""
 
@@ -123,6 +126,18 @@ class Access:
             return Visitor()
         return Visitor(session=self.sessions.find(cookie, credentials.password))
 
+    def check_token(self, text: str) -> str:
+        """Return the token of a program that sends it as a password; "" if none is needed and there are none.
+
+        Raises Problem (401) if it is unknown.
+        """
+        credentials = self.credentials() or Credentials()
+        if not credentials.tokens and not self.is_required():
+            return ""
+        if find_token(credentials, text) is None:
+            raise Problem(401, "Unauthorized", "the password must be a token; `face-det web tokens add NAME`")
+        return text
+
     def admit(self, request: Request) -> Visitor:
         """Return who is asking; raise Problem (401, 403, 421) if they may not ask for this."""
         visitor = self.identify(request)
@@ -135,7 +150,7 @@ class Access:
         if not visitor.ingress:
             self._require_own_name(request)
         path = route_path(request.scope)
-        public = path in PUBLIC_PATHS or path.startswith(PUBLIC_FOLDER)
+        public = path in self._public or path.startswith(PUBLIC_FOLDER)
         if not visitor.known and not public and self.is_required():
             raise Problem(401, "Unauthorized", "log in on the page, or send a token as Authorization: Bearer")
         if changes:

@@ -302,7 +302,7 @@ class BrokerConnection:
         def on_message(client: object, data: object, one: paho.MQTTMessage) -> None:
             post(live.received.put_nowait, Message(one.topic, bytes(one.payload), one.retain, one.mid))
 
-        def on_socket_open(client: object, data: object, opened: socket.socket) -> None:
+        def on_socket_open(client: object, data: object, opened: Any) -> None:
             # Otherwise the kernel holds a message back until the broker has confirmed the one before: 40 ms.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -7,14 +7,14 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from face_det.errors import BadImage, BadRequest, Busy, CannotWrite, SightingsOff, UnknownEvent
+from face_det.errors import BadImage, BadRequest, Busy, CannotWrite, PortalFailed, SightingsOff, UnknownEvent
 from face_det.integrations.consumer import Daemon
 from face_det.integrations.zoneminder.frames import (
     find_folder,
@@ -23,7 +23,7 @@ from face_det.integrations.zoneminder.frames import (
     read_frames,
     start_of,
 )
-from face_det.integrations.zoneminder.notes import update_notes
+from face_det.integrations.zoneminder.notes import STRANGER, update_notes
 from face_det.integrations.zoneminder.people import EventPeople, PersonInEvent, confidence_by_label
 from face_det.integrations.zoneminder.portal import Portal
 from face_det.media import annotate_answer, encode_jpeg
@@ -36,6 +36,8 @@ MAX_PAGE = 500
 """So many sightings are asked for at a time."""
 OBJECTS = "objects.json"
 PICTURE = "objdetect.jpg"
+DETECTOR = "face_det"
+"""Says in objects.json that it, and objdetect.jpg, are ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ async def process_event(
     be written does not keep the names from the notes. Raises UnknownEvent if there is no such event, also if
     it is deleted meanwhile, BadRequest if it is not of monitor `mid`, PortalFailed, and the daemon's errors.
     """
-    event = await portal.event(eid)
+    event = {**await portal.event(eid), "zone": await portal.time_zone()}
     monitor = int(event["MonitorId"])
     if mid is not None and mid != monitor:
         raise BadRequest(f"event {eid}: must be of monitor {mid}, but is of monitor {monitor}")
@@ -85,24 +87,51 @@ async def process_event(
         log.warning("event %s: its folder is not below %s; frames come from the API", eid, events_path)
     seen, counts = EventPeople(), [0, 0]
     options = _follow_options(event, remember=not await _is_remembered(daemon, event))
-    async for number, picture in read_frames(portal, eid, folder, max_wait_s):
-        when = {"frame": f"{_frame_prefix(event)}{number}", "time": _time_of(event, number)}
-        faces = await _follow(daemon, picture, {**options, **when})
-        counts[faces is None] += 1
-        seen.add(number, picture, faces or ())
+    async with aclosing(read_frames(portal, eid, folder, max_wait_s)) as frames:
+        async for number, picture in frames:
+            when = {"frame": f"{_frame_prefix(event)}{number}", "time": _time_of(event, number)}
+            faces = await _follow(daemon, picture, {**options, **when})
+            counts[faces is None] += 1
+            seen.add(number, picture, faces or ())
     people = seen.people()
     # Only now, because ZoneMinder writes notes itself while it records.
-    event = await portal.event(eid)
-    unwritten = [] if folder is None else await asyncio.to_thread(_write_files, folder, eid, people, seen)
-    before = str(event.get("Notes") or "")
-    names = [person["name"] for person in await daemon.call("people")]
-    notes = update_notes(before, confidence_by_label(people), names)
-    if notes != before:
-        await portal.write_notes(eid, notes)
+    event = {**event, **await portal.event(eid)}
+    notes, unwritten = str(event.get("Notes") or ""), []
+    if counts[0]:
+        if folder is not None:
+            unwritten = await asyncio.to_thread(_write_files, folder, eid, people, seen)
+        notes = await _write_notes(daemon, portal, event, people)
+        unwritten = [*unwritten, *await _write_tags(portal, eid, people)]
+    else:
+        # That nobody was seen is only known of an event that was looked at.
+        log.warning("event %s: it has no frames that can be read; its notes stay as they are", eid)
     log.info("event %s of monitor %s: %s frames, %s people", eid, monitor, counts[0], len(people))
     return EventReport(
         eid, monitor, counts[0], counts[1], people, notes, unwritten, partial=not has_ended(event)
     )
+
+
+async def _write_notes(
+    daemon: Daemon, portal: Portal, event: Mapping[str, Any], people: Sequence[PersonInEvent]
+) -> str:
+    before = str(event.get("Notes") or "")
+    names = [person["name"] for person in await daemon.call("people")]
+    notes = update_notes(before, confidence_by_label(people), names)
+    if notes != before:
+        await portal.write_notes(int(event["Id"]), notes)
+    return notes
+
+
+async def _write_tags(portal: Portal, eid: int, people: Sequence[PersonInEvent]) -> list[str]:
+    """Tag the event with the names of people, not strangers; return what went wrong."""
+    names = dict.fromkeys(one.label for one in people if one.label != STRANGER)
+    try:
+        if names:
+            await portal.tag(eid, names)
+    except PortalFailed as error:
+        log.warning("event %s: its tags cannot be written: %s", eid, error)
+        return [f"tags: {error}"]
+    return []
 
 
 async def _is_remembered(daemon: Daemon, event: Mapping[str, Any]) -> bool:
@@ -139,7 +168,8 @@ def _follow_options(event: Mapping[str, Any], *, remember: bool) -> dict[str, An
 
 def _time_of(event: Mapping[str, Any], frame: int) -> float:
     start = start_of(event)
-    return (0.0 if start is None else start.timestamp()) + frame / frames_per_second(event)
+    began = 0.0 if start is None else start.replace(tzinfo=event["zone"]).timestamp()
+    return began + frame / frames_per_second(event)
 
 
 async def _follow(daemon: Daemon, picture: bytes, options: Mapping[str, Any]) -> Sequence[Any] | None:
@@ -159,23 +189,43 @@ async def _follow(daemon: Daemon, picture: bytes, options: Mapping[str, Any]) ->
 
 
 def _write_files(folder: Path, eid: int, people: Sequence[PersonInEvent], seen: EventPeople) -> list[str]:
-    """Write objdetect.jpg and objects.json; return what could not be written."""
+    """Write objdetect.jpg and objects.json, or remove ours if nobody is seen; return what could not be."""
     if not folder.is_dir():
         raise UnknownEvent(f"event {eid}: its folder is gone")
+    if seen.best_picture is None:
+        return _remove_ours(folder)
+    frame, picture, faces = seen.best_picture
+    drawn = annotate_answer(picture, faces)
+    height, width = drawn.shape[:2]
+    about = {
+        "labels": [one.label for one in people],
+        "boxes": [[round(one.box[side]) for side in ("xmin", "ymin", "xmax", "ymax")] for one in people],
+        "frame_id": frame,
+        "confidences": [round(one.confidence, 4) for one in people],
+        "image_dimensions": {"original": [height, width], "resized": None},
+        "detector": DETECTOR,
+    }
+    unwritten = _write(folder / PICTURE, encode_jpeg(drawn))
+    return unwritten + _write(folder / OBJECTS, json.dumps(about).encode())
+
+
+def _remove_ours(folder: Path) -> list[str]:
+    """Remove what an earlier run has written; what another detector wrote stays."""
+    try:
+        about = json.loads((folder / OBJECTS).read_bytes())
+    except (OSError, ValueError):
+        return []
+    if not isinstance(about, dict) or about.get("detector") != DETECTOR:
+        return []
     unwritten = []
-    picture = seen.best_picture
-    if picture is not None:
-        drawn = annotate_answer(picture[1], picture[2])
-        unwritten += _write(folder / PICTURE, encode_jpeg(drawn))
-        height, width = drawn.shape[:2]
-        about = {
-            "labels": [one.label for one in people],
-            "boxes": [[round(one.box[side]) for side in ("xmin", "ymin", "xmax", "ymax")] for one in people],
-            "frame_id": picture[0],
-            "confidences": [round(one.confidence, 4) for one in people],
-            "image_dimensions": {"original": [height, width], "resized": None},
-        }
-        unwritten += _write(folder / OBJECTS, json.dumps(about).encode())
+    # The one that says that both are ours goes last.
+    for name in (PICTURE, OBJECTS):
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            unwritten.append(f"{folder / name}: shows somebody who is no longer seen: {error.strerror}")
+            log.warning("%s", unwritten[-1])
+            break
     return unwritten
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
 
-from face_det.errors import ConfigError, PortalFailed, UnknownEvent
-from face_det.integrations.http_answers import ask
+from face_det.errors import CannotWrite, ConfigError, PortalFailed, UnknownEvent
+from face_det.integrations.http_answers import ask, no_answer
+
+_FIRST_WITH_TAGS = (1, 37, 44)
+_RIGHTS = ("token", "auth", "user", "pass", "username", "password")
+"""The parameters by which ZoneMinder knows who asks."""
+MAX_VIDEO_BYTES = 4_000_000_000
+"""The longest video that is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class Portal:
     def __init__(self, settings: PortalSettings) -> None:
         self._settings = settings
         self._base = settings.url.rstrip("/")
+        self._system = f"ZoneMinder at {self._base}"
         self._token: str | None = None
         self._client = httpx.AsyncClient(
             timeout=settings.timeout_s, follow_redirects=False, trust_env=False, verify=settings.verify_tls
@@ -48,39 +60,115 @@ class Portal:
 
     async def event(self, eid: int) -> dict[str, Any]:
         """Return the row of an event, with `Monitor` in it. Raises UnknownEvent, PortalFailed."""
-        answer = await self._json("GET", f"api/events/{eid}.json", eid=eid)
-        found = answer.get("event")
-        if not isinstance(found, dict) or not isinstance(found.get("Event"), dict):
-            raise UnknownEvent(f"event {eid}: ZoneMinder has no such event")
+        found = await self._find(eid, noframes="true")
         return {**found["Event"], "Monitor": found.get("Monitor") or {}}
 
     async def frame_ids(self, eid: int) -> list[int]:
-        """Return the numbers of the frames that ZoneMinder lists for an event, in their order."""
-        answer = await self._json("GET", f"api/frames/index/EventId:{eid}.json", eid=eid)
-        rows = answer.get("frames") or []
-        return sorted({int(row["Frame"]["FrameId"]) for row in rows})
+        """Return the numbers of the frames that have a row, in their order.
+
+        Most have none: one in a hundred of those without motion (ZM_BULK_FRAME_INTERVAL). `api/frames/index`
+        would list the rows of every event.
+        """
+        return sorted({int(row["FrameId"]) for row in (await self._find(eid)).get("Frame") or []})
+
+    async def time_zone(self) -> tzinfo | None:
+        """Return the time zone of ZoneMinder's times; None, which means ours, if it cannot be told."""
+        try:
+            answer = await self._json("GET", "api/host/getTimeZone.json")
+            return ZoneInfo(str(answer["tz"]))
+        except (PortalFailed, KeyError, ValueError, ZoneInfoNotFoundError):
+            return None
 
     async def frame(self, eid: int, number: int) -> bytes | None:
-        """Return the JPEG of a frame, or None if ZoneMinder doesn't have it (yet)."""
-        answer = await self._ask(
-            "GET", "index.php", params={"view": "image", "eid": str(eid), "fid": str(number)}
-        )
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        self._require_success(answer)
-        return answer.content if answer.content[:3] == b"\xff\xd8\xff" else None
+        """Return the JPEG of a frame that has a row, or None if ZoneMinder doesn't have it (yet)."""
+        return await self._picture({"eid": str(eid), "fid": str(number)})
+
+    async def picture(self, path: str) -> bytes | None:
+        """Return a JPEG by its path below ZoneMinder's folder of events; None if there is none."""
+        return await self._picture({"path": path})
+
+    async def frame_for(self, query: Mapping[str, str], rights: Mapping[str, str]) -> bytes | None:
+        """Return the JPEG that somebody asks for by `eid` and `fid`, seen with their rights, such as a token.
+
+        Without any, it is seen with ours. None if there is no such picture.
+        """
+        params = {key: query[key] for key in ("eid", "fid") if key in query}
+        theirs = {key: value for key, value in rights.items() if key in _RIGHTS}
+        if not theirs:
+            return await self._picture(params)
+        return self._jpeg(await self._send("GET", "index.php", params={"view": "image", **params, **theirs}))
+
+    async def save_video(self, eid: int, file: IO[bytes]) -> None:
+        """Write an event's video to a file. Raises PortalFailed, CannotWrite."""
+        await self.event(eid)  # whoever is not logged in is not told so by the video's address
+        params = {"view": "view_video", "eid": str(eid), **self._token_field()}
+        size = 0
+        try:
+            async with self._client.stream("GET", f"{self._base}/index.php", params=params) as answer:
+                if not answer.headers.get("content-type", "").startswith("video/"):
+                    raise PortalFailed(f"event {eid}: ZoneMinder does not send its video")
+                async for part in answer.aiter_bytes():
+                    size += len(part)
+                    if size > MAX_VIDEO_BYTES:
+                        raise PortalFailed(f"event {eid}: its video has more than {MAX_VIDEO_BYTES} bytes")
+                    await asyncio.to_thread(file.write, part)
+        except httpx.HTTPError as error:
+            raise no_answer(self._system, "its video", error) from error
+        except OSError as error:
+            raise CannotWrite(f"event {eid}: its video cannot be kept for now: {error.strerror}") from error
 
     async def write_notes(self, eid: int, notes: str) -> None:
         """Write an event's notes, and see that they are there. Raises UnknownEvent, PortalFailed."""
-        await self._json("PUT", f"api/events/{eid}.json", eid=eid, data={"Event[Notes]": notes})
+        await self._json("PUT", f"api/events/{eid}.json", eid, data={"Event[Notes]": notes})
         if (await self.event(eid)).get("Notes") != notes:
             raise PortalFailed(
                 f"event {eid}: ZoneMinder did not keep the notes; its user must be allowed to edit events"
             )
 
-    async def _json(self, method: str, path: str, *, eid: int, **request: Any) -> dict[str, Any]:
+    async def tag(self, eid: int, names: Iterable[str]) -> None:
+        """Tag an event with these names, from 1.38 on; tags that it has stay. Raises PortalFailed.
+
+        By what the web page asks: `api/tags` of 1.38 does not answer.
+        """
+        answer = await self._json("GET", "api/host/getVersion.json")
+        if _parse_version(answer.get("version")) < _FIRST_WITH_TAGS:
+            return
+        tagged = {tag["Name"] for tag in await self._request("event", "getselectedtags", id=str(eid))}
+        missing = [name for name in names if name not in tagged]
+        known = await self._request("tags", "getavailabletags") if missing else []
+        ids = {tag["Name"]: tag["Id"] for tag in known}
+        for name in missing:
+            if name not in ids:
+                ids[name] = (await self._request("tags", "createtag", tname=name))[0]["Id"]
+            await self._request("event", "addtag", id=str(eid), tid=str(ids[name]))
+
+    async def _request(self, request: str, action: str, **params: str) -> list[Any]:
+        query = {"view": "request", "request": request, "action": action, **params}
+        answer = await self._ask("GET", "index.php", params=query)
+        self._require_success(answer)
+        try:
+            value = answer.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict) or value.get("result") != "Ok":
+            raise PortalFailed(f"ZoneMinder: must answer {action} with Ok, got {answer.text!r:.100}")
+        return list(value.get("response") or [])
+
+    async def _find(self, eid: int, **params: str) -> dict[str, Any]:
+        """Return an event with what belongs to it. Raises UnknownEvent, PortalFailed."""
+        answer = await self._json("GET", f"api/events/{eid}.json", eid, params=params)
+        found = answer.get("event")
+        if not isinstance(found, dict) or not isinstance(found.get("Event"), dict):
+            raise UnknownEvent(f"event {eid}: ZoneMinder has no such event")
+        if "MonitorId" not in found["Event"]:
+            raise PortalFailed(
+                f"event {eid}: ZoneMinder does not show it; its user must be allowed to view that monitor"
+            )
+        return found
+
+    async def _json(self, method: str, path: str, eid: int | None = None, **request: Any) -> dict[str, Any]:
         answer = await self._ask(method, path, **request)
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        if answer.status_code == httpx.codes.NOT_FOUND and eid is not None:
             raise UnknownEvent(f"event {eid}: ZoneMinder has no such event")
         self._require_success(answer)
         try:
@@ -93,6 +181,19 @@ class Portal:
             raise PortalFailed(f"ZoneMinder: must answer {path} with an object")
         return value
 
+    async def _picture(self, params: Mapping[str, str]) -> bytes | None:
+        return self._jpeg(await self._ask("GET", "index.php", params={"view": "image", **params}))
+
+    def _jpeg(self, answer: httpx.Response) -> bytes | None:
+        if answer.status_code == httpx.codes.NOT_FOUND or (answer.is_success and not answer.content):
+            return None
+        self._require_success(answer)
+        if answer.content[:3] != b"\xff\xd8\xff":
+            raise PortalFailed(
+                f"ZoneMinder at {self._base} sends no pictures; its user must be allowed to view events"
+            )
+        return answer.content
+
     async def _ask(
         self, method: str, path: str, *, params: dict[str, str] | None = None, **request: Any
     ) -> httpx.Response:
@@ -101,12 +202,15 @@ class Portal:
             fresh = self._token is None
             if self._settings.user and fresh:
                 await self._log_in()
-            token = {"token": self._token} if self._token else {}
-            answer = await self._send(method, path, params={**(params or {}), **token}, **request)
-            if answer.status_code != httpx.codes.UNAUTHORIZED or fresh or attempt:
+            query = {**(params or {}), **self._token_field()}
+            answer = await self._send(method, path, params=query, **request)
+            if not _needs_login(answer) or fresh or attempt:
                 break
             self._token = None
         return answer
+
+    def _token_field(self) -> dict[str, str]:
+        return {"token": self._token} if self._token else {}
 
     async def _log_in(self) -> None:
         file = self._settings.password_file
@@ -123,14 +227,35 @@ class Portal:
             raise PortalFailed("ZoneMinder: the login must answer with an access_token") from error
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        system = f"ZoneMinder at {self._base}"
-        return await ask(self._client, method, f"{self._base}/{path}", system=system, path=path, **request)
+        url = f"{self._base}/{path}"
+        return await ask(self._client, method, url, system=self._system, path=path, **request)
 
     def _require_success(self, answer: httpx.Response) -> None:
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise PortalFailed(
                 f"ZoneMinder at {self._base} refuses access ({answer.status_code}); check zoneminder.user "
-                "and passwordFile, and that the API is enabled"
+                "and passwordFile, and that the API is enabled, also for this user"
             )
+        if "view=privacy" in answer.headers.get("location", ""):
+            raise PortalFailed(
+                f"ZoneMinder at {self._base} asks about its privacy notice first; answer it in a browser"
+            )
+        if answer.is_redirect:
+            raise PortalFailed(f"ZoneMinder at {self._base} wants a login; set zoneminder.user")
         if not answer.is_success:
             raise PortalFailed(f"ZoneMinder at {self._base} answers with status {answer.status_code}")
+
+
+def _needs_login(answer: httpx.Response) -> bool:
+    """Tell whether a token is not taken: pictures are then a redirection, or a page that says so."""
+    page = answer.is_success and answer.content[:1] == b"<"
+    return answer.status_code == httpx.codes.UNAUTHORIZED or answer.is_redirect or page
+
+
+def _parse_version(text: object) -> tuple[int, ...]:
+    """Return a version as numbers.
+
+    >>> _parse_version("1.36.33")
+    (1, 36, 33)
+    """
+    return tuple(map(int, re.findall(r"\d+", str(text))))

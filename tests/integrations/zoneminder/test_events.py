@@ -10,11 +10,16 @@ import sys
 import threading
 from datetime import datetime
 
+import numpy as np
+import PIL.Image
 import pytest
 from daemon_fixtures import lasting_daemon
+from disks import fill
 from gateway_fixtures import lasting_gateway
 from running import eventually
 from zoneminder_api import PASSWORD, USER, ZoneMinderApi
+
+from face_det.video import VideoWriter
 
 CLI = (sys.executable, "-m", "face_det.cli.main")
 START = "2026-11-30 06:07:08"
@@ -63,18 +68,21 @@ def record(portal, settings, small_photos, tmp_path):
         folder = tmp_path / "events" / PLACES[scheme].format(eid)
         folder.mkdir(parents=True)
         portal.events[eid] = {
-            "Id": str(eid),
-            "MonitorId": "3",
+            "Id": eid,
+            "MonitorId": 3,
             "StartDateTime": START,
             "EndDateTime": START if ended else None,
             "Scheme": scheme,
-            "Frames": "20",
-            "Length": "10.0",
+            "Frames": 20,
+            "Length": "10.00",
+            "SaveJPEGs": 1,
+            "DefaultVideo": "",
             "Notes": "Motion: All",
             "FileSystemPath": str(folder) if told else "/elsewhere",
         }
         for number, photo in enumerate(photos, 1):
-            shutil.copy(small_photos[photo], folder / f"{number:05d}-capture.jpg")
+            with PIL.Image.open(small_photos[photo]) as picture:
+                picture.convert("RGB").save(folder / f"{number:05d}-capture.jpg", quality=95)
         return folder
 
     return make
@@ -243,6 +251,107 @@ def test_a_report_is_answered_at_once_and_none_is_lost(daemon, settings, record,
         assert all(portal.events[eid]["Notes"] == "Motion: All" for eid in (15, 16))
         held.set()
         eventually(lambda: all("Obama" in portal.events[eid]["Notes"] for eid in (15, 16)))
+
+
+def test_waiting_events_outlast_a_kill(daemon, settings, record, portal, tmp_path):
+    """The gateway is killed while it looks into one event and another waits: both are named after a start."""
+    record(17), record(18, photos=["obama3"])
+    about = {**settings, "timeout": 300, "queuePath": str(tmp_path / "queue.sqlite")}
+    asked = threading.Event()
+    portal.on_get = lambda eid: (asked.set(), threading.Event().wait(300))
+    with lasting_gateway(tmp_path, daemon.endpoint, zoneminder=about) as web:
+        for eid in (17, 18):
+            assert web.post(f"/zoneminder/events/{eid}?mid=3").status_code == 202
+        assert asked.wait(300)
+        web.gateway.process.kill()
+        web.gateway.process.wait(300)
+    portal.on_get = lambda eid: None
+    (tmp_path / "again").mkdir()
+    with lasting_gateway(tmp_path / "again", daemon.endpoint, zoneminder=about):
+        eventually(lambda: all("Obama" in portal.events[eid]["Notes"] for eid in (17, 18)))
+
+
+def test_a_run_that_finds_nobody_removes_our_picture(zm_event, record, portal, small_photos):
+    """And what an earlier run wrote in the notes; a picture of another detector stays."""
+    folder = record(30, photos=["obama3"])
+    assert zm_event(30)[0] == 0
+    assert (folder / "objdetect.jpg").exists()
+    with PIL.Image.open(small_photos["nobody"]) as picture:
+        picture.convert("RGB").save(folder / "00001-capture.jpg")
+    status, report, said = zm_event(30)
+    assert (status, report["people"]) == (0, []), said
+    assert not (folder / "objdetect.jpg").exists()
+    assert not (folder / "objects.json").exists()
+    assert portal.events[30]["Notes"] == "Motion: All"
+    (folder / "objdetect.jpg").write_bytes(b"another's")
+    (folder / "objects.json").write_text('{"labels": ["person"]}')
+    assert zm_event(30)[0] == 0
+    assert (folder / "objdetect.jpg").read_bytes() == b"another's"
+
+
+def test_a_disk_without_room_for_the_picture(zm_event, record, portal, disk, settings):
+    """The old picture stays whole, the notes have the name, and the report says what to do."""
+    events = disk("size=1m")
+    settings["eventsPath"] = str(events)
+    folder = record(31, photos=["obama3"])
+    moved = events / folder.relative_to(folder.parents[2])
+    shutil.copytree(folder, moved)
+    (moved / "objdetect.jpg").write_bytes(b"the old one")
+    filler = fill(events)
+    status, report, said = zm_event(31)
+    assert status == 0, said
+    assert "No space left on device" in report["unwritten"][0]
+    assert (moved / "objdetect.jpg").read_bytes() == b"the old one"
+    assert "detected:Obama:" in portal.events[31]["Notes"]
+    filler.unlink()
+    status, report, said = zm_event(31)
+    assert (status, report["unwritten"]) == (0, []), said
+    assert (moved / "objdetect.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize("folders", [True, False])
+def test_an_event_that_is_only_a_video(zm_event, record, portal, small_photos, folders):
+    """Its frames are decoded, from the folder or the API; one that is damaged is an error."""
+    eid = 32 + folders
+    folder = record(eid, photos=[])
+    portal.events[eid].update(SaveJPEGs=0, DefaultVideo=f"{eid}-video.webm")
+    video = folder / f"{eid}-video.webm"
+    with PIL.Image.open(small_photos["obama3"]) as picture:
+        face = np.asarray(picture.convert("RGB"))
+    with VideoWriter(video, 2, face.shape[1::-1]) as writer:
+        for rgb in (np.full_like(face, 90), face, face):
+            writer.write(rgb)
+    changed = {} if folders else {"eventsPath": None}
+    status, report, said = zm_event(eid, **changed)
+    assert status == 0, said
+    assert ([one["label"] for one in report["people"]], report["frames"]) == (["Obama"], 3)
+    assert "detected:Obama:" in portal.events[eid]["Notes"]
+    video.write_bytes(b"no video")
+    status, _, said = zm_event(eid, **changed)
+    assert (status, f"event {eid}" in said) == (65, True)
+    assert "detected:Obama:" in portal.events[eid]["Notes"]
+
+
+def test_an_event_without_frames_keeps_its_notes(zm_event, record, portal):
+    """Nobody has looked, so nobody says that nobody was there."""
+    record(34, photos=[])
+    portal.events[34].update(Notes="[x] detected:Obama:98% | Motion: All", Frames=0)
+    status, report, said = zm_event(34)
+    assert (status, report["frames"]) == (0, 0), said
+    assert portal.events[34]["Notes"] == "[x] detected:Obama:98% | Motion: All"
+
+
+def test_tags_of_later_versions(zm_event, record, portal):
+    """A name becomes a tag once, of those that there are; 1.36 is not asked for any."""
+    record(35), record(36, photos=["obama3"])
+    assert zm_event(35)[0] == 0
+    assert (portal.tags, portal.tagged) == ([], [])
+    portal.version = "1.38.1"
+    portal.tags = [{"Id": 1, "Name": "person", "CreatedBy": 1}]
+    for eid in (35, 36, 35):
+        assert zm_event(eid)[1]["unwritten"] == []
+    assert [tag["Name"] for tag in portal.tags] == ["person", "Obama"]
+    assert portal.tagged == [(2, 35), (2, 36)]
 
 
 def test_without_settings_the_route_says_so(daemon, tmp_path):

@@ -1,0 +1,35 @@
+"""The settings in `pyzm`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationInfo, field_validator
+
+from face_det.config.fields import STRICT, absolute, field, number, web_address
+
+
+class Pyzm(BaseModel):
+    """The settings in `pyzm`: who answers what is asked of pyzm's gateway and is not about faces."""
+
+    model_config = STRICT
+
+    upstream: str = field(
+        ...,
+        "an address that begins with http or https",
+        "A `pyzm.serve` such as `http://127.0.0.1:5000`, which is asked about objects and whatever else is "
+        "no face.",
+    )
+    user: str = field("", "text", "Who logs in to it. Default: no login is needed.")
+    password_file: Path | None = field(None, "a path", "A file with the password of `user`.")
+    timeout: float = number(60, 0.1, 600, "How many seconds it may take to answer.")
+
+    @field_validator("password_file", mode="before")
+    @classmethod
+    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
+        return absolute(value, info) if value is not None else None
+
+    @field_validator("upstream")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return web_address(value)

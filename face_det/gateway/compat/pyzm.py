@@ -1,0 +1,201 @@
+"""The routes of pyzm's gateway (`pyzm.serve`), which ZoneMinder's event server asks for faces and objects.
+
+They are below /pyzm, because /detect is taken. Faces are named here; everything else is relayed to the
+`pyzm.serve` in config.json, because pyzm sends all of its models to one gateway.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from starlette.datastructures import FormData, UploadFile
+
+from face_det import errors
+from face_det.gateway.bodies import Body
+from face_det.gateway.compat.stand_ins import (
+    RequestError,
+    describe_request_error,
+    routes_with,
+    whole_box,
+)
+from face_det.gateway.problems import Problem, describe_error, status_of
+from face_det.gateway.security.access import Access
+from face_det.gateway.state import Gateway, GatewayState
+from face_det.gateway.uploads import read_form
+from face_det.gateway.zoneminder import portal_settings
+from face_det.integrations import Portal, Upstream, UpstreamSettings
+from face_det.media import names_somebody
+
+_LOG = logging.getLogger(__name__)
+
+FACE = "face"
+STRANGER = "unknown"
+MODEL = "face_det"
+TOKEN_S = 3600
+"""How long a client may use what it gets for its password; a token of ours is valid until it is removed."""
+_RELAYED = ("type", "name", "min_confidence", "url", "zm_auth", "verify_ssl")
+
+
+def error_response(error: RequestError) -> JSONResponse:
+    """Return an error as pyzm.serve does: {"detail"}; the client then takes the whole gateway for lost."""
+    if isinstance(error, errors.FaceDetError):
+        status = status_of(error)
+    elif isinstance(error, Problem):
+        status = error.status
+    else:
+        status = getattr(error, "status_code", 400)
+    return JSONResponse({"detail": describe_request_error(error)}, status)
+
+
+ROUTES = APIRouter(prefix="/pyzm", tags=["pyzm"], route_class=routes_with(error_response))
+
+
+class Login(Body):
+    """What pyzm logs in with; the password is a token of `face-det web tokens`."""
+
+    username: str
+    password: str
+
+
+@ROUTES.post("/login")
+async def log_in(request: Request, login: Login) -> dict[str, Any]:
+    """Give a client that sends a token as its password that token to use; nothing if none is needed."""
+    access: Access = request.app.state.access
+    return {"access_token": access.check_token(login.password), "expires": TOKEN_S}
+
+
+@ROUTES.get("/health")
+async def health() -> dict[str, Any]:
+    """Tell that the gateway runs; face_det's networks are the daemon's."""
+    return {"status": "ok", "models_loaded": True}
+
+
+@ROUTES.get("/models")
+async def models(gateway: GatewayState) -> dict[str, Any]:
+    """List the model of faces, and those of the `pyzm.serve` behind this one."""
+    about = gateway.config.pyzm
+    mine = {"name": MODEL, "type": FACE, "framework": MODEL, "loaded": True}
+    if about is None:
+        return {"models": [mine]}
+    async with _upstream(gateway) as upstream:
+        others = await upstream.models()
+    return {"models": [mine, *(each for each in others if _is_other(each))]}
+
+
+@ROUTES.post("/infer")
+async def infer(request: Request, gateway: GatewayState) -> dict[str, Any]:
+    """Answer what one model sees in one picture, of the form or of ZoneMinder.
+
+    What cannot be answered is an `error`, which makes pyzm go on without this model.
+    """
+    form = await read_form(request)
+    try:
+        if form.get("type") == FACE:
+            return {"detections": await _find_faces(gateway, form), "error": None}
+        if gateway.config.pyzm is None:
+            raise errors.BadRequest(f"no model of type {form.get('type')!r:.40} is here; set pyzm.upstream")
+        fields = {key: value for key in _RELAYED if isinstance(value := form.get(key), str)}
+        async with _upstream(gateway) as upstream:
+            return await upstream.infer(fields, await _uploaded(form, "image"))
+    except errors.FaceDetError as error:
+        _LOG.warning("pyzm asks for %.40r: %s", form.get("type"), error)
+        return {"detections": [], "error": describe_error(error)}
+
+
+@ROUTES.post("/detect")
+async def detect(request: Request, gateway: GatewayState) -> dict[str, Any]:
+    """Answer what all models see in a picture, as pyzm up to 2.4 asks: faces, and what the upstream sees."""
+    picture = await _uploaded(await read_form(request), "file")
+    if picture is None:
+        raise Problem(400, "BadRequest", "file: must be a picture in the form")
+    answer: dict[str, Any] = {}
+    if gateway.config.pyzm is not None:
+        async with _upstream(gateway) as upstream:
+            answer = await upstream.detect(picture)
+    faces = await _recognize(gateway, picture, 0.0)
+    lists = {
+        "labels": "label",
+        "boxes": "box",
+        "confidences": "confidence",
+        "model_names": "model_name",
+        "detection_types": "type",
+    }
+    others = [number for number, kind in enumerate(answer.get("detection_types") or []) if kind != FACE]
+    merged = {
+        name: [(answer.get(name) or [])[number] for number in others] + [face[key] for face in faces]
+        for name, key in lists.items()
+    }
+    return {**answer, **merged}
+
+
+async def _find_faces(gateway: Gateway, form: FormData) -> list[dict[str, Any]]:
+    text = form.get("min_confidence") or "0"
+    try:
+        least = float(text) if isinstance(text, str) else 0.0
+    except ValueError as error:
+        raise errors.BadRequest("min_confidence: must be a number from 0 to 1") from error
+    url = form.get("url")
+    if isinstance(url, str) and url:
+        auth = form.get("zm_auth")
+        picture = await _fetch(gateway, url, auth if isinstance(auth, str) else "")
+    else:
+        picture = await _uploaded(form, "image")
+    if picture is None:
+        raise errors.BadImage("image: must be a picture in the form, or url that of one in ZoneMinder")
+    return await _recognize(gateway, picture, least)
+
+
+async def _recognize(gateway: Gateway, picture: bytes, least: float) -> list[dict[str, Any]]:
+    """Return the faces that can be told apart. A name below the client's least confidence is left out."""
+    found = []
+    for face in await gateway.daemon.call("recognize", picture, None):
+        if names_somebody(face):
+            label, confidence = face["face"], float(face["faceProba"])
+            if confidence < least:
+                continue
+        elif face.get("faceReason") == "unrecognised" or face["face"] is not None:
+            # Somebody whom nobody has named; how sure that is means nothing, so it is the picture's quality.
+            label, confidence = STRANGER, float(face.get("quality") or 0)
+        else:
+            continue
+        box = whole_box(face)
+        sides = [box[side] for side in ("x_min", "y_min", "x_max", "y_max")]
+        found.append(
+            {"label": label, "confidence": confidence, "box": sides, "type": FACE, "model_name": MODEL}
+        )
+    return found
+
+
+async def _fetch(gateway: Gateway, url: str, auth: str) -> bytes | None:
+    """Return a frame of ZoneMinder: of the one in config.json only, with the client's own rights."""
+    about = gateway.config.zoneminder
+    if about is None:
+        raise errors.BadRequest("url: config.json has no `zoneminder`, so pictures must be sent, not fetched")
+    base = about.url.rstrip("/")
+    address, _, query = url.partition("?")
+    asked = dict(parse_qsl(query))
+    if address != f"{base}/index.php" or asked.get("view") != "image":
+        raise errors.BadRequest(f"url: must be a picture below {base}/, which is zoneminder.url")
+    rights: Mapping[str, str] = dict(parse_qsl(auth))
+    async with Portal(portal_settings(about)) as portal:
+        return await portal.frame_for(asked, rights)
+
+
+def _upstream(gateway: Gateway) -> Upstream:
+    about = gateway.config.pyzm
+    assert about is not None
+    return Upstream(UpstreamSettings(about.upstream, about.user, about.password_file, about.timeout))
+
+
+def _is_other(model: Any) -> bool:
+    return isinstance(model, dict) and model.get("type") != FACE
+
+
+async def _uploaded(form: FormData, field: str) -> bytes | None:
+    part = form.get(field)
+    return await part.read() if isinstance(part, UploadFile) else None

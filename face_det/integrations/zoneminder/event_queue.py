@@ -1,0 +1,159 @@
+"""The events that ZoneMinder has reported and nobody has looked into yet, kept in a file if there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from face_det.errors import Busy, CannotWrite, FaceDetError, TryAgain
+from face_det.integrations.zoneminder.events import EventReport
+from face_det.integrations.zoneminder.waiting_file import WaitingFile
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 10_000
+"""So many events wait at most; more than that are refused, so that whoever reports them notices."""
+PATIENCE_S = 3600.0
+"""How long an event is tried again while ZoneMinder or the daemon does not answer."""
+RECORDING_PATIENCE_S = 86_400.0
+"""How long an event is looked at again because it had not ended."""
+PAUSE_S = 5.0
+"""How long an event that has not ended is left alone at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event that waits: `monitor` is the one that it must be of, `frames` how many an earlier look saw."""
+
+    event: int
+    monitor: int | None
+    reported: float
+    frames: int = 0
+
+
+Look = Callable[[int, int | None], Awaitable[EventReport]]
+
+
+class EventQueue:
+    """Looks into reported events: those of a monitor one after another, several monitors at once.
+
+    An event is never looked into twice at once. A report of one that waits is folded into it; one that comes
+    during a look leads to another. An event that has not ended waits again. With `path`, what waits is in
+    that file before a report is answered, and outlasts the process.
+    """
+
+    def __init__(self, look: Look, path: Path | None = None) -> None:
+        self._look = look
+        self._path = path
+        self._file: WaitingFile | None = None
+        self._lines: dict[int, dict[int, Waiting]] = {}
+        """By monitor, 0 if it was not told: its events by number, the oldest report first."""
+        self._workers: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, int] = {}
+        """The events that are being looked into, and in whose line they were."""
+
+    async def start(self) -> None:
+        """Go on with what the file holds. Raises CannotWrite."""
+        if self._path is None:
+            return
+        self._file = await asyncio.to_thread(WaitingFile, self._path)
+        for event, monitor, reported in await asyncio.to_thread(self._file.read):
+            self._wait(Waiting(event, monitor, reported))
+        if waiting := self._count():
+            log.info("%s events of ZoneMinder wait since before the start", waiting)
+
+    async def report(self, event: int, monitor: int | None) -> bool:
+        """Accept an event; return False if it was folded into one that waits. Raises Busy, CannotWrite."""
+        known = next((line[event] for line in self._lines.values() if event in line), None)
+        if known is None and self._count() >= MAX_WAITING:
+            raise Busy(f"{MAX_WAITING} events of ZoneMinder wait already; try again later")
+        if known is None or known.monitor != monitor:
+            found = Waiting(event, monitor or (known.monitor if known else None), time.time())
+            if self._file is not None:
+                await asyncio.to_thread(self._file.add, event, found.monitor, found.reported)
+            self._wait(found)
+        return known is None
+
+    async def stop(self, patience_s: float) -> None:
+        """Finish what was reported, for at most `patience_s`, or leave it in the file for the next start."""
+        workers = list(self._workers.values())
+        if workers and self._file is None:
+            await asyncio.wait(workers, timeout=patience_s)
+        left = sorted({*self._running, *(event for line in self._lines.values() for event in line)})
+        for worker in self._workers.values():
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        if self._file is not None:
+            log.info("%s events of ZoneMinder wait in %s for the next start", len(left), self._path)
+            await asyncio.to_thread(self._file.close)
+        elif left:
+            names = ", ".join(map(str, left))
+            log.warning("ZoneMinder's events %s were not processed: the gateway is stopping", names)
+
+    def _count(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def _wait(self, found: Waiting) -> None:
+        """Put an event where it waits, behind the others of its line."""
+        line = next((name for name, events in self._lines.items() if found.event in events), None)
+        if line is None:
+            line = self._running.get(found.event, found.monitor or 0)
+        self._lines.setdefault(line, {})[found.event] = found
+        if line not in self._workers:
+            self._workers[line] = asyncio.create_task(self._work(line), name=f"monitor {line}")
+
+    async def _work(self, line: int) -> None:
+        events = self._lines[line]
+        try:
+            while events:
+                found = next(iter(events.values()))
+                self._running[found.event] = line
+                del events[found.event]
+                again = await self._look_patiently(found)
+                del self._running[found.event]
+                if found.event not in events:
+                    await self._end(found, again)
+        finally:
+            self._lines.pop(line, None)
+            self._workers.pop(line, None)
+
+    async def _end(self, found: Waiting, again: Waiting | None) -> None:
+        if again is not None:
+            self._wait(again)
+            await asyncio.sleep(PAUSE_S)
+        elif self._file is not None:
+            try:
+                await asyncio.to_thread(self._file.remove, found.event)
+            except CannotWrite as error:
+                log.warning("event %s will be looked into once more: %s", found.event, error)
+
+    async def _look_patiently(self, found: Waiting) -> Waiting | None:
+        """Look into an event; return it if it should be looked into again."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TryAgain),
+            stop=stop_after_delay(PATIENCE_S),
+            wait=wait_exponential(multiplier=0.5, max=10),
+            reraise=True,
+        )
+        try:
+            report: EventReport = await retrying(self._look, found.event, found.monitor)
+        except FaceDetError as error:
+            log.warning("ZoneMinder's event %s: %s: %s", found.event, type(error).__name__, error)
+            return None
+        except Exception:
+            log.exception("ZoneMinder's event %s", found.event)
+            return None
+        if not report.partial:
+            return None
+        # A recorder that has died leaves an event that never ends.
+        stuck = report.frames > 0 and report.frames == found.frames
+        if stuck or time.time() - found.reported > RECORDING_PATIENCE_S:
+            log.warning("ZoneMinder's event %s has not ended, and nothing is added to it", found.event)
+            return None
+        return Waiting(found.event, found.monitor, found.reported, report.frames)

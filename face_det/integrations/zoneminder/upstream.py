@@ -1,0 +1,103 @@
+"""Asks a `pyzm.serve` about what is no face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from face_det.errors import ConfigError, PortalFailed
+
+MAX_BYTES = 4_000_000
+"""The longest answer that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSettings:
+    """Where it is, such as `http://127.0.0.1:5000`, and how to log in; no user if it needs no login."""
+
+    url: str
+    user: str = ""
+    password_file: Path | None = None
+    timeout_s: float = 60.0
+
+
+class Upstream:
+    """A client of it; an asynchronous context manager. Errors never contain the password or a token."""
+
+    def __init__(self, settings: UpstreamSettings) -> None:
+        self._settings = settings
+        self._base = settings.url.rstrip("/")
+        self._token: str | None = None
+        self._client = httpx.AsyncClient(timeout=settings.timeout_s, follow_redirects=False, trust_env=False)
+
+    async def __aenter__(self) -> Upstream:
+        """Return this client; it logs in when it first asks."""
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def infer(self, fields: Mapping[str, str], image: bytes | None) -> dict[str, Any]:
+        """Return its answer to the fields of a form and a picture. Raises PortalFailed."""
+        files = None if image is None else {"image": ("frame", image)}
+        return await self._ask("POST", "infer", data=dict(fields), files=files)
+
+    async def detect(self, image: bytes) -> dict[str, Any]:
+        """Return what all of its models see in a picture, as pyzm up to 2.4 asks. Raises PortalFailed."""
+        return await self._ask("POST", "detect", files={"file": ("frame", image)})
+
+    async def models(self) -> list[Any]:
+        """Return its list of models. Raises PortalFailed."""
+        return list((await self._ask("GET", "models")).get("models") or [])
+
+    async def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        for attempt in range(2):
+            if self._settings.user and self._token is None:
+                self._token = await self._log_in()
+            headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+            answer = await self._send(method, path, headers=headers, **request)
+            if answer.status_code != httpx.codes.UNAUTHORIZED or attempt:
+                break
+            self._token = None
+        return self._object(path, answer)
+
+    async def _log_in(self) -> str:
+        file = self._settings.password_file
+        try:
+            password = "" if file is None else file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            raise ConfigError([f"pyzm.passwordFile: {file} cannot be read: {error}"]) from error
+        about = {"username": self._settings.user, "password": password}
+        found = self._object("login", await self._send("POST", "login", json=about))
+        return str(found.get("access_token") or "")
+
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            async with self._client.stream(method, f"{self._base}/{path}", **request) as answer:
+                body = bytearray()
+                async for part in answer.aiter_bytes():
+                    body += part
+                    if len(body) > MAX_BYTES:
+                        raise PortalFailed(f"pyzm.upstream: {path} has more than {MAX_BYTES} bytes")
+                return httpx.Response(answer.status_code, content=bytes(body))
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise PortalFailed(
+                f"pyzm.upstream {self._base} does not answer {path}: {reason}; is pyzm.serve running?"
+            ) from error
+
+    def _object(self, path: str, answer: httpx.Response) -> dict[str, Any]:
+        if not answer.is_success:
+            raise PortalFailed(f"pyzm.upstream {self._base} answers {path} with {answer.status_code}")
+        try:
+            value = answer.json()
+        except ValueError as error:
+            raise PortalFailed(f"pyzm.upstream {self._base} must answer {path} with JSON") from error
+        if not isinstance(value, dict):
+            raise PortalFailed(f"pyzm.upstream {self._base} must answer {path} with an object")
+        return value
