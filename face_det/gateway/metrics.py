@@ -31,6 +31,8 @@ async def metrics(gateway: GatewayState) -> Response:
         status = None
     registry = CollectorRegistry()
     registry.register(StatusCollector(status))
+    if gateway.events is not None:
+        registry.register(EventsCollector(gateway.events.waiting))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -48,6 +50,18 @@ class StatusCollector(Collector):
             yield from _of_the_daemon(self._status)
             yield from _of_sightings(self._status.get("sightings"))
             yield from _of_cameras(self._status.get("cameras") or {})
+
+
+class EventsCollector(Collector):
+    """Tells how many of ZoneMinder's events wait."""
+
+    def __init__(self, waiting: int) -> None:
+        self._waiting = waiting
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the metric."""
+        about = "Events of ZoneMinder that are being looked into, or wait."
+        yield GaugeMetricFamily("face_det_zoneminder_events_waiting", about, self._waiting)
 
 
 def _of_calls(status: Mapping[str, Any]) -> Iterator[Metric]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,6 +12,8 @@ import pypi_clients
 import pytest
 from gateway_fixtures import lasting_gateway
 from zoneminder_api import PASSWORD, USER, ZoneMinderApi
+
+from face_det.gateway.security.credentials import add_token, set_password
 
 pytestmark = pytest.mark.usefixtures("anew")
 
@@ -119,7 +119,7 @@ def zoneminder(tmp_path_factory, photos):
 
 @pytest.fixture(scope="module")
 def gateway(gallery_daemon, upstream, zoneminder, tmp_path_factory):
-    """A gateway that stands in for pyzm's, needs a token, and has a `pyzm.serve` for cars."""
+    """A gateway that stands in for pyzm's, requires a login, and has a `pyzm.serve` for cars."""
     folder = tmp_path_factory.mktemp("pyzm")
     (folder / "secret").write_text(UPSTREAM_PASSWORD + "\n")
     (folder / "zm").write_text(PASSWORD)
@@ -128,10 +128,9 @@ def gateway(gallery_daemon, upstream, zoneminder, tmp_path_factory):
         "zoneminder": {"url": zoneminder.url, "user": USER, "passwordFile": str(folder / "zm")},
     }
     http = {"standIns": ["pyzm"], "credentialsPath": str(folder / "credentials.json")}
-    settings = folder / "tokens.json"
-    settings.write_text(json.dumps({"faceDetServer": {"http": http}}))
-    command = [sys.executable, "-m", "face_det.cli.main", "web", "tokens", "add", "zm", "--config", settings]
-    token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+    credentials = folder / "credentials.json"
+    set_password(credentials, "of the page")
+    token = add_token(credentials, "zm")
     with lasting_gateway(folder, gallery_daemon.endpoint, http=http, **about) as web:
         web.token = token
         web.headers["Authorization"] = f"Bearer {token}"
@@ -175,7 +174,9 @@ def test_the_login_takes_tokens_only(gateway):
     """Without a token nothing but the login and the health is answered; a wrong password is refused."""
     anonymous = {"Authorization": ""}
     for path in ("/pyzm/models", "/api/v1/status"):
-        assert gateway.get(path, headers={"Authorization": "Bearer x"}).status_code == 401
+        for headers in (anonymous, {"Authorization": "Bearer x"}):
+            assert gateway.get(path, headers=headers).status_code == 401
+    assert gateway.post("/pyzm/infer", data={"type": "face"}, headers=anonymous).status_code == 401
     health = gateway.get("/pyzm/health", headers=anonymous)
     assert (health.status_code, health.json()) == (200, {"status": "ok", "models_loaded": True})
     wrong = gateway.post("/pyzm/login", json={"username": "zm", "password": "fd_x"}, headers=anonymous)

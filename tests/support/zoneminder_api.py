@@ -127,6 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
         if row is None:
             return self._send(404, {"success": False, "data": {"name": "Invalid event"}})
         if method == "PUT":
+            if re.search(r"[^\0-\uffff]", form["Event[Notes]"][0]):
+                # Its tables are utf8mb3.
+                return self._send(
+                    500, {"success": False, "data": {"name": "An Internal Error Has Occurred."}}
+                )
             if self.server.editable:
                 row["Notes"] = form["Event[Notes]"][0]
             return self._send(200, {"message": "Saved"})

@@ -49,20 +49,25 @@ class EventQueue:
     """
 
     def __init__(self, look: Look, path: Path | None = None) -> None:
+        """Open or make the file. Raises CannotWrite."""
         self._look = look
         self._path = path
-        self._file: WaitingFile | None = None
+        self._file = None if path is None else WaitingFile(path)
         self._lines: dict[int, dict[int, Waiting]] = {}
         """By monitor, 0 if it was not told: its events by number, the oldest report first."""
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._running: dict[int, int] = {}
         """The events that are being looked into, and in whose line they were."""
 
+    @property
+    def waiting(self) -> int:
+        """How many events are being looked into, or wait."""
+        return len(self._running) + self._count()
+
     async def start(self) -> None:
         """Go on with what the file holds. Raises CannotWrite."""
-        if self._path is None:
+        if self._file is None:
             return
-        self._file = await asyncio.to_thread(WaitingFile, self._path)
         for event, monitor, reported in await asyncio.to_thread(self._file.read):
             self._wait(Waiting(event, monitor, reported))
         if waiting := self._count():

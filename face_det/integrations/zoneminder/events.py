@@ -23,7 +23,7 @@ from face_det.integrations.zoneminder.frames import (
     read_frames,
     start_of,
 )
-from face_det.integrations.zoneminder.notes import STRANGER, update_notes
+from face_det.integrations.zoneminder.notes import STRANGER, spell_label, update_notes
 from face_det.integrations.zoneminder.people import EventPeople, PersonInEvent, confidence_by_label
 from face_det.integrations.zoneminder.portal import Portal
 from face_det.media import annotate_answer, encode_jpeg
@@ -115,8 +115,9 @@ async def _write_notes(
     daemon: Daemon, portal: Portal, event: Mapping[str, Any], people: Sequence[PersonInEvent]
 ) -> str:
     before = str(event.get("Notes") or "")
-    names = [person["name"] for person in await daemon.call("people")]
-    notes = update_notes(before, confidence_by_label(people), names)
+    names = [spell_label(person["name"]) for person in await daemon.call("people")]
+    found = {spell_label(label): proba for label, proba in confidence_by_label(people).items()}
+    notes = update_notes(before, found, names)
     if notes != before:
         await portal.write_notes(int(event["Id"]), notes)
     return notes
@@ -124,7 +125,7 @@ async def _write_notes(
 
 async def _write_tags(portal: Portal, eid: int, people: Sequence[PersonInEvent]) -> list[str]:
     """Tag the event with the names of people, not strangers; return what went wrong."""
-    names = dict.fromkeys(one.label for one in people if one.label != STRANGER)
+    names = dict.fromkeys(spell_label(one.label) for one in people if one.label != STRANGER)
     try:
         if names:
             await portal.tag(eid, names)

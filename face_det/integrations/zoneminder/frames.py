@@ -100,7 +100,9 @@ async def read_frames(
     while True:
         event = await portal.event(eid)
         over = has_ended(event) or time.monotonic() - newest_s >= max_wait_s
-        captures = {} if folder is None else await asyncio.to_thread(_list_captures, folder)
+        # Beside a video there may be the few frames that somebody has looked at on ZoneMinder's page.
+        in_folder = folder if _saves_frames(event) else None
+        captures = {} if in_folder is None else await asyncio.to_thread(_list_captures, in_folder)
         for number, path in sorted(captures.items()):
             if number <= last:
                 continue
@@ -111,8 +113,10 @@ async def read_frames(
                     continue
                 # It is still being written; frames that came after it wait for it, too.
                 break
-            last, newest_s = number, time.monotonic()
+            last = number
             yield number, jpeg
+            # What whoever reads did with it took its own time.
+            newest_s = time.monotonic()
         if over:
             break
         await asyncio.sleep(POLL_S)

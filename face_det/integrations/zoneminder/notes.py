@@ -40,3 +40,12 @@ def update_notes(notes: str, people: Mapping[str, float], names: Collection[str]
     if not found:
         return kept
     return f"[{frame}] detected:{found}" + (f" | {kept}" if kept else "")
+
+
+def spell_label(name: str) -> str:
+    """Return a name as ZoneMinder can keep it: its database refuses characters beyond U+FFFF.
+
+    >>> spell_label("Zoë \U00020bb7")
+    'Zoë ?'
+    """
+    return re.sub(r"[^\0-\uffff]", "?", name)

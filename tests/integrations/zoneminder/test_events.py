@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from datetime import datetime
+from datetime import datetime, timezone
 
 import numpy as np
 import PIL.Image
@@ -127,7 +127,7 @@ def test_an_event_is_remembered_once(zm_event, record, portal, daemon, folders):
     """However often it is looked into, also through the API, and if another detector came first."""
     eid = 20 + folders
     folder = record(eid)
-    portal.events[eid]["StartDateTime"] = datetime.now().isoformat(sep=" ", timespec="seconds")
+    portal.events[eid]["StartDateTime"] = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
     (folder / "objects.json").write_text('{"labels": ["person"]}')
     changed = {} if folders else {"eventsPath": None}
 
@@ -168,6 +168,27 @@ def test_frames_from_the_api(zm_event, record, portal):
     assert [one["label"] for one in report["people"]] == ["Obama"]
     assert ("GET", "index.php") in portal.asked
     assert not (folder / "objects.json").exists()
+
+
+def test_an_event_that_is_still_recorded_by_the_api(zm_event, record, portal):
+    """ZoneMinder tells how many frames there are only at the end, which is waited for."""
+    record(38, ended=False)
+    portal.events[38]["Frames"] = None
+    looks = []
+
+    def end(eid):
+        looks.append(eid)
+        if len(looks) == 4:
+            portal.events[eid].update(EndDateTime=START, Frames=3)
+
+    portal.on_get = end
+    status, report, said = zm_event(38, eventsPath=None)
+    assert status == 0, said
+    assert (report["frames"], [one["label"] for one in report["people"]]) == (3, ["Obama"])
+    record(39, ended=False)
+    portal.events[39]["Frames"] = None
+    report = zm_event(39, eventsPath=None, maxWait=0)[1]
+    assert (report["frames"], report["partial"], portal.events[39]["Notes"]) == (0, True, "Motion: All")
 
 
 def test_frames_that_are_still_written_are_waited_for(zm_event, record, portal, small_photos):
@@ -248,9 +269,39 @@ def test_a_report_is_answered_at_once_and_none_is_lost(daemon, settings, record,
         answers = [web.post(f"/zoneminder/events/{eid}?mid=3").json() for eid in (15, 16, 16)]
         assert [answer["queued"] for answer in answers[:2]] == [True, True]
         assert web.post("/zoneminder/events/0").status_code == 400
+        assert "face_det_zoneminder_events_waiting 2.0" in web.get("/metrics").text
         assert all(portal.events[eid]["Notes"] == "Motion: All" for eid in (15, 16))
         held.set()
         eventually(lambda: all("Obama" in portal.events[eid]["Notes"] for eid in (15, 16)))
+        eventually(lambda: "face_det_zoneminder_events_waiting 0.0" in web.get("/metrics").text)
+
+
+def test_an_event_that_outlasts_max_wait_is_looked_into_again(daemon, settings, record, portal, tmp_path):
+    """Reported as it begins and given up twice meanwhile; it is named once it has ended."""
+    folder = record(19, photos=["nobody"], ended=False)
+    about = {**settings, "maxWait": 0, "timeout": 300}
+    with lasting_gateway(tmp_path, daemon.endpoint, zoneminder=about) as web:
+        web.post("/zoneminder/events/19?mid=3")
+        eventually(lambda: "event 19 of monitor 3: 1 frames, 0 people" in web.gateway.log)
+        shutil.copy(folder / "00001-capture.jpg", folder / "00002-capture.jpg")
+        eventually(lambda: "event 19 of monitor 3: 2 frames, 0 people" in web.gateway.log)
+        shutil.copytree(record(29, photos=["obama3"] * 3), folder, dirs_exist_ok=True)
+        portal.events[19]["EndDateTime"] = START
+        eventually(lambda: "Obama" in portal.events[19]["Notes"])
+
+
+def test_names_that_the_database_refuses(zm_event, record, portal, daemon, small_photos):
+    """Characters beyond U+FFFF are written as question marks, and replaced by the next run as our own."""
+    client = daemon.client()
+    try:
+        client.add_face("Ken\U00020bb7", small_photos["biden"].read_bytes())
+        record(37, photos=["biden"])
+        for _ in range(2):
+            assert zm_event(37)[0] == 0
+            assert portal.events[37]["Notes"].count("Ken?:") == 1
+        client("forget", "Ken\U00020bb7")
+    finally:
+        client.close()
 
 
 def test_waiting_events_outlast_a_kill(daemon, settings, record, portal, tmp_path):
@@ -311,9 +362,9 @@ def test_a_disk_without_room_for_the_picture(zm_event, record, portal, disk, set
 
 @pytest.mark.parametrize("folders", [True, False])
 def test_an_event_that_is_only_a_video(zm_event, record, portal, small_photos, folders):
-    """Its frames are decoded, from the folder or the API; one that is damaged is an error."""
+    """Its frames are decoded, though ZoneMinder has made a picture of one; a damaged video is an error."""
     eid = 32 + folders
-    folder = record(eid, photos=[])
+    folder = record(eid, photos=["nobody"])
     portal.events[eid].update(SaveJPEGs=0, DefaultVideo=f"{eid}-video.webm")
     video = folder / f"{eid}-video.webm"
     with PIL.Image.open(small_photos["obama3"]) as picture:
@@ -352,6 +403,17 @@ def test_tags_of_later_versions(zm_event, record, portal):
         assert zm_event(eid)[1]["unwritten"] == []
     assert [tag["Name"] for tag in portal.tags] == ["person", "Obama"]
     assert portal.tagged == [(2, 35), (2, 36)]
+
+
+def test_a_queue_that_cannot_be_kept_is_told_at_the_start(settings, tmp_path):
+    """One line and an exit status, not a gateway that loses what it accepts."""
+    about = {"http": {"port": 0}, "zoneminder": {**settings, "queuePath": str(tmp_path / "no" / "queue")}}
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": about}))
+    command = (*CLI, "web", "--config", tmp_path / "config.json")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 75
+    assert "what ZoneMinder reports cannot be kept" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_without_settings_the_route_says_so(daemon, tmp_path):

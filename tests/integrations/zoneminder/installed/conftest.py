@@ -12,15 +12,13 @@ import pytest
 import zoneminder_image
 from daemon_fixtures import lasting_daemon
 from running import eventually
-from zoneminder_server import PASSWORD, USER, ZoneMinder
+from zoneminder_server import DEEP, LIVE, MEDIUM, PASSWORD, SHALLOW, USER, VIDEO, ZoneMinder
 
 # They need root and an image: `make test-zoneminder` asks for them, `make test` does not.
 collect_ignore_glob = [] if os.environ.get("TEST_ZONEMINDER") else ["test_*.py"]
 
 CLI = (sys.executable, "-m", "face_det.cli.main")
 CLIP = ("nobody",) * 4 + ("obama3",) * 8 + ("nobody",) * 3
-DEEP, MEDIUM, SHALLOW, VIDEO, EMPTY = 1, 2, 3, 4, 5
-LIVE = 6
 
 
 @pytest.fixture(scope="session")

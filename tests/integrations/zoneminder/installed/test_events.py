@@ -9,12 +9,10 @@ import httpx
 import pytest
 from gateway_fixtures import lasting_gateway
 from running import eventually
-from zoneminder_server import PASSWORD, USER
+from zoneminder_server import DEEP, LIVE, MEDIUM, PASSWORD, SHALLOW, USER, VIDEO
 
 from face_det.errors import PortalFailed, UnknownEvent
 from face_det.integrations import Portal, PortalSettings
-
-DEEP, MEDIUM, SHALLOW, VIDEO, LIVE = 1, 2, 3, 4, 6
 
 
 @pytest.fixture
@@ -93,10 +91,8 @@ def test_an_event_that_is_deleted_in_the_middle(zoneminder, settings, zm_event):
     zoneminder.sql(f"UPDATE Events SET EndDateTime = NULL WHERE Id = {eid}")
 
     async def delete():
-        command = asyncio.to_thread(zm_event, eid)
-        running = asyncio.create_task(command)
-        client = daemon_log_free_client(zoneminder)
-        async with client:
+        running = asyncio.create_task(asyncio.to_thread(zm_event, eid))
+        async with httpx.AsyncClient(base_url=f"{zoneminder.url}/", timeout=300) as client:
             await until_asked(zoneminder, eid)
             answer = await client.delete(f"api/events/{eid}.json", params={"token": token_of(zoneminder)})
             assert answer.status_code in (200, 302), answer.text
@@ -105,10 +101,6 @@ def test_an_event_that_is_deleted_in_the_middle(zoneminder, settings, zm_event):
     status, _, said = asyncio.run(delete())
     assert (status, "no such event" in said) == (65, True)
     assert not list(zoneminder.events.glob(f"{LIVE}/**/{eid}/*"))
-
-
-def daemon_log_free_client(zoneminder):
-    return httpx.AsyncClient(base_url=zoneminder.url + "/", timeout=300)
 
 
 async def until_asked(zoneminder, eid):
@@ -179,7 +171,7 @@ def test_somebody_who_may_not(zoneminder, recorded, tmp_path, rights, said):
 
 
 def test_errors_that_zoneminder_answers(zoneminder, recorded, tmp_path):
-    """A wrong password, no login, an event that is not there, and names beyond ASCII, which are kept."""
+    """A wrong password, no login, an event that is not there, and names beyond ASCII, kept up to U+FFFF."""
     eid = recorded[SHALLOW]
 
     async def ask(method, *arguments, **who):

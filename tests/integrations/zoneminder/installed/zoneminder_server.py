@@ -16,6 +16,8 @@ from running import PATIENCE_S, eventually
 EVENTS = "/var/cache/zoneminder/events"
 WWW_DATA = 33
 USER, PASSWORD = "faces", "open sesame"
+DEEP, MEDIUM, SHALLOW, VIDEO, LIVE = range(1, 6)
+"""The cameras, by how their events are stored; one is recorded while a test looks."""
 
 START = """
 mkdir -p /run/lock /run/apache2 /run/mysqld
