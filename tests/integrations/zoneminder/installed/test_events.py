@@ -84,6 +84,26 @@ def test_an_event_that_is_still_recorded(daemon, zoneminder, settings, tmp_path)
         assert ended != [["NULL"]]
 
 
+@pytest.mark.usefixtures("clean")
+def test_a_filter_reports_events(daemon, zoneminder, settings, recorded, tmp_path):
+    """As the how-to says for 1.36: ZoneMinder's own filter runs the command for each event that has ended."""
+    eid = recorded[SHALLOW]
+    terms = [{"attr": "EndDateTime", "op": "IS NOT", "val": "NULL", "obr": "0", "cbr": "0"}]
+    terms.append({"attr": "Id", "op": "=", "val": str(eid), "cnj": "and", "obr": "0", "cbr": "0"})
+    query = json.dumps({"terms": terms, "sort_field": "Id", "limit": "10"})
+    with lasting_gateway(tmp_path, daemon.endpoint, zoneminder=settings) as web:
+        # There is no curl in the image. What follows # is the event's path, which ZoneMinder appends.
+        command = f'echo | lwp-request -m POST "{web.base_url}zoneminder/events/%EI%" #'
+        zoneminder.sql(
+            f"""INSERT INTO Filters SET Name = 'faces', Query_json = '{query}', AutoExecute = 1,
+            AutoExecuteCmd = '{command}', EmailTo = '', EmailSubject = '', EmailBody = ''"""
+        )
+        ((number,),) = zoneminder.sql("SELECT Id FROM Filters WHERE Name = 'faces'")
+        zoneminder.run("runuser", "-u", "www-data", "--", "zmfilter.pl", f"--filter_id={number}")
+        eventually(lambda: "Obama" in zoneminder.notes(eid))
+    assert zoneminder.sql(f"SELECT Executed FROM Events WHERE Id = {eid}") == [["1"]]
+
+
 def test_an_event_that_is_deleted_in_the_middle(zoneminder, settings, zm_event):
     """Deleted by ZoneMinder while it waits for more frames: the error says so, and no file is left."""
     with zoneminder.recording(LIVE):
