@@ -14,7 +14,6 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import PIL.Image
 import pytest
 import yaml
 
@@ -124,12 +123,6 @@ def test_the_image_has_the_labels_and_a_base_of_its_own():
     assert {"io.hass.type", "io.hass.version", "io.hass.arch"} <= set(re.findall(r"io\.hass\.\w+", text))
     for copied in re.findall(r"^COPY (?!--from)(\S+)", text, re.M):
         assert copied == "face_det.tar.gz" or (APP / copied).exists(), copied
-
-
-def test_the_icon_is_square():
-    """128 pixels, as recommended."""
-    with PIL.Image.open(APP / "icon.png") as icon:
-        assert (icon.format, icon.size) == ("PNG", (128, 128))
 
 
 class Supervisor(ThreadingHTTPServer):
