@@ -20,7 +20,7 @@ def test_the_better_picture_names_the_person_and_the_name_is_set_once(program, a
     messages.tell("new", one, start=begin, box=LEFT, snapshot=(begin, LEFT))
     until(lambda: api.count("front/latest.jpg") > 1)
     assert api.labels == []
-    api.pictures["front", "latest.jpg"] = api.pictures[one, "snapshot.jpg"] = frame("obama3")
+    api.pictures[one, "snapshot.jpg"] = frame("obama3")
     messages.tell("update", one, box=LEFT, snapshot=(begin + 1, LEFT))
     until(lambda: api.labels)
     asked = api.count("front/latest.jpg")
