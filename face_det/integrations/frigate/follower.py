@@ -16,7 +16,7 @@ from face_det.errors import BadImage, Busy, SightingsOff, UnknownEvent
 from face_det.integrations.consumer import Daemon
 from face_det.integrations.frigate.event import FrigateEvent
 from face_det.integrations.frigate.people import PersonTracks
-from face_det.integrations.frigate.pictures import PersonPicture, isolate_person, share_at
+from face_det.integrations.frigate.pictures import PersonPicture, isolate_person, share_at, shows_whole_frame
 from face_det.integrations.frigate.server import FrigateServer
 from face_det.types import Box
 
@@ -136,20 +136,22 @@ class EventFollower:
                 await self._follow(picture, event.snapshot_box, event.snapshot_time)
                 return
         due = time.monotonic() - self._looked >= self._options.every_s
-        if not due or event.stationary or self._count >= self._options.max_pictures:
+        # Without a box, which comes over MQTT only, somebody else might be taken for the person.
+        if not due or event.box is None or event.stationary or self._count >= self._options.max_pictures:
             return
         self._looked = time.monotonic()
         if (picture := await self._server.latest(event.camera)) is not None:
             await self._follow(picture, event.box, time.time())
 
     async def _look_at_kept(self) -> None:
-        """Look at the picture that Frigate kept: its best. Only a clean one surely shows the whole frame."""
+        """Look at the picture that Frigate kept: its best. If it was cropped, only the person is in it."""
         event = self.event
         when = event.start if event.end is None else event.end
         if (picture := await self._server.clean_snapshot(event.id)) is not None:
             await self._follow(picture, event.share, when, shares=True)
         elif (picture := await self._server.snapshot(event.id)) is not None:
-            await self._follow(picture, None, when)
+            box = event.share if shows_whole_frame(picture) else None
+            await self._follow(picture, box, when, shares=True)
 
     async def _look_at_recordings(self, stream: str) -> None:
         """Look at frames from the whole event, as sharp as the camera records them, in their order."""

@@ -8,12 +8,14 @@ import numpy as np
 
 from face_det.errors import BadImage
 from face_det.integrations.frigate.event import FrigateEvent
-from face_det.media import encode_jpeg, load_image
+from face_det.media import encode_jpeg, load_image, read_jpeg_size
 from face_det.types import Box
 
 MARGIN = 0.15
 """So much of the person's width and height is shown around the person."""
 GREY = 127
+SQUARE = 0.85, 1.2
+"""Frigate crops to a square around the object, which the frame's edge may cut; no camera's frame is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,17 @@ def isolate_person(picture: bytes, box: Box | None, *, shares: bool = False) -> 
     shown = np.full_like(rgb, GREY)
     shown[top:bottom, left:right] = rgb[top:bottom, left:right]
     return PersonPicture(encode_jpeg(shown), inside)
+
+
+def shows_whole_frame(picture: bytes) -> bool:
+    """Tell whether a JPEG shows the whole frame, as far as its proportions tell.
+
+    >>> import numpy as np
+    >>> [shows_whole_frame(encode_jpeg(np.zeros((72, width, 3), np.uint8))) for width in (128, 72)]
+    [True, False]
+    """
+    size = read_jpeg_size(picture)
+    return size is not None and not SQUARE[0] <= size[0] / size[1] <= SQUARE[1]
 
 
 def share_at(event: FrigateEvent, time: float) -> Box | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from frigate_api import PASSWORD, ROW, USER, FrigateMessages
-from frigate_program import LEFT, event_id, share
+from frigate_program import LEFT, RIGHT, event_id, share
 from mosquitto import until
 
 
@@ -50,6 +50,21 @@ def test_what_happened_while_it_was_away_gets_names_once(program, api, messages,
     assert (seen(one), seen(car)) == (found, [])
 
 
+def test_somebody_else_in_a_kept_picture_gives_no_name(program, api, messages, frame):
+    """Frigate kept no clean copy: a whole frame shows others, too, and a cropped one mostly the person."""
+    program.start()
+    assert program.stop() == 0
+    stranger, known = (happened(api, number, None, camera="back") for number in (32, 33))
+    for one, box in ((stranger, RIGHT), (known, LEFT)):
+        del api.pictures[one, "snapshot-clean.png"]
+        api.events[one]["data"] = {"box": share(box)}
+        api.pictures[one, "snapshot.jpg"] = frame("obama3", "biden")
+    program.start()
+    program.until_logged("pictures, Obama")
+    program.until_logged("nobody is named")
+    assert [label[:2] for label in api.labels] == [(known, "Obama")]
+
+
 def test_an_event_that_goes_on_over_a_kill_has_one_name_and_one_visit(program, api, messages, frame, seen):
     """kill -9 in the middle; nothing is set again."""
     one, begin = event_id(23), time.time()
@@ -61,6 +76,7 @@ def test_an_event_that_goes_on_over_a_kill_has_one_name_and_one_visit(program, a
     program.kill()
     asked = api.count("front/latest.jpg")
     program.start()
+    messages.tell("update", one, box=LEFT, snapshot=(begin, LEFT))
     until(lambda: api.count("front/latest.jpg") > asked + 3)
     messages.tell("end", one, box=LEFT, snapshot=(begin, LEFT), end_time=begin + 5)
     program.until_logged("pictures, Obama")
