@@ -17,6 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from face_det.cli import terminal
+from face_det.cli.interruption import Interruption
 from face_det.cli.shared_options import ConfigSource, config_option, keys_option
 from face_det.errors import BadImage, DataError, ModelMissing
 from face_det.media import (
@@ -62,15 +63,17 @@ def command(
     if annotate is not None:
         with report_write_errors(annotate, "it must be a writable folder"):
             make_folder(annotate)
-    with _recognizer(config_source, remote, keys) as (ask, trained):
+    with _recognizer(config_source, remote, keys) as (ask, trained), Interruption() as interruption:
         shown = track(
-            pictures,
+            interruption.until(iter(pictures)),
             "recognizing",
+            total=len(pictures),
             console=Console(stderr=True),
             transient=True,
             disable=len(pictures) == 1 or not sys.stderr.isatty(),
         )
         answers = [_answer_for(path, ask, annotate, f"{index:03d}-") for index, path in enumerate(shown)]
+    looked_at = len(answers)
     answers += found.refused
     _report_passed_over(found)
     if as_json:
@@ -78,18 +81,12 @@ def command(
         click.echo(json.dumps(answers + passed_over, indent=2))
     else:
         terminal.make_console().print(_build_table(answers))
-    failed = sum("error" in answer for answer in answers)
     if annotate is not None:
-        click.echo(f"annotated images are in {annotate}", err=True)
-        undrawn = explain_missing_fonts(label_answer(face) for answer in answers for face in answer["faces"])
-        if undrawn is not None:
-            click.echo(f"face-det: {undrawn}", err=True)
-    if failed:
-        raise DataError(f"{failed} of {len(answers)} images could not be read; the table says why")
-    if not trained:
-        raise ModelMissing(
-            "no model is trained yet, so nobody can be named; run face-det encode and face-det train"
-        )
+        _report_annotated(annotate, answers)
+    if interruption.asked:
+        click.echo(f"face-det: interrupted after {looked_at} of {len(pictures)} images", err=True)
+        raise click.exceptions.Exit(130)
+    _raise_what_failed(answers, trained)
 
 
 @contextlib.contextmanager
@@ -151,6 +148,25 @@ def _report_passed_over(found: _Found) -> None:
         click.echo(f"face-det: {terminal.make_printable(trouble)}", err=True)
     if found.others:
         click.echo(terminal.summarize_others(found.others), err=True)
+
+
+def _report_annotated(folder: Path, answers: list[Answer]) -> None:
+    click.echo(f"annotated images are in {folder}", err=True)
+    undrawn = explain_missing_fonts(label_answer(face) for answer in answers for face in answer["faces"])
+    if undrawn is not None:
+        click.echo(f"face-det: {undrawn}", err=True)
+
+
+def _raise_what_failed(answers: list[Answer], trained: bool) -> None:
+    """Say all that is wrong: without a model nobody is named, whether or not every image can be read."""
+    failed = sum("error" in answer for answer in answers)
+    untrained = "no model is trained yet, so nobody can be named; run face-det encode and face-det train"
+    if failed:
+        if not trained:
+            click.echo(f"face-det: {untrained}", err=True)
+        raise DataError(f"{failed} of {len(answers)} images could not be read; the table says why")
+    if not trained:
+        raise ModelMissing(untrained)
 
 
 def _answer_for(

@@ -213,12 +213,14 @@ def test_pictures_are_found_by_their_content(trained, photos):
 
 @pytest.mark.usefixtures("shared_networks")
 def test_without_a_model(tmp_path, photos):
-    """The faces are shown, and the end says why nobody is named: exit 69."""
+    """The faces are shown, and the end says why nobody is named: exit 69, or 65 if a picture is bad, too."""
     (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": SETTINGS}))
-    done = run_here("recognize", photos["obama3"], cwd=tmp_path)
-    assert done.returncode == 69
-    assert "unrecognised" in done.stdout
-    assert "no model is trained yet" in done.stderr
+    for others, code in (((), 69), (("missing.jpg",), 65)):
+        done = run_here("recognize", photos["obama3"], *others, cwd=tmp_path)
+        assert done.returncode == code
+        assert "unrecognised" in done.stdout
+        assert "no model is trained yet" in done.stderr
+    assert "1 of 2 images could not be read" in done.stderr
 
 
 def test_asking_a_daemon(trained, photos, launch):
@@ -276,18 +278,22 @@ def test_all_faults_of_a_configuration(tmp_path):
 
 
 def test_interrupted(trained, photos):
-    """Ctrl-C in the middle of a long job: 130, one line, no traceback."""
+    """Ctrl-C in the middle of a long job: 130, the answers until then, no traceback."""
     pictures = [str(photos["t1"])] * 400
-    command = [*FACE_DET, "recognize", *pictures, "--annotate", "out"]
+    command = [*FACE_DET, "recognize", *pictures, "--annotate", "out", "--json"]
     with subprocess.Popen(
-        command, cwd=trained, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command, cwd=trained, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as job:
-        while not (trained / "out").is_dir():
+        while not list((trained / "out").glob("*.jpg")):
             assert job.poll() is None
         job.send_signal(signal.SIGINT)
-        _, stderr = job.communicate(timeout=300)
+        stdout, stderr = job.communicate(timeout=300)
     assert job.returncode == 130
-    assert stderr.strip() == "face-det: interrupted; finished work is kept"
+    answers = json.loads(stdout)
+    assert 0 < len(answers) < 400
+    assert all(len(answer["faces"]) == 6 for answer in answers)
+    told = ["annotated images are in out", f"face-det: interrupted after {len(answers)} of 400 images"]
+    assert stderr.splitlines() == told
 
 
 INTERRUPTED_AT_IMPORT = """
