@@ -115,7 +115,7 @@ async def test_commands_reach_the_daemon_and_its_audit_log(mosquitto, listener, 
             audit = (await client.call("status"))["audit"]["path"]
         with open(audit, encoding="utf-8") as lines:  # noqa: PTH123 - a name from the daemon
             noted = [(one["action"], one["outcome"]) for one in map(json.loads, lines)]
-    for action in ("add_face", "ignore", "train"):
+    for action in ("enrol", "ignore", "train"):
         assert (action, "begun") in noted
         assert (action, "done") in noted
     assert "command enrol: done" in caplog.text

@@ -9,8 +9,8 @@ import logging
 import pytest
 from mosquitto import Listener, Mosquitto, until
 
-from face_det.errors import Unreachable
-from face_det.integrations import Broker, BrokerConnection, Message, TopicRefused
+from face_det.errors import TopicRefused, Unreachable
+from face_det.integrations import Broker, BrokerConnection, Message
 
 
 @contextlib.asynccontextmanager
