@@ -319,7 +319,8 @@ class Bridge:
         refusal = None
         if message.retain:
             refusal = "it is retained, and would come again at each connection; publish it without retain"
-        elif self._awaited is None or not self._awaited[1].is_set():
+        elif not self.connection.usable:
+            # What the broker had kept for us comes before our own message, and with that we are usable.
             refusal = "it was sent while nobody listened, who knows when; send it again"
         try:
             self._commands.put_nowait((message, refusal))

@@ -38,7 +38,7 @@ class Commands:
         result: dict[str, Any] = {"command": command, "id": None, "ok": False, "answer": None, "error": None}
         try:
             asked = _parse(payload)
-            result["id"] = asked.pop("id", None)
+            result["id"] = _require_id(asked.pop("id", None))
             if refusal is not None:
                 raise BadRequest(refusal)
             log.info("command %s: begins", command)
@@ -48,7 +48,7 @@ class Commands:
         except FaceDetError as error:
             log.warning("command %s: %s: %s", command, type(error).__name__, error)
             result["error"] = f"{type(error).__name__}: {error}"
-        return json.dumps(result, ensure_ascii=False).encode()
+        return json.dumps(result).encode()
 
     async def _carry_out(self, command: str, asked: Mapping[str, object]) -> dict[str, Any]:
         if command not in COMMANDS:
@@ -77,6 +77,12 @@ def _parse(payload: bytes) -> dict[str, Any]:
     return found
 
 
+def _require_id(value: object) -> str | int | None:
+    if value is not None and not isinstance(value, str | int):
+        raise BadRequest(f"payload.id: must be text or a whole number, got {type(value).__name__}")
+    return value
+
+
 def _require_texts(command: str, asked: Mapping[str, object]) -> dict[str, str]:
     names = COMMANDS[command]
     if set(asked) != set(names):
@@ -89,5 +95,7 @@ def _require_texts(command: str, asked: Mapping[str, object]) -> dict[str, str]:
         value = asked[name]
         if not isinstance(value, str):
             raise BadRequest(f"payload.{name}: must be text, got {type(value).__name__}")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise BadRequest(f"payload.{name}: must be text, got half of a surrogate pair")
         found[name] = value
     return found

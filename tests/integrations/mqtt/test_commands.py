@@ -8,7 +8,7 @@ import logging
 import sys
 
 import pytest
-from bridging import bridge, soon
+from bridging import bridge, soon, vanish
 from daemon_fixtures import lasting_daemon
 from mosquitto import Listener, until
 
@@ -40,6 +40,12 @@ async def ask(listener, command, payload, *, retain=False):
         ("enrol", "[]", "BadRequest: payload: must be an object, got b'[]'"),
         ("enrol", '{"name": "A"}', "BadRequest: payload: must have name, camera and may have id, got name"),
         ("enrol", '{"name": "A", "camera": 1}', "BadRequest: payload.camera: must be text, got int"),
+        (
+            "enrol",
+            '{"name": "\\ud800", "camera": "front"}',
+            "BadRequest: payload.name: must be text, got half of a surrogate pair",
+        ),
+        ("train", '{"id": [1]}', "BadRequest: payload.id: must be text or a whole number, got list"),
         ("train", '{"x": 1}', "BadRequest: payload: must have nothing and may have id, got x"),
         ("dance", "", "BadRequest: command: must be one of enrol, train, ignore, got 'dance'"),
         ("train", "x" * 5000, "BadRequest: payload: must have at most 4096 bytes, got 5000"),
@@ -76,6 +82,30 @@ async def test_a_command_from_while_nobody_listened_is_refused(mosquitto, daemon
     async with bridge(mosquitto, daemon, fetch_picture=no_picture):
         await soon(lambda: listener.of(RESULT))
     assert "sent while nobody listened" in json.loads(listener.of(RESULT)[0])["error"]
+
+
+async def test_a_command_that_the_broker_kept_while_the_connection_was_lost_is_refused(
+    mosquitto, daemon, listener
+):
+    """The bridge was there all the time, but heard it too late."""
+    gate = asyncio.Event()
+    async with bridge(mosquitto, daemon, fetch_picture=no_picture) as made:
+        connect = made.connection._connect
+
+        async def wait_and_connect():
+            await gate.wait()
+            return await connect()
+
+        made.connection._connect = wait_and_connect
+        vanish(made)
+        await soon(lambda: not made.connection.usable)
+        sent = listener.client.publish(f"{COMMAND}/train", '{"id": "\\ud800"}', qos=1)
+        await soon(sent.is_published)
+        gate.set()
+        await soon(lambda: listener.of(RESULT))
+    result = json.loads(listener.of(RESULT)[0])
+    assert "sent while nobody listened" in result["error"]
+    assert result["id"] == "\ud800"
 
 
 async def test_commands_are_ignored_unless_they_are_switched_on(mosquitto, daemon, listener):
