@@ -17,6 +17,7 @@ class EventLog:
         self.name, self.events, self.cursors, self.people = "log-1", [], {}, ["Alice"]
         self.away = False
         self.held: set[str] = set()
+        self.calls: list[str] = []
 
     def append(self, kind="seen", camera="front", *, age_s=0.0, name="Alice", visit=1, **more):
         """Append an event that happened so many seconds ago."""
@@ -32,6 +33,7 @@ class EventLog:
         return seq
 
     async def call(self, verb, *args, timeout_s=None):
+        self.calls.append(verb)
         while verb in self.held or (verb == "cursor" and len(args) == 2 and "move" in self.held):
             await asyncio.sleep(0.01)
         if self.away:
