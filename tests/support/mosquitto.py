@@ -38,7 +38,9 @@ class Mosquitto:
         if not any(line.startswith("allow_anonymous") for line in settings):
             settings = ("allow_anonymous true", *settings)
         # As another user it could not read a folder of pytest's.
-        lines = [f"listener {self.port} 127.0.0.1", "persistence true", "autosave_interval 0", "user root"]
+        lines = [f"listener {self.port} 127.0.0.1", "persistence true", "user root"]
+        if not any(line.startswith("autosave_interval") for line in settings):
+            lines.append("autosave_interval 0")
         self.conf.write_text("\n".join([*lines, f"persistence_location {folder}/", *settings, ""]))
         self.start()
 

@@ -9,7 +9,7 @@ import logging
 import pytest
 from bridging import EVENT, LATE, STATUS, bridge, seqs, soon, vanish
 from event_log import FACE
-from mosquitto import retained
+from mosquitto import Listener, Mosquitto, retained
 
 import face_det.integrations.mqtt.bridge as bridge_module
 
@@ -202,15 +202,23 @@ async def test_a_broker_that_restarts_gets_each_event_once(mosquitto, daemon, li
 
 
 async def test_a_broker_that_returns_while_the_daemon_is_away_hears_that_we_are_not_there(
-    mosquitto, daemon, listener
+    tmp_path, mosquitto, daemon
 ):
-    """It has kept `online`, which would be a lie."""
-    async with bridge(mosquitto, daemon) as made:
-        await soon(lambda: listener.of(STATUS) == [b"online"])
-        daemon.away = True
-        await asyncio.to_thread(mosquitto.stop)
-        await soon(lambda: not made.connection.usable)
-        await asyncio.to_thread(mosquitto.start)
-        await soon(lambda: listener.of(STATUS)[-1] == b"offline")
-        daemon.away = False
-        await soon(lambda: listener.of(STATUS)[-1] == b"online")
+    """It was killed, and has kept `online`, which would be a lie."""
+    broker = Mosquitto(tmp_path / "saving", "autosave_on_changes true", "autosave_interval 1")
+    try:
+        async with bridge(broker, daemon) as made:
+            await soon(lambda: (broker.folder / "mosquitto.db").exists())
+            assert (await asyncio.to_thread(retained, broker))[STATUS] == b"online"
+            daemon.away = True
+            broker.process.kill()
+            broker.process.wait()
+            await soon(lambda: not made.connection.usable)
+            await asyncio.to_thread(broker.start)
+            listener = await asyncio.to_thread(Listener, broker)
+            await soon(lambda: listener.of(STATUS)[-1:] == [b"offline"])
+            daemon.away = False
+            await soon(lambda: listener.of(STATUS)[-1] == b"online")
+            listener.close()
+    finally:
+        broker.stop()
