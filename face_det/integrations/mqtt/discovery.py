@@ -107,7 +107,7 @@ def camera_id(name: str) -> str:
     """Return a camera's id in topics: its name, or one like it if the name has what topics may not have.
 
     >>> camera_id("front"), camera_id("Haustür 2")
-    ('front', 'Haustur_2_fd9bb7')
+    ('front', 'Haustur_2_8a4319')
     """
     if CAMERA_NAME.fullmatch(name) and name != COMMAND:
         return name

@@ -88,6 +88,8 @@ class House:
         self._probes += 1
         mark = str(self._probes)
 
+        until(self._nobody_is_there, "the end of the visit")
+
         def heard():
             self.listener.client.publish("probe", mark, qos=1)
             return (
@@ -99,6 +101,14 @@ class House:
             )
 
         until(heard, "the house")
+
+    def _nobody_is_there(self):
+        """Whether the daemon's visits have ended, and the bridge has told of everything."""
+        with Client(self.daemon.endpoint, timeout_s=300) as client:
+            about = client.status()["sightings"]
+            newest = client.events(max(0, about["last_event"] - 1), 0)["events"]
+        over = all(one["type"] not in ("visit_began", "seen", "corroborated") for one in newest)
+        return over and about["consumers"].get("mqtt-home", {"behind": 1})["behind"] == 0
 
     def show(self, photo):
         """Show the daemon a picture of the camera `front`."""
