@@ -92,7 +92,7 @@ def test_who_came_while_the_bridge_was_away_is_told_once(house):
 
 
 def test_who_came_while_the_broker_was_away_is_told_once_to_the_broker(house):
-    """It is published as soon as the broker is back; who connects later, perhaps Home Assistant, misses it."""
+    """It is published as soon as the broker is back; who connects later than that misses it."""
     house.settle()
     notes = len(house.hass.notified())
     house.stop("broker")
