@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -60,14 +61,9 @@ def _broker(config: Config) -> Broker:
 
     assert config.mqtt is not None
     assert config.frigate is not None
-    shared, own = config.mqtt, config.frigate
-    return Broker(
-        host=shared.host,
-        port=shared.port,
+    shared, own = Broker.configured(config.mqtt), config.frigate
+    return replace(
+        shared,
         user=own.mqtt_user or shared.user,
         password_file=own.mqtt_password_file or shared.password_file,
-        tls=shared.tls,
-        ca_file=shared.ca_file,
-        certificate=shared.certificate,
-        key=shared.key,
     )
