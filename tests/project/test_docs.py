@@ -154,6 +154,12 @@ def test_commands_and_links_exist(path: Path) -> None:
             assert (path.parent / link).exists(), link
 
 
+def test_root_and_the_service_run_what_is_installed() -> None:
+    """sudo ignores what a virtual environment adds to PATH, so it needs the whole path."""
+    for path in PAGES:
+        assert not re.findall(r"\bsudo (?:-u \S+ )?face-det\b", path.read_text("utf-8")), path
+
+
 def test_variables_in_the_docs_exist() -> None:
     """Every FACE_DET_ variable that a page names is one."""
     known = {f"FACE_DET_{key.upper()}" for key in CONFIG_KEYS} | {"FACE_DET_CONFIG"}
