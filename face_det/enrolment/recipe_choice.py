@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS, Recipe
+from face_det.enrolment.stand_in import photos_needed
 from face_det.recognition import (
     ORIGINAL_KIND,
     Model,
@@ -79,8 +80,8 @@ def explain_recipe(card: ModelCard) -> str:
 
     >>> card = ModelCard("nearest", "svm", {}, ("Ann",), None, None, wanted_by="config", replaced="svm")
     >>> explain_recipe(card)
-    'nearest stands in for svm (set as classifier in config.json) until there are enough photos, 5 of \
-each person; the model before was svm'
+    'nearest stands in for svm (set as classifier in config.json) until each person has 5 photos (3 are \
+enough for face-det train); the model before was svm'
     """
     if card.wanted_by not in _WANTED_BY:
         return ""
@@ -89,8 +90,10 @@ each person; the model before was svm'
     if card.kind == card.recipe:
         return f"{card.kind}, {by}{before}"
     recipe: Recipe = CLASSIFIERS.create(card.recipe)
-    enough = f"until there are enough photos, {recipe.photos_each} of each person"
-    return f"{card.kind} stands in for {card.recipe} ({by}) {enough}{before}"
+    enough, at_train = recipe.photos_each, photos_needed(card.recipe)
+    sooner = f" ({at_train} are enough for face-det train)" if at_train < enough else ""
+    stands_in = f"{card.kind} stands in for {card.recipe} ({by})"
+    return f"{stands_in} until each person has {enough} photos{sooner}{before}"
 
 
 def recipe_as_json(card: ModelCard) -> dict[str, str | None]:

@@ -13,7 +13,6 @@ from face_det.enrolment.forget import DEFAULT_LABELS_NAME
 from face_det.enrolment.model_change import add_backups, dump_model_in_use, model_file_candidates
 from face_det.enrolment.recipe_choice import FIRST_RECIPE, RecipeChoice, choose_recipe, record_choice
 from face_det.enrolment.retrain import load_model_if_usable
-from face_det.enrolment.stand_in import photos_needed
 from face_det.errors import Busy, CannotWrite, ConfigError, FaceDetError
 from face_det.gallery import Gallery
 from face_det.recognition import (
@@ -174,20 +173,21 @@ def describe_model_files(result: TrainingResult, files: ModelFiles, written: Wri
     """Say whether a stand-in is in use, which files are stale, and how to go back to the original's."""
     model = written.in_use
     if model is not None and model.card.kind != model.recipe:
-        yield (
-            f"{files.in_use}: holds {NEAREST_RECIPE} for now, which knows somebody from the first photo on; "
-            f"{model.recipe} takes its place once everybody has {photos_needed(model.recipe)} photos, "
-            f"or with --classifier {model.recipe}"
-        )
+        could = model.recipe not in {skip.kind for skip in result.skipped}
+        anyway = f"; --classifier {model.recipe} puts {model.recipe} there all the same" if could else ""
+        yield f"{files.in_use}: holds {NEAREST_RECIPE}, which knows somebody from the first photo on{anyway}"
     for copy in written.copies:
         yield (
             f"kept: {copy}: the original program's file, which cannot read the new one; "
             f"{explain_way_back(copy)}"
         )
-    for path in (path for path in files.classifiers.values() if path not in written.files and path.exists()):
+    for kind, path in files.classifiers.items():
+        if path in written.files or not path.exists():
+            continue
         try:
             load_model(path, files.labels)
-        except FaceDetError as error:
-            yield f"stale: {error}, or delete it"
+        except FaceDetError:
+            # The error's own advice may be about the labels, which are new and in use.
+            yield f"stale: {path}: does not fit the new labels; run face-det train -c {kind}, or delete it"
         else:
             yield f"left as it was: {path}"

@@ -345,7 +345,10 @@ def test_a_model_path_of_ones_own_is_for_the_configured_classifier(tmp_path: Pat
 
 
 def test_says_what_is_stale(tmp_path: Path) -> None:
-    """A classifier that was skipped and no longer fits the labels is named; one that fits is left."""
+    """A classifier that was skipped and no longer fits the labels is named; one that fits is left.
+
+    What may be deleted is that classifier, and not the labels.
+    """
     encodings()
     train("-c", "svm", "-c", "nearest")
     assert "left as it was: " in train("-c", "nearest").stdout
@@ -353,21 +356,30 @@ def test_says_what_is_stale(tmp_path: Path) -> None:
     result = train("-c", "all")
     assert result.exit_code == 0
     assert "skipped: svm: must have photos of 2 people, got 1" in result.stdout
-    assert "stale: " in result.stdout
+    (stale,) = [line for line in result.stdout.splitlines() if line.startswith("stale: ") and "/svm_" in line]
+    assert stale.startswith(f"stale: {tmp_path}/svm_face_recognizer.pickle: does not fit the new labels")
+    assert "train -c svm" in stale
     assert f"in use: {tmp_path}/nearest_face_recognizer.pickle: nearest, kept" in result.stdout
     with pytest.raises(ModelMismatch):
         model_file.load_model(tmp_path / "svm_face_recognizer.pickle", tmp_path / "face_labels.pickle")
 
 
-@pytest.mark.parametrize("counts", [{"Alice": 1}, {"Alice": 1, "Bob": 2}, {"Alice": 5}])
+@pytest.mark.parametrize("counts", [{"Alice": 1}, {"Alice": 2, "Bob": 2}, {"Alice": 5}])
 def test_the_first_photos_are_enough(tmp_path: Path, counts: dict[str, int]) -> None:
-    """While svm cannot be trained, or has fewer than 3 photos of somebody, nearest is at modelPath."""
+    """While svm cannot be trained, or has fewer than 3 photos of somebody, nearest is at modelPath.
+
+    How many photos that takes is said once, and --classifier is named only where it would help.
+    """
     (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"classifier": "svm"}}))
     encodings(counts)
     result = train()
     assert result.exit_code == 0
     place = tmp_path / "svm_face_recognizer.pickle"
-    assert f"{place}: holds nearest for now" in result.stdout
+    assert f"{place}: holds nearest, which" in result.stdout
+    (in_use,) = [line for line in result.stdout.splitlines() if line.startswith("in use: ")]
+    assert "until each person has 5 photos (3 are enough for face-det train)" in in_use
+    assert "once everybody has" not in result.stdout
+    assert ("--classifier svm puts" in result.stdout) == ("skipped: svm" not in result.stdout)
     loaded = model_file.load_model(place, tmp_path / "face_labels.pickle")
     assert (loaded.card.kind, loaded.recipe) == ("nearest", "svm")
     encodings(FAMILY)
