@@ -72,6 +72,7 @@ setup(
             "pytest>=8.2",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
+            "pyyaml>=6",
             # Pinned to a minor version, because the next one may format differently.
             "ruff~=0.17.0",
             # MIT; what it brings along has licences of that kind, or Apache's.

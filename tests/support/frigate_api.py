@@ -1,7 +1,7 @@
 """A stand-in for Frigate: real HTTP and MQTT, built from its API definition, no Frigate.
 
-Routes, query parameters, bodies, limits and status codes are those of frigate/api/defs and
-docs/static/frigate-api.yaml of versions 0.15 to 0.17; messages are those of docs/docs/integrations/mqtt.md.
+Routes, query parameters, bodies, limits and status codes are those of frigate/api/defs of versions 0.15 to
+0.17; messages are those of docs/docs/integrations/mqtt.md.
 What Frigate does not define is refused with 422.
 """
 
