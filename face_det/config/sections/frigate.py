@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationInfo, field_validator
 
-from face_det.config.fields import STRICT, absolute, field, integer, number
+from face_det.config.fields import STRICT, absolute, field, integer, number, web_address
 
 
 class Frigate(BaseModel):
@@ -68,8 +67,4 @@ class Frigate(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("no address of Frigate")
-        _ = parts.port  # raises ValueError if there is no such port
-        return value
+        return web_address(value)

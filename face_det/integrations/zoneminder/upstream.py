@@ -10,9 +10,7 @@ from typing import Any
 import httpx
 
 from face_det.errors import ConfigError, PortalFailed
-
-MAX_BYTES = 4_000_000
-"""The longest answer that is read."""
+from face_det.integrations.http_answers import ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +75,8 @@ class Upstream:
         return str(found.get("access_token") or "")
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            async with self._client.stream(method, f"{self._base}/{path}", **request) as answer:
-                body = bytearray()
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > MAX_BYTES:
-                        raise PortalFailed(f"pyzm.upstream: {path} has more than {MAX_BYTES} bytes")
-                return httpx.Response(answer.status_code, content=bytes(body))
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise PortalFailed(
-                f"pyzm.upstream {self._base} does not answer {path}: {reason}; is pyzm.serve running?"
-            ) from error
+        system = f"pyzm.upstream {self._base}"
+        return await ask(self._client, method, f"{self._base}/{path}", system=system, path=path, **request)
 
     def _object(self, path: str, answer: httpx.Response) -> dict[str, Any]:
         if not answer.is_success:

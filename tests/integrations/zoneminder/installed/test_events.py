@@ -93,15 +93,16 @@ def test_a_filter_reports_events(daemon, zoneminder, settings, recorded, tmp_pat
     query = json.dumps({"terms": terms, "sort_field": "Id", "limit": "10"})
     with lasting_gateway(tmp_path, daemon.endpoint, zoneminder=settings) as web:
         # There is no curl in the image. What follows # is the event's path, which ZoneMinder appends.
-        command = f'echo | lwp-request -m POST "{web.base_url}zoneminder/events/%EI%" #'
+        address = web.base_url.join("/zoneminder/events/")
+        command = f'echo | lwp-request -m POST "{address}%EI%" #'
         zoneminder.sql(
             f"""INSERT INTO Filters SET Name = 'faces', Query_json = '{query}', AutoExecute = 1,
             AutoExecuteCmd = '{command}', EmailTo = '', EmailSubject = '', EmailBody = ''"""
         )
         ((number,),) = zoneminder.sql("SELECT Id FROM Filters WHERE Name = 'faces'")
         zoneminder.run("runuser", "-u", "www-data", "--", "zmfilter.pl", f"--filter_id={number}")
+        assert zoneminder.sql(f"SELECT Executed FROM Events WHERE Id = {eid}") == [["1"]]
         eventually(lambda: "Obama" in zoneminder.notes(eid))
-    assert zoneminder.sql(f"SELECT Executed FROM Events WHERE Id = {eid}") == [["1"]]
 
 
 def test_an_event_that_is_deleted_in_the_middle(zoneminder, settings, zm_event):
