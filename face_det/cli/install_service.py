@@ -69,7 +69,7 @@ def command(dry_run: bool, uninstall: bool, purge: bool, root: Path, **clients: 
         raise click.UsageError(
             f"must be run as root, got user {os.geteuid()}: sudo face-det install-service, or --dry-run"
         )
-    named = [name for name, wanted in clients.items() if wanted]
+    named = [name for name in CLIENTS if clients[name]]
     steps = _plan_removals(root, purge, named) if uninstall else _plan_installations(root, named)
     for step in steps:
         _print_step(step) if dry_run else _run_step(step, root)

@@ -19,7 +19,7 @@ from gateway_fixtures import lasting_gateway
 from how_to import HowTo
 
 from face_det.config import SECTION_KEYS, load_config
-from face_det.config.settings import CONFIG_KEYS
+from face_det.config import CONFIG_KEYS
 
 from .conftest import SERVE
 
