@@ -8,7 +8,7 @@
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
 #   make test-home-assistant   run the bridge with Home Assistant, which is installed for it; needs mosquitto
 #   make home-assistant-app   put the app for Home Assistant into dist/home-assistant
-#   make test-zoneminder   name the people in events of Debian's ZoneMinder; needs the same
+#   make test-zoneminder   name the people in events of Debian's ZoneMinder; needs what test-systemd needs
 #   make check    check lint, formatting and types
 #   make fuzz     feed damaged files to every reader, a minute each; see docs/how-to/fuzz.md
 #                 make fuzz ARGS="picture --seconds 600" runs one of them for longer
