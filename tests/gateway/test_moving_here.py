@@ -18,8 +18,7 @@ from daemon_fixtures import lasting_daemon
 from gateway_fixtures import lasting_gateway
 from how_to import HowTo
 
-from face_det.config import SECTION_KEYS, load_config
-from face_det.config import CONFIG_KEYS
+from face_det.config import CONFIG_KEYS, SECTION_KEYS, load_config
 
 from .conftest import SERVE
 
