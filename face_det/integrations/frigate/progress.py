@@ -16,7 +16,7 @@ class Progress:
     (None, None)
     >>> progress.finish("b")
     >>> progress.mark, progress.is_done("b")
-    (100, True)
+    (110, True)
     >>> progress.finish("a")
     >>> progress.mark
     120
