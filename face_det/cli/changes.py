@@ -102,6 +102,6 @@ def _other_dataset_faults(endpoint: str, theirs: str | None, ours: str) -> list[
         ]
     return [
         f"{endpoint}: the daemon there must serve {ours} (datasetPath), but it serves {theirs}; "
-        f"nothing was changed. To change {theirs}, add --remote {endpoint}, or --config with that daemon's "
-        f"config.json; to change {ours}, set a zerorpcPipe of its own in config.json"
+        f"nothing was changed. For {theirs}, add --remote {endpoint}, or --config with that daemon's "
+        f"config.json; for {ours}, set a zerorpcPipe of its own in config.json"
     ]

@@ -84,9 +84,11 @@ def revoke_client(folder: Path, name: str) -> None:
     """Withdraw a client's authorisation; raise ConfigError if no client has the name."""
     try:
         _client_file(folder, name).unlink()
-    except OSError as error:
+    except FileNotFoundError as error:
         names = ", ".join(sorted(load_authorised_keys(folder).values())) or "none"
-        raise ConfigError([f"{name}: must be a client with a key ({names}), got {error.strerror}"]) from error
+        raise ConfigError([f"{name}: no client has this name; those with a key: {names}"]) from error
+    except OSError as error:
+        raise ConfigError([f"{name}: its key cannot be removed: {error.strerror}"]) from error
 
 
 def load_server_keys(folder: Path) -> KeyPair | None:

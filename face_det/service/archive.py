@@ -254,7 +254,8 @@ def _reading(name: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise _wrong(name, f"must be intact, got {' '.join(str(error).split())[:120]}") from error
+        wanted = "must be intact, as `face-det backup` wrote it" if name == "archive" else "must be intact"
+        raise _wrong(name, f"{wanted}, got: {' '.join(str(error).split())[:120]}") from error
 
 
 def _wrong(name: str, what: str) -> BadRequest:
