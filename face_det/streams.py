@@ -7,13 +7,16 @@ be opened. Whoever lets it open an address calls `probe_stream` first, gives it 
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
 RTSP_SCHEMES, TLS_SCHEMES = ("rtsp", "rtsps"), ("rtsps", "https")
 
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 _PORTS = {"rtsp": 554, "rtsps": 322, "https": 443}
 _AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where systems keep the certificates of those who may sign others, in one file as FFmpeg needs it."""
@@ -89,16 +92,28 @@ def explain_certificate(error: BaseException | None) -> str | None:
 
 
 def refuse_other_hosts(address: str) -> None:
-    """Raise StreamFailed if this process is connected to another host than the address names."""
+    """Raise StreamFailed if this process is connected to another host than the address names.
+
+    Raises OSError if that cannot be told.
+    """
     ours = {found[4][0] for found in socket.getaddrinfo(urlsplit(address).hostname, None)}
     for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        try:
-            with socket.socket(fileno=os.dup(int(entry))) as link:
-                peer = link.getpeername()
-        except OSError:
-            continue
-        if isinstance(peer, tuple) and peer[0] not in ours:
+        peer = _peer_host(int(entry))
+        if peer is not None and peer not in ours:
             raise StreamFailed("redirects elsewhere, which is refused; configure where it leads")
+
+
+def _peer_host(descriptor: int) -> str | None:
+    """Return the host that a descriptor is connected to; None if it is no such connection, or is closed."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return None
+        with socket.socket(fileno=os.dup(descriptor)) as link:
+            return str(link.getpeername()[0]) if link.family in _INTERNET else None
+    except OSError as error:
+        if error.errno in (errno.EBADF, errno.ENOTCONN):
+            return None
+        raise
 
 
 def _secured(link: socket.socket, host: str, verify_tls: bool) -> socket.socket:
