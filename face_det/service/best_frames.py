@@ -121,12 +121,15 @@ class _Followed:
 class BestFrames:
     """Remembers the tracks of one tracker. Not thread-safe; `memory` returns the one in use, or None.
 
-    If it is `listed`, `remembered` has the track, the time and the box of each face that is.
+    If it is `listed`, `remembered` has the track, the time and the box of each face that is. Unless it is
+    `live`, no frames are said to agree: nothing may open for whoever is seen in a recording.
     """
 
-    def __init__(self, memory: Callable[[], Memory | None], *, listed: bool = False) -> None:
+    def __init__(
+        self, memory: Callable[[], Memory | None], *, listed: bool = False, live: bool = True
+    ) -> None:
         self._memory = memory
-        self._listed = listed
+        self._listed, self._live = listed, live
         self.remembered: list[tuple[int, float, Box]] = []
         # Tells the tracks of this tracker from those of any other, also after a restart.
         self._prefix = secrets.token_hex(6)
@@ -140,7 +143,8 @@ class BestFrames:
             return
         for one in tracked:
             followed = self._followed.setdefault(one.track, _Followed(moment.time, one.match))
-            followed.match, followed.frames, followed.agreeing = one.match, one.frames, one.agreeing
+            followed.match, followed.frames = one.match, one.frames
+            followed.agreeing = one.agreeing if self._live else 0
             if one.face is not None and one.face.encoding is not None:
                 followed.offer(one.face, moment)
         here = [one.track for one in tracked]
@@ -156,7 +160,8 @@ class BestFrames:
             followed = self._followed.get(track.number)
             if followed is None:
                 continue
-            followed.match, followed.frames, followed.agreeing = track.match, track.frames, track.agreeing
+            followed.match, followed.frames = track.match, track.frames
+            followed.agreeing = track.agreeing if self._live else 0
             if followed.since is None and followed.best is not None:
                 beside = [number for number in track.seen_with if number in self._followed]
                 self._hand_over([track.number], [track.number, *beside])

@@ -103,7 +103,7 @@ class _Looking:
             stop_after_empty_frames=asked.empty_frames or 0,
         )
         self._scan = VideoScan(lambda: self._recognizer, options, limits)
-        self._best = BestFrames(lambda: self._access.memory, listed=True)
+        self._best = BestFrames(lambda: self._access.memory, listed=True, live=False)
 
     def run(self, reader: VideoReader, budget: Budget) -> VideoReport:
         """Follow the faces through the video, or as far as time allows; return who was seen."""

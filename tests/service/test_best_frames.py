@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,18 @@ def test_a_second_frame_that_agrees_is_remembered(store: SightingStore, best: Be
     events = rows(store, "SELECT type, name, data FROM event WHERE sighting IS NOT NULL ORDER BY seq")
     told = [(row["type"], row["name"], json.loads(row["data"])["frames"]) for row in events]
     assert told == [("seen", "anna", 1), ("corroborated", "anna", 2), ("seen", None, 2)]
+
+
+def test_the_frames_of_a_video_corroborate_nobody(store: SightingStore) -> None:
+    """Whoever is seen in one stands before no door, however many frames agree, at its end or before."""
+    memory = Memory(store)
+    best = BestFrames(lambda: memory, live=False)
+    best.add([tracked(encoded(), ANNA, agreeing=1)], moment(0))
+    best.add([tracked(encoded(seed=2), replace(ANNA, name="bob"), 2, agreeing=3)], moment(1))
+    best.add([tracked(encoded(), ANNA, agreeing=3)], moment(2))
+    events = rows(store, "SELECT type, name, data FROM event WHERE sighting IS NOT NULL ORDER BY seq")
+    told = [(row["type"], row["name"], json.loads(row["data"])["frames"]) for row in events]
+    assert told == [("seen", "anna", 0), ("seen", "bob", 0)]
 
 
 def test_whoever_leaves_at_once_is_remembered_at_the_end(store: SightingStore, best: BestFrames) -> None:

@@ -54,7 +54,7 @@ class Conditions:
     """What an event must be like. Without persons, cameras, outcomes or hours, any will do.
 
     `opens` says that something opens: that takes somebody of `persons` who is recognised, and not one of
-    `never_unlock`, in AGREEING_FRAMES clear frames of one track.
+    `never_unlock`, in AGREEING_FRAMES clear frames of one track, at a camera.
     """
 
     persons: tuple[str, ...] = ()
@@ -88,6 +88,8 @@ class Conditions:
         name = _composed(event["name"] or "")
         return (
             event["outcome"] == KNOWN
+            # Pictures of no camera, such as a telephone's, do not say who stands at a door.
+            and bool(event["camera"])
             and name in map(_composed, self.persons)
             and name.casefold() not in (_composed(one).casefold() for one in self.never_unlock)
             and (event.get("frames") or 0) >= AGREEING_FRAMES

@@ -63,6 +63,7 @@ def test_all_conditions_must_be_met(conditions: Any, fields: Any, met: bool) -> 
         ({}, {"outcome": "unknown", "name": None}, False),
         ({}, {"name": "Bob"}, False),
         ({}, {"type": "named"}, False),
+        ({}, {"camera": None}, False),
         ({"persons": ()}, {}, False),
         ({"persons": ()}, {"name": None}, False),
         ({"never_unlock": ("Alice",)}, {}, False),
@@ -72,7 +73,7 @@ def test_all_conditions_must_be_met(conditions: Any, fields: Any, met: bool) -> 
     ],
 )
 def test_nothing_opens_without_a_second_factor(conditions: Any, fields: Any, opened: bool) -> None:
-    """Two clear frames that agree, of somebody who is named, allowed, and not marked."""
+    """Two clear frames of a camera that agree, of somebody who is named, allowed, and not marked."""
     allowed = {"persons": ("Alice",), **conditions}
     assert Conditions(**allowed, opens=True).met_by(event(**fields)) is opened
 
