@@ -34,5 +34,6 @@ from .zoneminder.events import EventReport as EventReport
 from .zoneminder.events import process_event as process_event
 from .zoneminder.portal import Portal as Portal
 from .zoneminder.portal import PortalSettings as PortalSettings
+from .zoneminder.portal import pick_rights as pick_rights
 from .zoneminder.upstream import Upstream as Upstream
 from .zoneminder.upstream import UpstreamSettings as UpstreamSettings

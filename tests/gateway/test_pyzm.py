@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 import PIL.Image
 import pypi_clients
@@ -50,7 +51,7 @@ class PyzmServe(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked, self.tokens = [], {"none yet"}
+        self.asked, self.forms, self.tokens = [], [], {"none yet"}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -78,9 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, {"access_token": f"jwt {len(self.server.tokens) - 1}", "expires": 3600})
         if self.headers.get("Authorization", "").removeprefix("Bearer ") not in self.server.tokens:
             return self._send(401, {"detail": "Invalid token"})
-        assert b"\xff\xd8\xff" in body or b"PNG" in body
+        self.server.forms.append(body)
+        assert b"\xff\xd8\xff" in body or b"PNG" in body or b"index.php" in body
         if self.path == "/infer":
-            assert b'name="type"\r\n\r\nobject' in body
+            assert b'name="type"\r\n\r\nobject' in body or b"type=object" in body
             return self._send(200, {"detections": [CAR], "error": None})
         lists = {"labels": ["car", "Biden"], "boxes": [CAR["box"], [0, 0, 9, 9]], "confidences": [0.9, 1.0]}
         kinds = {"model_names": ["yolo", "dlib"], "detection_types": ["object", "face"]}
@@ -219,6 +221,20 @@ def test_pictures_of_zoneminder(gateway, zoneminder):
     for address in elsewhere:
         assert "must be a picture below" in infer(gateway, url=address, zm_auth="token=theirs")["error"]
     assert len(zoneminder.asked) == asked
+
+
+def test_the_upstream_fetches_from_zoneminder_only(gateway, upstream, zoneminder):
+    """A picture, with the client's rights, and nothing else that an address might do there or elsewhere."""
+    asked = len(upstream.forms)
+    view = f"{zoneminder.url}/index.php?view=image"
+    for address in ("http://127.0.0.1:9/admin", view.replace("127.0.0.1", "localhost"), "file:///etc/passwd"):
+        assert "must be a picture below" in infer(gateway, type="object", url=address)["error"]
+    assert len(upstream.forms) == asked
+    rights = "token=theirs&view=request&action=delete"
+    answer = infer(gateway, type="object", url=f"{view}&eid=5&fid=1&request=event", zm_auth=rights)
+    assert answer == {"detections": [CAR], "error": None}
+    form = dict(parse_qsl(upstream.forms[-1].decode()))
+    assert (form["url"], form["zm_auth"]) == (f"{view}&eid=5&fid=1", "token=theirs")
 
 
 def test_what_cannot_be_answered_is_an_error_of_that_model(gallery_daemon, tmp_path, photos):

@@ -7,15 +7,15 @@ They are below /pyzm, because /detect is taken. Faces are named here; everything
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 
 from face_det import errors
+from face_det.config import ZoneMinder
 from face_det.gateway.bodies import Body
 from face_det.gateway.compat.stand_ins import (
     RequestError,
@@ -28,7 +28,7 @@ from face_det.gateway.security.access import Access
 from face_det.gateway.state import Gateway, GatewayState
 from face_det.gateway.uploads import read_form
 from face_det.gateway.zoneminder import portal_settings
-from face_det.integrations import Portal, Upstream, UpstreamSettings
+from face_det.integrations import Portal, Upstream, UpstreamSettings, pick_rights
 from face_det.media import names_somebody
 
 _LOG = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ STRANGER = "unknown"
 MODEL = "face_det"
 TOKEN_S = 3600
 """How long a client may use what it gets for its password; a token of ours is valid until it is removed."""
-_RELAYED = ("type", "name", "min_confidence", "url", "zm_auth", "verify_ssl")
+_RELAYED = ("type", "name", "min_confidence", "verify_ssl")
 
 
 def error_response(error: RequestError) -> JSONResponse:
@@ -100,6 +100,8 @@ async def infer(request: Request, gateway: GatewayState) -> dict[str, Any]:
         if gateway.config.pyzm is None:
             raise errors.BadRequest(f"no model of type {form.get('type')!r:.40} is here; set pyzm.upstream")
         fields = {key: value for key in _RELAYED if isinstance(value := form.get(key), str)}
+        if _text(form, "url"):
+            fields |= _picture_to_fetch(gateway, form)
         async with _upstream(gateway) as upstream:
             return await upstream.infer(fields, await _uploaded(form, "image"))
     except errors.FaceDetError as error:
@@ -139,10 +141,8 @@ async def _find_faces(gateway: Gateway, form: FormData) -> list[dict[str, Any]]:
         least = float(text) if isinstance(text, str) else 0.0
     except ValueError as error:
         raise errors.BadRequest("min_confidence: must be a number from 0 to 1") from error
-    url = form.get("url")
-    if isinstance(url, str) and url:
-        auth = form.get("zm_auth")
-        picture = await _fetch(gateway, url, auth if isinstance(auth, str) else "")
+    if url := _text(form, "url"):
+        picture = await _fetch(gateway, url, _text(form, "zm_auth"))
     else:
         picture = await _uploaded(form, "image")
     if picture is None:
@@ -172,7 +172,25 @@ async def _recognize(gateway: Gateway, picture: bytes, least: float) -> list[dic
 
 
 async def _fetch(gateway: Gateway, url: str, auth: str) -> bytes | None:
-    """Return a frame of ZoneMinder: of the one in config.json only, with the client's own rights."""
+    """Return a frame of ZoneMinder, with the client's own rights."""
+    about, asked = _require_picture(gateway, url)
+    async with Portal(portal_settings(about)) as portal:
+        return await portal.frame_for(asked, pick_rights(parse_qsl(auth)))
+
+
+def _picture_to_fetch(gateway: Gateway, form: FormData) -> dict[str, str]:
+    """Return what makes the upstream fetch a frame of ZoneMinder: it would fetch any address."""
+    about, asked = _require_picture(gateway, _text(form, "url"))
+    rights = pick_rights(parse_qsl(_text(form, "zm_auth")))
+    query = {"view": "image", **asked}
+    return {"url": f"{about.url.rstrip('/')}/index.php?{urlencode(query)}", "zm_auth": urlencode(rights)}
+
+
+def _require_picture(gateway: Gateway, url: str) -> tuple[ZoneMinder, dict[str, str]]:
+    """Return the settings, and the `eid` and `fid` of a picture's address; raise BadRequest for any other.
+
+    Only the ZoneMinder in config.json has any.
+    """
     about = gateway.config.zoneminder
     if about is None:
         raise errors.BadRequest("url: config.json has no `zoneminder`, so pictures must be sent, not fetched")
@@ -181,9 +199,12 @@ async def _fetch(gateway: Gateway, url: str, auth: str) -> bytes | None:
     asked = dict(parse_qsl(query))
     if address != f"{base}/index.php" or asked.get("view") != "image":
         raise errors.BadRequest(f"url: must be a picture below {base}/, which is zoneminder.url")
-    rights: Mapping[str, str] = dict(parse_qsl(auth))
-    async with Portal(portal_settings(about)) as portal:
-        return await portal.frame_for(asked, rights)
+    return about, {key: asked[key] for key in ("eid", "fid") if key in asked}
+
+
+def _text(form: FormData, field: str) -> str:
+    value = form.get(field)
+    return value if isinstance(value, str) else ""
 
 
 def _upstream(gateway: Gateway) -> Upstream:

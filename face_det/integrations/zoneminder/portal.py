@@ -93,7 +93,7 @@ class Portal:
         Without any, it is seen with ours. None if there is no such picture.
         """
         params = {key: query[key] for key in ("eid", "fid") if key in query}
-        theirs = {key: value for key, value in rights.items() if key in _RIGHTS}
+        theirs = pick_rights(rights.items())
         if not theirs:
             return await self._picture(params)
         return self._jpeg(await self._send("GET", "index.php", params={"view": "image", **params, **theirs}))
@@ -244,6 +244,15 @@ class Portal:
             raise PortalFailed(f"ZoneMinder at {self._base} wants a login; set zoneminder.user")
         if not answer.is_success:
             raise PortalFailed(f"ZoneMinder at {self._base} answers with status {answer.status_code}")
+
+
+def pick_rights(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return those fields of a query by which ZoneMinder knows who asks.
+
+    >>> pick_rights([("token", "abc"), ("view", "options")])
+    {'token': 'abc'}
+    """
+    return {key: value for key, value in fields if key in _RIGHTS}
 
 
 def _needs_login(answer: httpx.Response) -> bool:
