@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,10 +84,10 @@ def parse_message(payload: bytes) -> FrigateEvent | None:
             stationary=bool(after.get("stationary")),
             false_positive=bool(after.get("false_positive")),
             box=_box(after.get("box")),
-            snapshot_time=float(time) if time else None,
+            snapshot_time=_number(time) if time else None,
             snapshot_box=_box(snapshot.get("box")),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 
@@ -97,9 +98,9 @@ def parse_row(row: Mapping[str, Any]) -> FrigateEvent:
         event = _parse(row, row.get("zones"))
         # [x, y, width, height]; until 0.11 beside `data`.
         share = data.get("box") or row.get("box")
-        left, top, width, height = map(float, share) if share else (0.0, 0.0, 0.0, 0.0)
+        left, top, width, height = map(_number, share) if share else (0.0, 0.0, 0.0, 0.0)
         path = tuple(
-            PathPoint(float(time), float(x), float(y)) for (x, y), time in data.get("path_data") or ()
+            PathPoint(_number(time), _number(x), _number(y)) for (x, y), time in data.get("path_data") or ()
         )
         return FrigateEvent(
             **event,
@@ -107,7 +108,7 @@ def parse_row(row: Mapping[str, Any]) -> FrigateEvent:
             share=Box(left, top, left + width, top + height) if width and height else None,
             path=path,
         )
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"no event of Frigate: {error}") from error
 
 
@@ -123,8 +124,8 @@ def _parse(row: Mapping[str, Any], zones: Sequence[str] | None) -> dict[str, Any
         "id": row["id"],
         "camera": str(row["camera"]),
         "label": str(row["label"]),
-        "start": float(row["start_time"]),
-        "end": None if end is None else float(end),
+        "start": _number(row["start_time"]),
+        "end": None if end is None else _number(end),
         "zones": tuple(map(str, zones or ())),
         "sub_label": str(sub_label) if sub_label else None,
         "has_clip": bool(row.get("has_clip")),
@@ -132,4 +133,12 @@ def _parse(row: Mapping[str, Any], zones: Sequence[str] | None) -> dict[str, Any
 
 
 def _box(corners: Sequence[float] | None) -> Box | None:
-    return None if not corners else Box(*map(float, corners))
+    return None if not corners else Box(*map(_number, corners))
+
+
+def _number(value: Any) -> float:
+    """Return a number; raise ValueError for one that JSON does not know, but Python reads: NaN, Infinity."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"must be a finite number, got {number}")
+    return number

@@ -65,6 +65,12 @@ def test_a_sub_label_comes_with_or_without_its_score(label):
         message(start_time="soon"),
         message(box=[1]),
         message(snapshot=3),
+        b"[" * 100_000,
+        message(start_time=10**400),
+        message(start_time=float("nan")),
+        message(end_time=float("inf")),
+        message(box=[1, 2, float("nan"), 4]),
+        message(snapshot={"frame_time": float("nan"), "box": [1, 2, 3, 4]}),
     ],
 )
 def test_anything_else_is_no_event(payload):
