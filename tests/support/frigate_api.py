@@ -43,7 +43,7 @@ class FrigateApi(ThreadingHTTPServer):
 
     `login` makes it ask for a user, as port 8971 does, and `role` is that user's. `asked` has the method and
     path of each request, `labels` what sub labels were set: (id, name, score). `hold` is waited for before
-    anything is answered, `down` answers everything with 502.
+    anything is answered, `down` answers everything with 502, `lists_none` the list of events.
     """
 
     daemon_threads = True
@@ -53,6 +53,7 @@ class FrigateApi(ThreadingHTTPServer):
         self.events, self.pictures = {}, {}
         self.asked, self.labels, self.cookies = [], [], set()
         self.login, self.role, self.down = login, "admin", False
+        self.lists_none = False
         self.hold = threading.Event()
         self.hold.set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -91,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(asked.path).removeprefix("/api/")
         frigate.asked.append((method, path))
         frigate.hold.wait(300)
-        if frigate.down:
+        if frigate.down or (frigate.lists_none and path == "events"):
             return self._send(502, {"message": "Bad Gateway"})
         if (method, path) == ("POST", "login"):
             return self._log_in(json.loads(body))

@@ -47,7 +47,7 @@ class FrigateProgram:
     """Starts and ends `face-det frigate`; its name at the broker is new in each test."""
 
     def __init__(self, daemon, api, broker, folder):
-        self._folder, self._log, self._api = folder, folder / "log", api
+        self._folder, self._log, self._api, self._daemon = folder, folder / "log", api, daemon
         self.about = {
             "zerorpcPipe": daemon.endpoint,
             "sightings": {},
@@ -74,6 +74,14 @@ class FrigateProgram:
 
     def until_logged(self, text):
         until(lambda: text in self.log(), f"{text!r} in the log")
+
+    def place(self, seconds=None):
+        """The time that the daemon keeps for it; with `seconds`, set it first."""
+        client = self._daemon.client()
+        try:
+            return client.cursor(f"frigate-{self.about['mqtt']['id']}", seconds)
+        finally:
+            client.close()
 
     def stop(self):
         """Stop it as systemd does; its exit status."""

@@ -99,14 +99,14 @@ class FrigateBridge:
 
     async def _connected(self) -> None:
         """Messages may have been missed."""
-        self._behind.set()
+        self._fall_behind()
 
     async def _receive(self, message: Message) -> None:
         """Take a message. Nothing is waited for here, so messages never queue up."""
         if message.topic == self._available:
             if message.payload == b"online" and not message.retain:
                 log.info("Frigate has started")
-                self._behind.set()
+                self._fall_behind()
             return
         event = parse_message(message.payload)
         if event is None:
@@ -125,7 +125,7 @@ class FrigateBridge:
         progress = self._progress
         if progress is None or progress.is_done(event.id) or event.id in self._tasks:
             return None
-        progress.begin(event.id, event.start)
+        progress.begin(event.id, _begun(event))
         follower = EventFollower(self._daemon, self._server, self._options.follow, event)
         self._following[event.id] = follower
         task = asyncio.ensure_future(self._follow(follower))
@@ -172,6 +172,12 @@ class FrigateBridge:
 
     # Events that were missed ------------------------------------------------------------------
 
+    def _fall_behind(self) -> None:
+        """Ask for what was missed; until it is known, nothing that comes meanwhile may hide it."""
+        if self._progress is not None:
+            self._progress.hold()
+        self._behind.set()
+
     async def _catch_up_forever(self) -> None:
         pause = wait_random_exponential(multiplier=1, max=LONGEST_PAUSE_S)
         state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
@@ -202,6 +208,7 @@ class FrigateBridge:
                 self._saved = int(time.time())
                 await self._daemon.call("cursor", self._name, self._saved, timeout_s=CALL_S)
             self._progress = Progress(self._saved)
+            self._progress.hold()
         since = self._progress.mark - OVERLAP_S
         missed = [
             event
@@ -215,8 +222,10 @@ class FrigateBridge:
             elif (follower := self._following.get(event.id)) is not None:
                 follower.tell(event)
             elif not self._progress.is_done(event.id):
-                self._progress.begin(event.id, event.start)
+                self._progress.begin(event.id, _begun(event))
                 ended.append(event)
+        if not self._behind.is_set():
+            self._progress.release()
         await asyncio.gather(*(self._follow_missed(event) for event in ended))
 
     async def _follow_missed(self, event: FrigateEvent) -> None:
@@ -238,6 +247,11 @@ class FrigateBridge:
         if reason is None and self._reason is not None:
             log.info("nothing waits any more")
         self._reason = reason
+
+
+def _begun(event: FrigateEvent) -> float:
+    """Return when an event began; one that claims to be of the future must not hide those that come."""
+    return min(event.start, time.time())
 
 
 def run_frigate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 MAX_DONE = 10_000
@@ -27,6 +28,7 @@ class Progress:
         self._since = since
         self._open: dict[str, float] = {}
         self._done: OrderedDict[str, float] = OrderedDict()
+        self._held = math.inf
 
     def begin(self, event_id: str, start: float) -> None:
         """An event that began at `start` is to be done."""
@@ -42,6 +44,24 @@ class Progress:
             self._done.popitem(last=False)
         self._since = max(self._since, self.mark)
 
+    def hold(self) -> None:
+        """Leave the mark where it is until `release`: events may have been missed that nobody knows of yet.
+
+        >>> progress = Progress(since=100)
+        >>> progress.hold(), progress.begin("b", 120), progress.finish("b")
+        (None, None, None)
+        >>> progress.mark
+        100
+        >>> progress.release()
+        >>> progress.mark
+        120
+        """
+        self._held = self.mark
+
+    def release(self) -> None:
+        """All events are known."""
+        self._held = math.inf
+
     def is_done(self, event_id: str) -> bool:
         """Return whether an event was done since this program started."""
         return event_id in self._done
@@ -51,4 +71,4 @@ class Progress:
         """The time up to which every event that is known of is done, in seconds since 1970."""
         newest = max(self._done.values(), default=self._since)
         oldest = min(self._open.values(), default=newest)
-        return max(self._since, min(newest, oldest))
+        return max(self._since, min(newest, oldest, self._held))

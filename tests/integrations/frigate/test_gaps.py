@@ -106,6 +106,27 @@ def test_frigate_that_is_away_or_hangs_is_waited_for(program, api, messages, fra
     assert program.log().count(f"event {two} waits: Frigate at {api.url} does not answer") <= 2
 
 
+def test_what_happens_before_the_missed_events_are_known_does_not_hide_them(program, api, messages, frame):
+    """Also if it claims to be of the future; nothing counts as done until Frigate has listed the events."""
+    program.start()
+    assert program.stop() == 0
+    now = time.time()
+    one = happened(api, 40, frame("obama3"), start_time=now - 5000, end_time=now - 4990)
+    program.place(int(now - 6000))
+    api.lists_none = True
+    program.start(ready=False)
+    program.until_logged("answers events with status 502")
+    follow_another(api, messages, 41, frame("obama3"))
+    program.until_logged("pictures, Obama")
+    api.lists_none = False
+    until(lambda: [label for label in api.labels if label[0] == one])
+    messages.tell("end", event_id(42), start=now + 1e6, end_time=now + 1e6)
+    program.until_logged("nobody is named")
+    follow_another(api, messages, 43, frame("obama3"))
+    until(lambda: program.place() >= int(now))
+    assert program.place() <= time.time()
+
+
 def test_events_that_no_broker_told_of_are_asked_for(program, api, frame, mosquitto):
     """The broker was away meanwhile; when it is back, so are they."""
     program.start()
