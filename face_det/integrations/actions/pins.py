@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from face_det.errors import ConfigError
 from face_det.integrations.actions.effects import ActionFailed
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 1.0
+"""After so long, a pin is switched off again if that failed."""
 
 
 class Pin:
@@ -31,17 +37,28 @@ class Pin:
             raise ConfigError([f"gpio {number}: cannot be used: {error}"]) from error
 
     def switch_on(self, seconds: float) -> None:
-        """Switch it on, and off again after so many seconds, or when the last action wants that."""
+        """Switch it on, and off again after so many seconds, or when the last action wants that.
+
+        Raises ActionFailed. It is switched off even then: it may be on all the same.
+        """
         loop = asyncio.get_running_loop()
         until = max(self._on_until, loop.time() + seconds)
+        self._on_until = until
+        if self._off is not None:
+            self._off.cancel()
+        self._off = loop.call_at(until, self._switch_off)
         try:
             self._device.on()
         except (self._error, OSError) as error:
             raise ActionFailed(f"gpio {self.number}: cannot be switched on: {error}") from error
-        self._on_until = until
-        if self._off is not None:
-            self._off.cancel()
-        self._off = loop.call_at(until, self._device.off)
+
+    def _switch_off(self) -> None:
+        """Switch it off; what it opened would otherwise stay open."""
+        try:
+            self._device.off()
+        except (self._error, OSError) as error:
+            log.error("gpio %s: cannot be switched off: %s; it is tried again", self.number, error)
+            self._off = asyncio.get_running_loop().call_later(AGAIN_S, self._switch_off)
 
     def close(self) -> None:
         """Switch it off, and leave it to others."""

@@ -13,6 +13,7 @@ import pytest
 
 from face_det.errors import ConfigError
 from face_det.integrations import FIELDS, ActionFailed, Command, Pin, Pulse, Webhook, WebhookSettings
+from face_det.integrations.actions import pins as pins_module
 
 PATIENCE_S = 300
 
@@ -206,6 +207,38 @@ def test_a_pin_is_on_for_a_while(pins, alice, active_low):
         await until(lambda: wire.state is off)
 
     asyncio.run(story())
+    pin.close()
+
+
+@pytest.mark.parametrize("failing", ["on", "off"])
+def test_a_pin_does_not_stay_on(pins, alice, monkeypatch, caplog, failing):
+    """If switching off fails, it is tried again; what switching on had done before it failed is undone."""
+    pin = Pin("GPIO17")
+    wire, faults = pins.pin("GPIO17"), [OSError("the link is lost")] * 3
+    real = getattr(pin._device, failing)
+
+    def switch():
+        if failing == "on":
+            real()
+        if faults:
+            raise faults.pop()
+        real()
+
+    monkeypatch.setattr(pin._device, failing, switch)
+    monkeypatch.setattr(pins_module, "AGAIN_S", 0.01)
+
+    async def story():
+        if failing == "on":
+            with pytest.raises(ActionFailed, match="cannot be switched on: the link is lost"):
+                await Pulse(pin, 0.05).perform(alice)
+        else:
+            await Pulse(pin, 0.05).perform(alice)
+        assert wire.state is True
+        await until(lambda: wire.state is False)
+
+    asyncio.run(story())
+    assert ("gpio GPIO17: cannot be switched off: the link is lost" in caplog.text) is (failing == "off")
+    monkeypatch.undo()
     pin.close()
 
 
