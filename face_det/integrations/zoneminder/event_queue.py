@@ -58,6 +58,8 @@ class EventQueue:
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._running: dict[int, int] = {}
         """The events that are being looked into, and in whose line they were."""
+        self._filing = asyncio.Lock()
+        """Held while the file changes, until what waits has changed, too."""
 
     @property
     def waiting(self) -> int:
@@ -80,9 +82,10 @@ class EventQueue:
             raise Busy(f"{MAX_WAITING} events of ZoneMinder wait already; try again later")
         if known is None or known.monitor != monitor:
             found = Waiting(event, monitor or (known.monitor if known else None), time.time())
-            if self._file is not None:
-                await asyncio.to_thread(self._file.add, event, found.monitor, found.reported)
-            self._wait(found)
+            async with self._filing:
+                if self._file is not None:
+                    await asyncio.to_thread(self._file.add, event, found.monitor, found.reported)
+                self._wait(found)
         return known is None
 
     async def stop(self, patience_s: float) -> None:
@@ -134,9 +137,15 @@ class EventQueue:
             await asyncio.sleep(PAUSE_S)
         elif self._file is not None:
             try:
-                await asyncio.to_thread(self._file.remove, found.event)
+                async with self._filing:
+                    if not self._is_due(found.event):
+                        await asyncio.to_thread(self._file.remove, found.event)
             except CannotWrite as error:
                 log.warning("event %s will be looked into once more: %s", found.event, error)
+
+    def _is_due(self, event: int) -> bool:
+        """Tell whether an event waits, or is being looked into."""
+        return event in self._running or any(event in line for line in self._lines.values())
 
     async def _look_patiently(self, found: Waiting) -> Waiting | None:
         """Look into an event; return it if it should be looked into again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import threading
 
 import pytest
 from disks import fill
@@ -154,6 +155,42 @@ def test_what_waits_outlasts_a_stop(tmp_path):
     run(scenario())
     with contextlib.closing(WaitingFile(path)) as file:
         assert file.read() == []
+
+
+def test_what_is_reported_at_the_end_of_a_look_outlasts_a_stop(tmp_path, monkeypatch):
+    """Removing the look that has ended must not remove the report that came meanwhile."""
+    path, removing, added = tmp_path / "events.sqlite", threading.Event(), threading.Event()
+    add, remove = WaitingFile.add, WaitingFile.remove
+
+    def add_and_say(self, *about):
+        add(self, *about)
+        if removing.is_set():
+            added.set()
+
+    def remove_late(self, event):
+        removing.set()
+        added.wait(1)  # in vain, unless it is added too early
+        remove(self, event)
+
+    monkeypatch.setattr(WaitingFile, "add", add_and_say)
+    monkeypatch.setattr(WaitingFile, "remove", remove_late)
+
+    async def scenario():
+        looks = Looks()
+        queue = EventQueue(looks, path)
+        await queue.report(7, None)
+        await asyncio.to_thread(removing.wait)
+        looks.gate.clear()
+        await queue.report(7, 3)
+        while len(looks.begun) < 2:
+            await asyncio.sleep(0)
+        while len(queue._workers) > 1:
+            await asyncio.sleep(0)
+        await queue.stop(0)
+
+    run(scenario())
+    with contextlib.closing(WaitingFile(path)) as file:
+        assert [event for event, _, _ in file.read()] == [7]
 
 
 def test_a_queue_that_is_full_refuses(monkeypatch):
