@@ -106,7 +106,7 @@ class EventFollower:
         last = self.event
         self.event = replace(await self._server.event(last.id), end=last.end)
         if last.snapshot_time is None or last.snapshot_time != self._snapshot_time:
-            await self._look_at_kept()
+            await self._look_at_kept(last.snapshot_time)
         if not self._people.compared:
             await self._settle_label()
             await self._look_at_recordings(f"{_prefix(self.event)}recorded:")
@@ -143,10 +143,14 @@ class EventFollower:
         if (picture := await self._server.latest(event.camera)) is not None:
             await self._follow(picture, event.box, time.time())
 
-    async def _look_at_kept(self) -> None:
-        """Look at the picture that Frigate kept: its best. If it was cropped, only the person is in it."""
+    async def _look_at_kept(self, taken: float | None = None) -> None:
+        """Look at the picture that Frigate kept: its best. If it was cropped, only the person is in it.
+
+        If nobody knows when it was `taken`, it counts as the event's oldest: an old picture that seemed to be
+        of now might open a door.
+        """
         event = self.event
-        when = event.start if event.end is None else event.end
+        when = event.start if taken is None else taken
         if (picture := await self._server.clean_snapshot(event.id)) is not None:
             await self._follow(picture, event.share, when, shares=True)
         elif (picture := await self._server.snapshot(event.id)) is not None:

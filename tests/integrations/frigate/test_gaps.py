@@ -50,6 +50,17 @@ def test_what_happened_while_it_was_away_gets_names_once(program, api, messages,
     assert (seen(one), seen(car)) == (found, [])
 
 
+def test_a_kept_picture_is_no_picture_of_the_end(program, api, frame, seen):
+    """Nobody knows when it was taken; whatever opens a door must not take it for one of now."""
+    program.start()
+    assert program.stop() == 0
+    now = time.time()
+    one = happened(api, 35, frame("obama3"), start_time=now - 100, end_time=now - 1)
+    program.start()
+    found = until(lambda: seen(one), "the sighting")
+    assert {round(item["time"] - now) for item in found} == {-100}
+
+
 def test_somebody_else_in_a_kept_picture_gives_no_name(program, api, messages, frame):
     """Frigate kept no clean copy: a whole frame shows others, too, and a cropped one mostly the person."""
     program.start()
