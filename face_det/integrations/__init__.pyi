@@ -20,6 +20,7 @@ from .frigate.bridge import run_frigate as run_frigate
 from .frigate.follower import FollowOptions as FollowOptions
 from .frigate.server import FrigateServer as FrigateServer
 from .frigate.server import FrigateSettings as FrigateSettings
+from .http_answers import hide_login as hide_login
 from .mqtt.bridge import Bridge as Bridge
 from .mqtt.bridge import BridgeOptions as BridgeOptions
 from .mqtt.bridge import run_bridge as run_bridge

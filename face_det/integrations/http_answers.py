@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -29,6 +30,16 @@ async def ask(
             return httpx.Response(answer.status_code, headers=_kept(answer), content=bytes(body))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise no_answer(system, path, error) from error
+
+
+def hide_login(url: str) -> str:
+    """Return an address for messages, without the user and the password that may stand in it.
+
+    >>> hide_login("http://me:secret@127.0.0.1:8971/zm/")
+    'http://127.0.0.1:8971/zm'
+    """
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 def no_answer(system: str, path: str, error: httpx.HTTPError | httpx.InvalidURL) -> PortalFailed:

@@ -28,7 +28,7 @@ from face_det.gateway.security.access import Access
 from face_det.gateway.state import Gateway, GatewayState
 from face_det.gateway.uploads import read_form
 from face_det.gateway.zoneminder import portal_settings
-from face_det.integrations import Portal, Upstream, UpstreamSettings, pick_rights
+from face_det.integrations import Portal, Upstream, UpstreamSettings, hide_login, pick_rights
 from face_det.media import names_somebody
 
 _LOG = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ def _picture_to_fetch(gateway: Gateway, form: FormData) -> dict[str, str]:
     about, asked = _require_picture(gateway, _text(form, "url"))
     rights = pick_rights(parse_qsl(_text(form, "zm_auth")))
     query = {"view": "image", **asked}
-    return {"url": f"{about.url.rstrip('/')}/index.php?{urlencode(query)}", "zm_auth": urlencode(rights)}
+    return {"url": f"{hide_login(about.url)}/index.php?{urlencode(query)}", "zm_auth": urlencode(rights)}
 
 
 def _require_picture(gateway: Gateway, url: str) -> tuple[ZoneMinder, dict[str, str]]:
@@ -194,7 +194,7 @@ def _require_picture(gateway: Gateway, url: str) -> tuple[ZoneMinder, dict[str, 
     about = gateway.config.zoneminder
     if about is None:
         raise errors.BadRequest("url: config.json has no `zoneminder`, so pictures must be sent, not fetched")
-    base = about.url.rstrip("/")
+    base = hide_login(about.url)
     address, _, query = url.partition("?")
     asked = dict(parse_qsl(query))
     if address != f"{base}/index.php" or asked.get("view") != "image":

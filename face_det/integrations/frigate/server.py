@@ -13,7 +13,7 @@ import httpx
 
 from face_det.errors import ConfigError, PortalFailed, UnknownEvent
 from face_det.integrations.frigate.event import PERSON, FrigateEvent, parse_row
-from face_det.integrations.http_answers import ask
+from face_det.integrations.http_answers import ask, hide_login
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class FrigateServer:
 
     def __str__(self) -> str:
         """Return the name and the address, for messages."""
-        return f"Frigate at {self._base}"
+        return f"Frigate at {hide_login(self._settings.url)}"
 
     async def events(self, after: float, cameras: tuple[str, ...] = ()) -> list[FrigateEvent]:
         """Return the people's events that began after a time, oldest first. Raises PortalFailed."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import httpx
 
 from face_det.errors import CannotWrite, ConfigError, PortalFailed, UnknownEvent
-from face_det.integrations.http_answers import ask, no_answer
+from face_det.integrations.http_answers import ask, hide_login, no_answer
 
 _FIRST_WITH_TAGS = (1, 37, 44)
 _RIGHTS = ("token", "auth", "user", "pass", "username", "password")
@@ -44,7 +44,7 @@ class Portal:
     def __init__(self, settings: PortalSettings) -> None:
         self._settings = settings
         self._base = settings.url.rstrip("/")
-        self._system = f"ZoneMinder at {self._base}"
+        self._system = f"ZoneMinder at {hide_login(settings.url)}"
         self._token: str | None = None
         self._client = httpx.AsyncClient(
             timeout=settings.timeout_s, follow_redirects=False, trust_env=False, verify=settings.verify_tls
@@ -189,9 +189,7 @@ class Portal:
             return None
         self._require_success(answer)
         if answer.content[:3] != b"\xff\xd8\xff":
-            raise PortalFailed(
-                f"ZoneMinder at {self._base} sends no pictures; its user must be allowed to view events"
-            )
+            raise PortalFailed(f"{self._system} sends no pictures; its user must be allowed to view events")
         return answer.content
 
     async def _ask(
@@ -233,17 +231,15 @@ class Portal:
     def _require_success(self, answer: httpx.Response) -> None:
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise PortalFailed(
-                f"ZoneMinder at {self._base} refuses access ({answer.status_code}); check zoneminder.user "
+                f"{self._system} refuses access ({answer.status_code}); check zoneminder.user "
                 "and passwordFile, and that the API is enabled, also for this user"
             )
         if "view=privacy" in answer.headers.get("location", ""):
-            raise PortalFailed(
-                f"ZoneMinder at {self._base} asks about its privacy notice first; answer it in a browser"
-            )
+            raise PortalFailed(f"{self._system} asks about its privacy notice first; answer it in a browser")
         if answer.is_redirect:
-            raise PortalFailed(f"ZoneMinder at {self._base} wants a login; set zoneminder.user")
+            raise PortalFailed(f"{self._system} wants a login; set zoneminder.user")
         if not answer.is_success:
-            raise PortalFailed(f"ZoneMinder at {self._base} answers with status {answer.status_code}")
+            raise PortalFailed(f"{self._system} answers with status {answer.status_code}")
 
 
 def pick_rights(fields: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from face_det.errors import ConfigError, PortalFailed
-from face_det.integrations.http_answers import ask
+from face_det.integrations.http_answers import ask, hide_login
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Upstream:
     def __init__(self, settings: UpstreamSettings) -> None:
         self._settings = settings
         self._base = settings.url.rstrip("/")
+        self._system = f"pyzm.upstream {hide_login(settings.url)}"
         self._token: str | None = None
         self._client = httpx.AsyncClient(timeout=settings.timeout_s, follow_redirects=False, trust_env=False)
 
@@ -75,16 +76,16 @@ class Upstream:
         return str(found.get("access_token") or "")
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        system = f"pyzm.upstream {self._base}"
-        return await ask(self._client, method, f"{self._base}/{path}", system=system, path=path, **request)
+        url = f"{self._base}/{path}"
+        return await ask(self._client, method, url, system=self._system, path=path, **request)
 
     def _object(self, path: str, answer: httpx.Response) -> dict[str, Any]:
         if not answer.is_success:
-            raise PortalFailed(f"pyzm.upstream {self._base} answers {path} with {answer.status_code}")
+            raise PortalFailed(f"{self._system} answers {path} with {answer.status_code}")
         try:
             value = answer.json()
         except ValueError as error:
-            raise PortalFailed(f"pyzm.upstream {self._base} must answer {path} with JSON") from error
+            raise PortalFailed(f"{self._system} must answer {path} with JSON") from error
         if not isinstance(value, dict):
-            raise PortalFailed(f"pyzm.upstream {self._base} must answer {path} with an object")
+            raise PortalFailed(f"{self._system} must answer {path} with an object")
         return value
