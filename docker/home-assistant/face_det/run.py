@@ -1,7 +1,7 @@
 """Turns the options of the Home Assistant app into config.json, and runs face_det.
 
-run.py DATA CONFIG SUPERVISOR: DATA is the folder that is kept, CONFIG the one that the user can write to,
-and SUPERVISOR an address.
+Usage: run.py DATA CONFIG SUPERVISOR. DATA is the persistent folder, CONFIG the one that the user can write
+to, and SUPERVISOR the address of the Supervisor.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 INGRESS = {"host": "0.0.0.0", "port": 8099, "ingressAddress": "172.30.32.2"}
-"""Home Assistant's ingress asks from that address, and has asked for the login; others need a token."""
+"""Home Assistant's ingress connects from that address, with users who have logged in; others need a token."""
 TIMEOUT_S = 10.0
 
 Json = dict[str, Any]
@@ -31,7 +31,8 @@ def find_broker(supervisor: str, token: str) -> Json | None:
             broker: Json = json.load(answer)["data"]
             return broker
     except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
-        print(f"no MQTT: the Supervisor names no broker: {error}", file=sys.stderr)
+        advice = "install the Mosquitto app, or set mqtt to false"
+        print(f"no MQTT: the Supervisor knows no broker: {error}; {advice}", file=sys.stderr)
         return None
 
 
