@@ -119,7 +119,7 @@ Only the addresses here are ever asked, whatever a request says.
 MQTT = """
 ## mqtt
 
-The broker that `face-det mqtt` brings events to ([how to](../how-to/home-assistant.md)). It needs
+The broker to which `face-det mqtt` publishes events ([how to](../how-to/home-assistant.md)). It needs
 `sightings`, and a broker that speaks MQTT 5.
 
 ```json
@@ -138,7 +138,8 @@ The broker that `face-det mqtt` brings events to ([how to](../how-to/home-assist
 ZONEMINDER = """
 ## zoneminder
 
-The ZoneMinder whose events are looked into. The password is read from a file, so it stays out of config.json.
+The ZoneMinder in whose events people are named ([how to](../how-to/zoneminder.md)). The password is read from
+a file, so it stays out of config.json.
 
 ```json
 {
@@ -160,7 +161,7 @@ The ZoneMinder whose events are looked into. The password is read from a file, s
 FRIGATE = """
 ## frigate
 
-The Frigate whose people get names ([how to](../how-to/frigate.md)). It needs `sightings`, and the
+The Frigate in whose events people are named ([how to](../how-to/frigate.md)). It needs `sightings`, and the
 broker in `mqtt`.
 
 ```json
@@ -178,7 +179,7 @@ broker in `mqtt`.
 }
 ```
 
-| key | default | value | |
+| key | default | must be | what it does |
 |---|---|---|---|
 """
 
@@ -186,8 +187,8 @@ ON_RECOGNITION = """
 ## onRecognition
 
 What `face-det actions` does when somebody is seen ([how to](../how-to/actions.md)): a list of actions, each
-with a name of its own and one of `command`, `webhook` and `gpio`. It needs `sightings`. In the environment,
-write the list as JSON.
+with a name of its own and exactly one of `command`, `webhook` and `gpio`. It needs `sightings`. In the
+environment, write the list as JSON.
 
 ```json
 {
@@ -202,14 +203,14 @@ write the list as JSON.
 }
 ```
 
-| key | default | value | |
+| key | default | must be | what it does |
 |---|---|---|---|
 """
 
 PYZM = """
 ## pyzm
 
-The `pyzm.serve` that is asked about whatever is no face, [where face_det stands in for
+The `pyzm.serve` to which requests about anything but faces are relayed, [where face_det stands in for
 one](../how-to/zoneminder.md#zoneminders-event-server).
 
 | key | default | must be | what it does |

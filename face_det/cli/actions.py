@@ -25,7 +25,7 @@ CALL_TIMEOUT_S = 60.0
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
-    help="The folder for the log of what could not be done; default: statePath.",
+    help="The folder for the log of failed actions; default: statePath.",
 )
 def command(config_source: ConfigSource, state: Path | None) -> None:
     """Run the command."""
@@ -35,7 +35,12 @@ def command(config_source: ConfigSource, state: Path | None) -> None:
 
     config = config_source.load()
     if not config.on_recognition:
-        raise ConfigError(["onRecognition: is not set, so there is nothing to do"])
+        raise ConfigError(
+            [
+                "onRecognition: is not set, so there is nothing to do; set it to a list of actions such as "
+                '{"name": "bell", "command": ["/usr/local/bin/bell"]}'
+            ]
+        )
     if config.sightings is None:
         raise ConfigError(["sightings: is not set, so there are no events; set it to {}"])
     configure_logging(config.log_level)

@@ -18,7 +18,7 @@ CALL_TIMEOUT_S = 60.0
 
 
 @click.command(
-    help="Name the people in Frigate's events as its broker tells of them, and set the names as sub labels. "
+    help="Name the people in Frigate's events, which arrive over MQTT, and set the names as sub labels. "
     "SIGTERM and SIGINT stop it."
 )
 @config_option
@@ -56,7 +56,7 @@ def command(config_source: ConfigSource) -> None:
 
 
 def _broker(config: Config) -> Broker:
-    """Return the broker in `mqtt`, perhaps with a user of Frigate's topics alone."""
+    """Return the broker in `mqtt`, with the login in `frigate` if there is one."""
     from face_det.integrations import Broker
 
     assert config.mqtt is not None

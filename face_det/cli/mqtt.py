@@ -1,4 +1,4 @@
-"""The command `face-det mqtt`: brings what the daemon sees to an MQTT broker."""
+"""The command `face-det mqtt`: publishes what the daemon sees to an MQTT broker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CALL_TIMEOUT_S = 60.0
 
 
 @click.command(
-    help="Bring events, states and faces to the MQTT broker in config.json, for Home Assistant and others. "
+    help="Publish events, states and faces to the MQTT broker in config.json, for Home Assistant and others. "
     "SIGTERM and SIGINT stop it."
 )
 @config_option
@@ -47,7 +47,7 @@ def command(config_source: ConfigSource) -> None:
 
 
 def _picture_of(config: Config, daemon: AsyncClient) -> FetchPicture:
-    """Return what fetches a camera's picture, from the watcher if it has the camera open."""
+    """Return a function that fetches a camera's picture, from the watcher if it has the camera open."""
     from face_det.cameras import Cameras, configured_sources
     from face_det.watch import fetch_watched
 

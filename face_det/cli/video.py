@@ -114,8 +114,8 @@ def _knob_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--verify-tls/--no-verify-tls",
     default=True,
-    help="Check the certificate of an rtsps or https stream, or accept any, such as one that the camera "
-    "signed itself. SSL_CERT_FILE may name a file with the authorities to be accepted.",
+    help="Check the certificate of an rtsps or https stream, or accept any, even a self-signed one. "
+    "SSL_CERT_FILE may name a file with the authorities to trust.",
     show_default=True,
 )
 @_knob_options

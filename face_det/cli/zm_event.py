@@ -20,11 +20,11 @@ CALL_TIMEOUT_S = 60.0
 
 
 @click.command(
-    help="Name the people in an event of ZoneMinder, and write their names into its notes, and into "
-    "objdetect.jpg and objects.json if `zoneminder.eventsPath` is set."
+    help="Name the people in an event of ZoneMinder, and write their names into its notes and, from 1.38 on, "
+    "its tags; also into objdetect.jpg and objects.json if `zoneminder.eventsPath` is set."
 )
 @click.argument("event", type=click.IntRange(min=1), metavar="EID")
-@click.option("--mid", type=click.IntRange(min=1), help="The monitor that the event must be of.")
+@click.option("--mid", type=click.IntRange(min=1), help="The monitor to which the event must belong.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @config_option
 def command(event: int, mid: int | None, as_json: bool, config_source: ConfigSource) -> None:

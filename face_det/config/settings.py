@@ -251,12 +251,13 @@ class Config(Overridable):
     mqtt: Mqtt | None = field(
         None,
         'an object of settings, such as {"host": "192.168.1.2"}',
-        "If set, the broker that `face-det mqtt` brings events to, for Home Assistant and others.",
+        "If set, the broker to which `face-det mqtt` publishes events, for Home Assistant and others.",
     )
     zoneminder: ZoneMinder | None = field(
         None,
         'an object of settings, such as {"url": "http://127.0.0.1/zm"}',
-        "If set, the ZoneMinder whose events `face-det zm-event` and POST /zoneminder/events/EID look into.",
+        "If set, the ZoneMinder in whose events `face-det zm-event` and POST /zoneminder/events/EID name "
+        "people.",
     )
     on_recognition: tuple[OnRecognition, ...] = field(
         (),
@@ -266,7 +267,7 @@ class Config(Overridable):
     never_unlock: tuple[str, ...] = field(
         (),
         "a list of names",
-        "People for whom nothing opens, whatever `onRecognition` says: children, say.",
+        "People for whom no action with `opens` runs, whatever `onRecognition` says: children, say.",
     )
     frigate: Frigate | None = field(
         None,
@@ -277,7 +278,8 @@ class Config(Overridable):
     pyzm: Pyzm | None = field(
         None,
         'an object of settings, such as {"upstream": "http://127.0.0.1:5000"}',
-        "If set, the `pyzm.serve` that is asked about objects where face_det stands in for one.",
+        "If set, the `pyzm.serve` to which face_det relays requests about anything but faces, where it "
+        "stands in for one.",
     )
     shutdown_timeout: float = number(
         30, 0, 3600, "How many seconds connected callers are still answered when the daemon is stopped."

@@ -1,4 +1,4 @@
-"""The settings of each of `onRecognition`."""
+"""The settings of each action in `onRecognition`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORDS = (
     "visit",
     "seq",
 )
-"""What may stand in braces in arguments and messages."""
+"""The placeholders in arguments and messages, which are written in braces."""
 TOKEN = "{token}"
 _WORD = re.compile(r"\{([a-z]+)\}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
@@ -33,21 +33,21 @@ _LISTS = ("command", "persons", "cameras", "outcomes")
 
 
 class OnRecognition(BaseModel):
-    """The settings of one of `onRecognition`: what is done, and when."""
+    """The settings of one action in `onRecognition`: what it does, and when."""
 
     model_config = STRICT
 
     name: str = field(
         ...,
         "1 to 64 letters, digits, _ and -",
-        "What the log calls the action. How far it has come is kept under this name.",
+        "What the log calls the action. Its cursor in the events is stored under this name, too.",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
     )
     command: tuple[str, ...] = field(
         (),
-        "a list of texts, a program and its arguments",
-        "What to run, without a shell. In an argument, what was seen takes the place of "
-        f"{', '.join(f'`{{{word}}}`' for word in WORDS)}.",
+        "a list of strings: a program and its arguments",
+        "What to run, without a shell. Arguments may contain placeholders, which are filled in from the "
+        f"event: {', '.join(f'`{{{word}}}`' for word in WORDS)}.",
     )
     webhook: str = field(
         "",
@@ -57,10 +57,10 @@ class OnRecognition(BaseModel):
     format: str = field(
         "json",
         f"one of {', '.join(FORMATS)}",
-        "What the webhook gets: the event as JSON, or `message` as ntfy takes it.",
+        "What to send to the webhook: the event as JSON, or `message` as plain text, for ntfy.",
     )
     message: str = field(
-        "{person} at {camera}", "text", "The message for `ntfy`, with words in braces as in `command`."
+        "{person} at {camera}", "text", "The message for `ntfy`, with placeholders as in `command`."
     )
     token_file: Path | None = field(
         None,
@@ -69,41 +69,43 @@ class OnRecognition(BaseModel):
         "sent as a bearer token.",
     )
     verify_tls: bool = field(
-        True, "true or false", "Check the webhook's certificate; false for one that it signed itself."
+        True, "true or false", "Check the webhook's certificate; false if it is self-signed."
     )
-    gpio: str = field("", "a pin, such as GPIO17", "The pin to switch on, with gpiozero's names.")
+    gpio: str = field("", "a pin, such as GPIO17", "The pin to switch on, by gpiozero's name.")
     seconds: float = number(1, 0.01, 3600, "How many seconds the pin stays on.")
     active_low: bool = field(
-        False, "true or false", "The pin is high when it is off, as many boards with relays want it."
+        False, "true or false", "The pin is high when it is off, as many relay boards need."
     )
     persons: tuple[str, ...] = field(
-        (), "a list of names", "Only if it is one of them. Default: whoever it is."
+        (), "a list of names", "Only if one of these people was seen. Default: anybody."
     )
-    cameras: tuple[str, ...] = field((), "a list of cameras", "Only at one of them. Default: at any.")
+    cameras: tuple[str, ...] = field(
+        (), "a list of cameras", "Only if one of these cameras saw the person. Default: any."
+    )
     outcomes: tuple[str, ...] = field(
         (),
         f"a list of {', '.join(OUTCOMES)}",
-        "Only if it is somebody enrolled, perhaps somebody, or nobody enrolled. Default: any of them.",
+        "Only if the person is enrolled (known), may be (uncertain), or is not (unknown). Default: any.",
     )
     hours: str = field(
         "",
         "hours such as 22:00-06:00",
-        "Only if it was seen in these hours, by this machine's clock. Default: at any time.",
+        "Only if the person was seen in these hours, by this machine's clock. Default: at any time.",
     )
     once_per_visit: bool = field(
-        False, "true or false", "Only once in a visit, whoever else is seen. Default: for each event."
+        False, "true or false", "Only once per visit, whoever else is seen. Default: for each event."
     )
     opens: bool = field(
         False,
         "true or false",
-        "It opens something. It then needs `persons`, and is stricter: ../how-to/actions.md#doors.",
+        "The action opens something, so it needs `persons` and is stricter: see ../how-to/actions.md#doors.",
     )
     timeout: float = number(10, 0.1, 600, "How many seconds the command or the webhook may take.")
     attempts: int = integer(
-        6, 1, 100, "How often it is tried before it is given up, unless it opens something."
+        6, 1, 100, "How many times to try before giving up. An action that opens something is tried once."
     )
     max_age: float = number(
-        3600, 1, 10**7, "Seconds. It is not done for somebody who was seen longer ago, but given up."
+        3600, 1, 10**7, "Seconds. For somebody who was seen longer ago than this, the action is given up."
     )
 
     @field_validator("token_file", mode="before")

@@ -27,7 +27,7 @@ class Camera(BaseModel):
     )
     fps: float = number(5, 0.01, 60, "The most pictures a second that are looked at, if it is `live`.")
     verify_tls: bool = field(
-        True, "true or false", "Check the camera's certificate; false for one that it signed itself."
+        True, "true or false", "Check the camera's certificate; false if it is self-signed."
     )
     comment: str = field("", "text", "A note to the reader, otherwise ignored.")
 

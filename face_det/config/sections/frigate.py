@@ -17,15 +17,17 @@ class Frigate(BaseModel):
     url: str = field(
         ...,
         "an address that begins with http or https",
-        "Frigate's address: `http://HOST:5000` where Frigate opens that port, else `https://HOST:8971` with "
-        "a user. No other is ever asked.",
+        "Frigate's address: `http://HOST:5000` if you can reach that port, else `https://HOST:8971` with "
+        "a user. No other address is ever contacted.",
     )
     user: str = field(
-        "", "text", "Who logs in, and must be an admin to set sub labels. Default: no login is needed."
+        "",
+        "text",
+        "The user to log in as; only an admin may set sub labels. Default: without a login.",
     )
     password_file: Path | None = field(None, "a path", "A file with the password of `user`.")
     verify_tls: bool = field(
-        True, "true or false", "Check Frigate's certificate; false for one that it signed itself."
+        True, "true or false", "Check Frigate's certificate; false if it is self-signed."
     )
     timeout: float = number(10, 0.1, 600, "How many seconds Frigate may take to answer.")
     topic_prefix: str = field(
@@ -35,21 +37,25 @@ class Frigate(BaseModel):
         pattern=r"^[^+#/\s][^+#\s]*$",
     )
     mqtt_user: str = field(
-        "", "text", "Who logs in at the broker in `mqtt` and reads Frigate's topics. Default: `mqtt.user`."
+        "",
+        "text",
+        "The user at the broker in `mqtt` who may read Frigate's topics. Default: `mqtt.user`.",
     )
     mqtt_password_file: Path | None = field(
-        None, "a path", "A file with the password of mqttUser. Default: `mqtt.passwordFile`."
+        None, "a path", "A file with the password of `mqttUser`. Default: `mqtt.passwordFile`."
     )
     cameras: tuple[str, ...] = field(
-        (), "a list of names", "The cameras, by Frigate's names, whose events get names. Default: all."
+        (), "a list of names", "The cameras, by Frigate's names, whose events are looked at. Default: all."
     )
     zones: tuple[str, ...] = field(
-        (), "a list of names", "Only people who were in one of these zones get names. Default: all."
+        (),
+        "a list of names",
+        "Only people who entered one of these zones are looked at. Default: all.",
     )
     every: float = number(
-        1, 0.1, 60, "Seconds. While somebody is there, the camera's newest frame is looked at this often."
+        1, 0.1, 60, "Seconds between looks at the camera's newest frame while somebody is there."
     )
-    max_pictures: int = integer(40, 1, 10_000, "The most frames of one event that are looked at so.")
+    max_pictures: int = integer(40, 1, 10_000, "The most frames of one event to look at in this way.")
     overwrite: bool = field(
         False, "true or false", "Replace sub labels that somebody else set, such as Frigate itself."
     )

@@ -10,7 +10,7 @@ from face_det.config.fields import STRICT, absolute, field, integer, number
 
 
 class Mqtt(BaseModel):
-    """The settings in `mqtt`: the broker that `face-det mqtt` brings events to."""
+    """The settings in `mqtt`: the broker to which `face-det mqtt` publishes events."""
 
     model_config = STRICT
 
@@ -50,13 +50,13 @@ class Mqtt(BaseModel):
     double_take_topics: bool = field(
         False,
         "true or false",
-        "Also report as Double Take does, at double-take/matches/NAME and double-take/cameras/CAMERA.",
+        "Also publish in Double Take's format, to double-take/matches/NAME and double-take/cameras/CAMERA.",
     )
     commands: bool = field(
         False,
         "true or false",
-        "Carry out commands at face_det/home/command/...: enrol, train, ignore. Whoever may write there "
-        "changes who is known.",
+        "Carry out commands published to face_det/home/command/...: enrol, train, ignore. Whoever may "
+        "publish there can change who is recognised.",
     )
 
     @field_validator("password_file", "ca_file", "certificate", "key", mode="before")

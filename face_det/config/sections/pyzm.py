@@ -17,10 +17,10 @@ class Pyzm(BaseModel):
     upstream: str = field(
         ...,
         "an address that begins with http or https",
-        "A `pyzm.serve` such as `http://127.0.0.1:5000`, which is asked about objects and whatever else is "
-        "no face.",
+        "The address of a `pyzm.serve`, such as `http://127.0.0.1:5000`, to which requests about anything "
+        "but faces are relayed.",
     )
-    user: str = field("", "text", "Who logs in to it. Default: no login is needed.")
+    user: str = field("", "text", "The user to log in as. Default: without a login.")
     password_file: Path | None = field(None, "a path", "A file with the password of `user`.")
     timeout: float = number(60, 0.1, 600, "How many seconds it may take to answer.")
 

@@ -17,9 +17,11 @@ class ZoneMinder(BaseModel):
     url: str = field(
         ...,
         "an address that begins with http or https",
-        "ZoneMinder's address, such as `http://127.0.0.1/zm`. No other is ever asked.",
+        "ZoneMinder's address, such as `http://127.0.0.1/zm`. No other is ever contacted.",
     )
-    user: str = field("", "text", "Who logs in, and may view and edit events. Default: no login is needed.")
+    user: str = field(
+        "", "text", "The user to log in as, with rights to view and edit events. Default: without one."
+    )
     password_file: Path | None = field(None, "a path", "A file with the password of `user`.")
     events_path: Path | None = field(
         None,
@@ -30,18 +32,18 @@ class ZoneMinder(BaseModel):
     queue_path: Path | None = field(
         None,
         "a path",
-        "A file for the events that were reported and wait, so that a restart of `face-det web` loses none. "
-        "Default: they are kept in memory.",
+        "A file for the queue of reported events, so that a restart of `face-det web` loses none. Default: "
+        "it is kept in memory.",
     )
     verify_tls: bool = field(
-        True, "true or false", "Check ZoneMinder's certificate; false for one that it signed itself."
+        True, "true or false", "Check ZoneMinder's certificate; false if it is self-signed."
     )
     timeout: float = number(10, 0.1, 600, "How many seconds ZoneMinder may take to answer.")
     max_wait: float = number(
         120,
         0,
         86_400,
-        "How many seconds the next frame of an event that is still being recorded is waited for.",
+        "How many seconds to wait for the next frame of an event that is still being recorded.",
     )
 
     @field_validator("password_file", "events_path", "queue_path", mode="before")
