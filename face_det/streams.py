@@ -1,4 +1,4 @@
-"""The servers behind streams: asked and checked before, and looked at after, FFmpeg connects to them.
+"""The servers behind streams: probed before, and checked after, FFmpeg connects to them.
 
 By itself, FFmpeg checks no certificate, follows a redirect to any host, and does not say why a stream cannot
 be opened. Whoever lets it open an address calls `probe_stream` first, gives it `tls_options`, and calls
@@ -19,11 +19,11 @@ RTSP_SCHEMES, TLS_SCHEMES = ("rtsp", "rtsps"), ("rtsps", "https")
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _PORTS = {"rtsp": 554, "rtsps": 322, "https": 443}
 _AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-"""Where systems keep the certificates of those who may sign others, in one file as FFmpeg needs it."""
+"""Where systems keep the certificates of the authorities they trust, in one file, as FFmpeg needs it."""
 
 
 class StreamFailed(Exception):
-    """Why a stream is not read, in words that follow its name."""
+    """A stream cannot be read; the message says why, and follows the stream's name."""
 
 
 class CertificateRefused(StreamFailed):
@@ -31,17 +31,17 @@ class CertificateRefused(StreamFailed):
 
 
 def find_authorities() -> str | None:
-    """Return the file with the certificates of those who may sign a server's; SSL_CERT_FILE may name it."""
-    import ssl  # not for every camera: it takes memory
+    """Return the file of trusted certificate authorities, if any; SSL_CERT_FILE may name it."""
+    import ssl  # only here, because it takes memory that not every camera needs
 
     found = (ssl.get_default_verify_paths().cafile, *_AUTHORITIES)
     return next((path for path in found if path and Path(path).is_file()), None)
 
 
 def tls_options(address: str, *, verify_tls: bool) -> str:
-    """Return what makes FFmpeg check a server's certificate, to be put behind other options of OpenCV's.
+    """Return the options that make FFmpeg check a server's certificate, to be appended to OpenCV's others.
 
-    FFmpeg then checks who signed it and, unless the address is a number, whose it is.
+    FFmpeg then checks who signed it and, unless the host is an IP address, that it was issued to the host.
 
     >>> tls_options("rtsp://camera/front", verify_tls=True), tls_options("https://cam/", verify_tls=False)
     ('', '')
@@ -54,8 +54,8 @@ def tls_options(address: str, *, verify_tls: bool) -> str:
 def probe_stream(address: str, timeout_s: float, *, verify_tls: bool) -> None:
     """Check the certificate of a server with TLS, and ask one that speaks RTSP for the stream's description.
 
-    No password is sent. Raises StreamFailed for a clear fault, and CertificateRefused if the certificate does
-    not tell that this is the server of that address. An `http` server is not asked.
+    No password is sent. Raises StreamFailed for a clear fault, and CertificateRefused if the certificate
+    is not trusted, or was issued to another host. An `http` server is not probed.
     """
     parts = urlsplit(address)
     scheme, host = parts.scheme.lower(), parts.hostname
@@ -79,20 +79,20 @@ def probe_stream(address: str, timeout_s: float, *, verify_tls: bool) -> None:
 
 
 def explain_certificate(error: BaseException | None) -> str | None:
-    """Return why a certificate is not accepted, if an error, or what caused it, says so; None otherwise.
+    """Return why a certificate is not accepted, if an error or one of its causes says so; None otherwise.
 
     >>> explain_certificate(ConnectionRefusedError())
     """
     while error is not None:
         if (why := getattr(error, "verify_message", None)) is not None:
-            told = "it must be signed by an authority known here, for this address"
+            told = "it must be issued to this address, by a trusted authority, which SSL_CERT_FILE can name"
             return f"its certificate is not accepted: {why}; {told}"
         error = error.__cause__ or error.__context__
     return None
 
 
 def refuse_other_hosts(address: str) -> None:
-    """Raise StreamFailed if this process is connected to another host than the address names.
+    """Raise StreamFailed if this process is connected to a host other than the one in the address.
 
     Raises OSError if that cannot be told.
     """
@@ -121,7 +121,9 @@ def _secured(link: socket.socket, host: str, verify_tls: bool) -> socket.socket:
 
     authorities = find_authorities() if verify_tls else None
     if verify_tls and authorities is None:
-        raise StreamFailed("its certificate cannot be checked: SSL_CERT_FILE must name the authorities' file")
+        raise StreamFailed(
+            "its certificate cannot be checked: no authorities are known; let SSL_CERT_FILE name their file"
+        )
     context = ssl.create_default_context(cafile=authorities)
     if not verify_tls:
         context.check_hostname = False

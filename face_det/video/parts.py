@@ -1,7 +1,7 @@
-"""Where another video begins within a file: FFmpeg reads one of them and passes over the others in silence.
+"""Where another video begins within a file: FFmpeg reads one of them and silently skips the others.
 
-In a transport stream the codec may change at any place, which recorders do whose settings are changed, and
-streams may be put together as they are. MP4 and Matroska files that were put together hold several as well.
+In a transport stream, the codec may change anywhere, as it does when a recorder's settings are changed, and
+streams may be concatenated as they are. Concatenated MP4 and Matroska files hold several videos as well.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 
 _SYNC, _PACKET = 0x47, 188
 _STRIDES = {_PACKET: 0, 192: 4}
-"""How far packets of a transport stream are apart, with what lies between; camcorders write the latter."""
+"""Distances between packets of a transport stream, with the bytes before each; camcorders write 192."""
 _CHUNK = 8 << 20
 _NEAR = 20 * 192
-"""The tables that announce a video stand together, within so many bytes."""
+"""The tables that announce a video are at most this many bytes apart."""
 _VIDEO_TYPES = frozenset({0x01, 0x02, 0x10, 0x1B, 0x24, 0x33, 0xEA})
 """MPEG-1, 2 and 4, H.264, HEVC, VVC and VC-1, as a program map calls them (ISO/IEC 13818-1, table 2-34)."""
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _EBML = 0x1A45DFA3
 
 _Read = Callable[[int, int], bytes]
-"""Reads so many bytes from an offset on, fewer at the end."""
+"""Reads that many bytes from an offset, (offset, length); fewer at the end."""
 
 
 def find_parts(descriptor: int, alive: Callable[[int], None] = lambda offset: None) -> list[int]:
@@ -53,12 +53,12 @@ class _Programs:
     """What the tables of a transport stream have announced so far."""
 
     order: list[int] = field(default_factory=list)
-    """The packet numbers (PIDs) under which the programs are described."""
+    """The packet identifiers (PIDs) of the program maps, in the order in which they are listed."""
     videos: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """The first video of each: its packet number and its type."""
+    """The first video of each: its PID and its type."""
 
     def take(self, pid: int, section: bytes) -> None:
-        """Take account of a table."""
+        """Note what a table announces."""
         if pid == 0 and section[0] == 0:
             listed = [section[at : at + 4] for at in range(8, len(section) - 4, 4)]
             self.order = [_pid(one, 2) for one in listed if one[0] or one[1]]
@@ -92,7 +92,7 @@ def _changes(read: _Read, size: int, stride: int, alive: Callable[[int], None]) 
 
 
 def _tables(data: bytes, stride: int, programs: _Programs) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (offset, PID, table) of the tables that list programs or describe one, wherever packets begin."""
+    """Yield (offset, PID, table) of the tables that list programs or describe one, at whatever offset."""
     values = np.frombuffer(data, np.uint8)
     count = len(values) - stride
     if count <= 0:
@@ -108,14 +108,14 @@ def _tables(data: bytes, stride: int, programs: _Programs) -> Iterator[tuple[int
 
 
 def _section(packet: bytes) -> bytes | None:
-    """Return the table that begins in a packet; None if it is damaged, or goes on in another one."""
+    """Return the table that begins in a packet; None if it is damaged, or continues in the next packet."""
     begin = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)
     if not packet[3] & 0x10 or begin >= _PACKET:
         return None
     begin += 1 + packet[begin]
     section = packet[begin : begin + 3 + _length(packet, begin + 1)] if begin + 3 <= _PACKET else b""
     whole = len(section) >= 12 and len(section) == 3 + _length(section, 1)
-    # MPEG's checksum is zlib's with all bits in the other order.
+    # MPEG's CRC-32 is zlib's with the bits in reverse order.
     return section if whole and zlib.crc32(section.translate(_REVERSED)) == 0xFFFFFFFF else None
 
 
@@ -167,7 +167,7 @@ def _elements(read: _Read, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number of Matroska's with the bit that tells its length, and this; (0, 0) if there is none."""
+    """Return an EBML number, including its length marker, and its length in bytes; (0, 0) without one."""
     if at >= len(data) or not data[at]:
         return 0, 0
     taken = 9 - data[at].bit_length()

@@ -143,7 +143,8 @@ def test_a_certificate_is_checked(pictures, certificates, monkeypatch):
         ours, other = (server.address("snapshot.jpg", "me:s3cret") for server in served)
         assert fault(ours) == (
             "camera front: its certificate is not accepted: unable to get local issuer certificate; it must "
-            'be signed by an authority known here, for this address ("verifyTls": false accepts any)'
+            "be issued to this address, by a trusted authority, which SSL_CERT_FILE can name "
+            '("verifyTls": false accepts any)'
         )
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "authority.crt"))
         assert "mismatch" in fault(other)

@@ -1,6 +1,6 @@
 """The routes of pyzm's gateway (`pyzm.serve`), which ZoneMinder's event server asks for faces and objects.
 
-They are below /pyzm, because /detect is taken. Faces are named here; everything else is relayed to the
+They are below /pyzm, because /detect is taken. Faces are recognised here; everything else is relayed to the
 `pyzm.serve` in config.json, because pyzm sends all of its models to one gateway.
 """
 
@@ -37,12 +37,12 @@ FACE = "face"
 STRANGER = "unknown"
 MODEL = "face_det"
 TOKEN_S = 3600
-"""How long a client may use what it gets for its password; a token of ours is valid until it is removed."""
+"""What clients are told about how long their token is valid; a token of ours is valid until it is removed."""
 _RELAYED = ("type", "name", "min_confidence", "verify_ssl")
 
 
 def error_response(error: RequestError) -> JSONResponse:
-    """Return an error as pyzm.serve does: {"detail"}; the client then takes the whole gateway for lost."""
+    """Return an error as pyzm.serve does: {"detail"}; the client then gives up on the whole gateway."""
     if isinstance(error, errors.FaceDetError):
         status = status_of(error)
     elif isinstance(error, Problem):
@@ -56,7 +56,7 @@ ROUTES = APIRouter(prefix="/pyzm", tags=["pyzm"], route_class=routes_with(error_
 
 
 class Login(Body):
-    """What pyzm logs in with; the password is a token of `face-det web tokens`."""
+    """The login that pyzm sends; the password is a token from `face-det web tokens`."""
 
     username: str
     password: str
@@ -64,20 +64,20 @@ class Login(Body):
 
 @ROUTES.post("/login")
 async def log_in(request: Request, login: Login) -> dict[str, Any]:
-    """Give a client that sends a token as its password that token to use; nothing if none is needed."""
+    """Return the token that a client sends as its password, as its access token; empty if none is needed."""
     access: Access = request.app.state.access
     return {"access_token": access.check_token(login.password), "expires": TOKEN_S}
 
 
 @ROUTES.get("/health")
 async def health() -> dict[str, Any]:
-    """Tell that the gateway runs; face_det's networks are the daemon's."""
+    """Say that the gateway runs. Whether the daemon has loaded its models is not checked."""
     return {"status": "ok", "models_loaded": True}
 
 
 @ROUTES.get("/models")
 async def models(gateway: GatewayState) -> dict[str, Any]:
-    """List the model of faces, and those of the `pyzm.serve` behind this one."""
+    """List the face model, and the other models of the upstream `pyzm.serve`."""
     about = gateway.config.pyzm
     mine = {"name": MODEL, "type": FACE, "framework": MODEL, "loaded": True}
     if about is None:
@@ -89,29 +89,29 @@ async def models(gateway: GatewayState) -> dict[str, Any]:
 
 @ROUTES.post("/infer")
 async def infer(request: Request, gateway: GatewayState) -> dict[str, Any]:
-    """Answer what one model sees in one picture, of the form or of ZoneMinder.
+    """Return what one model detects in a picture from the form or from ZoneMinder.
 
-    What cannot be answered is an `error`, which makes pyzm go on without this model.
+    If that fails, the answer has an `error`, which makes pyzm go on without this model.
     """
     form = await read_form(request)
     try:
         if form.get("type") == FACE:
             return {"detections": await _find_faces(gateway, form), "error": None}
         if gateway.config.pyzm is None:
-            raise errors.BadRequest(f"no model of type {form.get('type')!r:.40} is here; set pyzm.upstream")
+            raise errors.BadRequest(f"no model of type {form.get('type')!r:.40}; set pyzm.upstream")
         fields = {key: value for key in _RELAYED if isinstance(value := form.get(key), str)}
         if _text(form, "url"):
             fields |= _picture_to_fetch(gateway, form)
         async with _upstream(gateway) as upstream:
             return await upstream.infer(fields, await _uploaded(form, "image"))
     except errors.FaceDetError as error:
-        _LOG.warning("pyzm asks for %.40r: %s", form.get("type"), error)
+        _LOG.warning("a request of pyzm for type %.40r failed: %s", form.get("type"), error)
         return {"detections": [], "error": describe_error(error)}
 
 
 @ROUTES.post("/detect")
 async def detect(request: Request, gateway: GatewayState) -> dict[str, Any]:
-    """Answer what all models see in a picture, as pyzm up to 2.4 asks: faces, and what the upstream sees."""
+    """Return what all models detect in a picture, for pyzm up to 2.4: faces here, all else upstream."""
     picture = await _uploaded(await read_form(request), "file")
     if picture is None:
         raise Problem(400, "BadRequest", "file: must be a picture in the form")
@@ -146,12 +146,14 @@ async def _find_faces(gateway: Gateway, form: FormData) -> list[dict[str, Any]]:
     else:
         picture = await _uploaded(form, "image")
     if picture is None:
-        raise errors.BadImage("image: must be a picture in the form, or url that of one in ZoneMinder")
+        raise errors.BadImage(
+            "image: must be a picture in the form; or url: must be the address of one in ZoneMinder"
+        )
     return await _recognize(gateway, picture, least)
 
 
 async def _recognize(gateway: Gateway, picture: bytes, least: float) -> list[dict[str, Any]]:
-    """Return the faces that can be told apart. A name below the client's least confidence is left out."""
+    """Return the faces good enough to compare, without names below the client's least confidence."""
     found = []
     for face in await gateway.daemon.call("recognize", picture, None):
         if names_somebody(face):
@@ -159,7 +161,7 @@ async def _recognize(gateway: Gateway, picture: bytes, least: float) -> list[dic
             if confidence < least:
                 continue
         elif face.get("faceReason") == "unrecognised" or face["face"] is not None:
-            # Somebody whom nobody has named; how sure that is means nothing, so it is the picture's quality.
+            # A stranger has no probability, so the confidence is the picture's quality.
             label, confidence = STRANGER, float(face.get("quality") or 0)
         else:
             continue
