@@ -18,18 +18,18 @@ from face_det.integrations.actions.fields import fill
 log = logging.getLogger(__name__)
 
 TAIL_BYTES = 1000
-"""So much of what a command wrote last is looked at to say why it failed."""
+"""How much of the end of stderr is read to say why a command failed."""
 
 
 class Command:
-    """A command and its arguments, in which fields of the event may stand in braces."""
+    """A command and its arguments, which may contain placeholders for the event's fields."""
 
     def __init__(self, argv: Sequence[str], timeout_s: float) -> None:
         self._argv = tuple(argv)
         self._timeout_s = timeout_s
 
     async def perform(self, event: dict[str, Any]) -> None:
-        """Run the command; raise ActionFailed if it cannot be run, takes too long, or does not end with 0."""
+        """Run the command; raise ActionFailed if it cannot be run, takes too long, or its status is not 0."""
         argv = [_argument(part, event) for part in self._argv]
         name = Path(argv[0]).name
         with tempfile.TemporaryFile() as complaints:
@@ -52,23 +52,23 @@ class Command:
                 if process.returncode is None:
                     await _kill(process)
             if status:
-                log.warning("command %s: %s", name, _last_line(complaints) or "says nothing on stderr")
-                raise ActionFailed(f"command {name}: must end with 0, got {status}")
+                log.warning("command %s: %s", name, _last_line(complaints) or "wrote nothing to stderr")
+                raise ActionFailed(f"command {name}: must exit with status 0, got {status}")
 
     async def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: nothing is held."""
 
 
 def _argument(part: str, event: dict[str, Any]) -> str:
-    """Fill in an argument; whoever chooses the name of a camera must not choose an option."""
+    """Fill in an argument; whoever chooses a camera's name must not be able to pass an option."""
     filled = fill(part, event)
     if filled.startswith("-") and not part.startswith("-"):
-        raise ActionFailed(f"argument {part}: must not become an option; write something before it")
+        raise ActionFailed(f"argument {part}: must not become an option; write --name={part}, say")
     return filled
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill a command and all that it has started, unless that began a session of its own."""
+    """Kill a command and everything that it has started, except what began a session of its own."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

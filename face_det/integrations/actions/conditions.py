@@ -1,4 +1,4 @@
-"""Which events an action follows."""
+"""Which events trigger an action."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from face_det.sightings import AGREEING_FRAMES
 SEEN, CORROBORATED = "seen", "corroborated"
 KNOWN = "known"
 MIN_QUALITY = 0.5
-"""So clear must the face be for which something opens, also in the event itself."""
+"""The lowest quality of a face for which something opens, in the event as well as in its frames."""
 
 
 @dataclass(frozen=True)
 class Hours:
-    """The hours of a day, by this machine's clock, from `begin` on and before `end`; perhaps across midnight.
+    """Hours of the day, by this machine's clock, from `begin` until before `end`; they may span midnight.
 
     >>> night = Hours.parse("22:00-06:00")
     >>> [night.include(time(*at)) for at in ((21, 59), (22, 0), (5, 59), (6, 0))]
@@ -29,7 +29,7 @@ class Hours:
 
     @classmethod
     def parse(cls, text: str) -> Hours:
-        """Return the hours that a text such as "22:00-06:00" says; raise ValueError if it says none.
+        """Return the hours in a text such as "22:00-06:00"; raise ValueError if there are none.
 
         >>> Hours.parse("7-8")
         Traceback (most recent call last):
@@ -51,10 +51,10 @@ class Hours:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What an event must be like. Without persons, cameras, outcomes or hours, any will do.
+    """What an event must match. Empty persons, cameras, outcomes or hours match any.
 
-    `opens` says that something opens: that takes somebody of `persons` who is recognised, and not one of
-    `never_unlock`, in AGREEING_FRAMES clear frames of one track, at a camera.
+    `opens` says that the action opens something: then one of `persons`, and not of `never_unlock`, must have
+    been recognised in AGREEING_FRAMES clear frames of one track, at a camera.
     """
 
     persons: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Conditions:
     never_unlock: tuple[str, ...] = ()
 
     def met_by(self, event: dict[str, Any]) -> bool:
-        """Tell whether an event is one that the action follows.
+        """Tell whether an event triggers the action.
 
         >>> event = {"type": "seen", "time": 0.0, "outcome": "known", "name": "Alice", "camera": "door",
         ...          "frames": 1, "quality": 0.9}

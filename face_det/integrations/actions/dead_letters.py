@@ -1,4 +1,4 @@
-"""A log of what actions could not do: lines of JSON, without names, in a file that does not grow for ever."""
+"""A log of actions that were given up: lines of JSON, without names, in a file of limited size."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "failed-actions.jsonl"
 MAX_BYTES = 500_000
-"""When the file is larger, it takes the place of the older one, and a new one is begun."""
+"""When the file would become larger, it replaces the older one, and a new one is begun."""
 KEPT = ("seq", "time", "type", "camera", "visit", "sighting", "outcome")
 """What is kept of an event. The name is not: it must be gone when somebody is forgotten."""
 
 
 class DeadLetters:
-    """The log in a folder; one process writes it."""
+    """The log in a folder; only one process may write it."""
 
     def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
         self.path = folder / FILE_NAME

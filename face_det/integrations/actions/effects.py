@@ -8,15 +8,14 @@ from face_det.errors import FaceDetError
 
 
 class ActionFailed(FaceDetError):
-    """An action could not be done. The message holds no name, no token and no more of an address than its
-    host."""
+    """An action failed. The message contains no name, no token and no more of an address than its host."""
 
 
 class Effect(Protocol):
     """What an action does when somebody was seen."""
 
     async def perform(self, event: dict[str, Any]) -> None:
-        """Do it, within a limited time; raise ActionFailed if that is not possible."""
+        """Do it, within a limited time; raise ActionFailed if it fails."""
         ...
 
     async def close(self) -> None:

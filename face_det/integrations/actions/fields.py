@@ -18,9 +18,9 @@ FIELDS = (
     "visit",
     "seq",
 )
-"""What may stand in braces."""
+"""The placeholders, which are written in braces."""
 TOKEN = "token"
-"""Stands in braces in an address, for the content of the token's file."""
+"""The placeholder in an address for the content of the token's file."""
 STRANGER, SOMEBODY = "a stranger", "somebody"
 MAX_TEXT = 1024
 _FIELD = re.compile(r"\{([a-z]+)\}")

@@ -34,10 +34,11 @@ class Pin:
         try:
             self._device = DigitalOutputDevice(number, active_high=not active_low, initial_value=False)
         except (GPIOZeroError, OSError, ValueError, RuntimeError) as error:
-            raise ConfigError([f"gpio {number}: cannot be used: {error}"]) from error
+            why = f"{error}; check its name, and access to the pins"
+            raise ConfigError([f"gpio {number}: cannot be used: {why}"]) from error
 
     def switch_on(self, seconds: float) -> None:
-        """Switch it on, and off again after so many seconds, or when the last action wants that.
+        """Switch it on, and off again after so many seconds, or later if another action needs it longer.
 
         Raises ActionFailed. It is switched off even then: it may be on all the same.
         """
@@ -61,7 +62,7 @@ class Pin:
             self._off = asyncio.get_running_loop().call_later(AGAIN_S, self._switch_off)
 
     def close(self) -> None:
-        """Switch it off, and leave it to others."""
+        """Switch it off, and release it."""
         if self._off is not None:
             self._off.cancel()
         if not self._device.closed:

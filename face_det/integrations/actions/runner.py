@@ -1,4 +1,4 @@
-"""Performs actions when the daemon's events ask for them, each action for itself."""
+"""Performs actions when the daemon's events meet their conditions, each action independently."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from face_det.systemd import Notifier
 log = logging.getLogger(__name__)
 
 OPENS_WITHIN_S = 10.0
-"""Nothing opens for somebody who was seen longer ago, or whose time is so far in the future."""
+"""Nothing opens if the picture is older than this, or its time is further in the future."""
 LONGEST_PAUSE_S = 60.0
 """The longest pause before what failed is tried again; it begins with one second and doubles."""
 RECALL = 1000
-"""So many events are read again to learn what was done in this visit before the program was started."""
+"""How many events are read again at the start, to learn what was already done in this visit."""
 ALIVE_S = 15.0
 
 
@@ -56,16 +56,16 @@ class Action:
 
     @property
     def cursor(self) -> str:
-        """The name under which the daemon keeps how far it has come."""
+        """The name under which the daemon keeps the action's cursor."""
         return f"actions/{self.name}"
 
 
 class ActionRunner:
-    """Performs one action for each event that its conditions are met by, one after the other.
+    """Performs one action for each event that meets its conditions, one at a time.
 
-    The cursor of an action that opens something moves before it is performed: it is performed once or not at
-    all. Any other is performed at least once: it moves afterwards, and what fails is tried again. What could
-    not be done is written to `dead_letters`.
+    The cursor of an action that opens something moves before it is performed: it is performed at most
+    once. Any other is performed at least once: its cursor moves afterwards, and a failed action is retried.
+    Actions that are given up are written to `dead_letters`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class ActionRunner:
             await self._action.effect.close()
 
     async def _check_names(self) -> None:
-        """Warn of names that nobody has who is enrolled: they may be misspelt."""
+        """Warn about names under which nobody is enrolled: they may be misspelt."""
         conditions = self._action.conditions
         names = {*conditions.persons, *(conditions.never_unlock if conditions.opens else ())}
         if not names:
@@ -105,7 +105,7 @@ class ActionRunner:
             people = await self._consumer.call("people", timeout_s=CALL_S)
         except FaceDetError as error:
             log.warning(
-                "action %s: whether its people are enrolled is not known: %s", self._action.name, error
+                "action %s: cannot check whether its people are enrolled: %s", self._action.name, error
             )
             return
         for name in sorted(names - {one["name"] for one in people}):
@@ -124,7 +124,9 @@ class ActionRunner:
                 self._give_up(event, f"opens nothing: the picture is {age_s:.1f} s old by this clock")
                 return
         elif age_s > self._action.max_age_s:
-            self._give_up(event, f"too late: {age_s:.0f} s, and maxAge is {self._action.max_age_s:g}")
+            self._give_up(
+                event, f"too late: seen {age_s:.0f} s ago, and maxAge is {self._action.max_age_s:g} s"
+            )
             return
         try:
             await self._perform(event)
@@ -149,12 +151,13 @@ class ActionRunner:
                 except ActionFailed:
                     raise
                 except Exception as error:
-                    # A fault of ours in one action must not end the others.
+                    # A bug in one action must not stop the others.
                     log.exception("action %s: %s", self._action.name, error)
-                    raise ActionFailed(f"a fault of face_det: {type(error).__name__}") from error
+                    why = f"a bug in face_det: {type(error).__name__}; the log has the traceback"
+                    raise ActionFailed(why) from error
 
     async def _recall(self, event: dict[str, Any]) -> None:
-        """Learn from the events before this one, of this log, in which visits the action was due already."""
+        """Learn from earlier events of this log in which visits the action was already due."""
         if self._recalled == self._consumer.log:
             return
         after = max(0, event["seq"] - 1 - RECALL)
@@ -197,5 +200,5 @@ async def _stay_alive(notifier: Notifier) -> None:
 
 
 def run_actions(daemon: AsyncClient, actions: Sequence[Action], state_folder: Path) -> None:
-    """Perform actions until SIGTERM or SIGINT; what could not be done is written to a log in the folder."""
+    """Perform actions until SIGTERM or SIGINT; failed ones are written to a log in the folder."""
     run_until_stopped(lambda: perform_actions(daemon, actions, state_folder), daemon)

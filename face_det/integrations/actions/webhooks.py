@@ -1,4 +1,4 @@
-"""Calls a webhook: with the event as JSON, as Home Assistant and most others take it, or as ntfy does."""
+"""Calls a webhook: with the event as JSON, as Home Assistant and most others expect, or as text, for ntfy."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MAX_TOKEN_BYTES = 10_000
 class WebhookSettings:
     """Where a webhook is and how it is called.
 
-    The token of `token_file` takes the place of {token} in the address or, where that has none, is sent as a
-    bearer token. With `format` "ntfy", the `message` is sent, with the event's fields filled in.
+    The token in `token_file` replaces {token} in the address or, if there is none, is sent as a bearer token.
+    With `format` "ntfy", the `message` is sent, with the event's fields filled in.
     """
 
     url: str
@@ -35,15 +35,15 @@ class WebhookSettings:
 
 
 class Webhook:
-    """A webhook; redirects are not followed, and no proxy of the environment is used."""
+    """A webhook; redirects are not followed, and proxies in the environment are not used."""
 
     def __init__(self, name: str, settings: WebhookSettings) -> None:
-        """`name` is the action's, which the receiver is told."""
+        """`name` is the action's, which is sent along."""
         self._name = name
         self._settings = settings
         parts = urlsplit(settings.url)
         self._place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        # Made now, because reading the authorities takes a while, in which no action is done.
+        # Created now, because loading the certificate authorities takes a while, and would delay actions.
         self._client = httpx.AsyncClient(
             verify=settings.verify_tls and parts.scheme == "https",
             follow_redirects=False,
@@ -80,7 +80,7 @@ class Webhook:
         if self._settings.format == NTFY:
             headers["Title"] = "face_det"
             body = {"content": fill(self._settings.message, event).encode()}
-        # What it answers is not read: it may be endless.
+        # The body is not read: it may be endless.
         async with self._client.stream("POST", url, headers=headers, **body) as answer:
             return answer.status_code
 
@@ -93,7 +93,7 @@ class Webhook:
             with path.open("rb") as file:
                 token = file.read(MAX_TOKEN_BYTES).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ActionFailed(f"tokenFile {path}: cannot be read: {why}") from None
         if not token:
             raise ActionFailed(f"tokenFile {path}: must hold a token, got nothing")

@@ -10,13 +10,13 @@ from face_det.integrations import DeadLetters
 def test_letters_are_kept_without_the_name(tmp_path, alice):
     """Only for the owner; across restarts, and after a crash within a line."""
     letters = DeadLetters(tmp_path / "state")
-    letters.add("bell", alice, "must end with 0, got 1")
+    letters.add("bell", alice, "must exit with status 0, got 1")
     with letters.path.open("a") as file:
         file.write('{"at": "20')
     DeadLetters(tmp_path / "state").add("lamp", {**alice, "seq": 8}, "no answer")
     found = list(DeadLetters(tmp_path / "state").read())
     assert [(one["action"], one["seq"], one["sighting"], one["reason"]) for one in found] == [
-        ("bell", 7, 4, "must end with 0, got 1"),
+        ("bell", 7, 4, "must exit with status 0, got 1"),
         ("lamp", 8, 4, "no answer"),
     ]
     assert b"Alice" not in letters.path.read_bytes()

@@ -57,7 +57,7 @@ def test_no_camera_becomes_an_option(tmp_path, alice):
 def test_a_command_that_fails_says_why_in_the_log(tmp_path, alice, caplog):
     """What it wrote is not part of the error, which is kept: it may hold a name."""
     code = "import sys; sys.exit('Alice has no bell')"
-    with pytest.raises(ActionFailed, match="must end with 0, got 1") as caught:
+    with pytest.raises(ActionFailed, match="must exit with status 0, got 1") as caught:
         run([sys.executable, "-c", code], alice)
     assert "Alice" not in str(caught.value)
     assert "Alice has no bell" in caplog.text

@@ -109,7 +109,10 @@ def test_one_that_hangs_delays_no_other(tmp_path):
 
     asyncio.run(story())
     (letter,) = DeadLetters(tmp_path).read()
-    assert (letter["action"], letter["reason"]) == ("broken", "a fault of face_det: KeyError")
+    assert (letter["action"], letter["reason"]) == (
+        "broken",
+        "a bug in face_det: KeyError; the log has the traceback",
+    )
 
 
 def test_what_was_being_done_at_the_end_is_done_again(tmp_path):
@@ -239,7 +242,7 @@ def test_what_is_too_old_is_given_up(tmp_path):
     asyncio.run(story())
     assert bell.done == [2]
     (letter,) = DeadLetters(tmp_path).read()
-    assert letter["reason"] == "too late: 1000 s, and maxAge is 100"
+    assert letter["reason"] == "too late: seen 1000 s ago, and maxAge is 100 s"
 
 
 def test_names_that_nobody_has_are_told(tmp_path, caplog):
