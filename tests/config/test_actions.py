@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from face_det.config import load_config
-from face_det.config.sections.action import FORMATS, WORDS
+from face_det.config.sections.action import FORMATS, OUTCOMES, WORDS
 from face_det.errors import ConfigError
 from face_det.integrations import FIELDS
 from face_det.integrations.actions.webhooks import NTFY
+from face_det.types import Outcome
 
 BELL = {"name": "bell", "command": ["/usr/local/bin/bell"]}
 
@@ -111,3 +112,8 @@ def test_both_rooms_mean_the_same_words() -> None:
     """What the configuration accepts is what is replaced and sent."""
     assert WORDS == FIELDS
     assert NTFY in FORMATS
+
+
+def test_outcomes_are_those_of_decisions() -> None:
+    """All of them, in their order."""
+    assert OUTCOMES == tuple(outcome.value for outcome in Outcome)

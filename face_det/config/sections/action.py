@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
 
 from face_det.config.fields import STRICT, absolute, field, integer, number
-from face_det.types import Outcome
 
 FORMATS = ("json", "ntfy")
-OUTCOMES = tuple(outcome.value for outcome in Outcome)
+OUTCOMES = ("known", "uncertain", "unknown")
+"""The values of `types.Outcome`, without numpy: it must not be loaded before its threads are limited."""
 WORDS = (
     "person",
     "camera",
