@@ -19,11 +19,11 @@ from face_det.errors import TryAgain
 log = logging.getLogger(__name__)
 
 NEWEST = "newest"
-"""In place of a number, `cursor` begins with it: a new consumer starts after the newest event."""
+"""Passed to `cursor` in place of a number: a new consumer then starts after the newest event."""
 WAIT_S = 30.0
 """How long one call waits for the next event."""
 CALL_S = 15.0
-"""How long a call may take that waits for nothing; one that waits may take as much longer than it waits."""
+"""How long an ordinary call may take; one that waits may take this much longer than it waits."""
 LONGEST_PAUSE_S = 10.0
 """The longest pause before a daemon that did not answer is called again."""
 
@@ -39,14 +39,14 @@ class Daemon(Protocol):
 class EventConsumer:
     """Hands each event to `handle`, oldest first, and moves the cursor `name` once it has been handled.
 
-    A new consumer starts with what happens from now on. Whoever handles events while the daemon or this
-    program is restarted misses none. One event may be handled again after this program was killed
-    between the end of `handle` and the moving of the cursor, so `handle` should notice a `seq` that it
-    has handled before if that matters. While the daemon is away it is called again and again, and the
-    log says so once. Whatever `handle` raises ends `run`, with the cursor before that event.
+    A new consumer starts with what happens from now on. No event is missed, even if the daemon or
+    this program is restarted. One event may be handled again after this program was killed between the end of
+    `handle` and the moving of the cursor, so `handle` should notice a repeated `seq` if that matters. While
+    the daemon does not answer, calls are retried, and the log says so once. Whatever `handle` raises ends
+    `run`, with the cursor before that event.
 
     With `at_most_once`, the cursor moves before an event is handled: none is handled again, and the one that
-    was being handled when this program was killed is lost. Events that are not `wanted` are passed over.
+    was being handled when this program was killed is lost. Events that are not `wanted` are skipped.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class EventConsumer:
         self.last: int | None = None
         """The number of the last event that was handled; None before the daemon has answered."""
         self.log: str | None = None
-        """The id of the log that the event comes from which is being handled."""
+        """The id of the log that the current event comes from."""
 
     async def run(self) -> None:
         """Handle events until cancelled; raises the daemon's error if it keeps no events."""

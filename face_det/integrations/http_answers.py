@@ -1,4 +1,4 @@
-"""Asks another system's HTTP server, and reads no more of its answer than is allowed."""
+"""Sends requests to another system's HTTP server, and limits the length of its answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def ask(
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > MAX_BYTES:
-                    raise PortalFailed(f"{system}: {path} has more than {MAX_BYTES} bytes")
+                    raise PortalFailed(f"{system}: the answer to {path} has more than {MAX_BYTES} bytes")
             return httpx.Response(answer.status_code, headers=_kept(answer), content=bytes(body))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise no_answer(system, path, error) from error
@@ -52,5 +52,5 @@ def no_answer(system: str, path: str, error: httpx.HTTPError | httpx.InvalidURL)
 
 
 def _kept(answer: httpx.Response) -> dict[str, str]:
-    """Return how the text is encoded and where a redirection leads; other headers no longer fit the body."""
+    """Return the headers that still apply to a decoded body: its type, and where a redirect leads."""
     return {name: answer.headers[name] for name in ("Content-Type", "Location") if name in answer.headers}

@@ -1,4 +1,4 @@
-"""Follows Frigate's events, as its broker tells of them, and those that were missed."""
+"""Follows Frigate's events as they arrive over MQTT, and fetches those that were missed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from face_det.systemd import Notifier
 log = logging.getLogger(__name__)
 
 OVERLAP_S = 300.0
-"""Frigate tells of an object once it is sure of it, so one that began earlier may become known later."""
+"""Frigate reports an object only once it is sure of it, so one that began earlier may be reported later."""
 LONGEST_PAUSE_S = 60.0
-"""The longest pause before what could not be done is tried again."""
+"""The longest pause before a retry."""
 AT_ONCE = 8
-"""So many events that were missed are looked at together."""
+"""How many missed events are looked at concurrently."""
 CHECK_S = 15.0
 
 
@@ -46,9 +46,9 @@ class FrigateOptions:
 class FrigateBridge:
     """Follows events until cancelled.
 
-    Frigate publishes at QoS 0, and no broker keeps such messages for somebody who is away. So the daemon
-    keeps a time up to which everything is done, and whenever there was a gap - this program, the broker or
-    Frigate was away, or something failed - the events since then are asked for over HTTP.
+    Frigate publishes at QoS 0, and brokers do not keep such messages for clients that are offline. So the
+    daemon stores a time up to which all events are done, and after a gap - this program, the broker or
+    Frigate was down, or something failed - the events since then are fetched over HTTP.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class FrigateBridge:
     async def run(self) -> None:
         """Follow events until cancelled; raises the daemon's error if it keeps no sightings."""
         self._notifier.ready("connecting")
-        log.info("ready: following events of %s, told of by %s", self._server, self.connection.broker)
+        log.info("ready: following events of %s, reported by broker %s", self._server, self.connection.broker)
         self._broken = asyncio.get_running_loop().create_future()
         work = [
             asyncio.ensure_future(one)
@@ -102,7 +102,7 @@ class FrigateBridge:
         self._fall_behind()
 
     async def _receive(self, message: Message) -> None:
-        """Take a message. Nothing is waited for here, so messages never queue up."""
+        """Take a message. Nothing here blocks, so messages never queue up."""
         if message.topic == self._available:
             if message.payload == b"online" and not message.retain:
                 log.info("Frigate has started")
@@ -134,7 +134,7 @@ class FrigateBridge:
         return task
 
     def _pass_on_error(self, task: asyncio.Task[None]) -> None:
-        """Nobody may wait for a task, and an error of ours must not pass in silence."""
+        """Nobody may be awaiting the task, and a bug must not pass silently."""
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._broken.done():
             self._broken.set_exception(error)
@@ -148,7 +148,7 @@ class FrigateBridge:
         except DataError as error:
             log.error("event %s: %s", event_id, error)
         except FaceDetError as error:
-            # It stays open, so it is among those that are asked for again.
+            # It stays open, so it is fetched again.
             self._note(f"event {event_id} waits: {error}")
             self._behind.set()
             return
@@ -159,7 +159,7 @@ class FrigateBridge:
         await self._save()
 
     async def _save(self) -> None:
-        """Let the daemon keep how far we are. If it does not answer now, it is told after the next event."""
+        """Have the daemon store our progress. If it does not answer now, it is told after the next event."""
         assert self._progress is not None
         mark = int(self._progress.mark)
         if mark <= self._saved:
@@ -200,7 +200,7 @@ class FrigateBridge:
             self._note(None)
 
     async def _catch_up(self) -> None:
-        """Follow what has happened since the time that the daemon keeps, the oldest events first."""
+        """Follow what has happened since the time that the daemon has stored, the oldest events first."""
         if self._progress is None:
             self._saved = await self._daemon.call("cursor", self._name, timeout_s=CALL_S)
             if not self._saved:
@@ -234,7 +234,7 @@ class FrigateBridge:
                 await task
 
     async def _watch_forever(self) -> None:
-        """Satisfy systemd, and show how we are."""
+        """Feed systemd's watchdog, and report our state."""
         while True:
             self._notifier.alive()
             self._notifier.status(self.connection.reason or self._reason or "connected")
@@ -243,7 +243,7 @@ class FrigateBridge:
     def _note(self, reason: str | None) -> None:
         """Log why something waits, once until it changes."""
         if reason is not None and reason != self._reason:
-            log.warning("%s; it is tried again", reason)
+            log.warning("%s; retrying", reason)
         if reason is None and self._reason is not None:
             log.info("nothing waits any more")
         self._reason = reason

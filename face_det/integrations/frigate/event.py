@@ -1,4 +1,4 @@
-"""What Frigate says of an event, which is one object that it tracks: over MQTT, and over HTTP."""
+"""Frigate's description of an event, which is one object that it tracks: over MQTT, and over HTTP."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from face_det.types import Box
 
 PERSON = "person"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Ids become parts of addresses; Frigate's are a time and six letters."""
+"""Ids become parts of URLs; Frigate's are a time and six letters or digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathPoint:
-    """Where the middle of an object's lower edge was at `time`, in shares of the frame (0..1)."""
+    """Where the middle of an object's lower edge was at `time`, as fractions of the frame (0..1)."""
 
     time: float
     x: float
@@ -31,7 +31,7 @@ class FrigateEvent:
 
     `box` is where it is in the newest frame, `snapshot_box` where it is in Frigate's best picture, which is
     of `snapshot_time`: both in pixels of the frames that Frigate detects on, and only over MQTT. `share` is
-    the box of the best picture in shares of the frame (0..1); it and `path` come only over HTTP.
+    the box of the best picture as fractions of the frame (0..1); it and `path` come only over HTTP.
     """
 
     id: str
@@ -51,7 +51,7 @@ class FrigateEvent:
     path: tuple[PathPoint, ...] = ()
 
     def concerns(self, cameras: Collection[str], zones: Collection[str]) -> bool:
-        """Tell whether it is a person, of one of these cameras, who was in one of these zones; () is any.
+        """Tell whether it is a person, of one of these cameras, who was in one of these zones; () means any.
 
         >>> parse_row({"id": "1.5-a", "camera": "front", "label": "person", "start_time": 1.5,
         ...            "zones": ["yard"]}).concerns(cameras=("front",), zones=("street",))
@@ -66,7 +66,7 @@ class FrigateEvent:
 
 
 def parse_message(payload: bytes) -> FrigateEvent | None:
-    """Return the event of a message at `frigate/events`, or None if it is none.
+    """Return the event in a message at `frigate/events`, or None if there is none.
 
     >>> parse_message(b'{"type": "end", "after": {"id": "1.5-a", "camera": "front", "label": "person",'
     ...               b' "start_time": 1.5, "end_time": 9.5, "sub_label": ["Alice", 0.9]}}').sub_label
@@ -77,7 +77,7 @@ def parse_message(payload: bytes) -> FrigateEvent | None:
         after = json.loads(payload)["after"]
         snapshot = after.get("snapshot") or {}
         event = _parse(after, after.get("entered_zones"))
-        # Until 0.13, the time of the snapshot alone was told, by another name.
+        # Until 0.13, only the time of the snapshot was given, under another name.
         time = snapshot.get("frame_time") or after.get("snapshot_time")
         return FrigateEvent(
             **event,
@@ -92,7 +92,7 @@ def parse_message(payload: bytes) -> FrigateEvent | None:
 
 
 def parse_row(row: Mapping[str, Any]) -> FrigateEvent:
-    """Return the event that the API describes so; raises ValueError if it describes none."""
+    """Return the event in a row of the API's answer; raises ValueError if it is not one."""
     try:
         data = row.get("data") or {}
         event = _parse(row, row.get("zones"))

@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 BUSY_PATIENCE_S = 60.0
 SILENCE_S = 60.0
-"""If Frigate has said nothing of an event for so long, it is asked whether the event goes on."""
+"""If Frigate has not mentioned an event for so long, it is asked whether the event goes on."""
 RECORDED_S = 15.0
-"""So long after its end, the recordings of an event can be read."""
+"""How long after the end of an event its recordings can be read."""
 RECORDED_PICTURES = 8
 MAX_PAGE = 500
-"""So many sightings are asked for at a time."""
+"""How many sightings are requested at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class FollowOptions:
 
 
 class EventFollower:
-    """Follows one event until it has ended. Whoever hears of the event meanwhile calls `tell`.
+    """Follows one event until it has ended. Call `tell` with each update of the event.
 
     All its pictures are one stream of `follow`, so the daemon fuses the faces into one answer and remembers
     the person once. The stream's name is the event's, so a restart of this program goes on with it.
@@ -69,12 +69,12 @@ class EventFollower:
         self._kept: str | None = None
 
     def tell(self, event: FrigateEvent) -> None:
-        """Take what Frigate says of the event now."""
+        """Take an update of the event from Frigate."""
         self.event = event
         self._told.set()
 
     async def run(self) -> None:
-        """Look until the event has ended and its sub label is set.
+        """Look at pictures until the event has ended and its sub label is set.
 
         Raises UnknownEvent if it was deleted, PortalFailed, and the daemon's errors.
         """
@@ -97,7 +97,7 @@ class EventFollower:
         )
 
     async def _follow_live(self) -> None:
-        """Look at what comes until the event has ended; at recordings, too, if no face could be compared."""
+        """Look at new pictures until the event has ended, then at recordings if no face could be compared."""
         while self.event.end is None:
             self._told.clear()
             await self._look_at_newest()
@@ -208,7 +208,7 @@ class EventFollower:
         return faces
 
     async def _settle_label(self) -> None:
-        """Set the sub label if it isn't what it should be, and nobody else has set one."""
+        """Set the sub label if it needs to change, unless somebody else has set one."""
         name, score = self._people.name() or ("", 0.0)
         if name == self._label:
             return
@@ -219,17 +219,19 @@ class EventFollower:
                 return
             if present and present != self._label:
                 if present != self._kept:
-                    log.info("event %s: its sub label %r stays; we say %r", self.event.id, present, name)
+                    log.info(
+                        "event %s: its sub label %r stays; face_det says %r", self.event.id, present, name
+                    )
                 self._kept = present
                 return
         try:
             await self._server.set_sub_label(self.event.id, name, score)
         except UnknownEvent:
-            # Frigate stores an event a little after it has told of it.
+            # Frigate stores an event a little after it has reported it.
             if self.event.end is not None:
                 raise
             return
-        log.info("event %s of %s: %s", self.event.id, self.event.camera, name or "no name any more")
+        log.info("event %s of %s: %s", self.event.id, self.event.camera, name or "the name is removed")
         self._label = name
 
     async def _present_label(self) -> str:
@@ -258,5 +260,5 @@ class EventFollower:
 
 
 def _prefix(event: FrigateEvent) -> str:
-    """Return how the frames of an event begin."""
+    """Return how the frame ids of an event begin."""
     return f"frigate:{event.id}:"

@@ -1,4 +1,4 @@
-"""Who an event's person is: what `follow` answers about its pictures, joined to one name."""
+"""Who an event's person is: combines the answers of `follow` about its pictures into one name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class PersonTracks:
         return any(face.get("outcome") is not None for face in self._last.values())
 
     def name(self) -> tuple[str, float] | None:
-        """Return who it is, and the probability (0..1); None if nobody is named, or two equally often.
+        """Return who it is, and the probability (0..1); None if nobody is named, or two are
+        named equally often.
 
         >>> tracks = PersonTracks()
         >>> tracks.add([{"track": 1, "face": "Alice", "faceProba": 0.9, "faceBox": {}}], None)

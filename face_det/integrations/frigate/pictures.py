@@ -12,15 +12,15 @@ from face_det.media import encode_jpeg, load_image, read_jpeg_size
 from face_det.types import Box
 
 MARGIN = 0.15
-"""So much of the person's width and height is shown around the person."""
+"""How much is shown around the person, as a fraction of their width and height."""
 GREY = 127
 SQUARE = 0.85, 1.2
-"""Frigate crops to a square around the object, which the frame's edge may cut; no camera's frame is one."""
+"""Frigate crops to a square around the object, which the frame's edge may cut; no whole frame is square."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonPicture:
-    """A picture, and where the person is in it, in its pixels; None if nobody knows."""
+    """A picture, and where the person is in it, in its pixels; None if that is unknown."""
 
     picture: bytes
     box: Box | None
@@ -29,7 +29,7 @@ class PersonPicture:
 def isolate_person(picture: bytes, box: Box | None, *, shares: bool = False) -> PersonPicture:
     """Return a picture with everything but one person painted grey, so that the frame keeps its size.
 
-    `box` is in pixels or, with `shares`, in shares of the picture's width and height (0..1). Without a box
+    `box` is in pixels or, with `shares`, in fractions of the picture's width and height (0..1). Without a box
     the picture stays as it is. Raises BadImage if it cannot be read.
     """
     if box is None:
@@ -50,7 +50,7 @@ def isolate_person(picture: bytes, box: Box | None, *, shares: bool = False) -> 
 
 
 def shows_whole_frame(picture: bytes) -> bool:
-    """Tell whether a JPEG shows the whole frame, as far as its proportions tell.
+    """Tell whether a JPEG shows the whole frame, judging by its aspect ratio.
 
     >>> import numpy as np
     >>> [shows_whole_frame(encode_jpeg(np.zeros((72, width, 3), np.uint8))) for width in (128, 72)]
@@ -61,9 +61,9 @@ def shows_whole_frame(picture: bytes) -> bool:
 
 
 def share_at(event: FrigateEvent, time: float) -> Box | None:
-    """Return where a person was at a time, in shares of the frame (0..1), as far as Frigate's path tells.
+    """Return where a person was at a time, as fractions of the frame (0..1), according to Frigate's path.
 
-    The box has the size of that in Frigate's best picture, which mostly shows the person at their nearest.
+    The box is as large as in Frigate's best picture, which usually shows the person at their nearest.
     """
     share = event.share
     if share is None:

@@ -1,4 +1,4 @@
-"""How far the events of Frigate are done, as one time that survives a restart."""
+"""How many of Frigate's events are done, as one time that survives a restart."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections import OrderedDict
 
 MAX_DONE = 10_000
-"""So many events that are done are remembered one by one."""
+"""How many finished events are remembered one by one."""
 
 
 class Progress:
-    """Keeps which events are done, and the time up to which all are.
+    """Keeps track of which events are done, and of the time up to which all are.
 
     >>> progress = Progress(since=100)
     >>> progress.begin("a", 110), progress.begin("b", 120)
@@ -24,18 +24,18 @@ class Progress:
     """
 
     def __init__(self, since: float) -> None:
-        """Begin at a time, in seconds since 1970: what began before it is not looked for."""
+        """Begin at a time, in seconds since 1970: events that began before it are ignored."""
         self._since = since
         self._open: dict[str, float] = {}
         self._done: OrderedDict[str, float] = OrderedDict()
         self._held = math.inf
 
     def begin(self, event_id: str, start: float) -> None:
-        """An event that began at `start` is to be done."""
+        """Note an event that began at `start`, which is not yet done."""
         self._open.setdefault(event_id, start)
 
     def finish(self, event_id: str) -> None:
-        """An event is done."""
+        """Note that an event is done."""
         start = self._open.pop(event_id, None)
         if start is None:
             return
@@ -68,7 +68,7 @@ class Progress:
 
     @property
     def mark(self) -> float:
-        """The time up to which every event that is known of is done, in seconds since 1970."""
+        """The time up to which every known event is done, in seconds since 1970."""
         newest = max(self._done.values(), default=self._since)
         oldest = min(self._open.values(), default=newest)
         return max(self._since, min(newest, oldest, self._held))

@@ -18,7 +18,7 @@ from face_det.integrations.http_answers import ask, hide_login
 log = logging.getLogger(__name__)
 
 PAGE = 100
-"""So many events are asked for at a time."""
+"""How many events are requested at a time."""
 MAX_LABEL = 100
 """The most characters of a sub label."""
 CLEAN = ("snapshot-clean.webp", "snapshot-clean.png")
@@ -27,7 +27,7 @@ CLEAN = ("snapshot-clean.webp", "snapshot-clean.png")
 
 @dataclass(frozen=True, slots=True)
 class FrigateSettings:
-    """Where Frigate is, and how to log in: no user at port 5000, which Frigate opens to its own network."""
+    """Where Frigate is, and how to log in: no user at port 5000, which needs no login."""
 
     url: str
     user: str = ""
@@ -39,8 +39,8 @@ class FrigateSettings:
 class FrigateServer:
     """A client of Frigate's API; an asynchronous context manager.
 
-    Nothing but the configured address is asked: redirects are refused. A login is kept as Frigate's cookie,
-    and made again when Frigate no longer takes it. Errors never contain the password.
+    Only the configured address is contacted: redirects are refused. A login is kept as Frigate's cookie,
+    and repeated when Frigate no longer accepts it. Errors never contain the password.
     """
 
     def __init__(self, settings: FrigateSettings) -> None:
@@ -64,7 +64,7 @@ class FrigateServer:
         return f"Frigate at {hide_login(self._settings.url)}"
 
     async def events(self, after: float, cameras: tuple[str, ...] = ()) -> list[FrigateEvent]:
-        """Return the people's events that began after a time, oldest first. Raises PortalFailed."""
+        """Return the events of people that began after a time, oldest first. Raises PortalFailed."""
         found: dict[str, FrigateEvent] = {}
         query = {"after": str(after), "labels": PERSON, "limit": str(PAGE), "include_thumbnails": "0"}
         if cameras:
@@ -88,7 +88,7 @@ class FrigateServer:
             raise PortalFailed(f"{self}: events/{event_id}: {error}") from error
 
     async def snapshot(self, event_id: str) -> bytes | None:
-        """Return the best picture of an event that goes on: the whole frame; None if there is none (yet)."""
+        """Return the best picture of an ongoing event, the whole frame; None if there is none (yet)."""
         plain = {"crop": "0", "bbox": "0", "timestamp": "0", "quality": "100"}
         return await self._picture(f"events/{event_id}/snapshot.jpg", plain)
 
@@ -119,7 +119,7 @@ class FrigateServer:
 
     def _read_rows(self, rows: Any) -> list[FrigateEvent]:
         if not isinstance(rows, list):
-            raise PortalFailed(f"{self}: must answer events with a list")
+            raise PortalFailed(f"{self}: must answer events with a list; check frigate.url")
         page = []
         for row in rows:
             try:
@@ -130,7 +130,7 @@ class FrigateServer:
 
     async def _picture(self, path: str, params: dict[str, str] | None = None) -> bytes | None:
         answer = await self._ask("GET", path, params=params)
-        # 400 and 404 are Frigate's ways to say that it has no such picture.
+        # Frigate answers 400 or 404 if it has no such picture.
         if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST):
             return None
         self._require_success(answer, path)
@@ -145,15 +145,17 @@ class FrigateServer:
         try:
             return answer.json()
         except ValueError as error:
-            raise PortalFailed(f"{self}: must answer {path} with JSON, got {answer.text!r:.60}") from error
+            raise PortalFailed(
+                f"{self}: must answer {path} with JSON, got {answer.text!r:.60}; check frigate.url"
+            ) from error
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Ask; log in, and ask again, if Frigate wants it."""
+        """Send a request; if Frigate wants a login, log in and send it again."""
         login = self._logins
         answer = await self._send(method, path, **request)
         if answer.status_code == httpx.codes.UNAUTHORIZED and self._settings.user:
             async with self._logging_in:
-                # Frigate limits how often one may log in, so whoever waited here uses the login of another.
+                # Frigate limits logins, so a request that waited here uses another's.
                 if login == self._logins:
                     await self._log_in()
                     self._logins += 1

@@ -1,4 +1,4 @@
-"""Brings the daemon's events to a broker, each once, and tells Home Assistant of cameras and people."""
+"""Publishes the daemon's events to a broker, each once, and tells Home Assistant of cameras and people."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from face_det.systemd import Notifier
 log = logging.getLogger(__name__)
 
 SESSION_S = 7 * 24 * 3600
-"""How long the broker remembers, while we are away, which event it had last."""
+"""How long the broker remembers, while we are disconnected, which event it had last."""
 SYNC_S = 20.0
-"""How long our own messages may take to come back after a connection."""
+"""How long our own messages may take to come back after we connect."""
 REFUSED_PAUSE_S = 30.0
-"""When a topic that was refused is tried again."""
+"""How long to wait before a topic that was refused is tried again."""
 RECALL = 1000
-"""So many events before the cursor are read at the start, to know who is there."""
+"""How many events before the cursor are read at the start, to learn who is there."""
 CHECK_S = 15.0
 """How often the daemon is asked whether it is there."""
 PEOPLE_CHECKS = 4
-"""Each time it has been asked so often, it is also asked who is enrolled."""
+"""After every so many of these checks, the daemon is also asked who is enrolled."""
 PEOPLE_EVENTS = ("enrolled", "forgotten", "corrected", "named", "trained")
-"""After these there may be other people."""
+"""Events after which the people enrolled may have changed."""
 MOST_COMMANDS = 8
-"""So many commands may wait; each may take minutes."""
+"""How many commands may wait; each may take minutes."""
 
 
 @dataclass(frozen=True)
 class BridgeOptions:
     """What a bridge publishes. `late_after_s` is how old an event may be that is still reported as new.
 
-    With `double_take`, it is also published in the shape of Double Take. Commands are carried out if there
+    With `double_take`, events are also published in Double Take's format. Commands are carried out if there
     is a function that fetches a camera's picture.
     """
 
@@ -100,7 +100,7 @@ class Bridge:
     async def run(self) -> None:
         """Publish until cancelled; raises the daemon's error if it keeps no events."""
         self._notifier.ready("connecting")
-        log.info("ready: bringing events to %s as %s", self.connection.broker, self._topics.base)
+        log.info("ready: publishing events to %s as %s", self.connection.broker, self._topics.base)
         work = [
             asyncio.ensure_future(one)
             for one in (
@@ -122,7 +122,7 @@ class Bridge:
             await asyncio.gather(*work, return_exceptions=True)
 
     async def _catch_up(self) -> None:
-        """Read who is there now, however old the events are that are still to be published."""
+        """Learn who is there now, however old the events are that are still to be published."""
         while True:
             answer = await self._daemon.call("events", self._scene.seq, 0, timeout_s=CALL_S)
             if answer["log"] != self._log:
@@ -151,8 +151,8 @@ class Bridge:
             await asyncio.wait_for(done.wait(), SYNC_S)
         except (asyncio.TimeoutError, TopicRefused):
             log.warning(
-                "broker %s: our own messages at %s/# do not come back: if we are killed while we send an "
-                "event, it may be sent twice; let this user read there",
+                "broker %s: our own messages at %s/# do not come back, so an event may be sent twice if this "
+                "program is killed while it sends one; let this user read that topic",
                 self.connection.broker,
                 self._topics.base,
             )
@@ -162,7 +162,7 @@ class Bridge:
         try:
             await self._catch_up()
         except TryAgain:
-            # The broker may have kept that we are online.
+            # The broker may still have retained that we are online.
             await self._publish(self._topics.status, b"offline", retain=True)
             raise
         await self._tell_entities(again=True)
@@ -175,7 +175,7 @@ class Bridge:
                 await self._publish(self._topics.person(person), self._scene.render_person(person))
 
     async def _tell_entities(self, *, again: bool = False) -> None:
-        """Tell what entities there are, as far as the broker does not know; `again` tells all of them."""
+        """Announce the entities that the broker does not have yet; `again` announces all of them."""
         async with self._telling:
             entities = describe_entities(self._topics, self._cameras(), self._people, self._options.page)
             for topic in self._told.keys() - entities.keys():
@@ -187,7 +187,7 @@ class Bridge:
                     self._told[topic] = payload
 
     async def _tell_people(self) -> None:
-        """Read who is enrolled, and tell of them if that has changed: not every change has an event."""
+        """Learn who is enrolled, and announce them if that has changed: not every change has an event."""
         before = self._people
         await self._read_people()
         if before != self._people:
@@ -200,7 +200,7 @@ class Bridge:
                 picture = await self._daemon.call("thumbnail", camera.sighting, timeout_s=CALL_S)
                 await self._publish(self._topics.image(name), bytes(picture))
             except UnknownSighting as error:
-                log.info("camera %s: the last face is not there any more: %s", name, error)
+                log.info("camera %s: the last face is gone: %s", name, error)
             self._images[name] = camera.sighting
         messages = {
             self._topics.state(name): camera.render_state(),
@@ -220,7 +220,7 @@ class Bridge:
     # What the daemon and the broker tell us ---------------------------------------------------
 
     async def _handle(self, event: dict[str, Any]) -> None:
-        """Publish what an event means; return once the broker has it."""
+        """Publish what follows from an event; return once the broker has it."""
         while True:
             await self.connection.wait_usable()
             try:
@@ -251,7 +251,7 @@ class Bridge:
         self._scene.apply(event)
         if before != self._cameras():
             if name not in before and camera_id(name) != name:
-                log.info("camera %s is %s in topics", name, camera_id(name))
+                log.info("camera %s is called %s in topics", name, camera_id(name))
             await self._tell_entities()
         if name in self._untold and name in self._scene.cameras:
             await self._tell_camera(name, self._scene.cameras[name])
@@ -271,10 +271,10 @@ class Bridge:
         late = time.time() - event["time"] > self._options.late_after_s
         message = render_event(event)
         if self._newest is not None and self._newest.payload == message:
-            log.info("event %d: the broker has it already", event["seq"])
+            log.info("event %d: the broker already has it", event["seq"])
             return
         if self._options.double_take and not late:
-            # Before the event itself: whoever is killed in between sends these again, with the same id.
+            # Before the event itself: if we are killed in between, these are sent again, with the same id.
             box = await self._find_box(event["sighting"])
             for topic, payload in render_double_take(event, camera_id(name), self._topics.node, box):
                 await self._publish(topic, payload)
@@ -290,7 +290,7 @@ class Bridge:
         return box
 
     async def _receive(self, message: Message) -> None:
-        """Take a message of the broker's: one of ours, or that Home Assistant has started."""
+        """Take a message from the broker: one of ours, a command, or Home Assistant's birth message."""
         topics = self._topics
         if message.topic == topics.birth:
             self.connection.acknowledge(message)
@@ -305,7 +305,7 @@ class Bridge:
             self.connection.acknowledge(message)
             self._take_command(message)
         elif message.topic.startswith(f"{topics.base}/"):
-            # The event before was handled, cursor and all, before this one was sent.
+            # The previous event was handled, and the cursor moved, before this one was sent.
             before, self._newest = self._newest, message
             if before is not None:
                 self.connection.acknowledge(before)
@@ -315,17 +315,21 @@ class Bridge:
                 self._told[message.topic] = message.payload
 
     def _take_command(self, message: Message) -> None:
-        """Note a command that is to be carried out, or why it is not."""
+        """Queue a command, or the reason why it is refused."""
         refusal = None
         if message.retain:
-            refusal = "it is retained, and would come again at each connection; publish it without retain"
+            refusal = (
+                "it is retained, so the broker would repeat it at each connection; publish it without retain"
+            )
         elif not self.connection.usable:
-            # What the broker had kept for us comes before our own message, and with that we are usable.
-            refusal = "it was sent while nobody listened, who knows when; send it again"
+            # Messages that the broker had stored for us come before our own one, which makes us usable.
+            refusal = "it was sent while face-det mqtt was not connected, perhaps long ago; send it again"
         try:
             self._commands.put_nowait((message, refusal))
         except asyncio.QueueFull:
-            log.warning("%s: %d commands wait already; this one is dropped", message.topic, MOST_COMMANDS)
+            log.warning(
+                "%s: %d commands are already waiting; this one is dropped", message.topic, MOST_COMMANDS
+            )
 
     async def _carry_out_commands(self) -> None:
         """Carry out commands one after the other, and publish how each went."""
@@ -341,7 +345,7 @@ class Bridge:
                 log.warning("the result of %s was not published: %s", message.topic, error)
 
     async def _watch_forever(self) -> None:
-        """Say whether the daemon is there, as Home Assistant shows it, and satisfy systemd."""
+        """Publish whether the daemon is there, which Home Assistant shows, and feed systemd's watchdog."""
         there: bool | None = None
         for check in itertools.count():
             self._notifier.alive()
@@ -365,11 +369,11 @@ class Bridge:
             await asyncio.sleep(CHECK_S)
 
     async def _say_goodbye(self) -> None:
-        """The will is for those who vanish; whoever leaves says so."""
+        """Publish `offline`: the broker sends the will only if a client vanishes."""
         try:
             await asyncio.wait_for(self._publish(self._topics.status, b"offline", retain=True), 2)
         except (FaceDetError, asyncio.TimeoutError):
-            log.info("the broker was not told that we stop")
+            log.info("the broker was not told that we are stopping")
 
     def _note_refusal(self, reason: str | None) -> None:
         if reason is not None and reason != self._refusal:
@@ -378,5 +382,5 @@ class Bridge:
 
 
 def run_bridge(broker: Broker, daemon: AsyncClient, options: BridgeOptions) -> None:
-    """Bring the daemon's events to a broker until SIGTERM or SIGINT."""
+    """Publish the daemon's events to a broker until SIGTERM or SIGINT."""
     run_until_stopped(lambda: Bridge(broker, daemon, options).run(), daemon)

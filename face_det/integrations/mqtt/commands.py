@@ -13,17 +13,17 @@ from face_det.integrations.consumer import Daemon
 log = logging.getLogger(__name__)
 
 COMMANDS = {"enrol": ("name", "camera"), "train": (), "ignore": ("unknown",)}
-"""The commands, each with what its JSON must say, as text; an `id` may be there, too, for the result."""
+"""The commands, each with the required keys of its JSON, which are text; an `id` is optional."""
 MAX_BYTES = 4096
 CHANGE_S = 3600.0
-"""How long a change of the model may take."""
+"""How long changing the model may take."""
 
 FetchPicture = Callable[[str], Awaitable[bytes]]
-"""From a camera's name to a picture that it takes now, encoded; raises UnknownCamera or CameraFailed."""
+"""Fetches an encoded picture that the camera with this name takes now; raises UnknownCamera, CameraFailed."""
 
 
 class Commands:
-    """Carries out commands, one at a time; the daemon notes them in its audit log like any other call."""
+    """Carries out commands, one at a time; the daemon records them in its audit log like any other call."""
 
     def __init__(self, daemon: Daemon, fetch_picture: FetchPicture) -> None:
         self._daemon = daemon
@@ -96,6 +96,6 @@ def _require_texts(command: str, asked: Mapping[str, object]) -> dict[str, str]:
         if not isinstance(value, str):
             raise BadRequest(f"payload.{name}: must be text, got {type(value).__name__}")
         if any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise BadRequest(f"payload.{name}: must be text, got half of a surrogate pair")
+            raise BadRequest(f"payload.{name}: must be valid Unicode, got half of a surrogate pair")
         found[name] = value
     return found

@@ -1,4 +1,4 @@
-"""A connection to an MQTT broker, made again whenever it is lost."""
+"""A connection to an MQTT broker that reconnects whenever it is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANSWER_S = 20.0
 """How long the broker may take to accept a connection, a message or a subscription."""
 KEEPALIVE_S = 20
 LONGEST_PAUSE_S = 30.0
-"""The longest pause before a broker that is away is tried again."""
+"""The longest pause before the next attempt to connect."""
 
 
 class BrokerSettings(Protocol):
@@ -45,7 +45,7 @@ class BrokerSettings(Protocol):
 
 @dataclass(frozen=True)
 class Broker:
-    """Where a broker is, and who we are to it. The password file is read at each connection."""
+    """Where a broker is, and how to log in. The password file is read at each connection."""
 
     host: str
     port: int = 1883
@@ -70,7 +70,7 @@ class Broker:
 class Message:
     """A message as it is sent or received.
 
-    `number` is what the broker calls it, for `acknowledge`; 0 if it came at QoS 0.
+    `number` is its packet identifier, for `acknowledge`; 0 if it came at QoS 0.
     """
 
     topic: str
@@ -81,7 +81,7 @@ class Message:
 
 @dataclass
 class _Live:
-    """One connection: what ends with it."""
+    """One connection, and what ends with it."""
 
     client: paho.Client
     accepted: asyncio.Future[bool]
@@ -91,13 +91,13 @@ class _Live:
 
 
 class BrokerConnection:
-    """Speaks MQTT 5 with a broker until cancelled; while it is away, it is tried again and again.
+    """Speaks MQTT 5 with a broker until cancelled, and reconnects for as long as it takes.
 
-    `will` is published by the broker if we vanish. The broker keeps our session, with what could not be
-    delivered, for `session_s` after the connection is lost. `run` hands each message of `topics` to
-    `received`, one at a time, and then acknowledges it; with `acknowledge` false the caller does that. Of
-    `as_published`, which are topics as well, a message that was published as retained says so even when it
-    is new. The log says once why there is no connection, and once that there is one.
+    `will` is published by the broker if we vanish. The broker keeps our session, with undelivered messages,
+    for `session_s` after the connection is lost. `run` hands each message of `topics` to `received`, one at a
+    time, and then acknowledges it; with `acknowledge` false, the caller does that. `as_published` are topics
+    as well, whose messages keep their retain flag even when they are new (Retain As Published). The log says
+    once why there is no connection, and once that there is one.
     """
 
     def __init__(
@@ -167,12 +167,12 @@ class BrokerConnection:
         (code,) = await self._answer(live, info.rc, info.mid)
         if code.is_failure:
             raise TopicRefused(
-                f"broker {self.broker}: {topic}: must be open to {self.broker.user or 'everybody'} for "
-                f"writing, got {code}; change the broker's access rules"
+                f"broker {self.broker}: {topic}: must allow {self.broker.user or 'anybody'} to publish, "
+                f"got {code}; change the broker's access rules"
             )
 
     def acknowledge(self, message: Message) -> None:
-        """Tell the broker that a message need not come again; nothing happens without a connection."""
+        """Acknowledge a message, so that it does not come again; without a connection, do nothing."""
         if self._live is not None and message.number:
             self._live.client.ack(message.number, 1)
 
@@ -197,7 +197,12 @@ class BrokerConnection:
                 rc, number = live.client.subscribe(topic, options=options)
                 (code,) = await self._answer(live, rc, number or 0)
                 if code.is_failure:
-                    log.warning("broker %s: %s: cannot be subscribed to: %s", self.broker, topic, code)
+                    log.warning(
+                        "broker %s: %s: must allow us to subscribe, got %s; change the broker's rules",
+                        self.broker,
+                        topic,
+                        code,
+                    )
             if connected is not None:
                 await connected()
             if self.reason is not None:
@@ -213,12 +218,12 @@ class BrokerConnection:
         while True:
             message = await live.received.get()
             await received(message)
-            # One at QoS 0 has no number; a broker ends the connection of whoever acknowledges it.
+            # A message at QoS 0 has no number; acknowledging it makes a broker close the connection.
             if self._acknowledge and message.number:
                 live.client.ack(message.number, 1)
 
     async def _answer(self, live: _Live, rc: MQTTErrorCode, number: int) -> list[ReasonCode]:
-        """Wait for what the broker says to a packet of ours."""
+        """Wait for the broker's answer to one of our packets."""
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise Unreachable(f"broker {self.broker}: {paho.error_string(rc)}")
         answer = live.answers.setdefault(number, asyncio.get_running_loop().create_future())
@@ -263,7 +268,7 @@ class BrokerConnection:
 
     def _note(self, reason: str) -> None:
         if reason != self.reason:
-            log.warning("broker %s: %s; it is tried again", self.broker, reason)
+            log.warning("broker %s: %s; retrying", self.broker, reason)
         self.reason = reason
 
     def _prepare(self) -> _Live:
@@ -303,7 +308,7 @@ class BrokerConnection:
             post(live.received.put_nowait, Message(one.topic, bytes(one.payload), one.retain, one.mid))
 
         def on_socket_open(client: object, data: object, opened: Any) -> None:
-            # Otherwise the kernel holds a message back until the broker has confirmed the one before: 40 ms.
+            # Otherwise Nagle's algorithm holds a message back until the one before is confirmed: 40 ms.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
         client.on_connect = on_connect
@@ -331,5 +336,5 @@ class BrokerConnection:
 
 
 async def _first(*futures: asyncio.Future[Any], timeout_s: float | None = None) -> None:
-    """Wait until one of them is done, or the time is over."""
+    """Wait until one of them is done, or the time is up."""
     await asyncio.wait(futures, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

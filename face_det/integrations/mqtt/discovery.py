@@ -1,4 +1,4 @@
-"""What Home Assistant is told of: one device with entities for each camera and each person.
+"""Discovery messages for Home Assistant: one device with entities for each camera and each person.
 
 Each entity has a retained message of its own at `homeassistant/<component>/<node>/<object>/config`, which
 every Home Assistant with MQTT event entities reads (2023.8 and later). Its message for whole devices would
@@ -20,7 +20,7 @@ from face_det.integrations.mqtt.events import EVENT_TYPES
 
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 COMMAND = "command"
-"""Where commands come; no camera has this id."""
+"""The topic level for commands; no camera has this id."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Topics:
 
     @property
     def base(self) -> str:
-        """The beginning of all topics but Home Assistant's."""
+        """The prefix of all topics except Home Assistant's."""
         return f"face_det/{self.node}"
 
     @property
@@ -46,17 +46,17 @@ class Topics:
 
     @property
     def sync(self) -> str:
-        """Where we tell ourselves that everything before has come."""
+        """Where we publish to ourselves, to learn that everything before it has arrived."""
         return f"{self.base}/sync"
 
     @property
     def birth(self) -> str:
-        """Where Home Assistant says that it has started."""
+        """Where Home Assistant publishes that it has started (its birth message)."""
         return f"{self.discovery_prefix}/status"
 
     @property
     def configs(self) -> str:
-        """A filter for the entities that Home Assistant has been told of."""
+        """A filter for the discovery messages that have been published."""
         return f"{self.discovery_prefix}/+/face_det_{self.node}/+/config"
 
     @property
@@ -79,7 +79,7 @@ class Topics:
         return f"{self.base}/{camera_id(camera)}/event"
 
     def late(self, camera: str) -> str:
-        """Somebody was seen, and it took too long to say so."""
+        """Somebody was seen, but that could not be reported in time."""
         return f"{self.base}/{camera_id(camera)}/event/late"
 
     def state(self, camera: str) -> str:
@@ -104,7 +104,7 @@ class Topics:
 
 
 def camera_id(name: str) -> str:
-    """Return a camera's id in topics: its name, or one like it if the name has what topics may not have.
+    """Return a camera's id in topics: its name, or one derived from it if topics may not contain it.
 
     >>> camera_id("front"), camera_id("Haustür 2")
     ('front', 'Haustur_2_8a4319')
@@ -117,7 +117,7 @@ def camera_id(name: str) -> str:
 
 
 def object_id(name: str) -> str:
-    """Return a person's id in topics: names may have letters that topics may not.
+    """Return a person's id in topics: names may contain letters that topics may not.
 
     >>> object_id("Zoë")
     'person_c6a1269858'
@@ -128,7 +128,7 @@ def object_id(name: str) -> str:
 def describe_entities(
     topics: Topics, cameras: Iterable[str], people: Iterable[str], page: str | None = None
 ) -> dict[str, bytes]:
-    """Return the messages that tell Home Assistant of everything, by topic; `page` is the page's address."""
+    """Return the discovery messages for all entities, by topic; `page` is the page's address."""
     node = f"face_det_{topics.node}"
     device: dict[str, Any] = {"identifiers": [node], "name": "face_det", "sw_version": __version__}
     if page is not None:

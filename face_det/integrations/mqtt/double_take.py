@@ -1,7 +1,7 @@
-"""Messages in the shape of Double Take's, for those who have automations on its topics.
+"""Messages in Double Take's format, for automations on its topics.
 
-https://github.com/jakowenko/double-take#mqtt-1. Unlike there, nothing is retained, and nobody is reported
-who was seen too long ago.
+https://github.com/jakowenko/double-take#mqtt-1. Unlike there, nothing is retained, and
+people who were seen too long ago are not reported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 
 
 def person_topic(name: str) -> str:
-    """Return where a person is reported; Double Take leaves out what is not of a to z, 0 to 9 and -.
+    """Return where a person is reported; Double Take drops anything but letters, digits and -.
 
     >>> person_topic("Ann Lee"), person_topic("Zoë")
     ('double-take/matches/Ann-Lee', 'double-take/matches/Zo')
@@ -47,11 +47,10 @@ def count_topic(camera: str) -> str:
 def render_double_take(
     event: Mapping[str, Any], camera: str, node: str, box: Mapping[str, float] | None
 ) -> list[tuple[str, bytes]]:
-    """Return the topics and messages about an event of type `seen`, in the order that Double Take has.
+    """Return the topics and messages about an event of type `seen`, in Double Take's order.
 
     `camera` is its id in topics, `node` the installation, and `box` where the face is in the picture, in
-    pixels, as the daemon says it (`xmin`, `ymin`, `xmax`, `ymax`). An event that comes twice has the same
-    `id`.
+    pixels, as the daemon gives it (`xmin`, `ymin`, `xmax`, `ymax`). A repeated event has the same `id`.
 
     >>> event = {"seq": 7, "time": 5.5, "outcome": "known", "name": "Alice", "unknown": None,
     ...          "probability": 0.9, "sighting": 4, "visit": 2}

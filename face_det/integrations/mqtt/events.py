@@ -1,4 +1,4 @@
-"""What the daemon's events mean to somebody who reads MQTT."""
+"""Turns the daemon's events into MQTT messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 EVENT_TYPES = ("known", "uncertain", "stranger")
-"""How somebody was seen, in Home Assistant's words: there, `unknown` means that a state is missing."""
+"""How somebody was seen, as event types: in Home Assistant, `unknown` means that a state is missing."""
 NOBODY, STRANGER, SOMEBODY = "nobody", "stranger", "somebody"
 
 
@@ -41,7 +41,7 @@ def _label(event: dict[str, Any]) -> str:
 
 @dataclass
 class Camera:
-    """Who is at one camera, as far as its events tell."""
+    """Who is at one camera, according to its events."""
 
     visit: int | None = None
     people: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Camera:
     present: bool = False
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Take an event in: a visit begins, somebody is seen, a visit ends."""
+        """Apply an event: a visit begins, somebody is seen, a visit ends."""
         if event["type"] == "visit_ended":
             if self.visit in (None, event["visit"]):
                 self.visit, self.people, self.present = None, [], False
@@ -85,7 +85,7 @@ class Scene:
     seq: int = 0
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Take in an event, unless a newer one has been; only those of cameras change anything."""
+        """Apply an event, unless a newer one has been; only those of cameras change anything."""
         if event["seq"] <= self.seq:
             return
         self.seq = event["seq"]

@@ -1,4 +1,4 @@
-"""Asks a broker, without disturbing the bridge, whether it lets us in and whether a bridge is there."""
+"""Asks a broker, without disturbing the bridge, whether it accepts us and whether a bridge is online."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Mess
 from face_det.integrations.mqtt.discovery import Topics
 
 LIMIT_S = 10.0
-"""How long the broker may take to let us in."""
+"""How long the broker may take to accept the connection."""
 STATUS_S = 2.0
-"""How long it may take to say what it has retained; it comes right after the subscription."""
+"""How long it may take to send what it has retained, which it does right after the subscription."""
 
 
 async def inquire(broker: Broker, topics: Topics, limit_s: float = LIMIT_S) -> str | None:
@@ -38,7 +38,7 @@ async def inquire(broker: Broker, topics: Topics, limit_s: float = LIMIT_S) -> s
 async def _wait_connected(
     connection: BrokerConnection, running: asyncio.Future[None], limit_s: float
 ) -> None:
-    """Wait for the connection or the first reason against it, which is raised as Unreachable."""
+    """Wait for the connection, or raise Unreachable with the first reason why there is none."""
     usable = asyncio.ensure_future(connection.wait_usable())
     loop = asyncio.get_running_loop()
     end = loop.time() + limit_s

@@ -89,5 +89,5 @@ def test_a_row_has_the_box_in_shares_and_the_path():
     share = event.share
     assert (share.xmin, share.ymin, share.xmax, share.ymax) == pytest.approx((0.1, 0.2, 0.4, 0.6))
     assert [(point.time, point.x, point.y) for point in event.path] == [(7.5, 0.5, 0.6)]
-    with pytest.raises(ValueError, match="no event of Frigate"):
+    with pytest.raises(ValueError, match="must be an event of Frigate"):
         parse_row({"id": "1.5-a"})

@@ -142,7 +142,7 @@ def test_events_that_no_broker_told_of_are_asked_for(program, api, frame, mosqui
     """The broker was away meanwhile; when it is back, so are they."""
     program.start()
     mosquitto.stop()
-    program.until_logged("it is tried again")
+    program.until_logged("retrying")
     one = happened(api, 26, frame("obama3"))
     mosquitto.start()
     until(lambda: api.labels)

@@ -122,7 +122,7 @@ async def test_a_camera_may_have_any_name(mosquitto, daemon, listener, caplog):
     heard = [topic for topic, _, _ in listener.messages if topic.endswith("/event")]
     assert len(set(heard)) == 3
     assert not any(topic.startswith(("face_det/home/command/", "face_det/home/a/")) for topic in heard)
-    assert "camera Haustür 2 is Haustur_2_8a4319 in topics" in caplog.text
+    assert "camera Haustür 2 is called Haustur_2_8a4319 in topics" in caplog.text
 
 
 async def test_killed_between_the_broker_and_the_cursor_it_sends_the_event_once(mosquitto, daemon, listener):
