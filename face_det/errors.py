@@ -176,7 +176,7 @@ class PortalFailed(TryAgain):
 
 
 class TopicRefused(TryAgain):
-    """The broker's rules do not let this user publish to a topic; `face-det mqtt` tries it again."""
+    """The broker's rules do not let this user publish to a topic; `face-det mqtt` retries."""
 
 
 class CannotListen(TryAgain):

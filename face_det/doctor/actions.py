@@ -1,4 +1,4 @@
-"""Checks what `face-det actions` could not do."""
+"""Checks for actions of `face-det actions` that were given up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from face_det.systemd import ACTIONS_SERVICE
 def check_actions(
     config: Config, service_folder: Path = ACTIONS_SERVICE.state_folder
 ) -> Iterator[CheckResult]:
-    """Check whether actions were given up, as a command or a service says in its log of failures."""
+    """Check the logs of failed actions: that of the command, and that of the service."""
     if not config.on_recognition:
         return
     count, failed = len(config.on_recognition), False
@@ -32,7 +32,7 @@ def check_actions(
             last = found[-1]
             times = "once" if len(found) == 1 else f"{len(found)} times"
             text = f"not done {times}; last {last['action']}, {last['at']}: {last['reason']}"
-            advice = f"mend it, then delete {letters.path}; see docs/how-to/actions.md"
+            advice = f"fix the cause, then delete {letters.path}; see docs/how-to/actions.md"
             yield CheckResult("actions", CheckState.WARNING, text, advice)
     if not failed:
         actions = "1 action" if count == 1 else f"{count} actions"

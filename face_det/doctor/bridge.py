@@ -1,4 +1,4 @@
-"""Checks the way of events to an MQTT broker: the broker, the bridge, and how far the bridge is."""
+"""Checks how events reach an MQTT broker: the broker, the bridge, and how far behind the bridge is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from face_det.doctor.checks import CheckResult, CheckState
 from face_det.errors import Unreachable
 
 STUCK_S = 60.0
-"""Events that wait are no fault if the bridge has handled one so recently."""
+"""Waiting events are no fault if the bridge has handled one this recently."""
 
 
 def check_bridge(config: Config, status: Mapping[str, Any] | None) -> Iterator[CheckResult]:
@@ -32,11 +32,13 @@ def _ask_the_broker(config: Config) -> CheckResult:
     try:
         bridge = asyncio.run(inquire(broker, Topics(config.mqtt.id)))
     except Unreachable as error:
-        advice = "check that the broker runs, and host, port, user, passwordFile, tls and caFile in mqtt"
+        advice = "start the broker, or correct host, port, user, passwordFile, tls or caFile in mqtt"
         return CheckResult("mqtt", CheckState.NOT_OK, str(error), advice)
     if bridge == "online":
-        return CheckResult("mqtt", CheckState.OK, f"broker {broker} lets us in, and the bridge is online")
-    text = f"broker {broker} lets us in; the bridge is {bridge or 'unknown to it'}"
+        return CheckResult(
+            "mqtt", CheckState.OK, f"broker {broker} accepts the login, and the bridge is online"
+        )
+    text = f"broker {broker} accepts the login; the bridge is {bridge or 'unknown to it'}"
     advice = "start the bridge: face-det mqtt, or systemctl start face-detect-mqtt"
     return CheckResult("mqtt", CheckState.WARNING, text, advice)
 

@@ -60,7 +60,7 @@ class EventsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return the metric."""
-        about = "Events of ZoneMinder that are being looked into, or wait."
+        about = "Events of ZoneMinder that are waiting or being processed."
         yield GaugeMetricFamily("face_det_zoneminder_events_waiting", about, self._waiting)
 
 

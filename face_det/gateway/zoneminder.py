@@ -1,4 +1,4 @@
-"""ZoneMinder's events: each report is answered at once, and looked into in turn."""
+"""ZoneMinder's events: each report is answered at once, and the events are processed in turn."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def event_queue(settings: ZoneMinder | None, daemon: Daemon) -> EventQueue | Non
 async def zoneminder_event(
     gateway: GatewayState,
     eid: Annotated[int, Path(ge=1, le=2**63 - 1, description="The event's number.")],
-    mid: Annotated[int | None, Query(ge=1, le=2**31, description="The monitor that it must be of.")] = None,
+    mid: Annotated[int | None, Query(ge=1, le=2**31, description="The monitor it must belong to.")] = None,
 ) -> dict[str, bool]:
     """Answer at once, then name the people in an event of ZoneMinder and write their names to it."""
     if gateway.events is None:

@@ -1,4 +1,4 @@
-"""The events that ZoneMinder has reported and nobody has looked into yet, kept in a file if there is one."""
+"""The queue of events that ZoneMinder has reported, kept in a file if one is configured."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from face_det.integrations.zoneminder.waiting_file import WaitingFile
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000
-"""So many events wait at most; more than that are refused, so that whoever reports them notices."""
+"""The most events that may wait; more are refused, so that whoever reports them notices."""
 PATIENCE_S = 3600.0
-"""How long an event is tried again while ZoneMinder or the daemon does not answer."""
+"""How long an event is retried while ZoneMinder or the daemon does not answer."""
 RECORDING_PATIENCE_S = 86_400.0
-"""How long an event is looked at again because it had not ended."""
+"""How long after its report an event that has not ended is processed again."""
 PAUSE_S = 5.0
-"""How long an event that has not ended is left alone at least."""
+"""The shortest pause before an event that has not ended is processed again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An event that waits: `monitor` is the one that it must be of, `frames` how many an earlier look saw."""
+    """An event that waits, of `monitor` if that was given; `frames` is how many an earlier attempt saw."""
 
     event: int
     monitor: int | None
@@ -41,11 +41,12 @@ Look = Callable[[int, int | None], Awaitable[EventReport]]
 
 
 class EventQueue:
-    """Looks into reported events: those of a monitor one after another, several monitors at once.
+    """Processes reported events: those of a monitor one after another, several monitors concurrently.
 
-    An event is never looked into twice at once. A report of one that waits is folded into it; one that comes
-    during a look leads to another. An event that has not ended waits again. With `path`, what waits is in
-    that file before a report is answered, and outlasts the process.
+    An event is never processed twice at once. A second report of a waiting event is merged into the first;
+    after one that arrives while the event is processed, it is processed again. An event that has not ended is
+    queued again. With `path`, events are stored in that file before their report is answered, and survive a
+    restart.
     """
 
     def __init__(self, look: Look, path: Path | None = None) -> None:
@@ -54,7 +55,7 @@ class EventQueue:
         self._path = path
         self._file = None if path is None else WaitingFile(path)
         self._lines: dict[int, dict[int, Waiting]] = {}
-        """By monitor, 0 if it was not told: its events by number, the oldest report first."""
+        """By monitor, 0 if it was not given: its events by number, the oldest report first."""
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._running: dict[int, int] = {}
         """The events that are being looked into, and in whose line they were."""
@@ -63,23 +64,23 @@ class EventQueue:
 
     @property
     def waiting(self) -> int:
-        """How many events are being looked into, or wait."""
+        """How many events are waiting or being processed."""
         return len(self._running) + self._count()
 
     async def start(self) -> None:
-        """Go on with what the file holds. Raises CannotWrite."""
+        """Queue the events in the file. Raises CannotWrite."""
         if self._file is None:
             return
         for event, monitor, reported in await asyncio.to_thread(self._file.read):
             self._wait(Waiting(event, monitor, reported))
         if waiting := self._count():
-            log.info("%s events of ZoneMinder wait since before the start", waiting)
+            log.info("%s events of ZoneMinder are waiting since before the start", waiting)
 
     async def report(self, event: int, monitor: int | None) -> bool:
-        """Accept an event; return False if it was folded into one that waits. Raises Busy, CannotWrite."""
+        """Queue an event; return False if it was already waiting. Raises Busy, CannotWrite."""
         known = next((line[event] for line in self._lines.values() if event in line), None)
         if known is None and self._count() >= MAX_WAITING:
-            raise Busy(f"{MAX_WAITING} events of ZoneMinder wait already; try again later")
+            raise Busy(f"{MAX_WAITING} events of ZoneMinder are already waiting; try again later")
         if known is None or known.monitor != monitor:
             found = Waiting(event, monitor or (known.monitor if known else None), time.time())
             async with self._filing:
@@ -89,7 +90,7 @@ class EventQueue:
         return known is None
 
     async def stop(self, patience_s: float) -> None:
-        """Finish what was reported, for at most `patience_s`, or leave it in the file for the next start."""
+        """Process what is queued, for at most `patience_s`; with a file, leave it for the next start."""
         workers = list(self._workers.values())
         if workers and self._file is None:
             await asyncio.wait(workers, timeout=patience_s)
@@ -108,7 +109,7 @@ class EventQueue:
         return sum(map(len, self._lines.values()))
 
     def _wait(self, found: Waiting) -> None:
-        """Put an event where it waits, behind the others of its line."""
+        """Queue an event behind the others of its monitor."""
         line = next((name for name, events in self._lines.items() if found.event in events), None)
         if line is None:
             line = self._running.get(found.event, found.monitor or 0)
@@ -141,14 +142,14 @@ class EventQueue:
                     if not self._is_due(found.event):
                         await asyncio.to_thread(self._file.remove, found.event)
             except CannotWrite as error:
-                log.warning("event %s will be looked into once more: %s", found.event, error)
+                log.warning("event %s will be processed once more after a restart: %s", found.event, error)
 
     def _is_due(self, event: int) -> bool:
         """Tell whether an event waits, or is being looked into."""
         return event in self._running or any(event in line for line in self._lines.values())
 
     async def _look_patiently(self, found: Waiting) -> Waiting | None:
-        """Look into an event; return it if it should be looked into again."""
+        """Process an event, with retries; return it if it should be processed again."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(TryAgain),
             stop=stop_after_delay(PATIENCE_S),
@@ -168,6 +169,8 @@ class EventQueue:
         # A recorder that has died leaves an event that never ends.
         stuck = report.frames > 0 and report.frames == found.frames
         if stuck or time.time() - found.reported > RECORDING_PATIENCE_S:
-            log.warning("ZoneMinder's event %s has not ended, and nothing is added to it", found.event)
+            log.warning(
+                "ZoneMinder's event %s has not ended, but does not grow; giving up on it", found.event
+            )
             return None
         return Waiting(found.event, found.monitor, found.reported, report.frames)

@@ -33,19 +33,19 @@ log = logging.getLogger(__name__)
 
 BUSY_PATIENCE_S = 60.0
 MAX_PAGE = 500
-"""So many sightings are asked for at a time."""
+"""How many sightings are requested at a time."""
 OBJECTS = "objects.json"
 PICTURE = "objdetect.jpg"
 DETECTOR = "face_det"
-"""Says in objects.json that it, and objdetect.jpg, are ours."""
+"""Marks objects.json, and with it objdetect.jpg, as ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventReport:
-    """What came of an event.
+    """The result of processing an event.
 
     `frames` is how many were looked at, `unreadable` how many could not be, `notes` what ZoneMinder shows
-    now, and `unwritten` says which files could not be written, and why. `partial` is true if the event was
+    now, and `unwritten` says what could not be written, and why. `partial` is true if the event was
     still being recorded when waiting for it ended.
     """
 
@@ -59,7 +59,7 @@ class EventReport:
     partial: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON's objects and lists."""
+        """Return it as JSON-serializable values."""
         return asdict(self)
 
 
@@ -72,16 +72,16 @@ async def process_event(
     events_path: Path | None = None,
     max_wait_s: float = 120.0,
 ) -> EventReport:
-    """Say who is in event `eid`, and write it where ZoneMinder shows it: notes, objdetect.jpg, objects.json.
+    """Recognise who is in event `eid`, and write it to its notes, tags, objdetect.jpg and objects.json.
 
-    Doing it again changes nothing. Files are written only into a folder below `events_path`; one that cannot
-    be written does not keep the names from the notes. Raises UnknownEvent if there is no such event, also if
-    it is deleted meanwhile, BadRequest if it is not of monitor `mid`, PortalFailed, and the daemon's errors.
+    Doing it again changes nothing. Files are written only into a folder below `events_path`; if that fails,
+    the notes still get the names. Raises UnknownEvent if there is no such event, even if it is deleted
+    meanwhile, BadRequest if it does not belong to monitor `mid`, PortalFailed, and the daemon's errors.
     """
     event = {**await portal.event(eid), "zone": await portal.time_zone()}
     monitor = int(event["MonitorId"])
     if mid is not None and mid != monitor:
-        raise BadRequest(f"event {eid}: must be of monitor {mid}, but is of monitor {monitor}")
+        raise BadRequest(f"event {eid}: must belong to monitor {mid}, but belongs to monitor {monitor}")
     folder = None if events_path is None else await asyncio.to_thread(find_folder, events_path, event)
     if folder is None and events_path is not None:
         log.warning("event %s: its folder is not below %s; frames come from the API", eid, events_path)
@@ -94,7 +94,7 @@ async def process_event(
             counts[faces is None] += 1
             seen.add(number, picture, faces or ())
     people = seen.people()
-    # Only now, because ZoneMinder writes notes itself while it records.
+    # Only now, because ZoneMinder itself writes notes while it records.
     event = {**event, **await portal.event(eid)}
     notes, unwritten = str(event.get("Notes") or ""), []
     if counts[0]:
@@ -103,8 +103,8 @@ async def process_event(
         notes = await _write_notes(daemon, portal, event, people)
         unwritten = [*unwritten, *await _write_tags(portal, eid, people)]
     else:
-        # That nobody was seen is only known of an event that was looked at.
-        log.warning("event %s: it has no frames that can be read; its notes stay as they are", eid)
+        # Names are only removed if frames were looked at: without any, nobody can tell who was there.
+        log.warning("event %s: has no frame that can be read; its notes stay as they are", eid)
     log.info("event %s of monitor %s: %s frames, %s people", eid, monitor, counts[0], len(people))
     return EventReport(
         eid, monitor, counts[0], counts[1], people, notes, unwritten, partial=not has_ended(event)
@@ -233,7 +233,7 @@ def _remove_ours(folder: Path) -> list[str]:
 def _write(path: Path, data: bytes) -> list[str]:
     try:
         write_atomically(path, data)
-        # ZoneMinder's web server may run as somebody else than we do.
+        # ZoneMinder's web server may run as another user.
         with suppress(OSError):
             path.chmod(0o644)
     except CannotWrite as error:

@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 DEFAULT_FPS = 10.0
 VIDEO_FPS = 10.0
-"""So many frames a second of a video are looked at, at most."""
+"""How many frames a second of a video are looked at, at most."""
 _SAVES_FRAMES = 1
-"""The bit of SaveJPEGs that says that each frame is saved, not only analysed ones."""
+"""The bit of SaveJPEGs for saving every frame, not only analysed ones."""
 _JPEG_END = b"\xff\xd9"
 
 
@@ -47,7 +47,7 @@ def has_ended(event: Mapping[str, Any]) -> bool:
 def find_folder(events: Path, event: Mapping[str, Any]) -> Path | None:
     """Return the folder of an event below `events`, or None if there is none.
 
-    ZoneMinder says which it is (`FileSystemPath`); otherwise its `Scheme` does: Deep is
+    ZoneMinder gives it as `FileSystemPath`; otherwise, it follows from its `Scheme`: Deep is
     MID/yy/mm/dd/HH/MM/SS, Medium MID/YYYY-MM-DD/EID, Shallow MID/EID.
     """
     places = [Path(str(event["FileSystemPath"]))] if event.get("FileSystemPath") else []
@@ -73,7 +73,7 @@ def _place(event: Mapping[str, Any]) -> Path | None:
 
 
 def frames_per_second(event: Mapping[str, Any]) -> float:
-    """Return how many frames of an event are a second.
+    """Return how many frames a second an event has.
 
     >>> frames_per_second({"Frames": "50", "Length": "10.00"})
     5.0
@@ -90,9 +90,9 @@ async def read_frames(
 ) -> AsyncGenerator[tuple[int, bytes], None]:
     """Yield (number, JPEG) of an event's frames, in order, until the event has ended.
 
-    Of an event that is still being recorded, each next frame is waited for, for at most `max_wait_s`. What is
-    not in a folder comes from the API, once the event has ended, because only then does ZoneMinder tell how
-    many frames there are. An event of which ZoneMinder keeps a video only is decoded. Raises UnknownEvent as
+    While an event is being recorded, each next frame is waited for, for at most `max_wait_s`. What is not in
+    a folder comes from the API, once the event has ended, because only then does ZoneMinder say how many
+    frames there are. If ZoneMinder keeps only a video of the event, it is decoded. Raises UnknownEvent as
     soon as the event is deleted, PortalFailed, and VideoError.
     """
     last = 0
@@ -100,7 +100,7 @@ async def read_frames(
     while True:
         event = await portal.event(eid)
         over = has_ended(event) or time.monotonic() - newest_s >= max_wait_s
-        # Beside a video there may be the few frames that somebody has looked at on ZoneMinder's page.
+        # Beside a video, there may be a few frames that somebody has viewed on ZoneMinder's page.
         in_folder = folder if _saves_frames(event) else None
         captures = {} if in_folder is None else await asyncio.to_thread(_list_captures, in_folder)
         for number, path in sorted(captures.items()):
@@ -111,11 +111,11 @@ async def read_frames(
                 if over:
                     log.warning("event %s: frame %s is missing", eid, number)
                     continue
-                # It is still being written; frames that came after it wait for it, too.
+                # It is still being written; the frames after it have to wait, too.
                 break
             last = number
             yield number, jpeg
-            # What whoever reads did with it took its own time.
+            # The time that the caller took for the frame does not count.
             newest_s = time.monotonic()
         if over:
             break

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 
 STRANGER = "unknown"
-"""What somebody is called whom nobody has named; pyzm calls them so, too."""
+"""The label of a person without a name, as in pyzm."""
 
 _HEAD = re.compile(r"\s*\[(\w)\] detected:(.*)", re.DOTALL)
 _LABEL = re.compile(r"\s*([^|]+?):(\d+)%")
@@ -15,8 +15,8 @@ _LABEL = re.compile(r"\s*([^|]+?):(\d+)%")
 def update_notes(notes: str, people: Mapping[str, float], names: Collection[str]) -> str:
     """Return the notes with these people in front: a label and a probability (0..1) each.
 
-    What other detectors have found stays behind them, and so does everything else, such as ZoneMinder's
-    `Motion: ...`. Labels of an earlier run are replaced; `names` are everybody who may be one of them.
+    What other detectors have found is kept after them, and so is everything else, such as ZoneMinder's
+    `Motion: ...`. Labels of an earlier run are replaced; `names` are those that may be ours.
 
     >>> update_notes("[a] detected:Bob:91% person:97% | Motion: All", {"Alice": 0.983}, ["Alice", "Bob"])
     '[a] detected:Alice:98% person:97% | Motion: All'
@@ -43,7 +43,7 @@ def update_notes(notes: str, people: Mapping[str, float], names: Collection[str]
 
 
 def spell_label(name: str) -> str:
-    """Return a name as ZoneMinder can keep it: its database refuses characters beyond U+FFFF.
+    """Return a name in a form that ZoneMinder can store: its database refuses characters beyond U+FFFF.
 
     >>> spell_label("Zoë \U00020bb7")
     'Zoë ?'

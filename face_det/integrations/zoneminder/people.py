@@ -1,4 +1,4 @@
-"""Who is in an event: the answers about its frames, joined to one a person."""
+"""Who is in an event: combines the answers about its frames into one for each person."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PersonInEvent:
 class EventPeople:
     """Collects what `follow` answers about the frames of one event.
 
-    A track's last answer is about all of its pictures, so that one counts. Its best picture is the one of the
+    A track's last answer covers all of its pictures, so that one counts. Its best picture is the one with the
     highest quality among those that were searched.
     """
 

@@ -18,9 +18,9 @@ from face_det.integrations.http_answers import ask, hide_login, no_answer
 
 _FIRST_WITH_TAGS = (1, 37, 44)
 _RIGHTS = ("token", "auth", "user", "pass", "username", "password")
-"""The parameters by which ZoneMinder knows who asks."""
+"""The parameters that carry credentials."""
 MAX_VIDEO_BYTES = 4_000_000_000
-"""The longest video that is fetched."""
+"""The largest video that is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class PortalSettings:
 class Portal:
     """A client of ZoneMinder's API; an asynchronous context manager.
 
-    Nothing but the configured address is asked: redirects are refused. Errors never contain the password or a
+    Only the configured address is contacted: redirects are refused. Errors never contain the password or a
     token.
     """
 
@@ -66,13 +66,13 @@ class Portal:
     async def frame_ids(self, eid: int) -> list[int]:
         """Return the numbers of the frames that have a row, in their order.
 
-        Most have none: one in a hundred of those without motion (ZM_BULK_FRAME_INTERVAL). `api/frames/index`
+        Most do not: without motion, only one in a hundred does (ZM_BULK_FRAME_INTERVAL). `api/frames/index`
         would list the rows of every event.
         """
         return sorted({int(row["FrameId"]) for row in (await self._find(eid)).get("Frame") or []})
 
     async def time_zone(self) -> tzinfo | None:
-        """Return the time zone of ZoneMinder's times; None, which means ours, if it cannot be told."""
+        """Return the time zone of ZoneMinder's times; None, which means ours, if it is unknown."""
         try:
             answer = await self._json("GET", "api/host/getTimeZone.json")
             return ZoneInfo(str(answer["tz"]))
@@ -88,9 +88,9 @@ class Portal:
         return await self._picture({"path": path})
 
     async def frame_for(self, query: Mapping[str, str], rights: Mapping[str, str]) -> bytes | None:
-        """Return the JPEG that somebody asks for by `eid` and `fid`, seen with their rights, such as a token.
+        """Return the JPEG that a client asks for by `eid` and `fid`, using its credentials, such as a token.
 
-        Without any, it is seen with ours. None if there is no such picture.
+        Without any, ours are used. None if there is no such picture.
         """
         params = {key: query[key] for key in ("eid", "fid") if key in query}
         theirs = pick_rights(rights.items())
@@ -100,13 +100,15 @@ class Portal:
 
     async def save_video(self, eid: int, file: IO[bytes]) -> None:
         """Write an event's video to a file. Raises PortalFailed, CannotWrite."""
-        await self.event(eid)  # whoever is not logged in is not told so by the video's address
+        await self.event(eid)  # the video's address does not say if a login is missing
         params = {"view": "view_video", "eid": str(eid), **self._token_field()}
         size = 0
         try:
             async with self._client.stream("GET", f"{self._base}/index.php", params=params) as answer:
                 if not answer.headers.get("content-type", "").startswith("video/"):
-                    raise PortalFailed(f"event {eid}: ZoneMinder does not send its video")
+                    raise PortalFailed(
+                        f"event {eid}: ZoneMinder must send its video, got something else; is it still there?"
+                    )
                 async for part in answer.aiter_bytes():
                     size += len(part)
                     if size > MAX_VIDEO_BYTES:
@@ -115,20 +117,22 @@ class Portal:
         except httpx.HTTPError as error:
             raise no_answer(self._system, "its video", error) from error
         except OSError as error:
-            raise CannotWrite(f"event {eid}: its video cannot be kept for now: {error.strerror}") from error
+            raise CannotWrite(
+                f"event {eid}: its video cannot be stored for decoding: {error.strerror}; make room in TMPDIR"
+            ) from error
 
     async def write_notes(self, eid: int, notes: str) -> None:
-        """Write an event's notes, and see that they are there. Raises UnknownEvent, PortalFailed."""
+        """Write an event's notes, and check that they were stored. Raises UnknownEvent, PortalFailed."""
         await self._json("PUT", f"api/events/{eid}.json", eid, data={"Event[Notes]": notes})
         if (await self.event(eid)).get("Notes") != notes:
             raise PortalFailed(
-                f"event {eid}: ZoneMinder did not keep the notes; its user must be allowed to edit events"
+                f"event {eid}: ZoneMinder did not store the notes; its user must be allowed to edit events"
             )
 
     async def tag(self, eid: int, names: Iterable[str]) -> None:
-        """Tag an event with these names, from 1.38 on; tags that it has stay. Raises PortalFailed.
+        """Tag an event with these names, from 1.38 on; its other tags stay. Raises PortalFailed.
 
-        By what the web page asks: `api/tags` of 1.38 does not answer.
+        This uses the requests of ZoneMinder's web page, because `api/tags` of 1.38 does not answer.
         """
         answer = await self._json("GET", "api/host/getVersion.json")
         if _parse_version(answer.get("version")) < _FIRST_WITH_TAGS:
@@ -155,7 +159,7 @@ class Portal:
         return list(value.get("response") or [])
 
     async def _find(self, eid: int, **params: str) -> dict[str, Any]:
-        """Return an event with what belongs to it. Raises UnknownEvent, PortalFailed."""
+        """Return an event with its related rows. Raises UnknownEvent, PortalFailed."""
         answer = await self._json("GET", f"api/events/{eid}.json", eid, params=params)
         found = answer.get("event")
         if not isinstance(found, dict) or not isinstance(found.get("Event"), dict):
@@ -195,7 +199,7 @@ class Portal:
     async def _ask(
         self, method: str, path: str, *, params: dict[str, str] | None = None, **request: Any
     ) -> httpx.Response:
-        """Ask with a token; log in again if ZoneMinder no longer takes it."""
+        """Send a request with a token; log in again if ZoneMinder no longer accepts it."""
         for attempt in range(2):
             fresh = self._token is None
             if self._settings.user and fresh:
@@ -252,7 +256,7 @@ def pick_rights(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _needs_login(answer: httpx.Response) -> bool:
-    """Tell whether a token is not taken: pictures are then a redirection, or a page that says so."""
+    """Tell whether a token was rejected: a picture is then a redirect, or an HTML page."""
     page = answer.is_success and answer.content[:1] == b"<"
     return answer.status_code == httpx.codes.UNAUTHORIZED or answer.is_redirect or page
 

@@ -1,4 +1,4 @@
-"""Asks a `pyzm.serve` about what is no face."""
+"""A client of the `pyzm.serve` that detects anything but faces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from face_det.integrations.http_answers import ask, hide_login
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSettings:
-    """Where it is, such as `http://127.0.0.1:5000`, and how to log in; no user if it needs no login."""
+    """Its address, such as `http://127.0.0.1:5000`, and how to log in; no user if it needs no login."""
 
     url: str
     user: str = ""
@@ -24,7 +24,7 @@ class UpstreamSettings:
 
 
 class Upstream:
-    """A client of it; an asynchronous context manager. Errors never contain the password or a token."""
+    """The client, an asynchronous context manager. Errors never contain the password or a token."""
 
     def __init__(self, settings: UpstreamSettings) -> None:
         self._settings = settings
@@ -42,12 +42,12 @@ class Upstream:
         await self._client.aclose()
 
     async def infer(self, fields: Mapping[str, str], image: bytes | None) -> dict[str, Any]:
-        """Return its answer to the fields of a form and a picture. Raises PortalFailed."""
+        """Return what one model detects, for the fields of a form and a picture. Raises PortalFailed."""
         files = None if image is None else {"image": ("frame", image)}
         return await self._ask("POST", "infer", data=dict(fields), files=files)
 
     async def detect(self, image: bytes) -> dict[str, Any]:
-        """Return what all of its models see in a picture, as pyzm up to 2.4 asks. Raises PortalFailed."""
+        """Return what all of its models detect in a picture, for pyzm up to 2.4. Raises PortalFailed."""
         return await self._ask("POST", "detect", files={"file": ("frame", image)})
 
     async def models(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The file of the events that wait: a table in SQLite."""
+"""The file of the event queue: a table in SQLite."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ ON CONFLICT (event) DO UPDATE SET monitor = excluded.monitor
 
 
 class WaitingFile:
-    """Events by number, each with the monitor that it must be of, and when it was reported."""
+    """Events by number, each with the monitor that was given, if any, and when it was reported."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file; a damaged one is put aside. Raises CannotWrite."""
+        """Open or make the file; a damaged one is moved aside. Raises CannotWrite."""
         self._path = path
         self._lock = threading.Lock()
         with self._explaining():
@@ -37,7 +37,10 @@ class WaitingFile:
                     raise
                 aside = path.with_name(path.name + ".damaged")
                 log.error(
-                    "%s is damaged (%s); it is now %s, and what waited is lost", path, error, aside.name
+                    "%s is damaged (%s); it is renamed to %s, and the events in it are lost",
+                    path,
+                    error,
+                    aside.name,
                 )
                 path.replace(aside)
                 self._database = self._open()
@@ -56,7 +59,7 @@ class WaitingFile:
             return rows.fetchall()
 
     def add(self, event: int, monitor: int | None, reported: float) -> None:
-        """Keep an event, on disk when this returns; its first report counts. Raises CannotWrite."""
+        """Store an event, on disk on return; the time of its first report stays. Raises CannotWrite."""
         with self._lock, self._explaining():
             self._database.execute(_ADD, (event, monitor, reported))
 
@@ -76,6 +79,6 @@ class WaitingFile:
             yield
         except (sqlite3.Error, OSError) as error:
             raise CannotWrite(
-                f"{self._path}: what ZoneMinder reports cannot be kept: {error}; make room, or make the "
+                f"{self._path}: ZoneMinder's events cannot be stored: {error}; make room, or make the "
                 "folder writable"
             ) from error

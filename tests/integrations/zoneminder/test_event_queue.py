@@ -204,7 +204,7 @@ def test_a_queue_that_is_full_refuses(monkeypatch):
         while not looks.begun:
             await asyncio.sleep(0)
         await queue.report(2, 1), await queue.report(3, 1)
-        with pytest.raises(Busy, match="2 events of ZoneMinder wait already"):
+        with pytest.raises(Busy, match="2 events of ZoneMinder are already waiting"):
             await queue.report(4, 1)
         looks.gate.set()
         await looks.until_ended(3)
@@ -221,7 +221,7 @@ def test_a_damaged_file_is_put_aside(tmp_path, caplog):
         file.add(1, None, 2.0)
         assert file.read() == [(1, None, 2.0)]
     assert path.with_name("events.sqlite.damaged").exists()
-    assert "what waited is lost" in caplog.text
+    assert "the events in it are lost" in caplog.text
 
 
 def test_a_file_that_cannot_be_written(disk):
@@ -229,7 +229,7 @@ def test_a_file_that_cannot_be_written(disk):
     folder = disk("size=64k")
     with contextlib.closing(WaitingFile(folder / "events.sqlite")) as file:
         fill(folder)
-        with pytest.raises(CannotWrite, match="what ZoneMinder reports cannot be kept"):
+        with pytest.raises(CannotWrite, match="ZoneMinder's events cannot be stored"):
             collections.deque((file.add(event, 1, 0.0) for event in range(10_000)), maxlen=0)
     with pytest.raises(CannotWrite):
         WaitingFile(folder / "missing" / "events.sqlite")

@@ -241,7 +241,7 @@ def test_notes_that_are_not_kept_are_an_error(zm_event, record, portal):
     record(13)
     portal.editable = False
     status, _, said = zm_event(13)
-    assert (status, "did not keep the notes" in said) == (75, True)
+    assert (status, "did not store the notes" in said) == (75, True)
 
 
 def test_faults_of_the_portal_are_named_without_secrets(zm_event, record, portal, settings, tmp_path):
@@ -412,7 +412,7 @@ def test_a_queue_that_cannot_be_kept_is_told_at_the_start(settings, tmp_path):
     command = (*CLI, "web", "--config", tmp_path / "config.json")
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 75
-    assert "what ZoneMinder reports cannot be kept" in done.stderr
+    assert "ZoneMinder's events cannot be stored" in done.stderr
     assert "Traceback" not in done.stderr
 
 
