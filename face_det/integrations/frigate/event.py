@@ -109,7 +109,7 @@ def parse_row(row: Mapping[str, Any]) -> FrigateEvent:
             path=path,
         )
     except (TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise ValueError(f"no event of Frigate: {error}") from error
+        raise ValueError(f"must be an event of Frigate: {error}") from error
 
 
 def _parse(row: Mapping[str, Any], zones: Sequence[str] | None) -> dict[str, Any]:
