@@ -116,4 +116,4 @@ def test_both_rooms_mean_the_same_words() -> None:
 
 def test_outcomes_are_those_of_decisions() -> None:
     """All of them, in their order."""
-    assert OUTCOMES == tuple(outcome.value for outcome in Outcome)
+    assert tuple(outcome.value for outcome in Outcome) == OUTCOMES
