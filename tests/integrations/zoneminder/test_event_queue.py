@@ -148,7 +148,7 @@ def test_what_waits_outlasts_a_stop(tmp_path):
         await queue.start()
         await looks.until_ended(2)
         assert looks.begun == [(2, 1), (3, 1)]
-        while queue._running:
+        while queue._workers:
             await asyncio.sleep(0)
         await queue.stop(0)
 
