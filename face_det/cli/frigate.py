@@ -24,7 +24,7 @@ CALL_TIMEOUT_S = 60.0
 @config_option
 def command(config_source: ConfigSource) -> None:
     """Run the command."""
-    from face_det.integrations import FollowOptions, FrigateOptions, FrigateSettings, run_frigate
+    from face_det.integrations import FollowOptions, FrigateOptions, ServerSettings, run_frigate
     from face_det.logs import configure_logging
     from face_det.rpc import AsyncClient
 
@@ -44,7 +44,7 @@ def command(config_source: ConfigSource) -> None:
     if config.sightings is None:
         raise ConfigError(["sightings: is not set, so nobody is remembered; set it to {}"])
     configure_logging(config.log_level)
-    settings = FrigateSettings(about.url, about.user, about.password_file, about.verify_tls, about.timeout)
+    settings = ServerSettings(about.url, about.user, about.password_file, about.verify_tls, about.timeout)
     options = FrigateOptions(
         config.mqtt.id,
         about.topic_prefix,

@@ -43,13 +43,13 @@ def command(event: int, mid: int | None, as_json: bool, config_source: ConfigSou
 
 
 async def _process(config: Config, eid: int, mid: int | None) -> EventReport:
-    from face_det.integrations import Portal, PortalSettings, process_event
+    from face_det.integrations import Portal, ServerSettings, process_event
     from face_det.rpc import AsyncClient
 
     about = config.zoneminder
     if about is None:
         raise ConfigError(['zoneminder: is not set; set it to {"url": "http://127.0.0.1/zm"}'])
-    settings = PortalSettings(about.url, about.user, about.password_file, about.verify_tls, about.timeout)
+    settings = ServerSettings(about.url, about.user, about.password_file, about.verify_tls, about.timeout)
     async with AsyncClient.configured(config, CALL_TIMEOUT_S) as daemon, Portal(settings) as portal:
         return await process_event(
             daemon, portal, eid, mid=mid, events_path=about.events_path, max_wait_s=about.max_wait

@@ -10,14 +10,14 @@ from face_det.config import ZoneMinder
 from face_det.gateway.daemon import Daemon
 from face_det.gateway.problems import Problem
 from face_det.gateway.state import GatewayState
-from face_det.integrations import EventQueue, EventReport, Portal, PortalSettings, process_event
+from face_det.integrations import EventQueue, EventReport, Portal, ServerSettings, process_event
 
 ROUTES = APIRouter(tags=["zoneminder"])
 
 
-def portal_settings(settings: ZoneMinder) -> PortalSettings:
+def portal_settings(settings: ZoneMinder) -> ServerSettings:
     """Return where ZoneMinder is, and how to log in."""
-    return PortalSettings(
+    return ServerSettings(
         settings.url, settings.user, settings.password_file, settings.verify_tls, settings.timeout
     )
 

@@ -19,7 +19,7 @@ from .frigate.bridge import FrigateOptions as FrigateOptions
 from .frigate.bridge import run_frigate as run_frigate
 from .frigate.follower import FollowOptions as FollowOptions
 from .frigate.server import FrigateServer as FrigateServer
-from .frigate.server import FrigateSettings as FrigateSettings
+from .http_answers import ServerSettings as ServerSettings
 from .http_answers import hide_login as hide_login
 from .mqtt.bridge import Bridge as Bridge
 from .mqtt.bridge import BridgeOptions as BridgeOptions
@@ -34,7 +34,6 @@ from .zoneminder.event_queue import EventQueue as EventQueue
 from .zoneminder.events import EventReport as EventReport
 from .zoneminder.events import process_event as process_event
 from .zoneminder.portal import Portal as Portal
-from .zoneminder.portal import PortalSettings as PortalSettings
 from .zoneminder.portal import pick_rights as pick_rights
 from .zoneminder.upstream import Upstream as Upstream
 from .zoneminder.upstream import UpstreamSettings as UpstreamSettings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,24 @@ from face_det.errors import PortalFailed
 
 MAX_BYTES = 32_000_000
 """The longest answer that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where a server is, and how to log in there; no user if it needs no login."""
+
+    url: str
+    user: str = ""
+    password_file: Path | None = None
+    verify_tls: bool = True
+    timeout_s: float = 10.0
+
+
+def open_client(settings: ServerSettings) -> httpx.AsyncClient:
+    """Return a client that follows no redirects and takes nothing from the environment."""
+    return httpx.AsyncClient(
+        timeout=settings.timeout_s, follow_redirects=False, trust_env=False, verify=settings.verify_tls
+    )
 
 
 async def ask(

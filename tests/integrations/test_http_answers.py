@@ -10,9 +10,8 @@ import pytest
 from face_det.errors import PortalFailed
 from face_det.integrations import (
     FrigateServer,
-    FrigateSettings,
     Portal,
-    PortalSettings,
+    ServerSettings,
     Upstream,
     UpstreamSettings,
 )
@@ -23,8 +22,8 @@ NOBODY = "http://me:s3cret@127.0.0.1:9/there"
 @pytest.mark.parametrize(
     ("client", "ask"),
     [
-        (lambda: FrigateServer(FrigateSettings(NOBODY)), lambda server: server.events(0)),
-        (lambda: Portal(PortalSettings(NOBODY)), lambda server: server.event(1)),
+        (lambda: FrigateServer(ServerSettings(NOBODY)), lambda server: server.events(0)),
+        (lambda: Portal(ServerSettings(NOBODY)), lambda server: server.event(1)),
         (lambda: Upstream(UpstreamSettings(NOBODY)), lambda server: server.models()),
     ],
     ids=["frigate", "zoneminder", "pyzm"],

@@ -15,7 +15,8 @@ from face_det.integrations.consumer import CALL_S, Daemon
 from face_det.integrations.frigate.event import FrigateEvent, parse_message
 from face_det.integrations.frigate.follower import EventFollower, FollowOptions
 from face_det.integrations.frigate.progress import Progress
-from face_det.integrations.frigate.server import FrigateServer, FrigateSettings
+from face_det.integrations.frigate.server import FrigateServer
+from face_det.integrations.http_answers import ServerSettings
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
 from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
@@ -255,7 +256,7 @@ def _begun(event: FrigateEvent) -> float:
 
 
 def run_frigate(
-    broker: Broker, settings: FrigateSettings, daemon: AsyncClient, options: FrigateOptions
+    broker: Broker, settings: ServerSettings, daemon: AsyncClient, options: FrigateOptions
 ) -> None:
     """Follow Frigate's events until SIGTERM or SIGINT."""
 

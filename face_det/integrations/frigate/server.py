@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +11,7 @@ import httpx
 
 from face_det.errors import ConfigError, PortalFailed, UnknownEvent
 from face_det.integrations.frigate.event import PERSON, FrigateEvent, parse_row
-from face_det.integrations.http_answers import ask, hide_login
+from face_det.integrations.http_answers import ServerSettings, ask, hide_login, open_client
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +23,6 @@ CLEAN = ("snapshot-clean.webp", "snapshot-clean.png")
 """The whole frame with nothing drawn on it, as newer and older versions keep it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrigateSettings:
-    """Where Frigate is, and how to log in: no user at port 5000, which needs no login."""
-
-    url: str
-    user: str = ""
-    password_file: Path | None = None
-    verify_tls: bool = True
-    timeout_s: float = 10.0
-
-
 class FrigateServer:
     """A client of Frigate's API; an asynchronous context manager.
 
@@ -43,13 +30,11 @@ class FrigateServer:
     and repeated when Frigate no longer accepts it. Errors never contain the password.
     """
 
-    def __init__(self, settings: FrigateSettings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._base = settings.url.rstrip("/")
         self._logging_in, self._logins = asyncio.Lock(), 0
-        self._client = httpx.AsyncClient(
-            timeout=settings.timeout_s, follow_redirects=False, trust_env=False, verify=settings.verify_tls
-        )
+        self._client = open_client(settings)
 
     async def __aenter__(self) -> FrigateServer:
         """Return this client; it logs in when Frigate first asks for it."""

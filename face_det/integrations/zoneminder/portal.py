@@ -5,33 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import tzinfo
-from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
 
 from face_det.errors import CannotWrite, ConfigError, PortalFailed, UnknownEvent
-from face_det.integrations.http_answers import ask, hide_login, no_answer
+from face_det.integrations.http_answers import ServerSettings, ask, hide_login, no_answer, open_client
 
 _FIRST_WITH_TAGS = (1, 37, 44)
 _RIGHTS = ("token", "auth", "user", "pass", "username", "password")
 """The parameters that carry credentials."""
 MAX_VIDEO_BYTES = 4_000_000_000
 """The largest video that is fetched."""
-
-
-@dataclass(frozen=True, slots=True)
-class PortalSettings:
-    """Where ZoneMinder is, such as `http://127.0.0.1/zm`, and how to log in; no user if it needs no login."""
-
-    url: str
-    user: str = ""
-    password_file: Path | None = None
-    verify_tls: bool = True
-    timeout_s: float = 10.0
 
 
 class Portal:
@@ -41,14 +28,12 @@ class Portal:
     token.
     """
 
-    def __init__(self, settings: PortalSettings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._base = settings.url.rstrip("/")
         self._system = f"ZoneMinder at {hide_login(settings.url)}"
         self._token: str | None = None
-        self._client = httpx.AsyncClient(
-            timeout=settings.timeout_s, follow_redirects=False, trust_env=False, verify=settings.verify_tls
-        )
+        self._client = open_client(settings)
 
     async def __aenter__(self) -> Portal:
         """Return this client; it logs in when it first asks."""

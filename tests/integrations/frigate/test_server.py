@@ -8,14 +8,14 @@ import pytest
 from frigate_api import PASSWORD, ROW, USER
 
 from face_det.errors import PortalFailed, UnknownEvent
-from face_det.integrations import FrigateServer, FrigateSettings
+from face_det.integrations import FrigateServer, ServerSettings
 
 
 def ask(api, work, **settings):
     """What a coroutine function answers, given the client."""
 
     async def story():
-        async with FrigateServer(FrigateSettings(api.url, **settings)) as server:
+        async with FrigateServer(ServerSettings(api.url, **settings)) as server:
             return await work(server)
 
     return asyncio.run(story())

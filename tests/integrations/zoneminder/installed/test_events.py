@@ -12,7 +12,7 @@ from running import eventually
 from zoneminder_server import DEEP, LIVE, MEDIUM, PASSWORD, SHALLOW, USER, VIDEO
 
 from face_det.errors import PortalFailed, UnknownEvent
-from face_det.integrations import Portal, PortalSettings
+from face_det.integrations import Portal, ServerSettings
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ async def until_asked(zoneminder, eid):
 def portal(zoneminder, tmp_path, user=USER, password=PASSWORD):
     secret = tmp_path / f"password of {user}"
     secret.write_text(password)
-    return Portal(PortalSettings(zoneminder.url, user, secret, timeout_s=300))
+    return Portal(ServerSettings(zoneminder.url, user, secret, timeout_s=300))
 
 
 def test_a_token_that_expires_is_renewed(zoneminder, recorded, tmp_path):
