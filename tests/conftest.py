@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import logging
 import os
 import pickle
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +54,15 @@ def load_script(name: str) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(autouse=True)
+def _same_log_level() -> Iterator[None]:
+    """A command that ran in this process has set one, and later tests count what is logged."""
+    ours = logging.getLogger("face_det")
+    before = ours.level
+    yield
+    ours.setLevel(before)
 
 
 @pytest.fixture(scope="session")

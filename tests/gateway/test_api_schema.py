@@ -17,6 +17,7 @@ NOT_ASKED = "(events|restore|clear|training|evaluation|backup|doctor|log(in|out)
 METHODS = {"get", "put", "post", "delete"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_route_answers_as_it_says(web, gallery_daemon, door, photos, tmp_path):
     """With the examples and with made-up values, good and bad; the same ones each time."""

@@ -146,7 +146,11 @@ def find_client(which):
         pytest.skip(str(missing))
 
 
-@pytest.mark.parametrize("which", [pypi_clients.PYZM, pypi_clients.PYZM_24], ids=lambda which: which[0])
+@pytest.mark.parametrize(
+    "which",
+    [pypi_clients.PYZM, pytest.param(pypi_clients.PYZM_24, marks=pytest.mark.slow)],
+    ids=lambda which: which[0],
+)
 def test_the_real_client_is_content(gateway, upstream, photos, tmp_path, which):
     """It logs in with a token, and gets the cars of its own server and our names, in both protocols."""
     pictures = []

@@ -137,6 +137,7 @@ print(load_dlib_session("mmod").name)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["compiled", "plain"])
 def test_what_is_installed_runs(built: tuple[Path, Path], plain: Path, tmp_path: Path, which: str) -> None:
     """From either wheel: the detector's network loads, with kernels where they are in it."""
@@ -192,6 +193,7 @@ def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
     assert not [name for name in names if name.endswith(".so")]
 
 
+@pytest.mark.slow
 def test_a_checkout_called_face_det_does_not_hide_the_package(tmp_path: Path) -> None:
     """Installed as the Makefile does it, it is found from the checkout's parent folder, too."""
     line = re.search(r"^EDITABLE := (.+)$", (REPOSITORY / "Makefile").read_text("utf-8"), re.M)

@@ -68,6 +68,7 @@ class FrigateBridge:
         self._saved = 0
         self._following: dict[str, EventFollower] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._interrupted: dict[str, FrigateEvent] = {}
         self._behind = asyncio.Event()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._broken: asyncio.Future[None]
@@ -149,7 +150,8 @@ class FrigateBridge:
         except DataError as error:
             log.error("event %s: %s", event_id, error)
         except FaceDetError as error:
-            # It stays open, so it is fetched again.
+            # It stays open. What the API says of it lacks what came over MQTT.
+            self._interrupted[event_id] = follower.event
             self._note(f"event {event_id} waits: {error}")
             self._behind.set()
             return
@@ -216,6 +218,12 @@ class FrigateBridge:
             for event in await self._server.events(since, self._options.cameras)
             if event.concerns(self._options.cameras, self._options.zones)
         ]
+        interrupted, self._interrupted = self._interrupted, {}
+        for event in missed:
+            if event.end is not None:
+                interrupted.pop(event.id, None)
+        for event in interrupted.values():
+            self._begin(event)
         ended = []
         for event in missed:
             if event.end is None:

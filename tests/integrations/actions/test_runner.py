@@ -247,6 +247,7 @@ def test_what_is_too_old_is_given_up(tmp_path):
 
 def test_names_that_nobody_has_are_told(tmp_path, caplog):
     """A misspelt name in neverUnlock would let somebody in."""
+    caplog.set_level(logging.WARNING)
     daemon = EventLog()
     conditions = Conditions(persons=("Alice", "Bbo"), opens=True, never_unlock=("Miaa",))
 

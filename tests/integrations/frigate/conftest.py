@@ -46,6 +46,8 @@ def program(daemon, api, mosquitto, tmp_path):
     program = FrigateProgram(daemon, api, mosquitto, tmp_path)
     yield program
     program.kill()
+    # Shown if the test fails.
+    print(program.log())
 
 
 @pytest.fixture

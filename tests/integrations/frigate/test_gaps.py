@@ -117,6 +117,22 @@ def test_frigate_that_is_away_or_hangs_is_waited_for(program, api, messages, fra
     assert program.log().count(f"event {two} waits: Frigate at {api.url} does not answer") <= 2
 
 
+def test_an_event_goes_on_where_it_was_interrupted(program, api, messages, frame):
+    """Frigate is away when it has a better picture, and never mentions the event again."""
+    one, begin = event_id(44), time.time()
+    program.start()
+    api.pictures["front", "latest.jpg"] = api.pictures[one, "snapshot.jpg"] = frame("nobody")
+    messages.tell("new", one, start=begin, box=LEFT, snapshot=(begin, LEFT))
+    until(lambda: api.count("front/latest.jpg") > 1)
+    api.down = True
+    api.pictures[one, "snapshot.jpg"] = frame("obama3")
+    messages.tell("update", one, box=LEFT, snapshot=(begin + 1, LEFT))
+    program.until_logged(f"event {one} waits")
+    api.down = False
+    until(lambda: api.labels)
+    assert [label[:2] for label in api.labels] == [(one, "Obama")]
+
+
 def test_what_happens_before_the_missed_events_are_known_does_not_hide_them(program, api, messages, frame):
     """Also if it claims to be of the future; nothing counts as done until Frigate has listed the events."""
     program.start()
