@@ -21,6 +21,7 @@ from face_det.errors import CannotListen, ConfigError
 from face_det.gateway.app import create_app
 from face_det.gateway.security.connections import (
     HEAD_S,
+    KEEP_ALIVE_S,
     MAX_CONNECTIONS,
     MAX_HEAD_BYTES,
     CrowdLimit,
@@ -65,6 +66,7 @@ class GatewayServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=grace_s,
             )
         )

@@ -10,10 +10,12 @@ import struct
 import threading
 import zlib
 
+import httpx
 import PIL.Image
 import pytest
 from api_walks import API, LEAKS, ask, forgotten, require_problem
 from running import eventually
+from tenacity import retry, retry_if_exception_type
 
 pytestmark = pytest.mark.usefixtures("anew")
 
@@ -193,7 +195,9 @@ def test_many_uploads_at_once(web, photos):
     empty = jpeg(photos["nobody"], 64)
     pictures = [(empty if place % 10 else picture) + number for place, number in enumerate(numbers)]
 
+    @retry(retry=retry_if_exception_type(httpx.RemoteProtocolError))
     def upload(content):
+        # A connection on which no request comes for ten seconds is closed, and this machine may be busy.
         return web.post(f"{API}/people/Eve/photos", files={"image": content})
 
     with forgotten(web, "Eve"), concurrent.futures.ThreadPoolExecutor(100) as pool:

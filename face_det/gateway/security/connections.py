@@ -31,6 +31,9 @@ MAX_PER_ADDRESS = 100
 MAX_HEAD_BYTES = 16_384
 HEAD_S = 10.0
 """How long the head of a request may take to come, from the connection or from its first byte."""
+KEEP_ALIVE_S = 75
+"""How long a connection stays open for the next request: longer than clients and proxies keep theirs;
+nginx has the longest, a minute. Whoever used one at the moment that we closed it would get no answer."""
 LINGER_S = 5.0
 LINGER_BYTES = 1_000_000
 """How much longer, and how much more, a client may send of a body that was answered before its end."""

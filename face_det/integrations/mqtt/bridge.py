@@ -89,6 +89,8 @@ class Bridge:
         self._people: tuple[str, ...] = ()
         self._newest: Message | None = None
         self._awaited: tuple[bytes, asyncio.Event] | None = None
+        # The number of the connection on which all that the broker had stored for us has come.
+        self._synced = 0
         self._told: dict[str, bytes] = {}
         self._telling = asyncio.Lock()
         self._untold: set[str] = set()
@@ -300,6 +302,7 @@ class Bridge:
         elif message.topic == topics.sync:
             self.connection.acknowledge(message)
             if self._awaited is not None and message.payload == self._awaited[0]:
+                self._synced = self.connection.number
                 self._awaited[1].set()
         elif message.topic.startswith(f"{topics.base}/{COMMAND}/"):
             self.connection.acknowledge(message)
@@ -321,8 +324,8 @@ class Bridge:
             refusal = (
                 "it is retained, so the broker would repeat it at each connection; publish it without retain"
             )
-        elif not self.connection.usable:
-            # Messages that the broker had stored for us come before our own one, which makes us usable.
+        elif not self.connection.usable and self._synced != self.connection.number:
+            # Messages that the broker had stored for us come before our own one.
             refusal = "it was sent while face-det mqtt was not connected, perhaps long ago; send it again"
         try:
             self._commands.put_nowait((message, refusal))

@@ -122,6 +122,8 @@ class BrokerConnection:
         self._acknowledge = acknowledge
         self._live: _Live | None = None
         self._usable = asyncio.Event()
+        self.number = 0
+        """How many connections there have been; the present one's number."""
         self.reason: str | None = None
         """Why there is no connection; None while there is one, and before the first attempt."""
 
@@ -258,6 +260,7 @@ class BrokerConnection:
             await self._disconnect(live)
             raise
         self._live = live
+        self.number += 1
         return live
 
     async def _disconnect(self, live: _Live) -> None:

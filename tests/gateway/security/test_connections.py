@@ -279,6 +279,11 @@ def test_bad_chunks_are_no_body(gateway, chunk):
     assert not gateway.daemon.calls
 
 
+def test_a_connection_is_kept_as_long_as_proxies_keep_theirs():
+    """nginx's is kept for a minute; a request on one that has just been closed would get no answer."""
+    assert server.GatewayServer(None).config.timeout_keep_alive > 60
+
+
 def test_requests_in_a_row_are_answered_in_a_row(gateway):
     """Pipelining: each its answer, in order."""
     other = GET.replace(b"/healthz/live", b"/api/v1/nothing")

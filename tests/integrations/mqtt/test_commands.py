@@ -84,6 +84,29 @@ async def test_a_command_from_while_nobody_listened_is_refused(mosquitto, daemon
     assert "sent while face-det mqtt was not connected" in json.loads(listener.of(RESULT)[0])["error"]
 
 
+async def test_a_command_to_a_bridge_that_has_just_said_online_is_carried_out(mosquitto, daemon, listener):
+    """It has more to tell then, but everything that the broker had kept for it has come."""
+    gate, refusals = asyncio.Event(), []
+    async with bridge(mosquitto, daemon, fetch_picture=no_picture) as made:
+        tell, take = made._tell_everything, made._take_command
+
+        async def tell_slowly():
+            await tell()
+            await gate.wait()
+
+        def take_and_note(message):
+            take(message)
+            refusals.append(made._commands.get_nowait()[1])
+
+        made._tell_everything, made._take_command = tell_slowly, take_and_note
+        vanish(made)
+        await soon(lambda: listener.of("face_det/home/status")[-2:] == [b"offline", b"online"])
+        listener.client.publish(f"{COMMAND}/train", "", qos=1)
+        await soon(lambda: refusals)
+        gate.set()
+    assert refusals == [None]
+
+
 async def test_a_command_that_the_broker_kept_while_the_connection_was_lost_is_refused(
     mosquitto, daemon, listener
 ):
