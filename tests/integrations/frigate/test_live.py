@@ -127,7 +127,8 @@ def test_recordings_are_looked_at_if_no_face_could_be_compared(program, api, mes
     program.until_logged("pictures, Obama")
     assert [label[:2] for label in api.labels] == [(one, "Obama")]
     until(lambda: seen(one), "the sighting")
-    assert {item["face"] for item in seen(one)} == {"Obama"}
+    found = seen(one)
+    assert {item["face"] for item in found} == {"Obama"}, found
 
 
 def test_a_deleted_event_ends(program, api, messages, frame):
