@@ -12,6 +12,7 @@ from .files import report_write_errors as report_write_errors
 from .files import sync_folder as sync_folder
 from .moving import is_same_file as is_same_file
 from .moving import move_file as move_file
+from .moving import write_new_file as write_new_file
 from .pickles.labels import PlainLabelEncoder as PlainLabelEncoder
 from .pickles.safe_unpickler import MAX_PICKLE_BYTES as MAX_PICKLE_BYTES
 from .pickles.safe_unpickler import dump_pickle as dump_pickle

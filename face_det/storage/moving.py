@@ -1,4 +1,7 @@
-"""Moves files without ever overwriting one: a kill leaves the file in its old place, its new one, or both."""
+"""Moves and creates files without ever overwriting one.
+
+A kill leaves a moved file in its old place, its new one, or both, and a new file whole or not there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,13 @@ import errno
 import os
 from pathlib import Path
 
-from face_det.storage.files import make_folder, sync_folder, write_temporary
+from face_det.storage.files import (
+    lock_folders,
+    make_folder,
+    report_write_errors,
+    sync_folder,
+    write_temporary,
+)
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 """What os.link fails with on another file system, or where there are no hard links (FAT, some shares)."""
@@ -41,6 +50,47 @@ def move_file(source: Path, target: Path) -> None:
     sync_folder(source.parent)
 
 
+def write_new_file(path: Path, data: bytes) -> None:
+    """Create a file, whole or not at all, readable by its owner only (0600).
+
+    Its bytes are on disk on return; call `sync_folder` for its name. Several threads and processes may write
+    to one folder. Raises FileExistsError if there is anything by that name, and CannotWrite.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_new_file(Path(folder, "1.jpg"), b"a picture")
+    ...     Path(folder, "1.jpg").read_bytes()
+    b'a picture'
+    """
+    if os.path.lexists(path):
+        raise _exists(path)
+    # Shared, because each writer has a temporary file of its own; only who clears leftovers away must wait.
+    with lock_folders([path.parent], shared=True):
+        temporary = write_temporary(path, data)
+        try:
+            with report_write_errors(path, "nothing was written"):
+                _name(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _name(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise _exists(path) from error
+        temporary.replace(path)
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
 def is_same_file(one: Path, other: Path) -> bool:
     """Return True if both are one file or hold the same bytes, as a move that was cut off leaves them.
 
@@ -59,7 +109,7 @@ def is_same_file(one: Path, other: Path) -> bool:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file with its times, whole or not at all."""
     if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        raise _exists(target)
     there = source.stat()
     temporary = write_temporary(target, source.read_bytes())
     os.utime(temporary, ns=(there.st_atime_ns, there.st_mtime_ns))

@@ -1,0 +1,5 @@
+"""Pictures to train on, cut out of alarm frames and other pictures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
