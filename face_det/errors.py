@@ -2,7 +2,8 @@
 
     FaceDetError                  exit 70
     |-- ConfigError               78  config.json or the environment is wrong; every fault is listed
-    |   `-- OtherDataset              the daemon at zerorpcPipe serves other photos than datasetPath
+    |   |-- OtherDataset              the daemon at zerorpcPipe serves other photos than datasetPath
+    |   `-- BucketRefused             the S3 server does not accept the credentials or address it was given
     |-- DataError                 65  the input is wrong
     |   |-- BadRequest                a malformed call
     |   |-- BadImage                  a picture that cannot be read
@@ -15,6 +16,7 @@
     |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
     |   |-- UnknownCamera             no camera with that name is configured
     |   |-- UnknownEvent              ZoneMinder or Frigate has no such event
+    |   |-- UnknownBucket             the S3 server has no bucket of that name
     |   |-- SightingsOff              nothing is remembered: config.json has no `sightings`
     |   |-- BadEncodings              an encodings file that holds something else
     |   |-- TooFewPeople              too few people or photos to train on
@@ -61,6 +63,10 @@ class ConfigError(FaceDetError):
 
 class OtherDataset(ConfigError):
     """The daemon at zerorpcPipe serves other photos than datasetPath; nothing was changed."""
+
+
+class BucketRefused(ConfigError):
+    """The S3 server does not accept the credentials or the address that it was given, or there are none."""
 
 
 class DataError(FaceDetError):
@@ -113,6 +119,10 @@ class UnknownCamera(DataError):
 
 class UnknownEvent(DataError):
     """ZoneMinder or Frigate has no such event; it may have been deleted."""
+
+
+class UnknownBucket(DataError):
+    """The S3 server has no bucket of that name."""
 
 
 class SightingsOff(DataError):
@@ -173,6 +183,10 @@ class CameraFailed(TryAgain):
 
 class PortalFailed(TryAgain):
     """ZoneMinder or Frigate does not answer, or refuses what is asked."""
+
+
+class BucketFailed(TryAgain):
+    """The S3 server does not answer, or fails, even when it is asked again."""
 
 
 class TopicRefused(TryAgain):

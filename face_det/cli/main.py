@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "Train classifiers and labels on encodings.pickle."),
     "evaluate": ("evaluate", "Measure recognition on photos that were not enrolled."),
     "fetch-lfw": ("fetch_lfw", "Download strangers' photos for comparison, from LFW."),
+    "s3-extract": ("s3_extract", "Save the people in alarm frames of an S3 bucket, as photos to train on."),
+    "renumber": ("renumber", "Number the pictures of a folder: 00000001.jpg, 00000002.jpg, ..."),
     "gallery": ("gallery", "Check the photos of the dataset, quarantine bad ones and restore them."),
     "people": ("people", "List who is enrolled, with their numbers of photos."),
     "add": ("add", "Enrol somebody with one or more photos, at once."),

@@ -11,6 +11,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from face_det.cli.terminal import make_printable
 
 LINE_EVERY_S = 10.0
 """How often progress is printed if stderr is not a terminal."""
@@ -82,3 +85,34 @@ def show_frames() -> Iterator[FrameProgress]:
                 printed_at = now
 
         yield on_frames
+
+
+class CountProgress:
+    """Counts things whose number nobody knows in advance, and prints lines that do not disturb the bar."""
+
+    def __init__(self, what: str, bars: Progress) -> None:
+        self._what, self._bars = what, bars
+        self._task = bars.add_task(what, total=None)
+        self._done = 0
+        self._printed_at = time.monotonic()
+
+    def advance(self) -> None:
+        """Count one more."""
+        self._done += 1
+        self._bars.update(self._task, completed=self._done)
+        if not self._bars.console.is_terminal and time.monotonic() - self._printed_at >= LINE_EVERY_S:
+            click.echo(f"{self._what}: {self._done}", err=True)
+            self._printed_at = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """Print a line to stderr; characters that a terminal must not receive are escaped."""
+        self._bars.console.print(Text(make_printable(line)), soft_wrap=True)
+
+
+@contextmanager
+def show_count(what: str) -> Iterator[CountProgress]:
+    """Yield something to count with."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:8}"), BarColumn(), TextColumn("{task.completed}"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        yield CountProgress(what, bars)

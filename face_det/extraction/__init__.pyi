@@ -1,5 +1,15 @@
+from .bucket import Bucket as Bucket
+from .from_bucket import LEFT_OUT as LEFT_OUT
+from .from_bucket import SKIPPED as SKIPPED
+from .from_bucket import FrameTotals as FrameTotals
+from .from_bucket import save_alarm_frames as save_alarm_frames
 from .output import OUTPUT_JOURNAL as OUTPUT_JOURNAL
 from .output import FinishedSource as FinishedSource
 from .output import Output as Output
 from .output import open_output as open_output
 from .output import picture_stem as picture_stem
+from .renumber import RENUMBER_JOURNAL as RENUMBER_JOURNAL
+from .renumber import Renumbering as Renumbering
+from .renumber import natural_key as natural_key
+from .renumber import renumber_pictures as renumber_pictures
+from .renumber import undo_renumbering as undo_renumbering

@@ -28,15 +28,17 @@ def annotate_answer(picture: bytes, faces: Sequence[Answer]) -> Rgb:
     return annotate_faces(load_perhaps_partial(picture).rgb, labels)
 
 
-def encode_jpeg(rgb: Rgb) -> bytes:
+def encode_jpeg(rgb: Rgb, *, quality: int = _JPEG_QUALITY) -> bytes:
     """Return a picture as the bytes of a JPEG file whose thin coloured lines are sharp.
+
+    `quality` is libjpeg's, 1..100.
 
     >>> import numpy as np
     >>> encode_jpeg(np.zeros((8, 8, 3), np.uint8))[:3].hex()
     'ffd8ff'
     """
     file = io.BytesIO()
-    Image.fromarray(rgb).save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    Image.fromarray(rgb).save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
 
 

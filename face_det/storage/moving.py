@@ -21,11 +21,11 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EX
 """What os.link fails with on another file system, or where there are no hard links (FAT, some shares)."""
 
 
-def move_file(source: Path, target: Path) -> None:
+def move_file(source: Path, target: Path, *, sync: bool = True) -> None:
     """Move a file, also to another file system, and make the folder that it goes to.
 
-    A call that was cut off may be repeated. Raises FileExistsError if another file is there, and OSError or
-    CannotWrite for any other obstacle.
+    A call that was cut off may be repeated. Without `sync`, the caller sees to it that both folders reach the
+    disk. Raises FileExistsError if another file is there, and OSError or CannotWrite for any other obstacle.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -45,9 +45,11 @@ def move_file(source: Path, target: Path) -> None:
         if error.errno not in _NO_LINKS:
             raise
         _copy(source, target)
-    sync_folder(target.parent)
+    if sync:
+        sync_folder(target.parent)
     source.unlink()
-    sync_folder(source.parent)
+    if sync:
+        sync_folder(source.parent)
 
 
 def write_new_file(path: Path, data: bytes) -> None:

@@ -47,6 +47,8 @@ HOMES = {
     "paho": {"integrations"},
     "argon2": {"gateway"},
     "gpiozero": {"integrations"},
+    "boto3": {"extraction"},
+    "botocore": {"extraction"},
 }
 
 

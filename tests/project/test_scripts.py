@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +16,8 @@ REPOSITORY = Path(__file__).parents[2]
 FLAGS = {
     "encode_faces.py": ["-i", "--dataset", "-e", "--encodings", "-d", "--detection-method"],
     "fetch_lfw_faces.py": ["-n", "--num_faces", "-d", "--data_home", "-r", "--resize", "-o", "--output"],
+    "renumber_filenames.py": ["-d", "--directory"],
+    "s3_extract_save.py": ["--bucket", "--output", "--endpoint-url", "--prefix"],
     "train.py": ["--encodings", "--output"],
 }
 
@@ -29,6 +33,27 @@ def test_scripts_keep_their_flags(script: str) -> None:
     """A cron job written for the original goes on working."""
     words = help_of([str(REPOSITORY / "scripts" / script)]).replace(",", " ").replace("=", " ").split()
     assert set(FLAGS[script]) <= set(words)
+
+
+@pytest.mark.parametrize("script", ["renumber_filenames.py", "s3_extract_save.py"])
+def test_scripts_run_without_an_installation(script: str, tmp_path: Path) -> None:
+    """A checkout is enough: each finds its package beside it, wherever it is called from."""
+    script_path = str(REPOSITORY / "scripts" / script)
+    code = f"""import os, runpy, sys
+sys.path[:] = [place for place in sys.path if not os.path.isdir(os.path.join(place, "face_det"))]
+sys.argv[1:] = ["--help"]
+runpy.run_path({script_path!r}, None, "__main__")"""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[OPTIONS]" in done.stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)

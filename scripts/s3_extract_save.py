@@ -1,0 +1,15 @@
+"""Save the people in a bucket's alarm frames, like the original's script of this name.
+
+Calls `face-det s3-extract`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without an installation
+    from face_det.cli import run_cli
+
+    run_cli(["s3-extract", *sys.argv[1:]])
