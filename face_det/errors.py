@@ -31,6 +31,7 @@
         |-- AlreadyRunning            another daemon holds the endpoint
         |-- CameraFailed              a camera does not send a picture
         |-- PortalFailed              ZoneMinder or Frigate does not answer, or refuses
+        |-- BucketFailed              the S3 server does not answer, or fails
         |-- TopicRefused              the broker's rules do not let us publish to a topic
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
