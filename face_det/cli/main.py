@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "Train classifiers and labels on encodings.pickle."),
     "evaluate": ("evaluate", "Measure recognition on photos that were not enrolled."),
     "fetch-lfw": ("fetch_lfw", "Download strangers' photos for comparison, from LFW."),
+    "extract": ("extract", "Cut persons and faces out of pictures, to train on."),
     "s3-extract": ("s3_extract", "Save the people in alarm frames of an S3 bucket, as photos to train on."),
     "renumber": ("renumber", "Number the pictures of a folder: 00000001.jpg, 00000002.jpg, ..."),
     "gallery": ("gallery", "Check the photos of the dataset, quarantine bad ones and restore them."),

@@ -33,6 +33,8 @@ from .mqtt.inquiry import inquire as inquire
 from .zoneminder.event_queue import EventQueue as EventQueue
 from .zoneminder.events import EventReport as EventReport
 from .zoneminder.events import process_event as process_event
+from .zoneminder.frames import find_event_folder as find_event_folder
+from .zoneminder.frames import read_event_frames as read_event_frames
 from .zoneminder.portal import Portal as Portal
 from .zoneminder.portal import pick_rights as pick_rights
 from .zoneminder.upstream import Upstream as Upstream

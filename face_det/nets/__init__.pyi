@@ -16,6 +16,7 @@ from .model_cache import load_cached as load_cached
 from .model_cache import load_onnx_model as load_onnx_model
 from .network import Float32Array as Float32Array
 from .opencv_zoo import build_sface as build_sface
+from .person_network import PersonNetwork as PersonNetwork
 from .resnet import RESNET_BATCH as RESNET_BATCH
 from .resnet import RESNET_DIMENSIONS as RESNET_DIMENSIONS
 from .resnet import Resnet as Resnet

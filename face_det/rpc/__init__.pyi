@@ -14,6 +14,7 @@ from .endpoint import bind_endpoint as bind_endpoint
 from .endpoint import hide_endpoint as hide_endpoint
 from .endpoint import hold_endpoint as hold_endpoint
 from .endpoint import is_endpoint_held as is_endpoint_held
+from .foreign_client import ForeignClient as ForeignClient
 from .keys import authorise_client as authorise_client
 from .keys import create_server_keys as create_server_keys
 from .keys import generate_key_pair as generate_key_pair

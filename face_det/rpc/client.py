@@ -12,7 +12,7 @@ import zerorpc
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from face_det.errors import Unreachable
+from face_det.errors import FaceDetError, Unreachable
 from face_det.rpc import address, connection
 from face_det.rpc.connection import PROBE_S, ConnectionSettings, GivenKeys
 
@@ -348,7 +348,7 @@ class Client:
         try:
             return self._connection(verb, *args)
         except zerorpc.RemoteError as error:
-            raise connection.local_error(error.name, error.msg) from None
+            raise self._remote_error(verb, error.name, error.msg) from None
         except zerorpc.TimeoutExpired as error:
             # Disconnecting tells the daemon that nobody waits for this call any longer.
             self.close()
@@ -391,6 +391,9 @@ class Client:
             return place.text
         except OSError as error:
             raise self._unreachable(error.strerror or str(error)) from error
+
+    def _remote_error(self, verb: str, name: str, message: str) -> FaceDetError:
+        return connection.local_error(name, message)
 
     def _unreachable(self, why: str) -> Unreachable:
         return connection.unreachable(self._endpoint, why)

@@ -67,6 +67,7 @@ from .replacing import take_over_sightings as take_over_sightings
 from .schema import has_sightings as has_sightings
 from .store import SightingStore as SightingStore
 from .training_photos import TrainingPhoto as TrainingPhoto
+from .training_photos import choose_different as choose_different
 from .training_photos import choose_photos as choose_photos
 from .training_photos import photo_of as photo_of
 from .undoing import find_changes as find_changes

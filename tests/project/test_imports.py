@@ -36,7 +36,7 @@ HOMES = {
     "PIL": {"media"},
     "fontTools": {"media"},
     "pi_heif": {"media"},
-    "cv2": {"media", "video", "cameras"},
+    "cv2": {"media", "video", "cameras", "extraction"},
     "pydantic": {"config", "gateway"},
     "fastapi": {"gateway"},
     "starlette": {"gateway"},

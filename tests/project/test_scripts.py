@@ -15,6 +15,7 @@ from face_det.cli.main import COMMANDS, run_cli
 REPOSITORY = Path(__file__).parents[2]
 FLAGS = {
     "encode_faces.py": ["-i", "--dataset", "-e", "--encodings", "-d", "--detection-method"],
+    "extract_faces.py": ["-sf", "-spf", "-spnf", "-d", "--dataset", "-o", "--output", "-f", "--file_path"],
     "fetch_lfw_faces.py": ["-n", "--num_faces", "-d", "--data_home", "-r", "--resize", "-o", "--output"],
     "renumber_filenames.py": ["-d", "--directory"],
     "s3_extract_save.py": ["--bucket", "--output", "--endpoint-url", "--prefix"],

@@ -17,10 +17,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from face_det.errors import BadImage, BadRequest, Busy, CannotWrite, PortalFailed, SightingsOff, UnknownEvent
 from face_det.integrations.consumer import Daemon
 from face_det.integrations.zoneminder.frames import (
-    find_folder,
+    find_event_folder,
     frames_per_second,
     has_ended,
-    read_frames,
+    read_event_frames,
     start_of,
 )
 from face_det.integrations.zoneminder.notes import STRANGER, spell_label, update_notes
@@ -82,12 +82,12 @@ async def process_event(
     monitor = int(event["MonitorId"])
     if mid is not None and mid != monitor:
         raise BadRequest(f"event {eid}: must belong to monitor {mid}, but belongs to monitor {monitor}")
-    folder = None if events_path is None else await asyncio.to_thread(find_folder, events_path, event)
+    folder = None if events_path is None else await asyncio.to_thread(find_event_folder, events_path, event)
     if folder is None and events_path is not None:
         log.warning("event %s: its folder is not below %s; frames come from the API", eid, events_path)
     seen, counts = EventPeople(), [0, 0]
     options = _follow_options(event, remember=not await _is_remembered(daemon, event))
-    async with aclosing(read_frames(portal, eid, folder, max_wait_s)) as frames:
+    async with aclosing(read_event_frames(portal, eid, folder, max_wait_s)) as frames:
         async for number, picture in frames:
             when = {"frame": f"{_frame_prefix(event)}{number}", "time": _time_of(event, number)}
             faces = await _follow(daemon, picture, {**options, **when})

@@ -44,7 +44,7 @@ def has_ended(event: Mapping[str, Any]) -> bool:
     return bool(event.get("EndDateTime") or event.get("EndTime"))
 
 
-def find_folder(events: Path, event: Mapping[str, Any]) -> Path | None:
+def find_event_folder(events: Path, event: Mapping[str, Any]) -> Path | None:
     """Return the folder of an event below `events`, or None if there is none.
 
     ZoneMinder gives it as `FileSystemPath`; otherwise, it follows from its `Scheme`: Deep is
@@ -85,7 +85,7 @@ def frames_per_second(event: Mapping[str, Any]) -> float:
     return fps if 0 < fps < float("inf") else DEFAULT_FPS
 
 
-async def read_frames(
+async def read_event_frames(
     portal: Portal, eid: int, folder: Path | None, max_wait_s: float
 ) -> AsyncGenerator[tuple[int, bytes], None]:
     """Yield (number, JPEG) of an event's frames, in order, until the event has ended.

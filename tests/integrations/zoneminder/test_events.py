@@ -152,12 +152,12 @@ def test_an_event_is_remembered_once(zm_event, record, portal, daemon, folders):
 @pytest.mark.parametrize("scheme", PLACES)
 def test_each_layout_of_folders(record, portal, scheme, tmp_path):
     """The folder is found by its scheme where ZoneMinder's path is not ours, and never above the events."""
-    from face_det.integrations.zoneminder.frames import find_folder
+    from face_det.integrations.zoneminder.frames import find_event_folder
 
     folder = record(8, scheme=scheme, told=False)
-    assert find_folder(tmp_path / "events", portal.events[8]) == folder
+    assert find_event_folder(tmp_path / "events", portal.events[8]) == folder
     outside = {**portal.events[8], "Scheme": "Shallow", "MonitorId": "..", "FileSystemPath": str(tmp_path)}
-    assert find_folder(tmp_path / "events", {**outside, "Id": "events"}) is None
+    assert find_event_folder(tmp_path / "events", {**outside, "Id": "events"}) is None
 
 
 def test_frames_from_the_api(zm_event, record, portal):
