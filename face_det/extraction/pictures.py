@@ -22,9 +22,9 @@ MAX_PIXELS = 100_000_000
 class Picture:
     """A picture that persons and faces are to be cut out of.
 
-    `source` names it: an absolute path, or `PATH#120` for a frame of a video. `version` changes when the
-    picture does. `visit` says what it was taken together with: its folder, or the video. `read` returns it
-    and raises BadImage. `path` is its file, if it is in one of its own.
+    `source` names it: an absolute path, or `PATH#120.frame` for a frame of a video. `version` changes when
+    the picture does. `visit` says what it was taken together with: its folder, or the video. `read` returns
+    it and raises BadImage. `path` is its file, if it is in one of its own.
     """
 
     source: str
@@ -105,7 +105,8 @@ def _frames(path: Path, reader: VideoReader) -> Iterator[Picture]:
     with reader:
         for frame in reader:
             rgb = frame.rgb
-            yield Picture(f"{path}#{frame.index}", version, str(path), partial(_return, rgb))
+            # What looks like a suffix is left out of the names of crops, which shall have the number.
+            yield Picture(f"{path}#{frame.index}.frame", version, str(path), partial(_return, rgb))
 
 
 def _return(rgb: Rgb) -> Rgb:

@@ -11,7 +11,7 @@ from toy_faces import toy_frame
 from toy_pictures import toy_picture
 
 from face_det.errors import BadImage, DataError, VideoError
-from face_det.extraction import pictures_in_folder, pictures_in_list, pictures_in_video
+from face_det.extraction import picture_stem, pictures_in_folder, pictures_in_list, pictures_in_video
 
 
 def names(source) -> list[str]:
@@ -96,7 +96,12 @@ def test_frames_of_a_video(tmp_path: Path) -> None:
         writer.write(toy_frame((1, 100, 100)))
     writer.release()
     found = pictures_in_video(path, 3)
-    assert [picture.source.rpartition("#")[2] for picture in found.pictures] == ["0", "3", "6"]
+    stems = [picture_stem(picture.source, 1) for picture in found.pictures]
+    assert [stem.rpartition("-")[0].rpartition("-")[0] for stem in stems] == [
+        "clip.avi_0",
+        "clip.avi_3",
+        "clip.avi_6",
+    ]
     assert found.problem() is None
     with pytest.raises(VideoError):
         pictures_in_video(tmp_path / "no.avi")
