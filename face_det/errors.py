@@ -32,6 +32,7 @@
         |-- CameraFailed              a camera does not send a picture
         |-- PortalFailed              ZoneMinder or Frigate does not answer, or refuses
         |-- BucketFailed              the S3 server does not answer, or fails
+        |-- CursorTaken               another program uses a consumer's cursor
         |-- TopicRefused              the broker's rules do not let us publish to a topic
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
@@ -188,6 +189,10 @@ class PortalFailed(TryAgain):
 
 class BucketFailed(TryAgain):
     """The S3 server does not answer, or fails, even when it is asked again."""
+
+
+class CursorTaken(TryAgain):
+    """Another program uses the cursor of a consumer of events; it is free when that one ends."""
 
 
 class TopicRefused(TryAgain):

@@ -107,15 +107,15 @@ class SightingMethods:
         while True:
             # Taken before reading, so that nothing in between is missed.
             happened = self.waiters.current()
-            answer = self._ask("events", lambda memory: memory.events(number))
+            answer = self._ask("events", lambda memory: memory.consumers.events(number))
             left_s = end - time.monotonic()
             if answer["events"] or left_s <= 0 or self.waiters.closed:
                 return answer
             happened.wait(left_s)
 
-    def cursor(self, consumer: Any, seq: Any = None) -> Any:
+    def cursor(self, consumer: Any, seq: Any = None, options: Any = None) -> Any:
         """Return the number of the last event that a consumer has dealt with; with `seq`, set it."""
-        return self._ask("cursor", lambda memory: memory.cursor(consumer, seq))
+        return self._ask("cursor", lambda memory: memory.consumers.cursor(consumer, seq, options))
 
     def _ask(self, verb: str, ask: Callable[[Memory], T]) -> T:
         memory = self._memory()

@@ -21,6 +21,8 @@ from .frigate.follower import FollowOptions as FollowOptions
 from .frigate.server import FrigateServer as FrigateServer
 from .http_answers import ServerSettings as ServerSettings
 from .http_answers import hide_login as hide_login
+from .lease import CursorLease as CursorLease
+from .lease import Owner as Owner
 from .mqtt.bridge import Bridge as Bridge
 from .mqtt.bridge import BridgeOptions as BridgeOptions
 from .mqtt.bridge import run_bridge as run_bridge

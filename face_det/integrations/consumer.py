@@ -10,11 +10,13 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception_type,
+    retry_if_not_exception_type,
     stop_never,
     wait_random_exponential,
 )
 
-from face_det.errors import TryAgain
+from face_det.errors import CursorTaken, TryAgain
+from face_det.integrations.lease import CursorLease
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class EventConsumer:
 
     With `at_most_once`, the cursor moves before an event is handled: none is handled again, and the one that
     was being handled when this program was killed is lost. Events that are not `wanted` are skipped.
+
+    With a `lease`, call `run` while it is held: no other program that asks for one handles an event then.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class EventConsumer:
         at_most_once: bool = False,
         wanted: Callable[[dict[str, Any]], bool] = lambda event: True,
         wait_s: float = WAIT_S,
+        lease: CursorLease | None = None,
     ) -> None:
         self._daemon = daemon
         self._name = name
@@ -65,6 +70,7 @@ class EventConsumer:
         self._at_most_once = at_most_once
         self._wanted = wanted
         self._wait_s = wait_s
+        self._lease = lease
         self._reason: str | None = None
         self.last: int | None = None
         """The number of the last event that was handled; None before the daemon has answered."""
@@ -72,8 +78,11 @@ class EventConsumer:
         """The id of the log that the current event comes from."""
 
     async def run(self) -> None:
-        """Handle events until cancelled; raises the daemon's error if it keeps no events."""
-        self.last = await self.call("cursor", self._name, NEWEST)
+        """Handle events until cancelled.
+
+        Raises the daemon's error if it keeps no events, and CursorTaken if another program has the lease.
+        """
+        self.last = await self._cursor(NEWEST)
         while True:
             answer = await self.call("events", self.last, self._wait_s, timeout_s=self._wait_s + CALL_S)
             if self.log not in (None, answer["log"]) and not answer.get("reset"):
@@ -83,6 +92,8 @@ class EventConsumer:
             for event in filter(self._wanted, answer["events"]):
                 if self._at_most_once:
                     await self._move(event["seq"])
+                elif self._lease is not None:
+                    await self._lease.confirm()
                 await self._handle(event)
                 if not self._at_most_once:
                     await self._move(event["seq"])
@@ -91,18 +102,26 @@ class EventConsumer:
 
     async def _move(self, seq: int) -> None:
         self.last = seq
-        await self.call("cursor", self._name, seq)
+        await self._cursor(seq)
+
+    async def _cursor(self, seq: int | str) -> Any:
+        if self._lease is None:
+            return await self.call("cursor", self._name, seq)
+        return await self._retry(self._lease.cursor, seq)
 
     async def call(self, verb: str, *args: Any, timeout_s: float = CALL_S) -> Any:
         """Call the daemon until it answers; raise its error unless a later call may succeed."""
+        return await self._retry(self._daemon.call, verb, *args, timeout_s=timeout_s)
+
+    async def _retry(self, function: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(TryAgain),
+            retry=retry_if_exception_type(TryAgain) & retry_if_not_exception_type(CursorTaken),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_S),
             stop=stop_never,
             before_sleep=self._note,
         ):
             with attempt:
-                answer = await self._daemon.call(verb, *args, timeout_s=timeout_s)
+                answer = await function(*args, **options)
         if self._reason is not None:
             log.info("%s: the daemon answers again", self._name)
             self._reason = None

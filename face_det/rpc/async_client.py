@@ -67,6 +67,10 @@ class AsyncClient:
         place, own = connection.choose_daemon(config, endpoint, keys)
         return cls(place, timeout_s=timeout_s, heartbeat_s=config.zerorpc_heart_beat / 1000, keys=own)
 
+    def __str__(self) -> str:
+        """Return the endpoint."""
+        return str(self._endpoint)
+
     async def __aenter__(self) -> AsyncClient:
         """Return this client, which connects on the first call."""
         return self

@@ -148,9 +148,14 @@ class Client:
         answer: dict[str, Any] = self._call("events", after, wait_s)
         return answer
 
-    def cursor(self, consumer: str, seq: int | None = None) -> int:
-        """Return the number of the last event that a consumer has dealt with; with `seq`, set it."""
-        answer: int = self._call("cursor", consumer, seq)
+    def cursor(
+        self, consumer: str, seq: int | str | None = None, options: dict[str, Any] | None = None
+    ) -> int:
+        """Return the number of the last event that a consumer has dealt with; with `seq`, set it.
+
+        With `{"owner": ...}` as options, no other owner may do so for 60 s: CursorTaken.
+        """
+        answer: int = self._call("cursor", consumer, seq, *([] if options is None else [options]))
         return answer
 
     def name_unknown(self, identifier: str, name: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from face_det.recognition import NO_NEGATIVES, SAME_FACE_IOU, Negatives, Recogni
 from face_det.service import sighting_arguments as checked
 from face_det.service import wire
 from face_det.service.candidates import with_candidates
+from face_det.service.consumers import Consumers
 from face_det.sightings import (
     CAMERA_BACK,
     CAMERA_EVENTS,
@@ -32,7 +33,6 @@ from face_det.sightings import (
     SeenPicture,
     SightingStore,
     append_event,
-    begin_cursor,
     count_negatives,
     erase_name,
     erase_unknown,
@@ -43,11 +43,8 @@ from face_det.sightings import (
     find_unknown_at,
     find_unknowns,
     last_camera_event,
-    read_cursor,
-    read_events,
     read_negatives,
     unknown_number,
-    write_cursor,
 )
 from face_det.types import UNKNOWN, Box, Face, Match
 
@@ -84,6 +81,7 @@ class Memory:
 
     def __init__(self, store: SightingStore) -> None:
         self.store = store
+        self.consumers = Consumers(store)
         self._handing_over = threading.Lock()
         self._forgotten: set[str] = set()
         self._recognizer: Recognizer | None = None
@@ -234,21 +232,6 @@ class Memory:
     def unknowns(self) -> list[dict[str, Any]]:
         """Return the unknown people who have a number, most often seen first."""
         return self.store.read(find_unknowns)
-
-    def events(self, after: int) -> dict[str, Any]:
-        """Return the events after a number, oldest first."""
-        return self.store.read(lambda connection: read_events(connection, after))
-
-    def cursor(self, consumer: object, seq: object = None) -> int:
-        """Return a consumer's last event, by number; with `seq`, a number or "newest", set it first."""
-        name, now = checked.parse_consumer(consumer), self.store.now()
-        if seq is None:
-            return self.store.read(lambda connection: read_cursor(connection, name))
-        if seq == checked.NEWEST:
-            return self.store.write(lambda connection: begin_cursor(connection, name, now))
-        number = wire.require_number(seq, "seq")
-        self.store.write(lambda connection: write_cursor(connection, name, number, now))
-        return number
 
     def forget(self, name: str, recognizer: Recognizer | None = None) -> ErasureCounts:
         """Erase all sightings of a person or, if `name` is an id such as unknown-3, of an unknown person.

@@ -334,7 +334,7 @@ class Service:
             "dataset": os.path.realpath(self._enroller.paths.dataset),
             "counters": counters,
             "training": self.training.as_json(),
-            "sightings": None if self.memory is None else self.memory.store.status(),
+            "sightings": None if self.memory is None else self.memory.consumers.status(),
         }
 
     def _use(self, recognizer: Recognizer) -> None:

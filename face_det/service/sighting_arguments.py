@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 
 from face_det.errors import BadRequest
 from face_det.service import wire
-from face_det.sightings import MAX_PAGE, MAX_TIME_S, SightingQuery, parse_cursor, unknown_number
+from face_det.sightings import (
+    LEASE_S,
+    MAX_PAGE,
+    MAX_TIME_S,
+    Lease,
+    SightingQuery,
+    parse_cursor,
+    unknown_number,
+)
 from face_det.types import Outcome
 
 QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
@@ -16,6 +24,9 @@ RECOGNIZE_KEYS = ("camera", "frame", "time", "remember", "searchFromPx")
 DEFAULT_PAGE = 50
 MAX_SEARCH_FROM_PX = 10_000
 MAX_CONSUMER = 200
+MAX_OWNER = 200
+MAX_LEASE_S = 600
+MAX_COUNTS = 16
 NEWEST = "newest"
 """In place of a number, with `cursor`: a consumer that has never set one starts after the newest event."""
 
@@ -38,6 +49,29 @@ def parse_consumer(consumer: object) -> str:
     if not 1 <= len(name) <= MAX_CONSUMER:
         raise BadRequest(f"consumer: must have 1 to {MAX_CONSUMER} characters, got {len(name)}")
     return name
+
+
+def parse_lease(options: object) -> Lease | None:
+    """Return the lease that the options of `cursor` ask for, None if none; raises BadRequest.
+
+    >>> parse_lease({"owner": "nuc 1f", "leaseS": 30}).seconds
+    30.0
+    """
+    given = wire.require_options(options, known=("owner", "leaseS", "counts"))
+    if not given:
+        return None
+    owner = wire.require_text(given.get("owner"), "options.owner")
+    if not 1 <= len(owner) <= MAX_OWNER:
+        raise BadRequest(f"options.owner: must have 1 to {MAX_OWNER} characters, got {len(owner)}")
+    seconds = given.get("leaseS", LEASE_S)
+    if not (_is_number(seconds) and 0 <= seconds <= MAX_LEASE_S):
+        raise BadRequest(f"options.leaseS: must be seconds from 0 to {MAX_LEASE_S}, got {seconds!r:.60}")
+    counts = given.get("counts", {})
+    if not isinstance(counts, Mapping) or len(counts) > MAX_COUNTS:
+        raise BadRequest(f"options.counts: must be an object of at most {MAX_COUNTS}, got {counts!r:.60}")
+    for key, count in counts.items():
+        wire.require_number(count, f"options.counts.{key!s:.60}")
+    return Lease(owner, float(seconds), {str(key)[:60]: count for key, count in counts.items()})
 
 
 def stream_key(options: Mapping[str, Any], caller: str) -> StreamKey:

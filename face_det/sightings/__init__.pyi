@@ -26,12 +26,16 @@ from .events import append_event as append_event
 from .events import begin_cursor as begin_cursor
 from .events import last_camera_event as last_camera_event
 from .events import read_cursor as read_cursor
+from .events import read_cursors as read_cursors
 from .events import read_events as read_events
 from .events import write_cursor as write_cursor
 from .export import export_sightings as export_sightings
 from .identifiers import MAX_TIME_S as MAX_TIME_S
 from .identifiers import unknown_id as unknown_id
 from .identifiers import unknown_number as unknown_number
+from .leases import LEASE_S as LEASE_S
+from .leases import Lease as Lease
+from .leases import Leases as Leases
 from .negatives import NegativeExample as NegativeExample
 from .negatives import count_negatives as count_negatives
 from .negatives import read_negatives as read_negatives

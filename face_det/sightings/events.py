@@ -24,6 +24,8 @@ CAMERA_EVENTS = {"lost": CAMERA_LOST, "black": CAMERA_BLACK, "frozen": CAMERA_FR
 """The event that says that a camera is in a state now; a camera that starts is none."""
 AGREEING_FRAMES = 2
 """Somebody is corroborated when the face alone had the name in so many clear frames of one track."""
+TIMES_FROM = 1_000_000_000
+"""A cursor from here on is not an event's number but a time, in seconds since 1970."""
 MAX_EVENTS = 1000
 """The most events in one answer; the next call continues."""
 
@@ -118,15 +120,26 @@ def write_cursor(connection: sqlite3.Connection, consumer: str, seq: int, now: f
     connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", (consumer, seq, now))
 
 
-def read_cursors(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
-    """Return each consumer's last event, how many events it has yet to handle, and when it last moved."""
+def read_cursors(connection: sqlite3.Connection, now: float) -> dict[str, dict[str, Any]]:
+    """Return each consumer's cursor, how far it is behind, and when it last moved.
+
+    `behind` counts the events that it has yet to handle, and `behind_s` says since when the oldest of them
+    waits. Where the cursor is a time, as Frigate's is, `behind` is None, and `behind_s` is its age.
+    """
     rows = connection.execute(
         "SELECT consumer, seq, time,"
-        " (SELECT count(*) FROM event WHERE event.seq > cursor.seq) AS behind FROM cursor"
+        " (SELECT count(*) FROM event WHERE event.seq > cursor.seq) AS behind,"
+        " (SELECT recorded FROM event WHERE event.seq > cursor.seq ORDER BY seq LIMIT 1) AS since FROM cursor"
     )
-    return {
-        row["consumer"]: {"seq": row["seq"], "behind": row["behind"], "moved": row["time"]} for row in rows
-    }
+    return {row["consumer"]: _describe_cursor(row, now) for row in rows}
+
+
+def _describe_cursor(row: sqlite3.Row, now: float) -> dict[str, Any]:
+    seq, is_time = row["seq"], row["seq"] >= TIMES_FROM
+    since = seq if is_time else row["since"]
+    behind_s = 0.0 if since is None else max(0.0, round(now - since, 1))
+    behind = None if is_time else row["behind"]
+    return {"seq": seq, "behind": behind, "behind_s": behind_s, "moved": row["time"]}
 
 
 def _as_json(row: sqlite3.Row) -> dict[str, Any]:

@@ -235,7 +235,7 @@ def _item(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def count_all(connection: sqlite3.Connection) -> dict[str, Any]:
+def count_all(connection: sqlite3.Connection, now: float) -> dict[str, Any]:
     """Return how much is kept: sightings, unknown people, megabytes, the last event, and who reads events."""
     row = connection.execute(
         "SELECT (SELECT count(*) FROM sighting) AS sightings,"
@@ -248,4 +248,4 @@ def count_all(connection: sqlite3.Connection) -> dict[str, Any]:
         for name in ("page_count", "freelist_count", "page_size")
     )
     size_mb = round((pages - free) * size / 1e6, 1)
-    return {**dict(row), "mb": size_mb, "consumers": read_cursors(connection)}
+    return {**dict(row), "mb": size_mb, "consumers": read_cursors(connection, now)}

@@ -51,11 +51,13 @@ def _give_back(connection: sqlite3.Connection) -> int:
 
 def _remove_notes(connection: sqlite3.Connection, before: float) -> int:
     """Remove everything else that would grow for ever: events, changes, ended visits, unused cursors."""
+    unused = "time < ? AND consumer NOT IN (SELECT consumer FROM cursor)"
     removed = 0
     for table, key, condition in (
         ("event", "seq", "recorded < ?"),
         ("change", "id", "time < ?"),
         ("cursor", "consumer", "time < ?"),
+        ("lease", "consumer", unused),
     ):
         removed += connection.execute(
             f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {STEP})",

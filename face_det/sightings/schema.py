@@ -167,11 +167,20 @@ def _add_image_sizes(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE picture SET width = ?, height = ? WHERE id = ?", (*size, identifier))
 
 
+def _add_leases(connection: sqlite3.Connection) -> None:
+    """Keep who may move each consumer's cursor."""
+    connection.execute(
+        "CREATE TABLE lease (consumer TEXT PRIMARY KEY, owner TEXT NOT NULL, time REAL NOT NULL)"
+        " WITHOUT ROWID"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create,
     _add_cameras,
     _add_renamings,
     _add_image_sizes,
+    _add_leases,
 )
 """The n-th function takes a database from version n to version n + 1, within one transaction."""
 

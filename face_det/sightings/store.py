@@ -57,7 +57,7 @@ class SightingStore:
     def __init__(self, folder: Path, options: MemoryOptions, clocks: Clocks) -> None:
         self.folder = folder
         self.options = options
-        self._clocks = clocks
+        self.clocks = clocks
         self._path = folder / schema.DATABASE_NAME
         self._people = UnknownPeople(options.number_after_visits)
         self._visits = Visits(options.visit_gap_s, clocks.monotonic)
@@ -210,7 +210,7 @@ class SightingStore:
 
     def now(self) -> float:
         """Return the time in seconds since 1970."""
-        return self._clocks.wall()
+        return self.clocks.wall()
 
     def flush(self) -> None:
         """Wait until everything that was handed over is recorded."""
@@ -225,7 +225,7 @@ class SightingStore:
         fields: dict[str, Any] = {"path": str(self._path), "dropped": self._dropped}
         fields["waiting_bytes"] = waiting
         try:
-            fields |= self.read(count_all)
+            fields |= self.read(lambda connection: count_all(connection, self.now()))
         except FaceDetError as error:
             fields["fault"] = str(error)
         fault = self._fault or self._not_taken

@@ -130,6 +130,27 @@ def test_two_consumers_keep_their_places(daemon, call):
         assert caught.value.name == "BadRequest"
 
 
+def test_a_cursor_is_one_programs_while_its_lease_lasts(daemon, call):
+    """Nobody else may use it until the lease is ended; who asks for none is not hindered."""
+    mine, other = {"owner": "nuc 1"}, {"owner": "pi 2"}
+    assert call(daemon, "cursor", "door", 3, mine) == 3
+    for seq in (None, "newest", 9):
+        with pytest.raises(zerorpc.RemoteError, match="another program on nuc uses it") as caught:
+            call(daemon, "cursor", "door", seq, other)
+        assert caught.value.name == "CursorTaken"
+    assert call(daemon, "cursor", "door") == 3
+    assert call(daemon, "cursor", "door", 4, {**mine, "counts": {"failed": 2}}) == 4
+    about = call(daemon, "status")["sightings"]["consumers"]["door"]
+    assert (about["owner"], about["counts"]) == ("nuc", {"failed": 2})
+    assert call(daemon, "cursor", "door", None, {**mine, "leaseS": 0}) == 4
+    assert call(daemon, "cursor", "door", 5, other) == 5
+    assert call(daemon, "cursor", "door", 6) == 6
+    for options in ({"owner": ""}, {"leaseS": 9}, {"owner": "a", "leaseS": 601}, {"owner": "a", "x": 1}):
+        with pytest.raises(zerorpc.RemoteError) as caught:
+            call(daemon, "cursor", "door", None, options)
+        assert caught.value.name == "BadRequest"
+
+
 def test_a_stranger_is_named_and_forgotten(daemon, call, photos):
     """After forget, neither the name nor a thumbnail is in any file of the folder."""
     for later in range(2):

@@ -100,7 +100,7 @@ def test_what_was_said_follows_a_new_name(tmp_path: Path, photos: Mapping[str, P
         assert people(service) == {"Obama": 2}
         service.photos.merge_people(["Obama"], "Somebody")
         service.forget("Somebody")
-        events = json.dumps(memory.events(0)["events"])
+        events = json.dumps(memory.consumers.events(0)["events"])
         assert "Obama" not in events
         assert memory.store.read(read_negatives) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from face_det.errors import UnknownSighting, Unreachable
+from face_det.errors import CursorTaken, UnknownSighting, Unreachable
 
 FACE = b"\xff\xd8 a face"
 
@@ -16,6 +16,7 @@ class EventLog:
     def __init__(self):
         self.name, self.events, self.cursors, self.people = "log-1", [], {}, ["Alice"]
         self.away = False
+        self.owners, self.counts = {}, {}
         self.held: set[str] = set()
         self.calls: list[str] = []
 
@@ -34,18 +35,30 @@ class EventLog:
 
     async def call(self, verb, *args, timeout_s=None):
         self.calls.append(verb)
-        while verb in self.held or (verb == "cursor" and len(args) == 2 and "move" in self.held):
+        moves = verb == "cursor" and len(args) > 1 and isinstance(args[1], int)
+        while verb in self.held or (moves and "move" in self.held):
             await asyncio.sleep(0.01)
         if self.away:
             raise Unreachable("nobody answers")
         return await getattr(self, f"_{verb}")(*args)
 
-    async def _cursor(self, name, seq=None):
+    async def _cursor(self, name, seq=None, options=None):
+        if options is not None:
+            self._take(name, **options)
         if seq == "newest":
             return self.cursors.setdefault(name, len(self.events))
         if seq is not None:
             self.cursors[name] = seq
         return self.cursors.get(name, 0)
+
+    def _take(self, name, owner, leaseS=60, counts=None):
+        """A lease that never runs out; real ones are tested with a real daemon."""
+        if self.owners.get(name, owner) != owner:
+            raise CursorTaken(f"cursor {name}: another program on nuc uses it; wait")
+        self.owners[name] = owner
+        self.counts[name] = counts
+        if not leaseS:
+            del self.owners[name]
 
     async def _events(self, after, wait_s):
         end = time.monotonic() + wait_s

@@ -24,6 +24,7 @@ from face_det.integrations.actions.conditions import Conditions
 from face_det.integrations.actions.dead_letters import DeadLetters
 from face_det.integrations.actions.effects import ActionFailed, Effect
 from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
+from face_det.integrations.lease import CursorLease, Owner
 from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
 from face_det.systemd import Notifier
@@ -36,7 +37,7 @@ LONGEST_PAUSE_S = 60.0
 """The longest pause before what failed is tried again; it begins with one second and doubles."""
 RECALL = 1000
 """How many events are read again at the start, to learn what was already done in this visit."""
-ALIVE_S = 15.0
+ALIVE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,12 @@ class ActionRunner:
         daemon: Daemon,
         action: Action,
         dead_letters: DeadLetters,
+        owner: Owner,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._action = action
+        self.lease = CursorLease(daemon, action.cursor, owner)
+        self._counts = self.lease.counts = {"done": 0, "retried": 0, "failed": 0}
         self._dead_letters = dead_letters
         self._now = now
         self._consumer = EventConsumer(
@@ -84,14 +88,18 @@ class ActionRunner:
             self._handle,
             at_most_once=action.conditions.opens,
             wanted=action.conditions.met_by,
+            lease=self.lease,
         )
         self._done: set[tuple[str | None, int | None]] = set()
-        self._recalled: str | None = None
+        self._recalled: tuple[str | None, int] | None = None
 
     async def run(self) -> None:
-        """Follow events until cancelled; raises the daemon's error if it keeps no events."""
+        """Follow events until cancelled; raises the daemon's error if it keeps no events.
+
+        While another program performs this action, it waits.
+        """
         try:
-            await asyncio.gather(self._consumer.run(), self._check_names())
+            await asyncio.gather(self.lease.hold(self._consumer.run), self._check_names())
         finally:
             await self._action.effect.close()
 
@@ -133,6 +141,7 @@ class ActionRunner:
         except ActionFailed as error:
             self._give_up(event, str(error))
         else:
+            self._counts["done"] += 1
             log.info("action %s: done for event %d", self._action.name, event["seq"])
 
     async def _perform(self, event: dict[str, Any]) -> None:
@@ -146,6 +155,8 @@ class ActionRunner:
             reraise=True,
         ):
             with attempt:
+                if not self._action.conditions.opens:
+                    await self.lease.confirm()
                 try:
                     await self._action.effect.perform(event)
                 except ActionFailed:
@@ -158,21 +169,24 @@ class ActionRunner:
 
     async def _recall(self, event: dict[str, Any]) -> None:
         """Learn from earlier events of this log in which visits the action was already due."""
-        if self._recalled == self._consumer.log:
+        here = (self._consumer.log, self.lease.turns)
+        if self._recalled == here:
             return
         after = max(0, event["seq"] - 1 - RECALL)
         answer = await self._consumer.call("events", after, 0, timeout_s=CALL_S)
         for earlier in answer["events"]:
             if earlier["seq"] < event["seq"] and self._action.conditions.met_by(earlier):
                 self._done.add((answer["log"], earlier["visit"]))
-        self._recalled = self._consumer.log
+        self._recalled = here
 
     def _give_up(self, event: dict[str, Any], reason: str) -> None:
+        self._counts["failed"] += 1
         log.error("action %s: not done for event %d: %s", self._action.name, event["seq"], reason)
         self._dead_letters.add(self._action.name, event, reason)
 
     def _note_failure(self, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
+        self._counts["retried"] += 1
         pause_s = state.next_action.sleep if state.next_action is not None else 0
         log.warning("action %s: %s; again in %g s", self._action.name, error, pause_s)
 
@@ -180,9 +194,10 @@ class ActionRunner:
 async def perform_actions(daemon: Daemon, actions: Sequence[Action], state_folder: Path) -> None:
     """Perform actions until cancelled; one that hangs or fails delays no other."""
     notifier = Notifier(os.environ)
-    dead_letters = DeadLetters(state_folder)
-    work = [asyncio.ensure_future(ActionRunner(daemon, one, dead_letters).run()) for one in actions]
-    work.append(asyncio.ensure_future(_stay_alive(notifier)))
+    dead_letters, owner = DeadLetters(state_folder), Owner(f"actions {daemon}")
+    runners = [ActionRunner(daemon, one, dead_letters, owner) for one in actions]
+    work = [asyncio.ensure_future(one.run()) for one in runners]
+    work.append(asyncio.ensure_future(_stay_alive(notifier, [one.lease for one in runners])))
     notifier.ready(f"{len(actions)} actions")
     log.info("ready: %s", ", ".join(one.name for one in actions))
     try:
@@ -191,11 +206,14 @@ async def perform_actions(daemon: Daemon, actions: Sequence[Action], state_folde
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        owner.close()
 
 
-async def _stay_alive(notifier: Notifier) -> None:
+async def _stay_alive(notifier: Notifier, leases: Sequence[CursorLease]) -> None:
     while True:
         notifier.alive()
+        waiting = [one.reason for one in leases if one.reason is not None]
+        notifier.status(waiting[0] if waiting else f"{len(leases)} actions")
         await asyncio.sleep(ALIVE_S)
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from tenacity import RetryCallState, wait_random_exponential
 
-from face_det.errors import DataError, FaceDetError, SightingsOff, TryAgain, UnknownEvent
-from face_det.integrations.consumer import CALL_S, Daemon
+from face_det.errors import CursorTaken, DataError, FaceDetError, SightingsOff, TryAgain, UnknownEvent
+from face_det.integrations.consumer import CALL_S
 from face_det.integrations.frigate.event import FrigateEvent, parse_message
 from face_det.integrations.frigate.follower import EventFollower, FollowOptions
 from face_det.integrations.frigate.progress import Progress
 from face_det.integrations.frigate.server import FrigateServer
 from face_det.integrations.http_answers import ServerSettings
+from face_det.integrations.lease import CursorLease, Owner, hold_and_tell
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
 from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
@@ -43,6 +44,11 @@ class FrigateOptions:
     zones: tuple[str, ...] = ()
     follow: FollowOptions = field(default_factory=FollowOptions)
 
+    @property
+    def cursor(self) -> str:
+        """The name under which the daemon keeps how far the events are done."""
+        return f"frigate-{self.node}"
+
 
 class FrigateBridge:
     """Follows events until cancelled.
@@ -53,12 +59,12 @@ class FrigateBridge:
     """
 
     def __init__(
-        self, broker: Broker, daemon: Daemon, server: FrigateServer, options: FrigateOptions
+        self, broker: Broker, lease: CursorLease, server: FrigateServer, options: FrigateOptions
     ) -> None:
-        self._daemon = daemon
+        """`lease` is of the cursor of `options`, and held while this runs."""
+        self._lease = lease
         self._server = server
         self._options = options
-        self._name = f"frigate-{options.node}"
         self._events = f"{options.topic_prefix}/events"
         self._available = f"{options.topic_prefix}/available"
         self.connection = BrokerConnection(
@@ -128,7 +134,7 @@ class FrigateBridge:
         if progress is None or progress.is_done(event.id) or event.id in self._tasks:
             return None
         progress.begin(event.id, _begun(event))
-        follower = EventFollower(self._daemon, self._server, self._options.follow, event)
+        follower = EventFollower(self._lease, self._server, self._options.follow, event)
         self._following[event.id] = follower
         task = asyncio.ensure_future(self._follow(follower))
         task.add_done_callback(self._pass_on_error)
@@ -149,6 +155,8 @@ class FrigateBridge:
             log.info("%s", error)
         except DataError as error:
             log.error("event %s: %s", event_id, error)
+        except CursorTaken:
+            raise
         except FaceDetError as error:
             # It stays open. What the API says of it lacks what came over MQTT.
             self._interrupted[event_id] = follower.event
@@ -168,8 +176,10 @@ class FrigateBridge:
         if mark <= self._saved:
             return
         try:
-            await self._daemon.call("cursor", self._name, mark, timeout_s=CALL_S)
+            await self._lease.cursor(mark)
             self._saved = mark
+        except CursorTaken:
+            raise
         except TryAgain as error:
             self._note(str(error))
 
@@ -190,7 +200,7 @@ class FrigateBridge:
             self._behind.clear()
             try:
                 await self._catch_up()
-            except SightingsOff:
+            except (SightingsOff, CursorTaken):
                 raise
             except FaceDetError as error:
                 self._note(str(error))
@@ -205,11 +215,10 @@ class FrigateBridge:
     async def _catch_up(self) -> None:
         """Follow what has happened since the time that the daemon has stored, the oldest events first."""
         if self._progress is None:
-            self._saved = await self._daemon.call("cursor", self._name, timeout_s=CALL_S)
+            self._saved = await self._lease.call("cursor", self._options.cursor, timeout_s=CALL_S)
             if not self._saved:
                 # A new consumer starts with what happens from now on, and with who is there now.
-                self._saved = int(time.time())
-                await self._daemon.call("cursor", self._name, self._saved, timeout_s=CALL_S)
+                self._saved = await self._lease.cursor(int(time.time()))
             self._progress = Progress(self._saved)
             self._progress.hold()
         since = self._progress.mark - OVERLAP_S
@@ -266,10 +275,11 @@ def _begun(event: FrigateEvent) -> float:
 def run_frigate(
     broker: Broker, settings: ServerSettings, daemon: AsyncClient, options: FrigateOptions
 ) -> None:
-    """Follow Frigate's events until SIGTERM or SIGINT."""
+    """Follow Frigate's events until SIGTERM or SIGINT; a second such program waits until this one ends."""
+    lease = CursorLease(daemon, options.cursor, Owner(f"{options.cursor} {daemon}"))
 
-    async def work() -> None:
+    async def follow() -> None:
         async with FrigateServer(settings) as server:
-            await FrigateBridge(broker, daemon, server, options).run()
+            await FrigateBridge(broker, lease, server, options).run()
 
-    run_until_stopped(work, daemon)
+    run_until_stopped(lambda: hold_and_tell(lease, follow), daemon)

@@ -15,6 +15,7 @@ from typing import Any
 
 from face_det.errors import FaceDetError, TopicRefused, TryAgain, UnknownSighting, Unreachable
 from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
+from face_det.integrations.lease import CursorLease, Owner, hold_and_tell
 from face_det.integrations.mqtt.commands import Commands, FetchPicture
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
 from face_det.integrations.mqtt.discovery import COMMAND, Topics, camera_id, describe_entities
@@ -59,6 +60,11 @@ class BridgeOptions:
     double_take: bool = False
     fetch_picture: FetchPicture | None = None
 
+    @property
+    def cursor(self) -> str:
+        """The name under which the daemon keeps the bridge's cursor."""
+        return f"mqtt-{self.topics.node}"
+
 
 class Bridge:
     """Publishes events until cancelled.
@@ -68,12 +74,15 @@ class Bridge:
     or a lost connection the broker tells us which event it had last, and that one is not sent again.
     """
 
-    def __init__(self, broker: Broker, daemon: Daemon, options: BridgeOptions) -> None:
+    def __init__(
+        self, broker: Broker, daemon: Daemon, options: BridgeOptions, lease: CursorLease | None = None
+    ) -> None:
+        """A `lease` is of the cursor of `options`, and held while this runs."""
         topics = options.topics
         self._daemon = daemon
         self._options = options
         self._topics = topics
-        self._name = f"mqtt-{topics.node}"
+        self._name = options.cursor
         self.connection = BrokerConnection(
             broker,
             f"face_det-{topics.node}",
@@ -83,7 +92,7 @@ class Bridge:
             session_s=SESSION_S,
             acknowledge=False,
         )
-        self._consumer = EventConsumer(daemon, self._name, self._handle)
+        self._consumer = EventConsumer(daemon, self._name, self._handle, lease=lease)
         self._scene = Scene()
         self._log: str | None = None
         self._people: tuple[str, ...] = ()
@@ -385,5 +394,8 @@ class Bridge:
 
 
 def run_bridge(broker: Broker, daemon: AsyncClient, options: BridgeOptions) -> None:
-    """Publish the daemon's events to a broker until SIGTERM or SIGINT."""
-    run_until_stopped(lambda: Bridge(broker, daemon, options).run(), daemon)
+    """Publish the daemon's events to a broker until SIGTERM or SIGINT, alone: the broker would mix up two."""
+    lease = CursorLease(daemon, options.cursor, Owner(f"{options.cursor} {daemon}"))
+    run_until_stopped(
+        lambda: hold_and_tell(lease, lambda: Bridge(broker, daemon, options, lease).run()), daemon
+    )

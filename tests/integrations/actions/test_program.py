@@ -68,8 +68,8 @@ def program(daemon, client, tmp_path):
     """program(*actions, **settings): started, and ended at the end."""
     started = []
 
-    def start(*actions, **settings):
-        one = Program(daemon, tmp_path, *actions, **settings)
+    def start(*actions, folder=tmp_path, **settings):
+        one = Program(daemon, folder, *actions, **settings)
         started.append(one)
         one.start(client)
         return one
@@ -150,6 +150,37 @@ def test_what_is_done_when_somebody_is_seen(program, client, web, small_photos, 
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(300) == 0
     assert "s3cret" not in running.log_path.read_text() + running.letters.read_text()
+
+
+def test_two_programs_do_nothing_twice(program, client, small_photos, tmp_path):
+    """One acts; one that was killed and started again needs not wait; the other follows at the end."""
+    notes = tmp_path / "notes"
+    one = {"name": "twice", "command": note(notes, "{seq}", "{camera}")}
+    (tmp_path / "other").mkdir()
+    first = program(one)
+    second = program(one, folder=tmp_path / "other")
+    eventually(lambda: "this one waits" in second.log_path.read_text(), "the second to wait")
+
+    def walk_past(number):
+        client.recognize(str(small_photos["obama3"]), {"camera": f"twice{number}"})
+        eventually(lambda: len(lines(notes)) == number + 1, "the note")
+        # Otherwise, what was killed too early would do it again.
+        seq = int(lines(notes)[-1].split()[0])
+        eventually(lambda: client.cursor("actions/twice") >= seq, "the cursor")
+
+    for number in range(2):
+        walk_past(number)
+        first.process.kill()
+        first.process.wait()
+        first.start(client)
+    walk_past(2)
+    assert "this one waits" not in first.log_path.read_text()
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.wait(300) == 0
+    eventually(lambda: "this program uses it now" in second.log_path.read_text(), "the second's turn")
+    walk_past(3)
+    assert [line.split()[1] for line in lines(notes)] == [f"twice{number}" for number in range(4)]
+    assert second.log_path.read_text().count("this one waits") == 1
 
 
 def test_a_door_opens_for_who_may_come_in(program, client, small_photos, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from frigate_api import PASSWORD, ROW, USER, FrigateMessages
-from frigate_program import LEFT, RIGHT, event_id, share
+from frigate_program import LEFT, RIGHT, FrigateProgram, event_id, share
 from mosquitto import until
 
 
@@ -199,3 +199,22 @@ def test_a_login_that_fails_and_a_user_who_may_not_are_named(program, api, messa
     api.role = "admin"
     until(lambda: api.labels)
     assert [label[:2] for label in api.labels] == [(one, "Obama")]
+
+
+def test_a_second_program_waits_until_the_first_has_ended(program, daemon, api, mosquitto, frame, tmp_path):
+    """An event is followed by one of them: one sub label, one client of the broker."""
+    (tmp_path / "second" / tmp_path.name).mkdir(parents=True)
+    second = FrigateProgram(daemon, api, mosquitto, tmp_path / "second" / tmp_path.name)
+    program.start()
+    try:
+        second.start(ready=False)
+        second.until_logged("this one waits until that one ends")
+        assert program.stop() == 0
+        second.until_logged("this program uses it now")
+        second.until_logged("ready: following")
+        one = happened(api, 36, frame("obama3"))
+        second.stop()
+        second.start()
+        until(lambda: [label[0] for label in api.labels] == [one])
+    finally:
+        second.kill()

@@ -34,7 +34,8 @@ def start(daemon, broker, folder):
         "cameras": {"front": {"url": "http://127.0.0.1:9/none.jpg"}},
     }
     (folder / "config.json").write_text(json.dumps({"faceDetServer": about}))
-    return subprocess.Popen([*CLI, "mqtt", "--config", folder / "config.json"])
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen([*CLI, "mqtt", "--config", folder / "config.json"], stderr=log)
 
 
 def test_somebody_at_the_door_is_told_once(daemon, mosquitto, small_photos, tmp_path):
@@ -68,3 +69,29 @@ def test_somebody_at_the_door_is_told_once(daemon, mosquitto, small_photos, tmp_
         listener.close()
         program.kill()
         program.wait()
+
+
+def test_a_second_bridge_leaves_the_broker_alone_until_the_first_has_ended(daemon, mosquitto, tmp_path):
+    """Both would be one client to the broker, which would let in now one and now the other."""
+    listener, folders = Listener(mosquitto), [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+
+    def log(number):
+        return (folders[number] / "log").read_text()
+
+    programs = [start(daemon, mosquitto, folders[0])]
+    try:
+        until(lambda: listener.of("face_det/home/status") == [b"online"])
+        programs.append(start(daemon, mosquitto, folders[1]))
+        until(lambda: "this one waits until that one ends" in log(1))
+        assert listener.of("face_det/home/status") == [b"online"]
+        programs[0].send_signal(signal.SIGTERM)
+        assert programs[0].wait(300) == 0
+        until(lambda: listener.of("face_det/home/status") == [b"online", b"offline", b"online"])
+        assert "this program uses it now" in log(1)
+    finally:
+        listener.close()
+        for program in programs:
+            program.kill()
+            program.wait()
