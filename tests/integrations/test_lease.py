@@ -84,32 +84,37 @@ def test_a_second_program_waits_for_the_end_of_the_first(tmp_path, caplog, at_mo
     assert waits == ["cursor bell: another program on nuc uses it; this one waits until that one ends"] * 2
 
 
-def test_whoever_was_away_does_not_act_beside_its_successor(tmp_path, monkeypatch):
-    """A machine that slept asks before it handles what it had read; what it was doing is stopped."""
-    monkeypatch.setattr(module, "RENEW_S", 300)
-    daemon, acted = EventLog(), []
-    lease = CursorLease(daemon, "bell", owner(tmp_path))
+class SleepyLog(EventLog):
+    """The machine falls asleep after the first event, until another program has handled the second."""
 
-    async def handle(event):
-        acted.append(event["seq"])
-        if event["seq"] == 1:
-            # So long away that the other program was given the cursor.
-            daemon.owners["bell"], lease._renewed = "other", -1e9
-            daemon.cursors["bell"] = 2
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+
+    async def call(self, verb, *args, timeout_s=None):
+        answer = await super().call(verb, *args, timeout_s=timeout_s)
+        if (verb, args[:2]) == ("cursor", ("bell", 1)):
+            self.now += 1000
+            self.owners["bell"], self.cursors["bell"] = "other", 2
+        return answer
+
+
+def test_whoever_was_asleep_does_not_act_beside_its_successor(tmp_path, monkeypatch):
+    """It asks before it handles what it had read."""
+    daemon = SleepyLog()
+    monkeypatch.setattr(module, "RENEW_S", 300)
+    monkeypatch.setattr(module, "_now", lambda: daemon.now)
 
     async def story():
-        consumer = EventConsumer(daemon, "bell", handle, lease=lease, wait_s=0.01)
-        running = asyncio.create_task(lease.hold(consumer.run))
-        await soon(lambda: "bell" in daemon.cursors)
-        for _ in range(3):
-            daemon.append()
-        await soon(lambda: lease.reason is not None)
-        assert acted == [1]
-        assert daemon.cursors["bell"] == 2
-        daemon.owners.clear()
-        await soon(lambda: acted == [1, 3])
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        async with consuming(daemon, owner(tmp_path)) as (lease, handled):
+            await soon(lambda: "bell" in daemon.cursors)
+            for _ in range(3):
+                daemon.append()
+            await soon(lambda: lease.reason is not None)
+            assert handled == [1]
+            assert daemon.cursors["bell"] == 2
+            daemon.owners.clear()
+            await soon(lambda: handled == [1, 3])
 
     asyncio.run(story())
 
