@@ -53,6 +53,7 @@ def plan_actions(config: Config) -> list[Action]:
     from face_det.integrations import Action, Conditions, Hours
 
     pins: dict[str, Pin] = {}
+    gap_s = Action.visit_gap_s if config.sightings is None else config.sightings.visit_gap
     return [
         Action(
             one.name,
@@ -68,6 +69,7 @@ def plan_actions(config: Config) -> list[Action]:
             once_per_visit=one.once_per_visit,
             attempts=one.attempts,
             max_age_s=one.max_age,
+            visit_gap_s=gap_s,
         )
         for one in config.on_recognition
     ]

@@ -67,8 +67,7 @@ class Recorder:
             self.visits.prolong(connection, seen)
             return
         visit, begun = self.visits.visit_of(connection, seen)
-        before = self.visits.replace(visit)
-        if before is not None:
+        for before in self.visits.replace(visit):
             self.end_visit(connection, before)
         if begun:
             began = Event(VISIT_BEGAN, seen.time, seen.camera, visit.id, recorded=seen.kept_from)

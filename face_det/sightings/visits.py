@@ -19,6 +19,8 @@ FRAMES_PER_TRACK = 24
 TRACKS_PER_VISIT = 64
 MAX_VISIT_S = 3600.0
 """A visit that has lasted so long ends, even if somebody is always to be seen: one event a day is too few."""
+SIDE_BY_SIDE = 4
+"""So many visits of one place may be open: of sources with one camera's name whose clocks differ, say."""
 
 Told = tuple[str, "str | int"]
 """`("name", NAME)` for somebody enrolled, `(AGREED, NAME)` once several frames agreed on that, or
@@ -130,12 +132,16 @@ class Visit:
 
 
 class Visits:
-    """The open visits, in memory and in the database; used by the writer's thread only."""
+    """The open visits, in memory and in the database; used by the writer's thread only.
+
+    A place may have several: two sources with one camera's name may differ in their times by more than the
+    gap. If each picture ended the other's visit, both would report the same people again and again.
+    """
 
     def __init__(self, gap_s: float, monotonic: Callable[[], float]) -> None:
         self.gap_s = gap_s
         self._monotonic = monotonic
-        self._open: dict[str, Visit] = {}
+        self._open: dict[str, list[Visit]] = {}
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Continue the visits that were open when the daemon ended."""
@@ -151,19 +157,19 @@ class Visits:
                 self._monotonic(),
             )
             self._load_tracks(connection, visit)
-            self._open[visit.place] = visit
+            self._open.setdefault(visit.place, []).append(visit)
 
     def visit_of(self, connection: sqlite3.Connection, seen: SeenPicture) -> tuple[Visit, bool]:
         """Return the visit that a picture belongs to, and whether it began with it.
 
-        A picture from before or after it by more than the gap begins another one, also where the clock was
+        A picture from before or after each by more than the gap begins another one, also where the clock was
         set back.
         """
         place = _place_of(seen)
-        visit = self._open.get(place)
-        if visit is not None and self._continues(visit, seen.time):
-            self._extend(connection, visit, seen)
-            return visit, False
+        for visit in reversed(self._open.get(place, [])):
+            if self._continues(visit, seen.time):
+                self._extend(connection, visit, seen)
+                return visit, False
         done = connection.execute(
             "INSERT INTO visit (place, camera, begun, last, recorded) VALUES (?, ?, ?, ?, ?)",
             (place, seen.camera, seen.time, seen.time, seen.kept_from),
@@ -176,11 +182,11 @@ class Visits:
 
     def prolong(self, connection: sqlite3.Connection, seen: SeenPicture) -> None:
         """Keep the open visit going while somebody who is followed in it is still to be seen."""
-        visit = self._open.get(_place_of(seen))
-        if visit is None or not any(name in visit.followed for name in seen.beside):
-            return
-        if self._continues(visit, seen.time):
-            self._extend(connection, visit, seen)
+        for visit in reversed(self._open.get(_place_of(seen), [])):
+            followed = any(name in visit.followed for name in seen.beside)
+            if followed and self._continues(visit, seen.time):
+                self._extend(connection, visit, seen)
+                return
 
     def _extend(self, connection: sqlite3.Connection, visit: Visit, seen: SeenPicture) -> None:
         visit.begun, visit.last = min(visit.begun, seen.time), max(visit.last, seen.time)
@@ -191,26 +197,36 @@ class Visits:
         )
 
     def _continues(self, visit: Visit, time: float) -> bool:
-        near = visit.begun - self.gap_s <= time <= visit.last + self.gap_s
-        return near and time - visit.begun <= MAX_VISIT_S
+        return self._is_near(visit, time) and time - visit.begun <= MAX_VISIT_S
 
-    def replace(self, visit: Visit) -> Visit | None:
-        """Make this the open visit of its place, and return the one that it ends, if any."""
-        before = self._open.get(visit.place)
-        self._open[visit.place] = visit
-        return before if before is not visit else None
+    def _is_near(self, visit: Visit, time: float) -> bool:
+        return visit.begun - self.gap_s <= time <= visit.last + self.gap_s
+
+    def replace(self, visit: Visit) -> list[Visit]:
+        """Make this the current visit of its place, and return the open ones that it ends.
+
+        These are one that it continues because that has lasted too long, and the longest unused of too many.
+        """
+        others = [one for one in self._open.get(visit.place, []) if one is not visit]
+        ended = [one for one in others if self._is_near(one, visit.begun)]
+        kept = [one for one in others if one not in ended]
+        surplus = max(0, len(kept) + 1 - SIDE_BY_SIDE)
+        self._open[visit.place] = [*kept[surplus:], visit]
+        return [*ended, *kept[:surplus]]
 
     def any_over(self) -> bool:
         """Tell whether `over` would return any."""
         now = self._monotonic()
-        return any(self._is_over(visit, now) for visit in self._open.values())
+        return any(self._is_over(visit, now) for visits in self._open.values() for visit in visits)
 
     def over(self) -> list[Visit]:
         """Remove and return the visits in which nothing was seen for longer than the gap."""
         now = self._monotonic()
-        over = [visit for visit in self._open.values() if self._is_over(visit, now)]
+        over = [one for visits in self._open.values() for one in visits if self._is_over(one, now)]
         for visit in over:
-            del self._open[visit.place]
+            self._open[visit.place].remove(visit)
+            if not self._open[visit.place]:
+                del self._open[visit.place]
         return over
 
     def _is_over(self, visit: Visit, now: float) -> bool:

@@ -53,6 +53,41 @@ def test_a_clock_that_is_set_back_loses_nothing(tmp_path: Path) -> None:
         eventually(lambda: [row["visit"] for row in rows(one, query)] == [1, 2])
 
 
+def test_two_sources_of_one_camera_that_take_turns_make_a_visit_each(tmp_path: Path) -> None:
+    """Their clocks differ by an hour, ahead or behind; each tells of anna once, also across a restart."""
+    for turn in range(4):
+        with opened(tmp_path) as one:
+            for source in (0, 3600, -3600):
+                show(one, source + turn)
+            assert visits(one) == [(at, at + turn) for at in (0, 3600, -3600)]
+            assert names_told(one) == ["anna"] * 3
+
+
+def test_of_many_times_at_one_camera_the_newest_go_on(tmp_path: Path) -> None:
+    """Photos of a year, all with one camera's name, do not pile up in memory: visits end."""
+    with opened(tmp_path) as one:
+        for day in range(20):
+            show(one, 86_400 * day)
+        one.flush()
+        ended = [row["visit"] for row in rows(one, "SELECT visit FROM event WHERE type = 'visit_ended'")]
+        assert ended == list(range(1, 17))
+        show(one, 86_400 * 16 + 1)
+        show(one, 1)
+        assert visits(one)[-4:] == [(86_400 * at, 86_400 * at) for at in (17, 18, 19)] + [(1, 1)]
+
+
+def test_a_very_long_visit_is_ended_by_the_next(tmp_path: Path) -> None:
+    """At once, not after the gap: it is the same visit, of which there is one event an hour."""
+    with opened(tmp_path) as one:
+        for time in range(0, 3661, 60):
+            show(one, time)
+        show(one, 3605)
+        one.flush()
+        ended = rows(one, "SELECT visit FROM event WHERE type = 'visit_ended'")
+        assert [row["visit"] for row in ended] == [1]
+        assert visits(one) == [(0, 3600), (3605, 3660)]
+
+
 def test_pictures_out_of_order_are_one_visit(tmp_path: Path) -> None:
     """Workers answer side by side."""
     with opened(tmp_path) as one:

@@ -23,6 +23,7 @@ from face_det.errors import FaceDetError
 from face_det.integrations.actions.conditions import Conditions
 from face_det.integrations.actions.dead_letters import DeadLetters
 from face_det.integrations.actions.effects import ActionFailed, Effect
+from face_det.integrations.actions.memory import Memory
 from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
 from face_det.integrations.lease import CursorLease, Owner
 from face_det.programs import run_until_stopped
@@ -36,7 +37,7 @@ OPENS_WITHIN_S = 10.0
 LONGEST_PAUSE_S = 60.0
 """The longest pause before what failed is tried again; it begins with one second and doubles."""
 RECALL = 1000
-"""How many events are read again at the start, to learn what was already done in this visit."""
+"""How many events are read again at the start, to learn what was already done."""
 ALIVE_S = 5.0
 
 
@@ -45,7 +46,8 @@ class Action:
     """What is done, when, and how often it is tried.
 
     `once_per_visit`: no second time in one visit, whoever is seen. `max_age_s`: not for somebody who was seen
-    longer ago. An action that opens something (`conditions.opens`) is tried once, whatever `attempts` says.
+    longer ago. An action that opens something (`conditions.opens`) is tried once, whatever `attempts` says,
+    and not again for a person whom that camera saw less than `visit_gap_s` before.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Action:
     once_per_visit: bool = False
     attempts: int = 6
     max_age_s: float = 3600.0
+    visit_gap_s: float = 60.0
 
     @property
     def cursor(self) -> str:
@@ -90,7 +93,7 @@ class ActionRunner:
             wanted=action.conditions.met_by,
             lease=self.lease,
         )
-        self._done: set[tuple[str | None, int | None]] = set()
+        self._memory = Memory()
         self._recalled: tuple[str | None, int] | None = None
 
     async def run(self) -> None:
@@ -120,16 +123,18 @@ class ActionRunner:
             log.warning("action %s: nobody called %s is enrolled", self._action.name, name)
 
     async def _handle(self, event: dict[str, Any]) -> None:
-        if self._action.once_per_visit:
+        opens = self._action.conditions.opens
+        if self._action.once_per_visit or opens:
             await self._recall(event)
-            visit = (self._consumer.log, event["visit"])
-            if visit in self._done:
-                return
-            self._done.add(visit)
+        if self._action.once_per_visit and not self._memory.is_new_visit(self._consumer.log, event):
+            return
         age_s = self._now() - event["time"]
-        if self._action.conditions.opens:
+        if opens:
             if abs(age_s) > OPENS_WITHIN_S:
                 self._give_up(event, f"opens nothing: the picture is {age_s:.1f} s old by this clock")
+                return
+            if not self._memory.was_away(event, self._action.visit_gap_s):
+                log.info("action %s: not again for event %d", self._action.name, event["seq"])
                 return
         elif age_s > self._action.max_age_s:
             self._give_up(
@@ -176,7 +181,9 @@ class ActionRunner:
         answer = await self._consumer.call("events", after, 0, timeout_s=CALL_S)
         for earlier in answer["events"]:
             if earlier["seq"] < event["seq"] and self._action.conditions.met_by(earlier):
-                self._done.add((answer["log"], earlier["visit"]))
+                self._memory.is_new_visit(answer["log"], earlier)
+                if earlier["time"] <= self._now() + OPENS_WITHIN_S:
+                    self._memory.was_away(earlier, self._action.visit_gap_s)
         self._recalled = here
 
     def _give_up(self, event: dict[str, Any], reason: str) -> None:

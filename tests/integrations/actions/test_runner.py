@@ -11,7 +11,7 @@ from event_log import EventLog
 
 from face_det.errors import FaceDetError
 from face_det.integrations import Action, ActionFailed, Conditions, DeadLetters, perform_actions
-from face_det.integrations.actions import runner
+from face_det.integrations.actions import memory, runner
 
 
 class Bell:
@@ -141,8 +141,8 @@ def test_what_was_being_opened_at_the_end_is_not_opened_again(tmp_path):
             await soon(lambda: door.tried == [1])
             assert daemon.cursors["actions/door"] == 1
         async with acting(daemon, tmp_path, opening(again)):
-            clear(daemon, visit=2)
-            clear(daemon, visit=3)
+            clear(daemon, visit=2, camera="back")
+            clear(daemon, visit=3, camera="side")
             await soon(lambda: again.tried == [2, 3])
             await soon(lambda: again.done == [3])
 
@@ -201,6 +201,40 @@ def test_a_second_factor_may_come_later(tmp_path):
 
     asyncio.run(story())
     assert door.done == [2]
+
+
+def test_a_door_does_not_open_again_for_who_is_still_there(tmp_path):
+    """Whatever begins new visits; at other doors and for who was away it opens, also after a restart."""
+    daemon, door, again = EventLog(), Bell(), Bell()
+
+    async def story():
+        async with acting(daemon, tmp_path, opening(door, visit_gap_s=5)):
+            for visit in range(3):
+                clear(daemon, visit=visit, age_s=9 - 4 * visit)
+            clear(daemon, visit=4, age_s=1, camera="back")
+            await soon(lambda: daemon.cursors["actions/door"] == 4)
+        async with acting(daemon, tmp_path, opening(again, visit_gap_s=5)):
+            clear(daemon, visit=5)
+            clear(daemon, visit=6, camera="back", age_s=-5)
+            await soon(lambda: daemon.cursors["actions/door"] == 6)
+
+    asyncio.run(story())
+    assert (door.done, again.done) == ([1, 4], [6])
+
+
+def test_what_was_done_is_forgotten_in_the_end(tmp_path, monkeypatch):
+    """A program that runs for years remembers the newest visits."""
+    monkeypatch.setattr(memory, "MOST", 2)
+    daemon, bell = EventLog(), Bell()
+
+    async def story():
+        async with acting(daemon, tmp_path, Action("bell", bell, Conditions(), once_per_visit=True)):
+            for visit in (1, 2, 2, 3, 3, 2, 1):
+                daemon.append(visit=visit)
+            await soon(lambda: daemon.cursors["actions/bell"] == 7)
+
+    asyncio.run(story())
+    assert bell.done == [1, 2, 4, 7]
 
 
 def test_once_per_visit(tmp_path):
