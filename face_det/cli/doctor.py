@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import click
 
@@ -20,6 +21,7 @@ from face_det.doctor import (
     check_bridge,
     check_cpu,
     check_folders,
+    check_frigate,
     check_kernels,
     check_known_answers,
     check_model_files,
@@ -27,6 +29,7 @@ from face_det.doctor import (
     check_packages,
     check_permissions,
     check_weights,
+    check_zoneminder,
 )
 from face_det.errors import ConfigError, FaceDetError, Unhealthy, Unreachable
 from face_det.nets import DEFAULT_COMPUTE
@@ -78,10 +81,13 @@ def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[Chec
     yield from _guarded("pace", partial(check_pace, config))
     yield from _guarded("folders", partial(check_folders, config))
     yield from _guarded("permissions", partial(check_permissions, config))
-    yield from _guarded("actions", partial(check_actions, config))
     yield from _guarded("model", partial(_check_files, config))
     yield from _guarded("daemon", partial(_check_daemon, config, require_daemon))
-    yield from _guarded("mqtt", partial(_check_bridge, config))
+    status = _ask_status(config)
+    yield from _guarded("mqtt", partial(check_bridge, config, status))
+    yield from _guarded("actions", partial(check_actions, config, status))
+    yield from _guarded("frigate", partial(check_frigate, config, status))
+    yield from _guarded("zoneminder", partial(check_zoneminder, config))
 
 
 def _guarded(name: str, check: Check) -> Iterator[CheckResult]:
@@ -162,16 +168,15 @@ def _check_daemon(config: Config, required: bool) -> Iterator[CheckResult]:
         yield CheckResult("daemon", CheckState.OK, text)
 
 
-def _check_bridge(config: Config) -> Iterator[CheckResult]:
-    """Check the bridge, with what the daemon says of it; whether the daemon runs is another check."""
-    if config.mqtt is None:
-        return
+def _ask_status(config: Config) -> dict[str, Any] | None:
+    """Return what the daemon says of those who read its events; whether it runs is another check."""
+    if not (config.mqtt or config.frigate or config.on_recognition):
+        return None
     try:
         with make_client(config, TIMEOUT_S) as client:
-            status = client.status()
-    except (ConfigError, Unreachable):
-        status = None
-    yield from check_bridge(config, status)
+            return client.status()
+    except (FaceDetError, OSError):
+        return None
 
 
 def _print_result(result: CheckResult) -> None:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 import click
 
 from face_det.cli.shared_options import ConfigSource, config_option
-from face_det.config import Config
 from face_det.errors import ConfigError
-
-if TYPE_CHECKING:
-    from face_det.integrations import Broker
 
 CALL_TIMEOUT_S = 60.0
 
@@ -24,7 +17,7 @@ CALL_TIMEOUT_S = 60.0
 @config_option
 def command(config_source: ConfigSource) -> None:
     """Run the command."""
-    from face_det.integrations import FollowOptions, FrigateOptions, ServerSettings, run_frigate
+    from face_det.integrations import Broker, FollowOptions, FrigateOptions, ServerSettings, run_frigate
     from face_det.logs import configure_logging
     from face_det.rpc import AsyncClient
 
@@ -44,7 +37,8 @@ def command(config_source: ConfigSource) -> None:
     if config.sightings is None:
         raise ConfigError(["sightings: is not set, so nobody is remembered; set it to {}"])
     configure_logging(config.log_level)
-    settings = ServerSettings(about.url, about.user, about.password_file, about.verify_tls, about.timeout)
+    broker = Broker.configured(config.mqtt).with_login(about.mqtt_user, about.mqtt_password_file)
+    settings = ServerSettings.configured(about)
     options = FrigateOptions(
         config.mqtt.id,
         about.topic_prefix,
@@ -52,18 +46,4 @@ def command(config_source: ConfigSource) -> None:
         about.zones,
         FollowOptions(about.every, about.max_pictures, about.overwrite),
     )
-    run_frigate(_broker(config), settings, AsyncClient.configured(config, CALL_TIMEOUT_S), options)
-
-
-def _broker(config: Config) -> Broker:
-    """Return the broker in `mqtt`, with the login in `frigate` if there is one."""
-    from face_det.integrations import Broker
-
-    assert config.mqtt is not None
-    assert config.frigate is not None
-    shared, own = Broker.configured(config.mqtt), config.frigate
-    return replace(
-        shared,
-        user=own.mqtt_user or shared.user,
-        password_file=own.mqtt_password_file or shared.password_file,
-    )
+    run_frigate(broker, settings, AsyncClient.configured(config, CALL_TIMEOUT_S), options)

@@ -49,7 +49,7 @@ async def _process(config: Config, eid: int, mid: int | None) -> EventReport:
     about = config.zoneminder
     if about is None:
         raise ConfigError(['zoneminder: is not set; set it to {"url": "http://127.0.0.1/zm"}'])
-    settings = ServerSettings(about.url, about.user, about.password_file, about.verify_tls, about.timeout)
+    settings = ServerSettings.configured(about)
     async with AsyncClient.configured(config, CALL_TIMEOUT_S) as daemon, Portal(settings) as portal:
         return await process_event(
             daemon, portal, eid, mid=mid, events_path=about.events_path, max_wait_s=about.max_wait

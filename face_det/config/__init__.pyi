@@ -8,6 +8,7 @@ from .overrides import dump_settings as dump_settings
 from .overrides import settings_path as settings_path
 from .sections.action import OnRecognition as OnRecognition
 from .sections.camera import Camera as Camera
+from .sections.frigate import Frigate as Frigate
 from .sections.http import STAND_INS as STAND_INS
 from .sections.http import Http as Http
 from .sections.pyzm import Pyzm as Pyzm

@@ -9,5 +9,7 @@ from .checks import check_model_files as check_model_files
 from .checks import check_pace as check_pace
 from .checks import check_packages as check_packages
 from .checks import check_weights as check_weights
+from .frigate import check_frigate as check_frigate
 from .kernels import check_kernels as check_kernels
 from .privacy import check_permissions as check_permissions
+from .zoneminder import check_zoneminder as check_zoneminder

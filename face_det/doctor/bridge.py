@@ -30,7 +30,7 @@ def _ask_the_broker(config: Config) -> CheckResult:
     assert config.mqtt is not None
     broker = Broker.configured(config.mqtt)
     try:
-        bridge = asyncio.run(inquire(broker, Topics(config.mqtt.id)))
+        bridge = asyncio.run(inquire(broker, Topics(config.mqtt.id).status))
     except Unreachable as error:
         advice = "start the broker, or correct host, port, user, passwordFile, tls or caFile in mqtt"
         return CheckResult("mqtt", CheckState.NOT_OK, str(error), advice)

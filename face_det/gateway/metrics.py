@@ -18,6 +18,7 @@ from face_det.types import Reason
 ROUTES = APIRouter(tags=["health"])
 
 _CALLS = ("done", "failed", "refused", "abandoned", "cancelled")
+_ACTIONS = ("done", "retried", "failed")
 _PICTURES = ("received", "unreadable", "replaced", "still", "late", "sent", "answered")
 _OUTCOMES = ("named", "unknown", *(reason.value for reason in Reason))
 
@@ -131,10 +132,29 @@ def _of_consumers(consumers: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric
         "When a consumer last said how far it is.",
         labels=["consumer"],
     )
+    delay = GaugeMetricFamily(
+        "face_det_consumer_behind_seconds",
+        "For how long the oldest event that a consumer has yet to handle waits.",
+        labels=["consumer"],
+    )
+    running = GaugeMetricFamily(
+        "face_det_consumer_running", "1 if a program uses the consumer's cursor now.", labels=["consumer"]
+    )
+    counts = CounterMetricFamily(
+        "face_det_actions",
+        "What became of the events for an action: done, retried (each try), failed (in the log of failures).",
+        labels=["consumer", "result"],
+    )
     for name, about in consumers.items():
-        behind.add_metric([name], about["behind"])
+        if about["behind"] is not None:
+            behind.add_metric([name], about["behind"])
         moved.add_metric([name], about["moved"])
-    yield from (behind, moved)
+        delay.add_metric([name], about["behind_s"])
+        running.add_metric([name], int(bool(about.get("owner"))))
+        for result in _ACTIONS:
+            if result in about.get("counts", {}):
+                counts.add_metric([name, result], about["counts"][result])
+    yield from (behind, moved, delay, running, counts)
 
 
 def _of_cameras(cameras: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:

@@ -15,18 +15,11 @@ from face_det.integrations import EventQueue, EventReport, Portal, ServerSetting
 ROUTES = APIRouter(tags=["zoneminder"])
 
 
-def portal_settings(settings: ZoneMinder) -> ServerSettings:
-    """Return where ZoneMinder is, and how to log in."""
-    return ServerSettings(
-        settings.url, settings.user, settings.password_file, settings.verify_tls, settings.timeout
-    )
-
-
 def event_queue(settings: ZoneMinder | None, daemon: Daemon) -> EventQueue | None:
     """Return a queue of ZoneMinder's events; None without `zoneminder`."""
     if settings is None:
         return None
-    about = portal_settings(settings)
+    about = ServerSettings.configured(settings)
 
     async def look(eid: int, mid: int | None) -> EventReport:
         async with Portal(about) as portal:

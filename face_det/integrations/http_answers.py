@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +13,35 @@ from face_det.errors import PortalFailed
 
 MAX_BYTES = 32_000_000
 """The longest answer that is read."""
+
+
+class ServerSection(Protocol):
+    """The settings of a server in config.json: those of `zoneminder`, or of `frigate`."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Who logs in, "" if it needs no login."""
+        ...
+
+    @property
+    def password_file(self) -> Path | None:
+        """The file with the password."""
+        ...
+
+    @property
+    def verify_tls(self) -> bool:
+        """Whether its certificate is checked."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """How many seconds an answer may take."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +53,11 @@ class ServerSettings:
     password_file: Path | None = None
     verify_tls: bool = True
     timeout_s: float = 10.0
+
+    @classmethod
+    def configured(cls, section: ServerSection) -> ServerSettings:
+        """Return the server of a section of config.json."""
+        return cls(section.url, section.user, section.password_file, section.verify_tls, section.timeout)
 
 
 def open_client(settings: ServerSettings) -> httpx.AsyncClient:

@@ -56,4 +56,13 @@ class Consumers:
         for name, about in self._leases.describe().items():
             if name in fields.get("consumers", {}):
                 fields["consumers"][name] |= about
+                _count_waiting(fields["consumers"][name])
         return fields
+
+
+def _count_waiting(about: dict[str, Any]) -> None:
+    """Say how far behind a consumer is whose cursor is a time: it counts what waits itself."""
+    if about["behind"] is None and "waiting" in about["counts"]:
+        about["behind"] = about["counts"]["waiting"]
+        if not about["behind"]:
+            about["behind_s"] = 0.0

@@ -47,12 +47,30 @@ def test_metrics_say_how_far_the_readers_of_events_are():
         client = daemon.client()
         client.cursor("bell", 0)
         client.cursor("mqtt-home", "newest")
+        counts = {"done": 5, "retried": 2, "failed": 1}
+        client.cursor("actions/bell", 0, {"owner": "nuc 1", "counts": counts})
+        minute_ago = int(time.time()) - 60
+        client.cursor("frigate-home", minute_ago, {"owner": "nuc 1", "counts": {"waiting": 3}})
+        client.cursor("frigate-idle", minute_ago, {"owner": "nuc 1", "counts": {"waiting": 0}})
+        client.cursor("frigate-gone", minute_ago)
         with lasting_gateway(Path(folder), daemon.endpoint) as web:
             found = samples(web.get("/metrics").text)
             web.gateway.stop()
         client.close()
     assert found["face_det_consumer_events_behind", "bell"] == 0
     assert found["face_det_consumer_events_behind", "mqtt-home"] == 0
+    for result, count in counts.items():
+        assert found["face_det_actions_total", "actions/bell", result] == count
+    running = {name: found["face_det_consumer_running", name] for name in ("actions/bell", "mqtt-home")}
+    assert running == {"actions/bell": 1, "mqtt-home": 0}
+    assert found["face_det_consumer_events_behind", "frigate-home"] == 3
+    assert ("face_det_consumer_events_behind", "frigate-gone") not in found
+    behind = [
+        found["face_det_consumer_behind_seconds", f"frigate-{name}"] for name in ("home", "gone", "idle")
+    ]
+    assert behind[0] >= 60
+    assert behind[1] >= 60
+    assert behind[2] == 0
     assert abs(found["face_det_consumer_moved_timestamp_seconds", "bell"] - time.time()) < 900
 
 

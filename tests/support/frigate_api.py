@@ -98,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._log_in(json.loads(body))
         if frigate.login and not self._is_logged_in():
             return self._send(401, {"message": "Authentication required"})
+        if (method, path) == ("GET", "profile"):
+            return self._send(200, {"username": USER, "role": frigate.role})
         if (method, path) == ("GET", "events"):
             return self._events(query)
         if found := re.fullmatch(r"events/([^/]+)/sub_label", path):

@@ -23,12 +23,12 @@ from face_det.gateway.compat.stand_ins import (
     routes_with,
     whole_box,
 )
+from face_det.gateway.health import PATIENCE_S
 from face_det.gateway.problems import Problem, describe_error, status_of
 from face_det.gateway.security.access import Access
 from face_det.gateway.state import Gateway, GatewayState
 from face_det.gateway.uploads import read_form
-from face_det.gateway.zoneminder import portal_settings
-from face_det.integrations import Portal, Upstream, UpstreamSettings, hide_login, pick_rights
+from face_det.integrations import Portal, ServerSettings, Upstream, UpstreamSettings, hide_login, pick_rights
 from face_det.media import names_somebody
 
 _LOG = logging.getLogger(__name__)
@@ -70,8 +70,15 @@ async def log_in(request: Request, login: Login) -> dict[str, Any]:
 
 
 @ROUTES.get("/health")
-async def health() -> dict[str, Any]:
-    """Say that the gateway runs. Whether the daemon has loaded its models is not checked."""
+async def health(gateway: GatewayState) -> dict[str, Any]:
+    """Say that the gateway runs, and whether the daemon answers: it does once its networks are loaded.
+
+    Without a daemon, the models of the upstream can still be used, so this is no failure.
+    """
+    try:
+        await gateway.daemon.call("status", timeout_s=PATIENCE_S)
+    except errors.FaceDetError:
+        return {"status": "ok", "models_loaded": False}
     return {"status": "ok", "models_loaded": True}
 
 
@@ -176,7 +183,7 @@ async def _recognize(gateway: Gateway, picture: bytes, least: float) -> list[dic
 async def _fetch(gateway: Gateway, url: str, auth: str) -> bytes | None:
     """Return a frame of ZoneMinder, with the client's own rights."""
     about, asked = _require_picture(gateway, url)
-    async with Portal(portal_settings(about)) as portal:
+    async with Portal(ServerSettings.configured(about)) as portal:
         return await portal.frame_for(asked, pick_rights(parse_qsl(auth)))
 
 

@@ -32,6 +32,8 @@ LONGEST_PAUSE_S = 60.0
 AT_ONCE = 8
 """How many missed events are looked at concurrently."""
 CHECK_S = 15.0
+WAITING = "waiting"
+"""What the lease calls the number of events that are not yet done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class FrigateBridge:
         if progress is None or progress.is_done(event.id) or event.id in self._tasks:
             return None
         progress.begin(event.id, _begun(event))
+        self._count(progress)
         follower = EventFollower(self._lease, self._server, self._options.follow, event)
         self._following[event.id] = follower
         task = asyncio.ensure_future(self._follow(follower))
@@ -167,7 +170,12 @@ class FrigateBridge:
             del self._following[event_id], self._tasks[event_id]
         assert self._progress is not None
         self._progress.finish(event_id)
+        self._count(self._progress)
         await self._save()
+
+    def _count(self, progress: Progress) -> None:
+        """Let the daemon tell how many events are not done: its cursor, which is a time, does not say so."""
+        self._lease.counts[WAITING] = progress.open_count
 
     async def _save(self) -> None:
         """Have the daemon store our progress. If it does not answer now, it is told after the next event."""
@@ -242,6 +250,7 @@ class FrigateBridge:
             elif not self._progress.is_done(event.id):
                 self._progress.begin(event.id, _begun(event))
                 ended.append(event)
+        self._count(self._progress)
         if not self._behind.is_set():
             self._progress.release()
         await asyncio.gather(*(self._follow_missed(event) for event in ended))

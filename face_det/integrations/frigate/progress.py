@@ -67,6 +67,11 @@ class Progress:
         return event_id in self._done
 
     @property
+    def open_count(self) -> int:
+        """How many known events are not yet done."""
+        return len(self._open)
+
+    @property
     def mark(self) -> float:
         """The time up to which every known event is done, in seconds since 1970."""
         newest = max(self._done.values(), default=self._since)

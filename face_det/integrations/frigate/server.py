@@ -64,6 +64,12 @@ class FrigateServer:
                 return sorted(found.values(), key=lambda event: event.start)
             query["before"] = str(min(event.start for event in page) + 0.001)
 
+    async def role(self) -> str | None:
+        """Return our role there, such as admin; None in versions without roles. Raises PortalFailed."""
+        profile = await self._json("profile")
+        role = profile.get("role") if isinstance(profile, dict) else None
+        return None if role is None else str(role)
+
     async def event(self, event_id: str) -> FrigateEvent:
         """Return an event. Raises UnknownEvent, PortalFailed."""
         row = await self._json(f"events/{event_id}", event_id=event_id)

@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,6 +60,10 @@ class Broker:
     def configured(cls, settings: BrokerSettings) -> Broker:
         """Return the broker of the settings in `mqtt`."""
         return cls(**{part.name: getattr(settings, part.name) for part in fields(cls)})
+
+    def with_login(self, user: str, password_file: Path | None) -> Broker:
+        """Return the same broker with another login, as far as one is given."""
+        return replace(self, user=user or self.user, password_file=password_file or self.password_file)
 
     def __str__(self) -> str:
         """Return host and port, for messages."""

@@ -1,4 +1,4 @@
-"""Asks a broker, without disturbing the bridge, whether it accepts us and whether a bridge is online."""
+"""Asks a broker, without disturbing anybody, whether it accepts us and whether a program is online."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import secrets
 
 from face_det.errors import Unreachable
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
-from face_det.integrations.mqtt.discovery import Topics
 
 LIMIT_S = 10.0
 """How long the broker may take to accept the connection."""
@@ -15,14 +14,14 @@ STATUS_S = 2.0
 """How long it may take to send what it has retained, which it does right after the subscription."""
 
 
-async def inquire(broker: Broker, topics: Topics, limit_s: float = LIMIT_S) -> str | None:
-    """Return what the broker has retained about the bridge: `online`, `offline`, or None for nothing.
+async def inquire(broker: Broker, topic: str, limit_s: float = LIMIT_S) -> str | None:
+    """Return what the broker has retained at a topic, such as `online`; None for nothing.
 
     Raises Unreachable with the reason if there is no connection within `limit_s`.
     """
     heard: asyncio.Queue[Message] = asyncio.Queue()
     name = f"face_det-inquiry-{secrets.token_hex(4)}"
-    connection = BrokerConnection(broker, name, topics=(topics.status,))
+    connection = BrokerConnection(broker, name, topics=(topic,))
     running = asyncio.ensure_future(connection.run(heard.put))
     try:
         await _wait_connected(connection, running, limit_s)

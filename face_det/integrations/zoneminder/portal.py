@@ -43,6 +43,10 @@ class Portal:
         """Close the connections."""
         await self._client.aclose()
 
+    async def version(self) -> str:
+        """Return ZoneMinder's version; raises PortalFailed, also if it does not accept the login."""
+        return str((await self._json("GET", "api/host/getVersion.json")).get("version"))
+
     async def event(self, eid: int) -> dict[str, Any]:
         """Return the row of an event, with `Monitor` in it. Raises UnknownEvent, PortalFailed."""
         found = await self._find(eid, noframes="true")
@@ -119,8 +123,7 @@ class Portal:
 
         This uses the requests of ZoneMinder's web page, because `api/tags` of 1.38 does not answer.
         """
-        answer = await self._json("GET", "api/host/getVersion.json")
-        if _parse_version(answer.get("version")) < _FIRST_WITH_TAGS:
+        if _parse_version(await self.version()) < _FIRST_WITH_TAGS:
             return
         tagged = {tag["Name"] for tag in await self._request("event", "getselectedtags", id=str(eid))}
         missing = [name for name in names if name not in tagged]
