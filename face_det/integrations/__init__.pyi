@@ -3,6 +3,7 @@ from .actions.conditions import Conditions as Conditions
 from .actions.conditions import Hours as Hours
 from .actions.dead_letters import DeadLetters as DeadLetters
 from .actions.effects import ActionFailed as ActionFailed
+from .actions.effects import ActionRefused as ActionRefused
 from .actions.effects import Effect as Effect
 from .actions.fields import FIELDS as FIELDS
 from .actions.pins import Pin as Pin

@@ -178,9 +178,7 @@ def infer(gateway, picture=None, **fields):
 
 def test_without_a_daemon_no_models_are_loaded(tmp_path):
     """The health says so, and stays 200: objects are still found by the upstream."""
-    with lasting_gateway(
-        tmp_path, f"ipc://{tmp_path}/nobody", pyzm={"upstream": "http://127.0.0.1:9"}
-    ) as web:
+    with lasting_gateway(tmp_path, f"ipc://{tmp_path}/nobody", http={"standIns": ["pyzm"]}) as web:
         answer = web.get("/pyzm/health")
         assert (answer.status_code, answer.json()) == (200, {"status": "ok", "models_loaded": False})
         assert web.gateway.stop() == 0

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from face_det.integrations.actions.effects import ActionFailed
+from face_det.integrations.actions.effects import ActionFailed, ActionRefused
 from face_det.integrations.actions.fields import fill
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def _argument(part: str, event: dict[str, Any]) -> str:
     """Fill in an argument; whoever chooses a camera's name must not be able to pass an option."""
     filled = fill(part, event)
     if filled.startswith("-") and not part.startswith("-"):
-        raise ActionFailed(f"argument {part}: must not become an option; write --name={part}, say")
+        raise ActionRefused(f"argument {part}: must not become an option; write --name={part}, say")
     return filled
 
 

@@ -11,6 +11,10 @@ class ActionFailed(FaceDetError):
     """An action failed. The message contains no name, no token and no more of an address than its host."""
 
 
+class ActionRefused(ActionFailed):
+    """An action that would fail each time, for this event; it is not retried."""
+
+
 class Effect(Protocol):
     """What an action does when somebody was seen."""
 

@@ -15,6 +15,7 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception_type,
+    retry_if_not_exception_type,
     stop_after_attempt,
     wait_exponential,
 )
@@ -22,7 +23,7 @@ from tenacity import (
 from face_det.errors import FaceDetError
 from face_det.integrations.actions.conditions import Conditions
 from face_det.integrations.actions.dead_letters import DeadLetters
-from face_det.integrations.actions.effects import ActionFailed, Effect
+from face_det.integrations.actions.effects import ActionFailed, ActionRefused, Effect
 from face_det.integrations.actions.memory import Memory
 from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
 from face_det.integrations.lease import CursorLease, Owner
@@ -153,7 +154,7 @@ class ActionRunner:
         """Perform the action, again and again if it fails; raise its last error."""
         attempts = 1 if self._action.conditions.opens else self._action.attempts
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(ActionFailed),
+            retry=retry_if_exception_type(ActionFailed) & retry_if_not_exception_type(ActionRefused),
             wait=wait_exponential(multiplier=1, max=LONGEST_PAUSE_S),
             stop=stop_after_attempt(attempts),
             before_sleep=self._note_failure,

@@ -30,7 +30,11 @@ OVERLAP_S = 300.0
 LONGEST_PAUSE_S = 60.0
 """The longest pause before a retry."""
 AT_ONCE = 8
-"""How many missed events are looked at concurrently."""
+"""How many missed events are looked at concurrently, and at how many live ones; the others have turns."""
+MOST_FOLLOWED = 100
+"""So many events are followed at once; more wait for one of them to end, the oldest first."""
+MOST_WAITING = 10_000
+"""If more than this wait, Frigate is asked for the others later."""
 CHECK_S = 15.0
 WAITING = "waiting"
 """What the lease calls the number of events that are not yet done."""
@@ -76,9 +80,11 @@ class FrigateBridge:
         self._saved = 0
         self._following: dict[str, EventFollower] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, FrigateEvent] = {}
         self._interrupted: dict[str, FrigateEvent] = {}
         self._behind = asyncio.Event()
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._broken: asyncio.Future[None]
         self._reason: str | None = None
         self._notifier = Notifier(os.environ)
@@ -125,24 +131,48 @@ class FrigateBridge:
         follower = self._following.get(event.id)
         if follower is not None:
             follower.tell(event)
+        elif event.id in self._waiting:
+            self._waiting[event.id] = event
         elif event.concerns(self._options.cameras, self._options.zones):
             self._begin(event)
 
     # Events -----------------------------------------------------------------------------------
 
     def _begin(self, event: FrigateEvent) -> asyncio.Task[None] | None:
-        """Follow an event, unless that is done, or being done, or the daemon has not answered yet."""
+        """Follow an event, unless that is done, or being done, or the daemon has not answered yet.
+
+        If too many are being followed, it waits, and counts as not done.
+        """
         progress = self._progress
         if progress is None or progress.is_done(event.id) or event.id in self._tasks:
             return None
+        if len(self._tasks) >= MOST_FOLLOWED:
+            self._put_off(progress, event)
+            return None
+        self._waiting.pop(event.id, None)
         progress.begin(event.id, _begun(event))
         self._count(progress)
-        follower = EventFollower(self._lease, self._server, self._options.follow, event)
+        follower = EventFollower(self._lease, self._server, self._options.follow, event, self._turns)
         self._following[event.id] = follower
         task = asyncio.ensure_future(self._follow(follower))
         task.add_done_callback(self._pass_on_error)
         self._tasks[event.id] = task
         return task
+
+    def _put_off(self, progress: Progress, event: FrigateEvent) -> None:
+        if not self._waiting:
+            log.warning("%d events are being followed; more of them wait", len(self._tasks))
+        if event.id not in self._waiting and len(self._waiting) >= MOST_WAITING:
+            self._fall_behind()
+            return
+        self._waiting[event.id] = event
+        progress.begin(event.id, _begun(event))
+        self._count(progress)
+
+    def _begin_waiting(self) -> None:
+        """Follow the event that waits longest, if there is room."""
+        if self._waiting and len(self._tasks) < MOST_FOLLOWED:
+            self._begin(next(iter(self._waiting.values())))
 
     def _pass_on_error(self, task: asyncio.Task[None]) -> None:
         """Nobody may be awaiting the task, and a bug must not pass silently."""
@@ -168,6 +198,7 @@ class FrigateBridge:
             return
         finally:
             del self._following[event_id], self._tasks[event_id]
+            self._begin_waiting()
         assert self._progress is not None
         self._progress.finish(event_id)
         self._count(self._progress)

@@ -52,12 +52,19 @@ class EventFollower:
     """
 
     def __init__(
-        self, daemon: Daemon, server: FrigateServer, options: FollowOptions, event: FrigateEvent
+        self,
+        daemon: Daemon,
+        server: FrigateServer,
+        options: FollowOptions,
+        event: FrigateEvent,
+        turns: asyncio.Semaphore,
     ) -> None:
+        """`turns` is shared by all that look at live events, each a picture at a time."""
         self.event = event
         self._daemon = daemon
         self._server = server
         self._options = options
+        self._turns = turns
         self._told = asyncio.Event()
         self._people = PersonTracks()
         self._snapshot_time: float | None = None
@@ -99,9 +106,10 @@ class EventFollower:
     async def _follow_live(self) -> None:
         """Look at new pictures until the event has ended, then at recordings if no face could be compared."""
         while self.event.end is None:
-            self._told.clear()
-            await self._look_at_newest()
-            await self._settle_label()
+            async with self._turns:
+                self._told.clear()
+                await self._look_at_newest()
+                await self._settle_label()
             await self._wait()
         last = self.event
         self.event = replace(await self._server.event(last.id), end=last.end)

@@ -10,7 +10,7 @@ import pytest
 from event_log import EventLog
 
 from face_det.errors import FaceDetError
-from face_det.integrations import Action, ActionFailed, Conditions, DeadLetters, perform_actions
+from face_det.integrations import Action, ActionFailed, Command, Conditions, DeadLetters, perform_actions
 from face_det.integrations.actions import memory, runner
 
 
@@ -87,6 +87,26 @@ def test_what_fails_is_tried_again_and_then_given_up(tmp_path, caplog):
     assert "action bell: no answer; again in" in caplog.text
     assert "action bell: not done for event 1: no answer" in caplog.text
     assert bell.closed
+
+
+def test_what_would_fail_each_time_is_not_tried_again(tmp_path):
+    """A camera whose name would be an option of the command: at once in the log, and the next event comes."""
+    daemon, command = EventLog(), Command(["/bin/true", "{camera}"], 60)
+
+    async def story():
+        async with acting(daemon, tmp_path, Action("bell", command, Conditions(), attempts=6)):
+            daemon.append(camera="--help")
+            daemon.append()
+            await soon(lambda: daemon.cursors["actions/bell"] == 2)
+            await soon(lambda: daemon.counts["actions/bell"]["done"] == 1)
+
+    asyncio.run(story())
+    (letter,) = DeadLetters(tmp_path).read()
+    assert (letter["seq"], letter["reason"]) == (
+        1,
+        "argument {camera}: must not become an option; write --name={camera}, say",
+    )
+    assert daemon.counts["actions/bell"] == {"done": 1, "retried": 0, "failed": 1}
 
 
 def test_one_that_hangs_delays_no_other(tmp_path):
