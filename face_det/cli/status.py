@@ -69,9 +69,20 @@ def _describe_sightings(seen: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "seen",
             f"{count_of(seen['sightings'], 'sighting')}, {people}, {seen['mb']} MB in {seen['path']}",
         )
+    for name, about in seen.get("consumers", {}).items():
+        yield "reader", f"{name}: {_describe_reader(about)}"
     if seen.get("dropped"):
         yield "note", f"{count_of(seen['dropped'], 'picture')} could not be remembered; see the log"
     if seen.get("fault"):
         yield "note", f"sightings are waiting to be recorded: {seen['fault']}"
     for name in seen.get("movedAside", ()):
         yield "note", f"{name}: a damaged database that was moved aside"
+
+
+def _describe_reader(about: dict[str, Any]) -> str:
+    runs = f"on {about['owner']}" if about.get("owner") else "not running, or without a lease"
+    age = timedelta(seconds=round(about["behind_s"]))
+    if about["behind"] is None:
+        return f"{runs}; all is done up to {age} ago"
+    waiting = count_of(about["behind"], "event")
+    return f"{runs}; {waiting} to handle{f', the oldest since {age}' if about['behind'] else ''}"

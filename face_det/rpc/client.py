@@ -151,10 +151,7 @@ class Client:
     def cursor(
         self, consumer: str, seq: int | str | None = None, options: dict[str, Any] | None = None
     ) -> int:
-        """Return the number of the last event that a consumer has dealt with; with `seq`, set it.
-
-        With `{"owner": ...}` as options, no other owner may do so for 60 s: CursorTaken.
-        """
+        """Return a consumer's last event; with `seq`, set it. Options may hold a lease: `{"owner": ...}`."""
         answer: int = self._call("cursor", consumer, seq, *([] if options is None else [options]))
         return answer
 
