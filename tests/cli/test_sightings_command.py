@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import time
 import unicodedata
@@ -64,6 +65,18 @@ def test_status_tells_of_the_memory(daemon) -> None:
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("seen:")]
     assert line.split()[1] == str(len(SHOWN))
     assert line.endswith("state/sightings.sqlite")
+
+
+def test_status_tells_who_reads_the_events(daemon) -> None:
+    """And how far each is; a cursor that is a time counts no events."""
+    client = daemon.client()
+    client.cursor("mqtt-home", 0, {"owner": "nuc 1"})
+    client.cursor("frigate-home", int(time.time()) - 90)
+    client.close()
+    done = face_det("status", "--config", daemon.config)
+    mqtt, frigate = sorted(line for line in done.stdout.splitlines() if line.startswith("reader:"))[::-1]
+    assert re.search(r"mqtt-home: on nuc; \d+ events to handle, the oldest since \d", mqtt)
+    assert re.search(r"frigate-home: not running, .*; all is done up to 0:0\d:\d\d ago", frigate)
 
 
 def test_the_export_is_a_file(daemon, tmp_path: Path) -> None:

@@ -1,53 +1,18 @@
-"""face-det install-service --frigate, below a folder that stands for a system, and its unit."""
+"""The unit of `face-det install-service --frigate`."""
 
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shutil
 import subprocess
 
 import pytest
-from running_here import run_here
 
 from face_det.errors import ConfigError
 from face_det.systemd import FRIGATE_SERVICE
 
-UNIT = "etc/systemd/system/face-detect-frigate.service"
-PASSWORDS = ("etc/face-detect/frigate-password", "etc/face-detect/frigate-mqtt-password")
-
-needs_sysusers = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("systemd-sysusers") is None, reason="needs root and systemd-sysusers"
-)
 needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-
-
-@needs_sysusers
-def test_it_comes_and_goes_beside_the_others(tmp_path):
-    """Passwords that were written are kept, for its user alone, until --purge."""
-    root = tmp_path / "root"
-    root.mkdir()
-
-    def install(*words):
-        return run_here("install-service", "--root", root, *words, cwd=tmp_path)
-
-    done = install("--frigate", "--mqtt")
-    assert done.returncode == 0, done.stderr
-    assert "systemctl enable face-detect face-detect-mqtt face-detect-frigate" in done.stderr
-    for password in PASSWORDS:
-        found = (root / password).stat()
-        assert found.st_mode & 0o777 == 0o600
-        assert f"face-detect-frigate:x:{found.st_uid}:" in (root / "etc/passwd").read_text()
-        (root / password).write_text("secret")
-    install("--frigate")
-    assert [(root / password).read_text() for password in PASSWORDS] == ["secret", "secret"]
-    assert install("--uninstall", "--frigate").returncode == 0
-    assert not (root / UNIT).exists()
-    assert (root / "etc/systemd/system/face-detect-mqtt.service").exists()
-    assert all((root / password).exists() for password in PASSWORDS)
-    assert install("--uninstall", "--purge").returncode == 0
-    assert list(root.rglob("*face-detect*")) == []
 
 
 def service_section():
