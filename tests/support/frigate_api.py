@@ -11,12 +11,12 @@ import json
 import re
 import threading
 from http.cookies import SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import paho.mqtt.client as paho
 from mosquitto import until
 from paho.mqtt.enums import CallbackAPIVersion
+from stand_in import StandIn, StandInHandler
 
 USER, PASSWORD = "faces", "open sesame, Frigate"
 EVENTS_QUERY = {
@@ -38,7 +38,7 @@ ROW = {
 }
 
 
-class FrigateApi(ThreadingHTTPServer):
+class FrigateApi(StandIn):
     """Serves `events`, rows by id, and pictures by (event or camera, kind).
 
     `login` makes it ask for a user, as port 8971 does, and `role` is that user's. `asked` has the method and
@@ -46,21 +46,14 @@ class FrigateApi(ThreadingHTTPServer):
     anything is answered, `down` answers everything with 502, `lists_none` the list of events.
     """
 
-    daemon_threads = True
-
     def __init__(self, login=False):
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.events, self.pictures = {}, {}
         self.asked, self.labels, self.cookies = [], [], set()
         self.login, self.role, self.down = login, "admin", False
         self.lists_none = False
         self.hold = threading.Event()
         self.hold.set()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
 
     def count(self, path):
         """How often a path was asked for."""
@@ -68,61 +61,49 @@ class FrigateApi(ThreadingHTTPServer):
 
     def close(self):
         self.hold.set()
-        self.shutdown()
-        self.server_close()
+        super().close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *about):
-        pass
-
-    def do_GET(self):
-        self._answer("GET")
-
-    def do_POST(self):
-        self._answer("POST")
-
-    def _answer(self, method):
+class _Handler(StandInHandler):
+    def answer(self, method):
         frigate = self.server
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.read_body()
         asked = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(asked.query).items()}
         path = unquote(asked.path).removeprefix("/api/")
         frigate.asked.append((method, path))
         frigate.hold.wait(300)
         if frigate.down or (frigate.lists_none and path == "events"):
-            return self._send(502, {"message": "Bad Gateway"})
+            return self.send(502, {"message": "Bad Gateway"})
         if (method, path) == ("POST", "login"):
             return self._log_in(json.loads(body))
         if frigate.login and not self._is_logged_in():
-            return self._send(401, {"message": "Authentication required"})
+            return self.send(401, {"message": "Authentication required"})
         if (method, path) == ("GET", "profile"):
-            return self._send(200, {"username": USER, "role": frigate.role})
+            return self.send(200, {"username": USER, "role": frigate.role})
         if (method, path) == ("GET", "events"):
             return self._events(query)
         if found := re.fullmatch(r"events/([^/]+)/sub_label", path):
             return self._sub_label(found[1], json.loads(body))
         if found := re.fullmatch(r"events/([^/]+)", path):
             row = frigate.events.get(found[1])
-            return self._send(404, "Event not found") if row is None else self._send(200, row)
+            return self.send(404, "Event not found") if row is None else self.send(200, row)
         if found := re.fullmatch(r"events/([^/]+)/(snapshot\.jpg|snapshot-clean\.(?:webp|png))", path):
             return self._picture(found[1], found[2], query, SNAPSHOT_QUERY)
         if found := re.fullmatch(r"([^/]+)/(latest\.jpg)", path):
             return self._picture(found[1], found[2], query, SNAPSHOT_QUERY)
         if found := re.fullmatch(r"([^/]+)/recordings/(\d+\.\d+)/snapshot\.jpg", path):
             return self._picture(found[1], "recorded", query, set())
-        return self._send(404, {"detail": "Not Found"})
+        return self.send(404, {"detail": "Not Found"})
 
     def _log_in(self, form):
         frigate = self.server
         if (form.get("user"), form.get("password")) != (USER, PASSWORD):
-            return self._send(401, {"message": "Login failed"})
+            return self.send(401, {"message": "Login failed"})
         token = f"jwt{len(frigate.cookies)}"
         frigate.cookies.add(token)
         cookie = f"frigate_token={token}; HttpOnly; Path=/"
-        return self._send(200, b"", "text/plain", {"Set-Cookie": cookie})
+        return self.send(200, b"", "text/plain", {"Set-Cookie": cookie})
 
     def _is_logged_in(self):
         token = SimpleCookie(self.headers.get("Cookie", "")).get("frigate_token")
@@ -130,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _events(self, query):
         if not set(query) <= EVENTS_QUERY:
-            return self._send(422, {"detail": "unknown parameters"})
+            return self.send(422, {"detail": "unknown parameters"})
         rows = list(self.server.events.values())
         for plural, key in (("labels", "label"), ("cameras", "camera")):
             if query.get(plural, "all") != "all":
@@ -140,39 +121,29 @@ class _Handler(BaseHTTPRequestHandler):
         if "before" in query:
             rows = [row for row in rows if row["start_time"] < float(query["before"])]
         rows.sort(key=lambda row: row["start_time"], reverse=True)
-        return self._send(200, rows[: int(query.get("limit", 100))])
+        return self.send(200, rows[: int(query.get("limit", 100))])
 
     def _sub_label(self, event_id, body):
         frigate = self.server
         if frigate.login and frigate.role != "admin":
-            return self._send(403, {"detail": "Role viewer not authorized. Required: admin"})
+            return self.send(403, {"detail": "Role viewer not authorized. Required: admin"})
         name, score = body.get("subLabel"), body.get("subLabelScore")
         if not isinstance(name, str) or len(name) > 100 or (score is not None and not 0 < score <= 1):
-            return self._send(422, {"detail": "sub label"})
+            return self.send(422, {"detail": "sub label"})
         row = frigate.events.get(event_id)
         if row is None:
-            return self._send(404, {"success": False, "message": f"Event {event_id} not found."})
+            return self.send(404, {"success": False, "message": f"Event {event_id} not found."})
         row["sub_label"] = name or None
         frigate.labels.append((event_id, name, score))
-        return self._send(200, {"success": True, "message": f"Event {event_id} sub label set to {name}"})
+        return self.send(200, {"success": True, "message": f"Event {event_id} sub label set to {name}"})
 
     def _picture(self, owner, kind, query, known):
         if not set(query) <= known:
-            return self._send(422, {"detail": "unknown parameters"})
+            return self.send(422, {"detail": "unknown parameters"})
         picture = self.server.pictures.get((owner, kind))
         if picture is None:
-            return self._send(404, {"success": False, "message": "Snapshot not available"})
-        return self._send(200, picture, "image/jpeg")
-
-    def _send(self, status, body, kind="application/json", headers=()):
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in dict(headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+            return self.send(404, {"success": False, "message": "Snapshot not available"})
+        return self.send(200, picture, "image/jpeg")
 
 
 class FrigateMessages:

@@ -88,20 +88,6 @@ def record(portal, settings, small_photos, tmp_path):
     return make
 
 
-@pytest.fixture
-def zm_event(daemon, settings, tmp_path):
-    """Run the command; its exit status, its JSON and what it says on stderr."""
-
-    def run(*arguments, **changed):
-        about = {"zerorpcPipe": daemon.endpoint, "zoneminder": {**settings, **changed}}
-        (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": about}))
-        command = (*CLI, "zm-event", *map(str, arguments), "--json", "--config", tmp_path / "config.json")
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        return done.returncode, json.loads(done.stdout or "null"), done.stderr
-
-    return run
-
-
 def test_an_event_gets_its_names(zm_event, record, portal):
     """Notes, picture and objects, each readable by ZoneMinder; a second run changes nothing."""
     folder = record(7)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 
 import debian
@@ -72,17 +70,3 @@ def settings(zoneminder, tmp_path):
         "maxWait": 300,
         "timeout": 300,
     }
-
-
-@pytest.fixture
-def zm_event(daemon, settings, tmp_path):
-    """Run the command; its exit status, its JSON and what it says on stderr."""
-
-    def run(*arguments, **changed):
-        about = {"zerorpcPipe": daemon.endpoint, "zoneminder": {**settings, **changed}}
-        (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": about}))
-        command = (*CLI, "zm-event", *map(str, arguments), "--json", "--config", tmp_path / "config.json")
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-        return done.returncode, json.loads(done.stdout or "null"), done.stderr
-
-    return run
