@@ -13,8 +13,8 @@ from .actions.runner import perform_actions as perform_actions
 from .actions.runner import run_actions as run_actions
 from .actions.webhooks import Webhook as Webhook
 from .actions.webhooks import WebhookSettings as WebhookSettings
-from .consumer import Daemon as Daemon
 from .consumer import EventConsumer as EventConsumer
+from .daemon import Daemon as Daemon
 from .frigate.bridge import FrigateBridge as FrigateBridge
 from .frigate.bridge import FrigateOptions as FrigateOptions
 from .frigate.bridge import run_frigate as run_frigate

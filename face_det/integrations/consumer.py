@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 from tenacity import (
     AsyncRetrying,
@@ -16,6 +16,7 @@ from tenacity import (
 )
 
 from face_det.errors import CursorTaken, TryAgain
+from face_det.integrations.daemon import CALL_S, Daemon
 from face_det.integrations.lease import CursorLease
 
 log = logging.getLogger(__name__)
@@ -24,18 +25,8 @@ NEWEST = "newest"
 """Passed to `cursor` in place of a number: a new consumer then starts after the newest event."""
 WAIT_S = 30.0
 """How long one call waits for the next event."""
-CALL_S = 15.0
-"""How long an ordinary call may take; one that waits may take this much longer than it waits."""
 LONGEST_PAUSE_S = 10.0
 """The longest pause before a daemon that did not answer is called again."""
-
-
-class Daemon(Protocol):
-    """Whatever calls the daemon's verbs: an AsyncClient."""
-
-    async def call(self, verb: str, *args: Any, timeout_s: float | None = None) -> Any:
-        """Call a verb and return its answer; raise the error that the daemon reports, or Unreachable."""
-        ...
 
 
 class EventConsumer:

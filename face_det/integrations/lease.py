@@ -16,13 +16,11 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from face_det.errors import CursorTaken, TryAgain
+from face_det.integrations.daemon import CALL_S, Daemon
 from face_det.systemd import Notifier
-
-if TYPE_CHECKING:
-    from face_det.integrations.consumer import Daemon
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +28,6 @@ RENEW_S = 15.0
 """How often a lease is renewed; the daemon gives it for a minute."""
 SURE_S = 30.0
 """For so long after it was renewed, a lease is ours whatever happens; then it is renewed before we act."""
-CALL_S = 15.0
-"""How long the daemon may take to answer."""
 END_S = 2.0
 """How long the daemon may take to end a lease; if it does not answer, the lease runs out."""
 ALIVE_S = 5.0

@@ -25,7 +25,8 @@ from face_det.integrations.actions.conditions import Conditions
 from face_det.integrations.actions.dead_letters import DeadLetters
 from face_det.integrations.actions.effects import ActionFailed, ActionRefused, Effect
 from face_det.integrations.actions.memory import Memory
-from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
+from face_det.integrations.consumer import EventConsumer
+from face_det.integrations.daemon import CALL_S, Daemon
 from face_det.integrations.lease import CursorLease, Owner
 from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tenacity import RetryCallState, wait_random_exponential
 
 from face_det.errors import CursorTaken, DataError, FaceDetError, SightingsOff, TryAgain, UnknownEvent
-from face_det.integrations.consumer import CALL_S
+from face_det.integrations.daemon import CALL_S
 from face_det.integrations.frigate.event import FrigateEvent, parse_message
 from face_det.integrations.frigate.follower import EventFollower, FollowOptions
 from face_det.integrations.frigate.progress import Progress

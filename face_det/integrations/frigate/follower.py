@@ -13,7 +13,7 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from face_det.errors import BadImage, Busy, SightingsOff, UnknownEvent
-from face_det.integrations.consumer import Daemon
+from face_det.integrations.daemon import Daemon
 from face_det.integrations.frigate.event import FrigateEvent
 from face_det.integrations.frigate.people import PersonTracks
 from face_det.integrations.frigate.pictures import PersonPicture, isolate_person, share_at, shows_whole_frame

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from face_det.errors import FaceDetError, TopicRefused, TryAgain, UnknownSighting, Unreachable
-from face_det.integrations.consumer import CALL_S, Daemon, EventConsumer
+from face_det.integrations.consumer import EventConsumer
+from face_det.integrations.daemon import CALL_S, Daemon
 from face_det.integrations.lease import CursorLease, Owner, hold_and_tell
 from face_det.integrations.mqtt.commands import Commands, FetchPicture
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
@@ -78,11 +79,9 @@ class Bridge:
         self, broker: Broker, daemon: Daemon, options: BridgeOptions, lease: CursorLease | None = None
     ) -> None:
         """A `lease` is of the cursor of `options`, and held while this runs."""
-        topics = options.topics
+        self._topics = topics = options.topics
         self._daemon = daemon
         self._options = options
-        self._topics = topics
-        self._name = options.cursor
         self.connection = BrokerConnection(
             broker,
             f"face_det-{topics.node}",
@@ -92,7 +91,7 @@ class Bridge:
             session_s=SESSION_S,
             acknowledge=False,
         )
-        self._consumer = EventConsumer(daemon, self._name, self._handle, lease=lease)
+        self._consumer = EventConsumer(daemon, options.cursor, self._handle, lease=lease)
         self._scene = Scene()
         self._log: str | None = None
         self._people: tuple[str, ...] = ()
@@ -137,7 +136,7 @@ class Bridge:
         while True:
             answer = await self._daemon.call("events", self._scene.seq, 0, timeout_s=CALL_S)
             if answer["log"] != self._log:
-                last = await self._daemon.call("cursor", self._name, "newest", timeout_s=CALL_S)
+                last = await self._daemon.call("cursor", self._options.cursor, "newest", timeout_s=CALL_S)
                 begin = 0 if self._log else max(0, last - RECALL)
                 self._log, self._scene = answer["log"], Scene(seq=begin)
                 continue

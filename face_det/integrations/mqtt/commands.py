@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from face_det.errors import BadRequest, FaceDetError
-from face_det.integrations.consumer import Daemon
+from face_det.integrations.daemon import Daemon
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from face_det.errors import BadImage, BadRequest, Busy, CannotWrite, PortalFailed, SightingsOff, UnknownEvent
-from face_det.integrations.consumer import Daemon
+from face_det.integrations.daemon import Daemon
 from face_det.integrations.zoneminder.frames import (
     find_event_folder,
     frames_per_second,
