@@ -148,9 +148,7 @@ class Client:
         answer: dict[str, Any] = self._call("events", after, wait_s)
         return answer
 
-    def cursor(
-        self, consumer: str, seq: int | str | None = None, options: dict[str, Any] | None = None
-    ) -> int:
+    def cursor(self, consumer: str, seq: int | str | None = None, options: Any = None) -> int:
         """Return a consumer's last event; with `seq`, set it. Options may hold a lease: `{"owner": ...}`."""
         answer: int = self._call("cursor", consumer, seq, *([] if options is None else [options]))
         return answer
