@@ -6,7 +6,7 @@ person of 220 x 560 pixels. Contenders, each a process of its own, one after the
 - `series`: the original's way, one object after the other, with Pillow (measure/original_frames.py);
 - `ours-W`: `face-det s3-extract --workers W`;
 - `again`: the same command once more, when nothing is left to do;
-- `tenth`: the first tenth of the objects only, whose memory tells whether memory grows with the bucket.
+- `tenth`: about a tenth of the objects, which tells whether memory grows with the bucket.
 
 Printed as JSON: seconds, processor time of the process and of the server meanwhile, peak memory in MB, and
 pictures. On a machine that does something else at the same time, compare processor times. Target: 10,000
@@ -159,7 +159,8 @@ def main() -> None:
             runs = [("series", [sys.executable, str(SERIES), BUCKET, str(folder / "series"), url])]
             runs += [(f"ours-{n}", [*ours, str(folder / f"ours-{n}"), "--workers", str(n)]) for n in WORKERS]
             runs.append(("again", [*ours, str(folder / f"ours-{WORKERS[-1]}")]))
-            tenth = f"upload/{max(count // 10, 1) // 1000 - 1:04d}" if count >= 10_000 else "upload/"
+            power = len(str(count // 10)) - 1
+            tenth = f"upload/0000/{'0' * (7 - power)}"
             runs.append(("tenth", [*ours, str(folder / "tenth"), "--prefix", tenth]))
             cases = [measure(*run, server.pid) for run in runs]
     found = {"objects": count, "frame_bytes": size, "machine": machine.describe(), "load": machine.load()}

@@ -317,3 +317,14 @@ def test_the_page_judges_training_and_lookup(
     assert [verdict for label, verdict in verdicts.items() if "boosted" in label or "nearest" in label] == [
         None
     ] * 3
+
+
+@pytest.mark.slow
+def test_alarm_frames_are_all_saved() -> None:
+    """A smoke run: one after the other or many at a time, every person is cut out, and nothing twice."""
+    command = [sys.executable, str(BENCHMARKS / "alarm_frames.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    cases = json.loads(done.stdout)["cases"]
+    assert [one["pictures"] for one in cases if one["contender"] != "tenth"] == [50, 50, 50, 50]
+    assert all(one["processor_s"] > 0 for one in cases)
