@@ -33,6 +33,7 @@
         |-- PortalFailed              ZoneMinder or Frigate does not answer, or refuses
         |-- BucketFailed              the S3 server does not answer, or fails
         |-- CursorTaken               another program uses a consumer's cursor
+        |-- DatabaseFailed            MongoDB does not answer, or refuses
         |-- TopicRefused              the broker's rules do not let us publish to a topic
         |-- CannotListen              the address or port for HTTP is not free
         |-- CannotWrite               a file cannot be written: disk full, or no permission
@@ -193,6 +194,10 @@ class BucketFailed(TryAgain):
 
 class CursorTaken(TryAgain):
     """Another program uses the cursor of a consumer of events; it is free when that one ends."""
+
+
+class DatabaseFailed(TryAgain):
+    """MongoDB does not answer, or refuses what is asked."""
 
 
 class TopicRefused(TryAgain):

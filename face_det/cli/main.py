@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "zm-event": ("zm_event", "Name the people in an event of ZoneMinder."),
     "sightings": ("sightings", "List who was seen, when and where; confirm or correct a sighting."),
     "unknowns": ("unknowns", "List the unknown people who were seen; name, merge, split or ignore them."),
+    "tune": ("tune", "See what other parameters would answer about recorded alarm frames."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),
 }
 

@@ -38,8 +38,8 @@ HOMES = {
     "pi_heif": {"media"},
     "cv2": {"media", "video", "cameras", "extraction"},
     "pydantic": {"config", "gateway"},
-    "fastapi": {"gateway"},
-    "starlette": {"gateway"},
+    "fastapi": {"gateway", "tuning"},
+    "starlette": {"gateway", "tuning"},
     "uvicorn": {"gateway"},
     "httpx": {"cameras", "integrations"},
     "prometheus_client": {"gateway"},
@@ -49,6 +49,8 @@ HOMES = {
     "gpiozero": {"integrations"},
     "boto3": {"extraction"},
     "botocore": {"extraction"},
+    "pymongo": {"tuning"},
+    "bson": {"tuning"},
 }
 
 

@@ -1,0 +1,206 @@
+"""The command `face-det tune`: what would other parameters answer about recorded alarm frames?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from face_det.cli.interruption import Interruption
+from face_det.cli.progress import show_frames
+from face_det.cli.shared_options import ConfigSource, daemon_options
+from face_det.cli.tune_report import print_report
+from face_det.config import Config, environment_variable, load_config
+from face_det.errors import DatabaseFailed
+
+if TYPE_CHECKING:
+    from face_det.service import Service
+    from face_det.tuning import (
+        FrameFilter,
+        MalformedRecord,
+        PictureFiles,
+        RecordedFrame,
+        TuningParameters,
+    )
+
+PAGE_FRAMES = 4000
+"""How many frames the page steps through unless told, as in the original."""
+ALONE = {"isolation": "none", "sightings": "null", "workers": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where frames come from, and how their pictures are read."""
+
+    read: Callable[[], Iterator[RecordedFrame | MalformedRecord]]
+    files: PictureFiles
+    place: str
+
+
+def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that stand for settings; each is checked as the setting is."""
+    for names, kind, text in reversed(
+        (
+            (("--detector", "detector"), str, "The face detector, as faceDetModel."),
+            (("-up", "--upsample", "upsample"), int, "Doublings before detection, as numFaceImgUpsample."),
+            (("--min-face", "min_face_px"), float, "The smallest face in pixels, as minFace."),
+            (
+                ("-fm", "--focus-threshold", "--focus_measure_threshold", "focus_threshold"),
+                float,
+                "The least sharpness, as focusMeasureThreshold.",
+            ),
+            (
+                ("-sp", "--min-proba", "--min_svm_proba", "min_proba"),
+                float,
+                "The least probability of a name, as minProba.",
+            ),
+            (
+                ("--false-accept-rate", "false_accept_rate"),
+                float,
+                "The share of strangers wrongly named, as falseAcceptRate, tried on the model in use.",
+            ),
+            (
+                ("--classifier", "classifier"),
+                str,
+                "The kind of classifier, fitted quickly on the encodings and not saved.",
+            ),
+        )
+    ):
+        command = click.option(*names, type=kind, help=text)(command)
+    return command
+
+
+def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose frames."""
+    command = click.option(
+        "--limit",
+        type=click.IntRange(min=0),
+        help=f"Only so many frames, the newest; 0: all. Default: {PAGE_FRAMES}, and all with --report.",
+    )(command)
+    command = click.option(
+        "-io",
+        "--newest-first",
+        "--image_decending_order",
+        "newest_first",
+        is_flag=False,
+        flag_value=True,
+        default=False,
+        type=bool,
+        metavar="[BOOLEAN]",
+        help="Start with the newest frame.",
+    )(command)
+    command = click.option("-f", "--face", help="Only frames in which this name is stored.")(command)
+    return click.option(
+        "-n", "--name", default="person", show_default=True, help="Only frames with this object."
+    )(command)
+
+
+def _source_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where frames are."""
+    command = click.option(
+        "--folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Take the pictures in this folder instead of MongoDB's records.",
+    )(command)
+    command = click.option("--collection", default="alarms", show_default=True, help="Its collection.")(
+        command
+    )
+    command = click.option("--database", default="zm", show_default=True, help="The database.")(command)
+    return click.option(
+        "--mongo-url",
+        envvar="MONGO_URL",
+        default="mongodb://localhost:27017",
+        show_default=True,
+        help="Where MongoDB is. Give one with a password in MONGO_URL, because others can see options.",
+    )(command)
+
+
+@click.command(
+    help="See what other parameters would answer about the alarm frames that the uploader recorded in "
+    "MongoDB. Nothing in MongoDB is changed. Exit code 65 if there are no records, 75 if MongoDB does not "
+    "answer."
+)
+@_source_options
+@_filter_options
+@_parameter_options
+@click.option("--report", "as_report", is_flag=True, help="Look at all frames, and print what would change.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@daemon_options
+def command(
+    config_source: ConfigSource,
+    remote: str | None,
+    keys: Path | None,
+    as_report: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Run the command."""
+    # The networks take a second to load, so load them only where they are used.
+    from face_det.tuning import FrameFilter, TunedServices, TuningParameters
+
+    parameters = TuningParameters(**{name: given[name] for name in TuningParameters.__dataclass_fields__})
+    limit = given["limit"] if given["limit"] is not None or as_report else PAGE_FRAMES
+    wanted = FrameFilter(given["name"], given["face"], given["newest_first"], limit or None)
+    config = _load(config_source, parameters, folder=given["folder"] is not None)
+    source = _source(given, wanted, config)
+    services = TunedServices(
+        lambda one: _build(_load(config_source, one, folder=given["folder"] is not None)),
+        config.encodings_path,
+    )
+    _report(source, services.of(parameters), as_json=as_json)
+
+
+def _load(config_source: ConfigSource, parameters: TuningParameters, *, folder: bool) -> Config:
+    """Read the configuration with the parameters in it, which are checked like any setting."""
+    settings = {**ALONE, **parameters.as_config()}
+    if folder:
+        settings |= {"mountPoint": "", "imageRoots": "[]"}
+    changed = {environment_variable(key): value for key, value in settings.items()}
+    config_source.load()  # finishes an interrupted restore
+    return load_config(config_source.path, {**os.environ, **changed})
+
+
+def _build(config: Config) -> Service:
+    from face_det.service import build_service
+
+    return build_service(config)
+
+
+def _source(given: dict[str, Any], wanted: FrameFilter, config: Config) -> _Source:
+    from face_det.tuning import AlarmRecords, PictureFiles, folder_frames
+
+    files = PictureFiles(config.mount_point, config.image_roots, config.max_pixels, config.max_file_bytes)
+    if given["folder"] is not None:
+        return _Source(lambda: folder_frames(given["folder"], wanted), files, str(given["folder"]))
+    records = AlarmRecords(given["mongo_url"], given["database"], given["collection"])
+    return _Source(lambda: records.read(wanted), files, records.place)
+
+
+def _report(source: _Source, service: Service, *, as_json: bool) -> None:
+    """Look at every frame; print what is known when MongoDB stops answering or Ctrl-C is pressed."""
+    from face_det.tuning import ChangeReport
+
+    report, failed = ChangeReport(), None
+    with Interruption() as interruption, show_frames() as on_frames:
+        try:
+            report.run(
+                interruption.until(source.read()),
+                service,
+                source.files,
+                lambda done: on_frames("frames", done, None),
+            )
+        except DatabaseFailed as error:
+            failed = error
+    if failed is not None and not report.frames:
+        raise failed
+    report.complete = failed is None and not interruption.asked
+    print_report(report, as_json=as_json)
+    if failed is not None:
+        raise failed
+    if interruption.asked:
+        click.echo(f"face-det: interrupted after {report.frames} frames", err=True)
+        raise click.exceptions.Exit(130)

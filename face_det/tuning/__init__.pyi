@@ -1,0 +1,10 @@
+from .answers import answer_frame as answer_frame
+from .frames import FrameFilter as FrameFilter
+from .frames import MalformedRecord as MalformedRecord
+from .frames import PictureFiles as PictureFiles
+from .frames import RecordedFrame as RecordedFrame
+from .frames import folder_frames as folder_frames
+from .parameters import TunedServices as TunedServices
+from .parameters import TuningParameters as TuningParameters
+from .records import AlarmRecords as AlarmRecords
+from .report import ChangeReport as ChangeReport
