@@ -34,6 +34,7 @@ setup(
             "training/background.json",
             "systemd/*.service",
             "gateway/page/files/**/*",
+            "tuning/page/**/*",
         ]
     },
     ext_modules=[

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from face_det.cli.changes import find_change_place
+from face_det.cli.frame_enrolment import make_enrol
 from face_det.cli.interruption import Interruption
 from face_det.cli.progress import show_frames
-from face_det.cli.shared_options import ConfigSource, daemon_options
-from face_det.cli.tune_report import print_report
-from face_det.config import Config, environment_variable, load_config
+from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
+from face_det.cli.terminal import count_of, make_printable
+from face_det.cli.tune_report import MOST_NAMED, print_report
+from face_det.config import Config, environment_variable, list_choices, load_config
 from face_det.errors import DatabaseFailed
 
 if TYPE_CHECKING:
@@ -24,11 +27,13 @@ if TYPE_CHECKING:
         MalformedRecord,
         PictureFiles,
         RecordedFrame,
+        TunedServices,
         TuningParameters,
     )
 
 PAGE_FRAMES = 4000
 """How many frames the page steps through unless told, as in the original."""
+TIMEOUT_S = 60.0
 ALONE = {"isolation": "none", "sightings": "null", "workers": "1"}
 
 
@@ -39,6 +44,20 @@ class _Source:
     read: Callable[[], Iterator[RecordedFrame | MalformedRecord]]
     files: PictureFiles
     place: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    """The daemon that remembers sightings and learns faces, if one runs."""
+
+    config: Config
+    remote: str | None
+    keys: Path | None
+
+    def sightings(self, query: dict[str, Any]) -> dict[str, Any]:
+        """Ask for a page of sightings."""
+        with make_client(self.config, TIMEOUT_S, endpoint=self.remote, keys=self.keys) as client:
+            return client.sightings(query)
 
 
 def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -106,6 +125,11 @@ def _source_options(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Path(path_type=Path, file_okay=False),
         help="Take the pictures in this folder instead of MongoDB's records.",
     )(command)
+    command = click.option(
+        "--sightings",
+        is_flag=True,
+        help="Take the pictures that the daemon remembers, with what it answered.",
+    )(command)
     command = click.option("--collection", default="alarms", show_default=True, help="Its collection.")(
         command
     )
@@ -121,14 +145,33 @@ def _source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(
     help="See what other parameters would answer about the alarm frames that the uploader recorded in "
-    "MongoDB. Nothing in MongoDB is changed. Exit code 65 if there are no records, 75 if MongoDB does not "
-    "answer."
+    "MongoDB, frame by frame, on a page that only this machine can open; Ctrl-C ends it. MongoDB is not "
+    "changed. Exit code 65 if there are no records, 75 if MongoDB does not answer."
 )
 @_source_options
 @_filter_options
 @_parameter_options
 @click.option("--report", "as_report", is_flag=True, help="Look at all frames, and print what would change.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("saved_images"),
+    show_default=True,
+    help="Where the page saves pictures.",
+)
+@click.option(
+    "-ps",
+    "--voc-start",
+    "--pvoc_start",
+    "voc_start",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="The number of the first picture saved with Pascal VOC's XML; numbers in use are left out.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The page's port; default: any.")
 @daemon_options
 def command(
     config_source: ConfigSource,
@@ -142,22 +185,33 @@ def command(
     # The networks take a second to load, so load them only where they are used.
     from face_det.tuning import FrameFilter, TunedServices, TuningParameters
 
+    if as_json and not as_report:
+        raise click.UsageError("--json needs --report.")
+    if given["folder"] is not None and given["sightings"]:
+        raise click.UsageError("--folder and --sightings cannot be used together.")
     parameters = TuningParameters(**{name: given[name] for name in TuningParameters.__dataclass_fields__})
     limit = given["limit"] if given["limit"] is not None or as_report else PAGE_FRAMES
     wanted = FrameFilter(given["name"], given["face"], given["newest_first"], limit or None)
-    config = _load(config_source, parameters, folder=given["folder"] is not None)
-    source = _source(given, wanted, config)
+    own_paths = given["folder"] is not None
+    config = _load(config_source, parameters, own_paths=own_paths)
+    daemon = _Daemon(config_source.load(), remote, keys)
+    source = _source(given, wanted, config, daemon)
     services = TunedServices(
-        lambda one: _build(_load(config_source, one, folder=given["folder"] is not None)),
-        config.encodings_path,
+        lambda one: _build(_load(config_source, one, own_paths=own_paths)), config.encodings_path
     )
-    _report(source, services.of(parameters), as_json=as_json)
+    if as_report:
+        _report(source, services.of(parameters), as_json=as_json)
+    else:
+        _serve(given, source, services, parameters, daemon)
 
 
-def _load(config_source: ConfigSource, parameters: TuningParameters, *, folder: bool) -> Config:
-    """Read the configuration with the parameters in it, which are checked like any setting."""
+def _load(config_source: ConfigSource, parameters: TuningParameters, *, own_paths: bool) -> Config:
+    """Read the configuration with the parameters in it, which are checked like any setting.
+
+    With `own_paths`, pictures are read where they are, not where a caller of the daemon would name them.
+    """
     settings = {**ALONE, **parameters.as_config()}
-    if folder:
+    if own_paths:
         settings |= {"mountPoint": "", "imageRoots": "[]"}
     changed = {environment_variable(key): value for key, value in settings.items()}
     config_source.load()  # finishes an interrupted restore
@@ -170,14 +224,60 @@ def _build(config: Config) -> Service:
     return build_service(config)
 
 
-def _source(given: dict[str, Any], wanted: FrameFilter, config: Config) -> _Source:
-    from face_det.tuning import AlarmRecords, PictureFiles, folder_frames
+def _source(given: dict[str, Any], wanted: FrameFilter, config: Config, daemon: _Daemon) -> _Source:
+    from face_det.tuning import AlarmRecords, PictureFiles, folder_frames, sighting_frames
 
     files = PictureFiles(config.mount_point, config.image_roots, config.max_pixels, config.max_file_bytes)
     if given["folder"] is not None:
         return _Source(lambda: folder_frames(given["folder"], wanted), files, str(given["folder"]))
+    if given["sightings"]:
+        place = f"sightings of the daemon at {daemon.remote or daemon.config.zerorpc_pipe}"
+        return _Source(lambda: sighting_frames(daemon.sightings, wanted), files, place)
     records = AlarmRecords(given["mongo_url"], given["database"], given["collection"])
     return _Source(lambda: records.read(wanted), files, records.place)
+
+
+def _serve(
+    given: dict[str, Any],
+    source: _Source,
+    services: TunedServices,
+    parameters: TuningParameters,
+    daemon: _Daemon,
+) -> None:
+    """Serve the page until Ctrl-C, then say what was saved."""
+    from face_det.tuning import CONFIG_KEYS, FrameFolder, FrameStepper, create_page, serve_page
+
+    service = services.of(parameters)
+    folder = FrameFolder(given["output"], given["voc_start"])
+    enrol = make_enrol(lambda: find_change_place(daemon.config, daemon.remote, daemon.keys))
+    stepper = FrameStepper(source.read(), services, source.files, folder, enrol)
+    for one in stepper.malformed[:MOST_NAMED]:
+        click.echo(make_printable(f"malformed: {one.id}: {one.why}"), err=True)
+    values = daemon.config.model_dump(by_alias=True)
+    info = {
+        "place": source.place,
+        "parameters": parameters.as_config(),
+        "choices": {key: list_choices(key) for key in CONFIG_KEYS.values()},
+        "configured": {key: _shorten(values[key]) for key in CONFIG_KEYS.values()},
+    }
+    app = create_page(stepper, lambda: services.of(parameters).people(), info)
+
+    def on_ready(address: str) -> None:
+        frames, malformed = len(stepper.frames), len(stepper.malformed)
+        told = f"{count_of(frames, 'frame')}, {count_of(malformed, 'malformed record')}"
+        click.echo(f"{source.place}: {told}; Ctrl-C ends", err=True)
+        if not service.trained:
+            click.echo("no model is trained yet, so nobody can be named; run face-det train", err=True)
+        click.echo(f"the page is at {address}")
+
+    serve_page(app, given["port"], on_ready)
+    saved = f"saved {count_of(len(stepper.saved), 'file')} in {folder.folder}"
+    click.echo(f"{saved}; enrolled {count_of(stepper.enrolled, 'photo')}", err=True)
+
+
+def _shorten(value: object) -> str:
+    """Write a setting as somebody would type it: 16.0 as 16."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _report(source: _Source, service: Service, *, as_json: bool) -> None:

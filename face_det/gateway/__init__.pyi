@@ -1,9 +1,16 @@
 from .app import create_app as create_app
 from .compat.environment import apply_environment as apply_environment
+from .page.bundle import load_bundle as load_bundle
+from .page.routes import answer_document as answer_document
+from .page.routes import answer_file as answer_file
+from .page.routes import bundle_page as bundle_page
+from .problems import describe_errors as describe_errors
 from .security.credentials import Credentials as Credentials
 from .security.credentials import Token as Token
 from .security.credentials import add_token as add_token
 from .security.credentials import load_credentials as load_credentials
 from .security.credentials import remove_token as remove_token
 from .security.credentials import set_password as set_password
+from .security.headers import SecurityHeaders as SecurityHeaders
+from .server import GatewayServer as GatewayServer
 from .server import run_gateway as run_gateway

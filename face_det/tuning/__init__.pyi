@@ -4,7 +4,13 @@ from .frames import MalformedRecord as MalformedRecord
 from .frames import PictureFiles as PictureFiles
 from .frames import RecordedFrame as RecordedFrame
 from .frames import folder_frames as folder_frames
+from .from_sightings import sighting_frames as sighting_frames
+from .parameters import CONFIG_KEYS as CONFIG_KEYS
 from .parameters import TunedServices as TunedServices
 from .parameters import TuningParameters as TuningParameters
 from .records import AlarmRecords as AlarmRecords
 from .report import ChangeReport as ChangeReport
+from .saving import FrameFolder as FrameFolder
+from .server import create_page as create_page
+from .server import serve_page as serve_page
+from .stepper import FrameStepper as FrameStepper

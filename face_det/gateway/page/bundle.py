@@ -60,8 +60,11 @@ class Bundle:
 
 
 @functools.cache
-def load_bundle(folder: Path) -> Bundle:
-    """Return the files of a folder, which are read once: a gateway serves the page that it was started with.
+def load_bundle(*folders: Path) -> Bundle:
+    """Return the files of folders, which are read once: a gateway serves the page that it was started with.
+
+    A file of a later folder stands in for one of the same name before, such as the document of another page
+    that is made of this one's parts.
 
     In the document, scripts and style sheets stand below a folder named after the version of all files, such
     as `page/v0123456789abcdef/app.js`. What they import is below it, too, since they import it by relative
@@ -73,6 +76,7 @@ def load_bundle(folder: Path) -> Bundle:
     """
     contents = {
         path.relative_to(folder).as_posix(): path.read_bytes()
+        for folder in folders
         for path in sorted(folder.rglob("*"))
         if path.suffix in KINDS
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from face_det.gateway.page.bundle import DOCUMENT, VERSION, PageFile, load_bundle
+from face_det.gateway.page.bundle import DOCUMENT, VERSION, Bundle, PageFile, load_bundle
 
 ROUTES = APIRouter(include_in_schema=False)
 
@@ -23,17 +23,31 @@ FOREVER = "public, max-age=31536000, immutable"
 @ROUTES.get("/")
 async def index(request: Request) -> Response:
     """Return the page."""
-    return _answer(request, load_bundle(FILES).files[DOCUMENT], REVALIDATE)
+    return answer_document(request, load_bundle(FILES))
 
 
 @ROUTES.head("/page/{name:path}")
 @ROUTES.get("/page/{name:path}")
 async def file(request: Request, name: str) -> Response:
-    """Return a file of the page.
+    """Return a file of the page."""
+    return answer_file(request, load_bundle(FILES), name)
+
+
+def bundle_page(*folders: Path) -> Bundle:
+    """Return the page's files, with those of other folders beside them or in their place."""
+    return load_bundle(FILES, *folders)
+
+
+def answer_document(request: Request, bundle: Bundle) -> Response:
+    """Return the document of a page."""
+    return _answer(request, bundle.files[DOCUMENT], REVALIDATE)
+
+
+def answer_file(request: Request, bundle: Bundle, name: str) -> Response:
+    """Return a file of a page by its name, perhaps below a version; raise HTTPException (404).
 
     A page that was open while face_det was updated asks for another version, and gets the present files.
     """
-    bundle = load_bundle(FILES)
     version, _, rest = name.partition("/")
     found = bundle.files.get(rest if VERSION.fullmatch(version) else name)
     if found is None:

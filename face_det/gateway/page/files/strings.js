@@ -28,10 +28,12 @@ export function remember(key, value) {
   }
 }
 
-/** Loads the words of the document's language. */
-export async function loadStrings() {
+/** Loads the words of the document's language. @param {string[]} more pages that have words of their own */
+export async function loadStrings(...more) {
   language = document.documentElement.lang;
-  words = await (await fetch(new URL(`strings/${language}.json`, import.meta.url))).json();
+  const names = [language, ...more.map((page) => `${page}-${language}`)];
+  const load = async (/** @type {string} */ name) => (await fetch(new URL(`strings/${name}.json`, import.meta.url))).json();
+  words = Object.assign({}, ...(await Promise.all(names.map(load))));
   locale = navigator.languages?.find((one) => one.startsWith(language)) ?? language;
 }
 

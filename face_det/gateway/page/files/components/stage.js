@@ -27,9 +27,10 @@ export function createStage({ label, pick }) {
   const make = () => {
     const who = h("span.who");
     const why = h("span.why");
+    const note = h("span.note");
     const node = pick ? h("button.box", { type: "button" }) : h("div.box");
-    node.append(h("span.tag", null, who, why));
-    return Object.assign(node, { who, why });
+    node.append(h("span.tag", null, who, why, note));
+    return Object.assign(node, { who, why, note });
   };
 
   /** @param {any} node @param {Face} face @param {number} index @param {{width: number, height: number}} size */
@@ -48,9 +49,11 @@ export function createStage({ label, pick }) {
     const words = tone === "known" && proba !== undefined ? `${title} ${percent(proba)}` : title;
     if (node.who.textContent !== words) node.who.textContent = words;
     if (node.why.textContent !== why) node.why.textContent = why;
+    const note = face.note ?? "";
+    if (node.note.textContent !== note) node.note.textContent = note;
     if (pick) {
       node.onclick = () => pick(index);
-      node.setAttribute("aria-label", why ? `${words}. ${why}` : words);
+      node.setAttribute("aria-label", [words, why, note].filter(Boolean).join(". "));
     }
   };
 
