@@ -29,6 +29,10 @@ _LONGEST_STEM = 100
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
+class _NameTaken(Exception):
+    """There is a file of that name already."""
+
+
 class FrameFolder:
     """The folder that frames are saved in: pictures with JSON, objects/ and, for Pascal VOC, voc/."""
 
@@ -80,7 +84,7 @@ class FrameFolder:
             target = self.folder / "voc" / "images" / f"{number}.jpg"
             xml = voc_annotation(target, (rgb.shape[1], rgb.shape[0]), named)
             contents = {"images/{}.jpg": picture, "annotations/xmls/{}.xml": xml}
-            with contextlib.suppress(FileExistsError):
+            with contextlib.suppress(_NameTaken):
                 return _write_all(self.folder / "voc", str(number), contents)
         raise AssertionError("counting never ends")
 
@@ -169,13 +173,13 @@ def _numbered(stem: str) -> Iterator[str]:
 def _write_new(folder: Path, stems: Iterator[str], contents: Mapping[str, bytes]) -> list[Path]:
     """Write files that belong together under the first name that is free for all of them."""
     for stem in stems:
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(_NameTaken):
             return _write_all(folder, stem, contents)
     raise AssertionError("counting never ends")
 
 
 def _write_all(folder: Path, stem: str, contents: Mapping[str, bytes]) -> list[Path]:
-    """Write files of one name, all or none; raise FileExistsError if one exists, and CannotWrite."""
+    """Write files of one name, all or none; raise _NameTaken if one exists, and CannotWrite."""
     written: list[Path] = []
     try:
         for pattern, content in contents.items():
@@ -190,11 +194,11 @@ def _write_all(folder: Path, stem: str, contents: Mapping[str, bytes]) -> list[P
 
 
 def _write_one(target: Path, content: bytes) -> None:
-    """Write a file, whole or not at all; raise FileExistsError rather than replace one."""
-    if os.path.lexists(target):
-        raise FileExistsError(target)
+    """Write a file, whole or not at all; raise _NameTaken rather than replace one."""
     temporary = target.with_name(f".face_det-{secrets.token_hex(8)}.tmp")
-    with _unless_it_exists(), report_write_errors(target, "nothing was saved"):
+    with report_write_errors(target, "nothing was saved"):
+        if os.path.lexists(target):
+            raise _NameTaken
         make_folder(target.parent)
         try:
             with temporary.open("xb") as file:
@@ -210,20 +214,14 @@ def _write_one(target: Path, content: bytes) -> None:
 def _link(temporary: Path, target: Path) -> None:
     try:
         os.link(temporary, target)
+    except FileExistsError:
+        raise _NameTaken from None
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         # A file system without hard links, such as a memory card's.
-        with target.open("xb") as file:
-            file.write(temporary.read_bytes())
-
-
-@contextlib.contextmanager
-def _unless_it_exists() -> Iterator[None]:
-    """Pass FileExistsError on, which `report_write_errors` takes for a failure to write."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error.__cause__, FileExistsError):
-            raise error.__cause__ from None
-        raise
+        try:
+            with target.open("xb") as file:
+                file.write(temporary.read_bytes())
+        except FileExistsError:
+            raise _NameTaken from None

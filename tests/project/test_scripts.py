@@ -20,6 +20,7 @@ FLAGS = {
     "renumber_filenames.py": ["-d", "--directory"],
     "s3_extract_save.py": ["--bucket", "--output", "--endpoint-url", "--prefix"],
     "train.py": ["--encodings", "--output"],
+    "view_mongo_images.py": ["-n", "-f", "-ps", "-sp", "-fm", "-io", "-up"],
 }
 
 

@@ -61,7 +61,7 @@ function build(main, info) {
   const title = h("h1");
   const path = h("p.quiet.path");
   const list = h("ul.answers");
-  const name = nameField({ label: t("frames.thisIs"), accept: () => enrol() });
+  const name = nameField({ label: t("frames.thisIs") });
   const save = Object.entries(SAVES).map(([key, what]) =>
     button({ text: t(`frames.save.${what}`), title: key.toUpperCase(), "aria-keyshortcuts": key, click: () => store(what) }),
   );
@@ -188,7 +188,7 @@ async function enrol() {
   try {
     const learnt = await post(`frames/${frame.index}/enrol`, { label: picked, name, parameters });
     forgetPeople();
-    toast(t("frames.enrolled", { name: learnt.name, n: number(learnt.images) }));
+    toast(tn("frames.enrolled", learnt.images, { name: learnt.name }));
     await show(frame.index, 1);
   } catch (error) {
     fail(error);
