@@ -129,7 +129,7 @@ def test_a_wrong_password(tmp_path):
         with server.client() as client:
             client["zm"]["alarms"].insert_one(frame(1))
             client["admin"].command("createUser", "zmuser", pwd=PASSWORD, roles=["root"])
-        server.stop()
+        server.shut_down()
         server.start("--auth")
         address = server.url.removeprefix("mongodb://")
         good = "se%3Acr%40t%2F4%25"
@@ -150,7 +150,6 @@ def test_a_wrong_password(tmp_path):
         "mongodb://zmuser:geheim@nas:port",
         "mongodb://zmuser:geheim@nas:27017/?nosuchoption=geheim",
         "mongodb://zmuser:ge%zzheim@nas:27017",
-        "geheim",
     ],
 )
 def test_an_address_that_is_none(url):
@@ -159,5 +158,5 @@ def test_an_address_that_is_none(url):
         list(AlarmRecords(url).read(FrameFilter()))
     said = str(caught.value)
     assert "zmuser" not in said
-    assert "heim" not in said.replace("geheim, zm.alarms", "") or url == "geheim"
+    assert "heim" not in said
     assert "cr@t" not in said

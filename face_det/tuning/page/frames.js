@@ -80,7 +80,7 @@ function build(main, info) {
       h("div.panel", null,
         h("section.card.stack", { "aria-label": t("frames.answers") }, h("h2", null, t("frames.answers")), list, who),
         h("section.card.stack", { "aria-label": t("frames.try") }, h("h2", null, t("frames.try")), form),
-        h("section.card.stack", { "aria-label": t("frames.save") }, h("h2", null, t("frames.save")), h("div.row.stretch", null, save)),
+        h("section.card.stack", { "aria-label": t("frames.save") }, h("h2", null, t("frames.save")), h("div.saves", null, save)),
         h("p.quiet.keys", null, h("kbd", null, "←"), " ", h("kbd", null, "→"), ` ${t("frames.keys.turn")} `, h("kbd", null, "S"), " ", h("kbd", null, "O"), " ", h("kbd", null, "P"), ` ${t("frames.keys.save")} `, h("kbd", null, "N"), ` ${t("frames.keys.name")}`))));
   return { stage, title, path, list, name, who };
 }
@@ -160,7 +160,7 @@ function row(label, index) {
   const more = [why, measures(label)].filter(Boolean).join(" · ");
   const before = label.differs ? h("span.differs", null, note(label)) : label.stored?.judged ? h("span.quiet", null, t("frames.same")) : null;
   return h("li", null,
-    h("button.answer", { type: "button", "aria-pressed": String(index === picked), on: { click: () => choose(index) } },
+    h("button.frame-answer", { type: "button", "aria-pressed": String(index === picked), on: { click: () => choose(index) } },
       h("strong", null, title + sure), more && h("span.quiet", null, more), before));
 }
 
