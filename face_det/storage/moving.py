@@ -71,22 +71,27 @@ def write_new_file(path: Path, data: bytes) -> None:
         temporary = write_temporary(path, data)
         try:
             with report_write_errors(path, "nothing was written"):
-                _name(temporary, path)
+                named = _name(temporary, path)
+            # Outside, since that another writer was faster is no failure to write.
+            if not named:
+                raise _exists(path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def _name(temporary: Path, path: Path) -> None:
+def _name(temporary: Path, path: Path) -> bool:
+    """Give a file its name, or return False if there is anything by that name."""
     try:
         os.link(temporary, path, follow_symlinks=False)
     except FileExistsError:
-        raise
+        return False
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         if os.path.lexists(path):
-            raise _exists(path) from error
+            return False
         temporary.replace(path)
+    return True
 
 
 def _exists(path: Path) -> FileExistsError:

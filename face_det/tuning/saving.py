@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +13,7 @@ from xml.etree import ElementTree
 
 from face_det.errors import DataError
 from face_det.media import annotate_faces, crop_box, encode_jpeg, label_answer, names_somebody, resize_image
-from face_det.storage import make_folder, report_write_errors, sync_folder
+from face_det.storage import make_folder, report_write_errors, sync_folder, write_new_file
 from face_det.tuning.answers import FrameAnswer, LabelAnswer
 from face_det.tuning.frames import PERSON, StoredLabel
 from face_det.types import Box, Rgb
@@ -26,7 +23,6 @@ SIDE_PX = 300
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 _LONGEST_STEM = 100
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 class _NameTaken(Exception):
@@ -195,33 +191,11 @@ def _write_all(folder: Path, stem: str, contents: Mapping[str, bytes]) -> list[P
 
 def _write_one(target: Path, content: bytes) -> None:
     """Write a file, whole or not at all; raise _NameTaken rather than replace one."""
-    temporary = target.with_name(f".face_det-{secrets.token_hex(8)}.tmp")
     with report_write_errors(target, "nothing was saved"):
-        if os.path.lexists(target):
-            raise _NameTaken
         make_folder(target.parent)
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            _link(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(target.parent)
-
-
-def _link(temporary: Path, target: Path) -> None:
     try:
-        os.link(temporary, target)
+        write_new_file(target, content)
     except FileExistsError:
         raise _NameTaken from None
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # A file system without hard links, such as a memory card's.
-        try:
-            with target.open("xb") as file:
-                file.write(temporary.read_bytes())
-        except FileExistsError:
-            raise _NameTaken from None
+    with report_write_errors(target, "it may not outlast a power cut"):
+        sync_folder(target.parent)
