@@ -11,6 +11,7 @@
     |   |-- BadName                   a person's name that cannot be a folder
     |   |-- NoFace                    no face where one is needed
     |   |-- SeveralFaces              more than one face where one is needed
+    |   |-- PhotoOfAnother            the very same file is already another person's photo
     |   |-- UnknownPerson             nobody is enrolled under that name
     |   |-- UnknownPhoto              the person has no photo with that name
     |   |-- UnknownSighting           there is no sighting, or unknown person, of that id
@@ -102,6 +103,10 @@ class NoFace(DataError):
 
 class SeveralFaces(DataError):
     """The picture needs exactly one face and has several."""
+
+
+class PhotoOfAnother(DataError):
+    """The very same file is already another person's photo; one of the two is wrong."""
 
 
 class UnknownPerson(DataError):

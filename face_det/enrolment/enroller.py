@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -63,8 +62,6 @@ from face_det.recognition import (
 from face_det.storage import lock_for_update, replace_files
 from face_det.training import choose_training_embedder, refit_model, train_classifiers
 from face_det.types import Box, Rgb
-
-log = logging.getLogger(__name__)
 
 
 class Enroller:
@@ -135,7 +132,7 @@ class Enroller:
         """Store a picture of one face as a photo of `name`, and train on it.
 
         `data` holds the bytes of the picture, `rgb` its pixels. Of several faces, the one at `near` is
-        cut out, if that is given. Raises NoFace, SeveralFaces or BadName.
+        cut out, if that is given. Raises NoFace, SeveralFaces, PhotoOfAnother or BadName.
         """
         name = check_person_name(name)
         with lock_for_update(self.paths.encodings):
@@ -143,6 +140,7 @@ class Enroller:
             chosen = None if near is None else cut_out_face(engine, data, rgb, near)
             data, rgb = (data, rgb) if chosen is None else (chosen.data, chosen.rgb)
             face = find_one_face(engine, rgb)
+            safeguards.require_own_photo(self.paths.dataset, name, data)
             safeguards.warn_if_dataset_missing(self.paths.dataset, len(gallery.names))
             assert face.encoding is not None
             learnt = Gallery.empty().plus(name, face.encoding, engine.fingerprint)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from face_det.errors import DataError, FaceDetError, ModelMissing
-from face_det.gallery import Gallery, list_photos, store_photo
+from face_det.errors import DataError, FaceDetError, ModelMissing, PhotoOfAnother
+from face_det.gallery import Gallery, find_other_owner, list_photos, photo_name, store_photo
 from face_det.storage import report_write_errors
 from face_det.types import UNKNOWN
 
@@ -128,6 +129,22 @@ def warn_if_dataset_missing(dataset: Path, known: int) -> None:
     """
     if known and not _has_entries(dataset):
         log.info("%s: holds no photos, though %d faces are enrolled; is it mounted?", dataset, known)
+
+
+def require_own_photo(dataset: Path, name: str, data: bytes) -> None:
+    """Raise PhotoOfAnother if these bytes are already a photo of somebody other than `name`.
+
+    It shows one face, so one of the two names is wrong, and both people would be mistaken for each other.
+
+    >>> require_own_photo(Path("no such folder"), "anna", b"BM, as a bitmap begins")
+    """
+    other = find_other_owner(dataset, name, data)
+    if other is not None:
+        owner = unicodedata.normalize("NFC", other.parent.name)
+        raise PhotoOfAnother(
+            f"image: must be a photo of {name} only, got the very file that is {owner}'s photo "
+            f"{photo_name(other)}; if {owner} is wrong, remove or move that one first"
+        )
 
 
 def _has_entries(folder: Path) -> bool:

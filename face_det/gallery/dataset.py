@@ -147,6 +147,16 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     raise AssertionError("unreachable")
 
 
+def find_other_owner(dataset: Path, name: str, data: bytes) -> Path | None:
+    """Return a photo of somebody other than `name` that has the same bytes, or None.
+
+    >>> find_other_owner(Path("no such folder"), "anna", b"BM, as a bitmap begins") is None
+    True
+    """
+    others = {who: paths for who, paths in list_photos(dataset, warn=False).items() if who != name}
+    return next((path for paths in others.values() for path in paths if _same_bytes(path, data)), None)
+
+
 def remove_person(dataset: Path, name: str) -> int:
     """Delete a person's folder with everything in it, and return the number of photos it held.
 
@@ -265,4 +275,11 @@ def _is_picture(entry: Path) -> bool:
 def _holds_bytes(path: Path, data: bytes) -> bool:
     if path.is_symlink():
         path.unlink()  # its target may be outside the dataset
-    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    return _same_bytes(path, data)
+
+
+def _same_bytes(path: Path, data: bytes) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False  # whoever reads it reports it

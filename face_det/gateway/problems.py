@@ -33,6 +33,7 @@ _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     (errors.TooFewPeople, 409),
     (errors.NoFace, 422),
     (errors.SeveralFaces, 422),
+    (errors.PhotoOfAnother, 409),
     (errors.BadImage, 422),
     (errors.VideoError, 422),
     (errors.DataError, 400),

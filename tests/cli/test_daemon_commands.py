@@ -50,6 +50,9 @@ def test_through_a_daemon(launch, call, folder: Path, tmp_path: Path) -> None:
     assert f"{photos[2]}: added; Ann has 2 photos" in added.stdout
     assert "model: template, kept from the model before" in added.stdout
     assert f"by the daemon at {daemon.endpoint}; photos: {daemon.folder.resolve()}/dataset" in added.stdout
+    taken = face_det("add", "Bob", photos[0], *here)
+    assert isinstance(taken.exception, DataError)
+    assert "got the very file that is Ann's photo" in str(taken.exception)
     people = face_det("people", "--json", *here)
     (ann,) = json.loads(people.stdout)
     assert [ann] == call(daemon, "people")

@@ -32,6 +32,7 @@ from face_det.errors import (
     ModelMismatch,
     ModelMissing,
     NoFace,
+    PhotoOfAnother,
     UnknownPerson,
 )
 from face_det.gallery import gallery, quarantine
@@ -234,6 +235,19 @@ def test_the_originals_files_end_to_end(tmp_path: Path) -> None:
     assert set(Gallery.load(paths.encodings).people) == {"Unknown", "anna", "bob", "p0"}
     assert set(loaded) == {"detector", "dlib_resnet"}
     assert likeliest(recognizer, tmp_path, 0) == "p0"
+
+
+def test_a_file_is_nobody_elses_photo_too(tmp_path: Path) -> None:
+    """The very same file is refused for a second person, by whatever name it has there; nothing changes."""
+    mine = enroller(tmp_path)
+    photo = enrolled(mine, 0).photo
+    photo.rename(photo.with_name("summer.png"))
+    before = state(mine)
+    data = fake_networks.picture(tmp_path, 0).read_bytes()
+    with pytest.raises(PhotoOfAnother, match=r"the very file that is p0's photo summer\.png"):
+        mine.enrol("ann", data, image.load_image(data))
+    assert state(mine) == before
+    assert not (tmp_path / "dataset/ann").exists()
 
 
 @pytest.mark.parametrize("made", ["dlib_resnet", "sface"])

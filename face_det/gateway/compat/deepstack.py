@@ -60,6 +60,9 @@ async def recognize(request: Request, gateway: GatewayState) -> dict[str, Any]:
     return _answer([{**_name(face, least), **whole_box(face)} for face in faces])
 
 
+_LEFT_OUT = (errors.NoFace, errors.SeveralFaces, errors.PhotoOfAnother, errors.BadImage)
+
+
 @ROUTES.post("/face/register")
 async def register(request: Request, gateway: GatewayState) -> dict[str, Any]:
     """Learn somebody from one or more pictures, in addition to what is known of them.
@@ -76,7 +79,7 @@ async def register(request: Request, gateway: GatewayState) -> dict[str, Any]:
     for field, picture in pictures:
         try:
             await gateway.daemon.call("add_face", name, await picture.read())
-        except (errors.NoFace, errors.SeveralFaces, errors.BadImage) as error:
+        except _LEFT_OUT as error:
             left_out.append(f"{field}: {error}")
     if len(left_out) == len(pictures):
         raise Problem(400, "NoFace", "; ".join(left_out))
