@@ -190,7 +190,7 @@ class CameraFailed(TryAgain):
 
 
 class PortalFailed(TryAgain):
-    """ZoneMinder or Frigate does not answer, or refuses what is asked."""
+    """ZoneMinder, Frigate or another program does not answer, or refuses what is asked."""
 
 
 class BucketFailed(TryAgain):

@@ -31,6 +31,7 @@ from .encoding_cache import read_photo as read_photo
 from .encodings_file import is_our_encodings_file as is_our_encodings_file
 from .encodings_file import locate_columns as locate_columns
 from .gallery import Gallery as Gallery
+from .one_face import choose_dataset_face as choose_dataset_face
 from .one_face import find_one_face as find_one_face
 from .overlooked import OverlookedFile as OverlookedFile
 from .overlooked import OverlookedReason as OverlookedReason

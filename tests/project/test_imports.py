@@ -41,7 +41,7 @@ HOMES = {
     "fastapi": {"gateway", "tuning"},
     "starlette": {"gateway", "tuning"},
     "uvicorn": {"gateway"},
-    "httpx": {"cameras", "integrations"},
+    "httpx": {"cameras", "integrations", "exchange"},
     "prometheus_client": {"gateway"},
     "h11": {"gateway"},
     "paho": {"integrations"},
