@@ -92,6 +92,8 @@ def _rows(path: Path, file: object) -> Iterator[tuple[int, bytes]]:
     while line := file.readline():  # type: ignore[attr-defined]
         if line.rstrip(b"\r\n") == _END:
             return
+        if not line.endswith(b"\n"):
+            break
         yield begun, line.rstrip(b"\r\n")
         begun = file.tell()  # type: ignore[attr-defined]
     raise DataError(f"{path}: must be a whole dump, got one that ends in the middle of a table")
