@@ -49,7 +49,8 @@ def outcomes(about: dict[str, Any]) -> list[tuple[str, str, str]]:
 def configured(folder: Path) -> Path:
     """A folder with a config.json and without a daemon."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"faceDetModel": "hog", "zerorpcPipe": f"ipc://{folder}/s", "embedder": "dlib_resnet"}
+    settings: dict[str, object] = {"faceDetModel": "hog", "numFaceImgUpsample": 0, "embedder": "dlib_resnet"}
+    settings["zerorpcPipe"] = f"ipc://{folder}/s"
     (folder / "config.json").write_text(json.dumps({"faceDetServer": settings}))
     return folder
 
@@ -115,7 +116,7 @@ def test_a_daemon_with_other_photos_is_told(launch, tmp_path: Path) -> None:
 
 
 def test_in_the_files(alone: Path, trained: Path, small_photos: dict[str, Path]) -> None:
-    """Checked first, then imported, with the reasons; exported again and imported elsewhere, it is the same."""
+    """Checked first, then imported, with the reasons; what is exported and imported again is the same."""
     source = alone / "train"
     shutil.copytree(trained, source)
     shutil.copy(small_photos["nobody"], source / "Joe/nobody.jpg")
@@ -160,8 +161,7 @@ def learnt(folder: Path) -> tuple[dict[str, bytes], tuple[str, ...], np.ndarray]
 def clean(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What one import makes that nothing disturbs."""
     folder = configured(tmp_path_factory.mktemp("clean"))
-    done = importing(folder, trained)
-    assert done.wait(600) == 0
+    finish(importing(folder, trained))
     return folder
 
 
@@ -175,6 +175,12 @@ def importing(folder: Path, source: Path) -> subprocess.Popen[str]:
         text=True,
         env=os.environ,
     )
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    """Wait for the command's end; it must be a good one."""
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
@@ -191,7 +197,7 @@ def test_cut_off_and_run_again(
     assert len(files(tmp_path / "dataset")) < 5, "it was in the middle"
     if number == signal.SIGINT:
         assert "interrupted; the same command goes on" in said
-    assert importing(tmp_path, trained).wait(600) == 0
+    finish(importing(tmp_path, trained))
     photos, names, encodings = learnt(tmp_path)
     assert (photos, names) == learnt(clean)[:2]
     assert np.array_equal(encodings, learnt(clean)[2])

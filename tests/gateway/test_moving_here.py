@@ -74,16 +74,14 @@ def recognize(address, key, picture, **query):
 
 
 def test_from_compreface(compreface, photos, tmp_path):
-    """Photos, training, settings, a token, and the page's own question."""
+    """Photos, settings, a token, and the page's own question."""
     page = HowTo("from-compreface.md", tmp_path)
-    (script,) = page.blocks("python")
-    (tmp_path / "copy_photos.py").write_text(script)
-    copy, learn, token, ask = page.blocks("sh")
-    page.run(copy.replace("http://127.0.0.1:8000", compreface), KEY="any")
+    (tmp_path / "compreface.key").write_text("any")
+    take, token, ask = page.blocks("sh")
+    page.run(take.replace("http://127.0.0.1:8000", compreface))
     found = sorted(path.parent.name for path in (tmp_path / "dataset").glob("*/*.jpg"))
     assert found == ["Barack Obama", "Barack Obama", "Joe Biden"]
     about = settings_of(page.blocks("json")[0], tmp_path)
-    page.run(learn)
     with lasting_daemon(SERVE, **places(tmp_path)) as daemon:
         http = {**about["http"], "port": 0, "credentialsPath": str(tmp_path / "web-credentials.json")}
         key = page.run(token).split()[0]

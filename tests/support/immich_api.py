@@ -35,7 +35,7 @@ class ImmichApi(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def show(self, asset, picture, size, *faces):
-        """Add an asset with a preview and faces: (person's id or None, x1, y1, x2, y2) in pixels of `size`."""
+        """Add an asset with a preview and faces: (person's id or None, x1, y1, x2, y2), in `size`."""
         self.previews[asset] = picture
         self.faces[asset] = [
             {
