@@ -27,13 +27,16 @@ class PlaceEnrolment:
     ) -> None:
         """`add` and `photos` are the calls add_face and photos."""
         self._add, self._photos = add, photos
+        self._enrolled: dict[str, set[str]] = {}
 
     def enrolled(self, name: str) -> Collection[str]:
         """Return the names of the files of a person's enrolled photos."""
         try:
-            return {photo["photo"] for photo in self._photos(name) if photo["state"] == "enrolled"}
+            found = {photo["photo"] for photo in self._photos(name) if photo["state"] == "enrolled"}
         except UnknownPerson:
-            return ()
+            found = set()
+        self._enrolled[name] = found
+        return found
 
     def add(self, name: str, picture: Picture, place: str) -> bool:
         """Enrol a photo; return False if it was there. Raises DataError if it cannot be enrolled."""
@@ -42,7 +45,7 @@ class PlaceEnrolment:
             None if box is None else {edge: getattr(box, edge) for edge in ("ymin", "xmin", "ymax", "xmax")}
         )
         answer = self._add(name, picture.data, {} if edges is None else {"faceBox": edges})
-        return answer["change"] is not None
+        return answer["photo"] not in self._enrolled.get(name, ())
 
 
 @contextlib.contextmanager

@@ -44,14 +44,14 @@ class PersonFolders:
         root = self._root(source.require_path())
         photos: list[SourcePhoto] = []
         left_out: list[LeftOut] = []
-        for entry in _entries(root):
+        for entry in read_folder(root):
             if entry.name in self.not_people or entry.name.startswith("."):
                 continue
             name = printable(entry.name)
             if entry.is_symlink() and entry.is_dir():
                 left_out.append(LeftOut(str(entry), "links to folders are not followed"))
             elif entry.is_dir():
-                for path in _entries(entry):
+                for path in read_folder(entry):
                     if path.is_dir():
                         reason = "is a folder within a person's; move its photos up"
                         left_out.append(LeftOut(printable(str(path)), reason, name))
@@ -97,7 +97,7 @@ class PersonFolders:
             raise DataError(f"{path}: must be a folder with a folder of pictures for each person, got a file")
         # Somebody who is called Train has a folder of pictures, not of folders.
         nearer = (path / below for below in self.inside if (path / below).is_dir())
-        return next((one for one in nearer if any(entry.is_dir() for entry in _entries(one))), path)
+        return next((one for one in nearer if any(entry.is_dir() for entry in read_folder(one))), path)
 
     def _photo(self, name: str, path: Path, source: Source) -> SourcePhoto:
         def read() -> Picture:
@@ -128,7 +128,8 @@ def free_name(stem: str, suffix: str, taken: set[str]) -> str:
     return name
 
 
-def _entries(folder: Path) -> list[Path]:
+def read_folder(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted; raises DataError if it cannot be read."""
     try:
         return sorted(folder.iterdir())
     except OSError as error:

@@ -9,7 +9,14 @@ from pathlib import Path
 from face_det.engine import FaceEngine
 from face_det.errors import PhotoOfAnother
 from face_det.exchange.source import Picture
-from face_det.gallery import cut_out_face, find_one_face, find_other_owner, list_photos, photo_file_name
+from face_det.gallery import (
+    cut_out_face,
+    find_one_face,
+    find_other_owner,
+    find_photo_of,
+    list_photos,
+    photo_file_name,
+)
 from face_det.media import load_image
 
 
@@ -41,7 +48,7 @@ class Rehearsal:
             raise PhotoOfAnother(
                 f"image: must be a photo of {name} only, got the very file that is {owner}'s photo"
             )
-        return file not in self.enrolled(name)
+        return find_photo_of(self._dataset, name, data) is None
 
     def _ready(self) -> FaceEngine:
         if self._engine is None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from face_det.errors import DataError
 from face_det.exchange.face_finder import FaceFinder, add_margin
-from face_det.exchange.person_folders import printable
+from face_det.exchange.person_folders import printable, read_folder
 from face_det.exchange.source import FoundPhotos, LeftOut, NewFile, Picture, Source, SourcePhoto
 from face_det.media import encode_jpeg, is_picture_file, load_image, read_image_bytes, resize_image
 from face_det.types import Rgb
@@ -31,7 +31,7 @@ class Sprites:
     def find(self, source: Source) -> FoundPhotos:
         """Find the strips, and count the faces in each."""
         path = source.require_path()
-        strips = sorted(path.iterdir()) if path.is_dir() else [path]
+        strips = read_folder(path) if path.is_dir() else [path]
         photos: list[SourcePhoto] = []
         left_out: list[LeftOut] = []
         for strip in strips:

@@ -14,6 +14,7 @@ from .check.wrong_rows import find_wrong_photos as find_wrong_photos
 from .chosen_face import cut_out_face as cut_out_face
 from .dataset import check_person_name as check_person_name
 from .dataset import find_other_owner as find_other_owner
+from .dataset import find_photo_of as find_photo_of
 from .dataset import has_person_folder as has_person_folder
 from .dataset import list_photos as list_photos
 from .dataset import person_folder as person_folder

@@ -120,7 +120,8 @@ def photo_file_name(data: bytes) -> str:
 def store_photo(dataset: Path, name: str, data: bytes) -> Path:
     """Store the bytes of a picture as a photo of that person, and return its path.
 
-    The file is named after the hash of its content, so storing the same bytes again changes nothing.
+    The file is named after the hash of its content. Storing the same bytes again changes nothing, whatever
+    the file is called that has them.
     Raises BadName for an unusable name, BadImage for bytes of an unknown format, and DataError or
     CannotWrite if the file cannot be written.
 
@@ -137,14 +138,25 @@ def store_photo(dataset: Path, name: str, data: bytes) -> Path:
             with report_write_errors(folder, "nothing was stored"):
                 make_folder(folder)
                 present = _holds_bytes(folder / file_name, data)
-            if not present:
+            twin = None if present else _find_twin(folder, data)
+            if twin is None and not present:
                 write_atomically(folder / file_name, data)
-            return folder / file_name
+            return twin or folder / file_name
         except FaceDetError:
             # remove_person may just have removed the folder under us.
             if last or folder.exists():
                 raise
     raise AssertionError("unreachable")
+
+
+def find_photo_of(dataset: Path, name: str, data: bytes) -> Path | None:
+    """Return the photo of a person that has these bytes, or None.
+
+    >>> find_photo_of(Path("no such folder"), "anna", b"BM, as a bitmap begins") is None
+    True
+    """
+    theirs = list_photos(dataset, warn=False).get(name, ())
+    return next((path for path in theirs if _same_bytes(path, data)), None)
 
 
 def find_other_owner(dataset: Path, name: str, data: bytes) -> Path | None:
@@ -276,6 +288,18 @@ def _holds_bytes(path: Path, data: bytes) -> bool:
     if path.is_symlink():
         path.unlink()  # its target may be outside the dataset
     return _same_bytes(path, data)
+
+
+def _find_twin(folder: Path, data: bytes) -> Path | None:
+    """Return a photo in a person's folder that has these bytes; a link to one is none."""
+    return next(
+        (
+            entry
+            for entry in list_entries(folder)
+            if not entry.is_symlink() and _same_bytes(entry, data) and _is_picture(entry)
+        ),
+        None,
+    )
 
 
 def _same_bytes(path: Path, data: bytes) -> bool:

@@ -285,3 +285,15 @@ def test_half_written_photo_is_swept(tmp_path: Path) -> None:
     (stored.parent / ".face_det-0123456789abcdef.tmp").write_bytes(b"half")
     list_photos(tmp_path)
     assert tree(stored.parent) == [stored.name]
+
+
+def test_a_photo_with_another_name_is_not_stored_twice(tmp_path: Path) -> None:
+    """The same bytes are there already, whatever their file is called; a link to them is another matter."""
+    theirs = tmp_path / "anna/IMG_1.bmp"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"BM, as a bitmap begins")
+    assert store_photo(tmp_path, "anna", b"BM, as a bitmap begins") == theirs
+    assert [path.name for path in theirs.parent.iterdir()] == ["IMG_1.bmp"]
+    theirs.rename(tmp_path / "elsewhere.bmp")
+    theirs.symlink_to(tmp_path / "elsewhere.bmp")
+    assert store_photo(tmp_path, "anna", b"BM, as a bitmap begins").name == "b2d291741c11c2dd.bmp"
