@@ -181,4 +181,3 @@ ALTER TABLE ONLY public.embedding
 --
 
 \unrestrict z7AhvkvwiXeqRYa6GXS8BWWORXhs3NwwGpgGZYRej1J9NLY4asxSm0ye5hdHYBT
-
