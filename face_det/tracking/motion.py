@@ -13,6 +13,8 @@ GLANCE_PX = 96
 MOVED_LEVELS = 8
 """Grey levels by which a pixel of the small picture changes where something moves: noise, averaged over
 forty pixels of the frame, stays far below."""
+SLOW_LEVELS = 4
+"""The same for changes over a longer time, which are searched less often: noise may reach it."""
 CUT_SHARE = 0.5
 """After a cut, this share of the pixels have other colours: the histograms differ by it."""
 COLOUR_BITS = 3
@@ -53,13 +55,13 @@ class Glancer:
         for name in names:
             self._marked[name] = self._latest
 
-    def moved_since(self, name: str) -> list[Box] | None:
+    def moved_since(self, name: str, levels: int = MOVED_LEVELS) -> list[Box] | None:
         """Return where something moved since a marked frame, with a margin, in pixels of the frame.
 
-        None if that is not known.
+        None if that is not known. Changes by at most so many grey `levels` do not count.
         """
         marked, latest = self._marked.get(name), self._latest
-        changed = None if marked is None else changed_pixels(latest, marked, MOVED_LEVELS)
+        changed = None if marked is None else changed_pixels(latest, marked, levels)
         if changed is None:
             return None
         columns = np.flatnonzero(changed.any(axis=0))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from face_det.boxes import intersection_over_union
 from face_det.engine import FaceEngine
 from face_det.tracking.association import box_side
-from face_det.tracking.motion import Glancer
+from face_det.tracking.motion import SLOW_LEVELS, Glancer
 from face_det.tracking.options import TrackingOptions
 from face_det.tracking.tracks import LiveTrack
 from face_det.types import Box, Face, Rgb
 
-WHOLE_EVERY_S = 4.0
-"""So often the whole frame is searched, wherever something moved."""
+SLOW_EVERY_S = 4.0
+"""So often all is searched that has changed since it was last asked, however little: slow movements and
+those in the dark add up."""
+WHOLE_EVERY_S = 20.0
+"""So often the whole frame is searched, wherever something changed."""
 WHOLE_SHARE = 0.8
 """Where regions make up more than this share of the frame, the whole frame is searched."""
 MARGIN = 1.0
@@ -23,6 +27,9 @@ SAFE_RATIO = 1.3
 """A search for faces from so many pixels on surely finds those that many times as large."""
 DUPLICATE_IOU = 0.4
 """Faces found in two searches of a frame that overlap more than this are one."""
+PART_SHARE = 0.6
+"""What looks like a face, but lies with this share of its area in a larger one, is a part of that, which a
+region has cut."""
 CUT_OFF = 0.02
 """A face whose box ends within this share of its side at the edge of a region may go on beyond it."""
 FOLLOW_MISSED = 3
@@ -32,16 +39,21 @@ EXHAUSTIVE_PAUSES = 0.4
 BASE_REACH, SPEED_REACH, YOUNG_REACH, LONGEST_REACH = 0.5, 3.0, 8.0, 2.5
 """In sides of a face, how far it may be from where it is predicted: at once, and more with each second, up to
 a limit. Somebody who walks moves nine sides a second, which is not known yet while a track is young."""
-FULL, COARSE = "full", "coarse"
+FULL, COARSE, SLOW = "full", "coarse", "slow"
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to search: `regions` (None: the whole frame) for faces from `from_px` on, and around tracks."""
+    """What to search: `regions` (None: the whole frame) for faces from `from_px` on, and around tracks.
+
+    Around tracks, faces are searched for from the size of the smallest one on, but at least from
+    `around_from_px` on.
+    """
 
     from_px: float
     regions: tuple[Box, ...] | None
     around: tuple[LiveTrack, ...] = ()
+    around_from_px: float = math.inf
 
     def covers(self, track: LiveTrack, time_s: float) -> bool:
         """Tell whether a track would be found, were its face there."""
@@ -65,7 +77,7 @@ class Schedule:
 
     def __init__(self, options: TrackingOptions) -> None:
         self._options = options
-        self._whole_s = self._full_s = self._coarse_s = float("-inf")
+        self._whole_s = self._slow_s = self._full_s = self._coarse_s = float("-inf")
 
     def plan(
         self,
@@ -81,19 +93,42 @@ class Schedule:
         pause = options.full_every_s * (EXHAUSTIVE_PAUSES if options.exhaustive else 1.0)
         if cut or not 0 <= time_s - self._full_s < pause:
             whole = cut or options.exhaustive or not 0 <= time_s - self._whole_s < WHOLE_EVERY_S
-            moved = None if whole else glancer.moved_since(FULL)
+            slow = whole or not 0 <= time_s - self._slow_s < SLOW_EVERY_S
+            moved = None if whole else _moved(glancer, slow=slow)
             if moved != []:
                 self._full_s = self._coarse_s = time_s
+                self._slow_s = time_s if slow else self._slow_s
                 self._whole_s = time_s if moved is None else self._whole_s
-                glancer.mark(FULL, COARSE)
-                return Search(options.search_from_px, self._regions(moved, tracks, time_s, size))
+                glancer.mark(FULL, COARSE, *([SLOW] if slow else []))
+                return self._full(moved, tracks, time_s, size)
         return self._plan_coarse(time_s, glancer, tracks, size)
+
+    def _full(
+        self, moved: list[Box] | None, tracks: Sequence[LiveTrack], time_s: float, size: tuple[int, int]
+    ) -> Search:
+        """Return a search for all faces where something moved.
+
+        Small faces need the frame's full size, which takes four times as long as half of it. Only they are
+        searched for at that size in the surroundings of tracks, which are much larger than what moved where
+        frames come once a second.
+        """
+        from_px, coarse_px = self._options.search_from_px, self._coarse_px
+        small = [track for track in tracks if box_side(track.box) < SAFE_RATIO * coarse_px]
+        regions = _regions(moved, small, time_s, size)
+        if regions is None or coarse_px <= from_px:
+            return Search(from_px, _regions(moved, tracks, time_s, size))
+        large = [track for track in tracks if track not in small and track.seen]
+        around = [track for track in large if _moves(track, regions, time_s)]
+        return Search(from_px, regions, tuple(around), coarse_px)
+
+    @property
+    def _coarse_px(self) -> float:
+        return max(self._options.coarse_from_px, self._options.search_from_px)
 
     def _plan_coarse(
         self, time_s: float, glancer: Glancer, tracks: Sequence[LiveTrack], size: tuple[int, int]
     ) -> Search | None:
-        options = self._options
-        from_px = max(options.coarse_from_px, options.search_from_px)
+        options, from_px = self._options, self._coarse_px
         moved = None if options.exhaustive else glancer.moved_since(COARSE)
         if moved == []:
             return None
@@ -102,22 +137,40 @@ class Schedule:
             glancer.mark(COARSE)
             surely = SAFE_RATIO * from_px
             small = [one for one in tracks if one.missed <= FOLLOW_MISSED and box_side(one.box) < surely]
-            return Search(from_px, self._regions(moved, tracks, time_s, size), tuple(small))
+            return Search(from_px, _regions(moved, tracks, time_s, size), tuple(small))
         quick = [track for track in tracks if track.seen and (track.young or track.doubtful)]
         return Search(from_px, (), tuple(quick)) if quick else None
 
-    def _regions(
-        self, moved: list[Box] | None, tracks: Sequence[LiveTrack], time_s: float, size: tuple[int, int]
-    ) -> tuple[Box, ...] | None:
-        """Return the regions to search: where something moved, and all of the faces of which a part did."""
-        if moved is None:
-            return None
-        faces = [region_around(track, time_s) for track in tracks if track.seen]
-        moving = [face for face in faces if any(intersection_over_union(face, box) > 0 for box in moved)]
-        regions = merge_regions([*moved, *moving])
-        visible = [region.clipped(size[0], size[1]) for region in regions]
-        area = sum(region.width * region.height for region in visible)
-        return None if area > WHOLE_SHARE * size[0] * size[1] else tuple(regions)
+
+def _moved(glancer: Glancer, *, slow: bool) -> list[Box] | None:
+    """Return where something moved since the last search for all faces; None if that is not known.
+
+    `slow` asks as well what has changed a little since that was last asked.
+    """
+    moved = glancer.moved_since(FULL)
+    if moved is None or not slow:
+        return moved
+    crept = glancer.moved_since(SLOW, SLOW_LEVELS)
+    return None if crept is None else [*moved, *crept]
+
+
+def _regions(
+    moved: list[Box] | None, tracks: Sequence[LiveTrack], time_s: float, size: tuple[int, int]
+) -> tuple[Box, ...] | None:
+    """Return the regions to search: where something moved, and all of the faces of which a part did."""
+    if moved is None:
+        return None
+    moving = [region_around(track, time_s) for track in tracks if track.seen and _moves(track, moved, time_s)]
+    regions = merge_regions([*moved, *moving])
+    visible = [region.clipped(size[0], size[1]) for region in regions]
+    area = sum(region.width * region.height for region in visible)
+    return None if area > WHOLE_SHARE * size[0] * size[1] else tuple(regions)
+
+
+def _moves(track: LiveTrack, moved: Sequence[Box], time_s: float) -> bool:
+    """Tell whether something moved where a track's face may be."""
+    region = region_around(track, time_s)
+    return any(intersection_over_union(region, box) > 0 for box in moved)
 
 
 def search(engine: FaceEngine, rgb: Rgb, plan: Search, time_s: float) -> list[Face]:
@@ -129,7 +182,8 @@ def search(engine: FaceEngine, rgb: Rgb, plan: Search, time_s: float) -> list[Fa
     if plan.around:
         regions = merge_regions(region_around(track, time_s) for track in plan.around)
         smallest = min(track.box.shorter_side for track in plan.around)
-        found += _find_within(engine, rgb, regions, smallest / SAFE_RATIO)
+        near = _find_within(engine, rgb, regions, min(smallest / SAFE_RATIO, plan.around_from_px))
+        found = [face for face in found if not any(_is_part(face.box, whole.box) for whole in near)] + near
     kept: list[Face] = []
     for face in sorted(found, key=lambda one: -one.score):
         if all(intersection_over_union(face.box, other.box) <= DUPLICATE_IOU for other in kept):
@@ -153,6 +207,15 @@ def _is_whole(face: Box, region: Box, width: int, height: int) -> bool:
         and face.xmax <= (region.xmax - slack if region.xmax < width else width)
         and face.ymax <= (region.ymax - slack if region.ymax < height else height)
     )
+
+
+def _is_part(part: Box, whole: Box) -> bool:
+    """Tell whether what was found lies in a larger face, and is not the same one."""
+    width = min(part.xmax, whole.xmax) - max(part.xmin, whole.xmin)
+    height = min(part.ymax, whole.ymax) - max(part.ymin, whole.ymin)
+    if width <= 0 or height <= 0 or width * height < PART_SHARE * part.width * part.height:
+        return False
+    return intersection_over_union(part, whole) <= DUPLICATE_IOU
 
 
 def _holds_middle(region: Box, face: Box) -> bool:

@@ -123,6 +123,61 @@ def test_what_lies_outside_the_frame_is_not_searched() -> None:
     assert region.width * region.height > 0.8 * 640 * 360
 
 
+def test_around_a_large_face_small_ones_are_not_searched_for() -> None:
+    """At full size only what moved is searched; a large face of which a part moved is looked for coarsely."""
+    schedule, glancer = Schedule(TrackingOptions()), Glancer()
+    large, small = live(Box(50, 50, 130, 130)), live(Box(500, 50, 530, 80))
+
+    def plan(frame: Rgb, time_s: float) -> Search | None:
+        large.last_s = small.last_s = time_s
+        large.looks = small.looks = 10
+        return schedule.plan(time_s, glancer, [large, small], cut=glancer.look(frame), size=(640, 360))
+
+    assert plan(grey(), 0.0) is not None
+    moved = grey()
+    moved[110:125, 60:110] = moved[70:76, 505:525] = 200
+    full = plan(moved, 1.0)
+    assert full is not None
+    assert (full.from_px, full.around, full.around_from_px) == (24.0, (large,), 48.0)
+    left, right = sorted(full.regions or (), key=lambda region: region.xmin)
+    assert left.ymin > 50
+    assert left.xmax < 160
+    assert right.xmin <= 470
+    assert right.xmax >= 560
+    assert full.covers(large, 1.0)
+    assert full.covers(small, 1.0)
+
+
+def test_a_part_of_a_large_face_is_no_other_face() -> None:
+    """The region that cuts it would show one; beside it, there may be somebody."""
+    engine = ToyEngine()
+    frame = toy_frame((2, 120, 120), (3, 300, 120))
+    large = np.full((160, 160, 3), (1, 140, 0), np.uint8)
+    large[40:80, 40:80] = frame[120:160, 120:160]
+    frame[80:240, 80:240] = large
+    region = Box(100, 100, 400, 200)
+    assert len(search(engine, frame, Search(20, (region,)), 0.0)) == 2
+    track = live(Box(80, 80, 240, 240))
+    found = search(engine, frame, Search(20, (region,), (track,), 48.0), 0.0)
+    assert sorted(face.box.xmin for face in found) == [80, 300]
+
+
+def test_slow_changes_add_up_and_nothing_is_left_out_for_long() -> None:
+    """What changes too little in a second is searched after four; every twenty seconds everything is."""
+    schedule, glancer = Schedule(TrackingOptions()), Glancer()
+    slow, rest = Box(60, 110, 100, 150), Box(300, 20, 340, 60)
+    searched = []
+    for second in range(22):
+        frame = grey()
+        frame[100:160, 50:110] += np.uint8(2 * second)
+        frame[280:300, 500 + 40 * (second % 2) :] = 250  # something that moves all the time
+        found = schedule.plan(float(second), glancer, [], cut=glancer.look(frame), size=(640, 360))
+        assert found is not None
+        searched.append([found.covers(live(box), float(second)) for box in (slow, rest)])
+    assert [at for at, (crept, _) in enumerate(searched) if crept] == [0, 4, 8, 12, 16, 20]
+    assert [at for at, (_, still) in enumerate(searched) if still] == [0, 20]
+
+
 def test_a_better_face_than_a_clear_one_is_not_encoded() -> None:
     """It would be recognised no better; better than a poor one it is."""
     for best, wanted in ((0.97, False), (0.6, True)):
