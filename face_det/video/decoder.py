@@ -118,17 +118,20 @@ class _Decoder:
 
     def run(self) -> None:
         """Send the measures, the frames and the end."""
+        count = self._count
         with _named(self._request["address"], self._request["suffix"]) as address:
             parts = [address] if self._request["stream"] else self._parts(address)
             for number, part in enumerate(parts):
                 capture = self._open(part, first=number == 0)
                 if capture is None and number == 0:
                     return
-                if capture is None:
-                    self._unread.append(self._count.time_s)
-                elif not self._read(capture, self._info(capture, alone=len(parts) == 1)):
+                begin, begin_s = count.index, count.time_s
+                if capture is not None and not self._read(
+                    capture, self._info(capture, alone=len(parts) == 1)
+                ):
                     return
-        count = self._count
+                if count.index == begin and len(parts) > 1:
+                    self._unread.append(begin_s)
         end = {"frames": count.index, "time_s": count.time_s, "gaps": count.gaps, "unread": self._unread}
         self._caller.send(end=end)
 

@@ -1,12 +1,14 @@
 """Where another video begins within a file: FFmpeg reads one of them and silently skips the others.
 
 In a transport stream, the codec may change anywhere, as it does when a recorder's settings are changed, and
-streams may be concatenated as they are. Concatenated MP4 and Matroska files hold several videos as well.
+streams may be concatenated as they are. Concatenated MP4 and Matroska files hold several videos as well, and
+so do bare streams of MPEG-2, H.264 and HEVC whose codecs differ; one decoder reads on where the codec stays.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +26,27 @@ _VIDEO_TYPES = frozenset({0x01, 0x02, 0x10, 0x1B, 0x24, 0x33, 0xEA})
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _EBML = 0x1A45DFA3
 
+_MPEG, _AVC, _HEVC = "MPEG", "AVC", "HEVC"
+_START_CODE = b"\0\0\1"
+_PACK = 0xBA
+"""What follows the first start code of a program stream, which is no bare one."""
+_HEADER = re.compile(
+    rb"\x00\x00\x01(?:(?P<MPEG>\xb3)"
+    # A set of parameters as of H.264, with a profile that exists. In HEVC, this would be layer 32 or a higher
+    # one, of which there are none.
+    rb"|(?P<AVC>[\x27\x47\x67][\x2c\x42\x4d\x53\x56\x58\x64\x6e\x76\x7a\x80\x8a\xf4])"
+    # A set of video parameters as of HEVC. H.264 has no units of such a type, and no MPEG slice begins so.
+    rb"|(?P<HEVC>\x40\x01))"
+)
+"""What each codec's streams begin with, and nothing else in them: no payload holds a start code."""
+_NEXT_TYPES = {_AVC: (0x1F, {8, 13, 15}), _HEVC: (0xFF, {0x40, 0x42})}
+"""The bits that tell what the next unit is, and what it must be: parameters of the same codec again."""
+_LONGEST_HEADER = 4096
+_BEFORE = re.compile(rb"(?:\x00?\x00\x00\x01(?:\x09|\x46\x01)[^\x00])?\x00?$")
+"""What belongs to a header and stands before it: a zero, and an access unit delimiter of H.264 or HEVC. If a
+part ended with another codec's, FFmpeg might not know its own."""
+_LONGEST_BEFORE = 8
+
 _Read = Callable[[int, int], bytes]
 """Reads that many bytes from an offset, (offset, length); fewer at the end."""
 
@@ -31,7 +54,8 @@ _Read = Callable[[int, int], bytes]
 def find_parts(descriptor: int, alive: Callable[[int], None] = lambda offset: None) -> list[int]:
     """Return the offsets at which the videos of an open file begin; [0] if there is one, as nearly always.
 
-    A transport stream is read as a whole for this; `alive` is called with each offset that is reached.
+    Transport streams and bare ones are read as a whole for this; `alive` is called with each offset that is
+    reached.
     """
 
     def read(offset: int, length: int) -> bytes:
@@ -45,6 +69,9 @@ def find_parts(descriptor: int, alive: Callable[[int], None] = lambda offset: No
         return [0, *(at for at, kind in _boxes(read, size) if kind == b"ftyp" and at)]
     if int.from_bytes(head[:4], "big") == _EBML:
         return [0, *(at for at, kind in _elements(read, size) if kind == _EBML and at)]
+    code = head.find(_START_CODE)
+    if code >= 0 and not any(head[:code]) and head[code + 3 : code + 4] != bytes([_PACK]):
+        return [0, *_codec_changes(read, size, alive)]
     return [0]
 
 
@@ -134,6 +161,33 @@ def _pid(data: bytes, at: int) -> int:
 
 def _length(data: bytes, at: int) -> int:
     return (data[at] & 0x0F) << 8 | data[at + 1]
+
+
+def _codec_changes(read: _Read, size: int, alive: Callable[[int], None]) -> Iterator[int]:
+    """Yield where a bare stream goes on in another codec."""
+    codec = None
+    for start in range(0, size, _CHUNK):
+        alive(start)
+        before = min(start, _LONGEST_BEFORE)
+        data = read(start - before, before + _CHUNK + _LONGEST_HEADER)
+        for found in _HEADER.finditer(data, before):
+            at, kind = found.start(), found.lastgroup
+            if at >= before + _CHUNK or kind == codec or not _is_header(data, found.end(), kind):
+                continue
+            if codec is not None:
+                led_by = _BEFORE.search(data[max(at - _LONGEST_BEFORE, 0) : at])
+                yield start - before + at - (len(led_by[0]) if led_by else 0)
+            codec = kind
+
+
+def _is_header(data: bytes, at: int, kind: str | None) -> bool:
+    """Tell whether another set of parameters of that codec follows, as it does in a stream that begins."""
+    if kind not in _NEXT_TYPES:
+        return True
+    bits, types = _NEXT_TYPES[kind]
+    code = data.find(_START_CODE, at, at + _LONGEST_HEADER)
+    following = data[code + 3 : code + 4]
+    return code >= 0 and following != b"" and following[0] & bits in types
 
 
 def _boxes(read: _Read, size: int) -> Iterator[tuple[int, bytes]]:

@@ -201,6 +201,34 @@ def test_the_codec_changes_in_the_middle(
     assert (reader.info.duration_s, reader.problem) == (None, None)
 
 
+def test_the_codec_of_a_bare_stream_changes(encode: Make, tmp_path: Path) -> None:
+    """However the parts follow each other, and where chunks of the file end: all frames come, in order."""
+    mpeg = "videorate ! video/x-raw,format=I420,framerate=25/1 ! mpeg2enc format=3 bitrate=8000"
+    streams = {
+        "avc": encode("bare-avc.h264", f"{AVC} ! video/x-h264,stream-format=byte-stream").read_bytes(),
+        "hevc": encode("bare.h265", f"{HEVC} ! video/x-h265,stream-format=byte-stream").read_bytes(),
+        "mpeg": encode(
+            "bare.m2v", f"{mpeg} ! mpegvideoparse", [index / 25 for index in range(FRAMES)]
+        ).read_bytes(),
+    }
+    for order in (["avc", "hevc"], ["hevc", "avc", "avc"], ["avc", "mpeg", "hevc"], ["mpeg", "avc"]):
+        path = tmp_path / f"{'-'.join(order)}.h264"
+        path.write_bytes(b"".join(streams[one] for one in order))
+        frames, reader = read(path)
+        assert numbers(frames) == len(order) * [*range(FRAMES)], order
+        times = [frame.time_s for frame in frames]
+        assert times == sorted({*times})
+        assert (reader.info.duration_s, reader.problem) == (None, None)
+    # Where the second part has no frame, that is said.
+    first_slice = re.search(rb"\x00\x00\x01[\x26-\x2a]\x01", streams["hevc"])
+    assert first_slice is not None
+    (tmp_path / "cut.h264").write_bytes(streams["avc"] + streams["hevc"][: first_slice.start()])
+    frames, reader = read(tmp_path / "cut.h264")
+    assert numbers(frames) == [*range(FRAMES)]
+    assert reader.problem is not None
+    assert "cannot be decoded and was not looked at" in reader.problem
+
+
 def test_streams_of_one_codec_put_together(encode: Make, tmp_path: Path) -> None:
     """The second one's times begin anew, and its frames follow those of the first nevertheless."""
     stream = encode("avc.ts", f"{AVC} ! mpegtsmux").read_bytes()

@@ -16,6 +16,7 @@ BEGINNINGS = {
     "m2ts": bytes(4) + bytes([0x47]) + bytes(191) + bytes([0x47]) + bytes(187),
     "mp4": b"\0\0\0\x18ftypisom" + bytes(12),
     "mkv": bytes.fromhex("1a45dfa3"),
+    "h264": b"\0\0\0\1\x67\x42",
     "nothing": b"",
 }
 
@@ -103,3 +104,27 @@ def test_a_transport_stream_that_lost_bytes(tmp_path: Path) -> None:
         for chunk in (188, 1000, 5000):
             patch.setattr("face_det.video.parts._CHUNK", chunk)
             assert parts_of(tmp_path / "file", data) == [0, begin]
+
+
+AVC = b"\0\0\0\1\x67\x42\xc0\x1e\0\0\0\1\x68\xce\0\0\1\x65\x88" + bytes(range(5, 200))
+HEVC = b"\0\0\0\1\x40\1\x0c\0\0\1\x42\1\1\0\0\1\x44\1\xc1\0\0\1\x26\1\xaf" + bytes(range(5, 200))
+MPEG = b"\0\0\1\xb3\x14\0\xf0\0\0\1\xb8\0\0\1\0\0\0\1\1\x13" + bytes(range(5, 200))
+DELIMITER = b"\0\0\0\1\x09\xf0"
+
+
+def test_another_codec_in_a_bare_stream(tmp_path: Path) -> None:
+    """Each change begins a part, with its delimiter; the same codec again, or half a header, does not."""
+    for stream, begins in (
+        ([AVC, AVC, HEVC, HEVC, AVC], [2, 4]),
+        ([HEVC, DELIMITER + AVC, AVC], [1]),
+        ([MPEG, AVC, MPEG, HEVC], [1, 2, 3]),
+        ([AVC, HEVC[:7], AVC], []),
+        ([b"\0\0\1\x41" + bytes(range(5, 200)), AVC], []),
+        ([b"\0\0\1\xba", AVC, HEVC], []),
+        ([b"no start code", AVC, HEVC], []),
+    ):
+        data, wanted = b"".join(stream), [len(b"".join(stream[:at])) for at in begins]
+        for chunk in (8 << 20, 97, 301):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("face_det.video.parts._CHUNK", chunk)
+                assert parts_of(tmp_path / "file", data) == [0, *wanted], (begins, chunk)
