@@ -207,9 +207,7 @@ def test_the_codec_of_a_bare_stream_changes(encode: Make, tmp_path: Path) -> Non
     streams = {
         "avc": encode("bare-avc.h264", f"{AVC} ! video/x-h264,stream-format=byte-stream").read_bytes(),
         "hevc": encode("bare.h265", f"{HEVC} ! video/x-h265,stream-format=byte-stream").read_bytes(),
-        "mpeg": encode(
-            "bare.m2v", f"{mpeg} ! mpegvideoparse", [index / 25 for index in range(FRAMES)]
-        ).read_bytes(),
+        "mpeg": encode("bare.m2v", mpeg, [index / 25 for index in range(FRAMES)]).read_bytes(),
     }
     for order in (["avc", "hevc"], ["hevc", "avc", "avc"], ["avc", "mpeg", "hevc"], ["mpeg", "avc"]):
         path = tmp_path / f"{'-'.join(order)}.h264"
