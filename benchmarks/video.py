@@ -198,7 +198,6 @@ class Stage:
         write(compose(self.walking, self.args.film, SIZES[size], self.args.frames, FPS), path)
         return path
 
-    @functools.cache  # noqa: B019
     def ours(self, size: str, *, exhaustive: bool = False, prepared: bool = True) -> dict[str, Any]:
         """Measure how fast we look at the clip of a size."""
         look = ours(self.clip(size), self.recognizer, exhaustive=exhaustive)
