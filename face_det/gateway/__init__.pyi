@@ -5,6 +5,7 @@ from .page.routes import answer_document as answer_document
 from .page.routes import answer_file as answer_file
 from .page.routes import bundle_page as bundle_page
 from .problems import describe_errors as describe_errors
+from .problems import problem_response as problem_response
 from .security.credentials import Credentials as Credentials
 from .security.credentials import Token as Token
 from .security.credentials import add_token as add_token

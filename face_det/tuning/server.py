@@ -14,7 +14,7 @@ from fastapi import APIRouter, Body, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from face_det.errors import CannotListen, DataError
+from face_det.errors import CannotListen, ConfigError, DataError
 from face_det.gateway import (
     GatewayServer,
     SecurityHeaders,
@@ -22,6 +22,7 @@ from face_det.gateway import (
     answer_file,
     bundle_page,
     describe_errors,
+    problem_response,
 )
 from face_det.tuning.parameters import TuningParameters, parse_parameters
 from face_det.tuning.stepper import FrameStepper
@@ -62,6 +63,12 @@ def create_page(
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     describe_errors(app)
+
+    @app.exception_handler(ConfigError)
+    async def _out_of_range(_request: Request, error: ConfigError) -> JSONResponse:
+        # The parameters are checked as a configuration's values are, but here they are the request's.
+        return problem_response(400, "ConfigError", str(error))
+
     bundle = bundle_page(OWN_FILES)
 
     @app.get("/")

@@ -1,4 +1,4 @@
-"""Immich's people, by a stand-in that is built from its OpenAPI definition."""
+"""Immich's people, by a stand-in that answers as its server's code says."""
 
 from __future__ import annotations
 

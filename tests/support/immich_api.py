@@ -1,4 +1,4 @@
-"""A stand-in for Immich: real HTTP, built from its OpenAPI definition, no Immich.
+"""A stand-in for Immich: real HTTP, built from what its server's code says it answers, no Immich.
 
 Routes, query parameters, bodies and fields are those of its people, search, faces and assets, from 1.126 on.
 What Immich does not define is refused with 400, as its validation does.
