@@ -139,9 +139,9 @@ def test_an_ignored_person_is_no_event(service: Service, photos: Mapping[str, Pa
     """Nobody hears of them again, and they keep their number."""
     see(service, photos["obama"], photos["obama2"])
     corrections(service).ignore("unknown-1", "test")
-    before = memory(service).events(0)["last"]
+    before = memory(service).consumers.events(0)["last"]
     (sighting,) = see(service, photos["obama3"])
-    told = [event for event in memory(service).events(before)["events"] if event["type"] == "seen"]
+    told = [event for event in memory(service).consumers.events(before)["events"] if event["type"] == "seen"]
     assert told == []
     assert memory(service).sighting(sighting)["unknown"] == "unknown-1"
     assert memory(service).unknowns() == []
@@ -154,7 +154,7 @@ def test_each_change_is_an_event(service: Service, photos: Mapping[str, Path]) -
     done = corrections(service).merge(["unknown-2", "unknown-1"], "test")
     assert done["unknowns"] == ["unknown-1"]
     corrections(service).undo(done["change"], "test")
-    events = [event for event in memory(service).events(0)["events"] if event["type"] == "corrected"]
+    events = [event for event in memory(service).consumers.events(0)["events"] if event["type"] == "corrected"]
     assert [event["verb"] for event in events] == ["split", "merge", "undo"]
     assert events[0]["unknowns"] == ["unknown-1", "unknown-2"]
     assert [one["id"] for one in memory(service).unknowns()] == ["unknown-1", "unknown-2"]
