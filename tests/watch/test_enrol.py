@@ -66,7 +66,7 @@ def test_different_views_of_one_person_are_saved(enrol, photos, call, daemon):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "Ann has 2 photos\n"
     assert "1 of 2: good, one more view" in done.stderr
-    mixed = enrol([jpeg(photos["biden"], size=800), jpeg(photos["obama"])], "Bob", "--count", "2", "--yes")
+    mixed = enrol([jpeg(photos["biden"], size=800), jpeg(photos["obama"], 3)], "Bob", "--count", "2", "--yes")
     assert "2 of 2: good, one more view" in mixed.stderr
     assert mixed.stdout == "Bob has 1 photo\n"
     assert {one["name"]: one["images"] for one in call(daemon, "people")} == {"Ann": 2, "Bob": 1}
