@@ -106,6 +106,8 @@ class FrigateBridge:
         try:
             await asyncio.gather(*work)
         finally:
+            # Who is cancelled makes room, which is for nobody any more.
+            self._waiting.clear()
             rest = [*work, *self._tasks.values()]
             for task in rest:
                 task.cancel()

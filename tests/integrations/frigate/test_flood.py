@@ -36,7 +36,7 @@ class OneFace:
 
     async def call(self, verb, *args, timeout_s=None):
         if verb == "cursor":
-            self.saved = args[1] or self.saved
+            self.saved = (args[1] if len(args) > 1 else None) or self.saved
             return self.saved
         if verb == "sightings":
             return {"items": [], "next": None}
@@ -113,3 +113,26 @@ def test_a_flood_of_events_is_followed_a_few_at_a_time(api, monkeypatch, tmp_pat
     asyncio.run(story())
     assert {label[1] for label in api.labels} == {"Obama"}
     assert len(daemon.streams) == COUNT
+
+
+def test_nothing_that_waited_begins_at_the_end(api, monkeypatch, tmp_path):
+    """What is cancelled makes room, but whoever uses the cursor next is to be alone with the events."""
+    monkeypatch.setattr(module, "MOST_FOLLOWED", 4)
+    daemon = OneFace()
+    daemon.saved = int(next(iter(api.events.values()))["start_time"])
+
+    async def story():
+        lease = CursorLease(daemon, "frigate-home", Owner("flood", {"RUNTIME_DIRECTORY": str(tmp_path)}))
+        async with FrigateServer(ServerSettings(api.url)) as server:
+            made = FrigateBridge(Broker("127.0.0.1", 1), lease, server, FrigateOptions("home"))
+            running = asyncio.ensure_future(lease.hold(made.run))
+            async with asyncio.timeout(300):
+                while not made._waiting:
+                    assert not running.done()
+                    await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            # Whatever runs now was left behind.
+            return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(story()) == set()
