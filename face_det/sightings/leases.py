@@ -44,7 +44,9 @@ class Leases:
         Raises CursorTaken if it is another's, who has renewed it in time.
         """
         row = connection.execute("SELECT owner FROM lease WHERE consumer = ?", (consumer,)).fetchone()
-        owner = None if row is None else row["owner"]
+        kept = None if row is None else row["owner"]
+        # Without a row, too: retention may have removed it, or the database was damaged and replaced.
+        owner = self._until[consumer][0] if kept is None and consumer in self._until else kept
         if owner not in (None, lease.owner) and (left_s := self._left_s(consumer, owner)) > 0:
             raise CursorTaken(
                 f"cursor {consumer}: another program on {_label(owner)} uses it; "
@@ -55,7 +57,7 @@ class Leases:
             self._until.pop(consumer, None)
             self._counts.pop(consumer, None)
             return
-        if owner != lease.owner:
+        if kept != lease.owner:
             connection.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?)", (consumer, lease.owner, now))
         self._until[consumer] = lease.owner, self._monotonic() + lease.seconds
         self._counts[consumer] = lease.counts

@@ -105,3 +105,20 @@ def test_a_cursor_that_is_a_time_is_behind_by_seconds(tmp_path: Path) -> None:
         one.write(lambda connection: write_cursor(connection, "frigate-home", int(NOON), NOON))
         found = one.read(lambda connection: read_cursors(connection, NOON + 90))
     assert found["frigate-home"] == {"seq": int(NOON), "behind": None, "behind_s": 90.0, "moved": NOON}
+
+
+def test_a_lease_that_is_renewed_outlives_its_row(tmp_path: Path) -> None:
+    """Retention removes the row of a program that had nothing to do for long; it is there all the same."""
+    time = FakeTime()
+    with opened(tmp_path, time, keep_days=1) as one:
+        leases = Leases(one.clocks.monotonic)
+        take(one, leases, ME)
+        time.wall += 3 * DAY_S
+        one.write(lambda connection: remove_expired(connection, one.people, one.options, time.wall))
+        assert value(one, "SELECT count(*) FROM lease") == 0
+        with pytest.raises(CursorTaken):
+            take(one, leases, OTHER)
+        take(one, leases, ME)
+        assert value(one, "SELECT owner FROM lease") == ME
+        time.go_on(61)
+        take(one, leases, OTHER)
