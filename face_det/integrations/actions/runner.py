@@ -181,6 +181,7 @@ class ActionRunner:
             return
         after = max(0, event["seq"] - 1 - RECALL)
         answer = await self._consumer.call("events", after, 0, timeout_s=CALL_S)
+        self._memory.forget_visits()
         for earlier in answer["events"]:
             if earlier["seq"] < event["seq"] and self._action.conditions.met_by(earlier):
                 self._memory.is_new_visit(answer["log"], earlier)

@@ -10,7 +10,15 @@ import pytest
 from event_log import EventLog
 
 from face_det.errors import FaceDetError
-from face_det.integrations import Action, ActionFailed, Command, Conditions, DeadLetters, perform_actions
+from face_det.integrations import (
+    Action,
+    ActionFailed,
+    Command,
+    Conditions,
+    DeadLetters,
+    lease,
+    perform_actions,
+)
 from face_det.integrations.actions import memory, runner
 
 
@@ -331,3 +339,41 @@ def test_a_daemon_that_keeps_no_events_ends_it(tmp_path):
 
     asyncio.run(story())
     assert bell.closed
+
+
+def test_what_another_program_did_not_do_is_done_once_this_one_may(tmp_path, monkeypatch):
+    """It was begun in this visit, but not done: the next turn begins with what the log says."""
+    daemon, bell = EventLog(), Bell()
+    bell.hanging = True
+    monkeypatch.setattr(lease, "TRY_S", 0.01)
+    monkeypatch.setattr(lease, "RENEW_S", 0.02)
+
+    async def story():
+        async with acting(daemon, tmp_path, Action("bell", bell, Conditions(), once_per_visit=True)):
+            daemon.append()
+            await soon(lambda: bell.tried == [1])
+            daemon.owners["actions/bell"] = "other"
+            asked = daemon.calls.count("cursor")
+            await soon(lambda: daemon.calls.count("cursor") > asked + 5)
+            bell.hanging = False
+            del daemon.owners["actions/bell"]
+            await soon(lambda: daemon.cursors["actions/bell"] == 1)
+
+    asyncio.run(story())
+    assert bell.done == [1]
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out():
+    """Who comes back is let in, though that is before the door last opened; not who is still there."""
+    now = [0.0]
+    seen = memory.Memory(lambda: now[0])
+
+    def come(after_s, time):
+        now[0] += after_s
+        return seen.was_away({"camera": "door", "name": "Alice", "time": time}, gap_s=60)
+
+    assert come(0, 5000.0)
+    assert not come(10, 1000.0)
+    assert come(61, 1061.0)
+    assert not come(59, 1120.0)
+    assert come(60, 1180.0)
