@@ -73,6 +73,8 @@ class EventConsumer:
 
         Raises the daemon's error if it keeps no events, and CursorTaken if another program has the lease.
         """
+        # Before, another program may have used the cursor, in another log.
+        self.log = None
         self.last = await self._cursor(NEWEST)
         while True:
             answer = await self.call("events", self.last, self._wait_s, timeout_s=self._wait_s + CALL_S)

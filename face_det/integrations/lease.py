@@ -105,7 +105,12 @@ class CursorLease:
         Raises what `work` raises, and the daemon's error if it keeps no events.
         """
         while True:
-            await self._wait()
+            try:
+                await self._wait()
+            except asyncio.CancelledError:
+                # The daemon may have given us the cursor meanwhile.
+                await self._end()
+                raise
             both = [asyncio.ensure_future(work()), asyncio.ensure_future(self._keep())]
             try:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

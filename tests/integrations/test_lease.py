@@ -60,7 +60,7 @@ def test_a_second_program_waits_for_the_end_of_the_first(tmp_path, caplog, at_mo
 
     async def story():
         first, second = owner(tmp_path), owner(tmp_path)
-        async with consuming(daemon, first, at_most_once=at_most_once) as (_, by_first):
+        async with consuming(daemon, first, at_most_once=at_most_once) as (former, by_first):
             await soon(lambda: "bell" in daemon.cursors)
             async with consuming(daemon, second, at_most_once=at_most_once) as (lease, by_second):
                 await soon(lambda: lease.reason is not None)
@@ -71,7 +71,7 @@ def test_a_second_program_waits_for_the_end_of_the_first(tmp_path, caplog, at_mo
                 await soon(lambda: daemon.calls.count("cursor") > asked + 5)
                 assert (by_first, by_second) == ([1, 2, 3], [])
                 daemon.owners["bell"] = second.id  # the first did not renew it in time
-                await soon(lambda: lease.reason is None)
+                await soon(lambda: lease.reason is None and former.reason is not None)
                 daemon.append()
                 await soon(lambda: by_second)
                 assert (by_first, by_second) == ([1, 2, 3], [4])
@@ -189,3 +189,55 @@ def test_a_file_that_others_may_have_laid_is_not_used(tmp_path, kind):
         tmp_path = tmp_path / "gone"
     assert owner(tmp_path).id != mine.id
     assert kind != "link" or target.read_text() == "kept"
+
+
+class SlowLog(EventLog):
+    """It answers `cursor` only once `slow` is over, having done what was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.slow = True
+
+    async def call(self, verb, *args, timeout_s=None):
+        answer = await super().call(verb, *args, timeout_s=timeout_s)
+        ends = verb == "cursor" and len(args) > 2 and args[2].get("leaseS") == 0
+        while self.slow and not ends:
+            await asyncio.sleep(0.005)
+        return answer
+
+
+def test_who_is_stopped_while_it_asks_leaves_no_lease(tmp_path):
+    """The daemon may have given it the cursor, and its answer is still on the way."""
+    daemon = SlowLog()
+
+    async def story():
+        running = asyncio.create_task(CursorLease(daemon, "bell", owner(tmp_path)).hold(asyncio.Event().wait))
+        await soon(lambda: daemon.owners)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert daemon.owners == {}
+
+    asyncio.run(story())
+
+
+def test_the_numbers_of_a_former_turn_say_nothing_about_a_new_log(tmp_path):
+    """Another program had the cursor when the log was replaced; what it has handled is not done again."""
+    daemon = EventLog()
+
+    async def story():
+        async with consuming(daemon, owner(tmp_path)) as (lease, handled):
+            await soon(lambda: "bell" in daemon.cursors)
+            daemon.append()
+            await soon(lambda: handled == [1])
+            daemon.owners["bell"] = "other"
+            await soon(lambda: lease.reason is not None)
+            daemon.name, daemon.events = "log-2", []
+            for _ in range(3):
+                daemon.append()
+            daemon.cursors["bell"] = 2
+            daemon.owners.clear()
+            await soon(lambda: 3 in handled)
+            assert handled == [1, 3]
+
+    asyncio.run(story())
