@@ -45,7 +45,10 @@ class PlaceEnrolment:
             None if box is None else {edge: getattr(box, edge) for edge in ("ymin", "xmin", "ymax", "xmax")}
         )
         answer = self._add(name, picture.data, {} if edges is None else {"faceBox": edges})
-        return answer["photo"] not in self._enrolled.get(name, ())
+        theirs = self._enrolled.setdefault(name, set())
+        there = answer["photo"] in theirs
+        theirs.add(answer["photo"])
+        return not there
 
 
 @contextlib.contextmanager

@@ -43,12 +43,13 @@ class Rehearsal:
         find_one_face(engine, rgb)
         file = photo_file_name(data)
         other = find_other_owner(self._dataset, name, data)
+        again = file in self._seen
         owner = other.parent.name if other is not None else self._seen.setdefault(file, name)
         if owner != name:
             raise PhotoOfAnother(
                 f"image: must be a photo of {name} only, got the very file that is {owner}'s photo"
             )
-        return find_photo_of(self._dataset, name, data) is None
+        return not again and find_photo_of(self._dataset, name, data) is None
 
     def _ready(self) -> FaceEngine:
         if self._engine is None:

@@ -143,6 +143,17 @@ def test_in_the_files(alone: Path, trained: Path, small_photos: dict[str, Path])
     assert files(alone / "dataset") == files(alone / "before")
 
 
+def test_a_photo_that_is_there_twice(alone: Path, small_photos: dict[str, Path]) -> None:
+    """The same bytes under two names are one photo: the second counts as there, also in a rehearsal."""
+    (alone / "train/Joe").mkdir(parents=True)
+    for name in ("1.jpg", "2.jpg"):
+        shutil.copy(small_photos["biden"], alone / "train/Joe" / name)
+    command = ("import", "--from", "double-take", "train", "--json")
+    for about in (report(face_det(*command, "--dry-run")), report(face_det(*command))):
+        assert outcomes(about) == [("1.jpg", "Joe", "added"), ("2.jpg", "Joe", "present")]
+    assert len(files(alone / "dataset")) == 1
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """Every photo of a dataset, by its path in it."""
     return {
