@@ -15,7 +15,14 @@ from face_det.cli.shared_options import ConfigSource, daemon_options, make_clien
 from face_det.config import Config
 from face_det.engine import build_engine
 from face_det.errors import DataError
-from face_det.exchange import FORMATS, ExportedFile, FaceFinder, plan_export, write_exported
+from face_det.exchange import (
+    FORMATS,
+    ExportedFile,
+    FaceFinder,
+    check_export_folder,
+    plan_export,
+    write_exported,
+)
 from face_det.gallery import list_photos
 from face_det.service import build_enrolment_options
 from face_det.storage import write_atomically
@@ -68,6 +75,7 @@ def command(
 
 def _export_photos(form: str, folder: Path, people: tuple[str, ...], config: Config, as_json: bool) -> None:
     """Write photos for another program, and print the report; raise DataError if some could not be."""
+    check_export_folder(folder, config.dataset_path)
     place = find_change_place(config, None, None)
     photos = list_photos(config.dataset_path)
     if missing := [one for one in people if one not in photos]:

@@ -1,4 +1,5 @@
 from .exporting import ExportedFile as ExportedFile
+from .exporting import check_export_folder as check_export_folder
 from .exporting import plan_export as plan_export
 from .exporting import write_exported as write_exported
 from .face_finder import FaceFinder as FaceFinder

@@ -38,6 +38,22 @@ def plan_export(form: str, people: Mapping[str, Sequence[Path]], faces: FaceFind
     return writer.plan(known, faces)
 
 
+def check_export_folder(folder: Path, dataset: Path) -> None:
+    """Raise DataError if nothing can be exported to a folder: it is a file, or a part of the dataset.
+
+    What is written there would be taken for photos of people who are enrolled here.
+
+    >>> check_export_folder(Path("dataset/frigate"), Path("dataset"))
+    Traceback (most recent call last):
+    ...
+    face_det.errors.DataError: dataset/frigate: must be a folder outside dataset, got one in it
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: must be a folder, got a file")
+    if folder.resolve().is_relative_to(dataset.resolve()):
+        raise DataError(f"{folder}: must be a folder outside {dataset}, got one in it")
+
+
 def write_exported(files: Sequence[NewFile], folder: Path) -> Iterator[ExportedFile]:
     """Write files into a folder, and yield what became of each. Raises CannotWrite.
 

@@ -40,7 +40,8 @@ class Sprites:
             try:
                 photos += _photos(strip, source)
             except DataError as error:
-                left_out.append(LeftOut(printable(str(strip)), str(error)))
+                reason = str(error).removeprefix(f"{strip}: ")
+                left_out.append(LeftOut(printable(str(strip)), reason))
         if not photos and not left_out:
             raise DataError(f"{path}: must be a strip of faces, or a folder of strips, got no picture")
         return FoundPhotos(tuple(sorted(photos, key=lambda photo: photo.name)), tuple(left_out))
@@ -62,10 +63,10 @@ def _photos(strip: Path, source: Source) -> list[SourcePhoto]:
     name, size, count = (
         (named[1], int(named[2]), int(named[3])) if named else (strip.stem, height, width // height)
     )
-    if not (1 <= size <= height and 1 <= count * size <= width):
-        raise DataError(f"must hold {count} faces of {size} pixels, got {width} x {height} pixels")
     if named is None and width % height:
         raise DataError(f"must be as wide as some squares of {height} pixels, got {width} pixels")
+    if not (1 <= size <= height and 1 <= count * size <= width):
+        raise DataError(f"must hold {count} faces of {size} pixels, got {width} x {height} pixels")
     return [
         SourcePhoto(
             printable(name), f"{printable(str(strip))}: face {place + 1}", _reader(strip, place, size, source)

@@ -154,6 +154,27 @@ def test_a_photo_that_is_there_twice(alone: Path, small_photos: dict[str, Path])
     assert len(files(alone / "dataset")) == 1
 
 
+@pytest.mark.parametrize("form", ["frigate", "ringface"])
+def test_the_dataset_is_no_place_to_export_to(alone: Path, small_photos: dict[str, Path], form: str) -> None:
+    """What is written there would be enrolled, so it is refused, also by way of a link; and so is a file."""
+    (alone / "dataset/Joe").mkdir(parents=True)
+    shutil.copy(small_photos["biden"], alone / "dataset/Joe/1.png")
+    (alone / "link").symlink_to("dataset")
+    (alone / "file").touch()
+    before = sorted(alone.rglob("*"))
+    for folder, said in (
+        ("dataset", "outside"),
+        ("dataset/Joe", "outside"),
+        ("link/new", "outside"),
+        ("file", "got a file"),
+    ):
+        refused = face_det("export", "--to", form, folder)
+        assert isinstance(refused.exception, DataError), refused.output
+        assert f"{folder}: must be a folder" in str(refused.exception)
+        assert said in str(refused.exception)
+    assert sorted(alone.rglob("*")) == before
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """Every photo of a dataset, by its path in it."""
     return {

@@ -10,7 +10,7 @@ from PIL import Image
 
 from face_det.errors import DataError
 from face_det.exchange import FORMATS, FoundPhotos, Source
-from face_det.media import load_image
+from face_det.media import encode_jpeg, load_image
 
 
 def find(path: Path) -> FoundPhotos:
@@ -43,11 +43,14 @@ def test_what_is_no_strip(tmp_path: Path) -> None:
     """A picture that is too small for what its name says, or that is no row of squares, is named."""
     strip(tmp_path / "few/train_Ann_20_3.png", 2, 20)
     strip(tmp_path / "few/Bob.png", 2, 16, more=3)
+    drawn_high = np.zeros((30, 20, 3), np.uint8)
+    (tmp_path / "few/high.jpg").write_bytes(encode_jpeg(drawn_high))
     (tmp_path / "few/broken.png").write_bytes(b"nothing")
     said = {Path(one.place).name: one.reason for one in find(tmp_path / "few").left_out}
     assert said["train_Ann_20_3.png"] == "must hold 3 faces of 20 pixels, got 40 x 20 pixels"
     assert said["Bob.png"] == "must be as wide as some squares of 16 pixels, got 35 pixels"
-    assert "broken.png" in said
+    assert said["high.jpg"] == "must be as wide as some squares of 30 pixels, got 20 pixels"
+    assert (said["broken.png"] or "").startswith("must be a"), "the place is told once"
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="a folder of strips, got no picture"):
         find(tmp_path / "empty")
