@@ -86,6 +86,12 @@ class Output:
         self._unsaved = 0
         self._saved_at = time.monotonic()
 
+    @property
+    def is_new(self) -> bool:
+        """True if no source is finished: a first run, or one that starts from the beginning."""
+        with self._lock, self._explaining():
+            return self._journal.execute("SELECT 1 FROM finished LIMIT 1").fetchone() is None
+
     def find_finished(self, sources: Iterable[tuple[str, str]]) -> dict[str, FinishedSource]:
         """Return those of the (source, version) that are finished, by source."""
         found = {}

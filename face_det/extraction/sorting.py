@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -102,7 +103,9 @@ class Sorter:
             raise DataError(f"{self._folder}: must be a folder of face-det's, got a link; remove it")
         with report_write_errors(self._folder):
             make_folder(self._folder)
-        self._sorted, pending = self._read_plan()
+        # Without its journal, a run starts from the beginning: the names of before may be another model's.
+        self._sorted, pending = ([], False) if output.is_new else self._read_plan()
+        self._taken = _numbers_in(output.folder)
         if pending:
             self._carry_out()
 
@@ -133,6 +136,7 @@ class Sorter:
 
         "" stands for the output folder itself. Raises CannotWrite; what was not written is in the next run.
         """
+        self._output.commit()  # first, because a plan counts only together with the journal
         known = {(one.staged, one.index) for one in self._sorted}
         waiting = [SortedCrop(**entry["about"]) for path in self._staged() for entry in _read_entries(path)]
         # In the order of the pictures' names, whichever was looked at first.
@@ -147,7 +151,7 @@ class Sorter:
         return dict(Counter(one.folder or "" for one in self._sorted if one.chosen))
 
     def _decide(self, before: Sequence[SortedCrop], new: Sequence[SortedCrop]) -> list[SortedCrop]:
-        everybody = _group([*before, *new], self._fingerprint)
+        everybody = _group([*before, *new], self._fingerprint, self._taken)
         old, fresh = everybody[: len(before)], everybody[len(before) :]
         sizes = _count_faces(everybody)
         # Where a crop lies does not change once it was sorted, even if its group has grown meanwhile.
@@ -270,8 +274,14 @@ def _count_faces(crops: Iterable[SortedCrop]) -> Counter[int]:
     return Counter(group for _, _, group in {(one.source, one.number, one.group) for one in crops})
 
 
-def _group(crops: Sequence[SortedCrop], fingerprint: str) -> list[SortedCrop]:
-    """Give strangers numbers, as the daemon does with those whom it sees; the numbers of before are kept."""
+def _numbers_in(folder: Path) -> set[int]:
+    """Return the numbers of the folders of strangers that are there; nobody else may be put into them."""
+    found = (re.fullmatch(r"unknown-(\d{1,9})", path.name) for path in folder.iterdir())
+    return {int(one[1]) for one in found if one is not None}
+
+
+def _group(crops: Sequence[SortedCrop], fingerprint: str, taken: set[int]) -> list[SortedCrop]:
+    """Give strangers numbers that are not `taken`, as the daemon does; the numbers of before are kept."""
     parameters = cluster_parameters(fingerprint)
     faces = {(one.source, one.number): one for one in crops if one.name is None and one.encoding is not None}
     if not faces or parameters is None:
@@ -291,15 +301,15 @@ def _group(crops: Sequence[SortedCrop], fingerprint: str) -> list[SortedCrop]:
         replace(one, group=by_face[one.source, one.number]) if one.name is None and one.encoding else one
         for one in crops
     ]
-    return _number_by_size(found, {one.group for one in crops} - {NOBODY})
+    return _number_by_size(found, {one.group for one in crops} - {NOBODY}, max(taken, default=0))
 
 
-def _number_by_size(crops: Sequence[SortedCrop], taken: set[int]) -> list[SortedCrop]:
-    """Number new groups of several faces first, so that folders are called unknown-1, unknown-2, ..."""
+def _number_by_size(crops: Sequence[SortedCrop], taken: set[int], last: int) -> list[SortedCrop]:
+    """Number new groups of several faces first, after `last`: folders are called unknown-1, unknown-2, ..."""
     sizes = _count_faces(crops)
     new = [group for group in dict.fromkeys(one.group for one in crops) if group not in {NOBODY, *taken}]
     order = sorted(new, key=lambda group: sizes[group] == 1)
-    numbers = {group: number for number, group in enumerate(order, max(taken, default=0) + 1)}
+    numbers = {group: number for number, group in enumerate(order, max(last, *taken, 0) + 1)}
     return [replace(one, group=numbers.get(one.group, one.group)) for one in crops]
 
 

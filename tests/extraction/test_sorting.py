@@ -12,7 +12,7 @@ from toy_faces import ToyEngine, toy_recognizer
 from toy_pictures import run_extraction, shown, toy_picture
 
 from face_det.errors import DataError
-from face_det.extraction import CropKind, ExtractOptions, SortOptions
+from face_det.extraction import OUTPUT_JOURNAL, CropKind, ExtractOptions, SortOptions
 from face_det.recognition import Recognizer
 
 CALLS = [(os, "fsync"), (os, "link"), (Path, "replace"), (Path, "unlink"), (Path, "mkdir")]
@@ -106,6 +106,17 @@ def test_other_options_need_another_folder(tmp_path: Path) -> None:
     run_extraction(tmp_path / "in", tmp_path / "out", SORTED)
     with pytest.raises(DataError, match="was sorted with other options"):
         run_extraction(tmp_path / "in", tmp_path / "out", ExtractOptions(sort=SortOptions(best=2)))
+
+
+def test_from_the_beginning(tmp_path: Path) -> None:
+    """Without the journal, all is sorted anew by the model of now, and no folder gets somebody else."""
+    several_visits(tmp_path / "in")
+    run_extraction(tmp_path / "in", tmp_path / "out", SORTED)
+    (tmp_path / "out" / OUTPUT_JOURNAL).unlink()
+    report = run_extraction(tmp_path / "in", tmp_path / "out", SORTED, knowing(1))
+    assert report.folders == {"Person 1": 3, "unknown-4": 3, "unknown-5": 3, "@single": 1}
+    before = {"unknown-1": 3, "unknown-2": 3, "unknown-3": 3}
+    assert folders(tmp_path / "out") == {**before, **report.folders}
 
 
 def test_nothing_is_left_waiting(tmp_path: Path) -> None:
