@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -45,5 +46,9 @@ def command(directory: Path, dry_run: bool, undo: bool, as_json: bool) -> None:
 def _summarize(done: Renumbering, directory: Path, *, dry_run: bool) -> str:
     renamed = terminal.count_of(len(done.renamed), "picture")
     what = f"{renamed} would be renamed" if dry_run else f"{renamed} renamed"
-    undo = f"; face-det renumber -d {directory} --undo takes it back" if done.renamed and not dry_run else ""
+    undo = (
+        f"; face-det renumber -d {shlex.quote(str(directory))} --undo takes it back"
+        if done.renamed and not dry_run
+        else ""
+    )
     return f"{directory}: {what}, of {done.pictures}{undo}"

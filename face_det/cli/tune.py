@@ -189,6 +189,8 @@ def command(
         raise click.UsageError("--json needs --report.")
     if given["folder"] is not None and given["sightings"]:
         raise click.UsageError("--folder and --sightings cannot be used together.")
+    if given["folder"] is not None and given["face"] is not None:
+        raise click.UsageError("--face needs stored names, which the pictures of --folder do not have.")
     parameters = TuningParameters(**{name: given[name] for name in TuningParameters.__dataclass_fields__})
     limit = given["limit"] if given["limit"] is not None or as_report else PAGE_FRAMES
     wanted = FrameFilter(given["name"], given["face"], given["newest_first"], limit or None)
@@ -266,13 +268,18 @@ def _serve(
         frames, malformed = len(stepper.frames), len(stepper.malformed)
         told = f"{count_of(frames, 'frame')}, {count_of(malformed, 'malformed record')}"
         click.echo(f"{source.place}: {told}; Ctrl-C ends", err=True)
-        if not service.trained:
-            click.echo("no model is trained yet, so nobody can be named; run face-det train", err=True)
+        _tell_if_untrained(service)
         click.echo(f"the page is at {address}")
 
     serve_page(app, given["port"], on_ready)
     saved = f"saved {count_of(len(stepper.saved), 'file')} in {folder.folder}"
     click.echo(f"{saved}; enrolled {count_of(stepper.enrolled, 'photo')}", err=True)
+
+
+def _tell_if_untrained(service: Service) -> None:
+    """Say why no answer has a name, if that is because there is no model."""
+    if not service.trained:
+        click.echo("no model is trained yet, so nobody can be named; run face-det train", err=True)
 
 
 def _shorten(value: object) -> str:
@@ -284,6 +291,7 @@ def _report(source: _Source, service: Service, *, as_json: bool) -> None:
     """Look at every frame; print what is known when MongoDB stops answering or Ctrl-C is pressed."""
     from face_det.tuning import ChangeReport
 
+    _tell_if_untrained(service)
     report, failed = ChangeReport(), None
     with Interruption() as interruption, show_frames() as on_frames:
         try:

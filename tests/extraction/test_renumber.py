@@ -221,6 +221,10 @@ def test_the_command(folder: Path) -> None:
     assert "b10.jpg -> 00000006.jpg" in run("-d", folder, "--dry-run").stdout
     said = run("--directory", folder).stdout
     assert said == f"{folder}: 4 pictures renamed, of 6; face-det renumber -d {folder} --undo takes it back\n"
+    spaced = folder.with_name("two words")
+    spaced.mkdir()
+    (spaced / "a.jpg").touch()
+    assert "; face-det renumber -d '" in run("-d", spaced).stdout, "it can be pasted"
     found = json.loads(run("-d", folder, "--undo", "--json").stdout)
     assert {"old": "00000006.jpg", "new": "b10.jpg"}.items() <= found["renamed"][-1].items()
     assert "must be a folder, got none" in run("-d", folder / "nowhere", code=65).stderr

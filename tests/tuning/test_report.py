@@ -122,3 +122,11 @@ def test_a_folder_of_pictures(trained, photos):
         65,
         "face-det: empty: must be a folder with pictures, got none\n".replace("empty", str(empty), 1),
     )
+
+
+def test_a_name_that_no_picture_can_have(tmp_path):
+    """Pictures of a folder have no stored names, so asking for one is refused; no model: it says so."""
+    done = run_here("tune", "--report", "--folder", tmp_path, "--face", "Anna", cwd=tmp_path)
+    assert (done.returncode, "--face needs stored names" in done.stderr) == (2, True)
+    done = run_here("tune", "--report", "--folder", tmp_path, cwd=tmp_path)
+    assert (done.returncode, "no model is trained yet" in done.stderr) == (65, True)
