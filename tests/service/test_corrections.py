@@ -154,7 +154,9 @@ def test_each_change_is_an_event(service: Service, photos: Mapping[str, Path]) -
     done = corrections(service).merge(["unknown-2", "unknown-1"], "test")
     assert done["unknowns"] == ["unknown-1"]
     corrections(service).undo(done["change"], "test")
-    events = [event for event in memory(service).consumers.events(0)["events"] if event["type"] == "corrected"]
+    events = [
+        event for event in memory(service).consumers.events(0)["events"] if event["type"] == "corrected"
+    ]
     assert [event["verb"] for event in events] == ["split", "merge", "undo"]
     assert events[0]["unknowns"] == ["unknown-1", "unknown-2"]
     assert [one["id"] for one in memory(service).unknowns()] == ["unknown-1", "unknown-2"]
