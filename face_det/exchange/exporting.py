@@ -61,6 +61,12 @@ def write_exported(files: Sequence[NewFile], folder: Path) -> Iterator[ExportedF
     """
     for file in files:
         path = folder / file.path
+        if any((folder / parent).is_symlink() for parent in list(Path(file.path).parents)[:-1]):
+            # It may lead into the dataset.
+            yield ExportedFile(
+                path, False, "its folder is a link, which is not followed; replace it with a folder"
+            )
+            continue
         try:
             data = file.make()
             there = read_if_present(path, _MAX_BYTES)

@@ -163,3 +163,14 @@ def test_immich_takes_no_photos(tmp_path: Path) -> None:
     draw(tmp_path / "dataset/Ann/1.png", 1)
     with pytest.raises(DataError, match="imported from Immich, not exported"):
         export("immich", tmp_path / "dataset", tmp_path / "out")
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """It may lead into the dataset, which would then learn what is exported."""
+    draw(tmp_path / "dataset/Ann/1.jpg", 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/Ann").symlink_to("../dataset/Ann")
+    ((_, written, reason),) = export("double-take", tmp_path / "dataset", tmp_path / "out")
+    assert not written
+    assert reason == "its folder is a link, which is not followed; replace it with a folder"
+    assert [path.name for path in (tmp_path / "dataset/Ann").iterdir()] == ["1.jpg"]
