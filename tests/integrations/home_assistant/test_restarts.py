@@ -47,6 +47,7 @@ def test_the_documented_entities_show_who_is_there(house):
             return (
                 found["sensor.face_det_front_people"]["state"] == label
                 and found["binary_sensor.face_det_front_face_seen"]["state"] == "on"
+                and found["event.face_det_front_face"]["attributes"]["event_type"] == kind
                 and found
             )
 
