@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from face_det.cli.changes import find_change_place
-from face_det.cli.frame_enrolment import make_enrol
+from face_det.cli.enrolling import Answer, open_adder
 from face_det.cli.interruption import Interruption
 from face_det.cli.progress import show_frames
 from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         TunedServices,
         TuningParameters,
     )
+    from face_det.types import Box
 
 PAGE_FRAMES = 4000
 """How many frames the page steps through unless told, as in the original."""
@@ -251,7 +252,13 @@ def _serve(
 
     service = services.of(parameters)
     folder = FrameFolder(given["output"], given["voc_start"])
-    enrol = make_enrol(lambda: find_change_place(daemon.config, daemon.remote, daemon.keys))
+
+    def enrol(name: str, picture: bytes, near: Box | None) -> Answer:
+        # A daemon may have been started meanwhile.
+        place = find_change_place(daemon.config, daemon.remote, daemon.keys)
+        with open_adder(place) as add:
+            return add(name, picture, near, "picture")
+
     stepper = FrameStepper(source.read(), services, source.files, folder, enrol)
     for one in stepper.malformed[:MOST_NAMED]:
         click.echo(make_printable(f"malformed: {one.id}: {one.why}"), err=True)

@@ -28,6 +28,7 @@ from .sighting_arguments import stream_key as stream_key
 from .unfinished import is_unfinished as is_unfinished
 from .uploads import UPLOAD_KEEP_S as UPLOAD_KEEP_S
 from .wire import PersonAnswer as PersonAnswer
+from .wire import box_as_json as box_as_json
 from .wire import parse_images as parse_images
 from .wire import render_reply as render_reply
 from .wire import require_number as require_number

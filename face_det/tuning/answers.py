@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from face_det.boxes import intersection_over_union
-from face_det.service import Service
+from face_det.service import Service, box_as_json
 from face_det.tuning.frames import PERSON, PictureFiles, RecordedFrame, StoredLabel
 from face_det.types import Box, Reason
 
@@ -85,9 +85,7 @@ def answer_frame(service: Service, frame: RecordedFrame, files: PictureFiles) ->
 
 
 def _as_request(label: StoredLabel) -> dict[str, Any]:
-    box = label.box
-    edges = {"ymin": box.ymin, "xmin": box.xmin, "ymax": box.ymax, "xmax": box.xmax}
-    return {"name": PERSON, "box": edges}
+    return {"name": PERSON, "box": box_as_json(label.box)}
 
 
 def _answer_keys(label: Answer) -> Answer:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from face_det.errors import DataError
 from face_det.media import annotate_faces, crop_box, encode_jpeg, label_answer, names_somebody, resize_image
+from face_det.service import box_as_json
 from face_det.storage import make_folder, report_write_errors, sync_folder, write_new_file
 from face_det.tuning.answers import FrameAnswer, LabelAnswer
 from face_det.tuning.frames import PERSON, StoredLabel
@@ -144,10 +145,9 @@ def _frame_as_json(answered: FrameAnswer, parameters: Mapping[str, str]) -> dict
 
 def _label_as_json(label: StoredLabel) -> dict[str, Any]:
     """Return a label as the uploader records it."""
-    box = {edge: getattr(label.box, edge) for edge in ("ymin", "xmin", "ymax", "xmax")}
     name = "face" if label.is_face else label.name
     face = {"Face": label.face} if label.judged or name == PERSON else {}
-    return {"Name": name, "Confidence": label.confidence, "Box": box, **face}
+    return {"Name": name, "Confidence": label.confidence, "Box": box_as_json(label.box), **face}
 
 
 def _stem(identifier: str) -> str:

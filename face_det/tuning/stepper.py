@@ -9,6 +9,7 @@ from typing import Any
 
 from face_det.errors import BadImage, DataError
 from face_det.media import crop_box, encode_jpeg
+from face_det.service import box_as_json
 from face_det.tuning.answers import FrameAnswer, LabelAnswer, answer_frame
 from face_det.tuning.frames import MalformedRecord, PictureFiles, RecordedFrame
 from face_det.tuning.parameters import TunedServices, TuningParameters
@@ -124,7 +125,7 @@ class FrameStepper:
 def _as_json(label: LabelAnswer) -> dict[str, Any]:
     """Return what the page draws: the answer, the box to draw, and the stored answer if it differs."""
     box = label.box
-    edges = {} if box is None else {edge: getattr(box, edge) for edge in ("ymin", "xmin", "ymax", "xmax")}
+    edges = {} if box is None else box_as_json(box)
     stored = None
     if label.stored is not None:
         stored = {"face": label.stored.face, "judged": label.stored.judged}
