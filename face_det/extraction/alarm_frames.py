@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import email.errors
 import email.header
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from face_det.errors import BadName, DataError
 from face_det.gallery import check_person_name
 from face_det.media import crop_box, encode_jpeg, load_image
-from face_det.storage import abbreviate_json, parse_json
+from face_det.storage import abbreviate_json, is_finite_number, parse_json
 from face_det.types import Box
 
 PERSON = "person"
@@ -102,20 +101,11 @@ def _parse_person(label: dict[str, Any], place: str, number: int) -> LabelledPer
     except BadName as error:
         return LabelledPerson(number, None, None, f"{place}.Face: {error}", bad_name=True)
     box = label.get("Box")
-    edges = [box[edge] for edge in _EDGES if _is_number(box.get(edge))] if isinstance(box, dict) else []
+    edges = [box[edge] for edge in _EDGES if is_finite_number(box.get(edge))] if isinstance(box, dict) else []
     if len(edges) < len(_EDGES):
         fault = f"{place}.Box: must have the numbers xmin, ymin, xmax and ymax, got {abbreviate_json(box)}"
         return LabelledPerson(number, name, None, fault)
     return LabelledPerson(number, name, Box(*map(float, edges)))
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer of hundreds of digits
-        return False
 
 
 def cut_out_people(

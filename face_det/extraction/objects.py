@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import tempfile
@@ -16,7 +15,7 @@ from face_det.extraction.crops import Person
 from face_det.extraction.pictures import Picture
 from face_det.media import encode_jpeg
 from face_det.rpc import ForeignClient
-from face_det.storage import abbreviate_json, parse_json, report_write_errors
+from face_det.storage import abbreviate_json, is_finite_number, parse_json, report_write_errors
 from face_det.types import Box, Rgb
 
 PERSON = "person"
@@ -154,7 +153,7 @@ def _persons(labels: object, place: str, min_score: float) -> Iterator[Person]:
 
 
 def _number(value: Any, place: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not is_finite_number(value):
         raise DataError(f"{place}: must be a number, got {abbreviate_json(value)}")
     return float(value)
 

@@ -20,6 +20,7 @@ from .pickles.safe_unpickler import load_pickle as load_pickle
 from .pickles.safe_unpickler import parse_pickle as parse_pickle
 from .strict_json import abbreviate_json as abbreviate_json
 from .strict_json import format_json_key as format_json_key
+from .strict_json import is_finite_number as is_finite_number
 from .strict_json import parse_json as parse_json
 from .strict_json import read_json as read_json
 from .strict_json import repeated_keys as repeated_keys

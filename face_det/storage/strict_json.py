@@ -6,6 +6,7 @@ The standard parser silently keeps the last of two equal keys. Here every repeat
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,20 @@ def abbreviate_json(value: object, longest: int = 60) -> str:
     if not text.isprintable():
         text = json.dumps(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def is_finite_number(value: object) -> bool:
+    """Tell whether a value from JSON is a number that a float can hold.
+
+    >>> [is_finite_number(value) for value in (1, 2.5, True, "1", 10**400)]
+    [True, True, False, False, False]
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def format_json_key(key: str) -> str:

@@ -7,7 +7,6 @@ Frames that the uploader skipped, or in which nothing was found, have no labels.
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from pymongo.errors import (
 )
 
 from face_det.errors import DatabaseFailed, DataError
+from face_det.storage import is_finite_number
 from face_det.tuning.frames import FrameFilter, MalformedRecord, RecordedFrame, StoredLabel, in_order
 from face_det.types import Box
 
@@ -169,8 +169,7 @@ def _parse_label(label: object, place: str) -> StoredLabel:
 
 
 def _finite(value: object, place: str) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(float(value)):  # type: ignore[arg-type]
+    if not is_finite_number(value):
         raise DataError(f"{place}: must be a number, got {_short(value)}")
     return float(value)  # type: ignore[arg-type]
 

@@ -139,6 +139,7 @@ def test_an_answer_of_another_kind(answer: str, message: str) -> None:
         ({"box": None}, "must be an object"),
         ({"score": "high"}, 'score: must be a number, got "high"'),
         ({"score": True}, "score: must be a number, got true"),
+        ({"score": 10**400}, "score: must be a number, got 1000"),
     ],
 )
 def test_a_label_that_cannot_be_used(change: dict[str, object], message: str) -> None:
