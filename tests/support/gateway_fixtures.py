@@ -37,7 +37,10 @@ class Gateway:
         eventually(lambda: " ready\n" in self.log or self.process.poll() is not None, "the gateway")
         assert self.process.poll() is None, self.log
         (address,) = re.findall(r"the page is at (\S+)/\n", self.log)
-        return httpx.Client(base_url=address, timeout=PATIENCE_S)
+        # As tests ask it from many threads, no connection is closed for being one too many or too old:
+        # httpcore would close one that another thread has just been given.
+        keep = httpx.Limits(max_connections=100, max_keepalive_connections=None, keepalive_expiry=60)
+        return httpx.Client(base_url=address, timeout=PATIENCE_S, limits=keep)
 
     def stop(self):
         """End it, however it is; its exit status."""
