@@ -277,7 +277,9 @@ class FrigateBridge:
         ended = []
         for event in missed:
             if event.end is None:
-                self._begin(event)
+                # One that waits has been told over MQTT, which says more of it than the API.
+                if event.id not in self._waiting:
+                    self._begin(event)
             elif (follower := self._following.get(event.id)) is not None:
                 follower.tell(event)
             elif not self._progress.is_done(event.id):

@@ -86,6 +86,9 @@ class EventFollower:
         Raises UnknownEvent if it was deleted, PortalFailed, and the daemon's errors.
         """
         self._remember = not await self._is_remembered()
+        if self.event.end is not None and self.event.share is None:
+            # Without a share, which comes over HTTP only, somebody else might be taken for the person.
+            await self._read_row()
         if self.event.end is None:
             await self._follow_live()
         elif not self._remember and self.event.sub_label:
@@ -112,12 +115,16 @@ class EventFollower:
                 await self._settle_label()
             await self._wait()
         last = self.event
-        self.event = replace(await self._server.event(last.id), end=last.end)
+        await self._read_row()
         if last.snapshot_time is None or last.snapshot_time != self._snapshot_time:
             await self._look_at_kept(last.snapshot_time)
         if not self._people.compared:
             await self._settle_label()
             await self._look_at_recordings(f"{_prefix(self.event)}recorded:")
+
+    async def _read_row(self) -> None:
+        """Replace what MQTT told of an event that has ended by the API's description."""
+        self.event = replace(await self._server.event(self.event.id), end=self.event.end)
 
     async def _wait(self) -> None:
         """Wait for news of the event, or until another frame is due."""

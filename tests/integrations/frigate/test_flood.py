@@ -115,6 +115,35 @@ def test_a_flood_of_events_is_followed_a_few_at_a_time(api, monkeypatch, tmp_pat
     assert len(daemon.streams) == COUNT
 
 
+def test_what_waits_keeps_what_came_over_mqtt(api, monkeypatch, tmp_path):
+    """The list of events has no time of a snapshot; with it alone, nobody would be named before the end."""
+    monkeypatch.setattr(module, "MOST_FOLLOWED", 1)
+    daemon = OneFace()
+    (first, *_), begin = api.events, next(iter(api.events.values()))["start_time"]
+    daemon.saved = int(begin)
+
+    async def story():
+        lease = CursorLease(daemon, "frigate-home", Owner("flood", {"RUNTIME_DIRECTORY": str(tmp_path)}))
+        async with FrigateServer(ServerSettings(api.url)) as server:
+            made = FrigateBridge(Broker("127.0.0.1", 1), lease, server, FrigateOptions("home"))
+            made._broken = asyncio.get_running_loop().create_future()
+            made._progress = Progress(begin - 10)
+            for one in api.events:
+                await made._receive(tell("new", one, begin))
+            await made._catch_up()
+            await made._receive(tell("end", first, begin))
+            async with asyncio.timeout(300):
+                while len(api.labels) < 2:
+                    await asyncio.sleep(0.01)
+            made._waiting.clear()
+            for task in made._tasks.values():
+                task.cancel()
+            await asyncio.gather(*made._tasks.values(), return_exceptions=True)
+
+    asyncio.run(story())
+    assert [label[0] for label in api.labels] == list(api.events)[:2]
+
+
 def test_nothing_that_waited_begins_at_the_end(api, monkeypatch, tmp_path):
     """What is cancelled makes room, but whoever uses the cursor next is to be alone with the events."""
     monkeypatch.setattr(module, "MOST_FOLLOWED", 4)

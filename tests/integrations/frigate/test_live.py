@@ -131,6 +131,20 @@ def test_recordings_are_looked_at_if_no_face_could_be_compared(program, api, mes
     assert {item["face"] for item in found} == {"Obama"}, found
 
 
+def test_somebody_else_at_the_end_of_an_event_gives_no_name(program, api, messages, frame):
+    """Nothing was heard of it before: where its person is in what Frigate kept is only in its API."""
+    stranger, known, begin = event_id(13), event_id(14), time.time() - 60
+    program.start()
+    api.pictures["front", "recorded"] = frame("nobody", "obama3")
+    for one, box in ((stranger, LEFT), (known, RIGHT)):
+        api.pictures[one, "snapshot-clean.png"] = frame("nobody", "obama3")
+        data = {"box": share(box)}
+        messages.tell("end", one, start=begin, end_time=begin + 20, box=box, has_clip=True, data=data)
+    program.until_logged(f"event {stranger} of front: 9 pictures, nobody is named")
+    program.until_logged(f"event {known} of front: 9 pictures, Obama")
+    assert [label[:2] for label in api.labels] == [(known, "Obama")]
+
+
 def test_a_deleted_event_ends(program, api, messages, frame):
     """The log says so, and the next event gets its name."""
     gone, one, begin = event_id(11), event_id(12), time.time()
