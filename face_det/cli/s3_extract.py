@@ -75,9 +75,13 @@ def command(
         open_output(output) as place,
         show_count("objects") as progress,
         Interruption() as interruption,
-        closing(save_alarm_frames(source, place, prefix=prefix, since_s=since, workers=workers)) as frames,
+        closing(
+            save_alarm_frames(
+                source, place, prefix=prefix, since_s=since, workers=workers, until=interruption.until
+            )
+        ) as frames,
     ):
-        for frame in interruption.until(frames):
+        for frame in frames:
             totals.add(frame)
             progress.advance()
             for line in frame.remarks:

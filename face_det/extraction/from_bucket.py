@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from face_det.errors import BadImage, BucketRefused
 from face_det.extraction.alarm_frames import BadLabels, LabelledPerson, cut_out_people, parse_labels
@@ -48,6 +49,9 @@ class ReadFrame:
     earlier: bool = False
 
 
+_Read: TypeAlias = tuple[StoredObject, ReadFrame]
+
+
 def save_alarm_frames(
     bucket: Bucket,
     output: Output,
@@ -55,18 +59,20 @@ def save_alarm_frames(
     prefix: str = "",
     since_s: float | None = None,
     workers: int = 16,
+    until: Callable[[Iterator[_Read]], Iterator[_Read]] = iter,
 ) -> Generator[ReadFrame, None, None]:
     """Save the people of every object whose key starts with `prefix`; yield the objects in the order of keys.
 
     Objects that are finished in the journal of `output` are not read again, unless they have changed.
     Objects that are gone or may not be read do not enter it. `since_s`, in seconds since 1970, leaves out
-    what was stored before; `workers` objects are read at a time. Raises UnknownBucket, BucketRefused,
-    BucketFailed, CannotWrite, and BadName if the folder of a person is a link.
+    what was stored before; `workers` objects are read at a time. `until` may end the run early, but only
+    while objects are waited for: whatever enters the journal is also yielded. Raises UnknownBucket,
+    BucketRefused, BucketFailed, CannotWrite, and BadName if the folder of a person is a link.
     """
     reader = _Reader(bucket, output)
     objects = _list(bucket, output, prefix, since_s)
     refused, read = 0, False
-    for item, frame in map_in_order(reader.read, objects, workers):
+    for item, frame in until(map_in_order(reader.read, objects, workers)):
         if "refused" in frame.counts:
             refused += 1
             if refused >= MANY_REFUSED and not read:
@@ -113,7 +119,7 @@ class _Reader:
         self._bucket = bucket
         self._output = output
 
-    def read(self, item: tuple[StoredObject, ReadFrame | None]) -> tuple[StoredObject, ReadFrame]:
+    def read(self, item: tuple[StoredObject, ReadFrame | None]) -> _Read:
         found, finished = item
         place = _printable(f"s3://{self._bucket.name}/{found.key}")
         if finished is not None:

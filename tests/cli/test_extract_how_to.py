@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import PIL.Image
+import pytest
 from how_to import HowTo
 from object_detection_server import label, object_detection_server
 
@@ -28,6 +29,7 @@ def test_exit_codes_are_those_of_the_errors(tmp_path: Path) -> None:
     assert codes == {130, *(kind.exit_code for kind in (DataError, ModelMissing, Unreachable))}
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page(tmp_path: Path, folder: Path, photos: dict[str, Path]) -> None:
     """Each ends well in the order of the page, and the crops are where the page says."""
     page = page_section(tmp_path)

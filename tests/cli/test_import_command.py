@@ -215,6 +215,7 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_cut_off_and_run_again(
     clean: Path, trained: Path, tmp_path: Path, number: signal.Signals, code: int

@@ -39,6 +39,7 @@ def immich(small_photos: dict[str, Path]) -> Any:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_each_command(tmp_path: Path, small_photos: dict[str, Path], immich: ImmichApi) -> None:
     """They enrol one photo each, of the program that they name; what is exported is there."""
     page = HowTo("import-export.md", tmp_path)

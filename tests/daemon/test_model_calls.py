@@ -82,6 +82,7 @@ def until_evaluated(call, daemon):
     eventually(lambda: not running(), "the end of the evaluation", patience_s=800)
 
 
+@pytest.mark.slow
 def test_an_evaluation_runs_beside_the_calls_and_lasts(launch, restarted, call, small_photos):
     """One at a time; its report outlives the daemon, and not a person whom it names."""
     daemon = launch(command=REAL, **SETTINGS)

@@ -75,6 +75,7 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
     assert tree(place) == {"x.jpg": b"mine", "x-4.jpg": b"theirs"}
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_changes_nothing(tmp_path: Path) -> None:
     """Killed before or after any call that changes a file, and run again: the same as one clean run."""
     extract(tmp_path / "clean")

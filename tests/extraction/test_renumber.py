@@ -146,6 +146,7 @@ def test_a_link_to_a_picture(folder: Path) -> None:
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [renumber_pictures, undo_renumbering])
 def test_a_kill_at_any_moment(tmp_path: Path, change: Callable[[Path], object]) -> None:
     """Killed before or after any call that changes a file, every picture is there; the next call finishes."""

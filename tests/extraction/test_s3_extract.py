@@ -133,6 +133,7 @@ def test_prefix_and_since_choose(alarms: Alarms) -> None:
     assert alarms.people() == {"Anna": 3}
 
 
+@pytest.mark.slow
 def test_more_than_a_page(alarms: Alarms) -> None:
     """A server lists 1,000 objects at a time; none is missed."""
     body = draw_frame(8, 8)

@@ -125,6 +125,7 @@ def test_nothing_is_left_waiting(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out" / ".face_det-sorting").iterdir()] == ["plan.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", [False, True])
 def test_a_kill_at_any_step(tmp_path: Path, *, sort: bool) -> None:
     """Whenever the process dies, running it again gives what one clean run gives."""

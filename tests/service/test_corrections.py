@@ -93,6 +93,7 @@ def test_a_stranger_is_named_and_undone(service: Service, photos: Mapping[str, P
     assert [one["id"] for one in memory(service).unknowns()] == ["unknown-1"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_recorded_enrols_nobody(service: Service, photos: Mapping[str, Path]) -> None:
     """The error says that nothing was changed: nobody is enrolled either, and another call does it all."""
     service.add_face("Joe Biden", str(photos["biden"]))

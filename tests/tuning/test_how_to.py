@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(900)
 TITLE = "See what other parameters would answer"
 
 
+@pytest.mark.slow
 def test_the_section(trained, mongo, photos):
     """In order, on a database of the uploader's: reports, a folder, and the page."""
     with mongo.client() as client:

@@ -111,6 +111,7 @@ def test_a_server_that_is_not_there(free_port):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_down_in_the_middle(tmp_path):
     """What was read is kept by whoever reads; then one error says what happened."""
     with running_mongo(tmp_path / "mongo") as server:

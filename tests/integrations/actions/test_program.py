@@ -152,6 +152,7 @@ def test_what_is_done_when_somebody_is_seen(program, client, web, small_photos, 
     assert "s3cret" not in running.log_path.read_text() + running.letters.read_text()
 
 
+@pytest.mark.slow
 def test_two_programs_do_nothing_twice(program, client, small_photos, tmp_path):
     """One acts; one that was killed and started again needs not wait; the other follows at the end."""
     notes = tmp_path / "notes"
