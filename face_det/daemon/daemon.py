@@ -187,9 +187,10 @@ class _Daemon:
     def _end(self, server: RpcServer, place: Endpoint, methods: DaemonMethods) -> bool:
         """Answer whoever is connected until no call is left, for up to shutdownTimeout; then refuse and end.
 
-        The socket's name goes first, so that nobody else connects: a caller that is answered and whose
-        connection then ends reconnects, and its next call waits for the next daemon. The socket itself
-        listens until the end, because unbinding it would also cut the connections that wait for replies.
+        First, nobody else can connect: the socket's name goes, and a port drops what newcomers send. A caller
+        that is answered and whose connection then ends reconnects, and its next call waits for the next
+        daemon. The socket itself stays, because ZeroMQ cannot stop listening without cutting the connections
+        that wait for replies.
         """
         log.info("stopping: %d calls in progress", server.calls)
         self._notifier.stopping(f"finishing {server.calls} calls")

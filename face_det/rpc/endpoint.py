@@ -62,9 +62,8 @@ def hold_endpoint(endpoint: Endpoint) -> Iterator[None]:
 def hide_endpoint(endpoint: Endpoint) -> None:
     """Remove the socket's name: whoever is connected stays so, and others wait for the next daemon.
 
-    A client that finds no socket tries again until there is one. A tcp port has no name of its own, and zmq
-    can only stop listening there by cutting the connections, too; it stays open until the end.
-    Only the holder of the endpoint may call this.
+    A client that finds no socket tries again until there is one. A tcp port has no name of its own; there the
+    server turns newcomers away (`RpcServer.join`). Only the holder of the endpoint may call this.
     """
     if endpoint.path is not None and endpoint.path.is_socket():
         endpoint.path.unlink(missing_ok=True)

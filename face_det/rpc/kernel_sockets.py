@@ -13,6 +13,7 @@ import select
 import socket
 import stat
 import struct
+import sys
 import termios
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +27,9 @@ WRITE_S = 1.0
 """How long a peer may take to receive a part of a last message."""
 _MORE, _LONG = 1, 2
 _LIBC = ctypes.PyDLL(None)
+_SO_ATTACH_FILTER = 26
+_NOTHING_PASSES = struct.pack("=HBBI", 6, 0, 0, 0)
+"""A filter of one instruction (linux/filter.h): return 0, which drops the packet."""
 
 
 class KernelSockets:
@@ -55,11 +59,25 @@ class KernelSockets:
         """Tell whether anybody is connected, also somebody who has not said anything yet."""
         return bool(_find_sockets()[1])
 
+    def admit_nobody(self) -> None:
+        """Let nobody else connect over tcp; whoever is connected stays so. Only Linux can do this.
+
+        Whoever tries gets no answer, and the kernel tries again for them, as if a packet were lost, until
+        there is another daemon. To ZeroMQ the socket listens as before: to close it would cut the others.
+        """
+        program = ctypes.create_string_buffer(_NOTHING_PASSES)
+        wanted = struct.pack("HP", 1, ctypes.addressof(program))
+        for descriptor in _find_sockets()[0]:
+            with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as listener:
+                if listener.family != socket.AF_UNIX and sys.platform == "linux":
+                    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, wanted)
+
     def end_with(self, peer: bytes, frames: Sequence[bytes]) -> bool:
         """Write a message past ZeroMQ, and end the connection with it; False if that cannot be done.
 
-        The connection ends only if the peer has not read the message yet: it then learns of both at once,
-        before it can send anything else. Otherwise it may be sending already, and the connection stays.
+        The peer learns of both at once, before it can send anything else. If it has read the message before
+        the connection could end, it may be sending already, and the connection stays. That happens only on
+        a Unix socket: over Linux's tcp, message and end leave in one packet.
 
         The frames are written as ZMTP has them (rfc.zeromq.org/spec/23, "Framing") and unencrypted, so that
         the connection must have no keys. The caller makes sure that ZeroMQ has nothing else to write to the
@@ -74,8 +92,14 @@ class KernelSockets:
             return False
         try:
             with socket.socket(fileno=os.dup(descriptor)) as connection:
-                _send_all(connection, data)
-                _shut_down_if_unread(connection.fileno())
+                if sys.platform == "linux" and connection.family != socket.AF_UNIX:
+                    # Corked, the last packet of the message waits for the end.
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                    _send_all(connection, data)
+                    connection.shutdown(socket.SHUT_RDWR)
+                else:
+                    _send_all(connection, data)
+                    _shut_down_if_unread(connection.fileno())
         except OSError:
             return False
         return True

@@ -144,10 +144,12 @@ class RpcServer:
     def join(self) -> None:
         """Part with the callers: wait until no call is in progress and none has come in for a moment.
 
-        From now on a reply and the end of its connection are one where possible, so that the caller keeps its
-        next call for the next daemon. Whatever is sent while a connection ends is lost.
+        Nobody else can connect over tcp any more; a socket's name is removed by `hide_endpoint`. From now on
+        a reply and the end of its connection are one where possible, so that the caller keeps its next call
+        for the next daemon. Whatever is sent while a connection ends is lost.
         """
         self._parting, begun, lag_s = True, time.monotonic(), 0.0
+        self._sockets.admit_nobody()
         while not self._is_quiet(self._silence_s(time.monotonic() - begun, lag_s)):
             asleep = time.monotonic()
             gevent.sleep(NAP_S)

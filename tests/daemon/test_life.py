@@ -36,9 +36,11 @@ def test_a_stop_answers_whoever_is_connected(launch, call, gate, number):
     connected.close()
 
 
-def test_a_restart_loses_no_call(launch):
+@pytest.mark.parametrize("transport", ["ipc", pytest.param("tcp", marks=pytest.mark.slow)])
+def test_a_restart_loses_no_call(launch, free_port, transport):
     """Callers as ZoneMinder's alarm uploader: two calls a batch, a pause of 0.3 s, dead at any error."""
-    daemon = launch(workers=2, queueSize=100)
+    endpoint = {"zerorpcPipe": f"tcp://127.0.0.1:{free_port}"} if transport == "tcp" else {}
+    daemon = launch(workers=2, queueSize=100, **endpoint)
     told = {"restarts": 0}
     answered = [0, 0, 0]
 

@@ -30,16 +30,22 @@ def test_a_loop_that_ends_is_reported(monkeypatch, caplog, loop):
     server.close(0)
 
 
+@pytest.fixture(params=["ipc", "tcp"])
+def place(request, tmp_path, free_port):
+    """Where a ROUTER listens, in zmq's form."""
+    return f"ipc://{tmp_path}/s" if request.param == "ipc" else f"tcp://127.0.0.1:{free_port}"
+
+
 @pytest.fixture
-def connected(tmp_path):
+def connected(place):
     """A ROUTER and a DEALER, of which each takes up one message before it leaves the rest to the kernel."""
     context = zmq.Context()
     with context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
         for each in (router, dealer):
             each.setsockopt(zmq.RCVHWM, 1)
             each.setsockopt(zmq.LINGER, 0)
-        router.bind(f"ipc://{tmp_path}/s")
-        dealer.connect(f"ipc://{tmp_path}/s")
+        router.bind(place)
+        dealer.connect(place)
         yield router, dealer
 
 
@@ -72,18 +78,54 @@ def test_a_connection_ends_with_its_reply(connected, length):
         assert not sockets.hold_requests()
 
 
-def test_a_peer_reads_the_reply_and_the_end_at_once():
+def _tcp_pair():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        return listener.accept()[0], theirs
+
+
+@pytest.mark.parametrize("pair", [socket.socketpair, _tcp_pair])
+def test_a_peer_reads_the_reply_and_the_end_at_once(pair):
     """What is written is ZMTP, and the connection is over before the peer has read any of it."""
-    ours, theirs = socket.socketpair()
+    ours, theirs = pair()
     with ours, theirs:
         sockets = KernelSockets()
         sockets.note(b"peer", SimpleNamespace(get=lambda _: ours.fileno()))
         assert sockets.end_with(b"peer", [b"", b"reply", bytes(256)])
         content = b"\1\0" + b"\1\5reply" + b"\2" + (256).to_bytes(8, "big") + bytes(256)
         assert theirs.recv(1000) == content
-        assert theirs.recv(1000) == b""
-        with pytest.raises(BrokenPipeError):
-            theirs.send(b"the next call")
+        assert theirs.recv(1000, socket.MSG_DONTWAIT) == b""
+        if pair is socket.socketpair:
+            with pytest.raises(BrokenPipeError):
+                theirs.send(b"the next call")
+
+
+@pytest.mark.parametrize("place", ["tcp"], indirect=True)
+def test_newcomers_wait_for_the_next_server(connected, place, free_port):
+    """On a port; whoever is connected is still heard."""
+    router, dealer = connected
+    dealer.send(b"first")
+    peer, _ = router.recv_multipart()
+    KernelSockets().admit_nobody()
+    with dealer.context.socket(zmq.DEALER) as newcomer, dealer.context.socket(zmq.ROUTER) as following:
+        newcomer.connect(place)
+        newcomer.send(b"next")
+        dealer.send(b"second")
+        assert router.recv_multipart() == [peer, b"second"]
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", free_port), timeout=0.1)
+        router.close()
+        eventually(lambda: _binds(following, place), "the port to be free")
+        assert following.poll(300_000)
+        assert following.recv_multipart()[1] == b"next"
+
+
+def _binds(router, place):
+    try:
+        router.bind(place)
+    except zmq.ZMQError:
+        return False
+    return True
 
 
 def test_a_large_reply_is_left_to_zeromq(connected):
