@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
+from nobody import nobody
 
 from face_det.config import Config, load_config
 from face_det.doctor import CheckState, check_actions
@@ -64,6 +68,33 @@ def test_what_could_never_be_done_is_told_before_somebody_comes(tmp_path: Path) 
     (tmp_path / "token").write_text("x")
     assert faults(tmp_path, {"command": ["true"]}) == []
     assert faults(tmp_path, {"webhook": local, "tokenFile": str(tmp_path / "token")}) == []
+
+
+def test_a_pin_without_its_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra, which most houses don't need."""
+    monkeypatch.setitem(sys.modules, "gpiozero", None)
+    (found,) = faults(tmp_path, {"gpio": "GPIO17"})
+    assert "gpio GPIO17 needs gpiozero -> install it: pip install 'face_det[gpio]'" in found
+
+
+def test_what_is_the_services_alone_is_no_fault(tmp_path: Path) -> None:
+    """Whoever is neither root nor the service reads neither its token nor its log."""
+    service, token = tmp_path / "service", tmp_path / "service" / "token"
+    DeadLetters(service).add("bell", EVENT, "stuck")
+    token.write_text("x")
+    local = "http://127.0.0.1:8123/api/webhook/{token}"
+    action = {"name": "bell", "webhook": local, "tokenFile": str(token)}
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"onRecognition": [action]}}))
+    config = load_config(tmp_path / "config.json", {})
+    service.chmod(0)
+    try:
+        with nobody(tmp_path):
+            (found,) = check_actions(config, None, service)
+    finally:
+        service.chmod(0o700)
+    assert (found.state, found.text) == (CheckState.OK, "1 action in onRecognition; none has failed")
+    (found,) = check_actions(config, None, service)
+    assert "stuck" in found.text
 
 
 def test_a_program_that_does_not_run_is_told(tmp_path: Path) -> None:
