@@ -7,7 +7,8 @@ with an event of its own. Printed as JSON:
 - how many sightings a minute there were (less than asked if the daemon cannot follow), and how many messages;
 - the time from the daemon's answer, when the sighting is written down, to the message, in milliseconds
   (target: median below 200), and from the beginning of the call;
-- memory of `face-det mqtt` at a third and at the end, and its processor time (target: flat).
+- memory of daemon, bridge and broker at a third and at the end (target: flat), and the cores that each took;
+- the load of the machine before and after: on a busy one, the times are those of the others.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +80,14 @@ class Ear:
         self._client.loop_stop()
 
 
-def measure(client: Client, bridge: int, ear: Ear, seconds: float, per_minute: float) -> dict[str, Any]:
-    """Show the daemon somebody so often, for some seconds."""
+def measure(
+    client: Client, programs: Mapping[str, int], ear: Ear, seconds: float, per_minute: float
+) -> dict[str, Any]:
+    """Show the daemon somebody so often, for some seconds; `programs` are watched, by their pids."""
     picture = make_thumbnail(load_image(photos.photos()["obama2"]), 240)
-    asked, answered, memory = [], {}, []
-    begun, spent = time.monotonic(), processor_s(bridge)
+    asked, answered = [], {}
+    memory: dict[str, float] = {}
+    begun, spent = time.monotonic(), _each(programs, processor_s)
     number = 0
     while (passed_s := time.monotonic() - begun) < seconds:
         moment = time.time()
@@ -90,11 +95,11 @@ def measure(client: Client, bridge: int, ear: Ear, seconds: float, per_minute: f
         answered[moment] = time.time()
         asked.append(moment)
         number += 1
-        if passed_s > seconds / 3:
-            memory.append(memory_mb(bridge))
+        if passed_s > seconds / 3 and not memory:
+            memory = _each(programs, memory_mb)
         time.sleep(max(0.0, begun + number * 60 / per_minute - time.monotonic()))
     passed_s = time.monotonic() - begun
-    spent = processor_s(bridge) - spent
+    took = _each(programs, processor_s)
     end = time.monotonic() + PATIENCE_S
     while len(ear.heard) < len(asked) and time.monotonic() < end:
         time.sleep(0.05)
@@ -106,9 +111,13 @@ def measure(client: Client, bridge: int, ear: Ear, seconds: float, per_minute: f
         "messages": ear.count,
         "from_answer_ms": _describe(waits),
         "from_call_ms": _describe(whole),
-        "memory_mb": {"at_a_third": memory[0], "at_the_end": memory[-1]},
-        "cores": round(spent / passed_s, 3),
+        "memory_mb": {"at_a_third": memory, "at_the_end": _each(programs, memory_mb)},
+        "cores": {name: round((took[name] - spent[name]) / passed_s, 3) for name in programs},
     }
+
+
+def _each(programs: Mapping[str, int], measured: Callable[[int], float]) -> dict[str, float]:
+    return {name: measured(pid) for name, pid in programs.items()}
 
 
 def _describe(sorted_ms: list[float]) -> dict[str, float]:
@@ -132,20 +141,22 @@ def main() -> None:
         settings = {"zerorpcPipe": f"ipc://{folder}/s", "sightings": {"visitGap": VISIT_GAP_S}}
         settings["mqtt"] = {"port": port}
         (folder / "config.json").write_text(json.dumps({"faceDetServer": settings}))
-        running = [broker, start("serve", folder)]
+        running = {"mosquitto": broker, "serve": start("serve", folder)}
         ear = Ear(port)
         try:
             with Client(f"ipc://{folder}/s", timeout_s=PATIENCE_S) as client:
                 client.add_face("Barack", photos.photos()["obama"].read_bytes())
-                running.append(start("mqtt", folder))
+                running["mqtt"] = start("mqtt", folder)
                 if not ear.online.wait(PATIENCE_S):
                     raise SystemExit((folder / "mqtt.log").read_text())
                 while not client.status()["sightings"]["consumers"]:
                     time.sleep(0.1)
-                found |= measure(client, running[-1].pid, ear, given.seconds, given.per_minute)
+                pids = {name: process.pid for name, process in running.items()}
+                found |= measure(client, pids, ear, given.seconds, given.per_minute)
+                found["machine"]["load_at_the_end"] = machine.load()
         finally:
             ear.close()
-            for process in reversed(running):
+            for process in reversed(running.values()):
                 process.terminate()
                 process.wait()
     print(json.dumps(found, indent=2))

@@ -363,17 +363,31 @@ def test_what_another_program_did_not_do_is_done_once_this_one_may(tmp_path, mon
     assert bell.done == [1]
 
 
-def test_a_clock_that_was_set_back_locks_nobody_out():
-    """Who comes back is let in, though that is before the door last opened; not who is still there."""
-    now = [0.0]
-    seen = memory.Memory(lambda: now[0])
+def test_who_was_away_between_two_tries_does_not_try_again(tmp_path, monkeypatch):
+    """Another program has done it meanwhile; this one goes on with what comes next."""
+    daemon, bell, now = EventLog(), Bell(ActionFailed("no answer")), [0.0]
+    monkeypatch.setattr(lease, "TRY_S", 0.01)
+    monkeypatch.setattr(lease, "RENEW_S", 300)
+    monkeypatch.setattr(lease, "_now", lambda: now[0])
+    ring = bell.perform
 
-    def come(after_s, time):
-        now[0] += after_s
-        return seen.was_away({"camera": "door", "name": "Alice", "time": time}, gap_s=60)
+    async def ring_and_sleep(event):
+        if event["seq"] == 1:
+            now[0] += 1000
+            daemon.owners["actions/bell"], daemon.cursors["actions/bell"] = "other", 1
+        await ring(event)
 
-    assert come(0, 5000.0)
-    assert not come(10, 1000.0)
-    assert come(61, 1061.0)
-    assert not come(59, 1120.0)
-    assert come(60, 1180.0)
+    bell.perform = ring_and_sleep
+
+    async def story():
+        async with acting(daemon, tmp_path, Action("bell", bell, Conditions())):
+            daemon.append()
+            asked = daemon.calls.count("cursor")
+            await soon(lambda: bell.tried and daemon.calls.count("cursor") > asked + 5)
+            del daemon.owners["actions/bell"]
+            daemon.append()
+            await soon(lambda: daemon.cursors["actions/bell"] == 2)
+
+    asyncio.run(story())
+    assert (bell.tried, bell.done) == ([1, 2], [2])
+    assert list(DeadLetters(tmp_path).read()) == []
