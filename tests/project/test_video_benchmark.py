@@ -81,11 +81,12 @@ def test_clips_are_judged(named: int, wrongly: int, switches: int, met: list[boo
 
 
 @pytest.mark.parametrize(
-    ("median", "longest", "least", "memory"), [(0.4, 1.9, 0.9, 101), (1.2, 2.1, 0.0, 130)]
+    ("median", "longest", "least", "memory"), [(0.4, 1.9, 0.9, 101), (1.2, 2.1, 0.5, 130)]
 )
 def test_watching_is_judged(median: float, longest: float, least: float, memory: float) -> None:
     """The delay, the oldest answer, the camera that was answered least, and the memory."""
     printed = {
+        "fps": 1.0,
         "delay_s": {"median": median, "longest": longest},
         "busy_answered_per_s": {"least": least, "median": 1.0},
         "memory_mb": {"at_a_third": 100, "at_the_end": memory},
