@@ -30,6 +30,8 @@ DUPLICATE_IOU = 0.4
 PART_SHARE = 0.6
 """What looks like a face, but lies with this share of its area in a larger one, is a part of that, which a
 region has cut."""
+EXPECTED_IOU = 0.5
+"""A face that overlaps this much with where a track's is expected is the track's."""
 CUT_OFF = 0.02
 """A face whose box ends within this share of its side at the edge of a region may go on beyond it."""
 FOLLOW_MISSED = 3
@@ -179,16 +181,40 @@ def search(engine: FaceEngine, rgb: Rgb, plan: Search, time_s: float) -> list[Fa
         found = [*engine.find(rgb, from_px=plan.from_px)]
     else:
         found = _find_within(engine, rgb, plan.regions, plan.from_px)
-    if plan.around:
-        regions = merge_regions(region_around(track, time_s) for track in plan.around)
-        smallest = min(track.box.shorter_side for track in plan.around)
-        near = _find_within(engine, rgb, regions, min(smallest / SAFE_RATIO, plan.around_from_px))
+    around = _still_sought(plan, found, time_s)
+    if around:
+        regions = merge_regions(region_around(track, time_s) for track in around)
+        near = _find_within(engine, rgb, regions, _around_px(plan, around))
         found = [face for face in found if not any(_is_part(face.box, whole.box) for whole in near)] + near
     kept: list[Face] = []
     for face in sorted(found, key=lambda one: -one.score):
         if all(intersection_over_union(face.box, other.box) <= DUPLICATE_IOU for other in kept):
             kept.append(face)
     return kept
+
+
+def _around_px(plan: Search, tracks: Sequence[LiveTrack]) -> float:
+    """Return from which size on faces are searched for around these tracks."""
+    smallest = min(track.box.shorter_side for track in tracks)
+    return min(smallest / SAFE_RATIO, plan.around_from_px)
+
+
+def _still_sought(plan: Search, found: Sequence[Face], time_s: float) -> list[LiveTrack]:
+    """Return the tracks to search around: not those whose faces are found where expected.
+
+    A face stands for one track only. What moved is mostly the person, whose surroundings are much larger.
+    """
+    if not plan.around or plan.from_px > _around_px(plan, plan.around):
+        return [*plan.around]
+    left, sought = [*found], []
+    for track in plan.around:
+        expected = track.predict(time_s)
+        face = max(left, key=lambda one: intersection_over_union(one.box, expected), default=None)
+        if face is None or intersection_over_union(face.box, expected) < EXPECTED_IOU or track.doubtful:
+            sought.append(track)
+        else:
+            left.remove(face)
+    return sought
 
 
 def _find_within(engine: FaceEngine, rgb: Rgb, regions: Sequence[Box], from_px: float) -> list[Face]:

@@ -162,6 +162,26 @@ def test_a_part_of_a_large_face_is_no_other_face() -> None:
     assert sorted(face.box.xmin for face in found) == [80, 300]
 
 
+@pytest.mark.parametrize(
+    ("left", "doubtful", "others", "searches"),
+    [(104, False, [], 1), (190, False, [], 2), (104, True, [], 2), (104, False, [110], 2)],
+    ids=["where expected", "elsewhere", "after a crossing", "two for one face"],
+)
+def test_who_is_where_expected_is_not_searched_for_again(
+    left: int, doubtful: bool, others: list[int], searches: int
+) -> None:
+    """A face found where something moved is its track's, unless it may be another one's."""
+    engine = ToyEngine()
+    frame = toy_frame()
+    frame[100:180, left : left + 80] = (1, 140, 0)
+    tracks = [live(Box(x, 100, x + 80, 180)) for x in (100, *others)]
+    tracks[0].doubtful = doubtful
+    plan = Search(24, (Box(60, 60, 300, 220),), tuple(tracks), 48.0)
+    (found,) = search(engine, frame, plan, 0.5)
+    assert found.box == Box(left, 100, left + 80, 180)
+    assert len(engine.detector.searched) == searches
+
+
 def test_slow_changes_add_up_and_nothing_is_left_out_for_long() -> None:
     """What changes too little in a second is searched after four; every twenty seconds everything is."""
     schedule, glancer = Schedule(TrackingOptions()), Glancer()
