@@ -4,7 +4,7 @@
 #   make setup    install into .venv
 #   make demo     see it work on real photos; make demo ARGS=--stay then serves the page
 #   make test     run the tests            make test ARGS="-k config" runs some of them
-#   make test-all run the slow ones, too: comparisons with dlib, kills at every step, every view of the page, every route, built packages, benchmarks
+#   make test-all run the slow ones, too: comparisons with dlib, kills at every step, walks through the page and the docs, every route, built packages, benchmarks
 #   make test-systemd   run the service in its own Debian system; needs root, debootstrap, systemd-nspawn
 #   make test-home-assistant   run the bridge with Home Assistant, which is installed for it; needs mosquitto
 #   make home-assistant-app   put the app for Home Assistant into dist/home-assistant

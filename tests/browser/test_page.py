@@ -45,6 +45,7 @@ TRACKS = """async () => {
 }"""
 
 
+@pytest.mark.slow
 def test_an_element_follows_the_face(visit):
     """By the daemon's track, wherever the face is; without one, by where it is."""
     visitor = visit(permissions=[])
@@ -109,6 +110,7 @@ def test_a_stranger_is_captured_named_and_known(visit, home):
     visitor.see(".nearest li", "Eileen")
 
 
+@pytest.mark.slow
 def test_photos_on_a_phone_ask_whose_face_is_meant(visit, home, photos):
     """First run with photos: one face is stored at once, of several one is clicked, no face is explained."""
     visitor = visit(PHONE, permissions=[])
@@ -139,6 +141,7 @@ DROP = """([name, base64]) => {
 }"""
 
 
+@pytest.mark.slow
 def test_what_becomes_of_dropped_photos_is_seen(visit, enrol, photos):
     """Wherever they are dropped; why one is refused is said in the reader's language."""
     enrol("Barack", photos["obama"])
@@ -159,6 +162,7 @@ def test_what_becomes_of_dropped_photos_is_seen(visit, enrol, photos):
     assert "must be a whole picture" in visitor.see(".uploads .poor [lang=en]").inner_text()
 
 
+@pytest.mark.slow
 def test_a_photo_may_be_dropped_on_every_view(visit, photos):
     """Everywhere the page asks whose it is, and the browser never shows the file in the page's place."""
     visitor = visit(permissions=[])
@@ -190,6 +194,7 @@ def test_a_photo_of_one_face_is_looked_at_once(visit, home, photos, enrol):
     assert home.get("/api/v1/people").json()["people"][0]["images"] == 2
 
 
+@pytest.mark.slow
 def test_photos_are_learnt_on_while_another_view_is_open(visit, home, photos, enrol):
     """Whoever leaves the page itself is asked; what was not added is told."""
     enrol("Barack", photos["obama"])
@@ -238,6 +243,7 @@ def test_a_mistake_is_corrected_with_one_key(visit, home, photos, enrol, remembe
     assert item["face"] == "Joe"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "distance", "ratio"),
     [
@@ -279,6 +285,7 @@ def test_many_are_chosen_and_confirmed_at_once(visit, photos, enrol, remember):
     assert visitor.page.locator(".toast").get_by_role("button", name="Undo").is_visible()
 
 
+@pytest.mark.slow
 def test_a_sighting_is_shown_large_with_its_picture(visit, home, photos, enrol, remember):
     """The whole picture with the face in its box; arrow keys go on, and a correction counts once."""
     enrol("Barack", photos["obama"])
@@ -326,6 +333,7 @@ def test_two_cameras_at_once_are_two_visits(visit, photos, enrol, remember):
     assert titles == {"door": ["Barack", "Barack"], "garden": ["Stranger"]}
 
 
+@pytest.mark.slow
 def test_a_photo_of_somebody_else_is_doubted_and_moved(visit, home, photos, enrol):
     """A good one, too; the warning has the button that mends it."""
     for photo in ("obama", "obama2", "obama3", "biden"):

@@ -34,6 +34,7 @@ def locked(gateway, tmp_path):
         yield client
 
 
+@pytest.mark.slow
 def test_the_password_lets_in_and_logging_out_locks(visit, locked):
     """A wrong one is told so; after the right one the view is there that was asked for."""
     visitor = visit(address=locked.base_url)
@@ -55,6 +56,7 @@ def test_the_password_lets_in_and_logging_out_locks(visit, locked):
     visitor.errors[:] = [error for error in visitor.errors if "status of 401" not in error]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("locale", "chosen", "size", "words"),
     [
@@ -91,6 +93,7 @@ def test_the_frame_is_painted_before_the_scripts_are_there(visit, locale, chosen
     visitor.stays()
 
 
+@pytest.mark.slow
 def test_a_backup_brings_everybody_back(visit, home, photos, enrol, tmp_path):
     """Saved, everything deleted, restored; a word must be typed before anything is deleted."""
     enrol("Barack", photos["obama"])
@@ -119,6 +122,7 @@ def test_a_backup_brings_everybody_back(visit, home, photos, enrol, tmp_path):
     visitor.see(".portrait", "Barack")
 
 
+@pytest.mark.slow
 def test_names_are_given_more_carefully_and_then_as_before(visit, home, photos, enrol, remember, tmp_path):
     """The slider says in words what it does, and counts at once; a face that is not sure may be confirmed."""
     enrol("Barack", photos["obama"])
@@ -152,6 +156,7 @@ def test_names_are_given_more_carefully_and_then_as_before(visit, home, photos, 
     assert home.get("/api/v1/tuning").json()["source"] != "settings"
 
 
+@pytest.mark.slow
 def test_training_tells_how_far_it_is_and_can_be_taken_back(visit, home, photos, enrol):
     """An earlier model is used again, also after the view is opened anew."""
     enrol("Barack", photos["obama"])
@@ -173,6 +178,7 @@ def test_training_tells_how_far_it_is_and_can_be_taken_back(visit, home, photos,
     assert "Joe" not in home.get("/api/v1/status").json()["model"]["classes"]
 
 
+@pytest.mark.slow
 def test_a_camera_is_watched_and_the_daemon_may_restart(visit, home, photos, enrol):
     """Live shows what a camera of the configuration sees; while the daemon is away, a banner says so."""
     home.door.write_bytes(photos["obama2"].read_bytes())
@@ -207,6 +213,7 @@ def test_a_camera_that_fails_is_told_in_the_readers_language(visit, home):
     visitor.errors[:] = [error for error in visitor.errors if "status of 502" not in error]
 
 
+@pytest.mark.slow
 def test_somebody_is_enrolled_by_walking_up_to_a_camera(visit, home):
     """Ten examples of the one who stands before it; nothing is saved before the page has asked."""
     visitor = visit(permissions=[])

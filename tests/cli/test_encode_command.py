@@ -324,6 +324,7 @@ def test_settings_come_from_the_config(tmp_path: Path, dataset: Path) -> None:
     assert "1.jpg: too_small" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_originals_script(dataset: Path, encodings: Path) -> None:
     """scripts/encode_faces.py keeps its flags, and needs the first two."""
     for name in ("obama/2.JPG", "obama/3.jpg", "biden/crowd.jpg"):

@@ -259,6 +259,7 @@ def test_a_name_that_no_font_draws(dataset: Path) -> None:
     assert result.stderr.count("no installed font draws U+30000, so pictures show these codes instead") == 1
 
 
+@pytest.mark.slow
 def test_interrupted(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:
     """Ctrl-C while photos are looked at: exit 130 and one line."""
     for number in range(300):

@@ -277,6 +277,7 @@ def test_all_faults_of_a_configuration(tmp_path):
     assert "did you mean minProba?" in done.stderr
 
 
+@pytest.mark.slow
 def test_interrupted(trained, photos):
     """Ctrl-C in the middle of a long job: 130, the answers until then, no traceback."""
     pictures = [str(photos["t1"])] * 400

@@ -468,6 +468,7 @@ def test_encodings_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "out" / "nearest_face_recognizer.pickle").exists()
 
 
+@pytest.mark.slow
 def test_script_of_the_originals_name(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

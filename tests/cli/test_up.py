@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import httpx
+import pytest
 from running import PATIENCE_S, eventually
 
 from face_det.rpc import Client
@@ -47,6 +48,7 @@ def test_one_command_serves_the_page_and_ends_at_ctrl_c(folder):
     assert "secret" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_live_cameras_are_watched_as_well(folder, photos):
     """Where a camera is live, `face-det watch` is the third program."""
     config = folder / "config.json"
@@ -68,6 +70,7 @@ def test_live_cameras_are_watched_as_well(folder, photos):
         process.kill()
 
 
+@pytest.mark.slow
 def test_actions_are_done_as_well(folder, small_photos):
     """Where `onRecognition` is set, `face-det actions` is another program."""
     config = folder / "config.json"

@@ -199,6 +199,7 @@ def test_an_annotated_video_that_cannot_be_finished(here: Path) -> None:
     assert not (real / "out.webm").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_what_was_found(here: Path) -> None:
     """And leaves a video that can be played."""
     with (here / "long.mjpeg").open("wb") as long, open_video(here / "clip.avi") as clip:

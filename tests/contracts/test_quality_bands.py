@@ -100,6 +100,7 @@ def test_strangers_are_named_at_no_quality(answers: list[tuple[str | None, Face,
     assert {given for names in bands.values() for given in names} <= {None, UNKNOWN}
 
 
+@pytest.mark.slow
 def test_people_who_are_seen_well_are_named(answers: list[tuple[str | None, Face, Match]]) -> None:
     """In the best band all are; below it they are named or uncertain, and never another person."""
     known = [(name, quality(face), match) for name, face, match in answers if name is not None]

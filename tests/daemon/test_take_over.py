@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from doomed_engine import FACE, picture
 from running import eventually
@@ -15,6 +16,7 @@ DOOMED = (sys.executable, Path(__file__).parents[1] / "support/doomed_engine.py"
 SETTINGS = {"isolation": "process", "workers": 1, "embedder": "dlib_resnet", "focusMeasureThreshold": 0}
 
 
+@pytest.mark.slow
 def test_a_model_trained_by_a_command_is_taken_over(launch, call, folder) -> None:
     """No reload is needed, as command, log and status() say; a damaged one is refused."""
     daemon = launch(command=DOOMED, **SETTINGS)

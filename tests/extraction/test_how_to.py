@@ -29,6 +29,7 @@ def blocks_of(page: HowTo, title: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
 
 
+@pytest.mark.slow
 def test_alarm_frames_become_a_persons_photos(
     s3_server: S3Server, page: HowTo, tmp_path: Path, photos: dict[str, Path]
 ) -> None:

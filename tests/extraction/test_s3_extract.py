@@ -280,6 +280,7 @@ def until_saved(folder: Path, count: int, process: Forked) -> None:
     until(lambda: len(list(folder.rglob("*.jpg"))) >= count or process.poll() is not None, "pictures")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_run_goes_on(alarms: Alarms, tmp_path: Path, number: int) -> None:
     """Killed or stopped with Ctrl-C in the middle, and run again: the same as one clean run."""

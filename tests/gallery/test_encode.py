@@ -245,6 +245,7 @@ def test_no_photos(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert counts(run()) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_picture_that_kills_its_process(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is tried twice and left out; the rest of the batch is encoded; no process remains."""
     for seed in range(10):

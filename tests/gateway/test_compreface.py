@@ -77,6 +77,7 @@ def add(stand_in, photo, subject):
     return answer.json()["image_id"]
 
 
+@pytest.mark.slow
 def test_the_real_client_is_content(stand_in, photos, sdk):
     """It adds, recognises, lists, verifies, renames and deletes."""
     named = (photos[name] for name in ("biden", "obama3", "t1", "nobody", "obama2"))

@@ -73,6 +73,7 @@ def recognize(address, key, picture, **query):
     return answer.raise_for_status().json()["result"]
 
 
+@pytest.mark.slow
 def test_from_compreface(compreface, photos, tmp_path):
     """Photos, settings, a token, and the page's own question."""
     page = HowTo("from-compreface.md", tmp_path)
@@ -107,6 +108,7 @@ def double_take(faces, settings):
     return made
 
 
+@pytest.mark.slow
 def test_from_double_take_with_its_own_settings(photos, tmp_path):
     """Its photos, and then its requests: known, stranger, and somebody whom it trains."""
     page = HowTo("from-double-take.md", tmp_path)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_memory_does_not_grow_with_shapes(runtime: str) -> None:
     """Images come in any size: keeping code for each size ever seen would fill the memory. What a large image

@@ -146,6 +146,7 @@ def load_and_hash(folder: str, barrier: object, results: object) -> None:
     results.put(hashlib.sha256(model_cache.load_onnx_model("mmod", Path(folder))).hexdigest())  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_do_not_collide(folder: Path, model: bytes) -> None:
     """Each process gets the whole model; one whole file stays, and no leftovers."""
     context = multiprocessing.get_context("spawn")

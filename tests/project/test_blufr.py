@@ -275,6 +275,7 @@ def run(*options: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_protocol_runs(tmp_path: Path, mat: Path, photos: dict[str, Path]) -> None:
     """On real photos: rates that can be counted by hand, and the same ones from the cache."""
     for name, photo in PHOTOS.items():

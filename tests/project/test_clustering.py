@@ -49,6 +49,7 @@ def test_counts(
     assert found["false names"] == false
 
 
+@pytest.mark.slow
 def test_from_photos_to_figures(photos: Mapping[str, Path], tmp_path: Path) -> None:
     """One person with eight photos, two with one: everybody is found, and every target is listed."""
     folder = tmp_path / "photos"

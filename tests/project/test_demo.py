@@ -67,6 +67,7 @@ def test_the_demo_ends_well(repository: Path, photos: dict[str, Path], tmp_path:
     assert sorted((repository / "dataset").rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_stops_its_daemon(
     repository: Path, photos: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def _build(folder: Path, what: str, **environ: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_only_that(built: tuple[Path, Path]) -> None:
     """Every module, the marker that says it is typed, the background, the units, the pages, the kernels if
     they could be compiled; no tests, no scripts, no sources in C."""
@@ -222,6 +223,7 @@ def test_a_checkout_called_face_det_does_not_hide_the_package(tmp_path: Path) ->
     assert done.stdout == "face_det.types\n", done.stderr
 
 
+@pytest.mark.slow
 def test_every_import_is_required() -> None:
     """Whatever the package cannot do without is named in ml-requirements.txt, and nothing else is."""
     files = (REPOSITORY / "face_det").rglob("*.py")

@@ -12,6 +12,7 @@ import zerorpc
 import zmq
 
 
+@pytest.mark.slow
 def test_a_call_of_twelve_heartbeats(launch):
     """Sleeping or burning CPU in Python, a long call completes, and others are served meanwhile."""
     daemon = launch(zerorpcHeartBeat=1000, workers=2)

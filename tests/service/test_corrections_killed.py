@@ -52,6 +52,7 @@ def see(service: Service, photo: Path) -> int:
     return found
 
 
+@pytest.mark.slow
 def test_a_kill_between_photos_and_memory_is_made_up_for(tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """Before the commit, the photos that were added go; after it, what the change asks of them is done."""
     config = tmp_path / "config.json"

@@ -69,6 +69,7 @@ def people(service: Service) -> dict[str, int]:
     return {one["name"]: one["images"] for one in service.people()}
 
 
+@pytest.mark.slow
 def test_what_was_said_follows_a_new_name(tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """Named by hand, and "not me"; over a kill, undone in any order, and forgotten."""
     with started(tmp_path) as (service, memory, corrections):
@@ -105,6 +106,7 @@ def test_what_was_said_follows_a_new_name(tmp_path: Path, photos: Mapping[str, P
         assert memory.store.read(read_negatives) == []
 
 
+@pytest.mark.slow
 def test_two_who_are_one_can_be_told_apart_again(tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """Each sighting, and each face that is not somebody's, has its own name back."""
     with started(tmp_path) as (service, memory, corrections):

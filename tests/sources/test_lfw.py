@@ -262,6 +262,7 @@ def test_without_a_network(tmp_path: Path) -> None:
     assert not (tmp_path / "dataset").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_leaves_whole_files_only(tmp_path: Path) -> None:
     """Ctrl-C exits with 130 and leaves only whole photos; the next run continues."""
     copy = folders(tmp_path / "lfw", {f"Person_{number}": 1 for number in range(400)})

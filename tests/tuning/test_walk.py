@@ -47,6 +47,7 @@ def see(page, selector, text):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_a_walk_through_frames(browser, running, trained, size):
     """Next, back, what was stored, other parameters, saving and enrolling: by keys at a desk, by taps on a

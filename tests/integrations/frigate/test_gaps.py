@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from frigate_api import PASSWORD, ROW, USER, FrigateMessages
 from frigate_program import LEFT, RIGHT, FrigateProgram, event_id, share
 from mosquitto import until
@@ -76,6 +77,7 @@ def test_somebody_else_in_a_kept_picture_gives_no_name(program, api, messages, f
     assert [label[:2] for label in api.labels] == [(known, "Obama")]
 
 
+@pytest.mark.slow
 def test_an_event_that_goes_on_over_a_kill_has_one_name_and_one_visit(program, api, messages, frame, seen):
     """kill -9 in the middle; nothing is set again."""
     one, begin = event_id(23), time.time()
@@ -201,6 +203,7 @@ def test_a_login_that_fails_and_a_user_who_may_not_are_named(program, api, messa
     assert [label[:2] for label in api.labels] == [(one, "Obama")]
 
 
+@pytest.mark.slow
 def test_a_second_program_waits_until_the_first_has_ended(program, daemon, api, mosquitto, frame, tmp_path):
     """An event is followed by one of them: one sub label, one client of the broker."""
     (tmp_path / "second" / tmp_path.name).mkdir(parents=True)

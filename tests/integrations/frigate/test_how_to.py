@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from frigate_api import PASSWORD, USER
 from frigate_program import CLI, LEFT, event_id
 from mosquitto import until
@@ -32,6 +33,7 @@ def settings_of_the_page(api, broker, folder):
     return {**about, "zerorpcPipe": f"ipc://{folder}/s", "http": {"port": 0}}
 
 
+@pytest.mark.slow
 def test_the_page_leads_to_a_name(folder, api, messages, mosquitto, frame, small_photos):
     """Settings, `face-det up`, and somebody whom Frigate sees."""
     config, log = folder / "config.json", folder / "log"

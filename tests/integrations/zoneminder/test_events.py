@@ -212,6 +212,7 @@ def test_an_event_that_outlasts_max_wait_is_looked_into_again(daemon, settings, 
         eventually(lambda: "Obama" in portal.events[19]["Notes"])
 
 
+@pytest.mark.slow
 def test_names_that_the_database_refuses(zm_event, record, portal, daemon, small_photos):
     """Characters beyond U+FFFF are written as question marks, and replaced by the next run as our own."""
     client = daemon.client()
@@ -282,6 +283,7 @@ def test_a_disk_without_room_for_the_picture(zm_event, record, portal, disk, set
     assert (moved / "objdetect.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folders", [True, False])
 def test_an_event_that_is_only_a_video(zm_event, record, portal, small_photos, folders):
     """Its frames are decoded, though ZoneMinder has made a picture of one; a damaged video is an error."""
@@ -314,6 +316,7 @@ def test_an_event_without_frames_keeps_its_notes(zm_event, record, portal):
     assert portal.events[34]["Notes"] == "[x] detected:Obama:98% | Motion: All"
 
 
+@pytest.mark.slow
 def test_tags_of_later_versions(zm_event, record, portal):
     """A name becomes a tag once, of those that there are; 1.36 is not asked for any."""
     record(35), record(36, photos=["obama3"])

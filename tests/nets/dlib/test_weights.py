@@ -175,6 +175,7 @@ def test_bytes_put_in_or_left_out_raise_nothing_else(at: int, put: bytes, leave:
     survive(DETECTOR[:at] + put + DETECTOR[at + leave :])
 
 
+@pytest.mark.slow
 def test_changes_of_the_embedder_raise_nothing_else() -> None:
     """The other network has sums, pools and a matrix."""
     whole = weights_path("resnet").read_bytes()
