@@ -53,9 +53,11 @@ def _look_at_the_cursor(name: str, sightings: Mapping[str, Any] | None) -> Itera
         text = f"the daemon has never been asked for events by {name}"
         yield CheckResult("mqtt", CheckState.WARNING, text, "start the bridge: face-det mqtt")
         return
-    ago = max(0.0, time.time() - about["moved"])
-    if about["behind"] and ago > STUCK_S:
-        text = f"{about['behind']} events wait for the bridge, which handled the last one {ago:.0f} s ago"
+    ago = time.time() - about["moved"]
+    # If the bridge handled one in the future, the clock has been set back since.
+    if about["behind"] and abs(ago) > STUCK_S:
+        last = "none since the clock was set back" if ago < 0 else f"the last one {ago:.0f} s ago"
+        text = f"{about['behind']} events wait for the bridge, which handled {last}"
         yield CheckResult("mqtt", CheckState.WARNING, text, "the log of face-det mqtt says what it waits for")
     else:
         yield CheckResult("mqtt", CheckState.OK, f"{about['behind']} events wait for the bridge")

@@ -16,6 +16,7 @@ from frigate_program import CLI, LEFT, event_id
 from mosquitto import until
 
 from face_det import Client
+from face_det.systemd import FRIGATE_SERVICE
 
 PAGE = (Path(__file__).parents[3] / "docs/how-to/frigate.md").read_text("utf-8")
 
@@ -61,3 +62,13 @@ def test_the_page_leads_to_a_name(folder, api, messages, mosquitto, frame, small
         process.kill()
         process.wait()
     assert PASSWORD not in log.read_text()
+
+
+def test_the_service_of_the_page_is_the_one_that_is_installed():
+    """The option, the files that its user reads, and the unit; test_reader_installations.py installs it."""
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
+    install, *secrets, enable = (line.split() for line in block.strip().splitlines())
+    assert install[-2:] == ["install-service", "--frigate"]
+    assert [Path(words[-1]).name for words in secrets] == [name for name, _ in FRIGATE_SERVICE.private_files]
+    assert {Path(words[-1]).parent for words in secrets} == {Path("/etc/face-detect")}
+    assert enable[-1] == FRIGATE_SERVICE.name

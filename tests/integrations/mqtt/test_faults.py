@@ -211,6 +211,23 @@ async def test_a_broker_that_comes_hours_later_hears_everything_once(tmp_path, d
     broker.stop()
 
 
+async def test_a_clock_that_is_set_costs_no_event_and_repeats_none(brokers, daemon):
+    """Neither forwards nor back: what has come is counted by numbers, and times say only what is late."""
+    broker = brokers()
+    listener = Listener(broker)
+    async with bridge(broker, daemon):
+        for age_s in (0, -7200, 0, 7200, 0):
+            daemon.append(age_s=age_s)
+        await soon(lambda: daemon.cursors["mqtt-home"] == 5)
+        await soon(lambda: seqs(listener)[-1:] == [5])
+    async with bridge(broker, daemon):
+        daemon.append()
+        await soon(lambda: seqs(listener)[-1:] == [6])
+    assert seqs(listener) == [1, 2, 3, 5, 6]
+    assert seqs(listener, LATE) == [4]
+    listener.close()
+
+
 async def _deliver(broker, count):
     """The most memory, in bytes, that a bridge takes while it delivers so many events; all must come."""
     daemon = EventLog()

@@ -80,6 +80,9 @@ def test_how_far_the_bridge_is(mosquitto, tmp_path, status, state, text):
     moving = consumers("mqtt-home", 9, time.time())
     _, found = check_bridge(configure(tmp_path, port=mosquitto.port), moving)
     assert found.state is CheckState.OK
+    set_back = consumers("mqtt-home", 9, time.time() + 7200)
+    _, found = check_bridge(configure(tmp_path, port=mosquitto.port), set_back)
+    assert (found.state, "since the clock was set back" in found.text) == (CheckState.WARNING, True)
 
 
 @pytest.mark.anyio
