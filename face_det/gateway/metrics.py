@@ -33,7 +33,7 @@ async def metrics(gateway: GatewayState) -> Response:
     registry = CollectorRegistry()
     registry.register(StatusCollector(status))
     if gateway.events is not None:
-        registry.register(EventsCollector(gateway.events.waiting))
+        registry.register(EventsCollector(gateway.events.waiting, gateway.events.counts))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -54,15 +54,21 @@ class StatusCollector(Collector):
 
 
 class EventsCollector(Collector):
-    """Tells how many of ZoneMinder's events wait."""
+    """Tells how many of ZoneMinder's events wait, and what became of the others."""
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, waiting: int, counts: Mapping[str, int]) -> None:
         self._waiting = waiting
+        self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        """Return the metric."""
+        """Return the metrics."""
         about = "Events of ZoneMinder that are waiting or being processed."
         yield GaugeMetricFamily("face_det_zoneminder_events_waiting", about, self._waiting)
+        about = "Events of ZoneMinder: done, failed, or unwritten (done, but without a picture or tags)."
+        ended = CounterMetricFamily("face_det_zoneminder_events", about, labels=["result"])
+        for result, count in self._counts.items():
+            ended.add_metric([result], count)
+        yield ended
 
 
 def _of_calls(status: Mapping[str, Any]) -> Iterator[Metric]:

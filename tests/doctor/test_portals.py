@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.publish as paho
 import pytest
+from disks import fill
 from frigate_api import PASSWORD as FRIGATE_PASSWORD
 from frigate_api import USER, FrigateApi
 from mosquitto import MOSQUITTO, Mosquitto
@@ -61,6 +62,21 @@ def test_zoneminder_tells_its_version_and_whether_we_may_log_in(tmp_path: Path, 
         api.server_close()
     (found,) = check_zoneminder(configured(tmp_path, zoneminder={"url": f"http://127.0.0.1:{free_port}/zm"}))
     assert (found.state, "does not answer" in found.text) == (CheckState.NOT_OK, True)
+
+
+def test_a_disk_without_room_for_pictures_is_told(tmp_path: Path, disk: Callable[..., Path]) -> None:
+    """Names still come into the notes, so nobody would notice."""
+    api, events = ZoneMinderApi(), disk("size=20m")
+    api.login = False
+    config = configured(tmp_path, zoneminder={"url": api.url, "eventsPath": str(events)})
+    try:
+        assert [one.state for one in check_zoneminder(config)] == [CheckState.OK]
+        fill(events)
+        _, full = check_zoneminder(config)
+    finally:
+        api.shutdown()
+        api.server_close()
+    assert (full.state, "its disk has 0 kB left" in full.text) == (CheckState.WARNING, True)
 
 
 @pytest.fixture

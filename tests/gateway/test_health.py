@@ -52,6 +52,7 @@ def test_metrics_say_how_far_the_readers_of_events_are():
         minute_ago = int(time.time()) - 60
         client.cursor("frigate-home", minute_ago, {"owner": "nuc 1", "counts": {"waiting": 3}})
         client.cursor("frigate-idle", minute_ago, {"owner": "nuc 1", "counts": {"waiting": 0}})
+        client.cursor("frigate-new", minute_ago, {"owner": "nuc 1"})
         client.cursor("frigate-gone", minute_ago)
         with lasting_gateway(Path(folder), daemon.endpoint) as web:
             found = samples(web.get("/metrics").text)
@@ -64,7 +65,8 @@ def test_metrics_say_how_far_the_readers_of_events_are():
     running = {name: found["face_det_consumer_running", name] for name in ("actions/bell", "mqtt-home")}
     assert running == {"actions/bell": 1, "mqtt-home": 0}
     assert found["face_det_consumer_events_behind", "frigate-home"] == 3
-    assert ("face_det_consumer_events_behind", "frigate-gone") not in found
+    for name in ("frigate-new", "frigate-gone"):
+        assert ("face_det_consumer_events_behind", name) not in found
     behind = [
         found["face_det_consumer_behind_seconds", f"frigate-{name}"] for name in ("home", "gone", "idle")
     ]

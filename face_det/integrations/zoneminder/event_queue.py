@@ -61,6 +61,8 @@ class EventQueue:
         """The events that are being looked into, and in whose line they were."""
         self._filing = asyncio.Lock()
         """Held while the file changes, until what waits has changed, too."""
+        self.counts = {"done": 0, "failed": 0, "unwritten": 0}
+        """What became of events since the start; of those done, `unwritten` lack a file or tags."""
 
     @property
     def waiting(self) -> int:
@@ -159,16 +161,21 @@ class EventQueue:
         try:
             report: EventReport = await retrying(self._look, found.event, found.monitor)
         except FaceDetError as error:
+            self.counts["failed"] += 1
             log.warning("ZoneMinder's event %s: %s: %s", found.event, type(error).__name__, error)
             return None
         except Exception:
+            self.counts["failed"] += 1
             log.exception("ZoneMinder's event %s", found.event)
             return None
         if not report.partial:
+            self.counts["done"] += 1
+            self.counts["unwritten"] += bool(report.unwritten)
             return None
         # A recorder that has died leaves an event that never ends.
         stuck = report.frames > 0 and report.frames == found.frames
         if stuck or time.time() - found.reported > RECORDING_PATIENCE_S:
+            self.counts["failed"] += 1
             log.warning(
                 "ZoneMinder's event %s has not ended, but does not grow; giving up on it", found.event
             )

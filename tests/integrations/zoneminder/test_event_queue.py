@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import dataclasses
 import threading
 
 import pytest
@@ -105,6 +106,7 @@ def test_an_event_that_has_not_ended_waits_again():
         await looks.until_ended(6)
         assert looks.ended == [1, 2, 3, 1, 2, 1]
         await queue.stop(0)
+        assert queue.counts == {"done": 2, "failed": 1, "unwritten": 0}
         assert len(looks.ended) == 6
 
     run(scenario())
@@ -114,15 +116,17 @@ def test_errors_end_one_event_only(monkeypatch):
     """An event that is gone, a portal that stays away, and a fault of ours: the next ones are looked into."""
     monkeypatch.setattr(event_queue, "PATIENCE_S", 0.0)
     faults = {1: UnknownEvent("gone"), 2: PortalFailed("away"), 3: ZeroDivisionError()}
+    faults[4] = dataclasses.replace(report_of(4), unwritten=("objdetect.jpg: No space left on device",))
 
     async def scenario():
         looks = Looks(lambda event: faults.get(event) or report_of(event))
         queue = EventQueue(looks)
-        for event in (1, 2, 3, 4):
+        for event in (1, 2, 3, 4, 5):
             await queue.report(event, 1)
-        await looks.until_ended(4)
-        assert looks.ended == [1, 2, 3, 4]
+        await looks.until_ended(5)
+        assert looks.ended == [1, 2, 3, 4, 5]
         await queue.stop(0)
+        assert queue.counts == {"done": 2, "failed": 3, "unwritten": 1}
 
     run(scenario())
 

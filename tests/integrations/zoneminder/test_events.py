@@ -196,6 +196,10 @@ def test_a_report_is_answered_at_once_and_none_is_lost(daemon, settings, record,
         held.set()
         eventually(lambda: all("Obama" in portal.events[eid]["Notes"] for eid in (15, 16)))
         eventually(lambda: "face_det_zoneminder_events_waiting 0.0" in web.get("/metrics").text)
+        assert web.post("/zoneminder/events/99?mid=3").is_success
+        failed = 'face_det_zoneminder_events_total{result="failed"} 1.0'
+        eventually(lambda: failed in web.get("/metrics").text)
+        assert 'face_det_zoneminder_events_total{result="done"} 2.0' in web.get("/metrics").text
 
 
 def test_an_event_that_outlasts_max_wait_is_looked_into_again(daemon, settings, record, portal, tmp_path):
