@@ -6,14 +6,14 @@ import importlib.util
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from face_det.config import Config, OnRecognition
 from face_det.doctor.checks import CheckResult, CheckState
-from face_det.doctor.running import check_running
+from face_det.doctor.running import check_running, find_stuck
 from face_det.errors import DataError
 from face_det.integrations import DeadLetters
 from face_det.systemd import ACTIONS_SERVICE
@@ -36,7 +36,17 @@ def check_actions(
             yield CheckResult("actions", CheckState.NOT_OK, f"{action.name}: {text}", advice)
     cursors = [f"actions/{action.name}" for action in config.on_recognition]
     yield from check_running("actions", "face-det actions", cursors, status)
+    yield from _find_stuck(cursors, status)
     yield from _check_letters(config, service_folder)
+
+
+def _find_stuck(cursors: Sequence[str], status: Mapping[str, Any] | None) -> Iterator[CheckResult]:
+    consumers = ((status or {}).get("sightings") or {}).get("consumers") or {}
+    for name in cursors:
+        about = consumers.get(name, {})
+        if about.get("owner") and (text := find_stuck(about, name)) is not None:
+            advice = "the log of face-det actions says what fails; give the action a shorter timeout"
+            yield CheckResult("actions", CheckState.WARNING, text, advice)
 
 
 def _find_fault(action: OnRecognition) -> tuple[str, str] | None:

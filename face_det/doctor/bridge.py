@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from face_det.config import Config
 from face_det.doctor.checks import CheckResult, CheckState
+from face_det.doctor.running import find_stuck
 from face_det.errors import Unreachable
-
-STUCK_S = 60.0
-"""Waiting events are no fault if the bridge has handled one this recently."""
 
 
 def check_bridge(config: Config, status: Mapping[str, Any] | None) -> Iterator[CheckResult]:
@@ -53,11 +50,9 @@ def _look_at_the_cursor(name: str, sightings: Mapping[str, Any] | None) -> Itera
         text = f"the daemon has never been asked for events by {name}"
         yield CheckResult("mqtt", CheckState.WARNING, text, "start the bridge: face-det mqtt")
         return
-    ago = time.time() - about["moved"]
-    # If the bridge handled one in the future, the clock has been set back since.
-    if about["behind"] and abs(ago) > STUCK_S:
-        last = "none since the clock was set back" if ago < 0 else f"the last one {ago:.0f} s ago"
-        text = f"{about['behind']} events wait for the bridge, which handled {last}"
-        yield CheckResult("mqtt", CheckState.WARNING, text, "the log of face-det mqtt says what it waits for")
+    if (stuck := find_stuck(about, "the bridge")) is not None:
+        yield CheckResult(
+            "mqtt", CheckState.WARNING, stuck, "the log of face-det mqtt says what it waits for"
+        )
     else:
         yield CheckResult("mqtt", CheckState.OK, f"{about['behind']} events wait for the bridge")

@@ -1,11 +1,28 @@
-"""Tells whether a program that reads the daemon's events runs: it has a lease on its cursor then."""
+"""Tells whether a program that reads the daemon's events runs, with a lease on its cursor, and gets on."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from face_det.doctor.checks import CheckResult, CheckState
+
+STUCK_S = 60.0
+"""Waiting events are no fault if one was handled this recently."""
+
+
+def find_stuck(about: Mapping[str, Any], reader: str) -> str | None:
+    """Say that events wait for a `reader` that handles none; None if it gets on.
+
+    `about` is what the daemon's status says of its cursor.
+    """
+    ago = time.time() - about.get("moved", 0.0)
+    # If it handled one in the future, the clock has been set back since.
+    if not about.get("behind") or abs(ago) <= STUCK_S:
+        return None
+    last = "none since the clock was set back" if ago < 0 else f"the last one {ago:.0f} s ago"
+    return f"{about['behind']} events wait for {reader}, which handled {last}"
 
 
 def check_running(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,17 @@ def test_a_program_that_does_not_run_is_told(tmp_path: Path) -> None:
     status["sightings"]["consumers"]["actions/door"] = {"owner": "nuc"}
     running, _ = check_actions(config, status, tmp_path)
     assert (running.state, running.text) == (CheckState.OK, "face-det actions runs on nuc")
+
+
+def test_an_action_that_hangs_is_told(tmp_path: Path) -> None:
+    """Others go on meanwhile; one that has just handled an event is only slow."""
+    config, now = configured(tmp_path, "bell", "door", "lamp"), time.time()
+    ages = {"bell": (9, 3600), "door": (9, 5), "lamp": (0, 3600)}
+    consumers = {
+        f"actions/{name}": {"owner": "nuc", "behind": behind, "moved": now - age_s}
+        for name, (behind, age_s) in ages.items()
+    }
+    status = {"sightings": {"consumers": consumers}}
+    stuck = [one.text for one in check_actions(config, status, tmp_path) if one.state is CheckState.WARNING]
+    assert len(stuck) == 1
+    assert stuck[0].startswith("9 events wait for actions/bell, which handled the last one 36")
