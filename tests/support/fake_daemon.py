@@ -59,9 +59,13 @@ ACTIONS = {
 }
 
 
+SLOW_S = 0.05
+"""How long a slow daemon takes over a picture."""
+
+
 class FakeFollowing:
-    """Writes a line for each picture into FOLLOWED.txt of `folder`; waits while `hold` is there, and raises
-    what `fail` says."""
+    """Writes a line for each picture into FOLLOWED.txt of `folder`; waits while `hold` is there, takes
+    SLOW_S while `slow` is, and raises what `fail` says."""
 
     streams = 0
 
@@ -77,6 +81,8 @@ class FakeFollowing:
             file.write(json.dumps(about) + "\n")
         while (self._folder / "hold").exists():
             time.sleep(0.01)
+        if (self._folder / "slow").exists():
+            time.sleep(SLOW_S)
         if (self._folder / "fail").exists():
             fail([(self._folder / "fail").read_text(), "as told"])
         return []

@@ -36,10 +36,10 @@ def lasting_fake():
 def daemon(lasting_fake):
     """The same, which has not been asked anything yet."""
     folder = lasting_fake.folder
-    for name in ("FOLLOWED.txt", "hold", "fail"):
+    for name in ("FOLLOWED.txt", "hold", "slow", "fail"):
         (folder / name).unlink(missing_ok=True)
     yield lasting_fake
-    for name in ("hold", "fail"):
+    for name in ("hold", "slow", "fail"):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -92,6 +92,22 @@ def test_cameras_take_turns(daemon, pictures):
     assert len(set(order[:5])) == 4, order
 
 
+def test_nobody_starves_while_there_is_too_much(daemon, pictures):
+    """Of six cameras that send four times what can be answered, each gets its share, however fast it is."""
+    cameras = [source(f"cam{i}", 0.02 if i < 2 else 0.08, pictures) for i in range(6)]
+    (daemon.folder / "slow").touch()
+
+    async def check(watcher):
+        counters = [one.counters for one in watcher.cameras]
+        await until(lambda: sum(one.answered for one in counters) >= 48)
+        answered = [one.answered for one in counters]
+        # Each comes again once all others have come; two are under way.
+        assert max(answered) - min(answered) <= 2, answered
+        assert sum(one.replaced for one in counters) > 0
+
+    watching(daemon, cameras, check, max_age_s=PATIENCE_S)
+
+
 def test_what_is_old_is_not_sent(daemon, pictures):
     """It is dropped, and counted."""
 
