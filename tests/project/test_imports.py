@@ -36,7 +36,7 @@ HOMES = {
     "PIL": {"media"},
     "fontTools": {"media"},
     "pi_heif": {"media"},
-    "cv2": {"media", "video", "cameras", "extraction"},
+    "cv2": {"media", "video", "cameras", "extraction", "nets", "detectors"},
     "pydantic": {"config", "gateway"},
     "fastapi": {"gateway", "tuning"},
     "starlette": {"gateway", "tuning"},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from face_det.errors import ConfigError, ModelError
 from face_det.nets import memory
+from face_det.nets.catalogue import verify_weights
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
 from face_det.nets.model_cache import load_onnx_model
 from face_det.nets.sessions.backend import Backend, BackendError, Feeds
@@ -70,6 +71,18 @@ def load_dlib_session(name: str, compute: Compute = DEFAULT_COMPUTE) -> Session:
                 [f"runtime: native needs face_det's own kernels, but {found.reason}; or set auto"]
             )
     return Session(load_onnx_model(name), compute)
+
+
+def load_opencv_session(names: Sequence[str], compute: Compute = DEFAULT_COMPUTE) -> Session:
+    """Load a network that only OpenCV reads, by the names of its files in the catalogue: one of TensorFlow
+    Lite, or Caffe's weights and layers.
+
+    Raises what Session raises, and WeightsError if a file is missing or damaged.
+    """
+    files = [verify_weights(name) for name in names]
+    from face_det.nets.sessions.opencv_session import OpencvSession
+
+    return Session(_make_backend(lambda: OpencvSession(files, compute), str(files[0])))
 
 
 def _load_backend(model: bytes, compute: Compute) -> Backend:
