@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def load_onnx_model(name: str, folder: Path | None = None, part: str = "") -> bytes:
-    """Return the ONNX model of catalogue entry `name` (mmod, resnet, sface or yunet), cached or newly built.
+    """Return the ONNX model of catalogue entry `name`, cached or newly built.
 
     `part` is "" for the whole network, STEM or HEAD. `folder` is the cache folder, by default the user's.
     Raises WeightsError if the weights are missing, damaged or another network's.
@@ -71,7 +71,7 @@ def load_cached(name: str, build: Callable[[], bytes], folder: Path | None = Non
 def build_onnx_model(name: str, weights: Path, part: str = "") -> bytes:
     """Build the ONNX model from a weights file, without the cache. Raises WeightsError."""
     # Importing onnx takes a third of a second, which a start with a warm cache can save.
-    from face_det.nets import opencv_zoo
+    from face_det.nets import open_size, opencv_zoo
     from face_det.nets.dlib import onnx_export
     from face_det.nets.dlib import weights as dlib_weights
 
@@ -88,7 +88,9 @@ def build_onnx_model(name: str, weights: Path, part: str = "") -> bytes:
             return opencv_zoo.build_sface(weights)
         case "yunet":
             return opencv_zoo.build_yunet(weights)
-    raise ValueError(f"name must be mmod, resnet, sface or yunet, got {name!r}")
+        case "centerface":
+            return open_size.build_open_size(weights)
+    raise ValueError(f"name must be mmod, resnet, sface, yunet or centerface, got {name!r}")
 
 
 def _read_cached(path: Path) -> bytes | None:
