@@ -141,7 +141,7 @@ class Bridge:
                 self._log, self._scene = answer["log"], Scene(seq=begin)
                 continue
             for event in answer["events"]:
-                self._scene.apply(event)
+                self._scene.apply(event, time.time())
             if answer["last"] <= self._scene.seq or not answer["events"]:
                 break
         await self._read_people()
@@ -258,7 +258,7 @@ class Bridge:
             # Older events change nothing that has not been told since the connection was made.
             self._untold.add(name)
         before = self._cameras()
-        self._scene.apply(event)
+        self._scene.apply(event, time.time())
         if before != self._cameras():
             if name not in before and camera_id(name) != name:
                 log.info("camera %s is called %s in topics", name, camera_id(name))

@@ -84,8 +84,11 @@ class Scene:
     people: dict[str, tuple[str, float]] = field(default_factory=dict)
     seq: int = 0
 
-    def apply(self, event: dict[str, Any]) -> None:
-        """Apply an event, unless a newer one has been; only those of cameras change anything."""
+    def apply(self, event: dict[str, Any], now: float) -> None:
+        """Apply an event, unless a newer one has been; only those of cameras change anything.
+
+        Somebody who was seen later than `now` was so by a clock that has been set back since.
+        """
         if event["seq"] <= self.seq:
             return
         self.seq = event["seq"]
@@ -94,7 +97,7 @@ class Scene:
         self.cameras.setdefault(event["camera"], Camera()).apply(event)
         if event["type"] == "seen" and event["name"]:
             before = self.people.get(event["name"])
-            if before is None or before[1] <= event["time"]:
+            if before is None or before[1] <= event["time"] or before[1] > now:
                 self.people[event["name"]] = (event["camera"], event["time"])
 
     def render_person(self, name: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import shutil
 import subprocess
@@ -212,19 +213,22 @@ async def test_a_broker_that_comes_hours_later_hears_everything_once(tmp_path, d
 
 
 async def test_a_clock_that_is_set_costs_no_event_and_repeats_none(brokers, daemon):
-    """Neither forwards nor back: what has come is counted by numbers, and times say only what is late."""
+    """Forwards or back: events are counted by numbers; nor does it hide where somebody was seen last."""
     broker = brokers()
     listener = Listener(broker)
     async with bridge(broker, daemon):
-        for age_s in (0, -7200, 0, 7200, 0):
-            daemon.append(age_s=age_s)
+        for camera, age_s in (("front", 0), ("front", -7200), ("back", 0), ("front", 7200), ("front", 0)):
+            daemon.append(age_s=age_s, camera=camera)
         await soon(lambda: daemon.cursors["mqtt-home"] == 5)
         await soon(lambda: seqs(listener)[-1:] == [5])
+        places = [json.loads(payload) for topic, payload, _ in listener.messages if "/person/" in topic]
     async with bridge(broker, daemon):
         daemon.append()
         await soon(lambda: seqs(listener)[-1:] == [6])
-    assert seqs(listener) == [1, 2, 3, 5, 6]
+    assert seqs(listener) == [1, 2, 5, 6]
+    assert seqs(listener, "face_det/home/back/event") == [3]
     assert seqs(listener, LATE) == [4]
+    assert [place["camera"] for place in places] == ["front", "front", "back", "back", "front"]
     listener.close()
 
 
