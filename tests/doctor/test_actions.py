@@ -112,13 +112,14 @@ def test_a_program_that_does_not_run_is_told(tmp_path: Path) -> None:
 
 def test_an_action_that_hangs_is_told(tmp_path: Path) -> None:
     """Others go on meanwhile; one that has just handled an event is only slow."""
-    config, now = configured(tmp_path, "bell", "door", "lamp"), time.time()
-    ages = {"bell": (9, 3600), "door": (9, 5), "lamp": (0, 3600)}
+    config, now = configured(tmp_path, "bell", "door", "lamp", "gate"), time.time()
+    about = {"bell": (9, 3600, "nuc"), "door": (9, 5, "nuc"), "lamp": (0, 3600, "nuc"), "gate": (9, 3600, "")}
     consumers = {
-        f"actions/{name}": {"owner": "nuc", "behind": behind, "moved": now - age_s}
-        for name, (behind, age_s) in ages.items()
+        f"actions/{name}": {"owner": owner, "behind": behind, "moved": now - age_s}
+        for name, (behind, age_s, owner) in about.items()
     }
     status = {"sightings": {"consumers": consumers}}
-    stuck = [one.text for one in check_actions(config, status, tmp_path) if one.state is CheckState.WARNING]
-    assert len(stuck) == 1
-    assert stuck[0].startswith("9 events wait for actions/bell, which handled the last one 36")
+    idle, *stuck = (one for one in check_actions(config, status, tmp_path) if one.state is CheckState.WARNING)
+    assert "no program uses actions/gate" in idle.text
+    (text,) = (one.text for one in stuck)
+    assert text.startswith("9 events wait for actions/bell, which handled the last one 3")

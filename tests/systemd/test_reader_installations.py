@@ -67,3 +67,4 @@ def test_it_comes_and_goes_beside_the_others(tmp_path, reader):
     assert all(path.exists() for path in kept)
     assert install("--uninstall", "--purge").returncode == 0
     assert list(root.rglob("*face-detect*")) == []
+    assert "face-detect" not in (root / "etc/passwd").read_text()
