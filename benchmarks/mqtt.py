@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from face_det.media import load_image, make_thumbnail
 from face_det.rpc import Client
 
 CAMERAS = 50
+CALLERS = 2
+"""Two programs that call, so that the daemon is not idle while one of them reads its answer."""
 VISIT_GAP_S = 0.5
 
 
@@ -80,25 +83,31 @@ class Ear:
         self._client.loop_stop()
 
 
+def show(endpoint: str, begun: float, seconds: float, per_minute: float, first: int) -> dict[float, float]:
+    """Show the daemon every CALLERS-th picture when it is due; return when each was answered, by its time."""
+    picture = make_thumbnail(load_image(photos.photos()["obama2"]), 240)
+    answered, number = {}, first
+    with Client(endpoint, timeout_s=PATIENCE_S) as client:
+        while (due := number * 60 / per_minute) < seconds and time.monotonic() - begun < seconds:
+            time.sleep(max(0.0, begun + due - time.monotonic()))
+            moment = time.time()
+            client.recognize(picture, {"camera": f"camera{number % CAMERAS}", "time": moment})
+            answered[moment] = time.time()
+            number += CALLERS
+    return answered
+
+
 def measure(
-    client: Client, programs: Mapping[str, int], ear: Ear, seconds: float, per_minute: float
+    endpoint: str, programs: Mapping[str, int], ear: Ear, seconds: float, per_minute: float
 ) -> dict[str, Any]:
     """Show the daemon somebody so often, for some seconds; `programs` are watched, by their pids."""
-    picture = make_thumbnail(load_image(photos.photos()["obama2"]), 240)
-    asked, answered = [], {}
-    memory: dict[str, float] = {}
     begun, spent = time.monotonic(), _each(programs, processor_s)
-    number = 0
-    while (passed_s := time.monotonic() - begun) < seconds:
-        moment = time.time()
-        client.recognize(picture, {"camera": f"camera{number % CAMERAS}", "time": moment})
-        answered[moment] = time.time()
-        asked.append(moment)
-        number += 1
-        if passed_s > seconds / 3 and not memory:
-            memory = _each(programs, memory_mb)
-        time.sleep(max(0.0, begun + number * 60 / per_minute - time.monotonic()))
-    passed_s = time.monotonic() - begun
+    with ThreadPoolExecutor(CALLERS) as pool:
+        callers = [pool.submit(show, endpoint, begun, seconds, per_minute, first) for first in range(CALLERS)]
+        time.sleep(seconds / 3)
+        memory = _each(programs, memory_mb)
+        answered = {moment: at for caller in callers for moment, at in caller.result().items()}
+    passed_s, asked = time.monotonic() - begun, sorted(answered)
     took = _each(programs, processor_s)
     end = time.monotonic() + PATIENCE_S
     while len(ear.heard) < len(asked) and time.monotonic() < end:
@@ -152,7 +161,7 @@ def main() -> None:
                 while not client.status()["sightings"]["consumers"]:
                     time.sleep(0.1)
                 pids = {name: process.pid for name, process in running.items()}
-                found |= measure(client, pids, ear, given.seconds, given.per_minute)
+                found |= measure(f"ipc://{folder}/s", pids, ear, given.seconds, given.per_minute)
                 found["machine"]["load_at_the_end"] = machine.load()
         finally:
             ear.close()
