@@ -27,6 +27,7 @@ def table(page, title):
     return re.findall(r"^\| `([^`]+)` \| (.*) \|$", part, re.M)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(MOSQUITTO is None or PASSWD is None, reason="needs Debian's mosquitto")
 def test_the_page_leads_to_its_topics(small_photos, tmp_path):
     """The broker wants a login; each topic is heard, and each entity of the table announced."""

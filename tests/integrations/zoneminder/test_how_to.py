@@ -6,6 +6,7 @@ import configparser
 import json
 from pathlib import Path
 
+import pytest
 from gateway_fixtures import lasting_gateway
 from how_to import HowTo
 from running import eventually
@@ -16,6 +17,7 @@ from face_det.config import load_config
 GATEWAY = "http://127.0.0.1:8080"
 
 
+@pytest.mark.slow
 def test_the_page_leads_to_names(daemon, portal, record, tmp_path):
     """Settings, the command, a report, a filter's command, a queue that is kept, and pyzm's gateway."""
     page = HowTo("zoneminder.md", tmp_path)
