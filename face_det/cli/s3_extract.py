@@ -69,9 +69,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Run the command."""
-    source = Bucket(bucket, endpoint_url=endpoint_url, connections=workers)
     totals = FrameTotals()
     with (
+        closing(Bucket(bucket, endpoint_url=endpoint_url, connections=workers)) as source,
         open_output(output) as place,
         show_count("objects") as progress,
         Interruption() as interruption,

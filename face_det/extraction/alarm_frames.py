@@ -15,7 +15,7 @@ from typing import Any
 
 from face_det.errors import BadName, DataError
 from face_det.gallery import check_person_name
-from face_det.media import crop_box, encode_jpeg, load_image
+from face_det.media import cut_out_jpegs
 from face_det.storage import abbreviate_json, is_finite_number, parse_json
 from face_det.types import Box
 
@@ -116,8 +116,6 @@ def cut_out_people(
     Each is cut from the whole picture; what of a box lies outside is left out, and a box that lies outside
     altogether yields None. Raises BadImage, which names `place`, if the picture cannot be read.
     """
-    rgb = load_image(picture, place=place)
-    for person in people:
-        if person.box is not None:
-            part = crop_box(rgb, person.box)
-            yield person, None if part is None else encode_jpeg(part, quality=CROP_QUALITY)
+    boxed = [(person, person.box) for person in people if person.box is not None]
+    parts = cut_out_jpegs(picture, [box for _, box in boxed], quality=CROP_QUALITY, place=place)
+    yield from zip((person for person, _ in boxed), parts, strict=True)

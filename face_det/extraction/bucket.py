@@ -1,25 +1,29 @@
 """A bucket of an S3 server: lists its objects page by page, and reads several at a time.
 
-Credentials, regions and how often a request is repeated follow boto3's usual rules.
+Credentials, regions and how often a request is repeated follow botocore's usual rules, which are boto3's.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
-import boto3
+import botocore.session
 import tenacity
 from botocore import exceptions
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
 from face_det.errors import BucketFailed, BucketRefused, DataError, UnknownBucket
+from face_det.extraction.direct_read import BROKEN, DirectReader
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 30
@@ -56,6 +60,8 @@ _WHERE_FROM = (
 )
 _ADVICE = "; what is finished is kept: run the command again to go on"
 
+_METADATA = "x-amz-meta-"
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -82,12 +88,13 @@ class StoredObject:
 
 
 class Bucket:
-    """A bucket, as one user sees it. Threads may share it."""
+    """A bucket, as one user sees it. Threads may share it; `close` it once they are done."""
 
     def __init__(self, name: str, *, endpoint_url: str | None = None, connections: int = 10) -> None:
         """Find the credentials; nothing is asked of the server yet. Raises BucketRefused."""
         self.name = name
         self._where = f"s3://{name}" + (f" at {endpoint_url}" if endpoint_url else "")
+        self._direct = DirectReader(endpoint_url, timeout_s=READ_TIMEOUT_S)
         settings = Config(
             max_pool_connections=connections,
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -95,11 +102,20 @@ class Bucket:
         )
         try:
             with self._explaining():
-                self._client = boto3.client("s3", endpoint_url=endpoint_url, config=settings)
+                session = botocore.session.get_session()
+                # dateutil, which botocore asks, takes longer than all the rest of a page of objects.
+                factory = session.get_component("response_parser_factory")
+                factory.set_parser_defaults(timestamp_parser=parse_time)
+                self._client = session.create_client("s3", endpoint_url=endpoint_url, config=settings)
         except ValueError as error:  # how botocore refuses an endpoint
             raise BucketRefused(
                 [f"{self._where}: the endpoint must be like http://127.0.0.1:8333, got {endpoint_url!r}"]
             ) from error
+
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._direct.close()
+        self._client.close()
 
     def list_pages(self, prefix: str = "", since_s: float | None = None) -> Iterator[list[StoredObject]]:
         """Yield the objects whose keys start with `prefix`, up to 1,000 at a time, in the order of keys.
@@ -121,11 +137,21 @@ class Bucket:
                     if since_s is None or found["LastModified"].timestamp() >= since_s
                 ]
 
-    def read(self, key: str, wanted: Callable[[Mapping[str, str]], bool]) -> tuple[dict[str, str], bytes]:
-        """Return the metadata of an object and its bytes; none unless its metadata is `wanted`.
+    def read(
+        self, key: str, wanted: Callable[[Mapping[str, str]], bool]
+    ) -> tuple[dict[str, str], bytes | None]:
+        """Return the metadata of an object and its bytes; None unless its metadata is `wanted`.
 
         Names of metadata are in lower case. Raises ObjectGone, ObjectRefused, and what `list_pages` raises.
         """
+        with suppress(*BROKEN), self._direct.open(self._client, self.name, key) as answer:
+            if answer is not None:
+                return _take(_select_metadata(answer.headers.items()), answer.length, answer.read, wanted)
+        return self._read_patiently(key, wanted)
+
+    def _read_patiently(
+        self, key: str, wanted: Callable[[Mapping[str, str]], bool]
+    ) -> tuple[dict[str, str], bytes | None]:
         with self._explaining(key):
             for attempt in tenacity.Retrying(
                 stop=tenacity.stop_after_attempt(BODY_ATTEMPTS),
@@ -138,11 +164,8 @@ class Bucket:
                     metadata = {name.lower(): value for name, value in answer["Metadata"].items()}
                     # As a context manager of its own it would hand out the stream that nobody checks.
                     with closing(answer["Body"]) as body:
-                        if wanted(metadata):
-                            return metadata, self._read_body(body)
-                        if answer["ContentLength"] <= MAX_DISCARDED_BYTES:
-                            self._read_body(body)
-                    return metadata, b""
+                        length, read = answer["ContentLength"], functools.partial(self._read_body, body)
+                        return _take(metadata, length, read, wanted)
         raise AssertionError("unreachable")
 
     def _read_body(self, body: Any) -> bytes:
@@ -185,6 +208,41 @@ class Bucket:
                 [f"{self._where}: may not be listed ({code}); allow s3:ListBucket to this user"]
             )
         return BucketFailed(f"{self._where}: fails ({code}): {text}{_ADVICE}")
+
+
+def parse_time(text: str) -> datetime:
+    """Return a time as botocore does, which is slow, without its help if it is in the form of lists.
+
+    >>> parse_time("2026-01-31T09:30:00.000Z").isoformat()
+    '2026-01-31T09:30:00+00:00'
+    >>> parse_time("Sat, 31 Jan 2026 09:30:00 GMT").isoformat()
+    '2026-01-31T09:30:00+00:00'
+    """
+    if text.endswith("Z"):
+        with suppress(ValueError):
+            return datetime.fromisoformat(f"{text[:-1]}+00:00")
+    found: datetime = parse_timestamp(text)
+    return found
+
+
+def _select_metadata(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return an object's metadata, with names in lower case."""
+    lower = ((name.lower(), value) for name, value in headers)
+    return {name.removeprefix(_METADATA): value for name, value in lower if name.startswith(_METADATA)}
+
+
+def _take(
+    metadata: dict[str, str],
+    length: int | None,
+    read: Callable[[], bytes],
+    wanted: Callable[[Mapping[str, str]], bool],
+) -> tuple[dict[str, str], bytes | None]:
+    """Return the metadata, and the bytes if they are wanted; `length` is how many there are, if known."""
+    if wanted(metadata):
+        return metadata, read()
+    if length is not None and length <= MAX_DISCARDED_BYTES:
+        read()
+    return metadata, None
 
 
 def map_in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:

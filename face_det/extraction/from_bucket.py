@@ -152,7 +152,9 @@ class _Reader:
             return ReadFrame(key, {"no_labels": 1})
         return self._save(key, place, people, data)
 
-    def _save(self, key: str, place: str, people: tuple[LabelledPerson, ...], data: bytes) -> ReadFrame:
+    def _save(
+        self, key: str, place: str, people: tuple[LabelledPerson, ...], data: bytes | None
+    ) -> ReadFrame:
         counts: Counter[str] = Counter()
         remarks = []
         for person in people:
@@ -161,7 +163,7 @@ class _Reader:
                 remarks.append(f"{place}: {person.fault}")
             elif person.name is None:
                 counts[UNNAMED] += 1
-        for person, part in cut_out_people(data, people, place) if data else ():
+        for person, part in () if data is None else cut_out_people(data, people, place):
             if part is None:
                 counts["outside"] += 1
                 continue

@@ -82,6 +82,7 @@ class Output:
         self.folder = folder
         self._journal = journal
         self._lock = threading.Lock()
+        self._places: dict[str | None, Path] = {}
         self._unsynced: set[Path] = set()
         self._unsaved = 0
         self._saved_at = time.monotonic()
@@ -112,9 +113,7 @@ class Output:
         with `picture_stem`, and check `person` with `check_person_name`. Raises CannotWrite, and BadName if
         the person's folder is a link.
         """
-        place = self.folder if person is None else person_folder(self.folder, person)
-        with report_write_errors(place, "nothing was written"):
-            make_folder(place)
+        place = self._make_place(person)
         for number in itertools.count(1):
             path = place / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
             try:
@@ -126,6 +125,17 @@ class Output:
                 self._unsynced.add(place)
             return path
         raise AssertionError("unreachable")
+
+    def _make_place(self, person: str | None) -> Path:
+        """Return the folder for pictures of a person, which is there, and looked for once."""
+        place = self._places.get(person)
+        # Somebody may have removed it meanwhile, or put a link in its place.
+        if place is None or not place.is_dir() or place.is_symlink():
+            place = self.folder if person is None else person_folder(self.folder, person)
+            with report_write_errors(place, "nothing was written"):
+                make_folder(place)
+            self._places[person] = place
+        return place
 
     def record(self, finished: FinishedSource) -> None:
         """Enter a source in the journal, once all of its pictures are saved. Raises CannotWrite."""

@@ -3,7 +3,6 @@ from .annotate import annotate_faces as annotate_faces
 from .annotate import save_image as save_image
 from .answers import annotate_answer as annotate_answer
 from .answers import describe_reason as describe_reason
-from .answers import encode_jpeg as encode_jpeg
 from .answers import label_answer as label_answer
 from .answers import names_somebody as names_somebody
 from .augment import DEGRADATIONS as DEGRADATIONS
@@ -26,6 +25,8 @@ from .image import load_image as load_image
 from .image import load_perhaps_partial as load_perhaps_partial
 from .image import open_within as open_within
 from .image import read_image_bytes as read_image_bytes
+from .jpeg import cut_out_jpegs as cut_out_jpegs
+from .jpeg import encode_jpeg as encode_jpeg
 from .small_grey import Grey as Grey
 from .small_grey import changed_pixels as changed_pixels
 from .small_grey import make_small_grey as make_small_grey

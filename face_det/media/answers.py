@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from PIL import Image
 
 from face_det.media.annotate import annotate_faces
 from face_det.media.image import load_perhaps_partial
@@ -14,8 +11,6 @@ from face_det.types import UNKNOWN, Box, Rgb
 
 Answer = Mapping[str, Any]
 """One face as the verb `recognize` returns it."""
-
-_JPEG_QUALITY = 92
 
 
 def annotate_answer(picture: bytes, faces: Sequence[Answer]) -> Rgb:
@@ -26,20 +21,6 @@ def annotate_answer(picture: bytes, faces: Sequence[Answer]) -> Rgb:
     """
     labels = [(Box(**face["faceBox"]), label_answer(face), names_somebody(face)) for face in faces]
     return annotate_faces(load_perhaps_partial(picture).rgb, labels)
-
-
-def encode_jpeg(rgb: Rgb, *, quality: int = _JPEG_QUALITY) -> bytes:
-    """Return a picture as the bytes of a JPEG file whose thin coloured lines are sharp.
-
-    `quality` is libjpeg's, 1..100.
-
-    >>> import numpy as np
-    >>> encode_jpeg(np.zeros((8, 8, 3), np.uint8))[:3].hex()
-    'ffd8ff'
-    """
-    file = io.BytesIO()
-    Image.fromarray(rgb).save(file, "JPEG", quality=quality, subsampling=0)
-    return file.getvalue()
 
 
 def names_somebody(face: Answer) -> bool:

@@ -143,6 +143,26 @@ def decode_image(data: bytes, place: str, *, max_pixels: int) -> Rgb:
         return _apply_exif_orientation(_to_rgb(picture, place), _orientation(picture))
 
 
+def decode_for_cropping(data: bytes, place: str, *, max_pixels: int) -> Image.Image:
+    """Decode a picture to the pixels of `decode_image`, but leave them with Pillow if they need no change.
+
+    Copying them out takes a quarter of the time, which a small part of the picture is not worth. The result
+    has mode RGB. Raises BadImage.
+
+    >>> decode_for_cropping(b"P6 2 1 255 " + bytes(6), "test.ppm", max_pixels=100).size
+    (2, 1)
+    """
+    with _faults_named(place, max_pixels):
+        if picture_suffix(data) == ".heic":
+            return Image.fromarray(_decode_heic(data, place, max_pixels))
+        picture = _read_header(data, place, max_pixels)
+        _decode_strictly(picture)
+        orientation = _orientation(picture)
+        if picture.mode == "RGB" and orientation not in range(2, 9):
+            return picture
+        return Image.fromarray(_apply_exif_orientation(_to_rgb(picture, place), orientation))
+
+
 def decode_small(data: bytes, place: str, longer_px: int, *, max_pixels: int) -> Image.Image:
     """Decode a picture to grey, `longer_px` wide or high, and a JPEG no larger than that needs.
 

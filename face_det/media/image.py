@@ -66,7 +66,7 @@ def load_image(
     """  # noqa: E501
     if isinstance(source, bytes):
         place, data = printable_path(place), source
-        _check_bytes(len(data), place, max_bytes)
+        check_bytes(len(data), place, max_bytes)
     elif isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         place, data = printable_path(path), read_image_bytes(path, max_bytes=max_bytes, roots=roots)
@@ -168,7 +168,7 @@ def read_image_bytes(
         with open_within(path, roots) as file:
             size = os.fstat(file.fileno()).st_size
             if size or not may_be_empty:
-                _check_bytes(size, place, max_bytes)
+                check_bytes(size, place, max_bytes)
             return file.read(size)
     except (OSError, ValueError) as error:
         raise unreadable_error(path, error) from error
@@ -249,7 +249,8 @@ def _check_regular(found: os.stat_result, place: str) -> None:
         raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got {kind}")
 
 
-def _check_bytes(size: int, place: str, max_bytes: int) -> None:
+def check_bytes(size: int, place: str, max_bytes: int) -> None:
+    """Raise BadImage for a file of a size that no picture has here, or that is not read."""
     if size == 0:
         raise BadImage(f"{place}: must be {EXPECTED_IMAGE}, got an empty file: 0 bytes")
     if size > max_bytes:

@@ -7,8 +7,8 @@ import json
 import re
 import signal
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,22 +83,23 @@ def test_what_cannot_be_used_is_counted(alarms: Alarms, photos: dict[str, Path])
     alarms.put("b-names.jpg", photo, [person(face) for face in ("../../x", "", "a/b", ".x", 5, "unknown-3")])
     alarms.put("c-good.jpg", photo, [person("Anna")])
     alarms.put("d-huge.jpg", photo, '[{"Name":"person","Face":"A","Box":' + "[" * 1500 + "]" * 1500 + "}]")
+    alarms.put("e-empty.jpg", b"", [person("Anna")])
     done = alarms.run()
     summary = done.summary
     assert {name: count for name, count in summary["skipped"].items() if count} == {
         "no_labels": 1,
         "broken_labels": 4 if "d-huge.jpg: labels" in done.stderr else 3,
-        "bad_picture": 2,
+        "bad_picture": 3,
     }
     assert summary["left_out"]["bad_name"] == 6
     assert summary["left_out"]["outside"] == 2
     assert summary["left_out"]["bad_box"] >= 2
-    assert (summary["unnamed"], summary["pictures"], summary["objects"]) == (2, 1, 13)
-    for key in ("2-json", "3-shape", "4-items", "5-text", "6-cut-off", "a-box", "b-names"):
+    assert (summary["unnamed"], summary["pictures"], summary["objects"]) == (2, 1, 14)
+    for key in ("2-json", "3-shape", "4-items", "5-text", "6-cut-off", "a-box", "b-names", "e-empty"):
         assert f"skipped: s3://{alarms.name}/{key}.jpg: " in done.stderr, key
     assert alarms.people() == {"Anna": 1}
     assert not list(alarms.output.parent.rglob("x*"))
-    assert alarms.run().summary == {**summary, "earlier": 13}
+    assert alarms.run().summary == {**summary, "earlier": 14}
 
 
 def test_names_in_every_script(alarms: Alarms) -> None:
@@ -191,16 +192,23 @@ def test_what_is_there_is_not_overwritten(alarms: Alarms) -> None:
     assert alarms.people() == {"Anna": 2}
 
 
+@contextmanager
+def opened(alarms: Alarms, url: str) -> Iterator[Bucket]:
+    """The bucket at an address, with its owner's credentials."""
+    with closing(Bucket(alarms.name, endpoint_url=url)) as bucket:
+        bucket._client.close()
+        bucket._client = alarms.server.client(url=url)
+        yield bucket
+
+
 def test_deleted_between_listing_and_reading(alarms: Alarms) -> None:
     """It is counted, and the rest goes on."""
     for number in range(3):
         alarms.put(f"{number}.jpg", draw_frame(), [person("Anna")])
-    bucket = Bucket(alarms.name, endpoint_url=alarms.server.url)
-    bucket._client = alarms.client
-    pages = list(bucket.list_pages())
-    alarms.client.delete_object(Bucket=alarms.name, Key="1.jpg")
-    bucket.list_pages = lambda *_: iter(pages)  # type: ignore[method-assign]
-    with open_output(alarms.output) as output:
+    with opened(alarms, alarms.server.url) as bucket, open_output(alarms.output) as output:
+        pages = list(bucket.list_pages())
+        alarms.client.delete_object(Bucket=alarms.name, Key="1.jpg")
+        bucket.list_pages = lambda *_: iter(pages)  # type: ignore[method-assign]
         frames = list(save_alarm_frames(bucket, output))
         assert [dict(frame.counts) for frame in frames if "gone" in frame.counts] == [{"gone": 1}]
     assert alarms.people() == {"Anna": 2}
@@ -357,12 +365,36 @@ def test_a_linked_folder_ends_the_run(alarms: Alarms, tmp_path: Path) -> None:
     assert alarms.run().summary["pictures"] == 1
 
 
-def test_a_body_that_breaks_off_is_read_again(alarms: Alarms) -> None:
-    """botocore repeats requests, but not what breaks off in the middle of an object."""
+@pytest.mark.parametrize("cuts", [1, 2])
+def test_a_body_that_breaks_off_is_read_again(alarms: Alarms, cuts: int) -> None:
+    """Neither http.client nor botocore repeats what breaks off in the middle of an object."""
     body = np.random.default_rng(0).bytes(200_000)
     alarms.put("1.png", body, [person("Anna")])
-    with closing(CuttingProxy(alarms.server.port)) as proxy:
-        bucket = Bucket(alarms.name, endpoint_url=proxy.url)
-        bucket._client = alarms.server.client(url=proxy.url)
+    with closing(CuttingProxy(alarms.server.port, cuts=cuts)) as proxy, opened(alarms, proxy.url) as bucket:
         _, data = bucket.read("1.png", lambda _: True)
-    assert (data == body, proxy.cut) == (True, 1)
+    assert (data == body, proxy.cut) == (True, cuts)
+
+
+def test_each_object_is_asked_for_once(alarms: Alarms) -> None:
+    """By an address that is signed, which takes a fraction of botocore's time, whatever its key is."""
+    keys = ["1.jpg", "x y/ü+&?#%.jpg", "a//b.jpg"]
+    for key in keys:
+        alarms.put(key, key.encode(), [person("Jörg")])
+    with closing(CuttingProxy(alarms.server.port, cuts=0)) as proxy, opened(alarms, proxy.url) as bucket:
+        read = [bucket.read(key, lambda found: "labels" in found) for key in keys]
+    assert [data for _, data in read] == [key.encode() for key in keys]
+    assert len(proxy.requests) == len(keys)
+    assert all("Signature=" in line for line in proxy.requests)
+
+
+def test_a_server_without_signed_addresses(alarms: Alarms) -> None:
+    """Objects are read as botocore reads them, and the other way is not tried for ever."""
+    alarms.put("1.jpg", b"a body", [person("Anna")])
+    with closing(CuttingProxy(alarms.server.port, cuts=0)) as proxy, opened(alarms, proxy.url) as bucket:
+        bucket._client.generate_presigned_url = lambda *_, **__: (
+            f"{proxy.url}/{alarms.name}/1.jpg?Signature=wrong"
+        )
+        for _ in range(15):
+            assert bucket.read("1.jpg", lambda _: True)[1] == b"a body"
+    assert sum("Signature=wrong" in line for line in proxy.requests) == 10
+    assert len(proxy.requests) == 25

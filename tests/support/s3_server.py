@@ -138,11 +138,15 @@ class S3Server:
 
 
 class CuttingProxy:
-    """Forwards connections to a port, and cuts off the first one that has brought `after` bytes back."""
+    """Forwards connections to a port, and cuts off the first `cuts` that have brought `after` bytes back.
 
-    def __init__(self, port: int, after: int = 20_000) -> None:
-        self._target, self._after = port, after
+    `requests` are the first lines of what it forwarded.
+    """
+
+    def __init__(self, port: int, *, cuts: int = 1, after: int = 20_000) -> None:
+        self._target, self._cuts, self._after = port, cuts, after
         self.cut = 0
+        self.requests: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -155,13 +159,15 @@ class CuttingProxy:
                 threading.Thread(target=self._pump, args=(near, far, False), daemon=True).start()
                 threading.Thread(target=self._pump, args=(far, near, True), daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, cuts: bool) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, back: bool) -> None:
         passed = 0
         with contextlib.suppress(OSError):
             while data := source.recv(4096):
+                if not back and data.startswith(b"GET "):
+                    self.requests.append(data.partition(b"\r\n")[0].decode())
                 target.sendall(data)
                 passed += len(data)
-                if cuts and not self.cut and passed >= self._after:
+                if back and self.cut < self._cuts and passed >= self._after:
                     self.cut += 1
                     break
         for one in (source, target):
