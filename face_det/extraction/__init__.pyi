@@ -21,6 +21,7 @@ from .output import FinishedSource as FinishedSource
 from .output import Output as Output
 from .output import open_output as open_output
 from .output import picture_stem as picture_stem
+from .output import readable_name as readable_name
 from .person_detector import MODEL_MIN_SCORE as MODEL_MIN_SCORE
 from .person_detector import FacePersonFinder as FacePersonFinder
 from .person_detector import HogDetector as HogDetector

@@ -64,13 +64,25 @@ class FinishedSource:
     remark: str | None = None
 
 
+def readable_name(text: str, *, end: bool = False) -> str:
+    """Return what of a text may be in a file's name, up to 50 characters of its beginning or its `end`.
+
+    It leads nowhere else and is not hidden; it is empty if nothing of the text can be in a name.
+
+    >>> readable_name("../day 1/Frame 12"), readable_name("x" * 60 + ".y", end=True)[-3:]
+    ('day_1_Frame_12', 'x.y')
+    """
+    safe = _UNSAFE.sub("_", text).strip("._")
+    return safe[-_LONGEST_READABLE:].lstrip("._") if end else safe[:_LONGEST_READABLE]
+
+
 def picture_stem(source: str, number: int) -> str:
     """Return the name, without suffix, of picture `number` of a source: readable, safe, and its own.
 
     >>> picture_stem("s3://alarms/upload/Porch/hour-3/Frame 12.jpg", 1)
     'Frame_12-7aaff1c79c36-1'
     """
-    readable = _UNSAFE.sub("_", PurePosixPath(source).stem).strip("._")[:_LONGEST_READABLE]
+    readable = readable_name(PurePosixPath(source).stem)
     own = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{readable or 'picture'}-{own}-{number}"
 

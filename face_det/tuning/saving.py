@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
 from face_det.errors import DataError
+from face_det.extraction import readable_name
 from face_det.media import annotate_faces, crop_box, encode_jpeg, label_answer, names_somebody, resize_image
 from face_det.service import box_as_json
 from face_det.storage import make_folder, report_write_errors, sync_folder, write_new_file
@@ -21,9 +21,6 @@ from face_det.types import Box, Rgb
 
 SIDE_PX = 300
 """The width and height of what a network is trained on, as in the original."""
-
-_UNSAFE = re.compile(r"[^\w.-]+")
-_LONGEST_STEM = 100
 
 
 class _NameTaken(Exception):
@@ -158,7 +155,7 @@ def _stem(identifier: str) -> str:
     """
     path = PurePosixPath(identifier)
     name = identifier.removesuffix(path.suffix) if path.suffix else identifier
-    return _UNSAFE.sub("_", name).strip("._")[-_LONGEST_STEM:] or "frame"
+    return readable_name(name, end=True) or "frame"
 
 
 def _numbered(stem: str) -> Iterator[str]:

@@ -55,6 +55,16 @@ def test_objects(tmp_path):
         FrameFolder(tmp_path).save_objects(nothing, PICTURE)
 
 
+@pytest.mark.parametrize("identifier", ["\U00020000" * 300, f"{'a' * 60}.{'b' * 49}.jpg", "/../..", "\udcff"])
+def test_any_identifier_gives_a_name(tmp_path, identifier):
+    """Paths in any script, of any length, are saved under names that file systems take and listings show."""
+    for number in (1, 2):
+        saved = FrameFolder(tmp_path).save_picture(answered(identifier), PICTURE, {})
+        saved += FrameFolder(tmp_path).save_objects(answered(identifier), PICTURE)
+        assert len(contents(tmp_path)) == len(saved) * number
+        assert not [path for path in saved if path.name.startswith(".")]
+
+
 def test_pascal_voc(tmp_path):
     """Boxes are scaled with the picture, and any name survives; numbers start where they are told to."""
     picture, xml = FrameFolder(tmp_path, 7).save_voc(answered(), PICTURE)
