@@ -42,10 +42,10 @@ def command(
         for photo in photos:
             try:
                 picture = read_image_bytes(photo, max_bytes=max_bytes)
-                done.append({**add(name, picture, None, str(photo)), "photo": str(photo)})
+                done.append({**add(name, picture, None), "photo": str(photo)})
             except DataError as error:
                 # One photo without a face must not keep the others from being learnt.
-                text = str(error)
+                text = str(error).removeprefix("bytes: ")
                 failed.append(text if text.startswith(str(photo)) else f"{photo}: {text}")
     if as_json:
         click.echo(place.format_json(added=done, failed=failed))

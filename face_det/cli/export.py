@@ -11,7 +11,7 @@ from face_det.cli import terminal
 from face_det.cli.changes import find_change_place
 from face_det.cli.interruption import Interruption
 from face_det.cli.progress import show_progress
-from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
+from face_det.cli.shared_options import ConfigSource, daemon_options, make_client, refuse_ignored
 from face_det.config import Config
 from face_det.engine import build_engine
 from face_det.errors import DataError
@@ -60,12 +60,10 @@ def command(
 ) -> None:
     """Run the command."""
     if form is not None:
-        if output is not None or remote is not None:
-            raise click.UsageError("--to writes the photos in datasetPath; leave out --output and --remote.")
+        refuse_ignored("with --to, which writes the photos in datasetPath", "output", "remote", "keys")
         _export_photos(form, Path(name), people, config_source.load(), as_json)
         return
-    if people or as_json:
-        raise click.UsageError("--person and --json need --to.")
+    refuse_ignored("without --to", "people", "as_json")
     target = output or Path(f"{name}.zip")
     with make_client(config_source.load(), TIMEOUT_S, endpoint=remote, keys=keys) as client:
         data = client.export(name)

@@ -14,7 +14,7 @@ import click
 from face_det.cli import terminal
 from face_det.cli.interruption import Interruption
 from face_det.cli.progress import ProgressCallback, progress_for, show_progress
-from face_det.cli.shared_options import ConfigSource, Decorated, config_option
+from face_det.cli.shared_options import ConfigSource, Decorated, config_option, refuse_ignored
 from face_det.config import Config
 from face_det.errors import FaceDetError
 from face_det.extraction import TIMEOUT_S, WIDTH_PX, CropKind
@@ -57,10 +57,12 @@ class _Sources:
         return pictures_in_folder(self.dataset, output, max_pixels=config.max_pixels)
 
     def require_one(self) -> None:
-        """Raise UsageError unless exactly one is given."""
+        """Raise UsageError unless exactly one is given, and what belongs to it."""
         listed = self.file_path if self.file_path is not None else self.dataset
         if sum(one is not None for one in (listed, self.video, self.zoneminder)) != 1:
             raise click.UsageError("Give one of --dataset, --file_path, --video and --zoneminder.")
+        if self.video is None:
+            refuse_ignored("without --video", "each_frame")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,13 @@ class _Persons:
     min_score: float | None
 
     def require_one(self) -> None:
-        """Raise UsageError if several ways are given, or a score that none of them has."""
+        """Raise UsageError if several ways are given, or what none of them has."""
         if (self.endpoint is not None) + (self.model is not None) + self.no_objects > 1:
             raise click.UsageError("Give one of --detector-endpoint, --person-model and --no-objects.")
         if self.min_score is not None and self.endpoint is None and self.model is None:
             raise click.UsageError("--min-score needs --detector-endpoint or --person-model.")
+        if self.endpoint is None:
+            refuse_ignored("without --detector-endpoint", "detector_timeout")
 
     def finder(self, config: Config, engine: FaceEngine) -> PersonFinder | None:
         """Return what finds persons; None if faces are searched for in whole pictures."""

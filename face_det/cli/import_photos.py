@@ -15,7 +15,7 @@ from face_det.cli.changes import ChangePlace, find_change_place
 from face_det.cli.enrolling import open_enrolment
 from face_det.cli.interruption import Interruption
 from face_det.cli.progress import show_progress
-from face_det.cli.shared_options import ConfigSource, daemon_options
+from face_det.cli.shared_options import ConfigSource, daemon_options, refuse_ignored
 from face_det.errors import DataError, TryAgain
 from face_det.exchange import (
     FORMATS,
@@ -61,6 +61,8 @@ def command(
         raise click.UsageError(
             "--dry-run checks with this machine's networks and photos; leave out --remote."
         )
+    if not Source(source).is_address:
+        refuse_ignored("unless SOURCE is an address", "api_key_file")
     config = config_source.load()
     key = None if api_key_file is None else _read_key(api_key_file)
     place = find_change_place(config, remote, keys)

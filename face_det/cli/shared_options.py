@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from face_det.config import Config, load_config, locate_config
 from face_det.service import is_unfinished
@@ -67,6 +68,22 @@ remote_option = click.option(
 def daemon_options(command: Decorated) -> Decorated:
     """Add `--remote`, `--keys` and `--config` to a command that asks a daemon."""
     return remote_option(keys_option(config_option(command)))
+
+
+def spell_option(name: str) -> str:
+    """Return how a parameter of the current command is typed: --min-proba for min_proba."""
+    (option,) = (one for one in click.get_current_context().command.params if one.name == name)
+    return next(text for text in option.opts if text.startswith("--"))
+
+
+def refuse_ignored(where: str, *names: str) -> None:
+    """Raise UsageError if one of these parameters of the current command was typed, as it does nothing.
+
+    `where` is in which case, such as "without --video". What the environment sets may stay.
+    """
+    for name in names:
+        if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{spell_option(name)} does nothing {where}; leave it out.")
 
 
 def make_client(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,17 @@ from face_det.cli.changes import find_change_place
 from face_det.cli.enrolling import Answer, open_adder
 from face_det.cli.interruption import Interruption
 from face_det.cli.progress import show_frames
-from face_det.cli.shared_options import ConfigSource, daemon_options, make_client
+from face_det.cli.shared_options import (
+    ConfigSource,
+    daemon_options,
+    make_client,
+    refuse_ignored,
+    spell_option,
+)
 from face_det.cli.terminal import count_of, make_printable
 from face_det.cli.tune_report import MOST_NAMED, print_report
 from face_det.config import Config, environment_variable, list_choices, load_config
-from face_det.errors import DatabaseFailed
+from face_det.errors import ConfigError, DatabaseFailed
 
 if TYPE_CHECKING:
     from face_det.service import Service
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 PAGE_FRAMES = 4000
 """How many frames the page steps through unless told, as in the original."""
 TIMEOUT_S = 60.0
+DATABASE = ("mongo_url", "database", "collection")
+"""The options that say where MongoDB's records are."""
 ALONE = {"isolation": "none", "sightings": "null", "workers": "1"}
 
 
@@ -184,23 +192,21 @@ def command(
 ) -> None:
     """Run the command."""
     # The networks take a second to load, so load them only where they are used.
-    from face_det.tuning import FrameFilter, TunedServices, TuningParameters
+    from face_det.tuning import CONFIG_KEYS, FrameFilter, TunedServices, TuningParameters
 
-    if as_json and not as_report:
-        raise click.UsageError("--json needs --report.")
-    if given["folder"] is not None and given["sightings"]:
-        raise click.UsageError("--folder and --sightings cannot be used together.")
-    if given["folder"] is not None and given["face"] is not None:
-        raise click.UsageError("--face needs stored names, which the pictures of --folder do not have.")
+    _check_usage(given, as_report)
     parameters = TuningParameters(**{name: given[name] for name in TuningParameters.__dataclass_fields__})
     limit = given["limit"] if given["limit"] is not None or as_report else PAGE_FRAMES
     wanted = FrameFilter(given["name"], given["face"], given["newest_first"], limit or None)
     own_paths = given["folder"] is not None
-    config = _load(config_source, parameters, own_paths=own_paths)
+    options = {key: spell_option(name) for name, key in CONFIG_KEYS.items()}
+    config = _load(config_source, parameters, options, own_paths=own_paths)
     daemon = _Daemon(config_source.load(), remote, keys)
     source = _source(given, wanted, config, daemon)
     services = TunedServices(
-        lambda one: _build(_load(config_source, one, own_paths=own_paths)), config.encodings_path
+        # On the page, parameters have the names that they have in config.json.
+        lambda one: _build(_load(config_source, one, {}, own_paths=own_paths)),
+        config.encodings_path,
     )
     if as_report:
         _report(source, services.of(parameters), as_json=as_json)
@@ -208,17 +214,53 @@ def command(
         _serve(given, source, services, parameters, daemon)
 
 
-def _load(config_source: ConfigSource, parameters: TuningParameters, *, own_paths: bool) -> Config:
+def _check_usage(given: dict[str, Any], as_report: bool) -> None:
+    """Raise UsageError for options that would do nothing beside the others."""
+    if given["folder"] is not None and given["sightings"]:
+        raise click.UsageError("--folder and --sightings cannot be used together.")
+    if given["folder"] is not None:
+        refuse_ignored("with --folder, whose pictures have no stored answers", "name", "face")
+        refuse_ignored("with --folder", *DATABASE)
+    if given["sightings"]:
+        refuse_ignored("with --sightings, which are of faces only", "name")
+        refuse_ignored("with --sightings", *DATABASE)
+    if not as_report:
+        refuse_ignored("without --report", "as_json")
+        return
+    refuse_ignored("with --report, which shows no page", "output", "voc_start", "port")
+    if not given["sightings"]:
+        refuse_ignored("with --report, except with --sightings", "remote", "keys")
+
+
+def _load(
+    config_source: ConfigSource,
+    parameters: TuningParameters,
+    options: Mapping[str, str],
+    *,
+    own_paths: bool,
+) -> Config:
     """Read the configuration with the parameters in it, which are checked like any setting.
 
-    With `own_paths`, pictures are read where they are, not where a caller of the daemon would name them.
+    A parameter that is refused is called as in `options`, or else as in config.json. With `own_paths`,
+    pictures are read where they are, not where a caller of the daemon would name them.
     """
-    settings = {**ALONE, **parameters.as_config()}
+    tried = parameters.as_config()
+    settings = {**ALONE, **tried}
     if own_paths:
         settings |= {"mountPoint": "", "imageRoots": "[]"}
     changed = {environment_variable(key): value for key, value in settings.items()}
     config_source.load()  # finishes an interrupted restore
-    return load_config(config_source.path, {**os.environ, **changed})
+    try:
+        return load_config(config_source.path, {**os.environ, **changed})
+    except ConfigError as error:
+        names = {f"environment: {environment_variable(key)}: ": f"{options.get(key, key)}: " for key in tried}
+        raise ConfigError(
+            next(
+                (f"{new}{fault.removeprefix(old)}" for old, new in names.items() if fault.startswith(old)),
+                fault,
+            )
+            for fault in error.faults
+        ) from error
 
 
 def _build(config: Config) -> Service:
@@ -257,7 +299,7 @@ def _serve(
         # A daemon may have been started meanwhile.
         place = find_change_place(daemon.config, daemon.remote, daemon.keys)
         with open_adder(place) as add:
-            return add(name, picture, near, "picture")
+            return add(name, picture, near)
 
     stepper = FrameStepper(source.read(), services, source.files, folder, enrol)
     for one in stepper.malformed[:MOST_NAMED]:

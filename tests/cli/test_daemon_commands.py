@@ -46,7 +46,7 @@ def test_through_a_daemon(launch, call, folder: Path, tmp_path: Path) -> None:
     photos = [picture(folder, FACE, 1), broken, picture(folder, FACE, 2)]
     added = face_det("add", "Ann", *photos, *here)
     assert isinstance(added.exception, DataError)
-    assert f"1 of 3 photos were not added: {broken}: " in str(added.exception)
+    assert f"1 of 3 photos were not added: {broken}: must be a JPEG" in str(added.exception)
     assert f"{photos[2]}: added; Ann has 2 photos" in added.stdout
     assert "model: template, kept from the model before" in added.stdout
     assert f"by the daemon at {daemon.endpoint}; photos: {daemon.folder.resolve()}/dataset" in added.stdout

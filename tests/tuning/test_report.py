@@ -89,8 +89,8 @@ def test_other_parameters_answer_otherwise(trained, record, photos):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--detector", "eyes"], 78, "FACE_DET_FACEDETMODEL: must be one of"),
-        (["--min-proba", "2"], 78, "FACE_DET_MINPROBA: must be"),
+        (["--detector", "eyes"], 78, "face-det: --detector: must be one of"),
+        (["--min-proba", "2"], 78, "face-det: --min-proba: must be"),
         (["--classifier", "svm"], 65, "classifier: svm needs more photos of each person"),
         (["--json"], 0, ""),
     ],
@@ -127,6 +127,6 @@ def test_a_folder_of_pictures(trained, photos):
 def test_a_name_that_no_picture_can_have(tmp_path):
     """Pictures of a folder have no stored names, so asking for one is refused; no model: it says so."""
     done = run_here("tune", "--report", "--folder", tmp_path, "--face", "Anna", cwd=tmp_path)
-    assert (done.returncode, "--face needs stored names" in done.stderr) == (2, True)
+    assert (done.returncode, "--face does nothing with --folder" in done.stderr) == (2, True)
     done = run_here("tune", "--report", "--folder", tmp_path, cwd=tmp_path)
     assert (done.returncode, "no model is trained yet" in done.stderr) == (65, True)
