@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 
 import forked
 import pytest
-from alarms import Alarms, draw_frame, person
+from alarm_records import draw_frame, person
+from alarms import Alarms
 from how_to import HowTo
 from s3_server import S3Server
 
@@ -33,7 +35,7 @@ def blocks_of(page: HowTo, title: str) -> list[str]:
 def test_alarm_frames_become_a_persons_photos(
     s3_server: S3Server, page: HowTo, tmp_path: Path, photos: dict[str, Path]
 ) -> None:
-    """From the bucket to the dataset, numbered, and back; the page has no command that is not run here."""
+    """From an empty folder to a model that knows Anna; the page has no command that is not run somewhere."""
     s3_server.client().create_bucket(Bucket=BUCKET)
     for number, name in enumerate(("obama", "obama2", "biden")):
         label = person("Anna" if name != "biden" else "Unknown", 0, 0, 9999, 9999)
@@ -53,6 +55,11 @@ def test_alarm_frames_become_a_persons_photos(
     assert {path.name for path in tmp_path.glob("dataset/Anna/*.jpg")} == {"00000001.jpg", "00000002.jpg"}
     page.run(undoing)
     assert sorted(path.name for path in tmp_path.glob("dataset/Anna/*.jpg")) == before
+    quick = {"FACE_DET_FACEDETMODEL": "hog", "FACE_DET_NUMFACEIMGUPSAMPLE": "0"}
+    (training,) = blocks_of(page, "Train on them")
+    page.run(training, **quick)
+    told = page.run(f"face-det recognize --json {photos['obama3']}", **quick)
+    assert [face["face"] for face in json.loads(told)[0]["faces"]] == ["Anna"]
 
 
 def test_exit_codes_are_those_of_the_errors(page: HowTo) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from alarms import Alarms, draw_frame, person
+from alarm_records import draw_frame, person
+from alarms import Alarms
 from disks import fill
 from forked import Forked
 from s3_server import CuttingProxy

@@ -1,8 +1,7 @@
-"""Alarm frames in a bucket, as smart-zoneminder's uploader stores them, and the command that reads them."""
+"""A bucket of alarm frames, as smart-zoneminder's uploader stores them, and the command that reads it."""
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import sys
@@ -10,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import forked
-import numpy as np
-import PIL.Image
 from s3_server import S3Server
 
 from face_det.extraction import OUTPUT_JOURNAL
@@ -60,19 +57,3 @@ class Alarms:
         """How many pictures there are of whom."""
         names = sorted(name.split("/")[0] for name in self.tree())
         return {name: names.count(name) for name in names}
-
-
-def draw_frame(width: int = 200, height: int = 100) -> bytes:
-    """A PNG whose every pixel tells where it is: red is its column, green its row."""
-    rgb = np.zeros((height, width, 3), np.uint8)
-    rgb[..., 0] = np.arange(width, dtype=np.uint8)
-    rgb[..., 1] = np.arange(height, dtype=np.uint8)[:, None]
-    file = io.BytesIO()
-    PIL.Image.fromarray(rgb).save(file, "PNG")
-    return file.getvalue()
-
-
-def person(face: object, xmin: object = 0, ymin: object = 0, xmax: object = 50, ymax: object = 50) -> Any:
-    """A person's label, as the uploader writes it."""
-    box = {"ymin": ymin, "xmin": xmin, "ymax": ymax, "xmax": xmax}
-    return {"Confidence": 97.5, "Name": "person", "Box": box, "Face": face}

@@ -7,7 +7,7 @@ import shlex
 
 import httpx
 import pytest
-from alarm_records import person
+from alarm_records import portrait
 from how_to import HowTo
 from tune_process import TunePage
 
@@ -19,7 +19,7 @@ TITLE = "See what other parameters would answer"
 def test_the_section(trained, mongo, photos):
     """In order, on a database of the uploader's: reports, a folder, and the page."""
     with mongo.client() as client:
-        label = person(photos["obama2"], "Anna")
+        label = portrait(photos["obama2"], "Anna")
         client["zm"]["alarms"].insert_one({"image": str(photos["obama2"]), "labels": [label]})
     (trained / "pictures").mkdir()
     (trained / "pictures" / "1.jpg").write_bytes(photos["obama2"].read_bytes())

@@ -6,7 +6,7 @@ import json
 
 import httpx
 import pytest
-from alarm_records import person
+from alarm_records import portrait
 from tune_process import TunePage
 
 pytestmark = pytest.mark.timeout(900)
@@ -17,9 +17,9 @@ PATIENCE_S = 300
 def page(trained, record, photos):
     """A page of three frames, the picture of the second of which is gone."""
     flags = record(
-        {"_id": 1, "image": str(photos["obama2"]), "labels": [person(photos["obama2"], "Biden")]},
-        {"_id": 2, "image": str(trained / "gone.jpg"), "labels": [person(photos["obama2"], "Obama")]},
-        {"_id": 3, "image": str(photos["astronaut"]), "labels": [person(photos["astronaut"], None)]},
+        {"_id": 1, "image": str(photos["obama2"]), "labels": [portrait(photos["obama2"], "Biden")]},
+        {"_id": 2, "image": str(trained / "gone.jpg"), "labels": [portrait(photos["obama2"], "Obama")]},
+        {"_id": 3, "image": str(photos["astronaut"]), "labels": [portrait(photos["astronaut"], None)]},
         {"_id": 4, "image": None, "labels": []},
     )
     running = TunePage(trained, *flags)

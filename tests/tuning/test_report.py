@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from alarm_records import person
+from alarm_records import portrait
 from running_here import run_here
 
 pytestmark = [pytest.mark.usefixtures("shared_networks"), pytest.mark.timeout(900)]
@@ -21,10 +21,10 @@ def report(folder, *arguments):
 def test_what_would_change(trained, record, photos):
     """Each label is asked about again; the table says how many would get another answer, and whose."""
     flags = record(
-        {"image": str(photos["obama2"]), "labels": [person(photos["obama2"], "Obama")]},
-        {"image": str(photos["obama3"]), "labels": [person(photos["obama3"], "Biden")]},
-        {"image": str(photos["chelsea"]), "labels": [person(photos["chelsea"], "Biden")]},
-        {"image": str(photos["astronaut"]), "labels": [person(photos["astronaut"], None)]},
+        {"image": str(photos["obama2"]), "labels": [portrait(photos["obama2"], "Obama")]},
+        {"image": str(photos["obama3"]), "labels": [portrait(photos["obama3"], "Biden")]},
+        {"image": str(photos["chelsea"]), "labels": [portrait(photos["chelsea"], "Biden")]},
+        {"image": str(photos["astronaut"]), "labels": [portrait(photos["astronaut"], None)]},
         {"image": str(photos["nobody"]), "labels": []},
     )
     found = report(trained, *flags)
@@ -48,7 +48,7 @@ def test_what_cannot_be_looked_at_is_counted(trained, record, photos):
     """Gone pictures, damaged ones and malformed records are told apart by their _id; the rest is compared."""
     damaged = trained / "damaged.jpg"
     damaged.write_bytes(b"no picture")
-    label = person(photos["obama2"], "Obama")
+    label = portrait(photos["obama2"], "Obama")
     flags = record(
         {"_id": 1, "image": str(trained / "gone.jpg"), "labels": [label]},
         {"_id": 2, "image": str(damaged), "labels": [label]},
@@ -69,7 +69,7 @@ def test_what_cannot_be_looked_at_is_counted(trained, record, photos):
 
 def test_other_parameters_answer_otherwise(trained, record, photos):
     """Each option changes what it names, and nothing is written."""
-    flags = record({"image": str(photos["obama2"]), "labels": [person(photos["obama2"], "Obama")]})
+    flags = record({"image": str(photos["obama2"]), "labels": [portrait(photos["obama2"], "Obama")]})
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
 
     def now(*options):
@@ -97,7 +97,7 @@ def test_other_parameters_answer_otherwise(trained, record, photos):
 )
 def test_parameters_that_cannot_be(trained, record, photos, options, code, message):
     """They are refused like settings, before any frame is looked at."""
-    flags = record({"image": str(photos["obama2"]), "labels": [person(photos["obama2"], "Obama")]})
+    flags = record({"image": str(photos["obama2"]), "labels": [portrait(photos["obama2"], "Obama")]})
     done = run_here("tune", "--report", *flags, *options, cwd=trained)
     assert done.returncode == code
     assert message in done.stderr

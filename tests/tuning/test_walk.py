@@ -6,7 +6,7 @@ import os
 import shutil
 
 import pytest
-from alarm_records import person
+from alarm_records import portrait
 from tune_process import TunePage
 
 pytestmark = pytest.mark.timeout(900)
@@ -31,9 +31,9 @@ def browser():
 def running(trained, record, photos):
     """A page of three frames: Obama stored as Biden, one whose picture is gone, and a stranger."""
     flags = record(
-        {"_id": 1, "image": str(photos["obama2"]), "labels": [person(photos["obama2"], "Biden")]},
-        {"_id": 2, "image": str(trained / "gone.jpg"), "labels": [person(photos["obama2"], "Obama")]},
-        {"_id": 3, "image": str(photos["astronaut"]), "labels": [person(photos["astronaut"], None)]},
+        {"_id": 1, "image": str(photos["obama2"]), "labels": [portrait(photos["obama2"], "Biden")]},
+        {"_id": 2, "image": str(trained / "gone.jpg"), "labels": [portrait(photos["obama2"], "Obama")]},
+        {"_id": 3, "image": str(photos["astronaut"]), "labels": [portrait(photos["astronaut"], None)]},
     )
     page = TunePage(trained, *flags)
     yield page
