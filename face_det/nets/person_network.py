@@ -33,6 +33,9 @@ PERSON_CLASS = 0
 FREE_SIDE_PX = 640
 """The side of the input where the model takes any."""
 _GREY = 114
+_ROUNDING = 1e-3
+_LARGEST_SHARE = 1.5
+"""Boxes that end before this many pixels are no persons, but shares of the input."""
 _COLUMNS = 6
 """Left, top, right, bottom, score, class."""
 
@@ -61,7 +64,7 @@ class PersonNetwork:
         """Find the persons of one image that score at least `min_score` (0..1), best first.
 
         Boxes are in pixels of the image, clipped to it. Raises ModelError if the model answers in neither of
-        the two ways.
+        the two ways, or with shares instead of pixels.
         """
         height, width = rgb.shape[:2]
         scale = min(self._input.width / width, self._input.height / height)
@@ -72,6 +75,11 @@ class PersonNetwork:
         output = self._session.run({self._input.name: pixels})[0]
         boxes, scores = _decode(output, self._place)
         likely = np.flatnonzero(scores >= min_score)
+        if len(likely) and boxes[likely].max() <= _LARGEST_SHARE:
+            raise ModelError(
+                f"{self._place}: its boxes must be in pixels of its input, {self._input.width} x "
+                f"{self._input.height}, got shares of it; export it with pixels"
+            )
         order = likely[np.argsort(-scores[likely], kind="stable")]
         kept = order[non_maximum_suppression(boxes[order], pairwise_iou, MAX_IOU)]
         across, down = width / fitted.shape[1], height / fitted.shape[0]
@@ -114,6 +122,11 @@ def _decode(output: npt.NDArray[np.float32], place: str) -> tuple[Float32Array, 
             columns = rows[0].T
             half = columns[:, 2:4] / 2
             boxes = np.hstack([columns[:, :2] - half, columns[:, :2] + half])
+            if columns[:, 4:].min() < -_ROUNDING or columns[:, 4:].max() > 1 + _ROUNDING:
+                raise ModelError(
+                    f"{place}: its first output must have boxes and scores from 0 to 1 only, got others, "
+                    "as of masks or keypoints; export a model that only detects"
+                )
             scores = np.where(
                 columns[:, 4:].argmax(axis=1) == PERSON_CLASS, columns[:, 4 + PERSON_CLASS], np.float32(0)
             )

@@ -102,7 +102,7 @@ def test_the_picture_is_letterboxed(tmp_path: Path) -> None:
         return seen(feeds)
 
     network._session.run = run  # type: ignore[method-assign]
-    network.detect(np.full((50, 100, 3), (255, 0, 51), np.uint8))
+    network.detect(np.full((50, 100, 3), (255, 0, 51), np.uint8), min_score=2)  # what it finds are no boxes
     ((red, green, blue),) = told[0][:, :, 0, 0]
     assert (float(red), float(green), round(float(blue), 3)) == (1.0, 0.0, 0.2)
     assert told[0][0, 0, 31, 63] == 1.0
@@ -122,6 +122,34 @@ def test_models_that_cannot_be_used(tmp_path: Path) -> None:
     other = save_model(tmp_path / "other.onnx", np.zeros((5, 7), np.float32))
     with pytest.raises(ModelError, match=r"must have the shape \(1, n, 6\)"):
         find(ModelPersonFinder(other), np.zeros((64, 64, 3), np.uint8))
+
+
+def columns(count: int) -> np.ndarray:
+    """What a model of YOLOv8's kind says of a person, with room for other columns."""
+    found = np.zeros((1, 4 + count, 200), np.float32)
+    found[0, :5, 0] = (32, 16, 20, 30, 0.9)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        # Keypoints and masks stand behind the scores; they would pass for classes that are more likely.
+        pytest.param(np.where(np.arange(56)[None, :, None] < 5, columns(52), 30), "only detects", id="pose"),
+        pytest.param(
+            np.where(np.arange(116)[None, :, None] < 84, columns(112), -0.7), "only detects", id="masks"
+        ),
+        pytest.param(np.float32([[[0.1, 0.1, 0.5, 0.9, 0.9, 0]] * 9]), "must be in pixels", id="shares"),
+        pytest.param(np.zeros((1, 3598, 112), np.float32), "must have the shape", id="nanodet"),
+        pytest.param(np.zeros((1, 3549, 85), np.float32), "must have the shape", id="yolox"),
+    ],
+)
+def test_models_of_another_kind(tmp_path: Path, answer: np.ndarray, says: str) -> None:
+    """What would find nobody, or somebody elsewhere, is an error that says what to export."""
+    finder = ModelPersonFinder(save_model(tmp_path / "persons.onnx", np.float32(answer)))
+    with pytest.raises(ModelError, match=says) as error:
+        find(finder, np.zeros((64, 64, 3), np.uint8))
+    assert "\n" not in str(error.value)
 
 
 def test_persons_by_their_faces() -> None:
