@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from face_det.cli import progress, terminal
-from face_det.cli.shared_options import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, MenuChoice, config_option
 from face_det.config import list_choices
 from face_det.detectors import DETECTORS
 from face_det.engine import EngineOptions
@@ -45,7 +45,10 @@ class _Progress:
     "-e", "--encodings", type=click.Path(path_type=Path), help="File to write; default: encodingsPath."
 )
 @click.option(
-    "-d", "--detection-method", type=click.Choice(sorted(DETECTORS)), help="Detector; default: faceDetModel."
+    "-d",
+    "--detection-method",
+    type=MenuChoice(DETECTORS),
+    help="Detector, or onnx:PATH; default: faceDetModel.",
 )
 @click.option(
     "--embedder",

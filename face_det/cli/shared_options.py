@@ -12,12 +12,28 @@ import click
 from click.core import ParameterSource
 
 from face_det.config import Config, load_config, locate_config
+from face_det.registry import FILE_PREFIX, Menu
 from face_det.service import is_unfinished
 
 if TYPE_CHECKING:
     from face_det.rpc import Client
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class MenuChoice(click.Choice):  # type: ignore[type-arg, unused-ignore]
+    """A name on a menu or, where the menu takes files, onnx:PATH, whose path is made absolute."""
+
+    def __init__(self, menu: Menu[Any]) -> None:
+        super().__init__(sorted(menu))
+        self._menu = menu
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail as click.Choice does."""
+        path = self._menu.path_in(value)
+        return (
+            f"{FILE_PREFIX}{path.absolute()}" if path is not None else str(super().convert(value, param, ctx))
+        )
 
 
 @dataclass(frozen=True, slots=True)

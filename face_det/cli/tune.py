@@ -308,7 +308,7 @@ def _serve(
     info = {
         "place": source.place,
         "parameters": parameters.as_config(),
-        "choices": {key: list_choices(key) for key in CONFIG_KEYS.values()},
+        "choices": {key: _offered(key, parameters.as_config().get(key)) for key in CONFIG_KEYS.values()},
         "configured": {key: _shorten(values[key]) for key in CONFIG_KEYS.values()},
     }
     app = create_page(stepper, lambda: services.of(parameters).people(), info)
@@ -323,6 +323,12 @@ def _serve(
     serve_page(app, given["port"], on_ready)
     saved = f"saved {count_of(len(stepper.saved), 'file')} in {folder.folder}"
     click.echo(f"{saved}; enrolled {count_of(stepper.enrolled, 'photo')}", err=True)
+
+
+def _offered(key: str, asked: str | None) -> list[str]:
+    """Return the names to choose from; among them what was asked for, which may be a file of the user's."""
+    names = list_choices(key)
+    return [*names, asked] if names and asked and asked not in names else names
 
 
 def _tell_if_untrained(service: Service) -> None:

@@ -17,3 +17,4 @@ from .sections.video import VideoSettings as VideoSettings
 from .sections.zoneminder import ZoneMinder as ZoneMinder
 from .settings import Config as Config
 from .settings import list_choices as list_choices
+from .settings import takes_file as takes_file

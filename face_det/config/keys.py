@@ -15,7 +15,8 @@ from face_det.config.sections.pyzm import Pyzm
 from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
 from face_det.config.sections.zoneminder import ZoneMinder
-from face_det.config.settings import Config, list_choices
+from face_det.config.settings import Config, list_choices, takes_file
+from face_det.registry import FILE_PREFIX
 
 
 def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -50,7 +51,8 @@ def describe_expected_value(key: str) -> str:
     'true or false'
     """
     if names := list_choices(key):
-        return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
+        own = f" or {FILE_PREFIX}PATH" if takes_file(key) else ""
+        return f"one of {', '.join(names)}{own}" if len(names) > 1 else names[0]
     group, _, member = key.partition(".")
     extra = (SECTION_KEYS[group][member] if member else CONFIG_KEYS[group]).json_schema_extra
     return str(extra["expected"]) if isinstance(extra, dict) else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
@@ -28,6 +28,7 @@ from face_det.detectors import DETECTORS
 from face_det.embedders import JITTERS, configurable_embedders
 from face_det.errors import ConfigError
 from face_det.nets import DEVICES, PRECISIONS, RUNTIMES, Compute
+from face_det.registry import FILE_PREFIX, Menu
 from face_det.rpc import MAX_SOCKET_PATH, parse_endpoint
 
 _CHOICES: dict[str, Callable[[], Iterable[str]]] = {
@@ -43,6 +44,18 @@ _CHOICES: dict[str, Callable[[], Iterable[str]]] = {
     "logLevel": lambda: ("debug", "info", "warning", "error"),
 }
 """The keys whose value must be one of a list. Menus are read on each use, because entries can be added."""
+
+_FILE_MENUS: dict[str, Menu[Any]] = {"faceDetModel": DETECTORS}
+"""The keys whose value may also be onnx:PATH, with the menus that take it."""
+
+
+def takes_file(key: str) -> bool:
+    """Tell whether the value of a key may be onnx:PATH, a model of the user's own.
+
+    >>> takes_file("faceDetModel"), takes_file("classifier")
+    (True, False)
+    """
+    return key in _FILE_MENUS
 
 
 def list_choices(key: str) -> list[str]:
@@ -113,7 +126,10 @@ class Config(Overridable):
         "size, at 4 times the cost. `auto` does not use it.",
     )
     face_det_model: str = choice(
-        "auto", "The face detector. `auto` is YuNet, at the scale that minFace requires."
+        "auto",
+        "The face detector. `auto` is YuNet, at the scale that minFace requires; [the others](detectors.md) "
+        "may need files of their own. `onnx:PATH` is a model that you bring "
+        "([how-to/own-detector.md](../how-to/own-detector.md)).",
     )
     embedder: str = choice(
         "auto",
@@ -322,7 +338,11 @@ class Config(Overridable):
     @field_validator(*map(to_snake, _CHOICES))
     @classmethod
     def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
-        if value not in list_choices(to_camel(info.field_name or "")):
+        key = to_camel(info.field_name or "")
+        path = _FILE_MENUS[key].path_in(value) if takes_file(key) else None
+        if path is not None:
+            return f"{FILE_PREFIX}{absolute(path, info)}"
+        if value not in list_choices(key):
             raise ValueError("not on the menu")
         return value
 

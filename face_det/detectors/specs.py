@@ -17,5 +17,6 @@ DETECTORS = Menu(
     Spec("mtcnn", "face_det.detectors.mtcnn:MtcnnDetector"),
     Spec("ssd", "face_det.detectors.ssd:SsdDetector"),
     Spec("yunet", "face_det.detectors.yunet:YunetDetector"),
+    files="face_det.detectors.onnx_file:OnnxFileDetector",
 )
 """faceDetModel; a detector is created with `compute` and `min_face_px`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from face_det.detectors import DETECTORS
 from face_det.errors import BadImage, DataError, FaceDetError
 from face_det.extraction.crops import WIDTH_PX, Crop, CropKind, Person, PictureCrops, cut_crops
 from face_det.extraction.objects import LoadedPicture, PersonFinder
@@ -166,7 +167,12 @@ class Extraction:
             options.width_px,
             self._finder.settings if self._finder is not None else "whole",
             "sorted" if self._sorter is not None else "flat",
-            (engine.detector, engine.upsample, engine.min_face_px, engine.focus_threshold),
+            (
+                DETECTORS.identify(engine.detector),
+                engine.upsample,
+                engine.min_face_px,
+                engine.focus_threshold,
+            ),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from face_det.detectors import DETECTORS
 from face_det.engine import EngineOptions, FaceEngine, build_engine
 from face_det.errors import DataError
 from face_det.gallery import encode_pool
@@ -137,7 +138,7 @@ def _settings_key(options: EngineOptions, fingerprint: str) -> str:
     """Return a hash of everything that a result depends on, besides the photo."""
     parts = [
         RESULT_FORMAT,
-        options.detector,
+        DETECTORS.identify(options.detector),
         fingerprint,
         options.upsample,
         options.jitters,

@@ -17,6 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
+from face_det.detectors import DETECTORS
 from face_det.engine import FaceEngine
 from face_det.errors import DataError
 from face_det.gallery.encoding_cache import EncodingCache, EncodingResult, OmissionReason, read_photo
@@ -216,7 +217,7 @@ def portrait_settings_key(engine: FaceEngine, change: str, kind: str = FaceChoic
     parts = [
         kind,
         RESULT_FORMAT,
-        options.detector,
+        DETECTORS.identify(options.detector),
         engine.fingerprint,
         options.upsample,
         options.jitters,

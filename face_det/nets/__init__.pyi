@@ -17,6 +17,9 @@ from .model_cache import load_onnx_model as load_onnx_model
 from .network import Float32Array as Float32Array
 from .opencv_zoo import build_sface as build_sface
 from .person_network import PersonNetwork as PersonNetwork
+from .picture_model import PictureDescription as PictureDescription
+from .picture_model import PictureModel as PictureModel
+from .picture_model import read_model_file as read_model_file
 from .resnet import RESNET_BATCH as RESNET_BATCH
 from .resnet import RESNET_DIMENSIONS as RESNET_DIMENSIONS
 from .resnet import Resnet as Resnet

@@ -11,22 +11,20 @@ Coordinates are in pixels of the input. Class 0 is the person, as in COCO.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from face_det.boxes import non_maximum_suppression, pairwise_iou
 from face_det.errors import BadImage, ModelError, ModelMissing
 from face_det.media import read_image_bytes, resize_image
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
 from face_det.nets.network import Float32Array
+from face_det.nets.picture_model import MAX_MODEL_BYTES, read_picture_input
 from face_det.nets.sessions.session import Session
 from face_det.types import Box, Detection, Rgb
 
-MAX_MODEL_BYTES = 1_000_000_000
 MAX_IOU = 0.5
 """Two boxes with a higher intersection over union are one person."""
 PERSON_CLASS = 0
@@ -40,13 +38,6 @@ _COLUMNS = 6
 """Left, top, right, bottom, score, class."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Input:
-    name: str
-    height: int
-    width: int
-
-
 class PersonNetwork:
     """The user's own person detector; `detect` may be called from several threads."""
 
@@ -57,7 +48,9 @@ class PersonNetwork:
         except BadImage as error:
             raise ModelMissing(f"{path}: must be an ONNX file, but cannot be read: {error}") from error
         self._place = str(path)
-        self._input = _read_input(data, self._place)
+        found = read_picture_input(data, self._place)
+        self._name = found.name
+        self._height, self._width = found.height or FREE_SIDE_PX, found.width or FREE_SIDE_PX
         self._session = Session(data, compute)
 
     def detect(self, rgb: Rgb, min_score: float = 0.4) -> list[Detection]:
@@ -67,12 +60,12 @@ class PersonNetwork:
         the two ways, or with shares instead of pixels.
         """
         height, width = rgb.shape[:2]
-        scale = min(self._input.width / width, self._input.height / height)
+        scale = min(self._width / width, self._height / height)
         fitted = resize_image(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
-        canvas = np.full((self._input.height, self._input.width, 3), _GREY, np.uint8)
+        canvas = np.full((self._height, self._width, 3), _GREY, np.uint8)
         canvas[: fitted.shape[0], : fitted.shape[1]] = fitted
         pixels = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
-        output = self._session.run({self._input.name: pixels})[0]
+        output = self._session.run({self._name: pixels})[0]
         boxes, scores = _decode(output, self._place)
         likely = np.flatnonzero(scores >= min_score)
         if len(likely) and boxes[likely].max() <= _LARGEST_SHARE:
@@ -91,23 +84,6 @@ class PersonNetwork:
             for at in kept
         ]
         return [one for one in found if one.box.width > 0 and one.box.height > 0]
-
-
-def _read_input(data: bytes, place: str) -> _Input:
-    try:
-        graph = onnx.load_model_from_string(data).graph
-    except Exception as error:  # protobuf's errors have no common class
-        raise ModelError(f"{place}: must be an ONNX model, got something else") from error
-    weights = {one.name for one in graph.initializer}
-    inputs = [one for one in graph.input if one.name not in weights]
-    if len(inputs) != 1:
-        raise ModelError(f"{place}: must have one input, the picture, got {len(inputs)}")
-    (found,) = inputs
-    tensor = found.type.tensor_type
-    shape = [side.dim_value or None for side in tensor.shape.dim]
-    if tensor.elem_type != onnx.TensorProto.FLOAT or len(shape) != 4 or shape[1] not in (3, None):
-        raise ModelError(f"{place}: its input must be float32 of shape (1, 3, height, width), got {shape}")
-    return _Input(found.name, shape[2] or FREE_SIDE_PX, shape[3] or FREE_SIDE_PX)
 
 
 def _decode(output: npt.NDArray[np.float32], place: str) -> tuple[Float32Array, Float32Array]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dlib
 import numpy as np
+import own_yunet
 import PIL.Image
 import pytest
 
@@ -22,17 +23,26 @@ FACES_FOUND = {"haar": 3, "haar_profile": 4, "lbp": 3}
 NO_NETWORKS = ("hog", "haar", "haar_profile", "lbp")
 
 
-def name_of(detector: Detector) -> str:
-    """The name of a detector on the menu."""
-    return next(
-        spec.name for spec in specs.DETECTORS.values() if spec.target.endswith(f":{type(detector).__name__}")
-    )
+OWN_FILE = "onnx:PATH"
+
+DESCRIPTION = '{"decode": "yunet", "input": {"channels": "BGR"}, "minScore": 0.7, "maxIou": 0.3}'
 
 
-@pytest.fixture(params=sorted(specs.DETECTORS), scope="module")
-def detector(request: pytest.FixtureRequest) -> Detector:
+@pytest.fixture(params=[*sorted(specs.DETECTORS), OWN_FILE], scope="module")
+def name(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Each name on the menu, and a file that somebody brings: YuNet's."""
+    if request.param != OWN_FILE:
+        return str(request.param)
+    path = tmp_path_factory.mktemp("own") / "yunet.onnx"
+    own_yunet.write_yunet(path)
+    path.with_suffix(".json").write_text(DESCRIPTION)
+    return f"onnx:{path}"
+
+
+@pytest.fixture(scope="module")
+def detector(name: str) -> Detector:
     """Each detector on the menu."""
-    return specs.DETECTORS.create(request.param, compute=Compute(threads=1), min_face_px=0)
+    return specs.DETECTORS.create(name, compute=Compute(threads=1), min_face_px=0)
 
 
 def small(path: Path, width: int = 600) -> Rgb:
@@ -65,10 +75,10 @@ def test_finds_the_face(detector: Detector, photos: Mapping[str, Path]) -> None:
     assert found.score > 0
 
 
-def test_best_first(detector: Detector, everybody: tuple[Rgb, list[Detection]]) -> None:
+def test_best_first(name: str, everybody: tuple[Rgb, list[Detection]]) -> None:
     """Several faces come in falling order of confidence, all inside the image."""
     rgb, found = everybody
-    assert len(found) >= FACES_FOUND.get(name_of(detector), 5)
+    assert len(found) >= FACES_FOUND.get(name, 5)
     scores = [detection.score for detection in found]
     assert scores == sorted(scores, reverse=True)
     assert all(d.box == d.box.clipped(rgb.shape[1], rgb.shape[0]) for d in found)
@@ -80,21 +90,20 @@ def test_nothing_to_see(detector: Detector, shape: tuple[int, int]) -> None:
     assert detector.detect(np.full((*shape, 3), 128, np.uint8), 1) == []
 
 
-def test_upsampling_finds_smaller_faces(detector: Detector, photos: Mapping[str, Path]) -> None:
+def test_upsampling_finds_smaller_faces(name: str, detector: Detector, photos: Mapping[str, Path]) -> None:
     """Doubling never finds less in an image of small faces, and its boxes stay in the image."""
     rgb = group(photos["t1"], 480)
     once = detector.detect(rgb, 1)
     assert len(once) >= len(detector.detect(rgb, 0))
-    assert len(once) >= FACES_FOUND.get(name_of(detector), 5)
+    assert len(once) >= FACES_FOUND.get(name, 5)
     assert all(d.box == d.box.clipped(rgb.shape[1], rgb.shape[0]) for d in once)
 
 
 def test_a_least_size_loses_no_larger_face(
-    detector: Detector, everybody: tuple[Rgb, list[Detection]]
+    name: str, detector: Detector, everybody: tuple[Rgb, list[Detection]]
 ) -> None:
     """Whatever work it saves, the faces that reach the minimum size are the same, in the same order."""
     rgb, found_by_all = everybody
-    name = name_of(detector)
     sizes = sorted(min(found.box.width, found.box.height) for found in found_by_all)
     least = sizes[len(sizes) // 2]
     choosy: Detector = specs.DETECTORS.create(name, min_face_px=least)
@@ -124,7 +133,6 @@ def test_a_coarse_search_loses_no_larger_face(
             assert max(intersection_over_union(one.box, other.box) for other in coarse) > 0.7
 
 
-@pytest.mark.parametrize("name", sorted(specs.DETECTORS))
 @pytest.mark.parametrize(
     ("key", "compute"),
     [

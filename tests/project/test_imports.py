@@ -37,7 +37,7 @@ HOMES = {
     "fontTools": {"media"},
     "pi_heif": {"media"},
     "cv2": {"media", "video", "cameras", "extraction", "nets", "detectors"},
-    "pydantic": {"config", "gateway"},
+    "pydantic": {"config", "gateway", "nets", "detectors"},
     "fastapi": {"gateway", "tuning"},
     "starlette": {"gateway", "tuning"},
     "uvicorn": {"gateway"},

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from face_det.detectors import DETECTORS
 from face_det.engine import FaceEngine
 from face_det.errors import DataError, FaceDetError
 from face_det.gallery.encoding_cache import read_photo
@@ -71,7 +72,13 @@ def collect_facts(
     """
     options = replace(engine.options, focus_threshold=math.inf)  # so that no face is encoded
     finder = engine.with_options(options)
-    parts = [_FORMAT, options.detector, options.upsample, options.min_face_px, options.compute.precision]
+    parts = [
+        _FORMAT,
+        DETECTORS.identify(options.detector),
+        options.upsample,
+        options.min_face_px,
+        options.compute.precision,
+    ]
     settings = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     found = {sha256: facts for sha256, facts in read_facts(kept, settings).items() if sha256 in photos}
     changed = False
