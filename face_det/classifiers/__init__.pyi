@@ -10,10 +10,16 @@ from .gate import GATE_PROBABILITY as GATE_PROBABILITY
 from .gate import STRANGER as STRANGER
 from .nearest import NearestClassifier as NearestClassifier
 from .nn_index import NearestNeighbourIndex as NearestNeighbourIndex
+from .open_set import ScoringClassifier as ScoringClassifier
+from .pixels import PixelClassifier as PixelClassifier
 from .recipe import Recipe as Recipe
 from .similarity import TemplateScores as TemplateScores
 from .similarity import score_to_similarity as score_to_similarity
 from .similarity import similarity_to_score as similarity_to_score
 from .specs import CLASSIFIERS as CLASSIFIERS
+from .specs import ClassifierSpec as ClassifierSpec
+from .specs import names_by_itself as names_by_itself
+from .specs import required_embedder as required_embedder
+from .specs import usual_kinds as usual_kinds
 from .svm import SVM_GRID as SVM_GRID
 from .template import TemplateClassifier as TemplateClassifier

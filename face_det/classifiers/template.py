@@ -23,26 +23,22 @@ from face_det.classifiers.bursts import (
 )
 from face_det.classifiers.folds import Targets
 from face_det.classifiers.gate import GATE_PROBABILITY, STRANGER
-from face_det.classifiers.open_set import OpenSetClassifier
+from face_det.classifiers.open_set import ScoringClassifier, line_through
 from face_det.classifiers.recipe import UnsearchedRecipe, require_enough_photos
 from face_det.classifiers.similarity import TemplateScores, similarity_to_score
 from face_det.embedders import DLIB_DISTANCES, DistanceThresholds
 from face_det.types import Classifier, Encodings
-
-EVEN_PROBABILITY = 0.5
-"""The probability at the even distance before a calibration; at the gate distance it is GATE_PROBABILITY."""
 
 OUTLIER_RADIUS = 1.0
 """A photo farther than this share of the even distance from the mean of a person's other photos is somebody
 else's. On LFW that is true of 99 in 100 wrong photos and 1 in 1,000 right ones."""
 
 
-class TemplateClassifier(OpenSetClassifier):
+class TemplateClassifier(ScoringClassifier):
     """How likely each person is, or nobody enrolled (STRANGER), by the distances to the templates.
 
-    p(person j) = exp(a s_j + b) / (1 + sum over all people k of exp(a s_k + b)), where s are TemplateScores.
-    Two people who are both near therefore share the probability, and a stranger is near nobody. a and b
-    follow from the two distances until training.calibration fits them to the photos.
+    The line that turns scores into probabilities follows from the two distances, where they are even and
+    GATE_PROBABILITY, until training.calibration fits it to the photos.
 
     The similarity is x . (template - mean face): the cosine, less what the encoding x has in common with
     `mean_face` (d,), the mean of many strangers' encodings of length 1, where the embedder has one.
@@ -91,10 +87,7 @@ class TemplateClassifier(OpenSetClassifier):
         self.lengths_: Encodings = np.zeros(len(people))
         self.lengths_[self.enrolled_] = np.linalg.norm(mean, axis=1)
         self.means_[self.enrolled_] = group_means(group_means(X[used], burst_of_used), person_of_burst)
-        far, near = -2 * np.log(even), -2 * np.log(self.gate_distance / scale)
-        even_odds, gate_odds = _log_odds(EVEN_PROBABILITY), _log_odds(GATE_PROBABILITY)
-        self.slope_ = float((gate_odds - even_odds) / (near - far))
-        self.offset_ = float(even_odds - self.slope_ * far)
+        self.slope_, self.offset_ = line_through(even, self.gate_distance / scale, GATE_PROBABILITY)
         return self
 
     def drop_training_state(self) -> None:
@@ -114,7 +107,7 @@ class TemplateClassifier(OpenSetClassifier):
         """The mean face, shape (d,); zeros if there is none."""
         return np.zeros(self.n_features_in_) if self.mean_face is None else np.asarray(self.mean_face)
 
-    def distances_to_means(self, X: Encodings, people: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    def own_distances(self, X: Encodings, people: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
         """Return the distance of each encoding to the mean of one person's photos.
 
         X, shape (n, d), and `people`, shape (n,), give shape (n,), in the embedder's own units.
@@ -125,17 +118,6 @@ class TemplateClassifier(OpenSetClassifier):
     def predict_proba(self, X: Encodings) -> npt.NDArray[np.float64]:
         """Return probabilities, shape (n, people + 1); rows sum to 1, and the last column is STRANGER's."""
         return self.proba_of_scores(self.scores(X))
-
-    def proba_of_scores(self, scores: TemplateScores) -> npt.NDArray[np.float64]:
-        """Turn scores, shape (n, people), into the probabilities of predict_proba."""
-        odds = np.column_stack([self.slope_ * scores + self.offset_, np.zeros(len(scores))])
-        weights = np.exp(odds - odds.max(axis=1, keepdims=True))
-        proba: npt.NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-        return proba
-
-
-def _log_odds(probability: float) -> float:
-    return float(np.log(probability / (1 - probability)))
 
 
 class TemplateRecipe(UnsearchedRecipe):

@@ -12,7 +12,7 @@ import click
 from rich import box
 from rich.table import Table as RichTable
 
-from face_det.classifiers import CLASSIFIERS
+from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.cli import progress, terminal
 from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.config import Config, list_choices
@@ -169,15 +169,17 @@ def _evaluate(asked: _Options, config: Config, folder: Path) -> Evaluation:
         only=asked.people,
         seed=asked.seed,
     )
+    kind = asked.classifier or config.classifier
+    embedder = asked.embedder or required_embedder(kind) or config.embedder
     jobs = asked.jobs or len(os.sched_getaffinity(0))
     with EncodingCache(_cache_file(asked.cache)) as cache, progress.show_progress() as on_progress:
         return evaluate_split(
             split,
-            build_engine(build_enrolment_options(config, asked.embedder)),
+            build_engine(build_enrolment_options(config, embedder)),
             cache,
             RecognitionSettings(
-                asked.classifier or config.classifier,
-                asked.embedder or config.embedder,
+                kind,
+                embedder,
                 DecisionRule(config.min_proba, config.decision),
                 config.false_accept_rate,
                 jobs,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from face_det.classifiers import CLASSIFIERS
+from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.cli import progress
 from face_det.cli.shared_options import ConfigSource, config_option, make_client
 from face_det.config import Config, list_choices
@@ -65,7 +65,12 @@ DAEMON_S = 5.0
     type=click.Choice([*CLASSIFIERS, ALL]),
     help="May be repeated; default: the kind that the daemon uses.",
 )
-@click.option("--all", "every", is_flag=True, help="Train every kind, as scripts/train.py does.")
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Train every kind that the encodings allow, as scripts/train.py does.",
+)
 @click.option(
     "--embedder",
     type=click.Choice(list_choices("embedder")),
@@ -97,8 +102,9 @@ def command(
     try:
         config = config_source.load()
         source = encodings or config.encodings_path
-        asked = [kind for kind in CLASSIFIERS if every or ALL in chosen or kind in chosen]
         gallery = _load_gallery(source)
+        possible = [kind for kind in CLASSIFIERS if required_embedder(kind) in (None, *gallery.embedders)]
+        asked = [kind for kind in CLASSIFIERS if kind in (possible if every or ALL in chosen else chosen)]
         files = choose_model_files(config.model_path, config.label_path, output, config.classifier, asked)
         kinds = asked or choose_kinds(files, config.classifier)
         jobs = jobs or len(os.sched_getaffinity(0))

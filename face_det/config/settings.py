@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
 
-from face_det.classifiers import CLASSIFIERS
+from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
 from face_det.config.overrides import Overridable
 from face_det.config.sections.action import OnRecognition
@@ -134,12 +134,14 @@ class Config(Overridable):
     embedder: str = choice(
         "auto",
         "The network that encodes faces. `auto` uses the one that the model was trained on and, for a new "
-        "model, the best one. The original's files use `dlib_resnet`; `both` uses both networks.",
+        "model, the best one. The original's files use `dlib_resnet`; `both` uses both networks. `grey` is "
+        "the pixels themselves, for the classic recognisers.",
     )
     classifier: str = choice(
         "auto",
         "The classifier that the daemon trains. `auto` keeps the kind in use, or uses `template` if there is "
-        "none.",
+        "none. The classic recognisers, from `eigenfaces` on, are for comparison: they see grey pixels, and "
+        "those with a number in their name ignore falseAcceptRate.",
     )
     decision: str = choice(
         "auto",
@@ -359,6 +361,13 @@ class Config(Overridable):
     def _files_differ(self) -> Config:
         if len({self.model_path, self.label_path, self.encodings_path}) < 3:
             raise ValueError("modelPath, labelPath and encodingsPath: must be three different files")
+        return self
+
+    @model_validator(mode="after")
+    def _classifier_sees_what_it_learns_from(self) -> Config:
+        required = required_embedder(self.classifier)
+        if required not in (None, self.embedder) and self.embedder != "auto":
+            raise ValueError(f"embedder: must be {required} or auto for classifier {self.classifier}")
         return self
 
     @model_validator(mode="after")

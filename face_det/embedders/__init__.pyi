@@ -13,6 +13,7 @@ from .specs import DLIB_DISTANCES as DLIB_DISTANCES
 from .specs import DLIB_RESNET as DLIB_RESNET
 from .specs import DLIB_VIEWS as DLIB_VIEWS
 from .specs import EMBEDDERS as EMBEDDERS
+from .specs import GREY as GREY
 from .specs import JITTERS as JITTERS
 from .specs import SFACE as SFACE
 from .specs import DistanceSpread as DistanceSpread
@@ -24,7 +25,11 @@ from .specs import configurable_embedders as configurable_embedders
 from .specs import count_dimensions as count_dimensions
 from .specs import distance_thresholds as distance_thresholds
 from .specs import embedder_from_fingerprint as embedder_from_fingerprint
+from .specs import embedder_parts as embedder_parts
+from .specs import encoding_lengths as encoding_lengths
 from .specs import encodings_keys as encodings_keys
 from .specs import expected_distances as expected_distances
+from .specs import is_joined as is_joined
 from .specs import joined_embedders as joined_embedders
+from .specs import on_demand_embedders as on_demand_embedders
 from .specs import split_fingerprint as split_fingerprint

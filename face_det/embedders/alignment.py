@@ -24,6 +24,8 @@ DLIB_CHIP_PX = 150
 DLIB_CHIP_PADDING = 0.25
 """The margin around the face in the chip, relative to its size; dlib's embedder was trained with it."""
 
+ARCFACE_CHIP_PX = 112
+
 ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
@@ -107,6 +109,7 @@ class FaceAligner:
         # Loaded now, so that missing weights are reported at the start.
         load_landmark_predictor("landmarks5")
         self._network = Yunet(compute)
+        self.runtime = self._network.runtime
 
     def find_transform(self, rgb: Rgb, detection: Detection) -> AffineMatrix:
         """Return the transform (2, 3) from pixels of the image to pixels of a chip of 112 px, for any box."""
@@ -183,7 +186,7 @@ def _landmarks_nearest_to(
 
 def _matrix_from_box(box: Box) -> AffineMatrix:
     """Return the transform that makes the box, or the single pixel that it is, fill the chip."""
-    zoom = 112 / max(box.width, box.height, 1.0)
-    return np.array(
-        [[zoom, 0, 56 - zoom * (box.xmin + box.xmax) / 2], [0, zoom, 56 - zoom * (box.ymin + box.ymax) / 2]]
-    )
+    zoom = ARCFACE_CHIP_PX / max(box.width, box.height, 1.0)
+    middle = ARCFACE_CHIP_PX / 2
+    across, down = (box.xmin + box.xmax) / 2, (box.ymin + box.ymax) / 2
+    return np.array([[zoom, 0, middle - zoom * across], [0, zoom, middle - zoom * down]])

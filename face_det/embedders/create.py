@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from face_det.embedders.joined import JoinedEmbedder
-from face_det.embedders.specs import EMBEDDERS, joined_embedders
+from face_det.embedders.specs import ALL_EMBEDDERS, EMBEDDERS, embedder_parts, is_joined, joined_embedders
 from face_det.nets import Compute
 from face_det.types import CompositeEmbedder, Embedder
 
@@ -13,9 +13,8 @@ def create_embedder(name: str, compute: Compute, jitter: str, loaded: Embedder |
 
     Raises what loading the networks raises, and ConfigError for an unknown name.
     """
-    joined = joined_embedders()
     made: dict[str, Embedder] = {}
-    for part in joined.get(name, (name,)):
+    for part in embedder_parts(name):
         embedder = _find_loaded(loaded, part)
         if embedder is None:
             options = {"compute": compute, "jitter": jitter}
@@ -24,7 +23,10 @@ def create_embedder(name: str, compute: Compute, jitter: str, loaded: Embedder |
                 options["base"] = made.get(base) or _find_loaded(loaded, base)
             embedder = EMBEDDERS.create(part, **options)
         made[part] = embedder
-    return JoinedEmbedder(name, [*made.values()]) if name in joined else made[name]
+    if not is_joined(name):
+        return made[name]
+    # A fingerprint names the parts itself, so the name before them only has to say that there are several.
+    return JoinedEmbedder(name if name in joined_embedders() else ALL_EMBEDDERS, [*made.values()])
 
 
 def _find_loaded(loaded: Embedder | None, name: str) -> Embedder | None:

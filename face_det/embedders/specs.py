@@ -17,8 +17,11 @@ DLIB_VIEWS = "dlib_views"
 SFACE = "sface"
 DLIB_AND_SFACE = "both"
 """dlib_resnet's numbers, then sface's."""
+GREY = "grey"
+"""The pixels themselves, for the classic recognisers."""
+GREY_SIDE_PX = 100
 ALL_EMBEDDERS = "all"
-"""Every embedder on the menu, side by side: photos are enrolled with all of them."""
+"""Every embedder on the menu but those on demand, side by side: photos are enrolled with all of them."""
 ALL_DLIB_EMBEDDERS = "all_dlib"
 """dlib_resnet and dlib_views: photos are enrolled with these where only dlib is wanted."""
 
@@ -60,6 +63,9 @@ class EmbedderSpec(Spec):
     encodings.pickle, the number of `dimensions` of its encodings, and perhaps a `base`, the embedder whose
     networks it uses. An embedder that a classifier can learn from has `thresholds`; one by which
     `face-det gallery check` may compare photos has `expected_distances`.
+
+    One that is `on_demand` costs nothing unless the configuration asks for it: `all` does without it. Its
+    numbers are written to encodings.pickle as `stored_as`, a numpy type that holds them exactly.
     """
 
     configured_as: str | None = None
@@ -69,6 +75,8 @@ class EmbedderSpec(Spec):
     dimensions: int = 128
     thresholds: DistanceThresholds | None = None
     expected_distances: ExpectedDistances | None = None
+    on_demand: bool = False
+    stored_as: str = "float64"
 
 
 _JOINED = "face_det.embedders.joined:JoinedEmbedder"
@@ -115,6 +123,18 @@ EMBEDDERS = Menu(
         thresholds=DistanceThresholds(1.3, 1.25),
         expected_distances=ExpectedDistances(DistanceSpread(0.934, 0.143), DistanceSpread(1.586, 0.077)),
     ),
+    EmbedderSpec(
+        GREY,
+        "face_det.embedders.grey:GreyEmbedder",
+        configured_as=GREY,
+        encodings_key="grey",
+        dimensions=GREY_SIDE_PX**2,
+        # Of 1.1 million pairs of strangers in LFW, 1 in 1,000 is nearer than the first, 2 in 10,000 than the
+        # second; so are 1.3 % and 0.6 % of the pairs of photos of one person, so do not expect much of them.
+        thresholds=DistanceThresholds(4880, 4440),
+        on_demand=True,
+        stored_as="uint8",
+    ),
     EmbedderSpec(ALL_EMBEDDERS, _JOINED),
     EmbedderSpec(ALL_DLIB_EMBEDDERS, _JOINED, parts=(DLIB_RESNET, DLIB_VIEWS)),
 )
@@ -130,7 +150,7 @@ def encodings_keys() -> dict[str, str]:
     """Map each single embedder to its key in encodings.pickle, in the order of the menu.
 
     >>> encodings_keys()
-    {'dlib_resnet': 'encodings', 'dlib_views': 'views', 'sface': 'sface'}
+    {'dlib_resnet': 'encodings', 'dlib_views': 'views', 'sface': 'sface', 'grey': 'grey'}
     """
     return {spec.name: spec.encodings_key for spec in EMBEDDERS.values() if spec.encodings_key is not None}
 
@@ -141,7 +161,7 @@ def joined_embedders() -> dict[str, tuple[str, ...]]:
     >>> joined_embedders()["both"]
     ('dlib_resnet', 'sface')
     """
-    everything = {ALL_EMBEDDERS: tuple(encodings_keys())}
+    everything = {ALL_EMBEDDERS: tuple(name for name in encodings_keys() if not EMBEDDERS[name].on_demand)}
     return {
         spec.name: everything.get(spec.name, spec.parts)
         for spec in EMBEDDERS.values()
@@ -149,21 +169,61 @@ def joined_embedders() -> dict[str, tuple[str, ...]]:
     }
 
 
+def on_demand_embedders() -> tuple[str, ...]:
+    """Return the embedders that are used only where they are asked for.
+
+    >>> on_demand_embedders()
+    ('grey',)
+    """
+    return tuple(spec.name for spec in EMBEDDERS.values() if spec.on_demand)
+
+
+def embedder_parts(embedder: str) -> tuple[str, ...]:
+    """Return the single embedders that one consists of, in the order of their encodings.
+
+    Beside the joined ones on the menu there are those with embedders on demand, such as `all+grey`.
+
+    >>> embedder_parts("sface"), embedder_parts("both"), embedder_parts("both+grey")
+    (('sface',), ('dlib_resnet', 'sface'), ('dlib_resnet', 'sface', 'grey'))
+    """
+    base, *more = embedder.split("+")
+    return (*joined_embedders().get(base, (base,)), *more)
+
+
+def is_joined(embedder: str) -> bool:
+    """Tell whether an embedder consists of several.
+
+    >>> is_joined("sface"), is_joined("sface+grey"), is_joined("all_dlib")
+    (False, True, True)
+    """
+    return len(embedder_parts(embedder)) > 1
+
+
 def count_dimensions(embedder: str) -> int:
     """Return how many numbers an embedder's encodings have; KeyError if it is not on the menu.
 
-    >>> count_dimensions("sface"), count_dimensions("both")
-    (128, 256)
+    >>> count_dimensions("sface"), count_dimensions("both"), count_dimensions("both+grey")
+    (128, 256, 10256)
     """
-    parts = joined_embedders().get(embedder, (embedder,))
-    return sum(EMBEDDERS[part].dimensions for part in parts)
+    return sum(EMBEDDERS[part].dimensions for part in embedder_parts(embedder))
+
+
+def encoding_lengths() -> set[int]:
+    """Return how many numbers the encodings of the embedders have, single, joined, and joined on demand.
+
+    >>> {128, 256, 384, 10384} <= encoding_lengths()
+    True
+    """
+    single = {count_dimensions(name) for name in EMBEDDERS}
+    more = {EMBEDDERS[name].dimensions for name in on_demand_embedders()}
+    return single | {length + one for length in single for one in more}
 
 
 def configurable_embedders() -> tuple[str, ...]:
     """Return the embedders that users can ask for.
 
     >>> configurable_embedders()
-    ('dlib_resnet', 'sface', 'both')
+    ('dlib_resnet', 'sface', 'both', 'grey')
     """
     return tuple(spec.name for spec in EMBEDDERS.values() if spec.configured_as == spec.name)
 

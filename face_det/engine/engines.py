@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from face_det.embedders import DLIB_RESNET, EMBEDDERS, joined_embedders
+from face_det.embedders import DLIB_RESNET, EMBEDDERS, embedder_parts, is_joined
 from face_det.engine.engine import build_engine
 from face_det.engine.interface import EngineOptions, FaceEngine
 
@@ -36,12 +36,13 @@ class Engines:
             )
         return self._loaded[embedder]
 
-    def keep_only(self, *embedders: str) -> None:
-        """Release the engines with other embedders."""
-        self._loaded = {name: engine for name, engine in self._loaded.items() if name in embedders}
+    def keep_only(self, embedder: str) -> None:
+        """Release the engines with other embedders, unless they join several, as enrolment does."""
+        kept = {name: engine for name, engine in self._loaded.items() if name == embedder or is_joined(name)}
+        self._loaded = kept
 
 
 def _networks_of(embedder: str) -> set[str]:
     """Return the embedders whose networks an embedder needs."""
-    parts = {*joined_embedders().get(embedder, (embedder,))}
+    parts = {*embedder_parts(embedder)}
     return parts | {spec.base for part in parts if (spec := EMBEDDERS.get(part)) and spec.base is not None}

@@ -8,11 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from face_det.embedders import (
-    DLIB_RESNET,
-    configurable_embedder,
-    joined_embedders,
-)
+from face_det.embedders import DLIB_RESNET, configurable_embedder
 from face_det.engine import Engines, FaceEngine
 from face_det.enrolment import forget as forgetting
 from face_det.enrolment import retrain, safeguards
@@ -115,11 +111,12 @@ class Enroller:
         """
         with lock_for_update(self.paths.encodings):
             gallery = retrain.load_gallery_if_usable(
-                self.paths.encodings, self.options.embedder, self.engines
+                self.paths.encodings, self.options.embedder, self.options.kind, self.engines
             )
             if gallery is not None:
                 current = retrain.load_model_if_usable(self.model)
-                return self._save(gallery, current, choose_training_embedder(gallery, self.options.embedder))
+                kind, wanted = self._choose_recipe(None, current).recipe, self.options.embedder
+                return self._save(gallery, current, choose_training_embedder(gallery, wanted, kind))
         return self.train(
             kind=None, embedder=None, thorough=False, on_progress=on_progress, lose_nobody=True
         ).recognizer
@@ -293,16 +290,17 @@ class Enroller:
         """
         chosen = retrain.check_embedder(self.options.embedder, embedder)
         with lock_for_update(self.paths.encodings):
+            current = retrain.load_model_if_usable(self.model)
+            choice = self._choose_recipe(kind, current)
+            chosen = retrain.embedder_for_kind(choice.recipe, chosen)
             # Encode with all embedders, so that the next training may choose another one.
             wanted = choose_enrolment_embedder(self.options.embedder if chosen == DLIB_RESNET else chosen)
             report = retrain.encode_photos(self.paths, self.engines.of(wanted), on_progress)
             people, paths = report.gallery.people, self.paths
-            current = retrain.load_model_if_usable(self.model)
             known = known_labels(current)
             safeguards.require_most_people(
                 paths.dataset, people, paths.encodings, known, everybody=lose_nobody
             )
-            choice = self._choose_recipe(kind, current)
             result = train_classifiers(
                 report.gallery,
                 [choice.recipe],
@@ -336,19 +334,18 @@ class Enroller:
         engine = self.engines.of(embedder)
         if current is not None:
             current.require_fingerprint(engine.fingerprint)
-        self.engines.keep_only(embedder, *joined_embedders())
+        self.engines.keep_only(embedder)
         return Recognizer(engine, current, rule=self.options.rule)
 
     def _choose_embedder(self, current: Model | None, gallery: Gallery) -> str:
-        """Return the embedder to train on: the model's or, for a first one, the best that all photos have."""
-        if current is None and gallery.names:
-            return choose_training_embedder(gallery, self.options.embedder)
-        return choose_recognition_embedder(self.options.embedder, current, self.paths.model)
+        kind = self._choose_recipe(None, current).recipe
+        return retrain.embedder_to_train_on(kind, self.options.embedder, current, gallery, self.paths.model)
 
     def _enrolment_engine(self, gallery: Gallery) -> FaceEngine:
         """Return the engine to enrol with; it computes only encodings that the other photos have too."""
         kept = gallery.embedders if gallery.names else None
-        engine = self.engines.of(choose_enrolment_embedder(self.options.embedder, kept))
+        wanted = retrain.embedder_for_kind(self.options.kind, self.options.embedder)
+        engine = self.engines.of(choose_enrolment_embedder(wanted, kept))
         # The user chose this photo, so the focus gate must not reject it.
         return engine.with_options(replace(engine.options, focus_threshold=0.0))
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from face_det.embedders import configurable_embedders
+from face_det.classifiers import required_embedder
+from face_det.embedders import configurable_embedders, on_demand_embedders
 from face_det.engine import Engines, FaceEngine
 from face_det.enrolment.results import Paths
 from face_det.errors import (
@@ -19,7 +20,13 @@ from face_det.errors import (
     UnsafePickle,
 )
 from face_det.gallery import EncodeReport, EncodingCache, Gallery, encode_dataset
-from face_det.recognition import AUTO_EMBEDDER, TRAIN_ADVICE, Model, Recognizer
+from face_det.recognition import (
+    AUTO_EMBEDDER,
+    TRAIN_ADVICE,
+    Model,
+    Recognizer,
+    choose_recognition_embedder,
+)
 from face_det.training import choose_training_embedder
 
 log = logging.getLogger(__name__)
@@ -76,13 +83,39 @@ def check_embedder(configured: str, embedder: str | None) -> str:
     return str(embedder)
 
 
-def load_gallery_if_usable(encodings: Path, embedder: str, engines: Engines) -> Gallery | None:
+def embedder_for_kind(kind: str, embedder: str) -> str:
+    """Return the embedder to use where a kind of classifier learns from one alone; BadRequest for another.
+
+    >>> embedder_for_kind("lbph", "auto"), embedder_for_kind("template", "auto")
+    ('grey', 'auto')
+    """
+    required = required_embedder(kind)
+    if required not in (None, embedder) and embedder != AUTO_EMBEDDER:
+        raise BadRequest(f"embedder: must be {required} or {AUTO_EMBEDDER} for {kind}, got {embedder}")
+    return required or embedder
+
+
+def embedder_to_train_on(kind: str, wanted: str, current: Model | None, gallery: Gallery, place: Path) -> str:
+    """Return the embedder to train on: the model's or, for a first one, the best that all photos have.
+
+    `wanted` is the configuration's, and `place` the model's path, for messages. A kind of classifier that
+    learns from one embedder alone gets that, and leaves it to no other kind.
+    """
+    if required_embedder(kind) is not None or (current is None and gallery.names):
+        return choose_training_embedder(gallery, wanted, kind)
+    made = choose_recognition_embedder(wanted, current, place)
+    if wanted == AUTO_EMBEDDER and gallery.names and made in on_demand_embedders():
+        return choose_training_embedder(gallery, wanted, kind)
+    return made
+
+
+def load_gallery_if_usable(encodings: Path, embedder: str, kind: str, engines: Engines) -> Gallery | None:
     """Return the gallery in an encodings file, or None if it is empty or by another embedder's network."""
     try:
         gallery = Gallery.load(encodings)
         if not gallery.names:
             return None
-        chosen = choose_training_embedder(gallery, embedder)
+        chosen = choose_training_embedder(gallery, embedder, kind)
         recorded = gallery.fingerprint_of(chosen)
     except FaceDetError:
         return None

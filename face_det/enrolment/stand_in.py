@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from face_det.classifiers import CLASSIFIERS, Recipe
+from face_det.classifiers import CLASSIFIERS, Recipe, required_embedder
 from face_det.embedders import embedder_from_fingerprint
 from face_det.gallery import Gallery
-from face_det.recognition import Model
+from face_det.recognition import AUTO_EMBEDDER, Model
 from face_det.training import MIN_PHOTOS_TO_HOLD_OUT, NEAREST_RECIPE, TrainingResult, refit_model
 from face_det.types import UNKNOWN
 
@@ -24,7 +24,9 @@ def fit_stand_in(
     few = any(n < photos_needed(kind) for name, n in result.photos.items() if name != UNKNOWN)
     if kind not in {skip.kind for skip in result.skipped} and (asked or not few):
         return None
-    embedder = embedder_from_fingerprint(result.models[0].card.fingerprint)
+    cards = [model.card for model in result.models if required_embedder(model.card.kind) is None]
+    usual = embedder_from_fingerprint(cards[0].fingerprint) if cards else AUTO_EMBEDDER
+    embedder = required_embedder(kind) or usual
     return refit_model(None, gallery, kind=kind, embedder=embedder, false_accept_rate=false_accept_rate)
 
 

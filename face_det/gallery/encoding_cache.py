@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from face_det.embedders import EMBEDDERS, count_dimensions
+from face_det.embedders import encoding_lengths
 from face_det.errors import CannotWrite, DataError
 from face_det.storage import read_if_present
 
@@ -120,7 +120,7 @@ class EncodingCache:
         self.path = path
         self._warned = False
         self._on_disk = True
-        self._encoding_sizes = {_BYTES_PER_NUMBER * count_dimensions(name) for name in EMBEDDERS}
+        self._encoding_sizes = {_BYTES_PER_NUMBER * length for length in encoding_lengths()}
         self._connection = self._open()
 
     def __enter__(self) -> EncodingCache:

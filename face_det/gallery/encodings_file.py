@@ -5,6 +5,7 @@
 | encodings | dlib_resnet's 128 numbers for each photo |
 | names | the person in each photo |
 | views, sface | dlib_views' and sface's 128 numbers for each photo; absent unless all photos have them |
+| grey | the 10,000 grey values of each face, as whole numbers of a byte; absent unless configured |
 | fingerprints | embedder -> the fingerprint of its network |
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, count_dimensions, encodings_keys
+from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, EMBEDDERS, count_dimensions, encodings_keys
 from face_det.errors import BadEncodings
 from face_det.gallery.dataset import is_utf8
 from face_det.storage import load_pickle
@@ -118,7 +119,11 @@ def dump_encodings(content: EncodingsContent) -> bytes:
         keys[DLIB_RESNET]: list(content.encodings[DLIB_RESNET]),
         NAMES_KEY: list(content.names),
     }
-    table |= {keys[one]: list(rows) for one, rows in content.encodings.items() if one != DLIB_RESNET}
+    table |= {
+        keys[one]: list(rows.astype(EMBEDDERS[one].stored_as))
+        for one, rows in content.encodings.items()
+        if one != DLIB_RESNET
+    }
     if content.fingerprints:
         table[FINGERPRINTS_KEY] = dict(sorted(content.fingerprints.items()))
     before, function, after = pickle.dumps(table, protocol=3).partition(b"\n_reconstruct\n")

@@ -21,6 +21,7 @@ from face_det.embedders import (
     count_dimensions,
     encodings_keys,
     join_fingerprints,
+    on_demand_embedders,
     split_fingerprint,
 )
 from face_det.errors import BadEncodings, ModelMismatch
@@ -132,9 +133,14 @@ class Gallery:
     def require(self, embedder: str) -> None:
         """Raise BadEncodings if it does not hold the encodings of `embedder`."""
         if embedder not in self.embedders:
+            advice = RUN_ENCODE
+            if embedder in on_demand_embedders():
+                advice = (
+                    f"run 'face-det encode --embedder {embedder}', or set embedder in config.json and encode"
+                )
             raise BadEncodings(
                 f"encodings: must hold those of {embedder} for every photo, "
-                f"got those of {', '.join(self.embedders)}; {RUN_ENCODE}"
+                f"got those of {', '.join(self.embedders)}; {advice}"
             )
 
     def of(self, embedder: str) -> Encodings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from face_det.embedders import EMBEDDERS, count_dimensions
+from face_det.embedders import encoding_lengths
 from face_det.gallery.encoding_cache import EncodingCache, OmissionReason
 from face_det.types import Box, Face, Reason
 
@@ -58,7 +58,7 @@ def get_faces(cache: EncodingCache, sha256: str, settings: str) -> PhotoFaces | 
         return None
     width, height, count = (int(number) for number in numbers[:_SIZE_NUMBERS])
     rest = numbers[_SIZE_NUMBERS:]
-    lengths = {_FACE_NUMBERS, *(_FACE_NUMBERS + count_dimensions(name) for name in EMBEDDERS)}
+    lengths = {_FACE_NUMBERS, *(_FACE_NUMBERS + length for length in encoding_lengths())}
     if len(rest) not in {count * length for length in lengths}:
         return None
     if reason is not None and reason not in {omission.value for omission in OmissionReason}:

@@ -33,6 +33,7 @@ from .small_grey import make_small_grey as make_small_grey
 from .transform import AffineMatrix as AffineMatrix
 from .transform import crop_box as crop_box
 from .transform import cut_square as cut_square
+from .transform import equalise_grey as equalise_grey
 from .transform import make_face_thumbnail as make_face_thumbnail
 from .transform import make_thumbnail as make_thumbnail
 from .transform import measure_focus as measure_focus

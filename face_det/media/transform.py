@@ -110,6 +110,16 @@ def warp_to_square(rgb: Rgb, matrix: AffineMatrix, side: int) -> Rgb:
     return np.asarray(cv2.warpAffine(rgb, matrix, (side, side), flags=how), np.uint8)
 
 
+def equalise_grey(rgb: Rgb) -> Rgb:
+    """Turn a picture grey and spread its grey values evenly over 0 to 255; shape (H, W).
+
+    >>> dark = np.repeat(np.arange(16, dtype=np.uint8), 3).reshape(4, 4, 3)
+    >>> int(equalise_grey(dark).min()), int(equalise_grey(dark).max())
+    (0, 255)
+    """
+    return np.asarray(cv2.equalizeHist(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)), np.uint8)
+
+
 def cut_square(rgb: Rgb, left: float, top: float, width: float, side: int) -> tuple[Rgb, AffineMatrix]:
     """Cut a square out of a picture and resize it to `side` pixels.
 

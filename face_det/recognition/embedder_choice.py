@@ -19,6 +19,7 @@ from face_det.embedders import (
     configurable_embedders,
     embedder_from_fingerprint,
     joined_embedders,
+    on_demand_embedders,
 )
 from face_det.errors import ModelMismatch
 from face_det.nets import WEIGHTS_CATALOGUE, weights_available
@@ -61,19 +62,28 @@ def choose_recognition_embedder(wanted: str, model: Model | None, place: object 
 def choose_enrolment_embedder(wanted: str, kept: Collection[str] | None = None) -> str:
     """Choose the embedder that photos are enrolled with.
 
-    The result stands for all embedders, or for all of dlib's if the configuration wants dlib alone. With
-    `kept`, only the kept ones among them are used. If sface's weights are missing and the configuration does
-    not name it, dlib's are used, and a warning is logged once.
+    The result stands for all embedders, or for all of dlib's if the configuration wants dlib alone; those on
+    demand join them where they are wanted or kept. With `kept`, only the kept ones among them are used. If
+    sface's weights are missing and the configuration does not name it, dlib's are used, and a warning is
+    logged once.
 
     >>> choose_enrolment_embedder("sface"), choose_enrolment_embedder("dlib_resnet", ["dlib_resnet"])
     ('all', 'dlib_resnet')
+    >>> choose_enrolment_embedder("grey"), choose_enrolment_embedder("auto", ["dlib_resnet", "grey"])
+    ('all+grey', 'dlib_resnet+grey')
     """
+    on_demand = on_demand_embedders()
     most = ALL_DLIB_EMBEDDERS if wanted == DLIB_RESNET else ALL_EMBEDDERS
-    if wanted == AUTO_EMBEDDER and (kept is None or SFACE in kept) and not weights_available(SFACE):
+    if (
+        wanted in (AUTO_EMBEDDER, *on_demand)
+        and (kept is None or SFACE in kept)
+        and not weights_available(SFACE)
+    ):
         _warn_sface_missing()
         most = ALL_DLIB_EMBEDDERS
     parts = tuple(part for part in joined_embedders()[most] if kept is None or part in kept)
-    return next((name for name, joined in joined_embedders().items() if joined == parts), DLIB_RESNET)
+    base = next((name for name, joined in joined_embedders().items() if joined == parts), DLIB_RESNET)
+    return "+".join([base, *(one for one in on_demand if one in (kept if kept is not None else (wanted,)))])
 
 
 @functools.cache

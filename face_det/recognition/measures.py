@@ -108,5 +108,5 @@ def measure_faces(
         scores[rows, person],
         people[rows, person],
         others.max(axis=1),
-        verifier.template.distances_to_means(encodings, person),
+        verifier.template.own_distances(encodings, person),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det.classifiers import TemplateClassifier
+from face_det.classifiers import ScoringClassifier
 
 GENUINE_PER_IMPOSTOR = 4.0
 """The prior: for each stranger's face, this many faces of people enrolled are expected. Every probability of
@@ -22,8 +22,8 @@ OLDER_TAIL = 0.08
 class Verifier:
     """Templates and a threshold, made by training.calibration and used by recognition.decision."""
 
-    template: TemplateClassifier
-    """The calibrated templates of all people; the model's classifier itself if that is a template."""
+    template: ScoringClassifier
+    """The calibrated templates of all people; the model's classifier itself if that scores people."""
     threshold: float
     """The lowest score at which somebody may be named."""
     rate: float
@@ -43,6 +43,11 @@ class Verifier:
         no more often than by a single one, however alike the encodings are.
         """
         return self.threshold + self.tail * math.log(looks)
+
+    @property
+    def gate_distance(self) -> float:
+        """The distance to somebody within which a name may be given."""
+        return math.exp(-self.threshold / 2)
 
     @property
     def claimed(self) -> bool:
@@ -67,8 +72,8 @@ class Verifier:
         Raises ValueError, or what a damaged template ends in: LookupError, TypeError or AttributeError.
         """
         template = classifier if fields["template"] is None else fields["template"]
-        if not isinstance(template, TemplateClassifier):
-            raise TypeError(f"templates must be a TemplateClassifier, got {type(template).__name__}")
+        if not isinstance(template, ScoringClassifier):
+            raise TypeError(f"templates must be a classifier with scores, got {type(template).__name__}")
         numbers = [float(fields[key]) for key in ("threshold", "rate", "impostors", "needed")]
         numbers.append(float(fields.get("tail", OLDER_TAIL)))
         if not np.isfinite([*numbers, template.slope_, template.offset_, template.even_distance]).all():

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Collection
 
+from face_det.classifiers import required_embedder
 from face_det.config import Config, settings_path
 from face_det.engine import EngineOptions, Engines, FaceEngine, build_isolated_engine
 from face_det.enrolment import Enroller, ModelHistory, ModelOptions, Paths
@@ -42,9 +43,11 @@ def build_enrolment_options(
 ) -> EngineOptions:
     """Return the engine options for encoding photos.
 
-    `embedder` overrides the configured one. `kept`, if given, names the embedders whose encodings exist.
+    `embedder` overrides the configured one, which the kind of classifier may determine. `kept`, if given,
+    names the embedders whose encodings exist.
     """
-    return _build_options(config, choose_enrolment_embedder(embedder or config.embedder, kept))
+    wanted = embedder or required_embedder(config.classifier) or config.embedder
+    return _build_options(config, choose_enrolment_embedder(wanted, kept))
 
 
 def _build_options(config: Config, embedder: str, thumbnail_px: int = 0) -> EngineOptions:

@@ -24,7 +24,7 @@ from face_det.training.comparison_scores import ComparisonScores, score_comparis
 from face_det.types import Encodings
 
 if TYPE_CHECKING:
-    from face_det.classifiers import TemplateClassifier
+    from face_det.classifiers import ScoringClassifier, TemplateClassifier
 
 TAIL_SHARE = 0.05
 """The share of the impostors' best scores that the tail is fitted to."""
@@ -41,6 +41,9 @@ NEAREST_PEOPLE = 20
 BACKGROUND_COMPARISONS = 40
 """Genuine and impostor scores, this many of each, that the background adds to the calibration. Together they
 weigh BACKGROUND_IMPOSTORS."""
+
+LEAST_SCORE = -2.0
+"""No threshold is lower, unless all strangers' scores are."""
 
 _Part = tuple[TemplateScores, RowIndices, FloatArray]
 """Scores of faces against people, shape (n, people), whose each face is (-1: nobody's), and its weight."""
@@ -59,11 +62,19 @@ def calibrate_verifier(
     the embedder has no background, the probabilities by distance stay.
     """
     scores = score_comparisons(classifier, X, y)
+    verifier = verifier_from_scores(classifier, scores, embedder, rate)
+    classifier.drop_training_state()
+    return verifier
+
+
+def verifier_from_scores(
+    classifier: ScoringClassifier, scores: ComparisonScores, embedder: str, rate: float
+) -> Verifier:
+    """Calibrate a new classifier by scores that it has not learnt from, and return the verifier with it."""
     line = calibrate_probabilities(scores, embedder)
     if line is not None:
         classifier.slope_, classifier.offset_ = line
     threshold, tail = threshold_and_tail(scores, embedder, rate)
-    classifier.drop_training_state()
     if threshold is None:
         odds = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY))
         threshold = (odds - classifier.offset_) / classifier.slope_
@@ -121,7 +132,8 @@ def threshold_for_rate(scores: ComparisonScores, embedder: str, rate: float) -> 
             above += (1 - weight) * float(background.probability_above(score, scores.enrolled_people))
         return float(np.log(max(above, 1e-300)) - np.log(rate))
 
-    low, high = -2.0, 30.0
+    # Distances of encodings of length 1 are at most 2; the classic recognisers have units of their own.
+    low, high = float(min(LEAST_SCORE, scores.best_impostor.min(initial=LEAST_SCORE))), 30.0
     return float(brentq(excess, low, high, xtol=1e-4)) if excess(low) > 0 > excess(high) else low
 
 

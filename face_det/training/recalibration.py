@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from face_det.classifiers import required_embedder
 from face_det.embedders import embedder_from_fingerprint
 from face_det.gallery import Gallery
 from face_det.recognition import MIN_RATIO_TO_NEXT, Model, Verifier, assemble_model
 from face_det.training.calibration import impostors_needed, threshold_and_tail, threshold_for_rate
-from face_det.training.comparison_scores import ComparisonScores, score_comparisons
-from face_det.training.training_set import TEMPLATE_RECIPE, TrainingSet
+from face_det.training.comparison_scores import ComparisonScores
+from face_det.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
-    from face_det.classifiers import TemplateClassifier
+    from face_det.classifiers import PixelClassifier, ScoringClassifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def preview_rates(
 ) -> list[RatePreview]:
     """Say what each rate would mean, with each photo held out from its person's template in turn.
 
-    Empty if the model has no verifier. Raises BadEncodings if the gallery lacks the model's encodings.
+    Empty if the model has no verifier. Raises BadEncodings if the gallery lacks the model's encodings, and
+    TooFewPeople if there are fewer people than its kind of classifier needs.
     """
     if model.verifier is None or not gallery.names:
         return []
@@ -64,7 +66,8 @@ def preview_rates(
 def recalibrate_model(model: Model, gallery: Gallery, rate: float) -> Model | None:
     """Return the model with the threshold for another rate, and nothing else changed; None if it has none.
 
-    The threshold comes from the photos that are enrolled now. Raises BadEncodings as preview_rates does.
+    The threshold comes from the photos that are enrolled now. Raises BadEncodings and TooFewPeople as
+    preview_rates does.
     """
     before = model.verifier
     if before is None or not gallery.names:
@@ -74,7 +77,7 @@ def recalibrate_model(model: Model, gallery: Gallery, rate: float) -> Model | No
     # A copy, because calls are being answered by the model.
     classifier = copy.copy(model.classifier)
     template = (
-        cast("TemplateClassifier", classifier) if before.template is model.classifier else before.template
+        cast("ScoringClassifier", classifier) if before.template is model.classifier else before.template
     )
     verifier = Verifier(
         template,
@@ -84,16 +87,16 @@ def recalibrate_model(model: Model, gallery: Gallery, rate: float) -> Model | No
         impostors_needed(rate),
         before.tail if threshold is None else tail,
     )
+    if required_embedder(model.card.kind) is not None:
+        cast("PixelClassifier", template).set_gate(verifier.gate_distance)
     return replace(assemble_model(classifier, model.card, verifier), place=model.place)
 
 
 def _score(model: Model, gallery: Gallery) -> tuple[ComparisonScores, str]:
-    """Compare the photos of the gallery with templates made of them, by the model's embedder."""
+    """Score the photos of the gallery as the model does, by classifiers that have not seen them."""
     embedder = embedder_from_fingerprint(model.card.fingerprint)
     training_set = TrainingSet.from_gallery(gallery, embedder, 0.5)
-    recipe = training_set.make_recipe(TEMPLATE_RECIPE)
-    template = cast("TemplateClassifier", recipe.refit(training_set.X, training_set.y, {}))
-    return score_comparisons(template, training_set.X, training_set.y), embedder
+    return training_set.score_photos(model.card.kind), embedder
 
 
 def _named_rightly(verifier: Verifier, scores: ComparisonScores, min_proba: float) -> np.ndarray:

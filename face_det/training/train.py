@@ -8,6 +8,7 @@ classifier that knew a fifth less.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from face_det.classifiers import Recipe, RowIndices, split_folds
+from face_det.classifiers import Recipe, RowIndices, required_embedder, split_folds
 from face_det.embedders import (
     DLIB_RESNET,
     DLIB_VIEWS,
@@ -24,7 +25,7 @@ from face_det.embedders import (
     configurable_embedder,
     embedder_from_fingerprint,
 )
-from face_det.errors import TooFewPeople
+from face_det.errors import ConfigError, TooFewPeople
 from face_det.gallery import Gallery
 from face_det.recognition import AUTO_EMBEDDER, ORIGINAL_KIND, Model, decide_names
 from face_det.training.held_out import HeldOutResult
@@ -158,16 +159,12 @@ def refit_model(
     params = _refit_params(model, recipe)
     counts = zip(training_set.people, np.bincount(training_set.y), strict=True)
     enrolled = [count for name, count in counts if name != UNKNOWN]
-    fitted, made = None, kind
     if all(count >= recipe.photos_each for count in enrolled):
-        try:
+        with contextlib.suppress(TooFewPeople):
             fitted = recipe.refit(training_set.X, training_set.y, params)
-        except TooFewPeople:
-            fitted = None
-    if fitted is None:
-        made = NEAREST_RECIPE
-        fitted = training_set.make_recipe(NEAREST_RECIPE).refit(training_set.X, training_set.y, {})
-    return training_set.make_model(fitted, made, kind, params)
+            return training_set.make_model(fitted, kind, kind, params)
+    stand_in = training_set.make_recipe(NEAREST_RECIPE).refit(training_set.X, training_set.y, {})
+    return training_set.make_model(stand_in, NEAREST_RECIPE, kind, params)
 
 
 def fit_single_face(encoding: Encodings, name: str, fingerprint: str, false_accept_rate: float) -> Model:
@@ -191,12 +188,16 @@ def choose_training_embedder(gallery: Gallery, embedder: str, kind: str = TEMPLA
     AUTO_EMBEDDER means sface if the gallery has its encodings, else dlib_resnet: sface names more people and
     fewer strangers than dlib_resnet, and than both together (docs/how-to/tune.md has the figures). For
     dlib_resnet, encodings of several views are chosen where the gallery has them and the kind is not one of
-    ORIGINAL_RECIPES.
+    ORIGINAL_RECIPES. A kind that learns from one embedder alone gets that; ConfigError if another is wanted.
 
     >>> choose_training_embedder(Gallery(np.eye(1, 128), ["Ann"]), "auto")
     'dlib_resnet'
     """
-    chosen = configurable_embedder(embedder)
+    chosen, required = configurable_embedder(embedder), required_embedder(kind)
+    if required is not None:
+        if chosen not in (AUTO_EMBEDDER, required):
+            raise ConfigError([f"embedder: must be {required} or {AUTO_EMBEDDER} for {kind}, got {chosen}"])
+        return required
     if chosen == AUTO_EMBEDDER:
         chosen = SFACE if SFACE in gallery.embedders else DLIB_RESNET
     several_views = DLIB_VIEWS in gallery.embedders and kind not in ORIGINAL_RECIPES

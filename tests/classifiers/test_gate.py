@@ -25,7 +25,7 @@ def test_probability_at_the_two_distances() -> None:
     """Even odds and the gate, for every embedder; nearer is likelier."""
     for distances in filter(None, (spec.thresholds for spec in EMBEDDERS.values())):
         even, gate = distances.even_distance, distances.gate_distance
-        p = probability_at_distance([even, gate, 0.0, 100.0], even, gate)
+        p = probability_at_distance([even, gate, 0.0, 100 * even], even, gate)
         assert p == pytest.approx([0.5, 0.9, 1.0, 0.0], abs=0.01)
         falling = np.diff(probability_at_distance(np.linspace(0, 2 * even, 50), even, gate))
         assert np.all(falling <= 0)

@@ -58,7 +58,7 @@ def test_the_model_says_who_answers(fingerprint: str | None, embedder: str) -> N
 
 def test_a_model_of_a_network_that_is_not_here() -> None:
     """Another version's embedder is refused by name."""
-    with pytest.raises(ModelMismatch, match="one of dlib_resnet, sface, both, got arcface; run"):
+    with pytest.raises(ModelMismatch, match="one of dlib_resnet, sface, both, grey, got arcface; run"):
         choose_recognition_embedder("auto", trained_on("arcface:3"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 
 from face_det.gallery.gallery import Gallery
@@ -43,3 +44,12 @@ def numbered(counts: Mapping[str, int], seed: int = 0) -> tuple[Encodings, np.nd
     """(X, y) of the same, as a recipe gets it: people are numbers in the order of their names."""
     made = gallery(counts, seed)
     return made.encodings, np.array([made.people.index(name) for name in made.names])
+
+
+def grey_faces(encodings: Encodings) -> Encodings:
+    """Grey faces of 100 x 100 px for encodings, shape (n, 128): as far apart as these, times 7,500."""
+    drawn = np.random.default_rng(2).normal(size=(128, 16, 16))
+    smooth = np.array([cv2.resize(one, (100, 100), interpolation=cv2.INTER_CUBIC) for one in drawn])
+    basis = np.linalg.qr(smooth.reshape(128, -1).T)[0].T
+    everybody = EVERYBODY * _directions(np.random.default_rng(1), 1)
+    return np.clip(np.rint(128 + 7500 * (encodings - everybody) @ basis), 0, 255)

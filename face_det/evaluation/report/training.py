@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from face_det.classifiers import score_to_similarity
+from face_det.classifiers import required_embedder, score_to_similarity
 from face_det.evaluation.report.charts import figure_as_png, fit_label
-from face_det.recognition import DecisionRule
+from face_det.recognition import DecisionRule, Verifier
 from face_det.training import HeldOutResult, TrainedModel, TrainingResult
 
 RIGHT_COLOURMAP, WRONG_COLOURMAP = "Blues", "Oranges"
@@ -115,7 +115,7 @@ def _model_lines(trained: TrainedModel, rule: DecisionRule) -> Iterator[str]:
     verifier = trained.model.verifier
     if verifier is not None:
         yield (
-            f"  named from a similarity of {score_to_similarity(verifier.threshold):.3f}: "
+            f"  named {_describe_threshold(trained.kind, verifier)}: "
             f"falseAcceptRate {verifier.rate:g}, {'shown' if verifier.claimed else 'estimated'} "
             f"with {verifier.impostors} impostors"
         )
@@ -137,13 +137,22 @@ def _model_lines(trained: TrainedModel, rule: DecisionRule) -> Iterator[str]:
     yield held.report_text().rstrip()
 
 
+def _describe_threshold(kind: str, verifier: Verifier) -> str:
+    # The classic recognisers have distances of their own, not those of encodings of length 1.
+    if required_embedder(kind) is not None:
+        return f"within a distance of {verifier.gate_distance:.4g}"
+    return f"from a similarity of {score_to_similarity(verifier.threshold):.3f}"
+
+
 def _model_as_json(trained: TrainedModel, rule: DecisionRule) -> dict[str, Any]:
     held, verifier = trained.held_out, trained.model.verifier
     decision = None
+    own = required_embedder(trained.kind) is not None
     if verifier is not None:
         decision = {
             "falseAcceptRate": verifier.rate,
-            "likeness": float(score_to_similarity(verifier.threshold)),
+            "likeness": None if own else float(score_to_similarity(verifier.threshold)),
+            "distance": verifier.gate_distance if own else None,
             "impostors": verifier.impostors,
             "needed": verifier.needed,
             "shown": verifier.claimed,
