@@ -8,18 +8,20 @@ the subspace, and its distances with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from face_det.classifiers import TRAINING_SEED, Recipe, RowIndices, Targets
 from face_det.errors import TooFewPeople
 from face_det.training.calibration import MIN_TAIL_PEOPLE
 from face_det.training.comparison_scores import ComparisonScores
+from face_det.types import Encodings
 
 if TYPE_CHECKING:
     from face_det.classifiers import PixelClassifier
-    from face_det.training.training_set import TrainingSet
 
 ROUNDS = 5
 """In each round a fifth of the photos is new."""
@@ -33,14 +35,20 @@ background, because what strangers score depends on who is enrolled."""
 
 
 def score_unseen_photos(
-    training_set: TrainingSet, recipe: Recipe, fitted: PixelClassifier
+    X: Encodings,
+    y: Targets,
+    strangers_class: int | None,
+    recipe: Recipe,
+    fitted: PixelClassifier,
+    in_training_burst: Callable[[RowIndices, RowIndices], npt.NDArray[np.bool_]],
 ) -> ComparisonScores:
     """Score photos of people by classifiers that have not seen them, and strangers by the one fitted to all.
 
-    Raises TooFewPeople if there are too few strangers to say how near they come.
+    X, shape (n, d), are grey faces of people y, shape (n,). Of the rows that it gets first,
+    `in_training_burst` finds those in a burst with any of the second. Raises TooFewPeople if there are too
+    few strangers to say how near they come.
     """
-    X, y = training_set.X, training_set.y
-    strangers = _sample(np.flatnonzero(y == training_set.strangers), MAX_PHOTOS_SCORED)
+    strangers = _sample(np.flatnonzero(y == strangers_class), MAX_PHOTOS_SCORED)
     people = np.setdiff1d(y, y[strangers])
     if len(strangers) < STRANGERS_NEEDED or len(people) < 2:
         raise TooFewPeople(
@@ -57,7 +65,7 @@ def score_unseen_photos(
         if not len(held):
             continue
         part = cast("PixelClassifier", recipe.refit(X[learnt], y[learnt], {}))
-        held = held[~training_set.in_training_burst(held, learnt)]
+        held = held[~in_training_burst(held, learnt)]
         genuine.append(part.scores(X[held])[:, part.enrolled_])
         owners.append(np.searchsorted(people, y[held]))
     impostor = fitted.scores(X[strangers])[:, fitted.enrolled_]

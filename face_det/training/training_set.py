@@ -93,8 +93,9 @@ class TrainingSet:
         """
         if required_embedder(kind) is not None:
             recipe = self.make_recipe(kind)
+            classic = cast("PixelClassifier", fitted or recipe.refit(self.X, self.y, {}))
             return score_unseen_photos(
-                self, recipe, cast("PixelClassifier", fitted or recipe.refit(self.X, self.y, {}))
+                self.X, self.y, self.strangers, recipe, classic, self.in_training_burst
             )
         template = cast("TemplateClassifier", self.make_recipe(TEMPLATE_RECIPE).refit(self.X, self.y, {}))
         return score_comparisons(template, self.X, self.y)
