@@ -70,8 +70,8 @@ class PersonNetwork:
         likely = np.flatnonzero(scores >= min_score)
         if len(likely) and boxes[likely].max() <= _LARGEST_SHARE:
             raise ModelError(
-                f"{self._place}: its boxes must be in pixels of its input, {self._input.width} x "
-                f"{self._input.height}, got shares of it; export it with pixels"
+                f"{self._place}: its boxes must be in pixels of its input, {self._width} x "
+                f"{self._height}, got shares of it; export it with pixels"
             )
         order = likely[np.argsort(-scores[likely], kind="stable")]
         kept = order[non_maximum_suppression(boxes[order], pairwise_iou, MAX_IOU)]
