@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dlib
 import numpy as np
@@ -22,13 +23,19 @@ FACES_FOUND = {"haar": 3, "haar_profile": 4, "lbp": 3}
 
 NO_NETWORKS = ("hog", "haar", "haar_profile", "lbp")
 
+SLOW = ("centerface", "cnn_dlib", "haar_profile", "mtcnn")
+"""Each takes ten seconds or more for the suite."""
 
 OWN_FILE = "onnx:PATH"
 
 DESCRIPTION = '{"decode": "yunet", "input": {"channels": "BGR"}, "minScore": 0.7, "maxIou": 0.3}'
 
 
-@pytest.fixture(params=[*sorted(specs.DETECTORS), OWN_FILE], scope="module")
+def _mark(name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+
+
+@pytest.fixture(params=map(_mark, [*sorted(specs.DETECTORS), OWN_FILE]), scope="module")
 def name(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Each name on the menu, and a file that somebody brings: YuNet's."""
     if request.param != OWN_FILE:
