@@ -10,7 +10,13 @@ from face_det.errors import DataError
 from face_det.exchange.face_finder import FaceFinder
 from face_det.exchange.formats import FORMATS
 from face_det.exchange.source import Format, NewFile
-from face_det.storage import make_folder, read_if_present, report_write_errors, write_atomically
+from face_det.storage import (
+    make_folder,
+    read_if_present,
+    recover_folder,
+    report_write_errors,
+    write_atomically,
+)
 from face_det.types import UNKNOWN
 
 _MAX_BYTES = 2**30
@@ -58,7 +64,9 @@ def write_exported(files: Sequence[NewFile], folder: Path) -> Iterator[ExportedF
     """Write files into a folder, and yield what became of each. Raises CannotWrite.
 
     A file that is there stays: with the same content it counts as exported, with another one it is reported.
+    What a killed export left half written is removed.
     """
+    recovered: set[Path] = set()
     for file in files:
         path = folder / file.path
         if any((folder / parent).is_symlink() for parent in list(Path(file.path).parents)[:-1]):
@@ -67,6 +75,9 @@ def write_exported(files: Sequence[NewFile], folder: Path) -> Iterator[ExportedF
                 path, False, "its folder is a link, which is not followed; replace it with a folder"
             )
             continue
+        if path.parent not in recovered:
+            recover_folder(path.parent)
+            recovered.add(path.parent)
         try:
             data = file.make()
             there = read_if_present(path, _MAX_BYTES)

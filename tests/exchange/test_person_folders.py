@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
+import kill_points
 import pytest
 from drawn_pictures import draw, drawn
 
@@ -34,6 +36,12 @@ def export(form: str, dataset: Path, folder: Path) -> list[tuple[str, bool, str 
     return [
         (str(one.path.relative_to(folder)), one.written, one.reason) for one in write_exported(files, folder)
     ]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file in the folder and below it, hidden ones too."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 def test_whose_photos_are_found(tmp_path: Path) -> None:
@@ -147,6 +155,25 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert done == {"Ann/1.png": taken, "Ann/2.png": (True, None), "Ann/3.png": taken}
     assert theirs.read_bytes() == drawn(9)
     assert not (tmp_path / "nowhere.png").exists()
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment(tmp_path: Path) -> None:
+    """Killed before or after any call that changes a file, and run again: the same as one clean run."""
+    for number, name in enumerate(("Ann/1.png", "Ann/2.png", "Bob/1.png")):
+        draw(tmp_path / "dataset" / name, number)
+    export("pyzm", tmp_path / "dataset", tmp_path / "clean")
+    clean = contents(tmp_path / "clean")
+    assert len(clean) == 3
+    for point in itertools.count(1):
+        place = tmp_path / str(point)
+        if kill_points.run_killed(point, kill_points.CALLS, export, "pyzm", tmp_path / "dataset", place):
+            break
+        whole = {name for name in contents(place) if not name.endswith(".tmp")}
+        assert {name: contents(place)[name] for name in whole}.items() <= clean.items(), point
+        export("pyzm", tmp_path / "dataset", place)
+        assert contents(place) == clean, point
+    assert point > 20
 
 
 def test_strangers_are_nobody_elsewhere(tmp_path: Path) -> None:
