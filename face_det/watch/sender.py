@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 MAX_AGE_S = 2.0
 """An older picture is dropped, and not waited for: its answer would be about somebody who has gone."""
 IN_FLIGHT = 2
-"""So many pictures are with the daemon at a time: one is computed while the next one travels."""
+"""So many pictures are with the daemon at a time: one is computed while the next one travels. After a late
+answer it is one, until a picture is answered in half the time it has: the second would wait for the first,
+and on a machine that is much too slow both would be late, again and again."""
 BUSY_PAUSES_S = (0.1, 2.0)
 AWAY_PAUSES_S = (0.5, 5.0)
 """The first and the longest pause after the daemon was busy, or did not answer."""
@@ -44,11 +46,17 @@ class Sender:
         self._daemon = daemon
         self._turns = list(cameras)
         self._busy: set[str] = set()
+        self._allowed = IN_FLIGHT
         self._max_age_s = max_age_s
         self._changed = asyncio.Event()
         self._failures = 0
         self._resume_at = 0.0
         self.reachable: bool | None = None
+
+    @property
+    def under_way(self) -> int:
+        """How many pictures are with the daemon."""
+        return len(self._busy)
 
     def notice(self) -> None:
         """Look again: a camera has a picture that should be sent."""
@@ -74,15 +82,21 @@ class Sender:
             while (left_s := self._resume_at - time.monotonic()) > 0:
                 await asyncio.sleep(left_s)
             self._changed.clear()
-            for place, camera in enumerate(self._turns):
-                if camera.source.name in self._busy or (picture := camera.take()) is None:
-                    continue
-                if picture.age_s > self._max_age_s:
-                    camera.counters.late += 1
-                    continue
-                self._turns.append(self._turns.pop(place))
-                return camera, picture
+            if len(self._busy) < self._allowed and (found := self._take()) is not None:
+                return found
             await self._changed.wait()
+
+    def _take(self) -> tuple[WatchedCamera, CameraPicture] | None:
+        """Take the picture whose turn it is, if one waits that is not too old."""
+        for place, camera in enumerate(self._turns):
+            if camera.source.name in self._busy or (picture := camera.take()) is None:
+                continue
+            if picture.age_s > self._max_age_s:
+                camera.counters.late += 1
+                continue
+            self._turns.append(self._turns.pop(place))
+            return camera, picture
+        return None
 
     async def _send(self, camera: WatchedCamera, picture: CameraPicture) -> None:
         camera.counters.sent += 1
@@ -93,8 +107,9 @@ class Sender:
             # who is in the picture.
             faces = await asyncio.wait_for(call, self._max_age_s - picture.age_s)
         except asyncio.TimeoutError:
+            # No pause: the daemon would be idle meanwhile, and the next picture be late as well.
             camera.counters.late += 1
-            self._pause()
+            self._allowed = 1
         except (Busy, Unreachable) as error:
             self._pause(error)
         except FaceDetError as error:
@@ -103,8 +118,10 @@ class Sender:
         else:
             self._resume()
             camera.note_answer(picture.age_s, len(faces))
+            if picture.age_s <= self._max_age_s / 2:
+                self._allowed = IN_FLIGHT
 
-    def _pause(self, error: FaceDetError | None = None) -> None:
+    def _pause(self, error: FaceDetError) -> None:
         """Send nothing for a while, longer each time; whatever comes meanwhile replaces what waits."""
         away = isinstance(error, Unreachable)
         if away and self.reachable is not False:
