@@ -28,8 +28,8 @@ REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "docs/reference/detectors.md"
 START, END = "<!-- measured by benchmarks/detectors.py -->\n", "<!-- end -->\n"
 
-SMALL_PX = 64
-"""The side to which photos are shrunk; the face is about 24 px wide then."""
+SMALL_PX = 40
+"""The side to which photos are shrunk; the face is about 15 px wide then."""
 
 LEFT_OUT = ("cnn_dlib",)
 """Its boxes are those of cnn, many times as slowly."""
@@ -93,7 +93,7 @@ def measure(name: str, large: list[Rgb], packaged: dict[str, Rgb]) -> str:
 def table(names: list[str], large: list[Rgb], packaged: dict[str, Rgb]) -> str:
     """Measure each detector; the table and what it was measured on."""
     head = (
-        "| detector | faces of ~95 px | ~24 px | ~24 px, `numFaceImgUpsample` 1 | boxes on six people | "
+        "| detector | faces of ~95 px | ~15 px | ~15 px, `numFaceImgUpsample` 1 | boxes on six people | "
         "boxes on a cat and a cup of coffee | landmarks | ms |\n|---|---|---|---|---|---|---|---|\n"
     )
     rows = []

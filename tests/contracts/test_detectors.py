@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,12 @@ def test_picture_is_not_touched(detector: Detector, photos: Mapping[str, Path]) 
     rgb.setflags(write=False)
     assert detector.detect(rgb, 0)
     np.testing.assert_array_equal(rgb, before)
+
+
+def test_threads_do_not_disturb_each_other(detector: Detector, photos: Mapping[str, Path]) -> None:
+    """What two pictures of different sizes give does not depend on what other threads look at."""
+    pictures = [small(photos["obama"], 250), small(photos["biden"], 200)]
+    alone = [[one.box for one in detector.detect(rgb, 0)] for rgb in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = [*pool.map(lambda rgb: [one.box for one in detector.detect(rgb, 0)], pictures * 3)]
+    assert together == alone * 3
