@@ -71,6 +71,10 @@ def require_enough_photos(name: str, y: Targets, *, people: int, pairs: int) -> 
     Traceback (most recent call last):
     face_det.errors.TooFewPeople: svm: must have photos of 2 people, got 1; add photos of strangers to \
 dataset/Unknown, or train nearest
+    >>> require_enough_photos("svm", np.array([0, 0, 1]), people=2, pairs=2)
+    Traceback (most recent call last):
+    face_det.errors.TooFewPeople: svm: must have two or more photos of 2 people, because some are held out \
+to test it, but has them of 1; add photos of strangers to dataset/Unknown, or train nearest
     """
     photos = np.unique(y, return_counts=True)[1]
     advice = "add photos of strangers to dataset/Unknown, or train nearest"
@@ -79,8 +83,8 @@ dataset/Unknown, or train nearest
     with_two = int((photos >= 2).sum())
     if with_two < pairs:
         raise TooFewPeople(
-            f"{name}: must have two photos or more of {pairs} people to test itself on, "
-            f"got them of {with_two}; {advice}"
+            f"{name}: must have two or more photos of {pairs} people, because some are held out to test it, "
+            f"but has them of {with_two}; {advice}"
         )
 
 

@@ -45,8 +45,12 @@ def password_command(context: click.Context, from_stdin: bool, config_source: Co
     path = _credentials_path(context)
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
-    else:
+    elif sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        raise click.UsageError(
+            "there is no terminal to ask for the password; add --stdin to read it from a pipe"
+        )
     set_password(path, password)
     click.echo(f"written to {path}; {NOTICED}", err=True)
 

@@ -25,7 +25,7 @@ FIRST_RECIPE = TEMPLATE_RECIPE
 _WANTED_BY = {
     "asked": "asked for",
     "config": "set as classifier in config.json",
-    "present_model": "kept from the model before",
+    "present_model": "the kind of the previous model",
     "default": "the default for a first model",
 }
 
@@ -81,12 +81,12 @@ def explain_recipe(card: ModelCard) -> str:
     >>> card = ModelCard("nearest", "svm", {}, ("Ann",), None, None, wanted_by="config", replaced="svm")
     >>> explain_recipe(card)
     'nearest stands in for svm (set as classifier in config.json) until each person has 5 photos (3 are \
-enough for face-det train); the model before was svm'
+enough for face-det train); the previous model was svm'
     """
     if card.wanted_by not in _WANTED_BY:
         return ""
     by = _WANTED_BY[card.wanted_by]
-    before = f"; the model before was {card.replaced}" if card.replaced else ""
+    before = f"; the previous model was {card.replaced}" if card.replaced else ""
     if card.kind == card.recipe:
         return f"{card.kind}, {by}{before}"
     recipe: Recipe = CLASSIFIERS.create(card.recipe)

@@ -56,7 +56,7 @@ def check_person_name(name: str) -> str:
         # Letters, combining marks and digits.
         if category[0] not in "LM" and category != "Nd" and character not in f" {_SIGNS}":
             raise BadName(
-                f"name: must be letters, digits, spaces and {' '.join(_SIGNS)} only, got {character!a}"
+                f"name: must be letters, digits, spaces and {' '.join(_SIGNS)} only, got {character!r}"
             )
     if composed[0] in " ." or composed[-1] == " ":
         raise BadName(f"name: must not start with a space or full stop, or end with a space, got {name!r}")
@@ -217,7 +217,7 @@ def _folders(dataset: Path, warn: Callable[[str], None]) -> Iterator[Path]:
             try:
                 check_person_name(entry.name)
             except BadName as error:
-                warn(f"{str(entry)!a}: rename the folder; its photos are not used: {error}")
+                warn(f"{str(entry)!r}: its photos are not used; rename the folder ({error})")
                 continue
             yield entry
 

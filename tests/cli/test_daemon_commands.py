@@ -48,7 +48,7 @@ def test_through_a_daemon(launch, call, folder: Path, tmp_path: Path) -> None:
     assert isinstance(added.exception, DataError)
     assert f"1 of 3 photos were not added: {broken}: must be a JPEG" in str(added.exception)
     assert f"{photos[2]}: added; Ann has 2 photos" in added.stdout
-    assert "model: template, kept from the model before" in added.stdout
+    assert "model: template, the kind of the previous model" in added.stdout
     assert f"by the daemon at {daemon.endpoint}; photos: {daemon.folder.resolve()}/dataset" in added.stdout
     taken = face_det("add", "Bob", photos[0], *here)
     assert isinstance(taken.exception, DataError)

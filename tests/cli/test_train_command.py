@@ -147,10 +147,10 @@ def test_at_model_path_lies_what_the_daemon_trains(tmp_path: Path) -> None:
         assert card(tmp_path / "others", f"{kind}_face_recognizer.pickle").kind == kind
     asked = train("-c", "svm")
     assert in_use(tmp_path).kind == "svm"
-    assert "svm_face_recognizer.pickle: svm, asked for; the model before was template" in asked.stdout
+    assert "svm_face_recognizer.pickle: svm, asked for; the previous model was template" in asked.stdout
     again = train()
     assert in_use(tmp_path).kind == "svm", "what is in use stays its kind"
-    assert "svm_face_recognizer.pickle: svm, kept from the model before\n" in again.stdout
+    assert "svm_face_recognizer.pickle: svm, the kind of the previous model\n" in again.stdout
 
 
 ANY_CLASSIFIERS = [(), ("all",), *((kind,) for kind in CLASSIFIERS), ("nearest", "template"), ("svm", "xgb")]
@@ -280,7 +280,7 @@ def test_a_template_leaves_the_originals_svm(tmp_path: Path) -> None:
     before = original_files()
     done = train("-c", "template")
     assert in_use(tmp_path).kind == "template"
-    assert "template, asked for; the model before was svm" in done.stdout
+    assert "template, asked for; the previous model was svm" in done.stdout
     assert Path("svm_face_recognizer.pickle").read_bytes() == before["svm_face_recognizer.pickle"]
     assert Path("face_labels.pickle.before-face_det").read_bytes() == before["face_labels.pickle"]
 

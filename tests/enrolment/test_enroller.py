@@ -517,8 +517,8 @@ def test_a_kind_that_changes_is_announced(tmp_path: Path) -> None:
         "wanted": "svm",
         "wanted_by": "present_model",
         "replaced": "svm",
-        "why": "nearest stands in for svm (kept from the model before) until each person has 5 photos "
-        "(3 are enough for face-det train); the model before was svm",
+        "why": "nearest stands in for svm (the kind of the previous model) until each person has 5 photos "
+        "(3 are enough for face-det train); the previous model was svm",
     }
     served = service.status()["model"]
     assert {key: served[key] for key in told} == told

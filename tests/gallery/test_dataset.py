@@ -154,6 +154,19 @@ def test_folder_name_that_is_no_text(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert "not UTF-8" in caplog.text
 
 
+def test_a_folder_whose_name_nobody_can_have(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is mentioned once, as its owner wrote it, with what is wrong; the terminal gets no control character."""
+    for name in ("Zoë \U0001f600", "a\x1b[2J"):
+        (tmp_path / name).mkdir()
+    for _ in range(2):
+        assert list_photos(tmp_path) == {}
+    fault = "its photos are not used; rename the folder (name: must be letters, digits, spaces and"
+    assert caplog.messages == [
+        f"'{tmp_path}/Zoë \U0001f600': {fault} _ - ' . , & + ( ) only, got '\U0001f600')",
+        f"'{tmp_path}/a\\x1b[2J': {fault} _ - ' . , & + ( ) only, got '\\x1b')",
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "suffix"),
     [

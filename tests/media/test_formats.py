@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from face_det.errors import BadImage
+from face_det.media import folders
 from face_det.media.decode import lacks_decoder
 from face_det.media.folders import find_pictures
 from face_det.media.formats import is_picture_file, picture_suffix
@@ -96,3 +98,22 @@ def test_a_folder_that_cannot_be_read_spoils_nothing(tmp_path: Path) -> None:
     assert [path.name for path in content.pictures] == ["photo"]
     assert (content.others, content.unreadable) == ((), ())
     assert find_pictures(tmp_path / "gone").unreadable
+
+
+def test_a_folder_that_vanishes_is_mentioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two folders, the second goes while the first is searched, and so does the file in hand."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "photo").write_bytes(b"GIF89a")
+
+    def look(path: Path) -> bool:
+        for folder in {"a", "b"} - {path.parent.name}:
+            shutil.rmtree(tmp_path / folder)
+        path.unlink()
+        return is_picture_file(path)
+
+    monkeypatch.setattr(folders, "is_picture_file", look)
+    content = find_pictures(tmp_path)
+    ((missing, why),) = content.unreadable
+    assert (missing.parent, why) == (tmp_path, "No such file or directory")
+    assert (content.pictures, len(content.others)) == ((), 1)

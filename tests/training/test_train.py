@@ -243,7 +243,7 @@ def test_report_says_everything(family: TrainingResult) -> None:
         "svm: C=",
         "kernel=",
         "cross-validation: accuracy",
-        "held out, 8 photos",
+        "held-out photos: 8; accuracy of the likeliest person: ",
         "f1-score",
         "Alice",
     ):

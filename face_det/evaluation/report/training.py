@@ -123,17 +123,17 @@ def _model_lines(trained: TrainedModel, rule: DecisionRule) -> Iterator[str]:
     if held is None:
         yield "  held out: nothing; that takes photos of different moments"
         return
-    yield f"  held out, {len(held.true)} photos: accuracy {held.accuracy:.3f} of the likeliest person"
+    yield f"  held-out photos: {len(held.true)}; accuracy of the likeliest person: {held.accuracy:.3f}"
     found = held.named(rule)
     if found.people:
         right, wrong = found.right / found.people, found.wrong / found.people
         yield (
-            f"  decisions on {found.people} photos of people: right {right:.1%}, wrong {wrong:.1%}, "
+            f"  decisions on photos of people ({found.people}): right {right:.1%}, wrong {wrong:.1%}, "
             f"not named {1 - right - wrong:.1%}"
         )
     if found.strangers:
         named = found.strangers_named / found.strangers
-        yield f"  and on {found.strangers} photos of Unknown: named {named:.1%}"
+        yield f"  decisions on photos of Unknown ({found.strangers}): named {named:.1%}"
     yield held.report_text().rstrip()
 
 

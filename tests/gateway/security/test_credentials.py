@@ -122,6 +122,14 @@ def test_the_command_sets_a_password_from_stdin(web, credentials_path):
     assert web("password", "--stdin", text="short\n").returncode == 65
 
 
+def test_nobody_to_ask_for_a_password(web, credentials_path):
+    """Without a terminal it wants --stdin; nothing is read or written."""
+    done = web("password", text="long enough\nlong enough\n")
+    assert done.returncode == 2
+    assert "there is no terminal to ask for the password; add --stdin" in done.stderr
+    assert not credentials_path.exists()
+
+
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid, for a terminal")
 def test_the_command_asks_twice_at_a_terminal(tmp_path, web, credentials_path):
     """Until both are the same; they are not echoed."""
