@@ -155,7 +155,7 @@ def test_folder_name_that_is_no_text(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 
 def test_a_folder_whose_name_nobody_can_have(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is mentioned once, as its owner wrote it, with what is wrong; the terminal gets no control character."""
+    """It is mentioned once, as its owner wrote it, and why; no control character gets through."""
     for name in ("Zoë \U0001f600", "a\x1b[2J"):
         (tmp_path / name).mkdir()
     for _ in range(2):
