@@ -46,13 +46,22 @@ def password_command(context: click.Context, from_stdin: bool, config_source: Co
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        password = _ask_for_password()
     else:
         raise click.UsageError(
             "there is no terminal to ask for the password; add --stdin to read it from a pipe"
         )
     set_password(path, password)
     click.echo(f"written to {path}; {NOTICED}", err=True)
+
+
+def _ask_for_password() -> str:
+    try:
+        answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    except click.Abort:  # Ctrl-C, or the end of the input
+        click.echo("\nface-det: interrupted; nothing was changed", err=True)
+        raise click.exceptions.Exit(130) from None
+    return answer
 
 
 @command.group("tokens", help="Manage the tokens with which programs use the HTTP routes.")

@@ -151,6 +151,25 @@ def test_the_command_asks_twice_at_a_terminal(tmp_path, web, credentials_path):
     assert credentials.verify_password(kept, "long enough")
 
 
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid, for a terminal")
+def test_ctrl_c_at_the_question_for_a_password(tmp_path, credentials_path):
+    """Nothing is said to be kept where nothing was done."""
+    ours, theirs = pty.openpty()
+    command = ["setsid", "--ctty", "--wait", FACE_DET, "web", "password"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=pipe) as process:
+        os.close(theirs)
+        said = b""
+        while not said.endswith(b": "):
+            said += os.read(ours, 1000)
+        os.write(ours, b"\x03")
+        said = process.stderr.read()
+        assert process.wait(120) == 130
+    os.close(ours)
+    assert said.strip() == b"face-det: interrupted; nothing was changed"
+    assert not credentials_path.exists()
+
+
 def test_the_commands_for_tokens(tmp_path, web, credentials_path):
     """Added and shown once, listed, removed; --config may stand anywhere."""
     added = web("tokens", "add", "ha")
