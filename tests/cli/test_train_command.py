@@ -359,7 +359,7 @@ def test_says_what_is_stale(tmp_path: Path) -> None:
     (stale,) = [line for line in result.stdout.splitlines() if line.startswith("stale: ") and "/svm_" in line]
     assert stale.startswith(f"stale: {tmp_path}/svm_face_recognizer.pickle: does not fit the new labels")
     assert "train -c svm" in stale
-    assert f"in use: {tmp_path}/nearest_face_recognizer.pickle: nearest, the kind of the previous" in result.stdout
+    assert f"in use: {tmp_path}/nearest_face_recognizer.pickle: nearest, the kind of" in result.stdout
     with pytest.raises(ModelMismatch):
         model_file.load_model(tmp_path / "svm_face_recognizer.pickle", tmp_path / "face_labels.pickle")
 
