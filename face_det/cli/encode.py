@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from face_det.cli import progress, terminal
-from face_det.cli.shared_options import ConfigSource, MenuChoice, config_option
+from face_det.cli.shared_options import ConfigSource, EmbedderChoice, MenuChoice, config_option
 from face_det.config import list_choices
 from face_det.detectors import DETECTORS
 from face_det.engine import EngineOptions
@@ -52,7 +52,7 @@ class _Progress:
 )
 @click.option(
     "--embedder",
-    type=click.Choice(list_choices("embedder")),
+    type=EmbedderChoice(list_choices("embedder")),
     help="With dlib_resnet, compute only its encodings; otherwise also sface's. Default: embedder.",
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Number of processes; default: one per core.")

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 
 from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.cli import progress, terminal
-from face_det.cli.shared_options import ConfigSource, config_option
+from face_det.cli.shared_options import ConfigSource, EmbedderChoice, config_option
 from face_det.config import Config, list_choices
 from face_det.engine import build_engine
 from face_det.errors import DataError
@@ -92,7 +92,7 @@ class NumberList(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option(
     "--embedder",
-    type=click.Choice(list_choices("embedder")),
+    type=EmbedderChoice(list_choices("embedder")),
     help="Embedder to evaluate; default: embedder in the config.",
 )
 @click.option("--compare", is_flag=True, help="Compare with other systems' rules on the same encodings.")

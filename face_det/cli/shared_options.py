@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from face_det.config import Config, load_config, locate_config
+from face_det.embedders import EMBEDDERS, know_file
 from face_det.registry import FILE_PREFIX, Menu
 from face_det.service import is_unfinished
 
@@ -34,6 +35,17 @@ class MenuChoice(click.Choice):  # type: ignore[type-arg, unused-ignore]
         return (
             f"{FILE_PREFIX}{path.absolute()}" if path is not None else str(super().convert(value, param, ctx))
         )
+
+
+class EmbedderChoice(click.Choice):  # type: ignore[type-arg, unused-ignore]
+    """An embedder that can be configured, or onnx:PATH, which is put on the menu by its absolute path."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail as click.Choice does; raises ModelMissing and ModelError for a file."""
+        path = EMBEDDERS.path_in(value)
+        if path is None:
+            return str(super().convert(value, param, ctx))
+        return know_file(f"{FILE_PREFIX}{path.absolute()}")
 
 
 @dataclass(frozen=True, slots=True)

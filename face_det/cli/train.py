@@ -11,7 +11,7 @@ import click
 
 from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.cli import progress
-from face_det.cli.shared_options import ConfigSource, config_option, make_client
+from face_det.cli.shared_options import ConfigSource, EmbedderChoice, config_option, make_client
 from face_det.config import Config, list_choices
 from face_det.embedders import DLIB_AND_SFACE, configurable_embedder, embedder_from_fingerprint
 from face_det.engine import build_engine
@@ -73,7 +73,7 @@ DAEMON_S = 5.0
 )
 @click.option(
     "--embedder",
-    type=click.Choice(list_choices("embedder")),
+    type=EmbedderChoice(list_choices("embedder")),
     help="Train on this embedder's encodings; auto picks the best; default: embedder.",
 )
 @click.option(

@@ -25,7 +25,7 @@ from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
 from face_det.config.sections.zoneminder import ZoneMinder
 from face_det.detectors import DETECTORS
-from face_det.embedders import JITTERS, configurable_embedders
+from face_det.embedders import EMBEDDERS, JITTERS, configurable_embedders, know_file
 from face_det.errors import ConfigError
 from face_det.nets import DEVICES, PRECISIONS, RUNTIMES, Compute
 from face_det.registry import FILE_PREFIX, Menu
@@ -45,7 +45,7 @@ _CHOICES: dict[str, Callable[[], Iterable[str]]] = {
 }
 """The keys whose value must be one of a list. Menus are read on each use, because entries can be added."""
 
-_FILE_MENUS: dict[str, Menu[Any]] = {"faceDetModel": DETECTORS}
+_FILE_MENUS: dict[str, Menu[Any]] = {"faceDetModel": DETECTORS, "embedder": EMBEDDERS}
 """The keys whose value may also be onnx:PATH, with the menus that take it."""
 
 
@@ -133,15 +133,13 @@ class Config(Overridable):
     )
     embedder: str = choice(
         "auto",
-        "The network that encodes faces. `auto` uses the one that the model was trained on and, for a new "
-        "model, the best one. The original's files use `dlib_resnet`; `both` uses both networks. `grey` is "
-        "the pixels themselves, for the classic recognisers.",
+        "What encodes faces. `auto` is the model's own and, for a new model, the best. The original's files use "
+        "`dlib_resnet`; `both` is both networks, `grey` none, and `onnx:PATH` [yours](../how-to/own-embedder.md).",
     )
     classifier: str = choice(
         "auto",
         "The classifier that the daemon trains. `auto` keeps the kind in use, or uses `template` if there is "
-        "none. The classic recognisers, from `eigenfaces` on, are for comparison: they see grey pixels, and "
-        "those with a number in their name ignore falseAcceptRate.",
+        "none. Those from `eigenfaces` on are for comparison ([recognisers.md](recognisers.md)).",
     )
     decision: str = choice(
         "auto",
@@ -343,7 +341,8 @@ class Config(Overridable):
         key = to_camel(info.field_name or "")
         path = _FILE_MENUS[key].path_in(value) if takes_file(key) else None
         if path is not None:
-            return f"{FILE_PREFIX}{absolute(path, info)}"
+            own = f"{FILE_PREFIX}{absolute(path, info)}"
+            return know_file(own) if key == "embedder" else own
         if value not in list_choices(key):
             raise ValueError("not on the menu")
         return value
@@ -366,7 +365,7 @@ class Config(Overridable):
     @model_validator(mode="after")
     def _classifier_sees_what_it_learns_from(self) -> Config:
         required = required_embedder(self.classifier)
-        if required not in (None, self.embedder) and self.embedder != "auto":
+        if required is not None and self.embedder not in ("auto", required):
             raise ValueError(f"embedder: must be {required} or auto for classifier {self.classifier}")
         return self
 

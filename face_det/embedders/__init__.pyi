@@ -31,5 +31,7 @@ from .specs import encodings_keys as encodings_keys
 from .specs import expected_distances as expected_distances
 from .specs import is_joined as is_joined
 from .specs import joined_embedders as joined_embedders
+from .specs import know_file as know_file
 from .specs import on_demand_embedders as on_demand_embedders
+from .specs import recorded_as as recorded_as
 from .specs import split_fingerprint as split_fingerprint

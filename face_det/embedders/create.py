@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from face_det.embedders.joined import JoinedEmbedder
-from face_det.embedders.specs import ALL_EMBEDDERS, EMBEDDERS, embedder_parts, is_joined, joined_embedders
+from face_det.embedders.specs import (
+    ALL_EMBEDDERS,
+    EMBEDDERS,
+    embedder_parts,
+    is_joined,
+    joined_embedders,
+    know_file,
+)
 from face_det.nets import Compute
 from face_det.types import CompositeEmbedder, Embedder
 
@@ -11,10 +18,12 @@ from face_det.types import CompositeEmbedder, Embedder
 def create_embedder(name: str, compute: Compute, jitter: str, loaded: Embedder | None = None) -> Embedder:
     """Create the embedder called `name`; networks that `loaded` already holds are shared, not loaded again.
 
-    Raises what loading the networks raises, and ConfigError for an unknown name.
+    Raises what loading the networks raises, ModelMissing and ModelError for a file that is not what its
+    description says, and ConfigError for an unknown name.
     """
     made: dict[str, Embedder] = {}
     for part in embedder_parts(name):
+        know_file(part)
         embedder = _find_loaded(loaded, part)
         if embedder is None:
             options = {"compute": compute, "jitter": jitter}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from face_det.registry import Menu, Spec
+from face_det.registry import FILE_PREFIX, Menu, Spec
 
 DLIB_RESNET = "dlib_resnet"
 DLIB_VIEWS = "dlib_views"
@@ -66,6 +66,9 @@ class EmbedderSpec(Spec):
 
     One that is `on_demand` costs nothing unless the configuration asks for it: `all` does without it. Its
     numbers are written to encodings.pickle as `stored_as`, a numpy type that holds them exactly.
+
+    A user's own model, onnx:PATH, has a `fingerprint` of its content before it is loaded. If its thresholds
+    are `provisional`, nobody is named by them.
     """
 
     configured_as: str | None = None
@@ -77,6 +80,8 @@ class EmbedderSpec(Spec):
     expected_distances: ExpectedDistances | None = None
     on_demand: bool = False
     stored_as: str = "float64"
+    fingerprint: str | None = None
+    provisional: bool = False
 
 
 _JOINED = "face_det.embedders.joined:JoinedEmbedder"
@@ -137,6 +142,7 @@ EMBEDDERS = Menu(
     ),
     EmbedderSpec(ALL_EMBEDDERS, _JOINED),
     EmbedderSpec(ALL_DLIB_EMBEDDERS, _JOINED, parts=(DLIB_RESNET, DLIB_VIEWS)),
+    files="face_det.embedders.onnx_file:OnnxFileEmbedder",
 )
 """All embedders, single and joined. A single one is created with `compute`, `jitter` and perhaps `base`."""
 
@@ -169,6 +175,30 @@ def joined_embedders() -> dict[str, tuple[str, ...]]:
     }
 
 
+def know_file(name: str) -> str:
+    """Put a user's own model, onnx:PATH, on this process's menu; other names are left alone. Return the name.
+
+    Raises ModelMissing or ModelError if it cannot be read, or its description is wrong.
+    """
+    path = EMBEDDERS.path_in(name)
+    if path is not None and name not in EMBEDDERS:
+        # Only here: it imports what reads ONNX files.
+        from face_det.embedders.onnx_file import describe_file
+
+        EMBEDDERS.register(describe_file(path))
+    return name
+
+
+def recorded_as(embedder: str) -> str:
+    """Return the name under which an embedder's fingerprint is kept in files: no path, which may change.
+
+    >>> recorded_as("sface")
+    'sface'
+    """
+    spec = EMBEDDERS[embedder]
+    return embedder if spec.fingerprint is None else str(spec.encodings_key)
+
+
 def on_demand_embedders() -> tuple[str, ...]:
     """Return the embedders that are used only where they are asked for.
 
@@ -186,8 +216,15 @@ def embedder_parts(embedder: str) -> tuple[str, ...]:
     >>> embedder_parts("sface"), embedder_parts("both"), embedder_parts("both+grey")
     (('sface',), ('dlib_resnet', 'sface'), ('dlib_resnet', 'sface', 'grey'))
     """
-    base, *more = embedder.split("+")
-    return (*joined_embedders().get(base, (base,)), *more)
+    names: list[str] = []
+    while embedder:
+        # A path may contain any character, so it comes last.
+        if embedder.startswith(FILE_PREFIX):
+            names.append(embedder)
+            break
+        name, _, embedder = embedder.partition("+")
+        names.append(name)
+    return tuple(part for name in names for part in joined_embedders().get(name, (name,)))
 
 
 def is_joined(embedder: str) -> bool:
@@ -272,7 +309,12 @@ def embedder_from_fingerprint(fingerprint: str | None) -> str:
     >>> embedder_from_fingerprint("sface:0123:yunet4-112"), embedder_from_fingerprint(None)
     ('sface', 'dlib_resnet')
     """
-    return DLIB_RESNET if fingerprint is None else fingerprint.partition(":")[0]
+    if fingerprint is None:
+        return DLIB_RESNET
+    if fingerprint.startswith(FILE_PREFIX):
+        known = (spec.name for spec in EMBEDDERS.values() if spec.fingerprint == fingerprint)
+        return next(known, fingerprint.rpartition(":")[0])
+    return fingerprint.partition(":")[0]
 
 
 def split_fingerprint(fingerprint: str) -> dict[str, str]:
@@ -288,4 +330,5 @@ def split_fingerprint(fingerprint: str) -> dict[str, str]:
     # The keys are the menu's own strings: a pickle with two equal strings differs from one with the same
     # string twice.
     names = encodings_keys()
-    return {next((one for one in names if part.startswith(f"{one}:")), DLIB_RESNET): part for part in parts}
+    whose = {part: embedder_from_fingerprint(part) for part in parts}
+    return {next((one for one in names if one == whose[part]), DLIB_RESNET): part for part in parts}

@@ -6,6 +6,7 @@
 | names | the person in each photo |
 | views, sface | dlib_views' and sface's 128 numbers for each photo; absent unless all photos have them |
 | grey | the 10,000 grey values of each face, as whole numbers of a byte; absent unless configured |
+| onnx:HASH | the numbers of the user's own model with that content |
 | fingerprints | embedder -> the fingerprint of its network |
 """
 
@@ -20,7 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from face_det.embedders import DLIB_AND_SFACE, DLIB_RESNET, EMBEDDERS, count_dimensions, encodings_keys
+from face_det.embedders import (
+    DLIB_AND_SFACE,
+    DLIB_RESNET,
+    EMBEDDERS,
+    count_dimensions,
+    encodings_keys,
+    recorded_as,
+)
 from face_det.errors import BadEncodings
 from face_det.gallery.dataset import is_utf8
 from face_det.storage import load_pickle
@@ -125,7 +133,9 @@ def dump_encodings(content: EncodingsContent) -> bytes:
         if one != DLIB_RESNET
     }
     if content.fingerprints:
-        table[FINGERPRINTS_KEY] = dict(sorted(content.fingerprints.items()))
+        table[FINGERPRINTS_KEY] = {
+            recorded_as(one): text for one, text in sorted(content.fingerprints.items())
+        }
     before, function, after = pickle.dumps(table, protocol=3).partition(b"\n_reconstruct\n")
     return before.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray") + function + after
 
@@ -177,4 +187,4 @@ def _read_fingerprints(path: Path, content: dict[Any, Any]) -> dict[str, str]:
         if not isinstance(text, str) or not text or text.partition(":")[0] in others:
             place = f"{path}: {FINGERPRINTS_KEY}[{embedder!r:.40}]"
             raise BadEncodings(f"{place}: must be its network's, got {text!r:.60}; {RUN_ENCODE}")
-    return {embedder: recorded[embedder] for embedder in encodings_keys() if embedder in recorded}
+    return {one: recorded[recorded_as(one)] for one in encodings_keys() if recorded_as(one) in recorded}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,6 @@ from face_det.types import Rgb
 
 MAX_MODEL_BYTES = 1_000_000_000
 MAX_DESCRIPTION_BYTES = 100_000
-HOW_TO = "see docs/how-to/own-detector.md"
 
 Side = Annotated[int, Field(ge=16, le=4096)]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -52,6 +51,8 @@ class InputDescription(_Strict):
 class PictureDescription(_Strict):
     """What every description has: a pixel of 0 to 255 becomes (pixel - mean) * scale."""
 
+    how_to: ClassVar[str] = "see docs/how-to/own-detector.md"
+
     input: InputDescription = InputDescription()
     mean: PerColour = 0.0
     scale: PerColour = 1.0
@@ -59,11 +60,15 @@ class PictureDescription(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class PictureInput:
-    """A model's input, float32 of shape (1, 3, height, width); None for a side that the model leaves open."""
+    """A model's input, float32 of shape (1, 3, height, width); None for a side that the model leaves open.
+
+    `outputs` are the names of the model's outputs, in their order.
+    """
 
     name: str
     height: int | None
     width: int | None
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,13 +87,13 @@ def read_model_file(path: Path, kind: type[Description]) -> ModelFile[Descriptio
     """
     described = description_path(path)
     if described == path:
-        raise ModelError(f"{path}: must be an ONNX file, got the name of a description; {HOW_TO}")
-    data = _read(path, "be an ONNX file", MAX_MODEL_BYTES)
-    text = _read(described, f"describe {path.name}", MAX_DESCRIPTION_BYTES)
+        raise ModelError(f"{path}: must be an ONNX file, got the name of a description; {kind.how_to}")
+    data = _read(path, "be an ONNX file", MAX_MODEL_BYTES, kind.how_to)
+    text = _read(described, f"describe {path.name}", MAX_DESCRIPTION_BYTES, kind.how_to)
     try:
         description = kind.model_validate_json(text)
     except ValidationError as error:
-        raise ModelError(f"{described}: {_first_fault(error)}; {HOW_TO}") from error
+        raise ModelError(f"{described}: {_first_fault(error)}; {kind.how_to}") from error
     return ModelFile(path, data, description)
 
 
@@ -108,6 +113,7 @@ class PictureModel:
             np.broadcast_to(np.array(value, np.float32), 3).reshape(3, 1, 1)
             for value in (description.mean, description.scale)
         )
+        self.outputs = found.outputs
         self._session = Session(file.data, compute)
         self.runtime = self._session.name
 
@@ -134,14 +140,14 @@ def read_picture_input(data: bytes, place: str) -> PictureInput:
     shape = [side.dim_value or None for side in tensor.shape.dim]
     if tensor.elem_type != onnx.TensorProto.FLOAT or len(shape) != 4 or shape[1] not in (3, None):
         raise ModelError(f"{place}: its input must be float32 of shape (1, 3, height, width), got {shape}")
-    return PictureInput(found.name, shape[2], shape[3])
+    return PictureInput(found.name, shape[2], shape[3], tuple(one.name for one in graph.output))
 
 
-def _read(path: Path, purpose: str, max_bytes: int) -> bytes:
+def _read(path: Path, purpose: str, max_bytes: int, how_to: str) -> bytes:
     try:
         return read_image_bytes(path, max_bytes=max_bytes)
     except BadImage as error:
-        raise ModelMissing(f"{path}: must {purpose}, but cannot be read: {error}; {HOW_TO}") from error
+        raise ModelMissing(f"{path}: must {purpose}, but cannot be read: {error}; {how_to}") from error
 
 
 def _side(path: Path, name: str, own: int | None, described: int | None) -> int:

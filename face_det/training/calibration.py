@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from face_det.classifiers import GATE_PROBABILITY, RowIndices, Targets, TemplateScores
+from face_det.embedders import EMBEDDERS
+from face_det.errors import TooFewPeople
 from face_det.recognition import GENUINE_PER_IMPOSTOR, OLDER_TAIL, Verifier
 from face_det.training.background import BackgroundScores, FloatArray, load_background
 from face_det.training.comparison_scores import ComparisonScores, score_comparisons
@@ -76,9 +78,21 @@ def verifier_from_scores(
         classifier.slope_, classifier.offset_ = line
     threshold, tail = threshold_and_tail(scores, embedder, rate)
     if threshold is None:
+        require_known_distances(embedder)
         odds = np.log(GATE_PROBABILITY / (1 - GATE_PROBABILITY))
         threshold = (odds - classifier.offset_) / classifier.slope_
     return Verifier(classifier, float(threshold), rate, scores.impostor_people, impostors_needed(rate), tail)
+
+
+def require_known_distances(embedder: str) -> None:
+    """Raise TooFewPeople if nothing is known of how near strangers come by this embedder."""
+    spec = EMBEDDERS.get(embedder)
+    if spec is not None and spec.provisional:
+        raise TooFewPeople(
+            f"{embedder}: must have photos of {2 * MIN_TAIL_PEOPLE + 1} people to learn a threshold from, "
+            "strangers' included, as its description gives no distances; add photos of strangers to "
+            "dataset/Unknown (face-det fetch-lfw), or evenDistance and gateDistance to the description"
+        )
 
 
 def threshold_and_tail(scores: ComparisonScores, embedder: str, rate: float) -> tuple[float | None, float]:

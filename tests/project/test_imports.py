@@ -37,6 +37,7 @@ HOMES = {
     "fontTools": {"media"},
     "pi_heif": {"media"},
     "cv2": {"media", "video", "cameras", "extraction", "nets", "detectors", "classifiers"},
+    "pydantic": {"config", "gateway", "nets", "detectors", "embedders"},
     "fastapi": {"gateway", "tuning"},
     "starlette": {"gateway", "tuning"},
     "uvicorn": {"gateway"},
