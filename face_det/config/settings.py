@@ -133,8 +133,8 @@ class Config(Overridable):
     )
     embedder: str = choice(
         "auto",
-        "What encodes faces. `auto` is the model's own and, for a new model, the best. The original's files use "
-        "`dlib_resnet`; `both` is both networks, `grey` none, and `onnx:PATH` [yours](../how-to/own-embedder.md).",
+        "What encodes faces. `auto` is the model's own and, for a new model, the best. The original's is "
+        "`dlib_resnet`; `both` is two networks, `grey` none, `onnx:PATH` [yours](../how-to/own-embedder.md).",
     )
     classifier: str = choice(
         "auto",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import synthetic
+from own_sface import write_sface
 
 from face_det.config.load import load_config
 from face_det.detectors.yunet import YunetDetector
@@ -21,28 +21,18 @@ from face_det.engine import EngineOptions, build_engine
 from face_det.errors import ConfigError, ModelError, ModelMissing, TooFewPeople
 from face_det.gallery import Gallery
 from face_det.media import load_image
-from face_det.nets import DEFAULT_COMPUTE, load_onnx_model
+from face_det.nets import DEFAULT_COMPUTE
 from face_det.recognition import choose_enrolment_embedder, choose_recognition_embedder
 from face_det.training import refit_model
 
 SFACE = {"dimensions": 128, "evenDistance": 1.128, "gateDistance": 1.08}
 
 
-def write_users_sface(path: Path) -> None:
-    """Write SFace as networks usually come: float32 with the channels first, one face at a time."""
-    model = onnx.load_model_from_string(load_onnx_model("sface"))
-    shape = ["1", 3, 112, 112]
-    given = onnx.helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, shape)
-    del model.graph.node[:2], model.graph.input[:]
-    model.graph.input.append(given)
-    path.write_bytes(model.SerializeToString())
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file; each test describes it."""
     path = tmp_path_factory.mktemp("models") / "my+sface.onnx"
-    write_users_sface(path)
+    write_sface(path)
     return path
 
 
