@@ -71,6 +71,24 @@ A reload applies changes. If you remove `sightings` again, nothing more is remem
 |---|---|---|---|
 """
 
+BODY = """
+## body
+
+Naming people by body and clothes where the face cannot be seen ([how to](../how-to/bodies.md)). `"body": {}`
+turns it on with these defaults. What `face-det body` learns is in `statePath`. A reload applies changes.
+
+```json
+{
+    "faceDetServer": {
+        "body": {"falseAcceptRate": 0.05}
+    }
+}
+```
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 HTTP = """
 ## http
 
@@ -287,6 +305,7 @@ def config_page() -> str:
     page = CONFIG + "".join(rows)
     sections = {
         "sightings": SIGHTINGS,
+        "body": BODY,
         "http": HTTP,
         "video": VIDEO,
         "cameras": CAMERAS,

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "zm-event": ("zm_event", "Name the people in an event of ZoneMinder."),
     "sightings": ("sightings", "List who was seen, when and where; confirm or correct a sighting."),
     "unknowns": ("unknowns", "List the unknown people who were seen; name, merge, split or ignore them."),
+    "body": ("body", "Learn bodies and clothes, for those whose faces cannot be seen."),
     "tune": ("tune", "See what other parameters would answer about recorded alarm frames."),
     "doctor": ("doctor", "Check this machine, the weights and the daemon."),
 }

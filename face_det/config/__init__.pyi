@@ -7,6 +7,7 @@ from .load import locate_config as locate_config
 from .overrides import dump_settings as dump_settings
 from .overrides import settings_path as settings_path
 from .sections.action import OnRecognition as OnRecognition
+from .sections.body import Body as Body
 from .sections.camera import Camera as Camera
 from .sections.frigate import Frigate as Frigate
 from .sections.http import STAND_INS as STAND_INS

@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from face_det.config.sections.action import OnRecognition
+from face_det.config.sections.body import Body
 from face_det.config.sections.camera import Camera
 from face_det.config.sections.frigate import Frigate
 from face_det.config.sections.http import Http
@@ -28,6 +29,7 @@ CONFIG_KEYS = _keys(Config)
 
 SECTION_KEYS = {
     "sightings": _keys(Sightings),
+    "body": _keys(Body),
     "http": _keys(Http),
     "video": _keys(VideoSettings),
     "cameras": _keys(Camera),

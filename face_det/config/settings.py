@@ -16,6 +16,7 @@ from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
 from face_det.config.overrides import Overridable
 from face_det.config.sections.action import OnRecognition
+from face_det.config.sections.body import Body
 from face_det.config.sections.camera import Camera
 from face_det.config.sections.frigate import Frigate
 from face_det.config.sections.http import Http
@@ -247,6 +248,12 @@ class Config(Overridable):
         "an object of settings, such as {}",
         "If set, the daemon remembers who was seen, gives unknown people numbers, and reports events; `{}` "
         "takes the defaults below. Without it nothing is remembered.",
+    )
+    body: Body | None = field(
+        None,
+        "an object of settings, such as {}",
+        "If set, detect_faces may name somebody whose face cannot be seen by body and clothes, and says by "
+        "what it named each; `{}` takes the defaults below.",
     )
     http: Http = field(
         {},

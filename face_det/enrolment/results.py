@@ -20,7 +20,8 @@ from face_det.types import UNKNOWN, Face
 class Paths:
     """The paths of the photos, the encodings, the model with its labels, and the encoding cache.
 
-    `changes` is the folder of the journal of changes to photos, if one is kept.
+    `changes` is the folder of the journal of changes to photos, if one is kept, and `bodies` the file of what
+    is known of people's bodies, if there may be one.
     """
 
     dataset: Path
@@ -29,6 +30,7 @@ class Paths:
     labels: Path
     cache: Path
     changes: Path | None = None
+    bodies: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 from .evaluate import Evaluation as Evaluation
 from .evaluate import ExtraMeasurements as ExtraMeasurements
 from .evaluate import evaluate_split as evaluate_split
+from .metrics import Proportion as Proportion
 from .open_set import RecognitionSettings as RecognitionSettings
 from .protocol import DEFAULT_TRAINING_STRANGERS as DEFAULT_TRAINING_STRANGERS
 from .protocol import split_dataset as split_dataset

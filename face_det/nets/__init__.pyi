@@ -1,3 +1,5 @@
+from .body_network import BodyInput as BodyInput
+from .body_network import BodyNetwork as BodyNetwork
 from .catalogue import WEIGHTS_CATALOGUE as WEIGHTS_CATALOGUE
 from .catalogue import verify_weights as verify_weights
 from .catalogue import weights_available as weights_available

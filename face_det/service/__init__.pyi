@@ -1,8 +1,11 @@
 from .ascii_names import warn_of_names as warn_of_names
+from .assembly import body_rate as body_rate
+from .assembly import build_body_embedder as build_body_embedder
 from .assembly import build_enroller as build_enroller
 from .assembly import build_enrolment_options as build_enrolment_options
 from .assembly import build_recognition_options as build_recognition_options
 from .assembly import build_service as build_service
+from .assembly import data_paths as data_paths
 from .assembly import finish_restore as finish_restore
 from .assembly import slow_settings as slow_settings
 from .audit import audit_call as audit_call

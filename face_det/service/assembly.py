@@ -5,26 +5,33 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from face_det.classifiers import required_embedder
-from face_det.config import Config, settings_path
+from face_det.config import Body, Config, settings_path
 from face_det.engine import EngineOptions, Engines, FaceEngine, build_isolated_engine
 from face_det.enrolment import Enroller, ModelHistory, ModelOptions, Paths
 from face_det.gallery import encoding_cache_path
+from face_det.nets import BodyInput, Compute
 from face_det.recognition import (
     AUTO_EMBEDDER,
     DecisionRule,
     choose_enrolment_embedder,
     choose_recognition_embedder,
 )
+from face_det.service.limits import Limits
 from face_det.service.memory import THUMBNAIL_PX, Memory
 from face_det.service.pace import SlowSetting, find_slow_settings
 from face_det.service.replacement import Replacement, has_restore_leftovers
-from face_det.service.service import Limits, Service
+from face_det.service.service import Service
 from face_det.service.unfinished import is_unfinished
 from face_det.service.uploads import Uploads
 from face_det.sightings import SYSTEM_CLOCKS, MemoryOptions, SightingStore
 from face_det.storage import lock_for_update
+
+if TYPE_CHECKING:
+    from face_det.bodies import BodyEmbedder
+    from face_det.service.bodies import Bodies
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +80,7 @@ def data_paths(config: Config) -> Paths:
         labels=config.label_path,
         cache=encoding_cache_path(config.encodings_path),
         changes=config.state_path / "photos",
+        bodies=config.state_path / "bodies.npz",
     )
 
 
@@ -125,6 +133,35 @@ def build_enroller(config: Config, predecessor: Service | None = None, *, rememb
     return Enroller(data_paths(config), shared, options, history)
 
 
+def build_bodies(config: Config) -> Bodies | None:
+    """Build what names people by their bodies; None, with nothing loaded for it, unless that is wanted.
+
+    Raises what loading the network raises.
+    """
+    path = data_paths(config).bodies
+    if config.body is None or path is None:
+        return None
+    from face_det.service.bodies import Bodies
+
+    return Bodies(build_body_embedder(config.body, config.compute), path, body_rate(config))
+
+
+def body_rate(config: Config) -> float:
+    """Return the false accept rate of bodies."""
+    own = None if config.body is None else config.body.false_accept_rate
+    return config.false_accept_rate if own is None else own
+
+
+def build_body_embedder(body: Body, compute: Compute) -> BodyEmbedder:
+    """Build what encodes bodies: the network of `body`, or the colours of clothes. Raises ModelError."""
+    from face_det.bodies import ClothesEmbedder, NetworkEmbedder
+
+    if body.network is None:
+        return ClothesEmbedder()
+    wanted = BodyInput(body.mean, body.std, body.channels == "bgr", body.height, body.width)
+    return NetworkEmbedder(body.network, wanted, compute)
+
+
 def _engine_builder(config: Config) -> Callable[[EngineOptions], FaceEngine] | None:
     """Return a builder of engines that run in separate processes, or None without isolation."""
     if config.isolation == "none":
@@ -156,6 +193,7 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
             ascii_names=config.ascii_names,
             state=config.state_path,
             memory=memory,
+            bodies=build_bodies(config),
         )
     except BaseException:
         if memory is not None and memory is not former:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from face_det.budget import Budget
 from face_det.engine import View
@@ -11,13 +12,17 @@ from face_det.errors import BadImage
 from face_det.media import LoadedImage, pixel_region
 from face_det.recognition import assign_faces
 from face_det.service import wire
-from face_det.types import Box, Face, Match, Reason
+from face_det.types import Box, Face, Match, Reason, Rgb
+
+OnPerson = Callable[[tuple[int, int], str, Rgb, Box], None]
 
 
 class Batch:
     """The people in a request, each with a place (image, label) and, in the end, an answer."""
 
-    def __init__(self, requests: list[wire.ImageRequest]) -> None:
+    def __init__(self, requests: list[wire.ImageRequest], on_person: OnPerson | None = None) -> None:
+        """`on_person` is told the place, path, picture and box of each person that is looked at."""
+        self._on_person = on_person
         self.answers: dict[tuple[int, int], wire.PersonAnswer] = {}
         self._paths = [request.path for request in requests]
         self._places: list[tuple[int, int]] = []
@@ -29,7 +34,10 @@ class Batch:
                 self._persons.setdefault(request.path, []).append((index, person))
 
     def views(
-        self, load: Callable[[str], LoadedImage], budget: Budget, on_unreadable: Callable[[BadImage], None]
+        self,
+        load: Callable[[str], LoadedImage],
+        budget: Budget,
+        on_unreadable: Callable[[BadImage], None],
     ) -> Iterator[View]:
         """Yield each image once for each person's box in it; answer those that cannot be analysed.
 
@@ -64,6 +72,8 @@ class Batch:
                     self._places.append(place)
                     # Some callers send larger boxes than the picture.
                     self._boxes.append(person.box.clipped(rgb.shape[1], rgb.shape[0]))
+                    if self._on_person is not None:
+                        self._on_person(place, path, rgb, self._boxes[-1])
                     yield rgb, person.box
             del rgb
 
@@ -100,6 +110,11 @@ class Batch:
             self.answers[place] = wire.PersonAnswer(
                 matched, reason, own[index], partial=partial and bool(faces)
             )
+
+    def add_bodies(self, by_body: Mapping[tuple[int, int], Match]) -> None:
+        """Say of each person by what they were named; `by_body` has those who were named by the body."""
+        for place, answer in self.answers.items():
+            self.answers[place] = replace(answer, says_by=True, body=by_body.get(place))
 
     def reasons(self) -> Counter[str]:
         """Count the reasons of the people for whom no face was found."""

@@ -34,8 +34,8 @@ NOTHING_SEEN = ErasureCounts(0, 0)
 def export_person(paths: Paths, memory: Memory | None, name: str) -> bytes:
     """Return a zip of all that is known about a person, or about an unknown one with an id such as unknown-3.
 
-    It holds the enrolled photos and their encodings, and the sightings with thumbnails, events and changes;
-    about.json says how much of each. Raises UnknownPerson if nothing is known.
+    It holds the enrolled photos and their encodings, those of the body, and the sightings with thumbnails,
+    events and changes; about.json says how much of each. Raises UnknownPerson if nothing is known.
     """
     buffer = io.BytesIO()
     photos = list_photos(paths.dataset).get(name, [])
@@ -47,6 +47,9 @@ def export_person(paths: Paths, memory: Memory | None, name: str) -> bytes:
             archive.write(photo, f"photos/{photo.name}", zipfile.ZIP_STORED)
         encodings = {embedder: gallery.of(embedder)[rows].tolist() for embedder in gallery.embedders}
         archive.writestr("encodings.json", json.dumps(encodings), zipfile.ZIP_DEFLATED)
+        if body := _export_body(paths.bodies, name):
+            about["bodies"] = len(body)
+            archive.writestr("bodies.json", json.dumps(body), zipfile.ZIP_DEFLATED)
         if memory is not None:
             number = unknown_number(name)
             seen = memory.store.read(lambda connection: export_sightings(connection, archive, name, number))
@@ -55,7 +58,7 @@ def export_person(paths: Paths, memory: Memory | None, name: str) -> bytes:
                 "pictures": seen.pictures,
                 "picturesLeftOut": seen.left_out,
             }
-        if not (photos or rows or about.get("sightings")):
+        if not (photos or rows or body or about.get("sightings")):
             raise UnknownPerson(f"nothing is known about {name!r}; people() and unknowns() list everybody")
         archive.writestr("about.json", json.dumps(about, indent=1, ensure_ascii=False), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
@@ -79,23 +82,50 @@ def forget_person(
         current = _load_if_usable(enroller)
     # First: later, nobody could tell whom past sightings show.
     seen = _forget_sightings(memory, state, name, current)
+    bodies = _forget_body(enroller.paths.bodies, name)
     try:
         forgotten = enroller.forget(name)
     except UnknownPerson:
-        if not (seen.sightings or seen.people):
+        if not (seen.sightings or seen.people or bodies):
             raise
         if current is not None:
             # Sightings that users marked as wrong are gone.
             use(current)
-        return {"images": 0, "encodings": 0, **_erased_as_json(seen, remembers=True)}
+        nothing = {"images": 0, "encodings": 0}
+        return {**nothing, **_count_bodies(bodies), **_erased_as_json(seen, remembers=True)}
     except CannotWrite:
         # Part of it may be done already, and people who are gone must no longer be named.
         use(enroller.load())
         raise
     use(forgotten.recognizer)
     late = _forget_late_sightings(memory, name, current)
-    removed = {"images": forgotten.images, "encodings": forgotten.encodings}
+    removed = {"images": forgotten.images, "encodings": forgotten.encodings, **_count_bodies(bodies)}
     return {**removed, **_erased_as_json(seen, late, remembers=memory is not None)}
+
+
+def _forget_body(path: Path | None, name: str) -> int:
+    """Remove the encodings of a person's body, also if they are not used any more; return how many."""
+    if path is None or not path.exists():
+        return 0
+    # Only here: who knows no bodies loads nothing for them.
+    from face_det.bodies import forget_body
+
+    return forget_body(path, name)
+
+
+def _count_bodies(count: int) -> dict[str, int]:
+    return {"bodies": count} if count else {}
+
+
+def _export_body(path: Path | None, name: str) -> list[dict[str, Any]]:
+    """Return the encodings of a person's body, each with its visit."""
+    if path is None or not path.exists():
+        return []
+    from face_det.bodies import load_bodies
+
+    known = load_bodies(path)
+    rows = zip(known.names, known.visits, known.X.tolist(), strict=True)
+    return [{"visit": visit, "encoding": row} for owner, visit, row in rows if owner == name]
 
 
 def _erased_as_json(*erased: ErasureCounts, remembers: bool) -> dict[str, int]:

@@ -8,9 +8,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from face_det import __version__
 from face_det.budget import Budget
@@ -34,6 +34,7 @@ from face_det.service.corrections import Corrections
 from face_det.service.explainer import Explainer
 from face_det.service.explanation import explain_faces
 from face_det.service.following import Following, whole_picture
+from face_det.service.limits import Limits
 from face_det.service.memory import Memory, WholePicture
 from face_det.service.models import Models
 from face_det.service.person_data import (
@@ -53,21 +54,13 @@ from face_det.sightings import ENROLLED, TRAINED
 from face_det.training import load_libraries
 from face_det.types import UNKNOWN, Match, Reason
 
+if TYPE_CHECKING:
+    from face_det.service.bodies import Bodies
+
 log = logging.getLogger(__name__)
 
 CallNotes = dict[str, Any]
 """Fields for the log line of a call: counts and milliseconds, never names or pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits on what a caller may ask for."""
-
-    max_images: int = 1000
-    max_pixels: int = 100_000_000
-    max_bytes: int = 100_000_000
-    mount_point: str = ""
-    roots: tuple[Path, ...] = ()
 
 
 class Service:
@@ -84,9 +77,10 @@ class Service:
         ascii_names: bool = False,
         memory: Memory | None = None,
         state: Path | None = None,
+        bodies: Bodies | None = None,
     ) -> None:
         """`state` is the folder that may hold sightings from before, to be forgotten with their people."""
-        self._enroller = enroller
+        self._enroller, self.bodies = enroller, bodies
         self._state = state
         self.memory = memory
         self._ascii_names = ascii_names
@@ -142,7 +136,8 @@ class Service:
         budget = budget if budget is not None else Budget()
         requests = wire.parse_images(images, self._limits.max_images)
         assert isinstance(images, (list, tuple))
-        batch, recognizer = Batch(requests), self._recognizer
+        bodies = None if self.bodies is None else self.bodies.begin(requests)
+        batch, recognizer = Batch(requests, None if bodies is None else bodies.keep), self._recognizer
         pictures: dict[str, WholePicture] = {}
         views = batch.views(lambda path: self._load(path, pictures), budget, self._unreadable.add)
         result = recognizer.engine.run(views, budget)
@@ -150,12 +145,17 @@ class Service:
         matches = recognizer.match(flat, batch.frames(result.faces))
         shown = [with_ascii_names(match) for match in matches] if self._ascii_names else matches
         told = explain_faces(flat, shown, recognizer.engine.options)
-        if self.memory is not None:
+        if self.memory is not None or bodies is not None:
             # With the names as they are enrolled, which `told` may spell in ASCII.
             batch.answer(result.faces, matches, result.crashed, result.late)
+        if bodies is not None:
+            bodies.decide(batch.answers, recognizer, budget)
+        if self.memory is not None:
             self.memory.remember_batch(images, batch.answers, recognizer.engine.fingerprint, caller, pictures)
         batch.answer(result.faces, told, result.crashed, result.late)
         outcomes = self._count(matches, batch.reasons())
+        if bodies is not None:
+            outcomes["by_body"] = bodies.add_to(batch, ascii_names=self._ascii_names)
         reply = wire.render_reply(images, batch.answers)
         self._note(
             notes,
@@ -245,6 +245,8 @@ class Service:
             removed = forget_person(
                 self._enroller, self.memory, self._state, known, self._recognizer, self._use
             )
+            if self.bodies is not None:
+                self.bodies.reload()
         self._note(notes, images=removed["images"], encodings=removed["encodings"])
         return {"name": name, **removed}
 
@@ -268,7 +270,7 @@ class Service:
         return training.report
 
     def reload(self) -> dict[str, Any]:
-        """Read the model from disk again; if it does not fit, raise the error and keep the one in use."""
+        """Read model and bodies again; if the model does not fit, raise the error and keep the one in use."""
         with self._learning:
             recognizer = self._enroller.load()
             if recognizer.model is None and self._recognizer.model is not None:
@@ -278,6 +280,8 @@ class Service:
                 else:
                     recognizer = replace(self._recognizer, stale=recognizer.stale)
             self._use(recognizer)
+            if self.bodies is not None:
+                self.bodies.reload()
         return {"model": wire.model_as_json(self._recognizer.model)}
 
     def take_over_model(self) -> dict[str, Any] | None:
@@ -334,6 +338,7 @@ class Service:
             "dataset": os.path.realpath(self._enroller.paths.dataset),
             "counters": counters,
             "training": self.training.as_json(),
+            "body": None if self.bodies is None else self.bodies.status(),
             "sightings": None if self.memory is None else self.memory.consumers.status(),
         }
 

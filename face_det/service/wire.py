@@ -37,6 +37,12 @@ ANSWER_KEYS = (
 )
 
 
+NAMED_BY = "by"
+"""Says by what a person was named, `face` or `body`; only where naming by the body is switched on."""
+_OF_A_BODY = ("faceBox", "quality", "qualityParts")
+"""What is said of the face of somebody who was named by the body."""
+
+
 @dataclass(frozen=True, slots=True)
 class PersonLabel:
     """A label called `person`: its index among the image's labels, and its box (None if not finite)."""
@@ -58,13 +64,16 @@ class PersonAnswer:
     """The answer for one person: the faces in the box, or the reason why there are none.
 
     `own` is the index of the face that is this person's; None if none is. `partial` is True if the faces
-    were found in a picture of which part is missing.
+    were found in a picture of which part is missing. `body` is who it is by the body; `says_by` is True if
+    the answer says by what somebody was named.
     """
 
     faces: tuple[tuple[Face, Match], ...] = ()
     reason: Reason | None = None
     own: int | None = None
     partial: bool = False
+    body: Match | None = None
+    says_by: bool = False
 
 
 def parse_images(images: object, max_images: int) -> list[ImageRequest]:
@@ -235,7 +244,7 @@ def render_reply(images: Sequence[Any], answers: Mapping[tuple[int, int], Person
     reply = [_to_json_value(image) for image in images]
     for (image, label), answer in answers.items():
         target = reply[image]["labels"][label]
-        for key in ANSWER_KEYS:
+        for key in (*ANSWER_KEYS, NAMED_BY) if answer.says_by else ANSWER_KEYS:
             target.pop(key, None)
         target.update(person_as_json(answer))
     return json.dumps(reply, allow_nan=False)
@@ -247,12 +256,25 @@ def person_as_json(answer: PersonAnswer) -> dict[str, Any]:
     The own face comes first in `faces`, then the others, best detected first.
     """
     faces = [face_as_json(face, match, partial=answer.partial) for face, match in answer.faces]
+    if answer.body is not None:
+        return _body_as_json(answer.body, answer.own, faces)
     if answer.own is None:
         reason = answer.reason or Reason.NO_FACE
         why = {"faceReason": reason.value, "faceExplanation": explain_person(reason)}
         return {"face": None, **why, "faces": faces}
     own = faces.pop(answer.own)
-    return {**own, "faces": [own, *faces]}
+    by = {NAMED_BY: "face"} if answer.says_by and own["face"] is not None else {}
+    return {**own, **by, "faces": [own, *faces]}
+
+
+def _body_as_json(body: Match, own: int | None, faces: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the keys of somebody who was named by the body; their face, if there is one, has no name."""
+    if own is not None:
+        faces.insert(0, faces.pop(own))
+    of_face = {key: faces[0][key] for key in _OF_A_BODY if own is not None and key in faces[0]}
+    outcome = None if body.outcome is None else body.outcome.value
+    named = {"face": body.name, "faceProba": body.probability, NAMED_BY: "body", "outcome": outcome}
+    return {**named, **of_face, "faces": faces}
 
 
 def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str, Any]:

@@ -1,4 +1,6 @@
 from .background import load_mean_face as load_mean_face
+from .calibration import calibrate_probabilities as calibrate_probabilities
+from .calibration import impostors_needed as impostors_needed
 from .calibration import load_libraries as load_libraries
 from .cluster_parameters import CLUSTER_PARAMETERS as CLUSTER_PARAMETERS
 from .cluster_parameters import DLIB_CLUSTERS as DLIB_CLUSTERS
@@ -7,6 +9,7 @@ from .cluster_parameters import ClusterParameters as ClusterParameters
 from .cluster_parameters import Floats as Floats
 from .cluster_parameters import Sums as Sums
 from .cluster_parameters import cluster_parameters as cluster_parameters
+from .comparison_scores import ComparisonScores as ComparisonScores
 from .held_out import HeldOutResult as HeldOutResult
 from .masked import MASKED_CHANGE as MASKED_CHANGE
 from .masked import FaceMasker as FaceMasker

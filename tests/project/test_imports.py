@@ -36,7 +36,7 @@ HOMES = {
     "PIL": {"media"},
     "fontTools": {"media"},
     "pi_heif": {"media"},
-    "cv2": {"media", "video", "cameras", "extraction", "nets", "detectors", "classifiers"},
+    "cv2": {"media", "video", "cameras", "extraction", "nets", "detectors", "classifiers", "bodies"},
     "pydantic": {"config", "gateway", "nets", "detectors", "embedders"},
     "fastapi": {"gateway", "tuning"},
     "starlette": {"gateway", "tuning"},

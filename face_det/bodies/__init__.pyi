@@ -1,0 +1,16 @@
+from .crops import BodyCrop as BodyCrop
+from .crops import CropFolder as CropFolder
+from .crops import list_crops as list_crops
+from .embedders import BodyEmbedder as BodyEmbedder
+from .embedders import ClothesEmbedder as ClothesEmbedder
+from .embedders import NetworkEmbedder as NetworkEmbedder
+from .encodings import BodyEncodings as BodyEncodings
+from .encodings import encode_crops as encode_crops
+from .encodings import forget_body as forget_body
+from .encodings import load_bodies as load_bodies
+from .encodings import save_bodies as save_bodies
+from .evaluation import BodyEvaluation as BodyEvaluation
+from .evaluation import evaluate_bodies as evaluate_bodies
+from .recognizer import BodyRecognizer as BodyRecognizer
+from .recognizer import Calibration as Calibration
+from .recognizer import fit_bodies as fit_bodies
