@@ -19,8 +19,13 @@ import numpy as np
 from face_det.embedders import create_embedder
 from face_det.engine import EngineOptions, build_engine
 from face_det.errors import FaceDetError
-from face_det.evaluation import RecognitionSettings, split_dataset
-from face_det.evaluation.open_set import EncodedSplit, collect_encodings, train_and_decide
+from face_det.evaluation import (
+    EncodedSplit,
+    RecognitionSettings,
+    collect_encodings,
+    split_dataset,
+    train_and_decide,
+)
 from face_det.gallery import EncodingCache, FaceChoice, encode_portraits
 from face_det.media import load_image
 from face_det.nets import Compute

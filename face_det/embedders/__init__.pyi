@@ -5,6 +5,7 @@ from .alignment import detect_landmarks5 as detect_landmarks5
 from .alignment import detect_landmarks68 as detect_landmarks68
 from .create import create_embedder as create_embedder
 from .dlib_views import VIEWS_PER_FACE as VIEWS_PER_FACE
+from .files import know_file as know_file
 from .joined import join_fingerprints as join_fingerprints
 from .specs import ALL_DLIB_EMBEDDERS as ALL_DLIB_EMBEDDERS
 from .specs import ALL_EMBEDDERS as ALL_EMBEDDERS
@@ -31,7 +32,6 @@ from .specs import encodings_keys as encodings_keys
 from .specs import expected_distances as expected_distances
 from .specs import is_joined as is_joined
 from .specs import joined_embedders as joined_embedders
-from .specs import know_file as know_file
 from .specs import on_demand_embedders as on_demand_embedders
 from .specs import recorded_as as recorded_as
 from .specs import split_fingerprint as split_fingerprint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from face_det.embedders.files import know_file
 from face_det.embedders.joined import JoinedEmbedder
 from face_det.embedders.specs import (
     ALL_EMBEDDERS,
@@ -9,7 +10,6 @@ from face_det.embedders.specs import (
     embedder_parts,
     is_joined,
     joined_embedders,
-    know_file,
 )
 from face_det.nets import Compute
 from face_det.types import CompositeEmbedder, Embedder

@@ -175,20 +175,6 @@ def joined_embedders() -> dict[str, tuple[str, ...]]:
     }
 
 
-def know_file(name: str) -> str:
-    """Put a user's own model, onnx:PATH, on this process's menu; other names are left alone. Return the name.
-
-    Raises ModelMissing or ModelError if it cannot be read, or its description is wrong.
-    """
-    path = EMBEDDERS.path_in(name)
-    if path is not None and name not in EMBEDDERS:
-        # Only here: it imports what reads ONNX files.
-        from face_det.embedders.onnx_file import describe_file
-
-        EMBEDDERS.register(describe_file(path))
-    return name
-
-
 def recorded_as(embedder: str) -> str:
     """Return the name under which an embedder's fingerprint is kept in files: no path, which may change.
 
