@@ -34,6 +34,15 @@ def test_boxes_are_counted_from_their_anchors() -> None:
     assert found.scores == pytest.approx([0.75])
 
 
+def test_the_network_is_that_of_tensorflow_lite(photos: Mapping[str, Path]) -> None:
+    """Box and score of a known face agree with what ai-edge-litert 2.3.0 computes from the same file."""
+    rgb = np.array(PIL.Image.open(photos["astronaut"]).convert("RGB").resize((256, 256)))
+    (face,) = BlazefaceDetector().detect(rgb)
+    box = [face.box.xmin, face.box.ymin, face.box.xmax, face.box.ymax]
+    np.testing.assert_allclose(box, [86.272, 36.847, 138.486, 89.061], atol=0.01)
+    assert face.score == pytest.approx(0.88053, abs=1e-4)
+
+
 def test_a_doubling_finds_smaller_faces(photos: Mapping[str, Path]) -> None:
     """A small face in the corner of a large picture is found in a part of it, where it is."""
     loaded = PIL.Image.open(photos["astronaut"]).convert("RGB").resize((128, 128))
