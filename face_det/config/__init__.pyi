@@ -1,3 +1,5 @@
+from .choices import list_choices as list_choices
+from .choices import takes_file as takes_file
 from .keys import CONFIG_KEYS as CONFIG_KEYS
 from .keys import SECTION_KEYS as SECTION_KEYS
 from .keys import describe_expected_value as describe_expected_value
@@ -17,5 +19,3 @@ from .sections.sightings import Sightings as Sightings
 from .sections.video import VideoSettings as VideoSettings
 from .sections.zoneminder import ZoneMinder as ZoneMinder
 from .settings import Config as Config
-from .settings import list_choices as list_choices
-from .settings import takes_file as takes_file

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
+from face_det.config.choices import list_choices, takes_file
 from face_det.config.sections.action import OnRecognition
 from face_det.config.sections.body import Body
 from face_det.config.sections.camera import Camera
@@ -16,7 +17,7 @@ from face_det.config.sections.pyzm import Pyzm
 from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
 from face_det.config.sections.zoneminder import ZoneMinder
-from face_det.config.settings import Config, list_choices, takes_file
+from face_det.config.settings import Config
 from face_det.registry import FILE_PREFIX
 
 

@@ -5,14 +5,14 @@ docs/reference/config.md is generated from this module. config/load.py reads the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel, to_snake
 
-from face_det.classifiers import CLASSIFIERS, required_embedder
+from face_det.classifiers import required_embedder
+from face_det.config.choices import CHOICES, FILE_MENUS, list_choices, takes_file
 from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
 from face_det.config.overrides import Overridable
 from face_det.config.sections.action import OnRecognition
@@ -25,48 +25,11 @@ from face_det.config.sections.pyzm import Pyzm
 from face_det.config.sections.sightings import Sightings
 from face_det.config.sections.video import VideoSettings
 from face_det.config.sections.zoneminder import ZoneMinder
-from face_det.detectors import DETECTORS
-from face_det.embedders import EMBEDDERS, JITTERS, configurable_embedders, know_file
+from face_det.embedders import know_file
 from face_det.errors import ConfigError
-from face_det.nets import DEVICES, PRECISIONS, RUNTIMES, Compute
-from face_det.registry import FILE_PREFIX, Menu
+from face_det.nets import Compute
+from face_det.registry import FILE_PREFIX
 from face_det.rpc import MAX_SOCKET_PATH, parse_endpoint
-
-_CHOICES: dict[str, Callable[[], Iterable[str]]] = {
-    "faceDetModel": lambda: DETECTORS,
-    "embedder": lambda: ("auto", *configurable_embedders()),
-    "jitter": lambda: JITTERS,
-    "runtime": lambda: RUNTIMES,
-    "precision": lambda: PRECISIONS,
-    "device": lambda: DEVICES,
-    "classifier": lambda: ("auto", *CLASSIFIERS),
-    "decision": lambda: ("auto", "proba"),
-    "isolation": lambda: ("none", "process"),
-    "logLevel": lambda: ("debug", "info", "warning", "error"),
-}
-"""The keys whose value must be one of a list. Menus are read on each use, because entries can be added."""
-
-_FILE_MENUS: dict[str, Menu[Any]] = {"faceDetModel": DETECTORS, "embedder": EMBEDDERS}
-"""The keys whose value may also be onnx:PATH, with the menus that take it."""
-
-
-def takes_file(key: str) -> bool:
-    """Tell whether the value of a key may be onnx:PATH, a model of the user's own.
-
-    >>> takes_file("faceDetModel"), takes_file("classifier")
-    (True, False)
-    """
-    return key in _FILE_MENUS
-
-
-def list_choices(key: str) -> list[str]:
-    """Return the names that the value of a key may have; none if the key takes other values.
-
-    >>> list_choices("isolation")
-    ['none', 'process']
-    """
-    return list(_CHOICES[key]()) if key in _CHOICES else []
-
 
 CameraName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """What a camera may be called, because its name appears in addresses and topics."""
@@ -342,11 +305,11 @@ class Config(Overridable):
     def _list_is_a_tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
 
-    @field_validator(*map(to_snake, _CHOICES))
+    @field_validator(*map(to_snake, CHOICES))
     @classmethod
     def _is_on_the_menu(cls, value: str, info: ValidationInfo) -> str:
         key = to_camel(info.field_name or "")
-        path = _FILE_MENUS[key].path_in(value) if takes_file(key) else None
+        path = FILE_MENUS[key].path_in(value) if takes_file(key) else None
         if path is not None:
             own = f"{FILE_PREFIX}{absolute(path, info)}"
             return know_file(own) if key == "embedder" else own
