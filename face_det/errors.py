@@ -93,6 +93,10 @@ class VideoError(DataError):
     """The video, stream or folder of pictures is missing, or not even one frame of it can be read."""
 
 
+class SoundError(DataError):
+    """The recording is missing, damaged, or a file without sound."""
+
+
 class BadName(DataError):
     """The person's name cannot be used as a folder name."""
 

@@ -9,6 +9,7 @@ from .files import know_file as know_file
 from .joined import join_fingerprints as join_fingerprints
 from .specs import ALL_DLIB_EMBEDDERS as ALL_DLIB_EMBEDDERS
 from .specs import ALL_EMBEDDERS as ALL_EMBEDDERS
+from .specs import CAMPPLUS as CAMPPLUS
 from .specs import DLIB_AND_SFACE as DLIB_AND_SFACE
 from .specs import DLIB_DISTANCES as DLIB_DISTANCES
 from .specs import DLIB_RESNET as DLIB_RESNET
@@ -17,10 +18,12 @@ from .specs import EMBEDDERS as EMBEDDERS
 from .specs import GREY as GREY
 from .specs import JITTERS as JITTERS
 from .specs import SFACE as SFACE
+from .specs import VOICE_EMBEDDERS as VOICE_EMBEDDERS
 from .specs import DistanceSpread as DistanceSpread
 from .specs import DistanceThresholds as DistanceThresholds
 from .specs import EmbedderSpec as EmbedderSpec
 from .specs import ExpectedDistances as ExpectedDistances
+from .specs import classifiable_dimensions as classifiable_dimensions
 from .specs import configurable_embedder as configurable_embedder
 from .specs import configurable_embedders as configurable_embedders
 from .specs import count_dimensions as count_dimensions

@@ -15,6 +15,8 @@ DLIB_RESNET = "dlib_resnet"
 DLIB_VIEWS = "dlib_views"
 """The mean of dlib_resnet's encodings over several views of each face."""
 SFACE = "sface"
+CAMPPLUS = "campplus"
+"""The embedder of voices."""
 DLIB_AND_SFACE = "both"
 """dlib_resnet's numbers, then sface's."""
 GREY = "grey"
@@ -146,6 +148,17 @@ EMBEDDERS = Menu(
 )
 """All embedders, single and joined. A single one is created with `compute`, `jitter` and perhaps `base`."""
 
+VOICE_EMBEDDERS = Menu(
+    EmbedderSpec(
+        CAMPPLUS,
+        "face_det.voices.encoder:VoiceEncoder",
+        dimensions=192,
+        thresholds=DistanceThresholds(1.05, 0.95),
+    ),
+)
+"""The embedders of voices, created with `compute`. Classifiers learn from their encodings as from those of
+faces; they stand in files of their own."""
+
 JITTERS = Menu(
     Spec("dlib", "face_det.embedders.jitter:DlibJitter"),
     Spec("fast", "face_det.embedders.jitter:FastJitter"),
@@ -228,7 +241,7 @@ def count_dimensions(embedder: str) -> int:
     >>> count_dimensions("sface"), count_dimensions("both"), count_dimensions("both+grey")
     (128, 256, 10256)
     """
-    return sum(EMBEDDERS[part].dimensions for part in embedder_parts(embedder))
+    return sum(_spec_of(part).dimensions for part in embedder_parts(embedder))
 
 
 def encoding_lengths() -> set[int]:
@@ -240,6 +253,19 @@ def encoding_lengths() -> set[int]:
     single = {count_dimensions(name) for name in EMBEDDERS}
     more = {EMBEDDERS[name].dimensions for name in on_demand_embedders()}
     return single | {length + one for length in single for one in more}
+
+
+def classifiable_dimensions() -> tuple[int, ...]:
+    """Return how many numbers the encodings have from which classifiers learn.
+
+    >>> classifiable_dimensions()
+    (128, 192, 256)
+    """
+    return tuple(sorted({count_dimensions(name) for name in (*configurable_embedders(), *VOICE_EMBEDDERS)}))
+
+
+def _spec_of(embedder: str) -> EmbedderSpec:
+    return VOICE_EMBEDDERS[embedder] if embedder in VOICE_EMBEDDERS else EMBEDDERS[embedder]
 
 
 def configurable_embedders() -> tuple[str, ...]:
@@ -267,7 +293,7 @@ def distance_thresholds(embedder: str) -> DistanceThresholds:
     >>> distance_thresholds("sface").even_distance
     1.128
     """
-    thresholds = EMBEDDERS[embedder].thresholds
+    thresholds = _spec_of(embedder).thresholds
     if thresholds is None:
         raise KeyError(embedder)
     return thresholds

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from face_det.classifiers import STRANGER
-from face_det.embedders import DLIB_RESNET, configurable_embedders, count_dimensions
+from face_det.embedders import DLIB_RESNET, classifiable_dimensions, count_dimensions
 from face_det.errors import ModelMismatch, ModelMissing
 from face_det.recognition.library_versions import MODEL_FORMAT, newer_format
 from face_det.recognition.model import ORIGINAL_KIND, TRAIN_ADVICE, Model, ModelCard
@@ -181,7 +181,7 @@ def _try_out(classifier: Any, path: Path) -> int:
 
     An estimator pickled by another version of its library often loads, and fails when it is used.
     """
-    lengths = sorted({count_dimensions(name) for name in configurable_embedders()})
+    lengths = classifiable_dimensions()
     features = getattr(classifier, "n_features_in_", count_dimensions(DLIB_RESNET))
     if features not in lengths:
         numbers = " or ".join(map(str, lengths))

@@ -51,6 +51,8 @@ HOMES = {
     "botocore": {"extraction"},
     "pymongo": {"tuning"},
     "bson": {"tuning"},
+    "soundfile": {"voices"},
+    "av": {"voices"},
 }
 
 

@@ -217,7 +217,7 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
     classifier = KNeighborsClassifier(1).fit(
         np.random.default_rng(0).normal(size=(6, 512)), [0, 0, 0, 1, 1, 1]
     )
-    with pytest.raises(ModelMismatch, match=r"encodings of 128 or 256 or 10000 numbers, got 512"):
+    with pytest.raises(ModelMismatch, match=r"encodings of 128 or 192 or 256 or 10000 numbers, got 512"):
         model_file.load_model(*write(tmp_path, classifier, encoder("A", "B")))
 
 

@@ -1,0 +1,14 @@
+from .encoder import VoiceEncoder as VoiceEncoder
+from .filter_banks import SAMPLE_RATE as SAMPLE_RATE
+from .filter_banks import compute_filter_banks as compute_filter_banks
+from .sound import INSTALL_VOICE_EXTRA as INSTALL_VOICE_EXTRA
+from .sound import RECORDING_SUFFIXES as RECORDING_SUFFIXES
+from .sound import is_recording as is_recording
+from .sound import read_sound as read_sound
+from .sound import require_sound_library as require_sound_library
+from .speech import Utterance as Utterance
+from .speech import find_utterances as find_utterances
+from .turns import Turn as Turn
+from .turns import VoiceListener as VoiceListener
+from .turns import VoiceReason as VoiceReason
+from .turns import join_turns as join_turns

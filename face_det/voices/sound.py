@@ -1,0 +1,153 @@
+"""Reads the sound of a recording or a video as 16 kHz mono, however long it is.
+
+libsndfile reads WAV, FLAC, Ogg, Opus, MP3 and AIFF, by what is in a file, whatever its name. For everything
+else, such as a video's sound track, PyAV is asked if it is installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from face_det.errors import SoundError
+from face_det.nets import Float32Array
+from face_det.voices.resampling import Resampler
+
+RECORDING_SUFFIXES = frozenset(
+    (
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aif",
+        ".aiff",
+        ".m4a",
+        ".aac",
+        ".wma",
+        ".amr",
+        ".caf",
+    )
+)
+"""What the file names of recordings in a dataset end with, in lower case."""
+
+INSTALL_VOICE_EXTRA = "python -m pip install 'face_det[voice]'"
+INSTALL_SOUND_TRACKS = "python -m pip install 'face_det[sound-tracks]'"
+
+LOWEST_RATE, HIGHEST_RATE = 4000, 400_000
+"""Hertz. Below the lowest there is no telling voices apart."""
+
+BLOCK_S = 4.0
+"""Sound is read in blocks of so many seconds."""
+
+MAX_LEVEL = 1e6
+"""Floating-point samples beyond this are damage; 1 is the loudest that other formats can hold."""
+
+
+def read_sound(path: Path) -> Iterator[Float32Array]:
+    """Yield the sound of a file in blocks, each of shape (n,): 16 kHz, mono, about -1..1.
+
+    Raises SoundError if the file cannot be read, is damaged or has no sound.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise SoundError(f"{path}: must be a recording, got {error.strerror}") from error
+    with file:
+        yield from _read_by_sndfile(file, path)
+
+
+def is_recording(path: Path) -> bool:
+    """Tell whether a file is a recording, by its name.
+
+    >>> is_recording(Path("Anna/at-the-door.WAV")), is_recording(Path("Anna/1.jpg"))
+    (True, False)
+    """
+    return path.suffix.lower() in RECORDING_SUFFIXES
+
+
+def require_sound_library() -> None:
+    """Raise SoundError, with the command that installs it, if no library for sound is installed."""
+    _import_library("soundfile", INSTALL_VOICE_EXTRA, "voices need soundfile")
+
+
+def _read_by_sndfile(file: IO[bytes], path: Path) -> Iterator[Float32Array]:
+    require_sound_library()
+    soundfile = importlib.import_module("soundfile")
+    try:
+        sound = soundfile.SoundFile(file)
+    except (soundfile.SoundFileError, TypeError, ValueError) as error:
+        file.seek(0)
+        yield from _read_by_av(file, path, str(error))
+        return
+    with sound:
+        resampler = _make_resampler(sound.samplerate, path)
+        position = 0
+        while True:
+            try:
+                block = sound.read(round(BLOCK_S * sound.samplerate), dtype="float32", always_2d=True)
+            except (soundfile.SoundFileError, RuntimeError) as error:
+                raise SoundError(f"{path}: must be whole, got {_one_line(error)}") from error
+            if not len(block):
+                break
+            mono = _mix(block, f"{path}, {position / sound.samplerate:.1f} s")
+            position += len(block)
+            yield resampler.push(mono)
+        yield resampler.finish()
+
+
+def _read_by_av(file: IO[bytes], path: Path, why: str) -> Iterator[Float32Array]:
+    """Read what libsndfile could not; `why` is what that said."""
+    av = _import_library(
+        "av", INSTALL_SOUND_TRACKS, f"{path}: must be WAV, FLAC, Ogg, MP3 or AIFF, or else needs PyAV"
+    )
+    try:
+        container = av.open(file)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise SoundError(f"{path}: must be a recording or a video with sound, got {why.strip()}") from error
+    with container:
+        if not container.streams.audio:
+            raise SoundError(f"{path}: must have a sound track, got a file without one")
+        resampler = None
+        try:
+            for frame in container.decode(container.streams.audio[0]):
+                if resampler is None:
+                    resampler = _make_resampler(frame.sample_rate, path)
+                    # Only the numbers change, so that every file is mixed and resampled alike.
+                    planar = av.AudioResampler(format="fltp")
+                for part in planar.resample(frame):
+                    yield resampler.push(_mix(part.to_ndarray().T, str(path)))
+        except av.error.FFmpegError as error:
+            raise SoundError(f"{path}: must be whole, got {_one_line(error)}") from error
+        if resampler is not None:
+            yield resampler.finish()
+
+
+def _import_library(name: str, install: str, need: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        raise SoundError(f"{need}, which is not installed; {install}") from error
+
+
+def _make_resampler(rate: int, path: Path) -> Resampler:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise SoundError(f"{path}: must have {LOWEST_RATE} to {HIGHEST_RATE} samples a second, got {rate}")
+    return Resampler(rate)
+
+
+def _mix(block: Float32Array, place: str) -> Float32Array:
+    """Mix channels, shape (n, channels), into one; SoundError for numbers that are no sound."""
+    if not np.isfinite(block).all() or (len(block) and np.abs(block).max() > MAX_LEVEL):
+        raise SoundError(f"{place}: must hold finite samples, got NaN, infinity or damage; record it again")
+    mono: Float32Array = block.mean(axis=1, dtype=np.float32)
+    return mono
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,123 @@
+"""Joins the utterances of one speaker into turns, so that a decision rests on as much speech as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+
+from face_det.embedders import CAMPPLUS, distance_thresholds
+from face_det.nets import SpeechNetwork
+from face_det.types import Encodings
+from face_det.voices.encoder import VoiceEncoder
+from face_det.voices.sound import read_sound
+from face_det.voices.speech import Utterance, find_utterances
+
+
+class VoiceReason(str, Enum):
+    """Why a voice was not encoded."""
+
+    NO_SPEECH = "no_speech"
+    TOO_SHORT = "too_short"
+    TOO_NOISY = "too_noisy"
+
+
+MIN_SPEECH_S = 1.0
+"""Less speech is not encoded: whoever says a single word sounds like many others."""
+
+MIN_CLARITY_DB = 10.0
+"""Utterance.clarity_db below this is noise with a voice in it."""
+
+MAX_PAUSE_S = 3.0
+"""After a longer pause a new turn begins: somebody else may have come."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Turn:
+    """What one speaker said, with short pauses.
+
+    `begin_s` and `end_s` are in seconds from the start of the recording, `speech_s` is the speech without
+    the pauses. Either `encoding` is set, shape (192,) and length 1, or `reason` says why there is none.
+    """
+
+    begin_s: float
+    end_s: float
+    speech_s: float
+    encoding: Encodings | None
+    reason: VoiceReason | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Piece:
+    """Utterances of one speaker: `total`, shape (192,), is the sum of their encodings by their seconds."""
+
+    begin_s: float
+    end_s: float
+    speech_s: float
+    total: Encodings
+    clarity_db: float
+
+    def plus(self, other: _Piece) -> _Piece:
+        """Return both together."""
+        speech_s = self.speech_s + other.speech_s
+        clarity = (self.speech_s * self.clarity_db + other.speech_s * other.clarity_db) / speech_s
+        return _Piece(self.begin_s, other.end_s, speech_s, self.total + other.total, clarity)
+
+    def like(self, other: _Piece) -> bool:
+        """Tell whether the same speaker is likely; of a word alone that cannot be told."""
+        if min(self.speech_s, other.speech_s) < MIN_SPEECH_S:
+            return True
+        cosine = (
+            self.total @ other.total / max(np.linalg.norm(self.total) * np.linalg.norm(other.total), 1e-12)
+        )
+        return bool(2 - 2 * cosine <= distance_thresholds(CAMPPLUS).even_distance ** 2)
+
+    def as_turn(self) -> Turn:
+        """Return the turn, whose encoding is the mean."""
+        reason = None
+        if self.speech_s < MIN_SPEECH_S:
+            reason = VoiceReason.TOO_SHORT
+        elif self.clarity_db < MIN_CLARITY_DB:
+            reason = VoiceReason.TOO_NOISY
+        mean = self.total / max(float(np.linalg.norm(self.total)), 1e-12)
+        return Turn(self.begin_s, self.end_s, self.speech_s, None if reason else mean, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceListener:
+    """The two networks that listen: one hears that somebody speaks, the other who."""
+
+    speech: SpeechNetwork
+    encoder: VoiceEncoder
+
+    def listen(self, path: Path) -> Iterator[Turn]:
+        """Yield the turns in a recording or a video, in order; none if nobody speaks.
+
+        Raises SoundError if the file cannot be read.
+        """
+        return join_turns(find_utterances(read_sound(path), self.speech), self.encoder)
+
+
+def join_turns(utterances: Iterable[Utterance], encoder: VoiceEncoder) -> Iterator[Turn]:
+    """Encode utterances and yield the turns they make, as soon as each has ended."""
+    current: _Piece | None = None
+    for utterance in utterances:
+        piece = _Piece(
+            utterance.begin_s,
+            utterance.end_s,
+            utterance.duration_s,
+            encoder.encode(utterance.samples) * utterance.duration_s,
+            utterance.clarity_db,
+        )
+        if current is None:
+            current = piece
+        elif piece.begin_s - current.end_s <= MAX_PAUSE_S and current.like(piece):
+            current = current.plus(piece)
+        else:
+            yield current.as_turn()
+            current = piece
+    if current is not None:
+        yield current.as_turn()
