@@ -98,7 +98,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     strangers = sorted((folder / "strangers").glob("*.jpg"))[:STRANGERS]
-    embedders = {}
+    # Those of voices, from benchmarks/voice_background.py, are kept.
+    embedders = json.loads(TARGET.read_text("utf-8"))["embedders"]
     for embedder in ("dlib_resnet", "dlib_views", "sface", "both"):
         known = [
             encodings(sorted(person.glob("*.jpg"))[:PHOTOS], embedder)

@@ -8,6 +8,7 @@
     |   |-- BadRequest                a malformed call
     |   |-- BadImage                  a picture that cannot be read
     |   |-- VideoError                a video that cannot be read, not even in part
+    |   |-- SoundError                sound that cannot be read, or a file without any
     |   |-- BadName                   a person's name that cannot be a folder
     |   |-- NoFace                    no face where one is needed
     |   |-- SeveralFaces              more than one face where one is needed

@@ -1,10 +1,13 @@
 from .evaluate import Evaluation as Evaluation
 from .evaluate import ExtraMeasurements as ExtraMeasurements
 from .evaluate import evaluate_split as evaluate_split
+from .metrics import OpenSetCounts as OpenSetCounts
 from .metrics import Proportion as Proportion
+from .metrics import count_open_set as count_open_set
 from .open_set import EncodedSplit as EncodedSplit
 from .open_set import RecognitionSettings as RecognitionSettings
 from .open_set import collect_encodings as collect_encodings
+from .open_set import predictions_from_matches as predictions_from_matches
 from .open_set import train_and_decide as train_and_decide
 from .protocol import DEFAULT_TRAINING_STRANGERS as DEFAULT_TRAINING_STRANGERS
 from .protocol import split_dataset as split_dataset

@@ -16,6 +16,7 @@ from .dataset import check_person_name as check_person_name
 from .dataset import find_other_owner as find_other_owner
 from .dataset import find_photo_of as find_photo_of
 from .dataset import has_person_folder as has_person_folder
+from .dataset import list_person_files as list_person_files
 from .dataset import list_photos as list_photos
 from .dataset import person_folder as person_folder
 from .dataset import photo_file_name as photo_file_name

@@ -77,14 +77,25 @@ def list_photos(dataset: Path, *, warn: bool = True) -> dict[str, list[Path]]:
     >>> list_photos(Path("no such folder"))
     {}
     """
+    return list_person_files(dataset, _is_picture, warn=warn)
+
+
+def list_person_files(
+    dataset: Path, wanted: Callable[[Path], bool], *, warn: bool = True
+) -> dict[str, list[Path]]:
+    """Return the files of each person that are `wanted`, as `list_photos` returns their photos.
+
+    >>> list_person_files(Path("no such folder"), lambda path: path.suffix == ".wav")
+    {}
+    """
     _delete_removed_folders(dataset)
     found: dict[str, list[Path]] = {}
     try:
         for folder in _folders(dataset, _warn_once if warn else _say_nothing):
             recover_folder(folder)
-            pictures = [entry for entry in list_entries(folder) if _is_picture(entry)]
-            if pictures:
-                found.setdefault(_name_of(folder), []).extend(pictures)
+            files = [entry for entry in list_entries(folder) if wanted(entry)]
+            if files:
+                found.setdefault(_name_of(folder), []).extend(files)
     except OSError as error:
         raise DataError(f"{error.filename}: must be readable, got {error.strerror}") from error
     return {name: sorted(found[name]) for name in sorted(found)}

@@ -111,11 +111,27 @@ def train_classifiers(
     (('Ann', 'Bob', 'Unknown'), {'Ann': 2, 'Bob': 2})
     """
     set_of_kind = _training_sets(gallery, embedder, false_accept_rate)
+    return train_on_sets(set_of_kind, recipes, jobs=jobs, thorough=thorough, on_progress=on_progress)
+
+
+def train_on_sets(
+    set_of_kind: Callable[[str], TrainingSet],
+    recipes: Sequence[str],
+    *,
+    jobs: int,
+    thorough: bool,
+    on_progress: Callable[[str, int, int], None],
+) -> TrainingResult:
+    """Train each recipe on the set of its kind, as `train_classifiers` does; the sets show the same people.
+
+    Raises TooFewPeople and ConfigError as that does.
+    """
     chosen = [(set_of_kind(name), set_of_kind(name).make_recipe(name)) for name in recipes]
-    if not gallery.names:
+    first = chosen[0][0]
+    if not len(first.y):
         raise TooFewPeople("encodings: must hold one face or more, got none; run 'face-det encode'")
     # Kinds may learn from different encodings, but the photos and their people are the same.
-    kept, held = _hold_out_rows(chosen[0][0])
+    kept, held = _hold_out_rows(first)
     trained: list[TrainedModel] = []
     skipped: list[SkippedRecipe] = []
     for training_set, recipe in chosen:
@@ -129,7 +145,7 @@ def train_classifiers(
             skipped.append(SkippedRecipe(recipe.name, str(error)))
     if not trained:
         raise TooFewPeople("; ".join(skip.reason for skip in skipped))
-    photos = dict(sorted(Counter(gallery.names).items()))
+    photos = dict(sorted(Counter(first.people[number] for number in first.y).items()))
     return TrainingResult(tuple(trained), tuple(skipped), photos, _training_notes(photos, trained))
 
 

@@ -83,7 +83,8 @@ def _read_by_sndfile(file: IO[bytes], path: Path) -> Iterator[Float32Array]:
         sound = soundfile.SoundFile(file)
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         file.seek(0)
-        yield from _read_by_av(file, path, str(error))
+        # The message of the exception names the open file, which is of no use to anybody.
+        yield from _read_by_av(file, path, getattr(error, "error_string", str(error)).strip(" ."))
         return
     with sound:
         resampler = _make_resampler(sound.samplerate, path)
@@ -104,12 +105,12 @@ def _read_by_sndfile(file: IO[bytes], path: Path) -> Iterator[Float32Array]:
 def _read_by_av(file: IO[bytes], path: Path, why: str) -> Iterator[Float32Array]:
     """Read what libsndfile could not; `why` is what that said."""
     av = _import_library(
-        "av", INSTALL_SOUND_TRACKS, f"{path}: must be WAV, FLAC, Ogg, MP3 or AIFF, or else needs PyAV"
+        "av", INSTALL_SOUND_TRACKS, f"{path}: is not WAV, FLAC, Ogg, MP3 or AIFF, so it needs PyAV"
     )
     try:
         container = av.open(file)
     except (av.error.FFmpegError, ValueError) as error:
-        raise SoundError(f"{path}: must be a recording or a video with sound, got {why.strip()}") from error
+        raise SoundError(f"{path}: must be a recording or a video with sound, got: {why}") from error
     with container:
         if not container.streams.audio:
             raise SoundError(f"{path}: must have a sound track, got a file without one")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +25,8 @@ class VoiceReason(str, Enum):
     NO_SPEECH = "no_speech"
     TOO_SHORT = "too_short"
     TOO_NOISY = "too_noisy"
+    SEVERAL_VOICES = "several_voices"
+    """Of a recording that is to be one person's."""
 
 
 MIN_SPEECH_S = 1.0
@@ -30,6 +34,9 @@ MIN_SPEECH_S = 1.0
 
 MIN_CLARITY_DB = 10.0
 """Utterance.clarity_db below this is noise with a voice in it."""
+
+MAX_OTHERS_SHARE = 0.2
+"""The share of the speech in somebody's recording that may be unlike the rest."""
 
 MAX_PAUSE_S = 3.0
 """After a longer pause a new turn begins: somebody else may have come."""
@@ -59,6 +66,12 @@ class _Piece:
     speech_s: float
     total: Encodings
     clarity_db: float
+
+    @classmethod
+    def of(cls, turn: Turn) -> _Piece:
+        """Return the piece of a turn that has an encoding; it was clear enough."""
+        assert turn.encoding is not None
+        return cls(turn.begin_s, turn.end_s, turn.speech_s, turn.encoding * turn.speech_s, math.inf)
 
     def plus(self, other: _Piece) -> _Piece:
         """Return both together."""
@@ -121,3 +134,19 @@ def join_turns(utterances: Iterable[Utterance], encoder: VoiceEncoder) -> Iterat
             current = piece
     if current is not None:
         yield current.as_turn()
+
+
+def join_recording(turns: Iterable[Turn]) -> Turn | VoiceReason:
+    """Join the turns of a recording in which one person speaks, or say why it cannot be used."""
+    turns = list(turns)
+    spoken = [turn for turn in turns if turn.encoding is not None]
+    if not spoken:
+        reasons = [turn.reason for turn in turns if turn.reason is not None]
+        return max(reasons, key=lambda reason: reason is VoiceReason.TOO_NOISY, default=VoiceReason.NO_SPEECH)
+    pieces = [_Piece.of(turn) for turn in spoken]
+    longest = max(pieces, key=lambda piece: piece.speech_s)
+    same = [piece for piece in pieces if piece.like(longest)]
+    speech_s = sum(piece.speech_s for piece in pieces)
+    if sum(piece.speech_s for piece in same) < (1 - MAX_OTHERS_SHARE) * speech_s:
+        return VoiceReason.SEVERAL_VOICES
+    return functools.reduce(_Piece.plus, same).as_turn()
