@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from face_det.classifiers import CLASSIFIERS
+from face_det.classifiers import usual_kinds
 from face_det.cli import progress, terminal
 from face_det.cli.shared_options import ConfigSource, config_option
 from face_det.config import Config
@@ -56,7 +56,7 @@ def encode_command(dataset: Path | None, config_source: ConfigSource, as_json: b
 
 @command.command("train", help="Train the classifier of voices on what `face-det voice encode` encoded.")
 @config_option
-@click.option("-c", "--classifier", type=click.Choice([*CLASSIFIERS]), default=TEMPLATE, show_default=True)
+@click.option("-c", "--classifier", type=click.Choice(usual_kinds()), default=TEMPLATE, show_default=True)
 @click.option("--quick", is_flag=True, help="Search only a few candidates.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Threads; default: one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -141,7 +141,7 @@ def recognize_command(files: tuple[Path, ...], config_source: ConfigSource, as_j
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @config_option
-@click.option("-c", "--classifier", type=click.Choice([*CLASSIFIERS]), default=TEMPLATE, show_default=True)
+@click.option("-c", "--classifier", type=click.Choice(usual_kinds()), default=TEMPLATE, show_default=True)
 @click.option(
     "--enrol", type=click.IntRange(min=1), default=5, show_default=True, help="Recordings enrolled each."
 )
