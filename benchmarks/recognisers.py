@@ -67,7 +67,12 @@ def main() -> None:
     encoded = collect_encodings(split, found, engine.fingerprint)
     people = len({photo.name for photo in split.enrolled})
     print(f"\n{people} people, {len(split.enrolled)} photos enrolled and {len(split.strangers)} of strangers")
-    print(f"tested: {len(known)} photos of them, {len(nobody)} of other strangers\n")
+    missed = encoded.no_face
+    strangers = missed.get(None, 0)
+    seen = len(known) - sum(missed.values()) + strangers
+    print(
+        f"tested, with one clear face each: {seen} photos of them, {len(nobody) - strangers} of strangers\n"
+    )
     print("| classifier | embedder | right | wrong | strangers named | model | training | a face |")
     print("|---|---|---|---|---|---|---|---|")
     times = {name: embedding_ms(name, paths, compute) for name in dict.fromkeys(e for _, e in RECOGNISERS)}
@@ -109,11 +114,8 @@ def describe(kind: str, embedder: str, encoded: EncodedSplit, encoding_ms: float
     settings.predict(model, encoded)
     deciding_ms = 1000 * (time.process_time() - start) / len(encoded.photos)
     size = len(dump_model(model)[0])
-    shares = (
-        counts.right / counts.known,
-        counts.wrong / counts.known,
-        counts.strangers_named / counts.strangers,
-    )
+    known, strangers = counts.known - counts.known_no_face, counts.strangers - counts.strangers_no_face
+    shares = (counts.right / known, counts.wrong / known, counts.strangers_named / strangers)
     right, wrong, named = (f"{share:.1%}" for share in shares)
     return (
         f"| {kind} | {embedder} | {right} | {wrong} | {named} | {np.ceil(size / 1000):,.0f} kB "

@@ -323,7 +323,9 @@ def test_embedder_that_the_configuration_rules_out(tmp_path: Path) -> None:
         BadRequest, match=r"options.embedder: must be one of auto, sface, as embedder in config"
     ):
         trained(enroller(tmp_path, embedder="sface"), "dlib_resnet")
-    with pytest.raises(BadRequest, match="must be one of auto, dlib_resnet, sface, both, got 'arcface'"):
+    with pytest.raises(
+        BadRequest, match="must be one of auto, dlib_resnet, sface, both, grey, got 'arcface'"
+    ):
         trained(enroller(tmp_path), "arcface")
     assert not (tmp_path / "encodings.pickle").exists()
 
