@@ -11,6 +11,7 @@ from face_det.embedders import embedder_from_fingerprint
 from face_det.errors import DataError, ModelMissing
 from face_det.gallery import Gallery
 from face_det.recognition import Model
+from face_det.registry import FILE_PREFIX
 from face_det.service import Service
 from face_det.training import DEFAULT_FALSE_ACCEPT_RATE, recalibrate_model, refit_model
 
@@ -142,7 +143,7 @@ def _with_rate(model: Model, gallery: Gallery, rate: float) -> Model:
 def parse_parameters(values: Mapping[str, str]) -> TuningParameters:
     """Return the parameters in a query, by the keys of config.json; an empty value leaves one as it is.
 
-    Raises DataError for an unknown key or something that is no number where one is needed.
+    Raises DataError for an unknown key, a file, or something that is no number where one is needed.
 
     >>> parse_parameters({"faceDetModel": "hog", "minFace": "20", "minProba": ""})
     ... # doctest: +ELLIPSIS
@@ -155,6 +156,9 @@ def parse_parameters(values: Mapping[str, str]) -> TuningParameters:
             raise DataError(f"{key}: unknown; must be one of: {', '.join(names)}")
         name = names[key]
         try:
+            if name == "detector" and text.startswith(FILE_PREFIX):
+                # Whoever reaches the page could have any file read.
+                raise DataError(f"{key}: a model of your own is chosen with --detector, not on the page")
             if text and name in ("detector", "classifier"):
                 found[name] = text
             elif text:

@@ -62,6 +62,9 @@ def test_frames(page):
     assert (picture.headers["content-type"], picture.content[:3].hex()) == ("image/jpeg", "ffd8ff")
     for path in ("frames/0?minFace=big", "frames/0?size=3", "frames/0?minProba=7", "frames/9/picture"):
         assert page.get(f"api/v1/{path}").status_code == 400
+    refused = page.get("api/v1/frames/0", params={"faceDetModel": "onnx:/etc/hostname"})
+    assert refused.status_code == 400
+    assert "is chosen with --detector, not on the page" in refused.text
 
 
 def test_saving_and_an_end_by_ctrl_c(page, trained):
