@@ -94,7 +94,7 @@ class Bucket:
         """Find the credentials; nothing is asked of the server yet. Raises BucketRefused."""
         self.name = name
         self._where = f"s3://{name}" + (f" at {endpoint_url}" if endpoint_url else "")
-        self._direct = DirectReader(endpoint_url, timeout_s=READ_TIMEOUT_S)
+        self._direct = DirectReader(endpoint_url, connections=connections, timeout_s=READ_TIMEOUT_S)
         settings = Config(
             max_pool_connections=connections,
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -146,7 +146,8 @@ class Bucket:
         """
         with suppress(*BROKEN), self._direct.open(self._client, self.name, key) as answer:
             if answer is not None:
-                return _take(_select_metadata(answer.headers.items()), answer.length, answer.read, wanted)
+                metadata = _select_metadata(answer.headers.items())
+                return _take(metadata, answer.length_remaining, answer.read, wanted)
         return self._read_patiently(key, wanted)
 
     def _read_patiently(

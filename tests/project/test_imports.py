@@ -49,6 +49,7 @@ HOMES = {
     "gpiozero": {"integrations"},
     "boto3": {"extraction"},
     "botocore": {"extraction"},
+    "urllib3": {"extraction"},
     "pymongo": {"tuning"},
     "bson": {"tuning"},
     "soundfile": {"voices"},
