@@ -166,7 +166,7 @@ def test_no_wall_clock_decides_anything() -> None:
     allowed |= {"service/uploads.py", "gateway/views.py", "service/following.py", "service/videos.py"}
     allowed |= {"cameras/http_pictures.py", "cameras/live.py", "cameras/streams.py"}
     allowed |= {"daemon/video_methods.py", "integrations/mqtt/bridge.py"}
-    allowed |= {"integrations/actions/runner.py", "integrations/actions/dead_letters.py", "doctor/bridge.py"}
+    allowed |= {"integrations/actions/runner.py", "integrations/actions/dead_letters.py", "doctor/running.py"}
     allowed |= {"integrations/frigate/bridge.py", "integrations/frigate/follower.py"}
     allowed |= {"integrations/zoneminder/event_queue.py"}
     allowed |= {"gateway/security/credentials.py", "gateway/security/sessions.py"}

@@ -174,7 +174,7 @@ def test_photos_too_few_to_test_anything() -> None:
     """One photo each: svm cannot tell its candidates apart, and says that; xgb the same."""
     result = train({"Alice": 1, "Bob": 1, "Carol": 1}, ("svm", "xgb", "nearest"))
     assert [skip.kind for skip in result.skipped] == ["svm", "xgb"]
-    assert "two photos or more of 2 people" in result.skipped[0].reason
+    assert "two or more photos of 2 people" in result.skipped[0].reason
 
 
 def test_nobody_is_too_few() -> None:
