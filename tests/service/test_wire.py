@@ -131,6 +131,6 @@ def test_named_face_has_no_reason() -> None:
 @pytest.mark.parametrize("kind", ["nonsense", "", "Svm"])
 def test_a_classifier_that_is_not_on_the_menu_is_the_callers_fault(kind: str) -> None:
     """Not the configuration's, and it is said before the training begins."""
-    with pytest.raises(BadRequest, match=r"options\.classifier: must be one of auto, knn, .*svm"):
+    with pytest.raises(BadRequest, match=r"options\.classifier: must be one of auto, .*knn, .*svm"):
         wire.parse_training({"classifier": kind})
     assert wire.parse_training({"classifier": "svm"})[0] == "svm"
