@@ -93,9 +93,10 @@ class KernelSockets:
         try:
             with socket.socket(fileno=os.dup(descriptor)) as connection:
                 if sys.platform == "linux" and connection.family != socket.AF_UNIX:
-                    # Corked, the last packet of the message waits for the end.
+                    # Corked, the last byte waits for the end. More might not: half a window is always sent.
+                    _send_all(connection, data[:-1])
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-                    _send_all(connection, data)
+                    _send_all(connection, data[-1:])
                     connection.shutdown(socket.SHUT_RDWR)
                 else:
                     _send_all(connection, data)
