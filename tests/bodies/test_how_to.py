@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from body_crops import draw_visits, save_model
 from how_to import HowTo
 
 from face_det.bodies import load_bodies
 
 
+@pytest.mark.slow
 def test_learn_and_measure(tmp_path: Path, small_photos: dict[str, Path]) -> None:
     """The first command saves nothing; the second does, and says how many strangers show the rate."""
     page = HowTo("bodies.md", tmp_path)

@@ -79,6 +79,7 @@ def hold(page):
     return release
 
 
+@pytest.mark.slow
 def test_a_stranger_is_captured_named_and_known(visit, home):
     """First run at a desk: ten examples from the webcam, a name, and the next frame has it."""
     visitor = visit()
@@ -179,6 +180,7 @@ def test_a_photo_may_be_dropped_on_every_view(visit, photos):
     assert visitor.page.evaluate(DROP, photo)
 
 
+@pytest.mark.slow
 def test_a_photo_of_one_face_is_looked_at_once(visit, home, photos, enrol):
     """It is stored without a question before, which would hold up other calls."""
     enrol("Barack", photos["obama2"])
@@ -267,6 +269,7 @@ def test_why_tells_what_must_be_large_and_what_small(
     assert ratio in told
 
 
+@pytest.mark.slow
 def test_many_are_chosen_and_confirmed_at_once(visit, photos, enrol, remember):
     """Ctrl-A chooses all, Esc none; C confirms what is chosen, with one "Undo" for all."""
     enrol("Barack", photos["obama"])
@@ -316,6 +319,7 @@ def test_a_sighting_is_shown_large_with_its_picture(visit, home, photos, enrol, 
     visitor.see(".acts button", "Not Barack")
 
 
+@pytest.mark.slow
 def test_two_cameras_at_once_are_two_visits(visit, photos, enrol, remember):
     """Each face stands under its own camera, also when they see somebody by turns; the keys follow."""
     enrol("Barack", photos["obama"])
@@ -351,6 +355,7 @@ def test_a_photo_of_somebody_else_is_doubted_and_moved(visit, home, photos, enro
     assert counts == {"Barack": 3, "Joe": 1}
 
 
+@pytest.mark.slow
 def test_an_unknown_group_gets_a_name(visit, home, eileens, remember):
     """Named once, all that was seen has the name, and she is enrolled."""
     for picture in eileens:
@@ -366,6 +371,7 @@ def test_an_unknown_group_gets_a_name(visit, home, eileens, remember):
     assert [person["name"] for person in home.get("/api/v1/people").json()["people"]] == ["Eileen"]
 
 
+@pytest.mark.slow
 def test_two_people_are_merged_and_that_is_undone(visit, photos, enrol):
     """One of the names stays; "Undo" brings both back."""
     enrol("Barack", photos["obama"])
@@ -428,6 +434,7 @@ def test_the_page_comes_back_with_the_daemon(visit, photos, enrol):
     visitor.errors[:] = [error for error in visitor.errors if "503" not in error]
 
 
+@pytest.mark.slow
 def test_review_says_how_sightings_are_kept(visit):
     """Also where there is no config.json yet: the whole file then."""
     visitor = visit()

@@ -203,6 +203,7 @@ def test_a_camera_is_watched_and_the_daemon_may_restart(visit, home, photos, enr
     visitor.errors[:] = [error for error in visitor.errors if "status of 503" not in error]
 
 
+@pytest.mark.slow
 def test_a_camera_that_fails_is_told_in_the_readers_language(visit, home):
     """The sentence is German, and what the API says beside it is marked as English."""
     home.door.unlink(missing_ok=True)

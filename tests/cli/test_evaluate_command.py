@@ -75,6 +75,7 @@ def test_figures_as_json_and_again_from_the_cache(dataset: Path) -> None:
     assert Path("kept.sqlite").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_tables_and_a_page(dataset: Path) -> None:
     """All that can be asked for: on stdout, and as one file that is its owner's only."""
     result = evaluate(

@@ -268,6 +268,7 @@ def test_a_face_that_immich_points_at(alone: Path, small_photos: dict[str, Path]
     assert isinstance(face_det(*command).exception, PortalFailed)
 
 
+@pytest.mark.slow
 def test_faces_without_surroundings(alone: Path, trained: Path) -> None:
     """Frigate's crops and tf-face-recognition's strips, as they are exported, are enrolled from again."""
     report(face_det("import", "--from", "double-take", trained, "--json"))

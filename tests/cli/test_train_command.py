@@ -502,6 +502,7 @@ def test_kill_9_leaves_the_old_files_or_the_new(killed: dict[str, list[list[int]
     assert_old_or_new(killed["output"])
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_old_files(tmp_path: Path) -> None:
     """Interrupted in the middle of the search, at a terminal: exit 130, and nothing has changed."""
     encodings()

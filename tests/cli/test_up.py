@@ -101,6 +101,7 @@ def test_actions_are_done_as_well(folder, small_photos):
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_port_in_use_ends_both(folder):
     """With the gateway's exit status and its sentence."""
     config = folder / "config.json"

@@ -111,6 +111,7 @@ def test_people_who_are_seen_well_are_named(answers: list[tuple[str | None, Face
     assert all(match.name == name or match.outcome is not Outcome.KNOWN for name, match in poor)
 
 
+@pytest.mark.slow
 def test_a_poor_face_is_no_certain_stranger(answers: list[tuple[str | None, Face, Match]]) -> None:
     """Whoever is called Unknown is seen well enough to say so."""
     assert all(quality(face) > 0.85 for _, face, match in answers if match.outcome is Outcome.UNKNOWN)

@@ -113,6 +113,7 @@ def test_ringfaces_settings_end_it_early(daemon, call, clips):
     assert (cut["recognisedPersons"], cut["unknownPersons"]) == (["Obama"], [])
 
 
+@pytest.mark.slow
 def test_a_long_video_holds_up_nobody(daemon, call, clips, photos):
     """Pictures are answered meanwhile; when its time is over, it answers with what it has seen."""
     for limit_s in (5, 20, 80, 320):

@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 
 import own_yunet
+import pytest
 from how_to import HowTo
 
 from face_det.config import load_config
 from face_det.detectors.onnx_file import DetectorDescription
 
 
+@pytest.mark.slow
 def test_a_file_is_described_tried_and_used(photos: dict[str, Path], tmp_path: Path) -> None:
     """The description is as printed, photos are encoded with the file, and the configuration takes it."""
     page = HowTo("own-detector.md", tmp_path)

@@ -187,6 +187,7 @@ def test_no_address_that_is_sent_is_ever_asked(web, photos):
             server.accept()
 
 
+@pytest.mark.slow
 def test_many_uploads_at_once(web, photos):
     """Each is answered or told when to come again, and every photo that was acknowledged is there."""
     picture = jpeg(photos["biden"])

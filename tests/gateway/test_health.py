@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from daemon_fixtures import lasting_daemon
 from gateway_fixtures import lasting_gateway
 from prometheus_client.parser import text_string_to_metric_families
@@ -93,6 +94,7 @@ def test_without_a_daemon(tmp_path):
         assert client.gateway.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_daemon_that_hangs(gallery_daemon, tmp_path):
     """Whoever only reads is told so long before the heartbeats fail."""
     with lasting_gateway(tmp_path, gallery_daemon.endpoint, zerorpcHeartBeat=60_000) as client:

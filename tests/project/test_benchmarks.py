@@ -260,6 +260,7 @@ def test_summaries() -> None:
     assert results.agreement([], [[1, 2, 3, 4]]) == {"equal": False}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_said(tmp_path: Path, photos: dict[str, Path]) -> None:
     """An interpreter without dlib ends the run with one line that says so, and leaves no file."""
     output = tmp_path / "found.json"

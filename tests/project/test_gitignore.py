@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 MODEL = "nearest_face_recognizer.pickle"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.usefixtures("shared_networks")
 def test_git_sees_nothing_of_what_the_commands_write(

@@ -123,6 +123,7 @@ def plain(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return wheel
 
 
+@pytest.mark.slow
 def test_no_compiler_is_no_hindrance(plain: Path) -> None:
     """The wheel is built all the same, without the kernels."""
     names = zipfile.ZipFile(plain).namelist()

@@ -91,6 +91,7 @@ def test_a_link_put_in_place_after_the_check(root: Path, swapped: str) -> None:
     assert read_image_bytes(path)  # that is, without the roots
 
 
+@pytest.mark.slow
 def test_nobody_wins_the_race(root: Path) -> None:
     """While a folder and a link keep swapping, the picture outside is never read."""
     (root / "away").symlink_to(root.parent / "outside/cam")

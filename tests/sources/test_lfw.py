@@ -237,6 +237,7 @@ def test_every_way_to_fail_has_a_line(
     assert type(caught.value) is kind
 
 
+@pytest.mark.slow
 def test_without_a_network(tmp_path: Path) -> None:
     """A proxy that does not answer gives exit code 75 and advice, from the script too."""
     script = Path(__file__).parents[2] / "scripts" / "fetch_lfw_faces.py"

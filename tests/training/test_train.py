@@ -274,6 +274,7 @@ def test_the_report_is_about_what_is_saved(monkeypatch: pytest.MonkeyPatch) -> N
     assert not np.array_equal(judged.classifier.templates_, found.model.classifier.templates_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [1, 3, 100])
 def test_picture_of_any_number_of_people(people: int) -> None:
     """Large enough that each name has its line, small enough to open; any name, without a warning."""

@@ -98,6 +98,7 @@ def test_an_empty_collection(alarms, mongo):
         list(AlarmRecords(mongo.url, "elsewhere").read(FrameFilter()))
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there(free_port):
     """One line with the place and what to do, without the password."""
     records = AlarmRecords(f"mongodb://zmuser:geheim@127.0.0.1:{free_port}/?serverSelectionTimeoutMS=100")

@@ -169,6 +169,7 @@ HEVC = f"{TEN_A_SECOND} ! x265enc bitrate=500 ! h265parse"
 VP8 = f"{TEN_A_SECOND} ! vp8enc deadline=1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "container"),
     [
@@ -201,6 +202,7 @@ def test_the_codec_changes_in_the_middle(
     assert (reader.info.duration_s, reader.problem) == (None, None)
 
 
+@pytest.mark.slow
 def test_the_codec_of_a_bare_stream_changes(encode: Make, tmp_path: Path) -> None:
     """However the parts follow each other, and where chunks of the file end: all frames come, in order."""
     mpeg = "videorate ! video/x-raw,format=I420,framerate=25/1 ! mpeg2enc format=3 bitrate=8000"

@@ -55,6 +55,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["film.webm"]  # noqa: PTH208
 
 
+@pytest.mark.slow
 def test_a_browser_plays_it(tmp_path: Path) -> None:
     """Chromium knows its length, goes to a place in it, and plays it to the end."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -151,6 +152,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_came_before(small_disk: Path) -> None:
     """The file can be played as far as it says, and the error says what to do."""
     path = small_disk / "film.webm"

@@ -62,6 +62,7 @@ def test_a_video_to_its_end(live, photos, tmp_path):
     assert done.stdout.splitlines()[-1].split("s  ")[1].startswith("Obama ")
 
 
+@pytest.mark.slow
 def test_a_dataset_of_its_own(live, photos, tmp_path):
     """One photo a person is enough; the folder is only read."""
     for name, photo in (("Barack", "obama"), ("Joe", "biden")):

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from running import eventually
 from running_here import run_here
 from watching import followed
@@ -35,6 +36,7 @@ def status(watch, *words):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_good_cameras_are_watched_whatever_the_others_do(daemon, server, watch, call, free_port):
     """Dead, silent, lying and babbling ones are lost, each with its reason; nobody sees a password."""
     silent = socket.create_server(("127.0.0.1", 0))

@@ -320,6 +320,7 @@ def test_mistakes_are_shown(found: Evaluation) -> None:
     assert "a stranger named <b>Alice</b>" in html.render_html(again, "here")
 
 
+@pytest.mark.slow
 def test_a_classifier_without_a_verifier() -> None:
     """The original's rule has no threshold but minProba, and its scores are probabilities."""
     split, outcomes = data()
@@ -427,6 +428,7 @@ def test_unreadable_pictures_are_left_out() -> None:
     assert facts["cannot be read as pictures, left out"] == "5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("people", "enrolled"), [(1, 1), (1, 5), (2, 1), (2, 2), (3, 3)])
 def test_a_small_household_without_strangers(people: int, enrolled: int) -> None:
     """Every extra measurement works for a small household; shares without photos are "-"."""

@@ -51,6 +51,7 @@ def test_what_happened_while_it_was_away_gets_names_once(program, api, messages,
     assert (seen(one), seen(car)) == (found, [])
 
 
+@pytest.mark.slow
 def test_a_kept_picture_is_no_picture_of_the_end(program, api, frame, seen):
     """Nobody knows when it was taken; whatever opens a door must not take it for one of now."""
     program.start()
@@ -62,6 +63,7 @@ def test_a_kept_picture_is_no_picture_of_the_end(program, api, frame, seen):
     assert {round(item["time"] - now) for item in found} == {-100}
 
 
+@pytest.mark.slow
 def test_somebody_else_in_a_kept_picture_gives_no_name(program, api, messages, frame):
     """Frigate kept no clean copy: a whole frame shows others, too, and a cropped one mostly the person."""
     program.start()
@@ -97,6 +99,7 @@ def test_an_event_that_goes_on_over_a_kill_has_one_name_and_one_visit(program, a
     assert len({item["visit"] for item in seen(one)}) == 1
 
 
+@pytest.mark.slow
 def test_frigate_that_is_away_or_hangs_is_waited_for(program, api, messages, frame):
     """It answers 502, then not at all; the log says so once, and both events get their names at last."""
     program.start(timeout=0.5)
@@ -119,6 +122,7 @@ def test_frigate_that_is_away_or_hangs_is_waited_for(program, api, messages, fra
     assert program.log().count(f"event {two} waits: Frigate at {api.url} does not answer") <= 2
 
 
+@pytest.mark.slow
 def test_an_event_goes_on_where_it_was_interrupted(program, api, messages, frame):
     """Frigate is away when it has a better picture, and never mentions the event again."""
     one, begin = event_id(44), time.time()
@@ -135,6 +139,7 @@ def test_an_event_goes_on_where_it_was_interrupted(program, api, messages, frame
     assert [label[:2] for label in api.labels] == [(one, "Obama")]
 
 
+@pytest.mark.slow
 def test_what_happens_before_the_missed_events_are_known_does_not_hide_them(program, api, messages, frame):
     """Also if it claims to be of the future; nothing counts as done until Frigate has listed the events."""
     program.start()
@@ -156,6 +161,7 @@ def test_what_happens_before_the_missed_events_are_known_does_not_hide_them(prog
     assert program.place() <= time.time()
 
 
+@pytest.mark.slow
 def test_events_that_no_broker_told_of_are_asked_for(program, api, frame, mosquitto):
     """The broker was away meanwhile; when it is back, so are they."""
     program.start()
@@ -174,6 +180,7 @@ def test_events_that_no_broker_told_of_are_asked_for(program, api, frame, mosqui
     messages.close()
 
 
+@pytest.mark.slow
 def test_a_login_is_made_and_made_again(program, api, messages, frame, tmp_path):
     """As at port 8971; a cookie that Frigate has forgotten is replaced."""
     api.login = True
@@ -186,6 +193,7 @@ def test_a_login_is_made_and_made_again(program, api, messages, frame, tmp_path)
     assert api.count("login") == 2
 
 
+@pytest.mark.slow
 def test_a_login_that_fails_and_a_user_who_may_not_are_named(program, api, messages, frame, tmp_path):
     """The log says what to change, and never the password; once that is done, the name is set."""
     api.login, api.role = True, "viewer"

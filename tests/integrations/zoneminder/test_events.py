@@ -44,6 +44,7 @@ def test_an_event_gets_its_names(zm_event, record, portal):
     assert (portal.events[7]["Notes"], portal.asked.count(("PUT", "api/events/7.json"))) == (notes, puts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folders", [True, False])
 def test_an_event_is_remembered_once(zm_event, record, portal, daemon, folders):
     """However often it is looked into, also through the API, and if another detector came first."""
@@ -71,6 +72,7 @@ def test_an_event_is_remembered_once(zm_event, record, portal, daemon, folders):
         client.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", PLACES)
 def test_each_layout_of_folders(record, portal, scheme, tmp_path):
     """The folder is found by its scheme where ZoneMinder's path is not ours, and never above the events."""
@@ -82,6 +84,7 @@ def test_each_layout_of_folders(record, portal, scheme, tmp_path):
     assert find_event_folder(tmp_path / "events", {**outside, "Id": "events"}) is None
 
 
+@pytest.mark.slow
 def test_frames_from_the_api(zm_event, record, portal):
     """Without eventsPath everything goes through the API, and no file is written."""
     folder = record(9)
@@ -92,6 +95,7 @@ def test_frames_from_the_api(zm_event, record, portal):
     assert not (folder / "objects.json").exists()
 
 
+@pytest.mark.slow
 def test_an_event_that_is_still_recorded_by_the_api(zm_event, record, portal):
     """ZoneMinder tells how many frames there are only at the end, which is waited for."""
     record(38, ended=False)
@@ -113,6 +117,7 @@ def test_an_event_that_is_still_recorded_by_the_api(zm_event, record, portal):
     assert (report["frames"], report["partial"], portal.events[39]["Notes"]) == (0, True, "Motion: All")
 
 
+@pytest.mark.slow
 def test_frames_that_are_still_written_are_waited_for(zm_event, record, portal, small_photos):
     """The face comes after the first look, in part at first; the event ends later still."""
     folder = record(10, photos=["nobody"], ended=False)
@@ -133,6 +138,7 @@ def test_frames_that_are_still_written_are_waited_for(zm_event, record, portal, 
     assert ([one["label"] for one in report["people"]], report["partial"]) == (["Obama"], False)
 
 
+@pytest.mark.slow
 def test_an_event_that_is_deleted_meanwhile(zm_event, record, portal, tmp_path):
     """Nothing is written where it was, and the error says so."""
     folder = record(11)
@@ -149,6 +155,7 @@ def test_an_event_that_is_deleted_meanwhile(zm_event, record, portal, tmp_path):
     assert (status, "no such event" in said, folder.exists()) == (65, True, False)
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_keeps_no_name_from_the_notes(zm_event, record, portal):
     """A folder in objdetect.jpg's place: the report says so, and the notes have the name."""
     (record(12) / "objdetect.jpg").mkdir()
@@ -158,6 +165,7 @@ def test_a_file_that_cannot_be_written_keeps_no_name_from_the_notes(zm_event, re
     assert "detected:Obama:" in portal.events[12]["Notes"]
 
 
+@pytest.mark.slow
 def test_notes_that_are_not_kept_are_an_error(zm_event, record, portal):
     """ZoneMinder says `Saved` to users who may not edit, too."""
     record(13)
@@ -178,6 +186,7 @@ def test_faults_of_the_portal_are_named_without_secrets(zm_event, record, portal
     assert (status, "does not answer" in said) == (75, True)
 
 
+@pytest.mark.slow
 def test_a_report_is_answered_at_once_and_none_is_lost(daemon, settings, record, portal, tmp_path):
     """Two events of a monitor and a duplicate: answered while ZoneMinder hangs, and all processed."""
     record(15), record(16, photos=["obama3"])
@@ -202,6 +211,7 @@ def test_a_report_is_answered_at_once_and_none_is_lost(daemon, settings, record,
         assert 'face_det_zoneminder_events_total{result="done"} 2.0' in web.get("/metrics").text
 
 
+@pytest.mark.slow
 def test_an_event_that_outlasts_max_wait_is_looked_into_again(daemon, settings, record, portal, tmp_path):
     """Reported as it begins and given up twice meanwhile; it is named once it has ended."""
     folder = record(19, photos=["nobody"], ended=False)
@@ -231,6 +241,7 @@ def test_names_that_the_database_refuses(zm_event, record, portal, daemon, small
         client.close()
 
 
+@pytest.mark.slow
 def test_waiting_events_outlast_a_kill(daemon, settings, record, portal, tmp_path):
     """The gateway is killed while it looks into one event and another waits: both are named after a start."""
     record(17), record(18, photos=["obama3"])
@@ -249,6 +260,7 @@ def test_waiting_events_outlast_a_kill(daemon, settings, record, portal, tmp_pat
         eventually(lambda: all("Obama" in portal.events[eid]["Notes"] for eid in (17, 18)))
 
 
+@pytest.mark.slow
 def test_a_run_that_finds_nobody_removes_our_picture(zm_event, record, portal, small_photos):
     """And what an earlier run wrote in the notes; a picture of another detector stays."""
     folder = record(30, photos=["obama3"])
@@ -267,6 +279,7 @@ def test_a_run_that_finds_nobody_removes_our_picture(zm_event, record, portal, s
     assert (folder / "objdetect.jpg").read_bytes() == b"another's"
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_the_picture(zm_event, record, portal, disk, settings):
     """The old picture stays whole, the notes have the name, and the report says what to do."""
     events = disk("size=1m")
@@ -311,6 +324,7 @@ def test_an_event_that_is_only_a_video(zm_event, record, portal, small_photos, f
     assert "detected:Obama:" in portal.events[eid]["Notes"]
 
 
+@pytest.mark.slow
 def test_an_event_without_frames_keeps_its_notes(zm_event, record, portal):
     """Nobody has looked, so nobody says that nobody was there."""
     record(34, photos=[])
