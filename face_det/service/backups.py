@@ -12,6 +12,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,13 @@ class Backups:
     def backups(self) -> list[dict[str, Any]]:
         """Return the backups that are kept, the newest first: id and bytes."""
         found = sorted(self.folder.glob("*.zip"), reverse=True) if self.folder.is_dir() else []
-        return [{"id": path.stem, "bytes": path.stat().st_size} for path in found if _ID.fullmatch(path.stem)]
+        kept = []
+        for path in found:
+            # One that is dropped meanwhile is not listed.
+            with suppress(FileNotFoundError):
+                if _ID.fullmatch(path.stem):
+                    kept.append({"id": path.stem, "bytes": path.stat().st_size})
+        return kept
 
     def read_backup(self, identifier: object, offset: object, length: object) -> bytes:
         """Return up to `length` bytes of a backup from `offset` on; none at its end. Raises BadRequest."""

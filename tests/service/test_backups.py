@@ -133,6 +133,9 @@ def test_nothing_but_a_backup_can_be_read_or_dropped(tmp_path: Path) -> None:
     assert made.read_backup(identifier, 2**40, 10) == b""
     more = [made.backup()["id"] for _ in range(4)]
     assert [one["id"] for one in made.backups()] == [*reversed(more), identifier]
+    # As if it had been dropped between the listing of the folder and the look at its size.
+    (tmp_path / "state" / "backups" / "20260101T000000Z-00000000.zip").symlink_to("gone")
+    assert [one["id"] for one in made.backups()] == [*reversed(more), identifier]
     for one in (identifier, *more):
         assert made.drop_backup(one) == {"id": one}
     assert made.backups() == []
