@@ -54,6 +54,11 @@ def absolute(value: object, info: ValidationInfo) -> object:
     return Path((info.context or {}).get("base") or Path.cwd(), value)
 
 
+def list_to_tuple(value: object) -> object:
+    """Make a list a tuple; return anything else unchanged, for the type check to reject."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def web_address(value: str) -> str:
     """Return the address of a web server; raise ValueError if it is none, or has a query.
 

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel, to_snake
 
 from face_det.classifiers import required_embedder
 from face_det.config.choices import CHOICES, FILE_MENUS, list_choices, takes_file
-from face_det.config.fields import STRICT, absolute, choice, field, integer, number, path
+from face_det.config.fields import STRICT, absolute, choice, field, integer, list_to_tuple, number, path
 from face_det.config.overrides import Overridable
 from face_det.config.sections.action import OnRecognition
 from face_det.config.sections.body import Body
@@ -279,7 +279,7 @@ class Config(Overridable):
     log_level: str = choice("info", "The lowest severity of message that the daemon logs.")
     comment: str = field("", "text", "A note to the reader, otherwise ignored.")
 
-    @field_validator(
+    _paths = field_validator(
         *(
             "model_path",
             "label_path",
@@ -290,20 +290,14 @@ class Config(Overridable):
             "state_path",
         ),
         mode="before",
-    )
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info)
+    )(absolute)
 
     @field_validator("image_roots", mode="before")
     @classmethod
     def _roots_are_absolute(cls, value: object, info: ValidationInfo) -> object:
         return tuple(absolute(root, info) for root in value) if isinstance(value, list | tuple) else value
 
-    @field_validator("on_recognition", "never_unlock", mode="before")
-    @classmethod
-    def _list_is_a_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
+    _lists = field_validator("on_recognition", "never_unlock", mode="before")(list_to_tuple)
 
     @field_validator(*map(to_snake, CHOICES))
     @classmethod

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from face_det.errors import BadImage, ModelError, ModelMissing
-from face_det.media import read_image_bytes, resize_image
+from face_det.errors import ModelError
+from face_det.media import resize_image
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
-from face_det.nets.picture_model import MAX_MODEL_BYTES, read_picture_input
+from face_det.nets.picture_model import read_onnx_file, read_picture_input
 from face_det.nets.sessions.session import Session
 from face_det.types import Rgb
 
@@ -47,10 +47,7 @@ class BodyNetwork:
         """Load the model and try it on a grey picture. Raises ModelMissing, or ModelError if it is none that
         returns a row of numbers for a picture."""
         wanted = wanted or BodyInput()
-        try:
-            data = read_image_bytes(path, max_bytes=MAX_MODEL_BYTES)
-        except BadImage as error:
-            raise ModelMissing(f"{path}: must be an ONNX file, but cannot be read: {error}") from error
+        data = read_onnx_file(path)
         self._place = str(path)
         own = read_picture_input(data, self._place)
         self._name = own.name

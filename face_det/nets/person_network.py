@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from face_det.boxes import non_maximum_suppression, pairwise_iou
-from face_det.errors import BadImage, ModelError, ModelMissing
-from face_det.media import read_image_bytes, resize_image
+from face_det.errors import ModelError
+from face_det.media import resize_image
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
 from face_det.nets.network import Float32Array
-from face_det.nets.picture_model import MAX_MODEL_BYTES, read_picture_input
+from face_det.nets.picture_model import read_onnx_file, read_picture_input
 from face_det.nets.sessions.session import Session
 from face_det.types import Box, Detection, Rgb
 
@@ -43,10 +43,7 @@ class PersonNetwork:
 
     def __init__(self, path: Path, compute: Compute = DEFAULT_COMPUTE) -> None:
         """Load the model. Raises ModelMissing, or ModelError if it is none that this module can use."""
-        try:
-            data = read_image_bytes(path, max_bytes=MAX_MODEL_BYTES)
-        except BadImage as error:
-            raise ModelMissing(f"{path}: must be an ONNX file, but cannot be read: {error}") from error
+        data = read_onnx_file(path)
         self._place = str(path)
         found = read_picture_input(data, self._place)
         self._name = found.name

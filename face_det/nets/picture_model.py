@@ -88,8 +88,8 @@ def read_model_file(path: Path, kind: type[Description]) -> ModelFile[Descriptio
     described = description_path(path)
     if described == path:
         raise ModelError(f"{path}: must be an ONNX file, got the name of a description; {kind.how_to}")
-    data = _read(path, "be an ONNX file", MAX_MODEL_BYTES, kind.how_to)
-    text = _read(described, f"describe {path.name}", MAX_DESCRIPTION_BYTES, kind.how_to)
+    data = read_onnx_file(path, f"; {kind.how_to}")
+    text = _read(described, f"describe {path.name}", MAX_DESCRIPTION_BYTES, f"; {kind.how_to}")
     try:
         description = kind.model_validate_json(text)
     except ValidationError as error:
@@ -125,6 +125,11 @@ class PictureModel:
         )
 
 
+def read_onnx_file(path: Path, advice: str = "") -> bytes:
+    """Return the bytes of a user's ONNX file; ModelMissing, ending with `advice`, if it cannot be read."""
+    return _read(path, "be an ONNX file", MAX_MODEL_BYTES, advice)
+
+
 def read_picture_input(data: bytes, place: str) -> PictureInput:
     """Read the only input of a model; ModelError, which begins with `place`, if it is no RGB picture."""
     try:
@@ -143,11 +148,11 @@ def read_picture_input(data: bytes, place: str) -> PictureInput:
     return PictureInput(found.name, shape[2], shape[3], tuple(one.name for one in graph.output))
 
 
-def _read(path: Path, purpose: str, max_bytes: int, how_to: str) -> bytes:
+def _read(path: Path, purpose: str, max_bytes: int, advice: str) -> bytes:
     try:
         return read_image_bytes(path, max_bytes=max_bytes)
     except BadImage as error:
-        raise ModelMissing(f"{path}: must {purpose}, but cannot be read: {error}; {how_to}") from error
+        raise ModelMissing(f"{path}: must {purpose}, but cannot be read: {error}{advice}") from error
 
 
 def _side(path: Path, name: str, own: int | None, described: int | None) -> int:

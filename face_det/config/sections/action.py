@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, field_validator, model_validator
 
-from face_det.config.fields import STRICT, absolute, field, integer, number
+from face_det.config.fields import STRICT, absolute, field, integer, list_to_tuple, number
 
 FORMATS = ("json", "ntfy")
 OUTCOMES = ("known", "uncertain", "unknown")
@@ -108,15 +108,9 @@ class OnRecognition(BaseModel):
         3600, 1, 10**7, "Seconds. For somebody who was seen longer ago than this, the action is given up."
     )
 
-    @field_validator("token_file", mode="before")
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info) if value is not None else None
+    _paths = field_validator("token_file", mode="before")(absolute)
 
-    @field_validator(*_LISTS, mode="before")
-    @classmethod
-    def _list_is_a_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
+    _lists = field_validator(*_LISTS, mode="before")(list_to_tuple)
 
     @field_validator("command")
     @classmethod

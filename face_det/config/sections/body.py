@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-from face_det.config.fields import STRICT, absolute, field, integer
+from face_det.config.fields import STRICT, absolute, field, integer, list_to_tuple
 
 _Channels = tuple[float, float, float]
 _Positive = Annotated[float, Field(gt=0)]
@@ -46,12 +46,6 @@ class Body(BaseModel):
     )
     channels: Literal["rgb", "bgr"] = field("rgb", "rgb or bgr", "The order of the network's channels.")
 
-    @field_validator("network", mode="before")
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info) if value is not None else None
+    _paths = field_validator("network", mode="before")(absolute)
 
-    @field_validator("mean", "std", mode="before")
-    @classmethod
-    def _list_is_a_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
+    _lists = field_validator("mean", "std", mode="before")(list_to_tuple)

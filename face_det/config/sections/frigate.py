@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from pydantic import BaseModel, field_validator
 
-from face_det.config.fields import STRICT, absolute, field, integer, number, web_address
+from face_det.config.fields import STRICT, absolute, field, integer, list_to_tuple, number, web_address
 
 
 class Frigate(BaseModel):
@@ -60,15 +60,9 @@ class Frigate(BaseModel):
         False, "true or false", "Replace sub labels that somebody else set, such as Frigate itself."
     )
 
-    @field_validator("password_file", "mqtt_password_file", mode="before")
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info) if value is not None else None
+    _paths = field_validator("password_file", "mqtt_password_file", mode="before")(absolute)
 
-    @field_validator("cameras", "zones", mode="before")
-    @classmethod
-    def _list_is_a_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
+    _lists = field_validator("cameras", "zones", mode="before")(list_to_tuple)
 
     @field_validator("url")
     @classmethod

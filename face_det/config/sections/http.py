@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from pydantic import BaseModel, field_validator
 
-from face_det.config.fields import STRICT, absolute, field, integer, number, path
+from face_det.config.fields import STRICT, absolute, field, integer, list_to_tuple, number, path
 
 STAND_INS = ("compreface", "deepstack", "pyzm")
 """The servers whose routes can be served in their place."""
@@ -64,15 +64,9 @@ class Http(BaseModel):
         32, 0.1, 10_000, "The most megabytes in one upload; a restore may be larger."
     )
 
-    @field_validator("credentials_path", "tls_certificate", "tls_key", mode="before")
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info)
+    _paths = field_validator("credentials_path", "tls_certificate", "tls_key", mode="before")(absolute)
 
-    @field_validator("allowed_hosts", "trusted_proxies", "stand_ins", mode="before")
-    @classmethod
-    def _list_is_a_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
+    _lists = field_validator("allowed_hosts", "trusted_proxies", "stand_ins", mode="before")(list_to_tuple)
 
     @field_validator("trusted_proxies")
     @classmethod

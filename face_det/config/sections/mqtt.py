@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from pydantic import BaseModel, field_validator
 
 from face_det.config.fields import STRICT, absolute, field, integer, number
 
@@ -59,7 +59,4 @@ class Mqtt(BaseModel):
         "publish there can change who is recognised.",
     )
 
-    @field_validator("password_file", "ca_file", "certificate", "key", mode="before")
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info)
+    _paths = field_validator("password_file", "ca_file", "certificate", "key", mode="before")(absolute)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from pydantic import BaseModel, field_validator
 
 from face_det.config.fields import STRICT, absolute, field, number, web_address
 
@@ -24,10 +24,7 @@ class Pyzm(BaseModel):
     password_file: Path | None = field(None, "a path", "A file with the password of `user`.")
     timeout: float = number(60, 0.1, 600, "How many seconds it may take to answer.")
 
-    @field_validator("password_file", mode="before")
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info) if value is not None else None
+    _paths = field_validator("password_file", mode="before")(absolute)
 
     @field_validator("upstream")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from pydantic import BaseModel, field_validator
 
 from face_det.config.fields import STRICT, absolute, field, number, web_address
 
@@ -46,10 +46,7 @@ class ZoneMinder(BaseModel):
         "How many seconds to wait for the next frame of an event that is still being recorded.",
     )
 
-    @field_validator("password_file", "events_path", "queue_path", mode="before")
-    @classmethod
-    def _path_is_absolute(cls, value: object, info: ValidationInfo) -> object:
-        return absolute(value, info) if value is not None else None
+    _paths = field_validator("password_file", "events_path", "queue_path", mode="before")(absolute)
 
     @field_validator("url")
     @classmethod
