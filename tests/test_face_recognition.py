@@ -187,6 +187,7 @@ def test_odd_boxes(photos: Mapping[str, Path]) -> None:
     assert_same_encodings(face_encodings(rgb, boxes), real.face_encodings(rgb, boxes))
 
 
+@pytest.mark.slow
 def test_jitters(photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a new process, the same resamples give face after face the same average."""
     rgb = small(photos["t1"], 640)

@@ -40,6 +40,7 @@ def test_learn_and_measure(tmp_path: Path, small_photos: dict[str, Path]) -> Non
     assert load_bodies(place).X.shape[1] == 3
 
 
+@pytest.mark.slow
 def test_what_is_off_is_not_loaded(tmp_path: Path) -> None:
     """Without `body`, a service imports nothing of it, also when it forgets somebody."""
     code = (

@@ -407,6 +407,7 @@ def test_whoever_is_forgotten_is_gone(visit, home, photos, enrol, remember):
     visitor.errors = [error for error in visitor.errors if "/people/Barack" not in error]
 
 
+@pytest.mark.slow
 def test_names_are_never_markup(visit, photos, enrol, remember):
     """What others choose, such as a camera's name, is shown as it is."""
     enrol("O'Brien & (Zoë)", photos["obama"])
@@ -420,6 +421,7 @@ def test_names_are_never_markup(visit, photos, enrol, remember):
     visitor.see(".photo img")
 
 
+@pytest.mark.slow
 def test_the_page_comes_back_with_the_daemon(visit, photos, enrol):
     """While nobody answers a banner says so; afterwards the view is there by itself."""
     enrol("Barack", photos["obama"])

@@ -174,6 +174,7 @@ def test_a_stream_that_ends(rtsp):
     assert not [one for one in children() if b"stream_reader" in (one / "cmdline").read_bytes()]
 
 
+@pytest.mark.slow
 def test_the_codec_changes(rtsp, pictures):
     """A server that is restarted with another one ends the stream, which is then read anew."""
     address = rtsp.address("h264")

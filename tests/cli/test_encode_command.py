@@ -214,6 +214,7 @@ def test_kill(dataset: Path, encodings: Path) -> None:
     assert len(Gallery.load(encodings).names) == 29
 
 
+@pytest.mark.slow
 def test_interrupt(dataset: Path, encodings: Path) -> None:
     """Ctrl-C goes to all processes of the terminal: 130, how far it came, no traceback, nothing lost."""
     old = _old(encodings)
@@ -341,6 +342,7 @@ def test_the_originals_script(dataset: Path, encodings: Path) -> None:
     assert subprocess.run([*script, "--help"], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_left_out_without_a_word(
     tmp_path: Path, encodings: Path, photos: Mapping[str, Path]
 ) -> None:

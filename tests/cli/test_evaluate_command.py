@@ -228,6 +228,7 @@ def test_repeating_with_fewer_photos_changes_nothing_else(dataset: Path) -> None
     assert repeated == plain
 
 
+@pytest.mark.slow
 def test_figures_are_said_before_the_page_is_written(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails in the end takes nothing with it."""
 

@@ -208,6 +208,7 @@ def test_nothing_is_overwritten(home: Path, server: Running, people: dict[str, P
     assert len(shown(home / "out")) == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_the_middle(home: Path, server: Running, people: dict[str, Path]) -> None:
     """What was finished is kept and told; the next run does the rest, as one clean run would have."""
     several(people, home / "in")
@@ -228,6 +229,7 @@ def test_a_server_that_dies_in_the_middle(home: Path, server: Running, people: d
     assert [len(call) for call in server.calls] == [4, 4, 4, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("sort", [[], ["--sort"]], ids=["flat", "sorted"])
 def test_cut_off_in_the_middle(

@@ -236,6 +236,7 @@ def test_cut_off_and_run_again(
     assert np.array_equal(encodings, learnt(clean)[2])
 
 
+@pytest.mark.slow
 def test_a_face_that_immich_points_at(alone: Path, small_photos: dict[str, Path]) -> None:
     """Of two people in a picture, each is learnt from the own face; without the server, one may try again."""
     with Image.open(small_photos["obama"]) as left, Image.open(small_photos["biden"]) as right:

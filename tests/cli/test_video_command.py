@@ -109,6 +109,7 @@ def test_who_is_in_a_video(here: Path) -> None:
     assert "<script" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shared_networks")
 def test_the_table_and_the_annotated_video(here: Path) -> None:
     """A row for each person; and a video of the same length, in which faces have boxes."""
@@ -137,6 +138,7 @@ def test_the_table_and_the_annotated_video(here: Path) -> None:
         assert said in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shared_networks")
 def test_ringfaces_settings(here: Path) -> None:
     """From options, from the environment under Ringface's names, and from config.json, in this order."""

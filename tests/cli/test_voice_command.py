@@ -118,6 +118,7 @@ def test_without_a_model_the_command_says_what_to_do(tmp_path: Path) -> None:
         assert line.endswith(said)
 
 
+@pytest.mark.slow
 def test_evaluation_counts_every_recording_under_every_condition(tmp_path: Path) -> None:
     """Nobody gets a wrong name, and what is too short for a length is not tested with it."""
     (tmp_path / "config.json").write_text('{"faceDetServer": {}}')

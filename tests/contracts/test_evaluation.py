@@ -56,6 +56,7 @@ def copy(photo: Path, folder: Path) -> None:
     shutil.copy(photo, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shared_networks")
 def test_answers_as_the_daemon_does(folder: Path) -> None:
     """Photo by photo the same name or reason, though the evaluation looks at each photo only once."""

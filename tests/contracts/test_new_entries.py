@@ -160,6 +160,7 @@ def test_encoded_trained_and_recognised(dataset: Path, tmp_path: Path) -> None:
     assert names == ["p0", "p1", "p2", UNKNOWN]
 
 
+@pytest.mark.slow
 def test_evaluated(dataset: Path, tmp_path: Path) -> None:
     """The whole evaluation, with comparisons to other rules, on the toy's encodings."""
     engine = Engines(OPTIONS).of(choose_enrolment_embedder("toy"))

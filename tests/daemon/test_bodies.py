@@ -36,6 +36,7 @@ def libraries(daemon):
     return Path(f"/proc/{daemon.process.pid}/maps").read_text()
 
 
+@pytest.mark.slow
 def test_a_body_speaks_where_a_face_does_not(launch, call, photos, folder):
     """Off, nothing of it is there; on, it names who turned away, never against a face, and is forgotten."""
     hidden = without_head(photos, folder / "hidden.jpg")

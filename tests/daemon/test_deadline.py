@@ -208,6 +208,7 @@ def test_a_large_picture_ends_with_the_call(photos):
     assert (result.faces, result.late) == ([()], frozenset({0}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_a_call_with_many_jitters_is_answered_in_time(launch, call, photos, isolation):
     """The original's setting, only more of it: every person is answered, and the daemon goes on."""

@@ -85,6 +85,7 @@ def test_a_client_that_comes_while_it_stops_waits_for_the_next(launch, call, gat
     assert following.process.poll() is None
 
 
+@pytest.mark.slow
 def test_a_stop_under_load_loses_no_reply(launch):
     """16 callers that go on and on: each call is answered, by this daemon or the next, or refused by name."""
     daemon = launch(workers=2, queueSize=100, shutdownTimeout=1)

@@ -39,6 +39,7 @@ def restarted():
         daemon.stop()
 
 
+@pytest.mark.slow
 def test_a_rate_is_set_kept_and_taken_back(launch, restarted, call, small_photos):
     """In force at once, after a reload and after a restart; config.json stays as it is; each is audited."""
     daemon = launch(command=REAL, **SETTINGS, falseAcceptRate=0.01)
@@ -123,6 +124,7 @@ def test_an_evaluation_runs_beside_the_calls_and_lasts(launch, restarted, call, 
     assert [*(daemon.folder / "state").glob("evaluation*")] == []
 
 
+@pytest.mark.slow
 def test_doctor_says_what_the_command_says(lasting_real, call):
     """In a process of its own, which finds this daemon; asked again, the answer is the same one."""
     found = call(lasting_real, "doctor", timeout=600)

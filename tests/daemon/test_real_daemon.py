@@ -51,6 +51,7 @@ def libraries(daemon):
     return {file for file in files if re.search(r"/(scipy|sklearn|xgboost|joblib)/.*\.so", file)}
 
 
+@pytest.mark.slow
 def test_the_first_enrolment_waits_for_no_library(daemon, call, photos):
     """What it needs is loaded while nobody calls, and scikit-learn isn't needed."""
     eventually(
@@ -107,7 +108,7 @@ def test_a_call_of_the_uploader(daemon, call, photos, folder):
     assert "Obama" not in daemon.log(), "no names in the log"
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+@pytest.mark.parametrize("transport", ["ipc", pytest.param("tcp", marks=pytest.mark.slow)])
 def test_eight_callers_with_real_pictures(launch, photos, folder, transport, free_port):
     """8 clients at once, 20 calls each, over ipc and over tcp: every answer is complete."""
     endpoint = {"zerorpcPipe": f"tcp://127.0.0.1:{free_port}"} if transport == "tcp" else {}

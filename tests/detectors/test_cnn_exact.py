@@ -128,6 +128,7 @@ def test_with_kernels_and_without(
     assert css(named.detect(rgb, upsample)) == dlibs(photos[name], width, height, upsample)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width", "height", "upsample"), [("group", 700, 261, 0), ("obama", 120, 150, 1)]
 )
@@ -141,6 +142,7 @@ def test_greyscale_is_rgb_of_three_equal_channels(
     assert found == fr.face_locations(np.ascontiguousarray(rgb[:, :, 0]), upsample, "cnn")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width", "height", "upsample"), [("group", 701, 261, 0), ("biden", 140, 200, 1)]
 )

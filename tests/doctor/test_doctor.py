@@ -151,6 +151,7 @@ def test_kernels_that_compute_wrongly_are_a_warning(monkeypatch):
     assert found.advice
 
 
+@pytest.mark.slow
 def test_advice_stands_under_what_is_well(monkeypatch, folder):
     """Without kernels the doctor ends well, and its page still says how to have them."""
     without = "import sys; from face_det.nets.winograd import kernels; kernels._load_library = lambda: None; "

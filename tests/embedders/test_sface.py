@@ -194,6 +194,7 @@ def test_similarity_is_the_least_squares() -> None:
     assert fit_similarity(np.ones((5, 2)), ARCFACE_TEMPLATE) is None
 
 
+@pytest.mark.slow
 def test_the_second_sample_is_the_mirror(embedder: SfaceEmbedder, seen: list[tuple[Rgb, Detection]]) -> None:
     """Two jitters are the chip and its mirror image, of length 1; more stay near, across batches."""
     chips = [embedder.align(rgb, found) for rgb, found in seen[:3]]

@@ -89,6 +89,7 @@ def test_a_process_that_is_killed_loses_no_call(doomed, call, folder):
     assert status == {"pids": [int(other.suffix[1:])], "crashed": 1, "recycled": 0}
 
 
+@pytest.mark.slow
 def test_a_view_that_is_killed_twice_is_not_taken_for_the_reason(doomed, call, folder):
     """kill -9 is somebody's doing: only after five kills is the image to blame."""
     told = folder / "go"

@@ -30,7 +30,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return build_engine(EngineOptions(detector=request.param, min_face_px=0, focus_threshold=0))
 
 
-@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize(
+    "name", [PEOPLE[0], *(pytest.param(one, marks=pytest.mark.slow) for one in PEOPLE[1:])]
+)
 def test_agrees_with_face_recognition(engine: Engine, photos: Mapping[str, Path], name: str) -> None:
     """The same faces in the same order, with the same boxes; encodings within 1e-6 of the reference's."""
     # dlib's own network takes seconds for a large picture.
@@ -47,6 +49,7 @@ def test_agrees_with_face_recognition(engine: Engine, photos: Mapping[str, Path]
         np.testing.assert_allclose(face.encoding, encoding, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_persons_box_is_a_picture_of_its_own(engine: Engine, photos: Mapping[str, Path]) -> None:
     """Within a person's box, the result is that of the crop, shifted to where the box lies."""
     width, right, bottom = (640, 400, 300) if engine.options.detector == "hog" else (440, 275, 206)

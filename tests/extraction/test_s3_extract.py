@@ -311,6 +311,7 @@ def test_an_interrupted_run_goes_on(alarms: Alarms, tmp_path: Path, number: int)
     assert not list(saved.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_what_there_is(alarms: Alarms, tmp_path: Path) -> None:
     """The summary says that it was interrupted, and the next run has that work behind it."""
     many(alarms, 40)

@@ -79,6 +79,7 @@ def test_faces_are_followed_through_a_stream(web, photos, door):
     assert web.get("/api/v1/sightings").json()["items"] == before
 
 
+@pytest.mark.slow
 def test_one_of_several_faces_is_meant(web, photos):
     """By its box, in the form or in the query; without one, the picture is refused."""
     group = photos["t1"].read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import PIL.Image
+import pytest
 from api_walks import ask, forgotten, remember
 
 
@@ -34,6 +35,7 @@ def test_a_sighting_is_explained_and_set_right(web, photos):
         assert ask(web, "GET", "/sightings", params=query)["items"] == []
 
 
+@pytest.mark.slow
 def test_unknown_people_get_numbers_and_a_name(web, photos):
     """Those of a group photo: merged, split, named, and ignored; each can be undone."""
     for _ in range(3):

@@ -139,6 +139,7 @@ def test_candidates_stay_below_what_clients_take_for_a_name(stand_in, photos, tm
     assert all(0 < each["similarity"] < 0.4 for each in offered)
 
 
+@pytest.mark.slow
 def test_the_largest_faces_come_first(stand_in, photos):
     """`limit` keeps them, and `det_prob_threshold` leaves out what is less sure."""
 

@@ -56,6 +56,7 @@ def test_a_second_call_downloads_nothing(checkout: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_damaged_photo_is_fetched_anew_or_said(checkout: Path) -> None:
     """A half-written file is no photo; without a registry the message says what to do, on one line."""
     (checkout / ".cache/photos/biden.jpg").write_bytes(b"half")

@@ -247,6 +247,7 @@ def test_the_recognizer_asks_its_negatives(model: Model) -> None:
 DRIVER = ("carphone", "carphone2", "carphone3")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shared_networks")
 def test_a_real_driver_is_not_obama(photos: Mapping[str, Path]) -> None:
     """With a threshold so low that he is named Obama, one correction takes the name, and Obama keeps his."""

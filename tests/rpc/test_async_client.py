@@ -146,6 +146,7 @@ def test_one_of_many_is_given_up(launch, gate, folder, way):
     run(main)
 
 
+@pytest.mark.slow
 def test_a_call_of_many_heartbeats(launch):
     """Neither side takes the other for gone, and other calls go on."""
     daemon = launch(zerorpcHeartBeat=1000, workers=2)
@@ -388,6 +389,7 @@ def test_a_client_whose_key_is_withdrawn(launch, folder, free_port):
     run(main)
 
 
+@pytest.mark.slow
 def test_nothing_is_left(lasting, gate, folder):
     """After close: no task, no socket, no context; calls that wait are told, and it can be used again."""
 

@@ -52,6 +52,7 @@ def test_a_heartbeat_that_does_not_match_loses_nobody(launch, call, server_ms, c
     )
 
 
+@pytest.mark.slow
 def test_our_own_stall_is_not_taken_for_the_callers_silence(launch):
     """While native code holds the GIL no heartbeat can be read; afterwards the caller is still there."""
     daemon = launch(zerorpcHeartBeat=500)

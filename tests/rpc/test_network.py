@@ -162,6 +162,7 @@ def test_noise_does_no_harm(guarded, folder):
         connection.close()
 
 
+@pytest.mark.slow
 def test_keys_change_with_a_reload(guarded, ring, folder, connect):
     """SIGHUP: bob may call, ann may not any longer, also over the connection that she has."""
     old = plain(guarded, (ann := keys.load_client_keys(folder / "ann.keys")).own, ann.server, timeout=2)

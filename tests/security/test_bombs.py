@@ -110,6 +110,7 @@ def test_bombs(bomb: str, tmp_path: Path) -> None:
     assert "\n" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF"])
 def test_of_many_frames_one_is_read(kind: str, tmp_path: Path) -> None:
     """Only the first of a thousand frames is read; all would take 270 MB."""

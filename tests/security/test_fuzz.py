@@ -36,6 +36,7 @@ def test_smoke(target: str, tmp_path: Path) -> None:
     assert row["found"] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "found"),
     [

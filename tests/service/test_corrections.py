@@ -163,6 +163,7 @@ def test_each_change_is_an_event(service: Service, photos: Mapping[str, Path]) -
     assert [one["id"] for one in memory(service).unknowns()] == ["unknown-1", "unknown-2"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_forgotten_can_be_forgotten_later(
     service: Service, photos: Mapping[str, Path]
 ) -> None:

@@ -406,6 +406,7 @@ def test_an_enrolment_can_be_undone(service: Service, tmp_path: Path, photos: Ma
     assert state(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_one_of_several_faces_is_chosen(service: Service, tmp_path: Path, photos: Mapping[str, Path]) -> None:
     """The face in the given box is enrolled, and nobody else's of the picture, also when trained again."""
     with PIL.Image.open(photos["obama3"]) as one, PIL.Image.open(photos["biden"]) as other:

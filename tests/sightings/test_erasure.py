@@ -140,6 +140,7 @@ def test_somebody_elses_sighting_stays(tmp_path: Path) -> None:
         assert_gone(tmp_path, [NAME.encode(), json.dumps(NAME).encode()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 11])
 def test_rows_that_were_moved_leave_no_copies(tmp_path: Path, seed: int) -> None:
     """SQLite moves rows between pages when others grow, and leaves copies in the gaps."""

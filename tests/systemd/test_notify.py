@@ -41,6 +41,7 @@ def test_a_refused_reload_ends_too(launch):
     assert [daemon.notification()[0] for _ in range(2)] == ["RELOADING=1", "READY=1"]
 
 
+@pytest.mark.slow
 def test_the_watchdog_is_pinged_until_a_worker_is_stuck(launch, call, gate):
     """A call beyond its limit stops the pings, though the hub still answers; when it ends they go on."""
     daemon = launch(environ={"WATCHDOG_USEC": "200000"}, args=["0.5"], workers=2)

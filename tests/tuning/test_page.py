@@ -87,6 +87,7 @@ def test_saving_and_an_end_by_ctrl_c(page, trained):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_this_is_somebody(page, trained, photos):
     """Enrolled through the same checks as any photo: the next answer knows her, and no face is no photo."""
     (label,) = page.get("api/v1/frames/2").json()["labels"]

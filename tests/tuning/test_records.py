@@ -125,6 +125,7 @@ def test_a_server_that_goes_down_in_the_middle(tmp_path):
             list(reading)
 
 
+@pytest.mark.slow
 def test_a_wrong_password(tmp_path):
     """Refused by a server that asks for one; the message repeats neither user nor password."""
     with running_mongo(tmp_path / "mongo") as server:

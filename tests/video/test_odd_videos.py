@@ -76,6 +76,7 @@ def encode(tmp_path_factory: pytest.TempPathFactory) -> Make:
     return run
 
 
+@pytest.mark.slow
 def test_ten_bits(encode: Make) -> None:
     """HEVC with ten bits a colour, as phones and newer cameras record it: the same greys."""
     ten = "videorate ! video/x-raw,format=I420_10LE,framerate=10/1 ! x265enc ! h265parse"
@@ -144,6 +145,7 @@ def test_only_sound(encode: Make, name: str) -> None:
         open_video(sound)
 
 
+@pytest.mark.slow
 def test_8k(tmp_path: Path) -> None:
     """Slow, but read."""
     path = tmp_path / "8k.avi"

@@ -53,6 +53,7 @@ def trust(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_known_authority(
     rtsp: Any, https: Serve, certificates: Path, monkeypatch: pytest.MonkeyPatch, host: str
@@ -72,6 +73,7 @@ def test_a_known_authority(
     assert https("another's").asked == []
 
 
+@pytest.mark.slow
 def test_an_unknown_authority(rtsp: Any, https: Serve) -> None:
     """Nothing is asked of such a server, unless any certificate will do."""
     for address in (
@@ -97,6 +99,7 @@ def test_a_camera_that_signed_itself(
     assert "not accepted" in fault(https("ours").address("mjpeg"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("certificate", "host"), [("ours", "127.0.0.1"), ("another's", "localhost")])
 def test_ffmpeg_checks_the_certificate_again(
     rtsp: Any,

@@ -69,6 +69,7 @@ def camera() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_a_stream_that_ends_and_one_that_falls_silent(camera: str) -> None:
     """All frames come, and then the reason why there are no more."""
     for path in ("/video", "/silent"):
@@ -81,6 +82,7 @@ def test_a_stream_that_ends_and_one_that_falls_silent(camera: str) -> None:
         assert times == sorted(times)
 
 
+@pytest.mark.slow
 def test_streams_that_are_not_read(camera: str) -> None:
     """One that never answers, a redirection, a playlist: each is told, without the password."""
     with socket.socket() as mute:
@@ -108,6 +110,7 @@ def test_a_place_stands_for_the_address(camera: str) -> None:
         open_video(f"{camera}/elsewhere", timeout_s=2, place="camera door")
 
 
+@pytest.mark.slow
 def test_an_rtsp_server_is_asked_first(rtsp: Any) -> None:
     """Its faults have names, and no redirection is followed, also if a server at first pretends not to."""
     elsewhere = leading_to(rtsp.address("jpeg"))

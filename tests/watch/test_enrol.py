@@ -54,6 +54,7 @@ def enrol(daemon, tmp_path, monkeypatch):
         server.stop()
 
 
+@pytest.mark.slow
 def test_different_views_of_one_person_are_saved(enrol, photos, call, daemon):
     """Two that differ are taken of four pictures; another person's is not, and it asks before it saves."""
     pictures = [jpeg(photos[name], shift) for name in ("obama", "obama2") for shift in (0, 5)]

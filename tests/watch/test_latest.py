@@ -65,6 +65,7 @@ def held(daemon, film, tmp_path, call):
         watch.stop()
 
 
+@pytest.mark.slow
 def test_routes_and_commands_share_what_is_watched(daemon, held, tmp_path, call):
     """A snapshot, add-face, the live view and `face-det enrol --camera`."""
     _, cameras = held
@@ -92,6 +93,7 @@ def test_routes_and_commands_share_what_is_watched(daemon, held, tmp_path, call)
     assert "camera desk: must be a video that can be read" in other.stderr, "another machine's camera"
 
 
+@pytest.mark.slow
 def test_it_is_said_when_no_more_is_watched(daemon, held):
     """The camera is not opened behind the back of whoever closed it."""
     watch, cameras = held

@@ -35,6 +35,7 @@ def live(daemon, tmp_path):
     return lambda *words: run_here("live", *words, "--config", config, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_picture_and_a_capture(live, photos, call, daemon):
     """Who is in it; the clearest face is enrolled, and nothing else."""
     done = live("--input", photos["obama3"])
@@ -74,6 +75,7 @@ def test_a_dataset_of_its_own(live, photos, tmp_path):
     assert sorted(path.name for path in (tmp_path / "faces").rglob("*.*")) == ["biden.jpg", "obama.jpg"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_camera_and_captures(daemon, photos, tmp_path, call):
     """What was seen until then counts."""
     server = CameraServer([photos["biden"].read_bytes()], fps=5)

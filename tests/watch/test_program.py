@@ -100,6 +100,7 @@ def test_the_daemon_goes_and_comes_back(launch, server, watch):
         restarted.wait()
 
 
+@pytest.mark.slow
 def test_a_camera_comes_back(daemon, server, watch):
     """It is connected again, and that is logged."""
     running = watch(daemon, door={"url": server.address("mjpeg")})

@@ -121,6 +121,7 @@ def test_what_is_old_is_not_sent(daemon, pictures):
     assert {one["camera"] for one in followed(daemon)} == {"good"}
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_too_long_is_not_waited_for(daemon, pictures):
     """The picture is late; the next one is sent at once, but one at a time, until answers come in time."""
     (daemon.folder / "hold").touch()

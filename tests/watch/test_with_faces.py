@@ -29,6 +29,7 @@ def camera_events(call, daemon, camera):
     return [one["type"] for one in found if one["type"].startswith("camera_") and one["camera"] == camera]
 
 
+@pytest.mark.slow
 def test_somebody_walks_by_and_the_camera_is_lost(daemon, photos, tmp_path, call):
     """The person is named once, and the loss of the camera and its return are events of the same log."""
     server = CameraServer(small_pictures(photos["obama2"], size=(400, 400)), fps=10)

@@ -309,6 +309,7 @@ def test_names_are_text(page: str) -> None:
     assert any("/photos/of <everybody>" in text for text in checker.text)
 
 
+@pytest.mark.slow
 def test_mistakes_are_shown(found: Evaluation) -> None:
     """Mistakes are listed with the name given, even if the photo is gone."""
     split, outcomes = data()

@@ -72,6 +72,7 @@ def api():
     server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_waiting", [COUNT, 3])
 def test_a_flood_of_events_is_followed_a_few_at_a_time(api, monkeypatch, tmp_path, most_waiting):
     """The first ones first; each gets its name, whether it waited or was asked for later."""

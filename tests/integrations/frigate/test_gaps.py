@@ -32,6 +32,7 @@ def follow_another(api, messages, number, picture):
     return one
 
 
+@pytest.mark.slow
 def test_what_happened_while_it_was_away_gets_names_once(program, api, messages, frame, seen):
     """Also after a second restart: the same sub labels, and the same sightings."""
     program.start()

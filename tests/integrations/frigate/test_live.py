@@ -36,6 +36,7 @@ def test_the_better_picture_names_the_person_and_the_name_is_set_once(program, a
     assert program.stop() == 0
 
 
+@pytest.mark.slow
 def test_of_two_people_in_a_frame_each_has_a_name_of_their_own(program, api, messages, frame, seen):
     """The stranger's event gets no name from the man beside, whom our sightings have only in his event."""
     known, stranger, begin = event_id(2), event_id(3), time.time()
@@ -77,6 +78,7 @@ def test_a_name_is_corrected_when_the_decision_changes(program, api, messages, f
         client.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_sub_label_of_somebody_else_stays_unless_it_may_be_replaced(
     program, api, messages, frame, overwrite

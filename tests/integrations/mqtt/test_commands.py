@@ -174,6 +174,7 @@ async def test_commands_reach_the_daemon_and_its_audit_log(mosquitto, listener, 
     assert "command enrol: done" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_program_enrols_from_a_camera_of_its_configuration(mosquitto, small_photos, tmp_path, folder):
     """`face-det mqtt` asks the camera for a picture, here a file."""
     import subprocess

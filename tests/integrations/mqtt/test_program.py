@@ -71,6 +71,7 @@ def test_somebody_at_the_door_is_told_once(daemon, mosquitto, small_photos, tmp_
         program.wait()
 
 
+@pytest.mark.slow
 def test_a_second_bridge_leaves_the_broker_alone_until_the_first_has_ended(daemon, mosquitto, tmp_path):
     """Both would be one client to the broker, which would let in now one and now the other."""
     listener, folders = Listener(mosquitto), [tmp_path / "first", tmp_path / "second"]

@@ -174,6 +174,7 @@ def test_notes_that_are_not_kept_are_an_error(zm_event, record, portal):
     assert (status, "did not store the notes" in said) == (75, True)
 
 
+@pytest.mark.slow
 def test_faults_of_the_portal_are_named_without_secrets(zm_event, record, portal, settings, tmp_path):
     """A wrong password, a slow API, a wrong monitor: exit codes and words, never the password."""
     record(14)
@@ -348,6 +349,7 @@ def test_tags_of_later_versions(zm_event, record, portal):
     assert portal.tagged == [(2, 35), (2, 36)]
 
 
+@pytest.mark.slow
 def test_a_queue_that_cannot_be_kept_is_told_at_the_start(settings, tmp_path):
     """One line and an exit status, not a gateway that loses what it accepts."""
     about = {"http": {"port": 0}, "zoneminder": {**settings, "queuePath": str(tmp_path / "no" / "queue")}}
