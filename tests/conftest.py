@@ -65,6 +65,12 @@ def _same_log_level() -> Iterator[None]:
     ours.setLevel(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Programs say in files of this folder who they are; the machine's own would keep them for ever."""
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
+
+
 @pytest.fixture(scope="session")
 def _photos() -> dict[str, Path]:
     """`photos`, by a name that no module gives to others."""
