@@ -38,6 +38,14 @@ Commands read the file given with `--config`. Without it they read the file name
 `FACE_DET_CONFIG`, then `config.json` in the current folder; without any of these they use the defaults.
 Relative paths start from the file's folder.
 
+If that folder is in a git checkout, statePath, keysPath and http.credentialsPath have another default: what
+they hold is secret or tells who was seen, and in a repository `git clean -x` would delete it. It is then
+below `~/.local/state/face_det` (`$XDG_STATE_HOME/face_det` if that is set), in a folder with the path of
+config.json's: for /home/me/faces/config.json, statePath is ~/.local/state/face_det/home/me/faces/state. What
+is already there beside config.json stays in use; `face-det doctor` says how to move it. If you move the
+checkout, move that folder as well: `face-det doctor` names it. In a container, whose home folder does not
+outlast it, set the three paths to a volume.
+
 You can also set each key in the environment, as `FACE_DET_` plus the key in capitals: `minProba` becomes
 `FACE_DET_MINPROBA`. The environment overrides the file. Write a list as JSON, or with `:` between its items,
 as in `PATH`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -28,6 +29,7 @@ from face_det.doctor import (
     check_pace,
     check_packages,
     check_permissions,
+    check_places,
     check_weights,
     check_zoneminder,
 )
@@ -81,6 +83,7 @@ def _examine(config_source: ConfigSource, require_daemon: bool) -> Iterator[Chec
     yield from _guarded("pace", partial(check_pace, config))
     yield from _guarded("folders", partial(check_folders, config))
     yield from _guarded("permissions", partial(check_permissions, config))
+    yield from _guarded("places", partial(check_places, config, os.environ))
     yield from _guarded("model", partial(_check_files, config))
     yield from _guarded("daemon", partial(_check_daemon, config, require_daemon))
     status = _ask_status(config)

@@ -8,6 +8,10 @@ from .load import load_config as load_config
 from .load import locate_config as locate_config
 from .overrides import dump_settings as dump_settings
 from .overrides import settings_path as settings_path
+from .places import PRIVATE as PRIVATE
+from .places import is_exposed as is_exposed
+from .places import list_abandoned as list_abandoned
+from .places import place_outside as place_outside
 from .sections.action import OnRecognition as OnRecognition
 from .sections.body import Body as Body
 from .sections.camera import Camera as Camera

@@ -10,6 +10,7 @@ import difflib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from face_det.config.keys import CONFIG_KEYS, SECTION_KEYS, describe_expected_value
 from face_det.config.overrides import read_settings, settings_path
+from face_det.config.places import PRIVATE, default_place
 from face_det.config.settings import Config
 from face_det.errors import ConfigError
 from face_det.storage import abbreviate_json, format_json_key, read_json, repeated_keys
@@ -66,19 +68,34 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     base = Path.cwd() if path is None else Path(path).absolute().parent
     in_file, faults = ({}, []) if path is None else _read_file(Path(path), base)
     in_environment, more = _read_environment(environ, base)
-    state = {**in_file, **in_environment}.get("statePath", CONFIG_KEYS["statePath"].default)
+    private = partial(_fill_in_places, base=base, environ=environ)
+    state = private({**in_file, **in_environment})["statePath"]
     changed, worse = (
         _read_changed(settings_path(Path(base, state)), base) if isinstance(state, str) else ({}, [])
     )
     if faults or more or worse:
         raise ConfigError([*faults, *more, *worse])
     try:
-        found = Config.model_validate({**in_file, **changed, **in_environment}, context={"base": base})
+        values = private({**in_file, **changed, **in_environment})
+        found = Config.model_validate(values, context={"base": base})
         return found.with_sources(in_file, changed, in_environment)
     except ValidationError as error:
         # Each value is valid on its own, so two of them must conflict.
         where = path if path is not None else "environment"
         raise ConfigError(f"{where}: {fault['ctx']['error']}" for fault in error.errors()) from error
+
+
+def _fill_in_places(values: Mapping[str, Any], base: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values with the places of private files, where they name none."""
+    filled = dict(values)
+    for key, name in PRIVATE.items():
+        *section, member = key.split(".")
+        group = filled
+        for outer in section:
+            inside = filled.get(outer, {})
+            group = filled[outer] = dict(inside) if isinstance(inside, dict) else {}
+        group.setdefault(member, str(default_place(base, name, environ)))
+    return filled
 
 
 def _read_file(path: Path, base: Path) -> tuple[dict[str, Any], list[str]]:

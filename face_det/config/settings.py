@@ -185,7 +185,7 @@ class Config(Overridable):
     keys_path: Path = path(
         "./keys",
         "The folder that `face-det keys` manages. If it holds a server key, tcp is encrypted and only "
-        "clients whose keys are in it are answered.",
+        "clients whose keys are in it are answered. In a git checkout elsewhere by default, as above.",
     )
     mount_point: str = field(
         "",
@@ -204,7 +204,8 @@ class Config(Overridable):
     state_path: Path = path(
         "./state",
         "The folder for what the daemon keeps: photos that were removed and can be put back, models that "
-        "were replaced, settings that callers changed, backups, and the sightings, if `sightings` is set.",
+        "were replaced, settings that callers changed, backups, and the sightings, if `sightings` is set. "
+        "In a git checkout elsewhere by default, as above.",
     )
     sightings: Sightings | None = field(
         None,

@@ -12,4 +12,5 @@ from .checks import check_weights as check_weights
 from .frigate import check_frigate as check_frigate
 from .kernels import check_kernels as check_kernels
 from .privacy import check_permissions as check_permissions
+from .privacy import check_places as check_places
 from .zoneminder import check_zoneminder as check_zoneminder

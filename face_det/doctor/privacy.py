@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from face_det.classifiers import CLASSIFIERS
-from face_det.config import Config
+from face_det.config import PRIVATE, Config, is_exposed, list_abandoned, place_outside
 from face_det.doctor.checks import CheckResult, CheckState
 from face_det.gallery import encoding_cache_path, facts_path
 from face_det.service import default_audit_path
@@ -41,6 +41,29 @@ def check_permissions(config: Config) -> Iterator[CheckResult]:
         yield CheckResult(
             "permissions", CheckState.OK, "only their owner can read photos, encodings, models and logs"
         )
+
+
+def check_places(config: Config, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Check that what is private is in no git checkout, and that no moved checkout left something behind."""
+    places = (config.state_path, config.keys_path, config.http.credentials_path)
+    found = []
+    for (key, name), path in zip(PRIVATE.items(), places, strict=True):
+        outside = place_outside(path.parent, name, environ)
+        if outside is not None and path.exists() and is_exposed(path, environ):
+            text = f"{key} is {path}, in a git checkout, where git clean -x deletes it"
+            advice = f"stop face_det, then: mkdir -p '{outside.parent}' && mv '{path}' '{outside}'"
+            if path.name != name:
+                advice += f"; then set {key} to the new path"
+            found.append((text, advice))
+    for folder in list_abandoned(environ):
+        text = f"{folder} belongs to a config.json whose folder is not there any more"
+        root = place_outside(Path("/"), "", environ)
+        advice = f"if you moved that folder, move this one to its new path below {root}; otherwise delete it"
+        found.append((text, advice))
+    for text, advice in found:
+        yield CheckResult("places", CheckState.WARNING, text, advice)
+    if not found:
+        yield CheckResult("places", CheckState.OK, f"statePath is {config.state_path}")
 
 
 def _find_wider(paths: list[Path], refused: int, mode: str) -> Iterator[CheckResult]:

@@ -24,7 +24,7 @@ import zmq
 from zmq.utils import z85
 
 from face_det.errors import BadName, ConfigError
-from face_det.storage import read_json, write_atomically
+from face_det.storage import make_folder, read_json, write_atomically
 
 SERVER_FILE = "server.json"
 CLIENTS_FOLDER = "clients"
@@ -146,7 +146,7 @@ def _client_file(folder: Path, name: str) -> Path:
 
 def _write_json(path: Path, content: Mapping[str, str]) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise ConfigError([f"{path.parent}: must be a writable folder, got: {error.strerror}"]) from error
     write_atomically(path, (json.dumps(content, indent=4) + "\n").encode())

@@ -395,6 +395,31 @@ def test_what_others_may_read_or_change(folder):
     ]
 
 
+def test_what_is_private_in_a_checkout(folder):
+    """It stays in use, and the advice moves it to where it would be; what was left behind is named."""
+    environ = {"HOME": str(folder / "home")}
+    config = settings(folder)
+    assert states(privacy.check_places(config, environ)) == {"places": CheckState.OK}
+    (folder / ".git").mkdir()
+    assert states(privacy.check_places(config, environ)) == {"places": CheckState.OK}
+    (folder / "state").mkdir()
+    (folder / "web-credentials.json").write_text("{}")
+    found = list(privacy.check_places(config, environ))
+    assert [finding.state for finding in found] == [CheckState.WARNING] * 2
+    for finding in found:
+        assert finding.advice.startswith("stop face_det, then: mkdir -p ")
+        subprocess.run(["sh", "-c", finding.advice.partition("then: ")[2]], check=True)
+    config = load.load_config(folder / "config.json", environ)
+    assert config.state_path.is_dir()
+    assert config.http.credentials_path.read_text() == "{}"
+    assert not (folder / "state").exists()
+    assert states(privacy.check_places(config, environ)) == {"places": CheckState.OK}
+    left = Path(f"{environ['HOME']}/.local/state/face_det/no/longer/here")
+    (left / "keys").mkdir(parents=True)
+    (found,) = privacy.check_places(config, environ)
+    assert found.text.startswith(f"{left} belongs to a config.json whose folder is not there")
+
+
 def test_what_others_may_read_of_the_memory(folder):
     """Database, log, spool and damaged copies tell who was seen: their modes are checked, too."""
     config = settings(folder, sightings={})

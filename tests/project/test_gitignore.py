@@ -23,10 +23,19 @@ MODEL = "nearest_face_recognizer.pickle"
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.usefixtures("shared_networks")
 def test_git_sees_nothing_of_what_the_commands_write(
-    tmp_path: Path, small_photos: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    small_photos: Mapping[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After the README's commands, and those of the pages in docs/how-to, `git status` is clean."""
+    """After the README's commands, and those of the pages in docs/how-to, `git status` is clean.
+
+    What is kept, secret or of no use to anybody else is not in the checkout at all, unless it was before.
+    """
     monkeypatch.chdir(tmp_path)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     for name in [name for name in os.environ if name.startswith(("FACE_DET_", "GIT_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -54,6 +63,7 @@ def test_git_sees_nothing_of_what_the_commands_write(
         ["gallery", "check", "--jobs", "1"],
         ["keys", "server"],
         ["keys", "add", "garage", "--output", "garage.keys"],
+        ["web", "tokens", "add", "doorbell"],
         ["recognize", "dataset/Obama/obama2.jpg", "--annotate", "annotated"],
         ["recognize", "dataset/Obama/obama2.jpg", "--annotate", "named/"],
         ["backup"],
@@ -68,7 +78,12 @@ def test_git_sees_nothing_of_what_the_commands_write(
     (tmp_path / "faces").mkdir()
     for name in (*left, "svm-cm.png", *shown):
         (tmp_path / name).touch()
-    for name in ("encodings.cache.sqlite", "encodings.facts.json", "keys", "garage.keys"):
+    for name in ("encodings.cache.sqlite", "encodings.facts.json", "garage.keys"):
         assert (tmp_path / name).exists(), name
+    outside = Path(f"{home}/.local/state/face_det{tmp_path}")
+    kept = {path.name for path in outside.iterdir() if not path.name.endswith(".lock")}
+    assert kept == {"state", "keys", "web-credentials.json"}
+    # As an earlier version made them.
+    shutil.copytree(outside, tmp_path, dirs_exist_ok=True)
     assert list(tmp_path.glob("face_det-*.zip"))
     assert run("git", "status", "--porcelain", "--untracked-files=all") == ""

@@ -27,7 +27,9 @@ class Http(BaseModel):
     )
     port: int = integer(8080, 0, 65_535, "The port to listen on; 0 lets the system choose one.")
     credentials_path: Path = path(
-        "./web-credentials.json", "The file of the password and the tokens, which `face-det web` manages."
+        "./web-credentials.json",
+        "The file of the password and the tokens, which `face-det web` manages. In a git checkout elsewhere "
+        "by default, as above.",
     )
     allowed_hosts: tuple[str, ...] = field(
         (),
