@@ -1,4 +1,4 @@
-"""Home Assistant itself, in an environment of its own in .cache, which this file makes as a command."""
+"""Home Assistant itself: environments in .cache, one for each release, which this file makes as a command."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from pathlib import Path
 
 from mosquitto import MOSQUITTO, PATIENCE_S, until
 
-REQUIREMENTS = Path(__file__).with_name("home_assistant.txt")
 CACHE = Path(__file__).parents[2] / ".cache"
-PYTHONS = ((3, 11), (3, 12))
-"""What the version in REQUIREMENTS can be installed with."""
+RELEASES = {"2024.3": ("3.11", "3.12"), "2025.4": ("3.13",)}
+"""The releases that are tested, and the Pythons that each can be installed with."""
 USER, LOGIN, SECRET = "1" * 32, "2" * 32, "3" * 128
 FILES = {
     "auth": (
@@ -53,41 +52,67 @@ FILES = {
 CONFIGURATION = """\
 http: {{server_host: 127.0.0.1, server_port: {port}}}
 mqtt: {{sensor: [{{name: probe, state_topic: probe}}]}}
-notify: [{{platform: file, name: notify, filename: notified.txt}}]
+command_line: [{{notify: {{name: notify, command: "(cat; echo) >> {folder}/notified.txt"}}}}]
 logger: {{default: warning}}
 """
 
 
-def missing() -> str | None:
-    """Why Home Assistant cannot run here; None if it can."""
+def missing(release: str) -> str | None:
+    """Why this release of Home Assistant cannot run here; None if it can."""
     if MOSQUITTO is None:
         return "needs Debian's mosquitto"
-    if sys.version_info[:2] not in PYTHONS:
-        return f"{REQUIREMENTS.read_text('utf-8').split()[0]} needs Python 3.11 or 3.12"
-    if not path().is_dir():
-        return "Home Assistant is not installed; make test-home-assistant does that"
+    if not path(release).is_dir():
+        wanted = " or ".join(RELEASES[release])
+        return f"Home Assistant {release} needs Python {wanted}; make test-home-assistant then installs it"
     return None
 
 
-def path() -> Path:
-    """Where its environment is, or will be: other requirements, another name."""
-    return CACHE / f"home-assistant-{zlib.crc32(REQUIREMENTS.read_bytes() + sys.version.encode()):08x}"
+def path(release: str) -> Path:
+    """Where a release's environment is, or will be: other requirements, another name."""
+    return CACHE / f"home-assistant-{release}-{zlib.crc32(_requirements(release).read_bytes()):08x}"
 
 
 def make() -> None:
-    """Make the environment if it is not there, in place of older ones."""
-    if path().is_dir() or sys.version_info[:2] not in PYTHONS:
-        return
-    fresh = CACHE / "home-assistant-unfinished"
-    for old in CACHE.glob("home-assistant-*"):
+    """Make the environments that are missing, as far as this machine has their Python; remove older ones."""
+    for old in set(CACHE.glob("home-assistant-*")) - {path(release) for release in RELEASES}:
         shutil.rmtree(old, ignore_errors=True)
-    print(f"installing Home Assistant into {path()}, some minutes", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", fresh], check=True)
-    pip = [fresh / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    # The list is complete. Working out what fits together would take longer than the tests.
-    more = ["--quiet", "--no-compile", "--no-cache-dir", "--no-deps", "--requirement", REQUIREMENTS]
-    subprocess.run([*pip, *more], check=True)
-    fresh.rename(path())
+    for release, versions in RELEASES.items():
+        if path(release).is_dir():
+            continue
+        python = next((found for version in versions if (found := _find_python(version))), None)
+        if python is None:
+            print(
+                f"Home Assistant {release} needs Python {' or '.join(versions)}, which is not here",
+                flush=True,
+            )
+            continue
+        print(f"installing Home Assistant {release} into {path(release)}, some minutes", flush=True)
+        fresh = CACHE / "home-assistant-unfinished"
+        shutil.rmtree(fresh, ignore_errors=True)
+        subprocess.run([python, "-m", "venv", fresh], check=True)
+        pip = [fresh / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+        # The list is complete. Working out what fits together would take longer than the tests.
+        more = ["--quiet", "--no-compile", "--no-cache-dir", "--no-deps", "--requirement"]
+        subprocess.run([*pip, *more, _requirements(release)], check=True)
+        fresh.rename(path(release))
+
+
+def _requirements(release: str) -> Path:
+    return Path(__file__).with_name(f"home_assistant_{release}.txt")
+
+
+def _find_python(version: str) -> str | Path | None:
+    """A Python of that version: this one, one in PATH, or one of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    for python in (sys.executable, f"python{version}", *sorted(pyenv.glob(f"{version}.*/bin/python"))):
+        code = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+        try:
+            run = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+        except OSError:
+            continue
+        if run.stdout.strip() == version:
+            return python
+    return None
 
 
 def _token() -> str:
@@ -101,9 +126,9 @@ def _token() -> str:
     return f"{signed}.{encode(hmac.digest(SECRET.encode(), signed.encode(), hashlib.sha256))}"
 
 
-def hass(*words: str | Path, **options) -> subprocess.Popen:
-    """Start its command."""
-    home = path()
+def hass(release: str, *words: str | Path, **options) -> subprocess.Popen:
+    """Start a release's command."""
+    home = path(release)
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         **{"VIRTUAL_ENV": str(home), "PATH": f"{home}/bin:{os.environ['PATH']}"},
@@ -117,8 +142,8 @@ def hass(*words: str | Path, **options) -> subprocess.Popen:
 class HomeAssistant:
     """One installation: connected to a broker, with the YAML of a test; notifications go to a file."""
 
-    def __init__(self, folder: Path, broker_port: int, yaml: str = ""):
-        self.folder = folder
+    def __init__(self, release: str, folder: Path, broker_port: int, yaml: str = ""):
+        self.release, self.folder = release, folder
         with socket.create_server(("127.0.0.1", 0)) as chosen:
             self.port = chosen.getsockname()[1]
         storage = folder / ".storage"
@@ -133,13 +158,13 @@ class HomeAssistant:
         for name, (version, data) in kept.items():
             about = {"version": version, "minor_version": 1, "key": name, "data": data}
             (storage / name).write_text(json.dumps(about))
-        (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self.port) + yaml)
+        (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self.port, folder=folder) + yaml)
         self.process = None
 
     def start(self):
         """Start it, and wait until it has started completely."""
         with (self.folder / "stderr").open("ab") as log:
-            self.process = hass("-c", self.folder, stdout=log, stderr=log)
+            self.process = hass(self.release, "-c", self.folder, stdout=log, stderr=log)
         until(self._started, "Home Assistant")
 
     def _started(self):
@@ -179,7 +204,7 @@ class HomeAssistant:
     def notified(self):
         """The messages that automations have sent, in order."""
         file = self.folder / "notified.txt"
-        return file.read_text().splitlines()[2:] if file.exists() else []
+        return file.read_text().splitlines() if file.exists() else []
 
     def log(self):
         """What it has logged: warnings and errors."""

@@ -26,10 +26,12 @@ PAGE = Path(__file__).parents[3] / "docs/how-to/home-assistant.md"
 EVENTS, EVENT_ENTITY = "face_det/home/front/event", "event.face_det_front_face"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _home_assistant_is_here():
-    if (reason := home_assistant.missing()) is not None:
+@pytest.fixture(scope="session", autouse=True, params=home_assistant.RELEASES)
+def release(request):
+    """The release of Home Assistant."""
+    if (reason := home_assistant.missing(request.param)) is not None:
         pytest.skip(reason)
+    return request.param
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +43,11 @@ def yaml_blocks():
 class House:
     """Its parts can be stopped and started: "broker", "bridge", "daemon", "hass"."""
 
-    def __init__(self, folder, daemon, photos, yaml):
+    def __init__(self, release, folder, daemon, photos, yaml):
         self.daemon, self.photos = daemon, photos
         self.broker = Mosquitto(folder / "mosquitto")
         self.listener = Listener(self.broker)
-        self.hass = HomeAssistant(folder / "hass", self.broker.port, yaml)
+        self.hass = HomeAssistant(release, folder / "hass", self.broker.port, yaml)
         self.config = folder / "config.json"
         about = {
             "zerorpcPipe": daemon.endpoint,
@@ -128,13 +130,13 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory, small_photos, yaml_blocks):
+def house(release, tmp_path_factory, small_photos, yaml_blocks):
     """The house, where Alice is known and the documented automations run."""
     command = (*CLI, "serve", "--config")
     with lasting_daemon(command, sightings={"visitGap": 3}) as daemon:
         with Client(daemon.endpoint, timeout_s=300) as client:
             client.add_face("Alice", small_photos["obama"].read_bytes())
-        built = House(tmp_path_factory.mktemp("house"), daemon, small_photos, "".join(yaml_blocks))
+        built = House(release, tmp_path_factory.mktemp("house"), daemon, small_photos, "".join(yaml_blocks))
         try:
             yield built
         finally:
