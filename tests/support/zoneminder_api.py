@@ -92,15 +92,27 @@ class _Handler(StandInHandler):
         if action == "getavailabletags":
             found = portal.tags
         elif action == "createtag":
-            found = [{"Id": len(portal.tags) + 1, "Name": query["tname"], "CreatedBy": 1}]
-            portal.tags += found
+            found = self._create_tag(query["tname"])
         elif action == "getselectedtags":
             found = [tag for tag in portal.tags if (tag["Id"], int(query["id"])) in portal.tagged]
         else:
             assert action == "addtag"
-            portal.tagged.append((int(query["tid"]), int(query["id"])))
+            if int(query["id"]) in portal.events:
+                portal.tagged.append((int(query["tid"]), int(query["id"])))
             found = []
         return self.send(200, {"result": "Ok", "response": found})
+
+    def _create_tag(self, name):
+        """Names are unique, with at most 64 characters of latin1; whatever the database refuses is Ok."""
+        tags = self.server.tags
+        try:
+            name.encode("cp1252")
+        except UnicodeEncodeError:
+            return []
+        if len(name) > 64 or name in (tag["Name"] for tag in tags):
+            return []
+        tags.append({"Id": len(tags) + 1, "Name": name, "CreatedBy": 1})
+        return tags[-1:]
 
     def _folder(self, eid):
         return Path(self.server.events[int(eid)]["FileSystemPath"])

@@ -98,9 +98,11 @@ async def process_event(
     event = {**event, **await portal.event(eid)}
     notes, unwritten = str(event.get("Notes") or ""), []
     if counts[0]:
+        # Somebody who was renamed meanwhile is in an earlier run's labels only.
+        before = () if folder is None else await asyncio.to_thread(_read_labels, folder)
         if folder is not None:
             unwritten = await asyncio.to_thread(_write_files, folder, eid, people, seen)
-        notes = await _write_notes(daemon, portal, event, people)
+        notes = await _write_notes(daemon, portal, event, people, before)
         unwritten = [*unwritten, *await _write_tags(portal, eid, people)]
     else:
         # Names are only removed if frames were looked at: without any, nobody can tell who was there.
@@ -112,10 +114,15 @@ async def process_event(
 
 
 async def _write_notes(
-    daemon: Daemon, portal: Portal, event: Mapping[str, Any], people: Sequence[PersonInEvent]
+    daemon: Daemon,
+    portal: Portal,
+    event: Mapping[str, Any],
+    people: Sequence[PersonInEvent],
+    earlier: Sequence[str],
 ) -> str:
     before = str(event.get("Notes") or "")
-    names = [spell_label(person["name"]) for person in await daemon.call("people")]
+    known = [person["name"] for person in await daemon.call("people")]
+    names = [spell_label(name) for name in (*known, *earlier)]
     found = {spell_label(label): proba for label, proba in confidence_by_label(people).items()}
     notes = update_notes(before, found, names)
     if notes != before:
@@ -210,13 +217,24 @@ def _write_files(folder: Path, eid: int, people: Sequence[PersonInEvent], seen: 
     return unwritten + _write(folder / OBJECTS, json.dumps(about).encode())
 
 
-def _remove_ours(folder: Path) -> list[str]:
-    """Remove what an earlier run has written; what another detector wrote stays."""
+def _read_ours(folder: Path) -> Mapping[str, Any] | None:
+    """Return the objects.json that an earlier run has written, if it did."""
     try:
         about = json.loads((folder / OBJECTS).read_bytes())
-    except (OSError, ValueError):
-        return []
-    if not isinstance(about, dict) or about.get("detector") != DETECTOR:
+    except (OSError, ValueError, RecursionError):
+        return None
+    return about if isinstance(about, dict) and about.get("detector") == DETECTOR else None
+
+
+def _read_labels(folder: Path) -> list[str]:
+    """Return the labels that an earlier run has written."""
+    labels = (_read_ours(folder) or {}).get("labels")
+    return [one for one in labels if isinstance(one, str)] if isinstance(labels, list) else []
+
+
+def _remove_ours(folder: Path) -> list[str]:
+    """Remove what an earlier run has written; what another detector wrote stays."""
+    if _read_ours(folder) is None:
         return []
     unwritten = []
     # The one that says that both are ours goes last.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import tzinfo
 from typing import IO, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +17,8 @@ from face_det.integrations.http_answers import ServerSettings, ask, hide_login, 
 _FIRST_WITH_TAGS = (1, 37, 44)
 _RIGHTS = ("token", "auth", "user", "pass", "username", "password")
 """The parameters that carry credentials."""
+MAX_TAG = 64
+"""The longest tag, in characters of latin1."""
 MAX_VIDEO_BYTES = 4_000_000_000
 """The largest video that is fetched."""
 
@@ -118,21 +120,31 @@ class Portal:
                 f"event {eid}: ZoneMinder did not store the notes; its user must be allowed to edit events"
             )
 
-    async def tag(self, eid: int, names: Iterable[str]) -> None:
+    async def tag(self, eid: int, names: Collection[str]) -> None:
         """Tag an event with these names, from 1.38 on; its other tags stay. Raises PortalFailed.
 
         This uses the requests of ZoneMinder's web page, because `api/tags` of 1.38 does not answer.
         """
         if _parse_version(await self.version()) < _FIRST_WITH_TAGS:
             return
-        tagged = {tag["Name"] for tag in await self._request("event", "getselectedtags", id=str(eid))}
-        missing = [name for name in names if name not in tagged]
+        missing = set(names) - await self._tags_of(eid)
         known = await self._request("tags", "getavailabletags") if missing else []
         ids = {tag["Name"]: tag["Id"] for tag in known}
-        for name in missing:
+        for name in sorted(missing):
             if name not in ids:
-                ids[name] = (await self._request("tags", "createtag", tname=name))[0]["Id"]
-            await self._request("event", "addtag", id=str(eid), tid=str(ids[name]))
+                made = await self._request("tags", "createtag", tname=name)
+                ids |= {tag["Name"]: tag["Id"] for tag in made}
+            if name in ids:
+                await self._request("event", "addtag", id=str(eid), tid=str(ids[name]))
+        # ZoneMinder answers Ok, too, if its database has refused something.
+        if missing and (refused := missing - await self._tags_of(eid)):
+            raise PortalFailed(
+                f"event {eid}: ZoneMinder did not store the tags {', '.join(map(repr, sorted(refused)))}; "
+                f"a tag must have at most {MAX_TAG} characters, of Western European languages only"
+            )
+
+    async def _tags_of(self, eid: int) -> set[str]:
+        return {tag["Name"] for tag in await self._request("event", "getselectedtags", id=str(eid))}
 
     async def _request(self, request: str, action: str, **params: str) -> list[Any]:
         query = {"view": "request", "request": request, "action": action, **params}

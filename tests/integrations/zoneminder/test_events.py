@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -265,8 +266,12 @@ def test_waiting_events_outlast_a_kill(daemon, settings, record, portal, tmp_pat
 def test_a_run_that_finds_nobody_removes_our_picture(zm_event, record, portal, small_photos):
     """And what an earlier run wrote in the notes; a picture of another detector stays."""
     folder = record(30, photos=["obama3"])
+    portal.events[30]["Notes"] = "[x] detected:Barack (president):98% | Motion: All"
+    (folder / "objects.json").write_text('{"labels": ["Barack (president)"], "detector": "face_det"}')
     assert zm_event(30)[0] == 0
     assert (folder / "objdetect.jpg").exists()
+    # He was called otherwise when an earlier run wrote it.
+    assert re.fullmatch(r"\[x\] detected:Obama:\d+% \| Motion: All", portal.events[30]["Notes"])
     with PIL.Image.open(small_photos["nobody"]) as picture:
         picture.convert("RGB").save(folder / "00001-capture.jpg")
     status, report, said = zm_event(30)
