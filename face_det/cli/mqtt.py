@@ -40,6 +40,7 @@ def command(config_source: ConfigSource) -> None:
         Topics(about.id, about.discovery_prefix),
         tuple(config.cameras),
         about.late_after,
+        about.page or None,
         double_take=about.double_take_topics,
         fetch_picture=_picture_of(config, daemon) if about.commands else None,
     )

@@ -25,7 +25,6 @@ from .http_answers import hide_login as hide_login
 from .lease import CursorLease as CursorLease
 from .lease import Owner as Owner
 from .mqtt.bridge import Bridge as Bridge
-from .mqtt.bridge import BridgeOptions as BridgeOptions
 from .mqtt.bridge import run_bridge as run_bridge
 from .mqtt.commands import FetchPicture as FetchPicture
 from .mqtt.connection import Broker as Broker
@@ -33,6 +32,7 @@ from .mqtt.connection import BrokerConnection as BrokerConnection
 from .mqtt.connection import Message as Message
 from .mqtt.discovery import Topics as Topics
 from .mqtt.inquiry import inquire as inquire
+from .mqtt.options import BridgeOptions as BridgeOptions
 from .zoneminder.event_queue import EventQueue as EventQueue
 from .zoneminder.events import EventReport as EventReport
 from .zoneminder.events import process_event as process_event

@@ -25,13 +25,13 @@ async def soon(condition, what="it"):
 
 
 @contextlib.asynccontextmanager
-async def bridge(broker, daemon, *, usable=True, access=None, **options):
+async def bridge(broker, daemon, *, usable=True, access=None, cameras=("front",), **options):
     """A bridge that is running; it is stopped as SIGTERM stops it.
 
     `access` has more about the broker; without `usable`, nobody waits for the connection.
     """
     place = Broker("127.0.0.1", broker.port, **(access or {}))
-    made = Bridge(place, daemon, BridgeOptions(Topics("home"), ("front",), **options))
+    made = Bridge(place, daemon, BridgeOptions(Topics("home"), cameras, **options))
     task, test = asyncio.create_task(made.run()), asyncio.current_task()
     # Otherwise a test would wait in vain for a bridge that has ended with an error.
     task.add_done_callback(lambda ended: ended.cancelled() or test.cancel())

@@ -180,12 +180,16 @@ class HomeAssistant:
             self.process.terminate()
             self.process.wait(PATIENCE_S)
 
-    def _get(self, route):
+    def read(self, route):
+        """What it answers to somebody who has a token."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/{route}", headers={"Authorization": f"Bearer {_token()}"}
+            f"http://127.0.0.1:{self.port}{route}", headers={"Authorization": f"Bearer {_token()}"}
         )
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return json.load(answer)
+            return answer.read()
+
+    def _get(self, route):
+        return json.loads(self.read(f"/api/{route}"))
 
     def entities(self):
         """{entity: {"state", "attributes", ...}} of all."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, field_validator
 
-from face_det.config.fields import STRICT, absolute, field, integer, number
+from face_det.config.fields import STRICT, absolute, field, integer, number, web_address
 
 
 class Mqtt(BaseModel):
@@ -39,6 +39,11 @@ class Mqtt(BaseModel):
         "Where Home Assistant looks for devices.",
         pattern=r"^[^+#/\s][^+#\s]*$",
     )
+    page: str = field(
+        "",
+        "an address that begins with http or https",
+        "The address of face_det's page in your network, to which Home Assistant then has a button.",
+    )
     late_after: float = number(
         120,
         1,
@@ -58,5 +63,10 @@ class Mqtt(BaseModel):
         "Carry out commands published to face_det/home/command/...: enrol, train, ignore. Whoever may "
         "publish there can change who is recognised.",
     )
+
+    @field_validator("page")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return web_address(value) if value else value
 
     _paths = field_validator("password_file", "ca_file", "certificate", "key", mode="before")(absolute)

@@ -10,18 +10,18 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from face_det.errors import FaceDetError, TopicRefused, TryAgain, UnknownSighting, Unreachable
 from face_det.integrations.consumer import EventConsumer
 from face_det.integrations.daemon import CALL_S, Daemon
 from face_det.integrations.lease import CursorLease, Owner, hold_and_tell
-from face_det.integrations.mqtt.commands import Commands, FetchPicture
+from face_det.integrations.mqtt.commands import Commands
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
-from face_det.integrations.mqtt.discovery import COMMAND, Topics, camera_id, describe_entities
+from face_det.integrations.mqtt.discovery import COMMAND, camera_id, describe_entities
 from face_det.integrations.mqtt.double_take import count_topic, render_double_take
 from face_det.integrations.mqtt.events import Camera, Scene, render_event
+from face_det.integrations.mqtt.options import BridgeOptions
 from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
 from face_det.systemd import Notifier
@@ -44,27 +44,6 @@ PEOPLE_EVENTS = ("enrolled", "forgotten", "corrected", "named", "trained")
 """Events after which the people enrolled may have changed."""
 MOST_COMMANDS = 8
 """How many commands may wait; each may take minutes."""
-
-
-@dataclass(frozen=True)
-class BridgeOptions:
-    """What a bridge publishes. `late_after_s` is how old an event may be that is still reported as new.
-
-    With `double_take`, events are also published in Double Take's format. Commands are carried out if there
-    is a function that fetches a camera's picture.
-    """
-
-    topics: Topics
-    cameras: tuple[str, ...] = ()
-    late_after_s: float = 120
-    page: str | None = None
-    double_take: bool = False
-    fetch_picture: FetchPicture | None = None
-
-    @property
-    def cursor(self) -> str:
-        """The name under which the daemon keeps the bridge's cursor."""
-        return f"mqtt-{self.topics.node}"
 
 
 class Bridge:
@@ -288,7 +267,8 @@ class Bridge:
         if self._options.double_take and not late:
             # Before the event itself: if we are killed in between, these are sent again, with the same id.
             box = await self._find_box(event["sighting"])
-            for topic, payload in render_double_take(event, camera_id(name), self._topics.node, box):
+            messages = render_double_take(event, camera_id(name), self._topics.node, box, self._people)
+            for topic, payload in messages:
                 await self._publish(topic, payload)
         await self._publish(self._topics.late(name) if late else self._topics.event(name), message)
 

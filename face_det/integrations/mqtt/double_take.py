@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
+
+from face_det.integrations.mqtt.discovery import object_id
 
 MATCHES, CAMERAS = "double-take/matches", "double-take/cameras"
 UNKNOWN = "unknown"
 
 
-def person_topic(name: str) -> str:
+def person_topic(name: str, people: Collection[str] = ()) -> str:
     """Return where a person is reported; Double Take drops anything but letters, digits and -.
+
+    Who would be taken for a stranger, or for somebody else of `people`, is reported by their `object_id`.
 
     >>> person_topic("Ann Lee"), person_topic("Zoë")
     ('double-take/matches/Ann-Lee', 'double-take/matches/Zo')
+    >>> person_topic("Zoë", ["Zo", "Zoë"]), person_topic("Ольга")
+    ('double-take/matches/person_c6a1269858', 'double-take/matches/person_995a67c412')
     """
-    words = re.sub(r"\s+", "-", name)
-    return f"{MATCHES}/{re.sub('[^A-Za-z0-9-]', '', words) or UNKNOWN}"
+    plain = _plain(name)
+    mistaken = plain != name and any(plain == _plain(other) for other in people if other != name)
+    return f"{MATCHES}/{object_id(name) if mistaken or plain.lower() in ('', UNKNOWN) else plain}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "", re.sub(r"\s+", "-", name))
 
 
 def camera_topic(camera: str) -> str:
@@ -45,12 +56,17 @@ def count_topic(camera: str) -> str:
 
 
 def render_double_take(
-    event: Mapping[str, Any], camera: str, node: str, box: Mapping[str, float] | None
+    event: Mapping[str, Any],
+    camera: str,
+    node: str,
+    box: Mapping[str, float] | None,
+    people: Collection[str] = (),
 ) -> list[tuple[str, bytes]]:
     """Return the topics and messages about an event of type `seen`, in Double Take's order.
 
     `camera` is its id in topics, `node` the installation, and `box` where the face is in the picture, in
-    pixels, as the daemon gives it (`xmin`, `ymin`, `xmax`, `ymax`). A repeated event has the same `id`.
+    pixels, as the daemon gives it (`xmin`, `ymin`, `xmax`, `ymax`). `people` are those enrolled. A repeated
+    event has the same `id`.
 
     >>> event = {"seq": 7, "time": 5.5, "outcome": "known", "name": "Alice", "unknown": None,
     ...          "probability": 0.9, "sighting": 4, "visit": 2}
@@ -77,7 +93,7 @@ def render_double_take(
     if unknowns:
         found.append((f"{MATCHES}/{UNKNOWN}", {**base, "unknown": face, "unknowns": unknowns}))
     if matches:
-        found.append((person_topic(face["name"]), {**base, "match": face}))
+        found.append((person_topic(face["name"], people), {**base, "match": face}))
     groups = {"matches": matches, "misses": misses, "unknowns": unknowns}
     found.append((camera_topic(camera), {**base, **groups, "personCount": 1, "counts": counts}))
     return [(topic, json.dumps(message, ensure_ascii=False).encode()) for topic, message in found]

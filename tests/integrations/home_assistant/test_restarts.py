@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from mosquitto import retained, until
@@ -27,7 +28,7 @@ def seen_once(house, photo="obama3"):
     assert house.hass.notified() == [NOTE] * (notes + 1)
 
 
-def test_the_documented_entities_show_who_is_there(house):
+def test_the_documented_entities_show_who_is_there(house, yaml_blocks):
     """A stranger comes and goes, then Alice; each entity is as the table says."""
     house.settle()
     states = {name: one["state"] for name, one in house.hass.entities().items() if "face_det_" in name}
@@ -56,6 +57,8 @@ def test_the_documented_entities_show_who_is_there(house):
         assert event["person"] == (label if kind == "known" else None)
         assert {"proba", "sighting", "visit", "ts", "seq"} <= event.keys()
         assert house.hass.picture("image.face_det_front_last_face")[:3] == b"\xff\xd8\xff"
+        # A phone asks for the picture of a notification with its own token.
+        assert house.hass.read(re.search(r"image: (\S+)", "".join(yaml_blocks))[1])[:3] == b"\xff\xd8\xff"
         house.settle()
         assert house.hass.state("sensor.face_det_front_people") == "nobody"
     assert house.hass.state("sensor.face_det_alice_last_seen") == "front"

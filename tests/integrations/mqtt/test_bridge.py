@@ -77,6 +77,20 @@ async def test_who_is_forgotten_is_also_forgotten_by_the_broker(mosquitto, daemo
     assert not any(b"Alice" in payload for payload in kept.values())
 
 
+async def test_a_camera_that_is_renamed_leaves_nothing_behind(mosquitto, daemon):
+    """Unless it has been seen by that name: whoever calls the daemon names cameras, too."""
+    async with bridge(mosquitto, daemon, cameras=("front",)):
+        assert len(await asyncio.to_thread(retained, mosquitto)) == 6
+    async with bridge(mosquitto, daemon, cameras=("door",)):
+        kept = await asyncio.to_thread(retained, mosquitto)
+        assert len(kept) == 6
+        assert not any("front" in topic for topic in kept)
+        daemon.append(camera="front")
+        await soon(lambda: daemon.cursors["mqtt-home"] == 1)
+    async with bridge(mosquitto, daemon, cameras=("door",)):
+        assert len(await asyncio.to_thread(retained, mosquitto)) == 10
+
+
 async def test_people_who_come_and_go_without_an_event_are_noticed(mosquitto, daemon, listener, monkeypatch):
     """Somebody may change the folder of photos by hand."""
     monkeypatch.setattr(bridge_module, "CHECK_S", 0.05)

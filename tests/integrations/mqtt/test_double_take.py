@@ -55,6 +55,30 @@ async def test_somebody_without_a_name_is_unknown_or_a_miss(mosquitto, daemon, l
     assert [one["unknown"] for one in unknown] == [face] * (group == "unknowns")
 
 
+@pytest.mark.parametrize(
+    ("people", "place"),
+    [
+        (["Ольга"], "person_"),
+        (["Unknownë"], "person_"),
+        (["Zoë", "Zo"], "person_"),
+        (["Ann Lee", "Ann-Lee"], "person_"),
+        (["Zo", "Zoë"], "Zo"),
+    ],
+)
+async def test_nobody_known_is_taken_for_a_stranger_or_for_another(
+    mosquitto, daemon, listener, people, place
+):
+    """Their name has no letter that Double Take keeps, or another's loses to the same."""
+    daemon.people = people
+    async with bridge(mosquitto, daemon, double_take=True):
+        daemon.append(name=people[0])
+        await soon(lambda: seqs(listener) == [1])
+    matches = [topic for topic, _, _ in listener.messages if topic.startswith("double-take/matches/")]
+    assert len(matches) == 1
+    assert matches[0].startswith(f"double-take/matches/{place}")
+    assert json.loads(listener.of(matches[0])[0])["match"]["name"] == people[0]
+
+
 async def test_the_number_of_people_follows_the_visit(mosquitto, daemon, listener):
     """Nobody, one, two, nobody."""
     daemon.people = ["Alice", "Bob"]

@@ -60,6 +60,7 @@ def test_the_page_leads_to_its_topics(small_photos, tmp_path):
                 )
                 entities = {named for named, _ in table(page, "Set it up")}
                 until(lambda: entities <= announced(listener), f"{entities}, not only {announced(listener)}")
+                assert buttons(listener) == {about["mqtt"]["page"]}
             (event,) = map(json.loads, listener.of("face_det/home/front/event"))
             shown = json.loads(wanted["face_det/home/front/event"].strip("`"))
             assert (event.keys(), event["person"]) == (shown.keys(), "Alice")
@@ -75,6 +76,12 @@ def test_the_page_leads_to_its_topics(small_photos, tmp_path):
 def heard(listener):
     """The topics of all messages."""
     return {topic for topic, _, _ in list(listener.messages)}
+
+
+def buttons(listener):
+    """The addresses that the device's button opens, by the discovery messages."""
+    told = [payload for topic, payload, _ in list(listener.messages) if topic.startswith("homeassistant/")]
+    return {json.loads(payload)["device"].get("configuration_url") for payload in told if payload}
 
 
 def announced(listener):
