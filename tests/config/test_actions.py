@@ -38,9 +38,11 @@ def test_every_kind_is_accepted(tmp_path: Path) -> None:
         {**BELL, "persons": ["Zoë"], "hours": "22:00-06:00", "outcomes": ["known"], "oncePerVisit": True},
         {"name": "ha", "webhook": "http://ha:8123/api/webhook/{token}", "tokenFile": "token"},
         {"name": "door", "gpio": "GPIO17", "seconds": 3, "persons": ["Alice"], "opens": True},
+        {"name": "sh", "command": ["sh", "-c", 'say "$1"', "sh", "{camera}"]},
+        {"name": "say", "command": ["say", "-c", "{camera}"]},
     )
     config = load_config(write(tmp_path, *actions, neverUnlock=["Mia"]), {})
-    bell, webhook, door = config.on_recognition
+    bell, webhook, door, *_ = config.on_recognition
     assert (bell.command, bell.persons, bell.once_per_visit) == (("/usr/local/bin/bell",), ("Zoë",), True)
     assert webhook.token_file == tmp_path / "token"
     assert (door.opens, door.seconds, config.never_unlock) == (True, 3, ("Mia",))
@@ -71,6 +73,15 @@ def test_every_kind_is_accepted(tmp_path: Path) -> None:
             {**BELL, "command": ["x", "{persn}"]},
             "[0]: {persn} is none of person, camera, outcome, time, probability, quality, frames, sighting, "
             "visit, seq",
+        ),
+        (
+            {**BELL, "command": ["{camera}", "x"]},
+            "[0]: command must begin with a program, without placeholders",
+        ),
+        (
+            {**BELL, "command": ["/usr/bin/env", "bash", "-lc", "say {camera}"]},
+            "[0]: a script must have no placeholders, because the shell would run what is filled in; write "
+            '$1 for {camera}, and after the script the arguments "sh", "{camera}"',
         ),
         ({"name": "a", "webhook": "http://h/{token}"}, "[0]: {token} in webhook needs tokenFile"),
         (

@@ -41,15 +41,16 @@ CHOICES = {
 }
 MAPS = {
     "homeassistant_config",
-    "app_config",
-    "all_app_configs",
-    "local_apps",
+    "addon_config",
+    "all_addon_configs",
+    "addons",
     "ssl",
     "backup",
     "share",
     "media",
     "data",
 }
+"""What every Supervisor since 2023.11 knows; those of 2026 also know names with `app`."""
 RANGE = r"(\((-?\d+)?,(-?\d+)?\))?"
 OPTION_TYPE = re.compile(
     rf"(str{RANGE}|bool|int{RANGE}|float{RANGE}|email|url|password|port|match\(.+\)|list\([^|]+(\|[^|]+)*\)"
@@ -157,7 +158,7 @@ def start(tmp_path):
     (programs / "face-det").write_text('#!/bin/sh\necho "$@"\n')
     (programs / "face-det").chmod(0o755)
 
-    def run(options, broker=None):
+    def run(options, broker=None, fails=False):
         server = Supervisor(broker)
         (data / "options.json").write_text(json.dumps({**CONFIG["options"], **options}))
         command = [sys.executable, APP / "run.py", data, own, f"http://127.0.0.1:{server.server_port}"]
@@ -165,6 +166,9 @@ def start(tmp_path):
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
         server.shutdown()
         server.server_close()
+        if fails:
+            assert done.returncode == 1
+            return done.stderr
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"up --config {data}/config.json\n"
         return load_config(data / "config.json", {})
@@ -204,7 +208,8 @@ def test_the_broker_that_home_assistant_knows_is_used(start):
 
 def test_cameras_frigate_and_the_users_own_settings(start):
     """What the options cannot say comes from the user's config.json."""
-    start.own.write_text(json.dumps({"faceDetServer": {"minProba": 0.9, "logLevel": "error"}}))
+    changed = {"minProba": 0.9, "logLevel": "error", "http": {"standIns": ["pyzm"]}}
+    start.own.write_text(json.dumps({"faceDetServer": changed}))
     address = "rtsp://user:password@192.168.1.21:554/stream1"
     config = start(
         {
@@ -224,3 +229,14 @@ def test_cameras_frigate_and_the_users_own_settings(start):
     assert (config.frigate.user, config.frigate.verify_tls) == ("faces", False)
     assert config.frigate.password_file.read_text() == "s3cret"
     assert (config.min_proba, config.log_level) == (0.9, "error")
+    assert (config.http.stand_ins, config.http.ingress_address) == (("pyzm",), "172.30.32.2")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"minProba": 0.9}', '{"faceDetServer": 7}'])
+def test_a_slip_in_the_users_own_settings_is_one_line(start, text):
+    """It says which file, and what must be in it."""
+    start.own.write_text(text)
+    said = start({"mqtt": False}, fails=True)
+    assert said.startswith(f"{start.own}: ")
+    assert "faceDetServer" in said
+    assert said.count("\n") == 1

@@ -71,7 +71,6 @@ def make_settings(data: Path, own: Path, options: Json, broker: Json | None) -> 
     }
     settings: Json = {
         "sightings": {},
-        "http": INGRESS,
         "cameras": cameras,
         "logLevel": options.get("log_level", "info"),
     }
@@ -79,8 +78,22 @@ def make_settings(data: Path, own: Path, options: Json, broker: Json | None) -> 
         settings["mqtt"] = describe_broker(data, broker)
     if options.get("frigate_url"):
         settings["frigate"] = describe_frigate(data, options)
-    if own.exists():
-        settings.update(json.loads(own.read_text("utf-8"))["faceDetServer"])
+    changed = read_own(own)
+    # Ingress must find us whatever else is said about http.
+    http = {**INGRESS, **changed["http"]} if isinstance(changed.get("http"), dict) else INGRESS
+    return {**settings, **changed, "http": http}
+
+
+def read_own(path: Path) -> Json:
+    """Return the settings in the user's config.json, if there is one; end the program if it has none."""
+    if not path.exists():
+        return {}
+    try:
+        settings = json.loads(path.read_text("utf-8"))["faceDetServer"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"{path}: must be JSON with settings in faceDetServer: {type(error).__name__}: {error}")
+    if not isinstance(settings, dict):
+        sys.exit(f"{path}: faceDetServer must be an object, got {type(settings).__name__}")
     return settings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +30,8 @@ WORDS = (
 TOKEN = "{token}"
 _WORD = re.compile(r"\{([a-z]+)\}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+SHELLS = ("sh", "ash", "bash", "dash", "ksh", "zsh")
+_SCRIPT_FOLLOWS = re.compile(r"-[a-z]*c")
 _LISTS = ("command", "persons", "cameras", "outcomes")
 
 
@@ -160,6 +163,21 @@ class OnRecognition(BaseModel):
             for word in _WORD.findall(text):
                 if word not in WORDS:
                     raise ValueError(f"{{{word}}} is none of {', '.join(WORDS)}")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_nothing_from_an_event(self) -> OnRecognition:
+        # Whoever calls the daemon chooses the camera's name, so it must be neither a program nor a script.
+        if self.command and _WORD.search(self.command[0]):
+            raise ValueError("command must begin with a program, without placeholders")
+        shell = False
+        for part, script in pairwise(self.command):
+            shell = shell or Path(part).name in SHELLS
+            if shell and _SCRIPT_FOLLOWS.fullmatch(part) and (found := _WORD.search(script)):
+                raise ValueError(
+                    "a script must have no placeholders, because the shell would run what is filled in; write "
+                    f'$1 for {found[0]}, and after the script the arguments "sh", "{found[0]}"'
+                )
         return self
 
     @model_validator(mode="after")

@@ -59,8 +59,7 @@ class House:
         self.config.write_text(json.dumps({"faceDetServer": about}))
         self.bridge_log = folder / "bridge.log"
         self._probes = 0
-        self.start("bridge")
-        self.start("hass")
+        self.bridge = None
 
     def stop(self, part):
         """Stop a part: the bridge and the daemon by kill -9, so that they cannot tidy up."""
@@ -123,8 +122,9 @@ class House:
 
     def close(self):
         self.hass.stop()
-        self.bridge.terminate()
-        self.bridge.wait(300)
+        if self.bridge is not None:
+            self.bridge.terminate()
+            self.bridge.wait(300)
         self.listener.close()
         self.broker.stop()
 
@@ -138,6 +138,8 @@ def house(release, tmp_path_factory, small_photos, yaml_blocks):
             client.add_face("Alice", small_photos["obama"].read_bytes())
         built = House(release, tmp_path_factory.mktemp("house"), daemon, small_photos, "".join(yaml_blocks))
         try:
+            built.start("bridge")
+            built.start("hass")
             yield built
         finally:
             built.close()
