@@ -80,7 +80,7 @@ def test_every_kind_is_accepted(tmp_path: Path) -> None:
         ),
         (
             {**BELL, "command": ["/usr/bin/env", "bash", "-lc", "say {camera}"]},
-            "[0]: a script must have no placeholders, because the shell would run what is filled in; write "
+            "[0]: a script must have no placeholders, as the shell would run what is filled in; write "
             '$1 for {camera}, and after the script the arguments "sh", "{camera}"',
         ),
         ({"name": "a", "webhook": "http://h/{token}"}, "[0]: {token} in webhook needs tokenFile"),

@@ -175,7 +175,7 @@ class OnRecognition(BaseModel):
             shell = shell or Path(part).name in SHELLS
             if shell and _SCRIPT_FOLLOWS.fullmatch(part) and (found := _WORD.search(script)):
                 raise ValueError(
-                    "a script must have no placeholders, because the shell would run what is filled in; write "
+                    "a script must have no placeholders, as the shell would run what is filled in; write "
                     f'$1 for {found[0]}, and after the script the arguments "sh", "{found[0]}"'
                 )
         return self
