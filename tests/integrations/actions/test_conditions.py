@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import datetime
 from typing import Any
 
@@ -84,3 +86,33 @@ def test_an_older_daemons_event_opens_nothing() -> None:
     del told["frames"]
     assert not Conditions(persons=("Alice",), opens=True).met_by(told)
     assert Conditions(persons=("Alice",)).met_by(told)
+
+
+@pytest.mark.parametrize(
+    ("utc", "met"),
+    [
+        ("2026-03-29 00:59", False),  # 01:59, before the clocks go forward to 03:00
+        ("2026-03-29 01:00", True),  # 03:00
+        ("2026-03-29 03:59", True),  # 05:59
+        ("2026-03-29 04:00", False),  # 06:00
+        ("2026-10-24 23:59", False),  # 01:59
+        ("2026-10-25 00:30", True),  # 02:30, and again an hour later
+        ("2026-10-25 01:30", True),
+        ("2026-10-25 04:59", True),  # 05:59
+        ("2026-10-25 05:00", False),
+    ],
+)
+def test_hours_are_those_of_the_clock_when_it_changes(utc: str, met: bool) -> None:
+    """By local time, as somebody there reads it, at the time of the picture and not of the action."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "Europe/Berlin"
+    time.tzset()
+    try:
+        seen = event(time=datetime.fromisoformat(f"{utc}+00:00").timestamp())
+        assert Conditions(hours=Hours.parse("02:00-06:00")).met_by(seen) is met
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
