@@ -11,7 +11,7 @@ import click
 
 from face_det.cli import terminal
 from face_det.cli.changes import confirm, require_terminal
-from face_det.cli.shared_options import ConfigSource, daemon_options
+from face_det.cli.shared_options import ConfigSource, daemon_options, refuse_keys
 from face_det.types import UNKNOWN
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def command(
     from face_det.rpc import AsyncClient
 
     config = config_source.load()
+    refuse_keys(remote or config.zerorpc_pipe, keys)
     check_person_name(name)
     if not yes:
         require_terminal()

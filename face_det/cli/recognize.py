@@ -18,7 +18,7 @@ from rich.table import Table
 
 from face_det.cli import terminal
 from face_det.cli.interruption import Interruption
-from face_det.cli.shared_options import ConfigSource, config_option, keys_option
+from face_det.cli.shared_options import ConfigSource, config_option, keys_option, refuse_keys
 from face_det.errors import BadImage, DataError, ModelMissing
 from face_det.media import (
     annotate_answer,
@@ -58,6 +58,8 @@ def command(
     """Run the command."""
     if keys is not None and remote is None:
         raise click.UsageError("--keys needs --remote, because only a daemon asks for keys.")
+    if remote is not None:
+        refuse_keys(remote, keys)
     found = _list_pictures(paths)
     pictures = found.pictures
     if annotate is not None:

@@ -114,10 +114,20 @@ def refuse_ignored(where: str, *names: str) -> None:
             raise click.UsageError(f"{spell_option(name)} does nothing {where}; leave it out.")
 
 
+def refuse_keys(endpoint: str, keys: Path | None) -> None:
+    """Raise UsageError if `--keys` was typed for an endpoint other than tcp, where nobody asks for keys."""
+    if keys is not None and not endpoint.startswith("tcp:"):
+        refuse_ignored(f"with {endpoint}, because only tcp has keys", "keys")
+
+
 def make_client(
     config: Config, timeout_s: float, *, endpoint: str | None = None, keys: Path | None = None
 ) -> Client:
-    """Make a client as `Client.configured` does, importing zerorpc only now, because that takes a while."""
+    """Make a client as `Client.configured` does, importing zerorpc only now, because that takes a while.
+
+    Raises UsageError for keys that would do nothing.
+    """
     from face_det.rpc import Client
 
+    refuse_keys(endpoint or config.zerorpc_pipe, keys)
     return Client.configured(config, timeout_s, endpoint, keys)

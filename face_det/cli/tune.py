@@ -19,6 +19,7 @@ from face_det.cli.shared_options import (
     daemon_options,
     make_client,
     refuse_ignored,
+    refuse_keys,
     spell_option,
 )
 from face_det.cli.terminal import count_of, make_printable
@@ -202,6 +203,7 @@ def command(
     options = {key: spell_option(name) for name, key in CONFIG_KEYS.items()}
     config = _load(config_source, parameters, options, own_paths=own_paths)
     daemon = _Daemon(config_source.load(), remote, keys)
+    refuse_keys(remote or daemon.config.zerorpc_pipe, keys)
     source = _source(given, wanted, config, daemon)
     services = TunedServices(
         # On the page, parameters have the names that they have in config.json.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,37 @@ def test_it_is_named(tmp_path: Path, command: tuple[str, ...], option: tuple[str
     assert said.startswith(f"Error: {option[0]} does nothing {where}"), said
     assert said.endswith("; leave it out.")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("add", "Anna", "photo.jpg"),
+        ("backup",),
+        ("clear",),
+        ("sightings", "confirm", "1", "Anna"),
+        ("enrol", "Anna", "--yes"),
+        ("export", "Anna"),
+        ("forget", "Anna", "--yes"),
+        ("import", "--from", "frigate", "in"),
+        ("people",),
+        ("recognize", "photo.jpg", "--remote", "ipc:///x"),
+        ("reload",),
+        ("restore", "file"),
+        ("sightings",),
+        ("status", "--remote", "ipc:///x"),
+        ("tune", "--report", "--sightings"),
+        ("unknowns",),
+    ],
+    ids=" ".join,
+)
+def test_keys_are_for_tcp(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Whoever gives keys expects them to be asked for; at an ipc endpoint nobody asks."""
+    pipe = f"ipc://{tmp_path}/rpc"
+    (tmp_path / "config.json").write_text(json.dumps({"faceDetServer": {"zerorpcPipe": pipe}}))
+    done = run_here(*command, "--keys", "key", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    asked = "ipc:///x" if "--remote" in command else pipe
+    said = done.stderr.splitlines()[-1]
+    assert said == f"Error: --keys does nothing with {asked}, because only tcp has keys; leave it out."
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
