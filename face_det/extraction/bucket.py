@@ -23,7 +23,7 @@ from botocore.config import Config
 from botocore.utils import parse_timestamp
 
 from face_det.errors import BucketFailed, BucketRefused, DataError, UnknownBucket
-from face_det.extraction.direct_read import BROKEN, DirectReader
+from face_det.extraction.direct_read import BROKEN, AddressSigner, DirectReader
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 30
@@ -94,7 +94,6 @@ class Bucket:
         """Find the credentials; nothing is asked of the server yet. Raises BucketRefused."""
         self.name = name
         self._where = f"s3://{name}" + (f" at {endpoint_url}" if endpoint_url else "")
-        self._direct = DirectReader(endpoint_url, connections=connections, timeout_s=READ_TIMEOUT_S)
         settings = Config(
             max_pool_connections=connections,
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -107,10 +106,12 @@ class Bucket:
                 factory = session.get_component("response_parser_factory")
                 factory.set_parser_defaults(timestamp_parser=parse_time)
                 self._client = session.create_client("s3", endpoint_url=endpoint_url, config=settings)
+                signer = AddressSigner(self._client, session.get_credentials(), name)
         except ValueError as error:  # how botocore refuses an endpoint
             raise BucketRefused(
                 [f"{self._where}: the endpoint must be like http://127.0.0.1:8333, got {endpoint_url!r}"]
             ) from error
+        self._direct = DirectReader(endpoint_url, signer, timeout_s=READ_TIMEOUT_S)
 
     def close(self) -> None:
         """Close the connections to the server."""
@@ -144,10 +145,10 @@ class Bucket:
 
         Names of metadata are in lower case. Raises ObjectGone, ObjectRefused, and what `list_pages` raises.
         """
-        with suppress(*BROKEN), self._direct.open(self._client, self.name, key) as answer:
+        with suppress(*BROKEN), self._direct.open(key) as answer:
             if answer is not None:
                 metadata = _select_metadata(answer.headers.items())
-                return _take(metadata, answer.length_remaining, answer.read, wanted)
+                return _take(metadata, answer.length, answer.read, wanted)
         return self._read_patiently(key, wanted)
 
     def _read_patiently(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import time
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import botocore.session
 import numpy as np
 import PIL.Image
 import pytest
@@ -22,6 +25,7 @@ from forked import Forked
 from s3_server import CuttingProxy
 
 from face_det.extraction import Bucket, open_output, picture_stem, save_alarm_frames
+from face_det.extraction.direct_read import AddressSigner
 
 PATIENCE_S = 300
 
@@ -194,11 +198,11 @@ def test_what_is_there_is_not_overwritten(alarms: Alarms) -> None:
 
 
 @contextmanager
-def opened(alarms: Alarms, url: str) -> Iterator[Bucket]:
+def opened(alarms: Alarms, url: str, **environ: str) -> Iterator[Bucket]:
     """The bucket at an address, with its owner's credentials."""
-    with closing(Bucket(alarms.name, endpoint_url=url)) as bucket:
-        bucket._client.close()
-        bucket._client = alarms.server.client(url=url)
+    with mock.patch.dict(os.environ, {**alarms.server.environ(), **environ}, clear=True):
+        bucket = Bucket(alarms.name, endpoint_url=url)
+    with closing(bucket):
         yield bucket
 
 
@@ -377,16 +381,51 @@ def test_a_body_that_breaks_off_is_read_again(alarms: Alarms, cuts: int) -> None
     assert (data == body, proxy.cut) == (True, cuts)
 
 
-def test_each_object_is_asked_for_once(alarms: Alarms) -> None:
-    """By an address that is signed, which takes a fraction of botocore's time, whatever its key is."""
-    keys = ["1.jpg", "x y/ü+&?#%.jpg", "a//b.jpg"]
+@pytest.mark.parametrize(
+    ("region", "signed"), [("us-east-1", "&Signature="), ("eu-south-2", "&X-Amz-Signature=")]
+)
+def test_each_object_is_asked_for_once(alarms: Alarms, region: str, signed: str) -> None:
+    """By an address that is signed, over one connection, without botocore, which takes longer for both."""
+    keys = ["1.jpg", "x y/ü+&?#%.jpg", "a//b.jpg", "b~'()*.jpg"]
     for key in keys:
         alarms.put(key, key.encode(), [person("Jörg")])
-    with closing(CuttingProxy(alarms.server.port, cuts=0)) as proxy, opened(alarms, proxy.url) as bucket:
+    with (
+        closing(CuttingProxy(alarms.server.port, cuts=0)) as proxy,
+        opened(alarms, proxy.url, AWS_DEFAULT_REGION=region) as bucket,
+    ):
         read = [bucket.read(key, lambda found: "labels" in found) for key in keys]
     assert [data for _, data in read] == [key.encode() for key in keys]
     assert len(proxy.requests) == len(keys)
-    assert all("Signature=" in line for line in proxy.requests)
+    assert all(signed in one for one in proxy.requests)
+    assert proxy.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("region", "style", "own"),
+    [("us-east-1", "path", True), ("eu-south-2", "path", True), ("eu-south-2", "virtual", False)],
+)
+@pytest.mark.parametrize("token", ["", "a+token/="])
+def test_addresses_are_botocores(tmp_path: Path, region: str, style: str, own: bool, token: str) -> None:
+    """Letter by letter, whatever the key and the kind of signature; what is not known botocore signs."""
+    (tmp_path / "aws").write_text(f"[default]\nregion = {region}\ns3 =\n    addressing_style = {style}\n")
+    keys = ["1.jpg", "x y/ü+&?#%.jpg", "a//b", "/a/../b", "~-_.!*'();:@&=+$,/?#[]%41", "x" * 900]
+    environ = {"AWS_CONFIG_FILE": str(tmp_path / "aws"), "AWS_SESSION_TOKEN": token}
+    environ |= {"AWS_ACCESS_KEY_ID": "AKIA/+=", "AWS_SECRET_ACCESS_KEY": "secret"}
+    with mock.patch.dict(os.environ, environ):
+        session = botocore.session.get_session()
+        client = session.create_client("s3", endpoint_url="http://host.example:8333")
+        credentials = session.get_credentials()
+    signer = AddressSigner(client, credentials, "alarms")
+    with mock.patch.object(client, "generate_presigned_url", wraps=client.generate_presigned_url) as asked:
+        signer.sign("first")
+        for key in keys:
+            wanted = {"Bucket": "alarms", "Key": key}
+            # Both have the time in them, in seconds.
+            tries = (
+                (signer.sign(key), client.generate_presigned_url("get_object", wanted, 300)) for _ in "123"
+            )
+            assert any(one == other for one, other in tries), key
+    assert asked.call_count == (1 + len(keys) if own else 2 + 2 * len(keys))
 
 
 def test_a_server_without_signed_addresses(alarms: Alarms) -> None:

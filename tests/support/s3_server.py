@@ -140,13 +140,14 @@ class S3Server:
 class CuttingProxy:
     """Forwards connections to a port, and cuts off the first `cuts` that have brought `after` bytes back.
 
-    `requests` are the first lines of what it forwarded.
+    `requests` are the first lines of what it forwarded, over so many `connections`.
     """
 
     def __init__(self, port: int, *, cuts: int = 1, after: int = 20_000) -> None:
         self._target, self._cuts, self._after = port, cuts, after
         self.cut = 0
         self.requests: list[str] = []
+        self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -155,6 +156,7 @@ class CuttingProxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self.connections += 1
                 far = socket.create_connection(("127.0.0.1", self._target))
                 threading.Thread(target=self._pump, args=(near, far, False), daemon=True).start()
                 threading.Thread(target=self._pump, args=(far, near, True), daemon=True).start()
