@@ -16,7 +16,7 @@ from face_det.bodies.crops import BodyCrop
 from face_det.bodies.embedders import BodyEmbedder
 from face_det.errors import BadEncodings, BadImage, ModelMismatch, ModelMissing
 from face_det.media import load_image
-from face_det.storage import MAX_PICKLE_BYTES, report_write_errors, write_atomically
+from face_det.storage import MAX_PICKLE_BYTES, recover_folder, report_write_errors, write_atomically
 from face_det.types import Encodings
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,11 @@ def encode_crops(
 
 
 def save_bodies(path: Path, encodings: BodyEncodings) -> None:
-    """Replace the file, which only its owner may read; raises CannotWrite."""
+    """Replace the file, which only its owner may read, and remove what a killed run left half written.
+
+    Raises CannotWrite.
+    """
+    recover_folder(path.parent)
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -122,8 +126,10 @@ def load_bodies(path: Path, fingerprint: str | None = None) -> BodyEncodings:
 def forget_body(path: Path, name: str) -> int:
     """Remove a person's encodings from the file, if there is one; return how many.
 
-    A file that cannot be read may hold them, so it is removed. Raises CannotWrite.
+    A file that cannot be read may hold them, so it is removed, and so may one that a killed run left half
+    written. Raises CannotWrite.
     """
+    recover_folder(path.parent)
     if not path.exists():
         return 0
     try:

@@ -35,10 +35,14 @@ def command(folder: Path, dry_run: bool, config_source: ConfigSource, as_json: b
     found = list_crops(folder)
     for name, reason in found.left_out:
         click.echo(f"face-det: left out: {terminal.make_printable(name)}: {reason}", err=True)
-    with progress.show_progress() as on_progress:
-        encoded, unreadable = encode_crops(
-            found.crops, embedder, progress.progress_for("pictures", on_progress)
-        )
+    try:
+        with progress.show_progress() as on_progress:
+            encoded, unreadable = encode_crops(
+                found.crops, embedder, progress.progress_for("pictures", on_progress)
+            )
+    except KeyboardInterrupt:
+        click.echo("face-det: interrupted; nothing was learnt", err=True)
+        raise click.exceptions.Exit(130) from None
     for path, reason in unreadable:
         click.echo(f"face-det: left out: {terminal.make_printable(str(path))}: {reason}", err=True)
     evaluated = evaluate_bodies(encoded, body_rate(config))
