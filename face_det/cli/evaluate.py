@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.table import Table as RichTable
 
 from face_det.classifiers import CLASSIFIERS, required_embedder
-from face_det.cli import progress, terminal
+from face_det.cli import progress, report_tables, terminal
 from face_det.cli.shared_options import ConfigSource, EmbedderChoice, config_option
 from face_det.config import Config, list_choices
 from face_det.engine import build_engine
@@ -24,7 +22,6 @@ from face_det.evaluation import (
     Evaluation,
     ExtraMeasurements,
     RecognitionSettings,
-    ReportTable,
     build_tables,
     evaluate_split,
     evaluation_as_json,
@@ -221,20 +218,4 @@ def _print_figures(found: Evaluation, as_json: bool) -> None:
     verdict = summarize_evaluation(found)
     for line in (verdict.sentence, *(verdict.shortcomings or (NO_SHORTCOMING,)), ""):
         console.print(line, markup=False, highlight=False)
-    for table in build_tables(found):
-        console.print(_rich_table(table))
-        if table.note:
-            console.print(table.note, style="dim", markup=False, highlight=False)
-        console.print()
-
-
-def _rich_table(table: ReportTable) -> RichTable:
-    shown = RichTable(
-        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    shown.show_header = any(table.head)
-    for number, head in enumerate(table.head):
-        shown.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*map(terminal.make_cell, row))
-    return shown
+    report_tables.print_tables(build_tables(found), console)

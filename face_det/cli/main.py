@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "encode": ("encode", "Encode photos of people into encodings.pickle."),
     "train": ("train", "Train classifiers and labels on encodings.pickle."),
     "evaluate": ("evaluate", "Measure recognition on photos that were not enrolled."),
+    "compare": ("compare", "Compare detectors and recognisers on your own pictures."),
     "fetch-lfw": ("fetch_lfw", "Download strangers' photos for comparison, from LFW."),
     "extract": ("extract", "Cut persons and faces out of pictures, to train on."),
     "s3-extract": ("s3_extract", "Save the people in alarm frames of an S3 bucket, as photos to train on."),

@@ -12,9 +12,15 @@ from .open_set import train_and_decide as train_and_decide
 from .protocol import DEFAULT_TRAINING_STRANGERS as DEFAULT_TRAINING_STRANGERS
 from .protocol import split_dataset as split_dataset
 from .report.as_json import evaluation_as_json as evaluation_as_json
+from .report.embedding_map import FEWEST_MAP_POINTS as FEWEST_MAP_POINTS
+from .report.embedding_map import draw_embedding_map as draw_embedding_map
 from .report.html import render_html as render_html
+from .report.table_html import TABLE_STYLE as TABLE_STYLE
+from .report.table_html import render_table as render_table
+from .report.tables import NO_VALUE as NO_VALUE
 from .report.tables import ReportTable as ReportTable
 from .report.tables import build_tables as build_tables
+from .report.tables import format_percent as format_percent
 from .report.training import draw_held_out_confusion as draw_held_out_confusion
 from .report.training import explain_confusion as explain_confusion
 from .report.training import training_as_json as training_as_json

@@ -15,7 +15,8 @@ from face_det.evaluation.evaluate import Evaluation
 from face_det.evaluation.report import charts, confusion, embedding_map
 from face_det.evaluation.report.charts import collect_scores
 from face_det.evaluation.report.reject_curve import draw_reject_curve
-from face_det.evaluation.report.tables import NO_VALUE, ReportTable, build_tables
+from face_det.evaluation.report.table_html import TABLE_STYLE, render_table
+from face_det.evaluation.report.tables import build_tables
 from face_det.evaluation.report.verdict import NO_SHORTCOMING, Verdict, summarize_evaluation
 from face_det.media import load_image, make_thumbnail, render_page
 from face_det.types import UNKNOWN
@@ -34,13 +35,6 @@ body { overflow-wrap: break-word; }
 h2 { font-size: 1.1rem; margin: 2.2rem 0 .5rem; }
 p.verdict { font-size: 1.2rem; font-weight: 600; max-width: 46rem; margin: 1rem 0 .5rem; }
 ul.advice { max-width: 46rem; margin: .5rem 0; padding-left: 1.2rem; }
-p.note, p.made { opacity: .75; max-width: 46rem; margin: .4rem 0; overflow-wrap: anywhere; }
-div.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .22rem .7rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-th { font-weight: 600; vertical-align: bottom; white-space: normal; }
-td.text { text-align: left; white-space: normal; min-width: 7rem; }
 figure { margin: .6rem 0; }
 figure img { background: #fff; border-radius: .5rem; height: auto; box-sizing: border-box; }
 figure.fits img { width: 100%; max-width: 34rem; }
@@ -68,43 +62,19 @@ def render_html(evaluation: Evaluation, place: str) -> str:
     """Render the page. `place` says what was measured; all outside text is escaped, pictures are embedded."""
     verdict = _verdict(summarize_evaluation(evaluation))
     shown = list(build_tables(evaluation))
-    sections = [_table(table) for table in shown if table.title != "Named wrongly"]
+    sections = [render_table(table) for table in shown if table.title != "Named wrongly"]
     end_to_end, first, rest = sections[:1], sections[1:3], sections[3:]
     pictures = [_figure(picture) for picture in _pictures(evaluation)]
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     made = f'<p class="made">{escape(f"{place}, {now}")}</p>'
     body = [made, verdict, *end_to_end, *_mistakes(evaluation), *first, *pictures, *rest]
-    return render_page("face-det evaluate", "\n".join(body), _STYLE)
+    return render_page("face-det evaluate", "\n".join(body), TABLE_STYLE + _STYLE)
 
 
 def _verdict(verdict: Verdict) -> str:
     advice = "".join(f"<li>{escape(text)}</li>\n" for text in verdict.shortcomings)
     below = f'<ul class="advice">\n{advice}</ul>' if advice else f"<p>{NO_SHORTCOMING}</p>"
     return f'<p class="verdict">{escape(verdict.sentence)}</p>\n{below}\n'
-
-
-def _table(table: ReportTable) -> str:
-    numbers = [all(_is_figure(row[column]) for row in table.rows) for column in range(len(table.head))]
-    head = "".join(f"<th>{escape(text)}</th>" for text in table.head)
-    rows = "".join(
-        "<tr>"
-        + "".join(
-            f"<td>{escape(text)}</td>" if number else f'<td class="text">{escape(text)}</td>'
-            for text, number in zip(row, numbers, strict=True)
-        )
-        + "</tr>\n"
-        for row in table.rows
-    )
-    top = f"<thead><tr>{head}</tr></thead>\n" if any(table.head) else ""
-    note = f'<p class="note">{escape(table.note)}</p>\n' if table.note else ""
-    return (
-        f'<h2>{escape(table.title)}</h2>\n<div class="wide"><table>\n{top}<tbody>\n{rows}</tbody>\n'
-        f"</table></div>\n{note}"
-    )
-
-
-def _is_figure(text: str) -> bool:
-    return not text or text[0].isdigit() or text == NO_VALUE
 
 
 def _figure(picture: _Picture) -> str:

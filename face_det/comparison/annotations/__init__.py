@@ -1,0 +1,1 @@
+"""Where people have marked faces in pictures: COCO, Pascal VOC and WIDER FACE."""

@@ -1,0 +1,1 @@
+"""What was measured, as JSON, as tables and as a page."""
