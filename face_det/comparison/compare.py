@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from face_det.comparison.annotations.faces import Annotations
 from face_det.comparison.annotations.read import read_annotations
 from face_det.comparison.detecting import run_detectors
 from face_det.comparison.journal import Journal
+from face_det.comparison.masks import MaskResult, compare_masks
 from face_det.comparison.pictures import FolderPictures, read_folder
+from face_det.comparison.recognisers import (
+    RecogniserResult,
+    RecogniserSettings,
+    compare_recognisers,
+    encode_all,
+)
 from face_det.comparison.scoring import DetectorScore, score_run
 from face_det.comparison.truth import Truth, truth_from_agreement, truth_from_annotations
 from face_det.errors import CannotWrite, DataError
+from face_det.evaluation import DatasetSplit, split_dataset
+from face_det.gallery import EncodingCache
 from face_det.storage import make_folder
 
 Progress = Callable[[str, int, int], None]
@@ -44,12 +54,29 @@ class DetectorComparison:
     scores: tuple[DetectorScore, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
+class RecogniserComparison:
+    """The recognisers' results on a dataset, and what masks do to the encodings."""
+
+    settings: RecogniserSettings
+    split: DatasetSplit
+    left_out: Mapping[str, int]
+    results: tuple[RecogniserResult, ...]
+    masks: tuple[MaskResult, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """Everything that was measured."""
+    """Everything that was measured.
+
+    `detectors` and `recognisers` are None if they were not asked for; `no_dataset` says why there are no
+    recognisers although they were.
+    """
 
     pictures: FolderPictures
     detectors: DetectorComparison | None
+    recognisers: RecogniserComparison | None
+    no_dataset: str | None = None
 
 
 def prepare_output(output: Path, folder: Path) -> Path:
@@ -72,26 +99,75 @@ def prepare_output(output: Path, folder: Path) -> Path:
     return parts
 
 
-def compare(folder: Path, parts: Path, detectors: DetectorSettings, on_progress: Progress) -> Comparison:
-    """Measure what `parts` does not hold yet. Raises DataError and CannotWrite."""
+def compare(
+    folder: Path,
+    parts: Path,
+    detectors: DetectorSettings | None,
+    recognisers: RecogniserSettings | None,
+    on_progress: Progress,
+) -> Comparison:
+    """Measure what `parts` does not hold yet.
+
+    Recognisers need a dataset, NAME/*; where the folder is none, only detectors are compared. Raises
+    DataError, also if it is none and only recognisers are asked for, and CannotWrite.
+    """
+    split, no_dataset = None, None
+    if recognisers is not None:
+        try:
+            split = split_dataset(folder)
+        except DataError as error:
+            if detectors is None:
+                raise
+            no_dataset = str(error)
     # Before hours of work, see that the annotations can be read.
-    annotations = None if detectors.annotations is None else read_annotations(detectors.annotations)
+    annotations = None
+    if detectors is not None and detectors.annotations is not None:
+        annotations = read_annotations(detectors.annotations)
     pictures = read_folder(
         folder, Journal(parts / "pictures.jsonl"), lambda done, total: on_progress("pictures", done, total)
     )
+    detecting = recognising = None
+    if detectors is not None:
+        detecting = _compare_detectors(pictures, annotations, parts, detectors, on_progress)
+    if recognisers is not None and split is not None:
+        recognising = _compare_recognisers(split, parts, recognisers, on_progress)
+    return Comparison(pictures, detecting, recognising, no_dataset)
+
+
+def _compare_detectors(
+    pictures: FolderPictures,
+    annotations: Annotations | None,
+    parts: Path,
+    settings: DetectorSettings,
+    on_progress: Progress,
+) -> DetectorComparison:
     truth = None
     if annotations is not None:
-        assert detectors.annotations is not None
-        truth = truth_from_annotations(annotations, detectors.annotations, pictures)
+        assert settings.annotations is not None
+        truth = truth_from_annotations(annotations, settings.annotations, pictures)
     runs = run_detectors(
-        pictures.pictures, detectors.detectors, detectors.scales, detectors.min_face_px, parts, on_progress
+        pictures.pictures, settings.detectors, settings.scales, settings.min_face_px, parts, on_progress
     )
     if truth is None:
-        truth = truth_from_agreement(runs, pictures.pictures, detectors.min_iou)
+        truth = truth_from_agreement(runs, pictures.pictures, settings.min_iou)
     scores = tuple(
-        score_run(run, pictures.pictures, truth, detectors.min_iou, detectors.min_face_px) for run in runs
+        score_run(run, pictures.pictures, truth, settings.min_iou, settings.min_face_px) for run in runs
     )
-    return Comparison(pictures, DetectorComparison(detectors, truth, scores))
+    return DetectorComparison(settings, truth, scores)
+
+
+def _compare_recognisers(
+    split: DatasetSplit, parts: Path, settings: RecogniserSettings, on_progress: Progress
+) -> RecogniserComparison:
+    journal = Journal(parts / "recognisers.jsonl")
+    with EncodingCache(parts / "encodings.sqlite") as cache:
+        dataset = encode_all(split, settings, cache, on_progress)
+    results = tuple(compare_recognisers(dataset, settings, journal, on_progress))
+    masks: tuple[MaskResult, ...] = ()
+    if settings.masks:
+        masks = tuple(compare_masks(dataset, settings, journal, parts, on_progress))
+    left_out = dataset.encoded().count_left_out() if dataset.embedders else {}
+    return RecogniserComparison(settings, split, left_out, results, masks)
 
 
 def usable(scores: Sequence[DetectorScore]) -> list[DetectorScore]:

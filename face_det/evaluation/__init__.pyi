@@ -7,9 +7,11 @@ from .metrics import count_open_set as count_open_set
 from .open_set import EncodedSplit as EncodedSplit
 from .open_set import RecognitionSettings as RecognitionSettings
 from .open_set import collect_encodings as collect_encodings
+from .open_set import embedding_columns as embedding_columns
 from .open_set import predictions_from_matches as predictions_from_matches
 from .open_set import train_and_decide as train_and_decide
 from .protocol import DEFAULT_TRAINING_STRANGERS as DEFAULT_TRAINING_STRANGERS
+from .protocol import DatasetSplit as DatasetSplit
 from .protocol import split_dataset as split_dataset
 from .report.as_json import evaluation_as_json as evaluation_as_json
 from .report.embedding_map import FEWEST_MAP_POINTS as FEWEST_MAP_POINTS

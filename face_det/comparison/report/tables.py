@@ -5,31 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from face_det.comparison.compare import Comparison, DetectorComparison, usable
+from face_det.comparison.compare import Comparison, DetectorComparison, RecogniserComparison, usable
 from face_det.comparison.scoring import DetectorScore
-from face_det.evaluation import NO_VALUE, Proportion, ReportTable
+from face_det.evaluation import NO_VALUE, OpenSetCounts, Proportion, ReportTable
 
 
 def build_tables(comparison: Comparison) -> Iterator[ReportTable]:
     """Yield every table."""
     if comparison.detectors is not None:
-        yield _detectors(comparison.detectors)
-        missing = tuple(
-            (name, score.run.missing)
-            for score in comparison.detectors.scores
-            if score.run.missing is not None
-            for name in (score.run.detector,)
-        )
-        if missing:
-            yield ReportTable("Detectors that could not be used", ("detector", "why"), missing)
+        yield from detector_tables(comparison.detectors)
+    if comparison.recognisers is not None:
+        yield from recogniser_tables(comparison.recognisers)
+
+
+def detector_tables(found: DetectorComparison) -> Iterator[ReportTable]:
+    """Yield the table of the detectors, and one of those that could not be used."""
+    yield _detectors(found)
+    missing = [(score.run.detector, score.run.missing) for score in found.scores]
+    rows = tuple((name, why) for name, why in missing if why is not None)
+    if rows:
+        yield ReportTable("Detectors that could not be used", ("detector", "why"), rows)
+
+
+def recogniser_tables(found: RecogniserComparison) -> Iterator[ReportTable]:
+    """Yield the tables of the recognisers, of those that could not be used, and of masks."""
+    yield _recognisers(found)
+    missing = [(result.classifier, result.embedder, result.missing) for result in found.results]
+    rows = tuple((f"{kind} {embedder}".strip(), why) for kind, embedder, why in missing if why is not None)
+    if rows:
+        yield ReportTable("Recognisers that could not be used", ("recogniser", "why"), rows)
+    if found.masks:
+        yield _masks(found)
 
 
 def format_share(share: Proportion) -> str:
-    """Format a proportion with its 95 % interval.
+    """Format a proportion with its 95 % interval (Wilson); "-" if the total is 0.
 
     >>> format_share(Proportion(9, 10))
     '90 % (60 to 98)'
     """
+    if not share.total:
+        return NO_VALUE
     low, high = share.interval
     return f"{share.value:.0%} ({100 * low:.0f} to {100 * high:.0f})".replace("%", " %")
 
@@ -76,9 +92,90 @@ def _cells(score: DetectorScore) -> tuple[str, ...]:
         score.run.detector,
         format_scale(score.run.scale),
         str(score.boxes) if recall is None else f"{recall.count} of {recall.total}",
-        format_share(recall) if recall is not None and recall.total else NO_VALUE,
+        NO_VALUE if recall is None else format_share(recall),
         NO_VALUE if score.alarms is None else str(score.alarms),
         NO_VALUE if per_picture is None else f"{per_picture:.2f}",
         NO_VALUE if score.ms is None else f"{score.ms:.0f}",
         f"{score.run.peak_mb:.0f}" if score.run.peak_mb else NO_VALUE,
+    )
+
+
+def _recognisers(found: RecogniserComparison) -> ReportTable:
+    rows = tuple(
+        (
+            result.classifier,
+            result.embedder,
+            *_open_set(result.counts),
+            f"{result.enrolment_s:.1f}",
+            f"{result.ms:.0f}",
+            f"{result.model_bytes / 1000:,.0f}",
+        )
+        for result in found.results
+        if result.counts is not None
+    )
+    split = found.split
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(found.left_out.items()))
+    strangers = sum(photo.name is None for photo in split.tested)
+    note = (
+        f"{len(split.people)} people with {len(split.enrolled)} photos enrolled, {len(split.strangers)} of "
+        f"strangers to learn from; tested on {len(split.tested) - strangers} other photos of the people and "
+        f"{strangers} of other strangers."
+        + (f" Of those to enrol, left out: {left_out}." if left_out else "")
+        + f" falseAcceptRate {found.settings.false_accept_rate:g}. Times are of one processor core: to "
+        "encode the enrolled faces and to train, and to encode a face and to decide. Finding faces comes "
+        "on top."
+    )
+    return ReportTable(
+        "Recognisers",
+        (
+            "classifier",
+            "embedder",
+            "named rightly",
+            "named wrongly",
+            "strangers named",
+            "enrolment, s",
+            "ms a face",
+            "model, kB",
+        ),
+        rows,
+        note,
+    )
+
+
+def _open_set(counts: OpenSetCounts | None) -> tuple[str, str, str]:
+    """Return the shares named rightly and wrongly, and of strangers named."""
+    if counts is None:
+        return NO_VALUE, NO_VALUE, NO_VALUE
+    shares = dict(counts.proportions())
+    wanted = ("known, named rightly", "known, named wrongly", "strangers, named")
+    right, wrong, strangers = (format_share(shares[each]) for each in wanted)
+    return right, wrong, strangers
+
+
+def _masks(found: RecogniserComparison) -> ReportTable:
+    rows = []
+    for each in found.masks:
+        cases = (
+            ("none", "none", each.nearest[0], each.bare),
+            ("none", "drawn on", each.nearest[1], each.masked),
+            ("a copy of each", "none", None, each.learnt_bare),
+            ("a copy of each", "drawn on", None, each.learnt_masked),
+        )
+        for enrolled, tested, nearest, counts in cases:
+            alike = NO_VALUE if nearest is None else format_share(nearest)
+            rows.append((each.embedder, enrolled, tested, alike, *_open_set(counts)))
+    return ReportTable(
+        "Masks",
+        (
+            "embedder",
+            "masks enrolled",
+            "masks tested",
+            "nearest photo is of the person",
+            "named rightly",
+            "named wrongly",
+            "strangers named",
+        ),
+        tuple(rows),
+        "The masks are drawn over nose, mouth and chin by the landmarks; they are no photos of masks. Who is "
+        "named is decided by templates. The nearest photo is one of the others, without a mask.",
     )

@@ -26,15 +26,18 @@ _LARGE, _SMALL = (8.6, 7.4, 7), (4.6, 4.6, 9)
 """Width and height of the map in inches, and the size of the names in points."""
 
 
-def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> bytes:
+def draw_embedding_map(
+    encodings: Encodings, names: Sequence[str | None], masked: npt.NDArray[np.bool_] | None = None
+) -> bytes:
     """Draw encodings, shape (n, d), on a plane with t-SNE, coloured by person; return a PNG.
 
-    A name of None is a stranger, drawn in grey. At least FEWEST_MAP_POINTS encodings are needed. The map of
-    FEW_PEOPLE is small enough for a phone.
+    A name of None is a stranger, drawn in grey. Faces that are `masked`, shape (n,), are hollow. At least
+    FEWEST_MAP_POINTS encodings are needed. The map of FEW_PEOPLE is small enough for a phone.
     """
     people = np.array([UNKNOWN if name is None else name for name in names], dtype=object)
     rows = _sample_rows(people)
     people = people[rows]
+    hidden = np.zeros(len(rows), np.bool_) if masked is None else masked[rows]
     perplexity = min(30.0, max(2.0, (len(rows) - 1) / 3))
     spread = TSNE(perplexity=perplexity, init="pca", random_state=SEED, n_jobs=1)
     places = spread.fit_transform(np.asarray(encodings)[rows])
@@ -49,12 +52,16 @@ def draw_embedding_map(encodings: Encodings, names: Sequence[str | None]) -> byt
     known = sorted(set(people[~strangers]))
     hues = [(number * 0.618034) % 1.0 for number in range(len(known))]
     for number, (name, hue) in enumerate(zip(known, hues, strict=True)):
-        mine = people == name
+        mine = (people == name) & ~hidden
         colour = _person_colour(hue, number)
         axes.scatter(x[mine], y[mine], s=16, color=colour, edgecolors="white", linewidths=0.3, zorder=2)
+        mine = (people == name) & hidden
+        axes.scatter(x[mine], y[mine], s=14, facecolors="none", edgecolors=[colour], linewidths=0.9, zorder=2)
     # The width and height of a letter, in the units of the axes.
     letter = np.ptp(places, axis=0) * points * (0.0092, 0.019) / (wide, high)
-    _draw_labels(axes, places, people, known, points, letter)
+    bare = ~hidden
+    named = [name for name in known if name in people[bare]]
+    _draw_labels(axes, places[bare], people[bare], named, points, letter)
     return figure_as_png(figure)
 
 
