@@ -82,8 +82,11 @@ class Comparison:
 def prepare_output(output: Path, folder: Path) -> Path:
     """Make the folder for the report, and the one below it for results so far, which is returned.
 
-    Raises DataError if it is the folder of pictures or inside it, and CannotWrite.
+    Raises DataError if there are no pictures, or the output is inside their folder, and CannotWrite.
     """
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "no such folder"
+        raise DataError(f"{folder}: must be a folder of pictures, got {got}")
     if output.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{output}: must not be inside {folder}, whose pictures are compared")
     parts = output / "parts"

@@ -39,11 +39,8 @@ class FolderPictures:
 def read_folder(folder: Path, journal: Journal, on_progress: Callable[[int, int], None]) -> FolderPictures:
     """Read every picture in a folder and the folders below it, once; `journal` keeps what was found.
 
-    Raises DataError if it is no folder, or no picture in it can be read.
+    Raises DataError if no picture can be read.
     """
-    if not folder.is_dir():
-        got = "a file" if folder.exists() else "no such folder"
-        raise DataError(f"{folder}: must be a folder of pictures, got {got}")
     content = find_pictures(folder)
     good: list[Picture] = []
     bad = list(content.unreadable)

@@ -71,6 +71,7 @@ def match_boxes(
             taken[at] = which
     counted = [at for at, face in enumerate(faces) if _counts(face, min_face_px)]
     beside = {which for _, at, which in overlaps if at not in counted}
+    beside |= {which for which, box in enumerate(boxes) if any(_covers(face, box) for face in faces)}
     alarms = (
         box
         for which, box in enumerate(boxes)
@@ -81,6 +82,13 @@ def match_boxes(
         tuple(alarms),
         tuple(faces[at].box for at in counted if at not in taken),
     )
+
+
+def _covers(face: AnnotatedFace, box: Box) -> bool:
+    """Tell whether most of a box lies on what is ignored, such as one face of a crowd marked as a whole."""
+    width = min(face.box.xmax, box.xmax) - max(face.box.xmin, box.xmin)
+    height = min(face.box.ymax, box.ymax) - max(face.box.ymin, box.ymin)
+    return face.ignored and 2 * max(width, 0.0) * max(height, 0.0) >= box.width * box.height
 
 
 def _counts(face: AnnotatedFace, min_face_px: float) -> bool:
