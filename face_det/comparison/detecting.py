@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -203,8 +203,3 @@ class _Process:
         if code < 0:
             raise _Died(f"crashed with {signal.Signals(-code).name}")
         raise _Died(last[-1] if last else f"ended with code {code}")
-
-
-def scales_of(runs: Sequence[DetectorRun]) -> Iterator[Fraction]:
-    """Yield each scale once, in the order of the runs."""
-    yield from dict.fromkeys(run.scale for run in runs)

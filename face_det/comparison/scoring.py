@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
 from face_det.boxes import intersection_over_union
@@ -14,13 +16,17 @@ from face_det.comparison.truth import Truth
 from face_det.evaluation import Proportion
 from face_det.types import Box
 
+SIZES_PX = (0, 32, 64, 128)
+"""Where the bands of faces begin, by the shorter side in the picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A picture's boxes that are right, those that are false alarms, and the faces that were missed."""
+    """A picture's boxes that are right, those that are false alarms, and the faces found and missed."""
 
     right: tuple[Box, ...]
     alarms: tuple[Box, ...]
+    found: tuple[Box, ...]
     missed: tuple[Box, ...]
 
 
@@ -28,7 +34,8 @@ class Outcome:
 class DetectorScore:
     """How a detector did at a scale. `recall` and `alarms` are None if nobody knows where the faces are.
 
-    `pictures` were counted, `boxes` found in them; `ms` is the mean time for a picture.
+    `pictures` were counted, `boxes` found in them; `ms` is the mean time for a picture. `by_size` is the
+    recall of faces between the SIZES_PX, and above the last.
     """
 
     run: DetectorRun
@@ -37,6 +44,7 @@ class DetectorScore:
     recall: Proportion | None
     alarms: int | None
     ms: float | None
+    by_size: tuple[Proportion, ...] = ()
 
     @property
     def alarms_per_picture(self) -> float | None:
@@ -80,6 +88,7 @@ def match_boxes(
     return Outcome(
         tuple(boxes[taken[at]] for at in counted if at in taken),
         tuple(alarms),
+        tuple(faces[at].box for at in counted if at in taken),
         tuple(faces[at].box for at in counted if at not in taken),
     )
 
@@ -114,4 +123,13 @@ def score_run(
     missed = sum(len(outcome.missed) for outcome in outcomes)
     alarms = sum(len(outcome.alarms) for outcome in outcomes)
     boxes = sum(len(boxes_of.get(picture.sha256, ())) for picture in counted)
-    return DetectorScore(run, len(counted), boxes, Proportion(right, right + missed), alarms, ms)
+    by_size = tuple(_recall_between(outcomes, *band) for band in pairwise((*SIZES_PX, math.inf)))
+    return DetectorScore(run, len(counted), boxes, Proportion(right, right + missed), alarms, ms, by_size)
+
+
+def _recall_between(outcomes: Sequence[Outcome], least: float, below: float) -> Proportion:
+    def count(faces: Iterable[Box]) -> int:
+        return sum(least <= face.shorter_side < below for face in faces)
+
+    found = sum(count(outcome.found) for outcome in outcomes)
+    return Proportion(found, found + sum(count(outcome.missed) for outcome in outcomes))

@@ -85,7 +85,7 @@ def test_a_face_is_found_once_and_what_does_not_count_does_no_harm() -> None:
     found = match_boxes(faces, [near, FACE, OTHER, one_of_a_crowd, Box(0, 80, 9, 88), tiny, WALL], 0.4, 16)
     assert found.right == (FACE,)
     assert found.alarms == (near, WALL)
-    assert found.missed == ()
+    assert (found.found, found.missed) == ((FACE,), ())
 
 
 def test_a_failure_counts_as_nothing_found() -> None:
@@ -96,3 +96,4 @@ def test_a_failure_counts_as_nothing_found() -> None:
     assert score.recall is not None
     assert (score.recall.count, score.recall.total, score.alarms, score.pictures) == (0, 1, 0, 1)
     assert score.ms is None
+    assert [share.total for share in score.by_size] == [0, 1, 0, 0]

@@ -9,7 +9,7 @@ from face_det import __version__
 from face_det.comparison.compare import Comparison, DetectorComparison, RecogniserComparison
 from face_det.comparison.masks import MaskResult
 from face_det.comparison.recognisers import RecogniserResult
-from face_det.comparison.scoring import DetectorScore
+from face_det.comparison.scoring import SIZES_PX, DetectorScore
 from face_det.evaluation import OpenSetCounts
 
 
@@ -59,6 +59,10 @@ def _run(score: DetectorScore) -> dict[str, Any]:
         "found": None if recall is None else recall.count,
         "faces": None if recall is None else recall.total,
         "falseAlarms": score.alarms,
+        "bySize": [
+            {"fromPx": least, "found": share.count, "faces": share.total}
+            for least, share in zip(SIZES_PX, score.by_size, strict=False)
+        ],
         "ms": None if score.ms is None else round(score.ms, 1),
         "memoryMb": run.peak_mb,
         "memoryWithoutDetectorMb": run.base_mb,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from html import escape
 
 from face_det.comparison.compare import DetectorComparison, usable
 from face_det.comparison.pictures import FolderPictures, Picture
-from face_det.comparison.report.tables import format_scale
+from face_det.comparison.report.tables import format_scale, main_scale
 from face_det.comparison.scoring import DetectorScore, Outcome, match_boxes
 from face_det.errors import DataError
 from face_det.media import load_image, make_thumbnail
@@ -41,7 +40,7 @@ def render_side_by_side(found: DetectorComparison, pictures: FolderPictures) -> 
     scores = usable(found.scores)
     if not scores:
         return
-    scale = _shown_scale(scores)
+    scale = main_scale(scores)
     shown = [score for score in scores if score.run.scale == scale]
     chosen = _choose(found, shown, pictures.pictures)
     if not chosen:
@@ -61,11 +60,6 @@ def render_side_by_side(found: DetectorComparison, pictures: FolderPictures) -> 
         )
         looks = "".join(_look(found, score, picture, number) for score in shown)
         yield f'<div class="looks">\n{looks}</div>\n'
-
-
-def _shown_scale(scores: Sequence[DetectorScore]) -> Fraction:
-    """Return 1 if it was measured, else the nearest to it."""
-    return min((score.run.scale for score in scores), key=lambda scale: max(scale, 1 / scale))
 
 
 def _choose(

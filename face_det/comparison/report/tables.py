@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from face_det.comparison.compare import Comparison, DetectorComparison, RecogniserComparison, usable
-from face_det.comparison.scoring import DetectorScore
+from face_det.comparison.scoring import SIZES_PX, DetectorScore
 from face_det.evaluation import NO_VALUE, OpenSetCounts, Proportion, ReportTable
 
 
@@ -21,6 +22,8 @@ def build_tables(comparison: Comparison) -> Iterator[ReportTable]:
 def detector_tables(found: DetectorComparison) -> Iterator[ReportTable]:
     """Yield the table of the detectors, and one of those that could not be used."""
     yield _detectors(found)
+    if found.truth is not None:
+        yield _by_size(found)
     missing = [(score.run.detector, score.run.missing) for score in found.scores]
     rows = tuple((name, why) for name, why in missing if why is not None)
     if rows:
@@ -72,6 +75,30 @@ def _detectors(found: DetectorComparison) -> ReportTable:
         f"{_source(found)} Scale 1/2 is the picture shrunk to half, as if from twice as far; 2 is one "
         f"doubling, numFaceImgUpsample 1.{times}{base}",
     )
+
+
+def _by_size(found: DetectorComparison) -> ReportTable:
+    scores = usable(found.scores)
+    scale = main_scale(scores)
+    bands = [f"{least} to {below - 1} px" for least, below in pairwise(SIZES_PX)]
+    bands[0] = f"under {SIZES_PX[1]} px"
+    rows = tuple(
+        (score.run.detector, *(f"{share.count} of {share.total}" for share in score.by_size))
+        for score in scores
+        if score.run.scale == scale
+    )
+    return ReportTable(
+        f"Found, by the size of the face, at scale {format_scale(scale)}",
+        ("detector", *bands, f"{SIZES_PX[-1]} px and more"),
+        rows,
+        f"By the shorter side in the picture; faces under {found.settings.min_face_px:g} px are not counted.",
+    )
+
+
+def main_scale(scores: Sequence[DetectorScore]) -> Fraction:
+    """Return the scale that is shown where there is room for one: 1, or else the nearest to it."""
+    scales = [score.run.scale for score in scores] or [Fraction(1)]
+    return min(scales, key=lambda scale: max(scale, 1 / scale))
 
 
 def _source(found: DetectorComparison) -> str:
