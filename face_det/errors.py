@@ -11,6 +11,7 @@
     |   |-- SoundError                sound that cannot be read, or a file without any
     |   |-- BadName                   a person's name that cannot be a folder
     |   |-- NoFace                    no face where one is needed
+    |   |-- NoVoice                   no voice of one person where one is needed
     |   |-- SeveralFaces              more than one face where one is needed
     |   |-- PhotoOfAnother            the very same file is already another person's photo
     |   |-- UnknownPerson             nobody is enrolled under that name
@@ -98,6 +99,10 @@ class SoundError(DataError):
     """The recording is missing, damaged, or a file without sound."""
 
 
+class NoVoice(DataError):
+    """The recording needs the speech of one person and has none that can be used."""
+
+
 class BadName(DataError):
     """The person's name cannot be used as a folder name."""
 
@@ -111,7 +116,7 @@ class SeveralFaces(DataError):
 
 
 class PhotoOfAnother(DataError):
-    """The very same file is already another person's photo; one of the two is wrong."""
+    """The very same file is already another person's photo or recording; one of the two is wrong."""
 
 
 class UnknownPerson(DataError):
@@ -119,7 +124,7 @@ class UnknownPerson(DataError):
 
 
 class UnknownPhoto(DataError):
-    """The person has no photo with that name."""
+    """The person has no photo or recording with that name."""
 
 
 class UnknownSighting(DataError):
@@ -169,7 +174,7 @@ class ModelMismatch(ModelError):
 
 
 class WeightsError(ModelError):
-    """A network's weights are missing or damaged."""
+    """A network's weights, or a library that it needs, are missing or damaged."""
 
 
 class Unhealthy(ModelError):

@@ -38,7 +38,8 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def encode_command(dataset: Path | None, config_source: ConfigSource, as_json: bool) -> None:
     """Run `face-det voice encode`."""
-    from face_det.voices import VoicePaths, encode_recordings
+    from face_det.enrolment import VoicePaths
+    from face_det.voices import encode_recordings
 
     config = config_source.load()
     dataset = (dataset or config.dataset_path).absolute()
@@ -46,7 +47,11 @@ def encode_command(dataset: Path | None, config_source: ConfigSource, as_json: b
     listener = _make_listener(config)
     with progress.show_progress() as show:
         report = encode_recordings(
-            dataset, target, listener, lambda done, total: show("encoding", done, total)
+            dataset,
+            target,
+            listener,
+            lambda done, total: show("encoding", done, total),
+            lock=config.encodings_path,
         )
     if report.lost:
         names = ", ".join(report.lost)
@@ -64,7 +69,8 @@ def train_command(
     config_source: ConfigSource, classifier: str, quick: bool, jobs: int | None, as_json: bool
 ) -> None:
     """Run `face-det voice train`."""
-    from face_det.voices import RUN_VOICE_ENCODE, VoicePaths, read_voices, save_voice_model, train_voices
+    from face_det.enrolment import VoicePaths
+    from face_det.voices import RUN_VOICE_ENCODE, read_voices, save_voice_model, train_voices
 
     config = config_source.load()
     paths = VoicePaths.beside(config.encodings_path)
@@ -80,7 +86,7 @@ def train_command(
             thorough=not quick,
             on_progress=show,
         )
-    save_voice_model(result.models[0], paths)
+    save_voice_model(result.models[0], paths, gallery, config.encodings_path)
     verifier = result.models[0].verifier
     people = {name: count for name, count in result.photos.items() if name != UNKNOWN}
     summary = {
@@ -101,7 +107,8 @@ def train_command(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def recognize_command(files: tuple[Path, ...], config_source: ConfigSource, as_json: bool) -> None:
     """Run `face-det voice recognize`."""
-    from face_det.voices import VoicePaths, VoiceRecognizer, load_voice_model
+    from face_det.enrolment import VoicePaths
+    from face_det.voices import VoiceRecognizer, load_voice_model
 
     config = config_source.load()
     listener = _make_listener(config)

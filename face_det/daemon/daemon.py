@@ -40,6 +40,7 @@ SERVER_NAME = "face_det"
 QUICK_THREADS = 2
 QUICK_QUEUE = 256
 VIDEO_QUEUE = 8
+VOICE_QUEUE = 16
 VIDEO_PAUSES = 3.0
 REFUSING_S = 2.0
 """How long calls are refused at the end: a caller that has just been answered calls again."""
@@ -100,7 +101,8 @@ class _Daemon:
         self._learner = Workers(1, config.queue_size, name="learner", yields_to=self._workers)
         self._quick = Workers(QUICK_THREADS, QUICK_QUEUE, name="quick")
         self._videos = Workers(1, VIDEO_QUEUE, name="videos", yields_to=self._workers, pauses=VIDEO_PAUSES)
-        self._pools = (self._workers, self._learner, self._quick, self._videos)
+        self._voices = Workers(1, VOICE_QUEUE, name="voices", yields_to=self._workers)
+        self._pools = (self._workers, self._learner, self._quick, self._videos, self._voices)
         self._methods: DaemonMethods | None = None
         self._stopping = Event()
         self._hurry = Event()
@@ -123,6 +125,7 @@ class _Daemon:
             workers=self._workers,
             learner=self._learner,
             videos=self._videos,
+            voices=self._voices,
             quick=self._quick,
             notifier=self._notifier,
             load=self._load,

@@ -25,6 +25,7 @@ from face_det.daemon.model_methods import ConfigInUse, ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods, describe_caller
 from face_det.daemon.video_methods import VideoMethods
+from face_det.daemon.voice_methods import VoiceMethods
 from face_det.daemon.workers import Workers, give_way
 from face_det.errors import ConfigError, FaceDetError
 from face_det.logs import set_log_level
@@ -71,9 +72,10 @@ RESTART_KEYS = (
 
 
 class DaemonMethods:
-    """The daemon's methods, one per verb, spread over four pools of threads.
+    """The daemon's methods, one per verb, spread over five pools of threads.
 
-    `workers` recognises faces, and `videos`, a single thread, those in videos, giving way to the former.
+    `workers` recognises faces, and `videos`, a single thread, those in videos, giving way to the former, as
+    `voices` does, which listens.
     `learner`, a single thread, runs everything that writes the dataset or
     the model, and reloads, one after the other: none sees files half written by another, and an hour
     of training delays no image. `quick` runs what must wait for neither.
@@ -87,6 +89,7 @@ class DaemonMethods:
         workers: Workers,
         learner: Workers,
         videos: Workers,
+        voices: Workers,
         quick: Workers,
         notifier: Notifier,
         load: ConfigLoader,
@@ -116,6 +119,7 @@ class DaemonMethods:
         in_use = ConfigInUse(lambda: self._config, self._use_config)
         self._models = ModelMethods(lambda: self._service, workers, quick, self._learn, call_limit_s, in_use)
         self.videos = VideoMethods(lambda: self._service, pictures, workers, videos, quick, call_limit_s)
+        self._voices = VoiceMethods(lambda: self._service, voices, quick, call_limit_s, self._learn)
         self._commands = CommandMethods(command_line(config_path), lambda: self._config.state_path)
         self._backups = BackupMethods(
             lambda: self._service,
@@ -138,6 +142,7 @@ class DaemonMethods:
             "detect_faces": self.detect_faces,
             "recognize": self.recognize,
             **self.videos.methods(),
+            **self._voices.methods(),
             "add_face": self.add_face,
             "people": self.people,
             "forget": self.forget,

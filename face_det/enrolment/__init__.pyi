@@ -11,6 +11,8 @@ from .new_rate import change_rate as change_rate
 from .photo_journal import UNDO as UNDO
 from .photo_journal import PhotoChange as PhotoChange
 from .photo_journal import PhotoJournal as PhotoJournal
+from .photo_journal import PhotoMove as PhotoMove
+from .photo_journal import note_added_photo as note_added_photo
 from .photo_journal import open_photo_journal as open_photo_journal
 from .photo_journal import photo_change_number as photo_change_number
 from .photo_plans import PhotoPlan as PhotoPlan
@@ -20,6 +22,7 @@ from .recipe_choice import explain_recipe as explain_recipe
 from .recipe_choice import recipe_as_json as recipe_as_json
 from .results import ModelOptions as ModelOptions
 from .results import Paths as Paths
+from .results import VoicePaths as VoicePaths
 from .results import count_photos as count_photos
 from .results import retraining_as_json as retraining_as_json
 from .rollback import use_model as use_model

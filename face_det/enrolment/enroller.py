@@ -45,6 +45,7 @@ from face_det.gallery import (
     cut_out_face,
     find_one_face,
     list_photos,
+    list_recordings,
 )
 from face_det.media import load_image
 from face_det.recognition import (
@@ -58,6 +59,8 @@ from face_det.recognition import (
 from face_det.storage import lock_for_update, replace_files
 from face_det.training import choose_training_embedder, refit_model, train_classifiers
 from face_det.types import Box, Rgb
+
+Files = Mapping[Path, "bytes | None"]
 
 
 class Enroller:
@@ -228,8 +231,9 @@ class Enroller:
             leaving = [photo for photo in photos if photo.name in files]
             if not leaving:
                 return self.make_recognizer(current)
-            if len(leaving) == len(photos) and name in gallery.names:
-                return self._forget_locked(name, gallery, current).recognizer
+            alone = name not in list_recordings(self.paths.dataset, warn=False)
+            if alone and len(leaving) == len(photos) and name in gallery.names:
+                return self._forget_locked(name, gallery, current, {}).recognizer
             engine = self._enrolment_engine(gallery)
             for photo in leaving:
                 with suppress(NoFace, SeveralFaces, BadImage):
@@ -240,15 +244,16 @@ class Enroller:
             safeguards.remove_photos(leaving)
         return recognizer
 
-    def forget(self, name: str) -> ForgetResult:
+    def forget(self, name: str, also: Callable[[], Files] = dict) -> ForgetResult:
         """Remove a person's encodings and photos, and every other trace (see forget.py).
 
+        `also` returns other files without the person, which are written in the same transaction.
         This also works for a folder that somebody made by hand, with a name that enrolment would reject.
         After a kill or an error, another call continues. Raises UnknownPerson if there is no such person.
         """
         name = unicodedata.normalize("NFC", name)
         with lock_for_update(self.paths.encodings):
-            return self._forget_locked(name, Gallery.load(self.paths.encodings), self.model())
+            return self._forget_locked(name, Gallery.load(self.paths.encodings), self.model(), also())
 
     def check_forget(self, name: str) -> None:
         """Raise what `forget` raises before it changes anything, but for UnknownPerson."""
@@ -260,16 +265,16 @@ class Enroller:
         others = known_labels(current) - {unicodedata.normalize("NFC", name)}
         safeguards.require_encodings(gallery, others, self.paths.encodings)
 
-    def _forget_locked(self, name: str, gallery: Gallery, current: Model | None) -> ForgetResult:
+    def _forget_locked(self, name: str, gallery: Gallery, current: Model | None, also: Files) -> ForgetResult:
         paths = self.paths
         self._check_forget(name, gallery, current)
         known = gallery.names.count(name)
-        if not forgetting.has_traces(paths, name) and not known and name not in known_labels(current):
+        if not (forgetting.has_traces(paths, name) or known or also or name in known_labels(current)):
             raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
         gallery = gallery.without(name)
         embedder = self._choose_embedder(current, gallery)
         forgetting.remove_traces(paths, name)
-        recognizer = self._save(gallery, current, embedder, forgetting.find_other_models(paths))
+        recognizer = self._save(gallery, current, embedder, forgetting.find_other_models(paths), also)
         removed = forgetting.remove_person_photos(paths, name)
         return ForgetResult(recognizer, removed, known)
 
@@ -355,7 +360,7 @@ class Enroller:
         current: Model | None,
         embedder: str,
         stale: Iterable[Path] | None = None,
-        also: Mapping[Path, bytes | None] | None = None,
+        also: Files | None = None,
     ) -> Recognizer:
         choice, rate = self._choose_recipe(None, current), self.options.false_accept_rate
         model = refit_model(current, gallery, kind=choice.recipe, embedder=embedder, false_accept_rate=rate)
@@ -371,7 +376,7 @@ class Enroller:
         model: Model | None,
         current: Model | None,
         stale: Iterable[Path] | None = None,
-        also: Mapping[Path, bytes | None] | None = None,
+        also: Files | None = None,
         trained: bool = False,
     ) -> None:
         """Write all files or none, with those in `also`, and delete the stale ones.

@@ -96,7 +96,7 @@ def remove_person_photos(paths: Paths, name: str) -> int:
 def _find_copies(paths: Paths) -> Iterator[Path]:
     """Yield copies that somebody made of our files in the same folders; they may name anybody."""
     files = [paths.encodings, *model_file_candidates(paths.model), paths.labels, paths.cache]
-    files += [facts_path(paths.encodings), paths.model.parent / DEFAULT_LABELS_NAME]
+    files += [facts_path(paths.encodings), paths.model.parent / DEFAULT_LABELS_NAME, *paths.voices.files]
     for folder in sorted({path.parent for path in files}):
         names = [path.name for path in files if path.parent == folder]
         for path in sorted(folder.iterdir()):

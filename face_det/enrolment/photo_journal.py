@@ -1,4 +1,6 @@
-"""The journal of changes to people's photos, in statePath/photos: what it takes to undo them.
+"""The journal of changes to people's photos and recordings, in statePath/photos: what it takes to undo them.
+
+What is said of photos here is true of recordings, too; encodings of these are made again.
 
 Change 12 is a file `12.json` with what moved from where to where. Photos that it removed lie in the folder
 `12`, and `12.pickle` holds the encodings of all its photos as they were. The file is written first, as begun;
@@ -23,7 +25,7 @@ from typing import Any
 
 from face_det.enrolment.results import Paths
 from face_det.errors import CannotWrite, DataError, FaceDetError, UnknownSighting
-from face_det.gallery import Gallery, is_photo_path, photo_name
+from face_det.gallery import Gallery, is_photo_path, is_recording, photo_name
 from face_det.storage import (
     is_same_file,
     make_folder,
@@ -175,7 +177,7 @@ class PhotoJournal:
         except FaceDetError as error:
             log.warning("%s; the photo that is added cannot be removed by undo", error)
             return None, {}
-        what = f"The photo {photo_name(photo)} was added to {name}."
+        what = f"The {file_kind(photo)} {photo_name(photo)} was added to {name}."
         change = PhotoChange(number, self.now(), "add", what, (name,), photos=(photo_name(photo),))
         return change.id, self.replaced(change)
 
@@ -219,7 +221,8 @@ class PhotoJournal:
             if change.verb in ("rename", "merge") and change.target in names and not change.undone:
                 names.update(change.sources)
             removed = self.folder / str(change.number)
-            count += len(list(removed.iterdir())) if removed.is_dir() else 0
+            files = list(removed.iterdir()) if removed.is_dir() else []
+            count += sum(not is_recording(path) for path in files)
             self._drop(change.number)
         return count
 
@@ -275,6 +278,15 @@ class PhotoJournal:
             (self.folder / f"{number}.pickle").unlink(missing_ok=True)
             # Last: until then, a repeated call still finds it.
             (self.folder / f"{number}.json").unlink(missing_ok=True)
+
+
+def file_kind(path: Path) -> str:
+    """Return what sentences call a person's file.
+
+    >>> file_kind(Path("Anna/1.wav"))
+    'recording'
+    """
+    return "recording" if is_recording(path) else "photo"
 
 
 def _dump(change: PhotoChange, *, done: bool) -> bytes:

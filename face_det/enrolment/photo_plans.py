@@ -16,11 +16,21 @@ from face_det.enrolment.photo_journal import (
     PhotoChange,
     PhotoJournal,
     PhotoMove,
+    file_kind,
     open_photo_journal,
 )
 from face_det.enrolment.results import Paths
 from face_det.errors import BadRequest, UnknownPerson
-from face_det.gallery import Gallery, PersonPhoto, find_photo, list_photos, person_folder, photo_name
+from face_det.gallery import (
+    Gallery,
+    PersonPhoto,
+    find_photo,
+    is_recording,
+    list_photos,
+    list_recordings,
+    person_folder,
+    photo_name,
+)
 from face_det.storage import is_same_file
 
 log = logging.getLogger(__name__)
@@ -53,10 +63,10 @@ class PhotoPlans:
         return open_photo_journal(self._paths)
 
     def delete(self, name: str, photo: str, gallery: Gallery) -> PhotoPlan:
-        """Plan to remove a photo of a person. Raises UnknownPerson or UnknownPhoto."""
-        photos = require_photos(self._dataset, name, gallery)
-        path = find_photo(photos, name, photo)
-        what = f"The photo {photo_name(path)} of {name} was removed."
+        """Plan to remove a photo or a recording of a person. Raises UnknownPerson or UnknownPhoto."""
+        files = self._require_files(name, gallery)
+        path = find_photo(files, name, photo)
+        what = f"The {file_kind(path)} {photo_name(path)} of {name} was removed."
         return self._plan("delete", what, {name: [path]}, None, gallery, self._rows_of([path], name, gallery))
 
     def move(self, name: str, photo: str, to: str, gallery: Gallery) -> PhotoPlan:
@@ -70,8 +80,8 @@ class PhotoPlans:
 
     def rename(self, name: str, to: str, gallery: Gallery) -> PhotoPlan:
         """Plan to give a person another name. Raises UnknownPerson, or BadRequest if it is taken."""
-        photos = require_photos(self._dataset, name, gallery)
-        if to in {*list_photos(self._dataset), *gallery.names}:
+        photos = self._require_files(name, gallery)
+        if to in {*_list_files(self._dataset), *gallery.names}:
             raise BadRequest(f"to: {to!r} is enrolled already; merge_people merges two people")
         rows = _rows_named([name], gallery)
         return self._plan("rename", f"{name} was renamed to {to}.", {name: photos}, to, gallery, rows)
@@ -81,15 +91,18 @@ class PhotoPlans:
         others = [name for name in dict.fromkeys(names) if name != into]
         if not others:
             raise BadRequest(f"names: must name at least one person other than {into!r}")
-        photos = {name: require_photos(self._dataset, name, gallery) for name in others}
+        photos = {name: self._require_files(name, gallery) for name in others}
         what = f"{', '.join(others)} merged into {into}."
         return self._plan("merge", what, photos, into, gallery, _rows_named(others, gallery))
 
     def remove(self, name: str, gallery: Gallery) -> PhotoPlan:
-        """Plan to remove all photos of a person. Raises UnknownPerson."""
-        photos = require_photos(self._dataset, name, gallery)
-        what = f"{name} was removed, with {len(photos)} photo{'' if len(photos) == 1 else 's'}."
-        return self._plan("remove", what, {name: photos}, None, gallery, _rows_named([name], gallery))
+        """Plan to remove all photos and recordings of a person. Raises UnknownPerson."""
+        files = self._require_files(name, gallery)
+        recordings = sum(map(is_recording, files))
+        counted = _count_of(len(files) - recordings, "photo")
+        counted += f" and {_count_of(recordings, 'recording')}" if recordings else ""
+        what = f"{name} was removed, with {counted}."
+        return self._plan("remove", what, {name: files}, None, gallery, _rows_named([name], gallery))
 
     def _plan(
         self,
@@ -108,7 +121,7 @@ class PhotoPlans:
         kept = [index for index in indices if index not in dropped]
         after = gallery if to is None or not kept else gallery.renamed(kept, to)
         after = _without(after, indices if to is None else sorted(dropped))
-        left = list_photos(self._dataset)
+        left = _list_files(self._dataset)
         ended = [
             name
             for name, some in photos.items()
@@ -125,7 +138,7 @@ class PhotoPlans:
         """Return where photos go, and which go into the journal because their new owner has them already."""
         moves, twice = [], []
         folder = None if to is None else person_folder(self._dataset, to)
-        there = {} if to is None else {path.name: path for path in list_photos(self._dataset).get(to, [])}
+        there = {} if to is None else {path.name: path for path in _list_files(self._dataset).get(to, [])}
         taken = {path.name for path in folder.iterdir()} if folder is not None and folder.is_dir() else set()
         for place, path in enumerate(paths):
             again = folder is not None and any(is_same_file(path, other) for other in there.values())
@@ -213,7 +226,7 @@ class PhotoPlans:
             if back.exists():
                 taken = f"{move.source[0]} now has another photo {photo_name(back)}"
                 raise BadRequest(f"change: {change.id} cannot be undone: {taken}; move that one first")
-        known = {*list_photos(self._dataset), *gallery.names}
+        known = {*_list_files(self._dataset), *gallery.names}
         later = [one for one in self._journal.changes() if one.number >= change.number]
         active = [one for one in later if not one.undone and one.verb != UNDO]
         for name in change.sources:
@@ -226,9 +239,14 @@ class PhotoPlans:
             if name not in known and not any(name in one.ended for one in active):
                 raise BadRequest(f"change: {change.id} cannot be undone: nobody is called {name!r} any more")
 
+    def _require_files(self, name: str, gallery: Gallery) -> list[Path]:
+        """Return a person's photos and then recordings; raises UnknownPerson."""
+        photos = require_photos(self._dataset, name, gallery)
+        return [*photos, *list_recordings(self._dataset, warn=False).get(name, [])]
+
     def _rows_of(self, paths: Sequence[Path], name: str, gallery: Gallery) -> list[int]:
         """Return the gallery's rows that go with a person's photos: none of one of which a copy stays."""
-        if not paths:
+        if all(map(is_recording, paths)):
             return []
         photos = list_photos(self._dataset).get(name, [])
         described = {one.path: one for one in self._describe(photos, name, gallery)}
@@ -250,9 +268,21 @@ _WHOLE = ("rename", "merge", "remove")
 def require_photos(dataset: Path, name: str, gallery: Gallery) -> list[Path]:
     """Return a person's photos, perhaps none; raises UnknownPerson if nobody has that name."""
     photos = list_photos(dataset).get(name, [])
-    if not photos and name not in gallery.names:
+    if not photos and name not in gallery.names and name not in list_recordings(dataset, warn=False):
         raise UnknownPerson(f"nobody is called {name!r}; people() lists who is enrolled")
     return photos
+
+
+def _list_files(dataset: Path) -> dict[str, list[Path]]:
+    """Return the photos and recordings of each person."""
+    files = list_photos(dataset)
+    for name, recordings in list_recordings(dataset, warn=False).items():
+        files[name] = [*files.get(name, ()), *recordings]
+    return files
+
+
+def _count_of(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _rows_named(names: Collection[str], gallery: Gallery) -> list[int]:

@@ -32,6 +32,38 @@ class Paths:
     changes: Path | None = None
     bodies: Path | None = None
 
+    @property
+    def voices(self) -> VoicePaths:
+        """The files of voices; they need not exist."""
+        return VoicePaths.beside(self.encodings)
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePaths:
+    """The files of voices, in the folder of encodings.pickle."""
+
+    encodings: Path
+    model: Path
+    labels: Path
+
+    @classmethod
+    def beside(cls, encodings_path: Path) -> VoicePaths:
+        """Return the files that belong to the encodings of faces at that path.
+
+        >>> VoicePaths.beside(Path("/srv/encodings.pickle")).model.name
+        'voice_recognizer.pickle'
+        """
+        return cls(
+            encodings_path.with_name("voice_encodings.pickle"),
+            encodings_path.with_name("voice_recognizer.pickle"),
+            encodings_path.with_name("voice_labels.pickle"),
+        )
+
+    @property
+    def files(self) -> tuple[Path, Path, Path]:
+        """All of them."""
+        return self.encodings, self.model, self.labels
+
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:

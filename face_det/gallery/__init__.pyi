@@ -65,3 +65,8 @@ from .quarantine_journal import QuarantinedPhoto as QuarantinedPhoto
 from .quarantine_journal import format_entry as format_entry
 from .quarantine_journal import is_photo_path as is_photo_path
 from .quarantine_journal import read_journal as read_journal
+from .recordings import RECORDING_SUFFIXES as RECORDING_SUFFIXES
+from .recordings import count_recordings as count_recordings
+from .recordings import find_recording as find_recording
+from .recordings import is_recording as is_recording
+from .recordings import list_recordings as list_recordings

@@ -43,7 +43,7 @@ _MEANINGS = {
     "404": "There is no such person, photo, sighting or change.",
     "409": "The current state does not allow it, for example because sightings are off.",
     "413": "The body is too large.",
-    "422": "The picture or video cannot be read, or does not show what is needed.",
+    "422": "The picture, video or recording cannot be read, or does not have what is needed.",
     "429": "Too many requests are waiting; try again after Retry-After seconds.",
     "503": "The daemon does not answer; try again after Retry-After seconds.",
     "default": "Another error.",

@@ -32,6 +32,8 @@ _STATUSES: tuple[tuple[type[errors.FaceDetError], int], ...] = (
     (errors.SightingsOff, 409),
     (errors.TooFewPeople, 409),
     (errors.NoFace, 422),
+    (errors.NoVoice, 422),
+    (errors.SoundError, 422),
     (errors.SeveralFaces, 422),
     (errors.PhotoOfAnother, 409),
     (errors.BadImage, 422),

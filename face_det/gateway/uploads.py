@@ -173,7 +173,8 @@ async def read_picture(request: Request, field: str = "image") -> bytes:
     if kind != "multipart/form-data":
         body = await request.body()
         if not body:
-            raise Problem(400, "BadRequest", f"send a picture as the form field `{field}` or as the body")
+            what = "a recording" if field == "audio" else "a picture"
+            raise Problem(400, "BadRequest", f"send {what} as the form field `{field}` or as the body")
         return body
     parts = (await read_form(request)).getlist(field)
     if len(parts) != 1 or not isinstance(parts[0], UploadFile):

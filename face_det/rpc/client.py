@@ -15,9 +15,10 @@ from zmq.utils.monitor import parse_monitor_message
 from face_det.errors import FaceDetError, Unreachable
 from face_det.rpc import address, connection
 from face_det.rpc.connection import PROBE_S, ConnectionSettings, GivenKeys
+from face_det.rpc.voice_verbs import VoiceVerbs
 
 
-class Client:
+class Client(VoiceVerbs):
     """A connection to the daemon at `endpoint`; a context manager.
 
     Each verb raises the error that the daemon reports (Busy, BadRequest, ...), or Unreachable if

@@ -30,6 +30,7 @@ from .sighting_arguments import require_follow_options as require_follow_options
 from .sighting_arguments import stream_key as stream_key
 from .unfinished import is_unfinished as is_unfinished
 from .uploads import UPLOAD_KEEP_S as UPLOAD_KEEP_S
+from .voices import Voices as Voices
 from .wire import PersonAnswer as PersonAnswer
 from .wire import box_as_json as box_as_json
 from .wire import parse_images as parse_images

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from face_det.enrolment import VoicePaths
 from face_det.errors import BadName, BadRequest
 from face_det.gallery import check_person_name, is_photo_path
 from face_det.service.backups import CHUNK_BYTES, FORMAT, MANIFEST, NAMED
 from face_det.storage import MAX_PICKLE_BYTES, report_write_errors
 
+VOICE_FILES = tuple(path.name for path in VoicePaths.beside(Path("encodings.pickle")).files)
 MAX_ENTRIES = 300_000
 MAX_DIRECTORY_BYTES = 48 * 2**20
 """The list of files at a zip's end may take so much: it is read as a whole."""
@@ -48,8 +50,8 @@ class Archive:
     """An archive whose list of files is checked when it is opened; `copy` checks what the files hold.
 
     `photos` maps a person and a file's name, and `files` a name such as encodings, labels, model,
-    knn_face_recognizer.pickle, settings.json or sightings.sqlite, to the entry. `left_out` names the entries
-    that are never taken over. Everything raises BadRequest.
+    voice_encodings.pickle, knn_face_recognizer.pickle, settings.json or sightings.sqlite, to the entry.
+    `left_out` names the entries that are never taken over. Everything raises BadRequest.
     """
 
     def __init__(self, file: IO[bytes], models: Collection[str]) -> None:
@@ -177,7 +179,7 @@ class Archive:
             self.photos[_photo_place(name)] = _bounded(entry, MAX_PHOTO_BYTES)
         elif name in named:
             self.files[named[name]] = _bounded(entry, MAX_PICKLE_BYTES)
-        elif name in models:
+        elif name in models or name in VOICE_FILES:
             self.files[name] = _bounded(entry, MAX_PICKLE_BYTES)
         elif name == SETTINGS:
             self.files[name] = _bounded(entry, MAX_SETTINGS_BYTES)

@@ -201,6 +201,7 @@ def build_service(config: Config, predecessor: Service | None = None, *, remembe
         raise
     if predecessor is not None:
         service.training = predecessor.training
+        service.voices.networks.share(predecessor.voices.networks)
         service.take_over_streams(predecessor.following)
     if remember:
         _settle_memory(config, former, memory)

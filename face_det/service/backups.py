@@ -20,7 +20,7 @@ from typing import Any
 from face_det import __version__
 from face_det.enrolment import OWN_BACKUP_SUFFIX, Paths
 from face_det.errors import BadRequest, CannotWrite, DataError
-from face_det.gallery import list_photos
+from face_det.gallery import list_photos, list_recordings, photo_name
 from face_det.service import wire
 from face_det.service.access import Access
 from face_det.sightings import copy_sightings
@@ -217,8 +217,11 @@ def _files(paths: Paths, others: Mapping[str, Path]) -> Iterator[tuple[str, Path
             text = photo.name.encode("utf-8", "backslashreplace").decode()
             if photo.is_file():
                 yield f"dataset/{name}/{text}", photo
+    for name, recordings in list_recordings(paths.dataset, warn=False).items():
+        for recording in recordings:
+            yield f"dataset/{name}/{photo_name(recording)}", recording
     beside = [path for path in paths.model.parent.glob("*_face_recognizer.pickle") if path.is_file()]
-    found = read_files({paths.encodings, paths.labels, paths.model, *beside})
+    found = read_files({paths.encodings, paths.labels, paths.model, *paths.voices.files, *beside})
     for path, data in sorted(found.items()):
         if data is not None:
             yield path.name, data

@@ -6,13 +6,13 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from face_det.enrolment import Enroller, Paths
 from face_det.errors import BadRequest, CannotWrite, FaceDetError, TryAgain, UnknownPerson
-from face_det.gallery import Gallery, list_photos
+from face_det.gallery import Gallery, list_photos, list_recordings
 from face_det.recognition import Recognizer
 from face_det.service.memory import Memory
 from face_det.service.sighting_arguments import composed
@@ -34,22 +34,30 @@ NOTHING_SEEN = ErasureCounts(0, 0)
 def export_person(paths: Paths, memory: Memory | None, name: str) -> bytes:
     """Return a zip of all that is known about a person, or about an unknown one with an id such as unknown-3.
 
-    It holds the enrolled photos and their encodings, those of the body, and the sightings with thumbnails,
-    events and changes; about.json says how much of each. Raises UnknownPerson if nothing is known.
+    It holds the enrolled photos and recordings and their encodings, those of the body, and the sightings with
+    thumbnails, events and changes; about.json says how much of each. Raises UnknownPerson if nothing is
+    known.
     """
     buffer = io.BytesIO()
     photos = list_photos(paths.dataset).get(name, [])
+    recordings = list_recordings(paths.dataset, warn=False).get(name, [])
     gallery = Gallery.load(paths.encodings)
     rows = [index for index, owner in enumerate(gallery.names) if owner == name]
     about: dict[str, Any] = {"name": name, "photos": len(photos), "encodings": len(rows)}
     with zipfile.ZipFile(buffer, "w") as archive:
         for photo in photos:
             archive.write(photo, f"photos/{photo.name}", zipfile.ZIP_STORED)
+        for recording in recordings:
+            archive.write(recording, f"recordings/{recording.name}", zipfile.ZIP_STORED)
         encodings = {embedder: gallery.of(embedder)[rows].tolist() for embedder in gallery.embedders}
         archive.writestr("encodings.json", json.dumps(encodings), zipfile.ZIP_DEFLATED)
         if body := _export_body(paths.bodies, name):
             about["bodies"] = len(body)
             archive.writestr("bodies.json", json.dumps(body), zipfile.ZIP_DEFLATED)
+        voice = _export_voice(paths, name)
+        if voice or recordings:
+            about["recordings"] = len(recordings)
+            archive.writestr("voices.json", json.dumps(voice), zipfile.ZIP_DEFLATED)
         if memory is not None:
             number = unknown_number(name)
             seen = memory.store.read(lambda connection: export_sightings(connection, archive, name, number))
@@ -58,7 +66,7 @@ def export_person(paths: Paths, memory: Memory | None, name: str) -> bytes:
                 "pictures": seen.pictures,
                 "picturesLeftOut": seen.left_out,
             }
-        if not (photos or rows or body or about.get("sightings")):
+        if not (photos or recordings or voice or rows or body or about.get("sightings")):
             raise UnknownPerson(f"nothing is known about {name!r}; people() and unknowns() list everybody")
         archive.writestr("about.json", json.dumps(about, indent=1, ensure_ascii=False), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
@@ -83,8 +91,9 @@ def forget_person(
     # First: later, nobody could tell whom past sightings show.
     seen = _forget_sightings(memory, state, name, current)
     bodies = _forget_body(enroller.paths.bodies, name)
+    recordings = len(list_recordings(enroller.paths.dataset, warn=False).get(composed(name), []))
     try:
-        forgotten = enroller.forget(name)
+        forgotten = enroller.forget(name, lambda: _files_without_voice(enroller, composed(name)))
     except UnknownPerson:
         if not (seen.sightings or seen.people or bodies):
             raise
@@ -100,6 +109,8 @@ def forget_person(
     use(forgotten.recognizer)
     late = _forget_late_sightings(memory, name, current)
     removed = {"images": forgotten.images, "encodings": forgotten.encodings, **_count_bodies(bodies)}
+    if recordings:
+        removed["recordings"] = recordings
     return {**removed, **_erased_as_json(seen, late, remembers=memory is not None)}
 
 
@@ -111,6 +122,31 @@ def _forget_body(path: Path | None, name: str) -> int:
     from face_det.bodies import forget_body
 
     return forget_body(path, name)
+
+
+def _files_without_voice(enroller: Enroller, name: str) -> Mapping[Path, bytes | None]:
+    """Return the files of voices without a person; none if they do not know the person."""
+    paths = enroller.paths.voices
+    if not any(path.exists() for path in paths.files):
+        return {}
+    from face_det.voices import forget_voice
+
+    return forget_voice(paths, name, enroller.options.false_accept_rate).files
+
+
+def _export_voice(paths: Paths, name: str) -> list[dict[str, Any]]:
+    """Return the encodings of a person's voice, each with its recording."""
+    if not paths.voices.encodings.exists():
+        return []
+    from face_det.voices import read_voices
+
+    known = read_voices(paths.voices.encodings)
+    rows = known.rows if known is not None else ()
+    return [
+        {"recording": Path(row.file).name, "speech": row.speech_s, "encoding": row.encoding.tolist()}
+        for row in rows
+        if row.name == name
+    ]
 
 
 def _count_bodies(count: int) -> dict[str, int]:

@@ -26,8 +26,10 @@ from face_det.gallery import (
     PersonPhoto,
     WrongPhoto,
     check_person_name,
+    count_recordings,
     describe_photos,
     find_photo,
+    is_recording,
     photo_name,
 )
 from face_det.media import load_image, make_face_thumbnail, make_thumbnail
@@ -70,10 +72,15 @@ class Photos:
         self._current = current
         self._use = use
         self._renamings = renamings
+        self._also: Callable[[PhotoPlan], PhotoPlan] = lambda plan: plan
         self._details = PeopleDetails(enroller.paths)
         self._plans = PhotoPlans(enroller.paths, self._describe)
         enroller.recover_photos()
         renamings.follow()
+
+    def follow_with(self, also: Callable[[PhotoPlan], PhotoPlan]) -> None:
+        """Let `also` add files to every change from now on, to be written in the same transaction."""
+        self._also = also
 
     def add_face(self, name: object, data: bytes, rgb: Rgb, options: object) -> dict[str, Any]:
         """Store a picture, given as the bytes of its file and its pixels, and learn its one face."""
@@ -99,9 +106,12 @@ class Photos:
 
     def people(self) -> list[dict[str, Any]]:
         """List everybody enrolled, with the best photo, the median quality, and who looks most like them."""
-        recognizer = self._current()
-        counts = count_photos(self._enroller.paths.dataset, recognizer.model)
-        plain = [{"name": name, "images": images} for name, images in counts.items()]
+        recognizer, dataset = self._current(), self._enroller.paths.dataset
+        counts, recordings = count_photos(dataset, recognizer.model), count_recordings(dataset)
+        plain = [
+            {"name": name, "images": counts.get(name, 0), "recordings": recordings.get(name, 0)}
+            for name in sorted({*counts, *recordings})
+        ]
         return self._details.add_to(plain, recognizer.engine)
 
     def changes(self, limit: object = None, memory: Memory | None = None) -> list[dict[str, Any]]:
@@ -195,12 +205,14 @@ class Photos:
 
     def _change(self, plan: Callable[[Gallery], PhotoPlan]) -> dict[str, Any]:
         with self._learning:
-            recognizer, change = self._enroller.change_photos(plan)
+            recognizer, change = self._enroller.change_photos(lambda gallery: self._also(plan(gallery)))
             # First: the recognizer reads who somebody is not, by name.
             followed = self._renamings.follow()
             if recognizer is not None or followed:
                 self._use(recognizer or self._current())
-        return {"change": change.id, "what": change.what, "photos": len(change.moves)}
+        recordings = sum(is_recording(Path(move.source[1])) for move in change.moves)
+        done = {"change": change.id, "what": change.what, "photos": len(change.moves) - recordings}
+        return {**done, "recordings": recordings} if recordings else done
 
     def _describe(self, photos: Sequence[Path], name: str, gallery: Gallery) -> list[PersonPhoto]:
         with EncodingCache(self._enroller.paths.cache) as cache:

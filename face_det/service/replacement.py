@@ -181,7 +181,7 @@ class Replacement:
 
     def _files(self, change: Change) -> dict[Path, bytes | None]:
         paths = self._paths
-        places = [*model_file_candidates(paths.model), paths.labels, paths.encodings]
+        places = [*model_file_candidates(paths.model), paths.labels, paths.encodings, *paths.voices.files]
         targets = {self.files / path.name: path for path in places}
         if change.settings:
             targets[self.staged / SETTINGS] = self._settings

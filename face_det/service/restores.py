@@ -13,8 +13,9 @@ from typing import Any
 
 from face_det.enrolment import Enroller
 from face_det.errors import BadRequest, CannotWrite, FaceDetError
-from face_det.gallery import Gallery, list_photos, list_quarantined
+from face_det.gallery import Gallery, is_recording, list_photos, list_quarantined, list_recordings
 from face_det.media import is_picture_file
+from face_det.recognition import load_model
 from face_det.service import wire
 from face_det.service.access import Access
 from face_det.service.archive import SETTINGS, SIGHTINGS, Archive, PhotoPlace
@@ -85,10 +86,12 @@ class Restores:
             if SIGHTINGS in archive.files and seen is None:
                 left_out.append(SIGHTINGS)
             self._append_trained_event(people)
+        recordings = sum(is_recording(Path(file)) for _, file in archive.photos)
         return {
             "backup": backup,
             "people": people,
-            "photos": len(archive.photos),
+            "photos": len(archive.photos) - recordings,
+            **({"recordings": recordings} if recordings else {}),
             "sightings": seen,
             "left_out": sorted(left_out),
         }
@@ -103,6 +106,7 @@ class Restores:
         with self._alone():
             paths = self._access.enroller.paths
             photos = list_photos(paths.dataset)
+            recordings = list_recordings(paths.dataset, warn=False)
             quarantined = {
                 f"quarantine/{entry.batch}/{entry.source}": paths.dataset / entry.place
                 for entry in list_quarantined(paths.dataset)
@@ -114,8 +118,9 @@ class Restores:
                 )
             self._finish()
             self._append_trained_event(0)
-        people = len({*photos} - {UNKNOWN})
-        return {"backup": backup, "people": people, "photos": sum(map(len, photos.values()))}
+        people = len({*photos, *recordings} - {UNKNOWN})
+        answer = {"backup": backup, "people": people, "photos": sum(map(len, photos.values()))}
+        return {**answer, "recordings": sum(map(len, recordings.values()))} if recordings else answer
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -155,8 +160,9 @@ class Restores:
             self._access.memory.note(TRAINED, None, {"people": people})
 
     def _leaving(self) -> tuple[PhotoPlace, ...]:
-        found = list_photos(self._access.enroller.paths.dataset).values()
-        return tuple((photo.parent.name, photo.name) for photos in found for photo in photos)
+        dataset = self._access.enroller.paths.dataset
+        found = [*list_photos(dataset).values(), *list_recordings(dataset, warn=False).values()]
+        return tuple((path.parent.name, path.name) for paths in found for path in paths)
 
     def _require_room(self, archive: Archive) -> None:
         # The files are written beside and then once more, and the memory is rebuilt.
@@ -173,8 +179,9 @@ class Restores:
         for (name, file), entry in archive.photos.items():
             target = self._change.stage_photo(name, file)
             archive.copy(entry, target)
-            if not is_picture_file(target):
-                raise BadRequest(f"archive: {entry.filename!a:.120}: must be a picture; nothing was changed")
+            if not (is_recording(target) or is_picture_file(target)):
+                wanted = "must be a picture or a recording"
+                raise BadRequest(f"archive: {entry.filename!a:.120}: {wanted}; nothing was changed")
         archive.check_left_out()
         staged, paths = self._change.staged, self._access.enroller.paths
         for key, entry in archive.files.items():
@@ -207,6 +214,12 @@ class Restores:
         Gallery.load(encodings)
         staged = replace(paths, encodings=encodings, model=model, labels=labels)
         Enroller(staged, enroller.engines, enroller.options).load()
+        if staged.voices.encodings.exists():
+            from face_det.voices import read_voices
+
+            read_voices(staged.voices.encodings)
+        if staged.voices.model.exists():
+            load_model(staged.voices.model, staged.voices.labels)
 
 
 def _check_settings(path: Path) -> None:

@@ -37,11 +37,7 @@ from face_det.service.following import Following, whole_picture
 from face_det.service.limits import Limits
 from face_det.service.memory import Memory, WholePicture
 from face_det.service.models import Models
-from face_det.service.person_data import (
-    export_person,
-    forget_person,
-    require_known_name,
-)
+from face_det.service.person_data import export_person, forget_person, require_known_name
 from face_det.service.photos import Photos
 from face_det.service.progress import TrainingProgress
 from face_det.service.renamings import Renamings
@@ -50,6 +46,7 @@ from face_det.service.sighting_arguments import require_recognize_options
 from face_det.service.unreadable import UnreadableLog
 from face_det.service.verification import Verification
 from face_det.service.videos import VideoLimits, Videos
+from face_det.service.voices import Voices
 from face_det.sightings import ENROLLED, TRAINED
 from face_det.training import load_libraries
 from face_det.types import UNKNOWN, Match, Reason
@@ -102,6 +99,7 @@ class Service:
         self.training = TrainingProgress()
         renamings = Renamings(enroller.paths, memory)
         self.photos = Photos(enroller, self._learning, lambda: self._recognizer, self._use, renamings)
+        self.voices = Voices(self.access, limits, self.photos, ascii_names=ascii_names)
         self.corrections: Corrections | None = None
         if memory is not None:
             self.corrections = Corrections(
@@ -339,6 +337,7 @@ class Service:
             "counters": counters,
             "training": self.training.as_json(),
             "body": None if self.bodies is None else self.bodies.status(),
+            "voice": self.voices.networks.status(),
             "sightings": None if self.memory is None else self.memory.consumers.status(),
         }
 
@@ -348,6 +347,7 @@ class Service:
             recognizer = replace(recognizer, negatives=self.memory.negatives(recognizer.engine.fingerprint))
             self.memory.follow(recognizer, self._enroller.paths.encodings)
         self._recognizer = recognizer
+        self.voices.networks.drop_model()
 
     def _append_event(self, kind: str, name: str | None, data: dict[str, Any]) -> None:
         """Write an event, if there is a log of them."""

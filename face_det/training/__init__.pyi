@@ -26,6 +26,7 @@ from .train import TrainingResult as TrainingResult
 from .train import choose_training_embedder as choose_training_embedder
 from .train import fit_single_face as fit_single_face
 from .train import refit_model as refit_model
+from .train import refit_on_set as refit_on_set
 from .train import train_classifiers as train_classifiers
 from .train import train_on_sets as train_on_sets
 from .training_set import TEMPLATE_RECIPE as TEMPLATE_RECIPE

@@ -170,7 +170,11 @@ def refit_model(
     if not gallery.names:
         return None
     chosen = choose_training_embedder(gallery, embedder, kind)
-    training_set = TrainingSet.from_gallery(gallery, chosen, false_accept_rate)
+    return refit_on_set(model, TrainingSet.from_gallery(gallery, chosen, false_accept_rate), kind)
+
+
+def refit_on_set(model: Model | None, training_set: TrainingSet, kind: str) -> Model:
+    """Train a model on this set, which is not empty, without a search, as `refit_model` does."""
     recipe = training_set.make_recipe(kind)
     params = _refit_params(model, recipe)
     counts = zip(training_set.people, np.bincount(training_set.y), strict=True)

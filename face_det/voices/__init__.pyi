@@ -1,6 +1,10 @@
+from .changes import ForgottenVoice as ForgottenVoice
+from .changes import RecordingMove as RecordingMove
+from .changes import add_recording as add_recording
+from .changes import forget_voice as forget_voice
+from .changes import move_recordings as move_recordings
 from .encoder import VoiceEncoder as VoiceEncoder
 from .enrolled import LeftOutRecording as LeftOutRecording
-from .enrolled import VoicePaths as VoicePaths
 from .enrolled import VoiceReport as VoiceReport
 from .enrolled import encode_recordings as encode_recordings
 from .enrolled import load_voice_model as load_voice_model
@@ -18,8 +22,8 @@ from .filter_banks import compute_filter_banks as compute_filter_banks
 from .recognizer import VoiceRecognizer as VoiceRecognizer
 from .recognizer import VoiceSegment as VoiceSegment
 from .sound import INSTALL_VOICE_EXTRA as INSTALL_VOICE_EXTRA
-from .sound import RECORDING_SUFFIXES as RECORDING_SUFFIXES
-from .sound import is_recording as is_recording
+from .sound import limit_sound as limit_sound
+from .sound import make_storable as make_storable
 from .sound import read_sound as read_sound
 from .sound import require_sound_library as require_sound_library
 from .speech import Utterance as Utterance

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from face_det.embedders import CAMPPLUS
-from face_det.errors import ModelMismatch, SoundError, TooFewPeople
-from face_det.gallery import list_person_files
+from face_det.enrolment import VoicePaths
+from face_det.errors import ModelMismatch, SoundError, TooFewPeople, TryAgain
+from face_det.gallery import list_recordings
 from face_det.recognition import Model, dump_model, load_model
-from face_det.storage import replace_files, write_atomically
-from face_det.training import TrainingResult, TrainingSet, train_on_sets
+from face_det.storage import lock_for_update, replace_files, write_atomically
+from face_det.training import TrainingResult, train_on_sets
 from face_det.types import UNKNOWN
-from face_det.voices.sound import is_recording
+from face_det.voices.changes import make_training_set
 from face_det.voices.turns import Turn, VoiceListener, VoiceReason, join_recording
 from face_det.voices.voice_file import (
     RUN_VOICE_ENCODE,
@@ -25,24 +23,6 @@ from face_det.voices.voice_file import (
     make_gallery,
     read_voices,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class VoicePaths:
-    """The files of voices, in the folder of encodings.pickle."""
-
-    encodings: Path
-    model: Path
-    labels: Path
-
-    @classmethod
-    def beside(cls, encodings_path: Path) -> VoicePaths:
-        """Return the files that belong to the encodings of faces at that path."""
-        return cls(
-            encodings_path.with_name("voice_encodings.pickle"),
-            encodings_path.with_name("voice_recognizer.pickle"),
-            encodings_path.with_name("voice_labels.pickle"),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +51,20 @@ def encode_recordings(
     target: Path,
     listener: VoiceListener,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    lock: Path,
 ) -> VoiceReport:
     """Encode dataset/NAME/* into the file `target`; recordings that it holds already are reused.
 
-    People whose recordings are gone leave the file. A recording that cannot be used never spoils the others.
+    `lock` is the file of faces' encodings, whose lock is held while this one is written. People whose
+    recordings are gone leave the file. A recording that cannot be used never spoils the others.
     Raises DataError if the dataset cannot be read, and BadEncodings if `target` holds something else.
     """
     before = read_voices(target)
     known: dict[tuple[str, str], VoiceRow] = {}
     if before is not None and before.fingerprint == listener.encoder.fingerprint:
         known = {(row.name, row.digest): row for row in before.rows}
-    files = [
-        (name, path) for name, paths in list_person_files(dataset, is_recording).items() for path in paths
-    ]
+    files = [(name, path) for name, paths in list_recordings(dataset).items() for path in paths]
     rows, left_out, reused = [], [], 0
     for done, (name, path) in enumerate(files):
         on_progress(done, len(files))
@@ -101,10 +82,23 @@ def encode_recordings(
         else:
             rows.append(VoiceRow(name, place, digest, row.speech_s, row.encoding))
     on_progress(len(files), len(files))
-    gallery = make_gallery(rows, listener.encoder.fingerprint)
-    write_atomically(target, gallery.dumps())
+    with lock_for_update(lock):
+        gallery = _join_with_later(rows, {path for _, path in files}, dataset, target, listener)
+        write_atomically(target, gallery.dumps())
     lost = () if before is None else tuple(sorted({*before.people} - {*gallery.people}))
     return VoiceReport(gallery, len(rows) - reused, reused, tuple(left_out), lost)
+
+
+def _join_with_later(
+    rows: Sequence[VoiceRow], seen: Collection[Path], dataset: Path, target: Path, listener: VoiceListener
+) -> VoiceGallery:
+    """Return what was encoded, without those who were forgotten or renamed meanwhile, and with who came."""
+    present = {path for paths in list_recordings(dataset, warn=False).values() for path in paths}
+    now, fingerprint = read_voices(target), listener.encoder.fingerprint
+    later = now.rows if now is not None and now.fingerprint == fingerprint else ()
+    kept = [row for row in rows if dataset / row.file in present]
+    kept += [row for row in later if dataset / row.file in present and dataset / row.file not in seen]
+    return make_gallery(kept, fingerprint)
 
 
 def train_voices(
@@ -119,24 +113,25 @@ def train_voices(
     """Train classifiers on voices exactly as on faces; raises what `train_classifiers` raises."""
     if not [name for name in gallery.people if name != UNKNOWN]:
         raise TooFewPeople(f"voices: must be of one person or more, got none; {RUN_VOICE_ENCODE}")
-    numbers = {name: number for number, name in enumerate(gallery.people)}
-    training_set = TrainingSet(
-        gallery.encodings,
-        np.array([numbers[row.name] for row in gallery.rows], np.int64),
-        gallery.people,
-        CAMPPLUS,
-        gallery.fingerprint,
-        false_accept_rate,
-    )
+    training_set = make_training_set(gallery, false_accept_rate)
     return train_on_sets(
         lambda kind: training_set, kinds, jobs=jobs, thorough=thorough, on_progress=on_progress
     )
 
 
-def save_voice_model(model: Model, paths: VoicePaths) -> None:
-    """Write the classifier and its labels, both or neither."""
+def save_voice_model(model: Model, paths: VoicePaths, trained_on: VoiceGallery, lock: Path) -> None:
+    """Write the classifier and its labels, both or neither, under the lock on faces' encodings.
+
+    Raises TryAgain, having written nothing, if recordings were changed since `trained_on` was read: it may
+    know somebody who was forgotten.
+    """
     classifier, labels = dump_model(model)
-    replace_files({paths.model: classifier, paths.labels: labels})
+    with lock_for_update(lock):
+        now = read_voices(paths.encodings)
+        known = [(row.name, row.digest) for row in now.rows] if now is not None else []
+        if known != [(row.name, row.digest) for row in trained_on.rows]:
+            raise TryAgain(f"{paths.encodings}: was changed during the training; run it again")
+        replace_files({paths.model: classifier, paths.labels: labels})
 
 
 def load_voice_model(paths: VoicePaths, fingerprint: str) -> Model:

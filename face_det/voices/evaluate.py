@@ -13,13 +13,13 @@ import numpy.typing as npt
 from face_det.embedders import CAMPPLUS, count_dimensions
 from face_det.errors import DataError, SoundError
 from face_det.evaluation import OpenSetCounts, count_open_set, predictions_from_matches
-from face_det.gallery import list_person_files
+from face_det.gallery import is_recording, list_person_files
 from face_det.nets import Float32Array
 from face_det.recognition import DecisionRule, Model, decide_names
 from face_det.types import UNKNOWN, Encodings
 from face_det.voices.enrolled import train_voices
 from face_det.voices.filter_banks import SAMPLE_RATE
-from face_det.voices.sound import is_recording, read_sound
+from face_det.voices.sound import read_sound
 from face_det.voices.speech import find_utterances
 from face_det.voices.turns import Turn, VoiceListener, VoiceReason, join_recording, join_turns
 from face_det.voices.voice_file import VoiceRow, make_gallery

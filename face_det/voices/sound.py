@@ -7,7 +7,8 @@ else, such as a video's sound track, PyAV is asked if it is installed.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,26 +16,8 @@ import numpy as np
 
 from face_det.errors import SoundError
 from face_det.nets import Float32Array
+from face_det.voices.filter_banks import SAMPLE_RATE
 from face_det.voices.resampling import Resampler
-
-RECORDING_SUFFIXES = frozenset(
-    (
-        ".wav",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".aif",
-        ".aiff",
-        ".m4a",
-        ".aac",
-        ".wma",
-        ".amr",
-        ".caf",
-    )
-)
-"""What the file names of recordings in a dataset end with, in lower case."""
 
 INSTALL_VOICE_EXTRA = "python -m pip install 'face_det[voice]'"
 INSTALL_SOUND_TRACKS = "python -m pip install 'face_det[sound-tracks]'"
@@ -44,6 +27,17 @@ LOWEST_RATE, HIGHEST_RATE = 4000, 400_000
 
 BLOCK_S = 4.0
 """Sound is read in blocks of so many seconds."""
+
+_STORED_SUFFIXES = {
+    "WAV": ".wav",
+    "WAVEX": ".wav",
+    "RF64": ".wav",
+    "FLAC": ".flac",
+    "OGG": ".ogg",
+    "MP3": ".mp3",
+    "AIFF": ".aiff",
+}
+"""What recordings are called, by libsndfile's name of their format."""
 
 MAX_LEVEL = 1e6
 """Floating-point samples beyond this are damage; 1 is the loudest that other formats can hold."""
@@ -62,13 +56,42 @@ def read_sound(path: Path) -> Iterator[Float32Array]:
         yield from _read_by_sndfile(file, path)
 
 
-def is_recording(path: Path) -> bool:
-    """Tell whether a file is a recording, by its name.
+def limit_sound(
+    blocks: Iterable[Float32Array], max_s: float, place: str, *, what_else: str
+) -> Iterator[Float32Array]:
+    """Yield sound, blocks of shape (n,) of 16 kHz; SoundError once it is longer than `max_s` seconds.
 
-    >>> is_recording(Path("Anna/at-the-door.WAV")), is_recording(Path("Anna/1.jpg"))
-    (True, False)
+    >>> silence = [np.zeros(16000, np.float32)] * 3
+    >>> sum(len(block) for block in limit_sound(silence, 3, "hall.wav", what_else="cut it"))
+    48000
     """
-    return path.suffix.lower() in RECORDING_SUFFIXES
+    count = 0
+    for block in blocks:
+        count += len(block)
+        if count > max_s * SAMPLE_RATE:
+            raise SoundError(f"{place}: must last at most {max_s:g} s, got more; {what_else}")
+        yield block
+
+
+def make_storable(path: Path, data: bytes) -> tuple[bytes, str]:
+    """Return what is stored of a recording in the file at `path`, whose bytes are `data`, and its suffix.
+
+    Formats that a browser plays, or nearly so, are stored as they are; of others, such as the sound track of
+    a video, the sound, as FLAC of 16 kHz. Raises SoundError.
+    """
+    require_sound_library()
+    soundfile = importlib.import_module("soundfile")
+    try:
+        with soundfile.SoundFile(path) as sound:
+            suffix = _STORED_SUFFIXES.get(sound.format)
+    except (soundfile.SoundFileError, TypeError, ValueError):
+        suffix = None
+    if suffix is not None:
+        return data, suffix
+    buffer = io.BytesIO()
+    samples = np.concatenate([np.zeros(0, np.float32), *read_sound(path)])
+    soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC")
+    return buffer.getvalue(), ".flac"
 
 
 def require_sound_library() -> None:

@@ -14,8 +14,8 @@ import pytest
 import speech
 from speech import CARDS, FOLDER, READER, samples_of, write_recording
 
+from face_det.enrolment import VoicePaths
 from face_det.recognition import load_model
-from face_det.voices import VoicePaths
 
 pytestmark = pytest.mark.skipif(speech.missing() is not None, reason=str(speech.missing()))
 

@@ -13,10 +13,11 @@ from face_det.gateway.api import (
     training,
     unknowns,
     videos,
+    voices,
 )
 
 API = APIRouter(prefix="/api/v1")
-for _part in (status, faces, videos, people, sightings, unknowns, changes, training, events, backup):
+for _part in (status, faces, videos, voices, people, sightings, unknowns, changes, training, events, backup):
     API.include_router(_part.ROUTES)
 
 __all__ = ["API"]

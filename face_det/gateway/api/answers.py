@@ -143,6 +143,7 @@ class Person(Answer):
 
     name: str
     images: int
+    recordings: int
     cover: str | None
     quality: float | None
     lookAlikes: list[dict[str, JsonValue]]
@@ -152,7 +153,10 @@ class People(Answer):
     """Everybody who is enrolled."""
 
     model_config = with_example(
-        people=[{"name": "Alice", "images": 4, "cover": "a.jpg", "quality": 0.93, "lookAlikes": []}]
+        people=[
+            {"name": "Alice", "images": 4, "recordings": 3, "cover": "a.jpg", "quality": 0.93}
+            | {"lookAlikes": []}
+        ]
     )
     people: list[Person]
 
@@ -197,12 +201,13 @@ class Enrolled(Answer):
 
 
 class PhotoChange(Answer):
-    """A change to photos, which can be undone."""
+    """A change to photos and recordings, which can be undone."""
 
     model_config = with_example(**_CHANGE)
     change: str
     what: str
     photos: int
+    recordings: int | None = None
 
 
 class AnyChange(Answer):
