@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import pytest
+import speech
 from camera_server import CameraServer
 from daemon_fixtures import lasting_daemon
 from gateway_fixtures import lasting_gateway
@@ -64,10 +65,16 @@ def hall(frames):
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def microphone():
+    """A recording of somebody who reads: what Chromium takes for the microphone; None if there is none."""
+    return speech.READER[0] if speech.READER else None
+
+
 # Playwright's event loop runs as long as this, and no other test in the process may need one of its own.
 @pytest.fixture(scope="module")
-def browser(webcam):
-    """Chromium, whose webcam is that film."""
+def browser(webcam, microphone):
+    """Chromium, whose webcam is that film, and whose microphone hears that recording."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
@@ -78,6 +85,8 @@ def browser(webcam):
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={webcam}",
     ]
+    if microphone is not None:
+        flags.append(f"--use-file-for-fake-audio-capture={microphone}")
     with playwright.sync_playwright() as running:
         chromium = running.chromium.launch(executable_path=program, args=flags)
         yield chromium

@@ -28,7 +28,7 @@ ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     # Not no-referrer, with which browsers would send `Origin: null` with forms.
     "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=(), usb=()",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), display-capture=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",

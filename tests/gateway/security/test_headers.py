@@ -21,7 +21,7 @@ def test_every_answer_is_strict(gateway, path):
     assert not any("unsafe" in sources or "*" in sources for sources in policy.values())
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
-    assert headers["Permissions-Policy"].startswith("camera=(self), microphone=()")
+    assert headers["Permissions-Policy"].startswith("camera=(self), microphone=(self), geolocation=()")
     assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "Strict-Transport-Security" not in headers
     assert "Server" not in headers

@@ -7,7 +7,7 @@ import { t } from "./strings.js";
  * @typedef {{face: string | null, faceProba?: number, faceReason?: string, faceExplanation?: string, faceBox: Box,
  *   outcome?: string, candidates?: {name: string, proba: number}[], quality?: number, sizePx?: number,
  *   sharpness?: number, qualityParts?: Record<string, number | null>, track?: number, note?: string}} Face
- * @typedef {{name: string, images: number, cover?: string | null, quality?: number | null, lookAlikes?: any[]}} Person
+ * @typedef {{name: string, images: number, recordings?: number, cover?: string | null, quality?: number | null, lookAlikes?: any[]}} Person
  */
 
 const ROOT = new URL("api/v1/", document.baseURI);

@@ -85,11 +85,14 @@ function card(person) {
     "li.portrait",
     null,
     h("a", { href: `#/person/${part(person.name)}` }, personFace(person, 480), h("strong", null, person.name)),
-    h("p.quiet", null, tn("people.photos", person.images), person.quality !== undefined && person.quality !== null && h(`span.quality.${qualityTone(person.quality)}`, null, qualityWord(person.quality))),
+    h("p.quiet", null, holdings(person), person.quality !== undefined && person.quality !== null && h(`span.quality.${qualityTone(person.quality)}`, null, qualityWord(person.quality))),
     like.length > 0 && h("p.quiet.like", null, t("people.like", { names: like.join(", ") })),
     h("label.tick", { for: id }, box),
   );
 }
+
+/** How many photos and recordings there are of somebody. @param {any} person */
+export const holdings = (person) => [tn("people.photos", person.images), person.recordings > 0 && tn("voice.count", person.recordings)].filter(Boolean).join(" · ");
 
 /** The cosine of two people's mean encodings from which they may be mistaken; strangers have about 0. */
 const ALIKE = 0.4;

@@ -7,12 +7,13 @@ import { empty, notice, skeletons } from "../components/notice.js";
 import { createSelection } from "../components/selection.js";
 import { changed, fail } from "../components/toast.js";
 import { createUpload } from "../components/upload.js";
+import { createVoice } from "../components/voice.js";
 import { qualityTone, qualityWord } from "../describe.js";
 import { button, fill, h, icon } from "../dom.js";
 import { forgetPeople, knownPeople } from "../people.js";
 import { go } from "../router.js";
 import { ago, percent, t, tn } from "../strings.js";
-import { lookAlikes } from "./people.js";
+import { holdings, lookAlikes } from "./people.js";
 
 /** @param {import("../router.js").Place} place */
 export async function show({ root, parts, query, signal }) {
@@ -23,6 +24,7 @@ export async function show({ root, parts, query, signal }) {
   const photos = h("div", null, skeletons("photos", 8));
   const adding = createUpload({ name, signal, added: () => draw() });
   const upload = h("details.card", { open: query.has("new") }, h("summary", null, icon("plus"), t("people.addPhotos")), adding.element);
+  const voice = createVoice({ name, signal, changed: () => draw() });
   const selection = createSelection({
     signal,
     actions: (chosen) => [
@@ -38,7 +40,7 @@ export async function show({ root, parts, query, signal }) {
   fill(
     root,
     h("header.head", null, h("div", null, h("a.up", { href: "#/people" }, icon("back"), t("nav.people")), h("h1", null, name), summary), h("div.row", null, known)),
-    likeness, upload, photos, selection.bar,
+    likeness, upload, voice.element, photos, selection.bar,
   );
 
   /** Does something, tells of it with "Undo", and draws anew. */
@@ -115,7 +117,8 @@ export async function show({ root, parts, query, signal }) {
       }),
     ]);
     const person = people.find((/** @type {any} */ one) => one.name === name);
-    summary.textContent = person ? tn("people.photos", person.images) : t("person.new");
+    summary.textContent = person ? holdings(person) : t("person.new");
+    await voice.draw(Boolean(person));
     const like = person ? lookAlikes(person) : [];
     likeness.hidden = like.length === 0;
     fill(likeness, like.length > 0 && notice("warn", t("person.like", { names: like.join(", ") })));
