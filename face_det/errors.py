@@ -99,16 +99,16 @@ class SoundError(DataError):
     """The recording is missing, damaged, or a file without sound."""
 
 
-class NoVoice(DataError):
-    """The recording needs the speech of one person and has none that can be used."""
-
-
 class BadName(DataError):
     """The person's name cannot be used as a folder name."""
 
 
 class NoFace(DataError):
     """The picture needs exactly one face and has none that can be used."""
+
+
+class NoVoice(DataError):
+    """The recording needs the speech of one person and has none that can be used."""
 
 
 class SeveralFaces(DataError):

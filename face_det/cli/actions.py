@@ -65,6 +65,7 @@ def plan_actions(config: Config) -> list[Action]:
                 hours=Hours.parse(one.hours) if one.hours else None,
                 opens=one.opens,
                 never_unlock=config.never_unlock,
+                heard=one.heard,
             ),
             once_per_visit=one.once_per_visit,
             attempts=one.attempts,

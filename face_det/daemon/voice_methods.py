@@ -47,6 +47,7 @@ class VoiceMethods:
         return {
             "recognize_voice": self.recognize_voice,
             "add_voice": self.add_voice,
+            "heard": self.heard,
             "recordings": self.recordings,
             "recording": self.recording,
             "delete_recording": self.delete_recording,
@@ -68,6 +69,10 @@ class VoiceMethods:
         with logs.log_call(log, "add_voice") as notes:
             run = lambda: self._service().voices.add_voice(name, audio, notes)  # noqa: E731 - it runs now
             return self._learn("add_voice", run, notes, max(self._limit_s, VOICE_LIMIT_S), name=name)
+
+    def heard(self, query: Any = None) -> Any:
+        """List who was heard near cameras, newest first."""
+        return self._read("heard", lambda voices: voices.heard(query))
 
     def recordings(self, name: Any) -> Any:
         """List a person's recordings."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 READING_VERBS = frozenset(
     [
         *("camera_picture", "changes", "evaluation", "models", "people", "photo", "photos", "picture"),
-        *("recording", "recordings"),
+        *("heard", "recording", "recordings"),
         *("sighting", "sightings", "status", "thumbnail", "unknowns"),
     ]
 )

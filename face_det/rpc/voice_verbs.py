@@ -26,6 +26,11 @@ class VoiceVerbs(ABC):
         answer: dict[str, Any] = self._call("add_voice", name, audio)
         return answer
 
+    def heard(self, query: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """List who was heard near cameras, newest first: the events of type `heard`."""
+        answer: list[dict[str, Any]] = self._call("heard", query)
+        return answer
+
     def recordings(self, name: str) -> list[dict[str, Any]]:
         """List a person's recordings: [{recording, added, bytes, speech, state}]."""
         answer: list[dict[str, Any]] = self._call("recordings", name)

@@ -260,6 +260,17 @@ class Memory:
         event = Event(kind, self.store.now(), name=name, data=data)
         self.store.post(lambda connection: append_event(connection, event))
 
+    def note_of(self, event: Event) -> None:
+        """Write an event, without waiting for it, unless it names somebody who was just forgotten."""
+        with self._handing_over:
+            if event.name is None or checked.composed(event.name) not in self._forgotten:
+                self.store.post(lambda connection: append_event(connection, event))
+
+    def welcome(self, name: str) -> None:
+        """Remember somebody again who was forgotten and is enrolled anew."""
+        with self._handing_over:
+            self._forgotten.discard(checked.composed(name))
+
     def note_cameras(self, states: Mapping[str, tuple[str, str | None]]) -> None:
         """Write an event for each camera whose state is new: by name, its state, and the reason or None.
 

@@ -23,7 +23,7 @@ from face_det.enrolment import (
     open_photo_journal,
     require_photos,
 )
-from face_det.errors import FaceDetError, NoVoice, PhotoOfAnother, SoundError, VideoError
+from face_det.errors import FaceDetError, NoVoice, PhotoOfAnother, SightingsOff, SoundError, VideoError
 from face_det.gallery import (
     Gallery,
     find_recording,
@@ -35,6 +35,7 @@ from face_det.gallery import (
 from face_det.service import wire
 from face_det.service.access import Access
 from face_det.service.ascii_names import with_ascii_names
+from face_det.service.hearing import list_heard, note_heard, parse_hearing_options
 from face_det.service.limits import Limits
 from face_det.service.photos import Photos, require_name
 from face_det.service.video_arguments import open_source
@@ -97,13 +98,15 @@ class Voices:
     ) -> dict[str, Any]:
         """Return who speaks when in a recording or a video, a path or the bytes of a file.
 
+        With a `camera` in the options, everybody who is heard is an event, if events are kept.
+
         Other calls may run between two blocks of sound. Raises SoundError if it cannot be read or lasts over
         an hour, and WeightsError if something has to be installed first.
         """
         from face_det.voices import VoiceRecognizer, find_utterances, join_turns, limit_sound, read_sound
 
         source, call = wire.require_picture(audio, "audio"), budget or Budget()
-        wire.require_options(options, known=())
+        asked = parse_hearing_options(options)
         listener, rule = self.networks.listener(), self._access.enroller.options.rule
         recognizer = VoiceRecognizer(listener, self.networks.model(), rule)
         samples = 0
@@ -120,14 +123,19 @@ class Voices:
 
         with self._opened(source) as path:
             turns = join_turns(find_utterances(blocks(path), listener.speech), listener.encoder)
-            segments = [self._shown(one).as_json() for one in recognizer.name_turns(turns)]
+            found = list(recognizer.name_turns(turns))
+        duration_s = samples / SAMPLE_RATE
+        if self._access.memory is not None and not call.cancelled:
+            # With the names as they are enrolled.
+            note_heard(self._access.memory, asked, [one.as_json() for one in found], duration_s)
+        segments = [self._shown(one).as_json() for one in found]
         if notes is not None:
             named = sum(one["voice"] is not None for one in segments)
-            notes.update(segments=len(segments), named=named, sound_s=round(samples / SAMPLE_RATE, 1))
+            notes.update(segments=len(segments), named=named, sound_s=round(duration_s, 1))
         return {
             "segments": segments,
             "reason": None if segments else "no_speech",
-            "durationS": round(samples / SAMPLE_RATE, 2),
+            "durationS": round(duration_s, 2),
         }
 
     def add_voice(self, name: object, audio: object, notes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -150,6 +158,7 @@ class Voices:
             count = len(list_recordings(paths.dataset, warn=False).get(known, []))
         if self._access.memory is not None:
             images = count_photos(paths.dataset, None).get(known, 0)
+            self._access.memory.welcome(known)
             self._access.memory.note(ENROLLED, known, {"images": images, "recordings": count})
         if notes is not None:
             notes.update(recordings=count)
@@ -160,6 +169,12 @@ class Voices:
             "change": change,
             "speech": round(found.speech_s, 2),
         }
+
+    def heard(self, query: object = None) -> list[dict[str, Any]]:
+        """List who was heard near cameras, newest first; raises SightingsOff if nothing is remembered."""
+        if self._access.memory is None:
+            raise SightingsOff('nothing is remembered: set "sightings": {} in config.json and reload')
+        return list_heard(self._access.memory, query)
 
     def recordings(self, name: object) -> list[dict[str, Any]]:
         """List a person's recordings: when they were added, how much speech they hold, whether it counts."""

@@ -19,11 +19,13 @@ from .events import AGREEING_FRAMES as AGREEING_FRAMES
 from .events import CAMERA_BACK as CAMERA_BACK
 from .events import CAMERA_EVENTS as CAMERA_EVENTS
 from .events import ENROLLED as ENROLLED
+from .events import HEARD as HEARD
 from .events import MAX_EVENTS as MAX_EVENTS
 from .events import TRAINED as TRAINED
 from .events import Event as Event
 from .events import append_event as append_event
 from .events import begin_cursor as begin_cursor
+from .events import find_heard as find_heard
 from .events import last_camera_event as last_camera_event
 from .events import read_cursor as read_cursor
 from .events import read_cursors as read_cursors

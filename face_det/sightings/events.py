@@ -1,8 +1,8 @@
 """The event log: numbered, append-only, in the database of the sightings.
 
 Types: `seen` (somebody, in a visit), `corroborated` (a second frame agrees), `visit_began`, `visit_ended`,
-`named`, `corrected`, `enrolled`, `forgotten`, `trained`, `camera_lost`, `camera_black`, `camera_frozen`,
-`camera_back`.
+`heard` (somebody, in a recording), `named`, `corrected`, `enrolled`, `forgotten`, `trained`, `camera_lost`,
+`camera_black`, `camera_frozen`, `camera_back`.
 See docs/reference/events.md.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from face_det.sightings.identifiers import unknown_id
 
-SEEN, CORROBORATED = "seen", "corroborated"
+SEEN, CORROBORATED, HEARD = "seen", "corroborated", "heard"
 VISIT_BEGAN, VISIT_ENDED = "visit_began", "visit_ended"
 NAMED, CORRECTED, ENROLLED, FORGOTTEN = "named", "corrected", "enrolled", "forgotten"
 TRAINED, CAMERA_LOST = "trained", "camera_lost"
@@ -93,6 +93,23 @@ def read_events(connection: sqlite3.Connection, after: int, limit: int = MAX_EVE
     last = events[-1]["seq"] if len(events) == limit else newest
     log = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()[0]
     return {"events": events, "last": last, "log": log, **({"reset": True} if reset else {})}
+
+
+def find_heard(
+    connection: sqlite3.Connection, limit: int, camera: str | None = None, name: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the latest events of type `heard`, newest first, of a camera and of a person if given."""
+    conditions, values = ["type = ?"], [HEARD]
+    for column, value in (("camera", camera), ("event.name", name)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    rows = connection.execute(
+        "SELECT event.*, person.number, person.state FROM event LEFT JOIN person ON person.id = event.person"
+        f" WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?",
+        (*values, limit),
+    )
+    return [_as_json(row) for row in rows]
 
 
 def last_number(connection: sqlite3.Connection) -> int:

@@ -30,6 +30,12 @@ def test_a_voice_is_recorded_and_recognised(visit, home):
     assert {one["outcome"] for one in heard["segments"]} <= {"known", "uncertain"}
     (segment,) = heard["segments"]
     assert "Reader" in (segment["voice"], *(one["name"] for one in segment["candidates"]))
+    options = {"remember": "true", "camera": "hall"}
+    home.post("/api/v1/voices", params=options, files={"audio": speech.READER[0].read_bytes()})
+    other = visit()
+    other.go("review")
+    other.see(".heard li a", "Reader")
+    other.see(".heard li", "hall")
     visitor.page.get_by_role("button", name="Delete the recording").click()
     deleted = visitor.see(".toast", "Recording deleted")
     visitor.gone(".recordings li", "")

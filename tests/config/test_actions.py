@@ -70,6 +70,14 @@ def test_every_kind_is_accepted(tmp_path: Path) -> None:
             '[0]: opens needs outcomes ["known"], or none',
         ),
         (
+            {**BELL, "opens": True, "persons": ["Al"], "heard": True},
+            "[0]: opens excludes heard: a voice may be a recording",
+        ),
+        (
+            {**BELL, "oncePerVisit": True, "heard": True},
+            "[0]: oncePerVisit excludes heard: voices belong to no visit",
+        ),
+        (
             {**BELL, "command": ["x", "{persn}"]},
             "[0]: {persn} is none of person, camera, outcome, time, probability, quality, frames, sighting, "
             "visit, seq",

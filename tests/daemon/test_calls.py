@@ -99,7 +99,9 @@ def test_wrong_arguments_are_told_in_one_line(lasting, call, verb, args, message
 
 def test_only_the_verbs_can_be_called(lasting, call):
     """No attribute, private or inherited or of the server, is within reach."""
-    verbs = ["detect_faces", "recognize", "follow", "recognize_video", "add_face", "people", "forget"]
+    verbs = ["detect_faces", "recognize", "follow", "recognize_video"]
+    verbs += ["recognize_voice", "add_voice", "heard", "recordings", "recording", "delete_recording"]
+    verbs += ["add_face", "people", "forget"]
     verbs += ["train", "reload", "status", "export", "sightings", "sighting", "thumbnail", "picture"]
     verbs += ["unknowns", "events", "cursor"]
     verbs += ["name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import speech
 from api_walks import ask, forgotten
+from running import eventually
 from speech import CARDS, READER, write_recording
 
 pytestmark = [
@@ -31,6 +32,11 @@ def test_a_voice_is_enrolled_heard_and_removed(web, tmp_path):
         heard = ask(web, "POST", "/voices", files={"audio": READER[1].read_bytes()})
         assert {one["voice"] for one in heard["segments"]} <= {"Joe", None}
         assert heard["segments"][0]["outcome"] in ("known", "uncertain")
+        told = ask(web, "POST", "/voices?remember=true&camera=door", content=READER[0].read_bytes())
+        (segment,) = told["segments"]
+        (event,) = eventually(lambda: ask(web, "GET", "/heard?camera=door")["heard"], "the event")
+        assert (event["name"], event["outcome"]) == (segment["voice"], segment["outcome"])
+        assert ask(web, "GET", "/heard?name=Bob&limit=5")["heard"] == []
         deleted = ask(web, "DELETE", f"/people/Joe/recordings/{listed['recording']}")
         assert (deleted["photos"], deleted["recordings"]) == (0, 1)
         assert ask(web, "POST", f"/changes/{deleted['change']}/undo")["recordings"] == 1

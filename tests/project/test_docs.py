@@ -21,6 +21,7 @@ from face_det.daemon.model_methods import ModelMethods
 from face_det.daemon.photo_methods import PhotoMethods
 from face_det.daemon.sighting_methods import CorrectionMethods, SightingMethods
 from face_det.daemon.video_methods import VideoMethods
+from face_det.daemon.voice_methods import VoiceMethods
 from face_det.daemon.workers import Workers
 from face_det.errors import FaceDetError
 from face_det.service.service import Service
@@ -83,6 +84,7 @@ def test_every_verb_is_documented_with_its_arguments() -> None:
         BackupMethods,
         CameraMethods,
         VideoMethods,
+        VoiceMethods,
     ):
         for name in re.findall(r'"(\w+)": self\.\1\b', inspect.getsource(methods.methods)):
             parameters = list(inspect.signature(getattr(methods, name)).parameters)[1:]

@@ -21,6 +21,7 @@ from face_det.errors import (
     BadRequest,
     NoVoice,
     PhotoOfAnother,
+    SightingsOff,
     SoundError,
     UnknownPerson,
     UnknownPhoto,
@@ -45,9 +46,9 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> VoiceNetworks:
     return networks
 
 
-def start(folder: Path, loaded: VoiceNetworks | None = None) -> Service:
+def start(folder: Path, loaded: VoiceNetworks | None = None, **more: Any) -> Service:
     """A service whose files all lie in a folder."""
-    settings = {"faceDetModel": "hog", "numFaceImgUpsample": 0}
+    settings = {"faceDetModel": "hog", "numFaceImgUpsample": 0, **more}
     (folder / "config.json").write_text(json.dumps({"faceDetServer": settings}))
     service = assembly.build_service(load_config(folder / "config.json", {}), remember=True)
     if loaded is not None:
@@ -56,7 +57,7 @@ def start(folder: Path, loaded: VoiceNetworks | None = None) -> Service:
 
 
 @pytest.fixture(scope="module")
-def _known(tmp_path_factory: pytest.TempPathFactory, loaded: VoiceNetworks) -> Path:
+def known(tmp_path_factory: pytest.TempPathFactory, loaded: VoiceNetworks) -> Path:
     """A folder in which two people are enrolled by three recordings each; not to be changed."""
     folder = tmp_path_factory.mktemp("known")
     service = start(folder, loaded)
@@ -67,9 +68,9 @@ def _known(tmp_path_factory: pytest.TempPathFactory, loaded: VoiceNetworks) -> P
 
 
 @pytest.fixture
-def service(_known: Path, tmp_path: Path, loaded: VoiceNetworks) -> Service:
+def service(known: Path, tmp_path: Path, loaded: VoiceNetworks) -> Service:
     """A service that knows both."""
-    shutil.copytree(_known, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(known, tmp_path, dirs_exist_ok=True)
     return start(tmp_path, loaded)
 
 
@@ -298,6 +299,57 @@ def test_backups_hold_voices(service: Service, tmp_path: Path, loaded: VoiceNetw
     restores.write_restore("a-bad-archive", 0, (tmp_path / "bad.zip").read_bytes())
     with pytest.raises(BadRequest, match="sha256"):
         restores.restore("a-bad-archive")
+
+
+def test_who_is_heard_near_a_camera_is_an_event(tmp_path: Path, loaded: VoiceNetworks, known: Path) -> None:
+    """Once for each person and recording, strangers as one; without a camera, or if not wanted, nothing."""
+    shutil.copytree(known, tmp_path, dirs_exist_ok=True)
+    service = start(tmp_path, loaded, sightings={})
+    memory = service.memory
+    assert memory is not None
+    pause = np.zeros(12000)
+    stranger = np.fromfile(FOLDER / "goforward.raw", "<i2") / 32768
+    spoken = [samples_of(READER[3]), pause, samples_of(CARDS[4]), pause, samples_of(READER[4])]
+    sound = write_recording(tmp_path / "door.flac", np.concatenate([*spoken, np.zeros(64000), stranger]))
+    for options in (None, {"camera": "door", "remember": False}, {"time": 1e9}):
+        service.voices.recognize_voice(str(sound), options)
+    memory.store.flush()
+    assert service.voices.heard() == []
+    answer = service.voices.recognize_voice(str(sound), {"camera": "door", "time": 1e9})
+    memory.store.flush()
+    heard = service.voices.heard()
+    assert sorted(str(one["name"]) for one in heard) == ["Cards", "None", "Reader"]
+    reader = next(one for one in heard if one["name"] == "Reader")
+    assert (reader["type"], reader["camera"], reader["outcome"], reader["visit"]) == (
+        "heard",
+        "door",
+        "known",
+        None,
+    )
+    begun = {1e9 + one["begin"] for one in answer["segments"] if one["voice"] == "Reader"}
+    assert reader["time"] in begun
+    assert reader["speech"] > 2
+    assert service.voices.heard({"name": "Cards", "limit": 1})[0]["name"] == "Cards"
+    assert service.voices.heard({"camera": "garden"}) == []
+    assert memory.sightings()["items"] == [], "nobody was seen"
+    for wrong in ({"camera": 3}, {"remember": "no"}, {"time": -1}):
+        with pytest.raises(BadRequest, match=r"options\."):
+            service.voices.recognize_voice(str(sound), wrong)
+    with pytest.raises(BadRequest, match=r"query\.limit"):
+        service.voices.heard({"limit": 0})
+    archive = zipfile.ZipFile(io.BytesIO(service.export("Reader")))
+    assert any(one["type"] == "heard" for one in json.loads(archive.read("events.json")))
+    service.forget("Reader")
+    assert sorted(str(one["name"]) for one in service.voices.heard()) == ["Cards", "None"]
+    service.voices.recognize_voice(str(sound), {"camera": "door"})
+    for path in READER[:3]:
+        service.voices.add_voice("Reader", path.read_bytes())
+    service.voices.recognize_voice(str(sound), {"camera": "door"})
+    memory.store.flush()
+    assert [one["name"] for one in service.voices.heard()].count("Reader") == 1, "enrolled anew, heard anew"
+    memory.store.close()
+    with pytest.raises(SightingsOff):
+        start(tmp_path, loaded).voices.heard()
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ class EventLog:
         seq = len(self.events) + 1
         event = {
             **{"seq": seq, "time": time.time() - age_s, "type": kind, "camera": camera, "visit": visit},
-            **{"sighting": None, "outcome": None, "name": None, "unknown": None},
+            **{"sighting": None, "outcome": None, "name": name if kind == "heard" else None, "unknown": None},
         }
         if kind in ("seen", "corroborated"):
             outcome = "known" if name else "unknown"

@@ -95,6 +95,11 @@ class OnRecognition(BaseModel):
         "hours such as 22:00-06:00",
         "Only if the person was seen in these hours, by this machine's clock. Default: at any time.",
     )
+    heard: bool = field(
+        False,
+        "true or false",
+        "Also if the person was heard, not only if seen. Default: only if seen.",
+    )
     once_per_visit: bool = field(
         False, "true or false", "Only once per visit, whoever else is seen. Default: for each event."
     )
@@ -178,6 +183,14 @@ class OnRecognition(BaseModel):
                     "a script must have no placeholders, as the shell would run what is filled in; write "
                     f'$1 for {found[0]}, and after the script the arguments "sh", "{found[0]}"'
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _hears_what_it_can(self) -> OnRecognition:
+        if self.heard and self.opens:
+            raise ValueError("opens excludes heard: a voice may be a recording")
+        if self.heard and self.once_per_visit:
+            raise ValueError("oncePerVisit excludes heard: voices belong to no visit")
         return self
 
     @model_validator(mode="after")

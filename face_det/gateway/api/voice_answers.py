@@ -47,6 +47,30 @@ class VoiceSegments(Answer):
     durationS: float
 
 
+class HeardVoice(Answer):
+    """Somebody who was heard near a camera: an event of type `heard`."""
+
+    seq: int
+    time: float
+    camera: str | None
+    outcome: Outcome
+    name: str | None
+    probability: float | None
+    speech: float
+
+
+class HeardVoices(Answer):
+    """Who was heard, newest first."""
+
+    model_config = with_example(
+        heard=[
+            {"seq": 31, "time": 1767225600.4, "camera": "door", "outcome": "known", "name": "Alice"}
+            | {"probability": 0.98, "speech": 5.2}
+        ]
+    )
+    heard: list[HeardVoice]
+
+
 class EnrolledVoice(Answer):
     """An enrolled recording, and the change that undoes it; null if the recording was there before."""
 

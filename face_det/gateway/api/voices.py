@@ -5,11 +5,11 @@ from __future__ import annotations
 import mimetypes
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from face_det.gateway.api.answers import PhotoChange, file_answer, json_answer
 from face_det.gateway.api.arguments import PersonName, upload_of
-from face_det.gateway.api.voice_answers import EnrolledVoice, Recordings, VoiceSegments
+from face_det.gateway.api.voice_answers import EnrolledVoice, HeardVoices, Recordings, VoiceSegments
 from face_det.gateway.leaving import work_while_awaited
 from face_det.gateway.state import GatewayState
 from face_det.gateway.uploads import read_picture
@@ -27,12 +27,36 @@ _UPLOAD = upload_of(
 
 
 @ROUTES.post("/voices", tags=["voices"], **json_answer(VoiceSegments), **_UPLOAD)
-async def recognize_voice(request: Request, gateway: GatewayState) -> dict[str, Any]:
-    """Say who speaks when in an uploaded recording, of at most an hour."""
+async def recognize_voice(
+    request: Request,
+    gateway: GatewayState,
+    remember: Annotated[bool, Query(description="Keep who is heard as events; needs a camera.")] = False,
+    camera: Annotated[str | None, Query(description="Where the recording was made.")] = None,
+    time: Annotated[
+        float | None, Query(ge=0, le=1e11, description="When it began, in seconds since 1970.")
+    ] = None,
+) -> dict[str, Any]:
+    """Say who speaks when in an uploaded recording, of at most an hour.
+
+    With `remember`, everybody who is heard is an event of type `heard`, if events are kept.
+    """
     audio = await read_picture(request, FIELD)
-    call = gateway.daemon.call("recognize_voice", audio, timeout_s=LIMIT_S)
+    options = {"camera": camera, "time": time, "remember": remember}
+    call = gateway.daemon.call("recognize_voice", audio, options, timeout_s=LIMIT_S)
     answer: dict[str, Any] = await work_while_awaited(request, call)
     return answer
+
+
+@ROUTES.get("/heard", tags=["events"], **json_answer(HeardVoices))
+async def heard(
+    gateway: GatewayState,
+    limit: Annotated[int, Query(ge=1, le=500, description="At most so many.")] = 50,
+    camera: Annotated[str | None, Query(description="Only near this camera.")] = None,
+    name: Annotated[str | None, Query(description="Only this person.")] = None,
+) -> dict[str, Any]:
+    """List who was heard near cameras, newest first."""
+    query = {"limit": limit, "camera": camera, "name": name}
+    return {"heard": await gateway.daemon.call("heard", query)}
 
 
 @ROUTES.get("/people/{name}/recordings", tags=["people"], **json_answer(Recordings))

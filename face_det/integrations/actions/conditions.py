@@ -9,7 +9,7 @@ from typing import Any
 
 from face_det.sightings import AGREEING_FRAMES
 
-SEEN, CORROBORATED = "seen", "corroborated"
+SEEN, CORROBORATED, HEARD = "seen", "corroborated", "heard"
 KNOWN = "known"
 MIN_QUALITY = 0.5
 """The lowest quality of a face for which something opens, in the event as well as in its frames."""
@@ -54,7 +54,8 @@ class Conditions:
     """What an event must match. Empty persons, cameras, outcomes or hours match any.
 
     `opens` says that the action opens something: then one of `persons`, and not of `never_unlock`, must have
-    been recognised in AGREEING_FRAMES clear frames of one track, at a camera.
+    been recognised in AGREEING_FRAMES clear frames of one track, at a camera. `heard` says that a voice
+    counts, too, which never opens anything: it may be a recording.
     """
 
     persons: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class Conditions:
     hours: Hours | None = None
     opens: bool = False
     never_unlock: tuple[str, ...] = ()
+    heard: bool = False
 
     def met_by(self, event: dict[str, Any]) -> bool:
         """Tell whether an event triggers the action.
@@ -74,7 +76,8 @@ class Conditions:
         >>> Conditions(persons=("Alice",), opens=True).met_by({**event, "frames": 2})
         True
         """
-        if event["type"] not in ((SEEN, CORROBORATED) if self.opens else (SEEN,)):
+        wanted = (SEEN, CORROBORATED) if self.opens else (SEEN, HEARD) if self.heard else (SEEN,)
+        if event["type"] not in wanted:
             return False
         return (
             (not self.persons or _composed(event["name"] or "") in map(_composed, self.persons))

@@ -20,7 +20,7 @@ from face_det.integrations.mqtt.commands import Commands
 from face_det.integrations.mqtt.connection import Broker, BrokerConnection, Message
 from face_det.integrations.mqtt.discovery import COMMAND, camera_id, describe_entities
 from face_det.integrations.mqtt.double_take import count_topic, render_double_take
-from face_det.integrations.mqtt.events import Camera, Scene, render_event
+from face_det.integrations.mqtt.events import PEOPLE_EVENTS, Camera, Scene, render_event, render_heard
 from face_det.integrations.mqtt.options import BridgeOptions
 from face_det.programs import run_until_stopped
 from face_det.rpc import AsyncClient
@@ -40,8 +40,6 @@ CHECK_S = 15.0
 """How often the daemon is asked whether it is there."""
 PEOPLE_CHECKS = 4
 """After every so many of these checks, the daemon is also asked who is enrolled."""
-PEOPLE_EVENTS = ("enrolled", "forgotten", "corrected", "named", "trained")
-"""Events after which the people enrolled may have changed."""
 MOST_COMMANDS = 8
 """How many commands may wait; each may take minutes."""
 
@@ -126,8 +124,7 @@ class Bridge:
         await self._read_people()
 
     async def _read_people(self) -> None:
-        listed = await self._daemon.call("people", timeout_s=CALL_S)
-        self._people = tuple(one["name"] for one in listed)
+        self._people = tuple(one["name"] for one in await self._daemon.call("people", timeout_s=CALL_S))
 
     # What the broker is told ------------------------------------------------------------------
 
@@ -235,6 +232,10 @@ class Bridge:
         name = event["camera"]
         if not name:
             return
+        if event["type"] == "heard":
+            late = time.time() - event["time"] > self._options.late_after_s
+            await self._publish(self._topics.heard(name, late=late), render_heard(event))
+            return
         if event["seq"] > self._scene.seq:
             # Older events change nothing that has not been told since the connection was made.
             self._untold.add(name)
@@ -278,8 +279,7 @@ class Bridge:
             answer = await self._daemon.call("sighting", sighting, timeout_s=CALL_S)
         except UnknownSighting:
             return None
-        box: dict[str, float] = answer["faceBox"]
-        return box
+        return dict(answer["faceBox"])
 
     async def _receive(self, message: Message) -> None:
         """Take a message from the broker: one of ours, a command, or Home Assistant's birth message."""
@@ -320,9 +320,7 @@ class Bridge:
         try:
             self._commands.put_nowait((message, refusal))
         except asyncio.QueueFull:
-            log.warning(
-                "%s: %d commands are already waiting; this one is dropped", message.topic, MOST_COMMANDS
-            )
+            log.warning("%s: %d commands are waiting; this one is dropped", message.topic, MOST_COMMANDS)
 
     async def _carry_out_commands(self) -> None:
         """Carry out commands one after the other, and publish how each went."""

@@ -82,6 +82,10 @@ class Topics:
         """Somebody was seen, but that could not be reported in time."""
         return f"{self.base}/{camera_id(camera)}/event/late"
 
+    def heard(self, camera: str, *, late: bool = False) -> str:
+        """Somebody speaks now or, with `late`, spoke, but that could not be reported in time."""
+        return f"{self.base}/{camera_id(camera)}/heard{'/late' * late}"
+
     def state(self, camera: str) -> str:
         """Who is there."""
         return f"{self.base}/{camera_id(camera)}/state"

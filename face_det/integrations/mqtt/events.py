@@ -8,6 +8,8 @@ from typing import Any
 
 EVENT_TYPES = ("known", "uncertain", "stranger")
 """How somebody was seen, as event types: in Home Assistant, `unknown` means that a state is missing."""
+PEOPLE_EVENTS = ("enrolled", "forgotten", "corrected", "named", "trained")
+"""Events after which the people enrolled may have changed."""
 NOBODY, STRANGER, SOMEBODY = "nobody", "stranger", "somebody"
 
 
@@ -25,6 +27,26 @@ def render_event(event: dict[str, Any]) -> bytes:
             "proba": event.get("probability"),
             "sighting": event["sighting"],
             "visit": event["visit"],
+            "ts": event["time"],
+            "seq": event["seq"],
+        },
+        ensure_ascii=False,
+    ).encode()
+
+
+def render_heard(event: dict[str, Any]) -> bytes:
+    """Return the message about an event of type `heard`. The same event always makes the same message.
+
+    >>> render_heard({"seq": 7, "time": 5.5, "outcome": "known", "name": "Alice", "probability": 0.9,
+    ...               "speech": 3.2, "camera": "front"}).decode()
+    '{"event_type": "known", "person": "Alice", "proba": 0.9, "speech": 3.2, "ts": 5.5, "seq": 7}'
+    """
+    return json.dumps(
+        {
+            "event_type": STRANGER if event["outcome"] == "unknown" else event["outcome"],
+            "person": event["name"],
+            "proba": event.get("probability"),
+            "speech": event.get("speech"),
             "ts": event["time"],
             "seq": event["seq"],
         },

@@ -44,6 +44,26 @@ async def test_a_sighting_is_told_with_state_face_and_place(mosquitto, daemon, l
     await soon(lambda: listener.of(STATUS)[-1] == b"offline")
 
 
+async def test_a_voice_is_told_apart_from_faces(mosquitto, daemon, listener):
+    """On topics of its own: whoever is heard is neither seen nor there, and what is old is late."""
+    heard, late = "face_det/home/front/heard", "face_det/home/front/heard/late"
+    spoken = {"outcome": "known", "name": "Alice", "probability": 0.9, "speech": 3.2, "visit": None}
+    async with bridge(mosquitto, daemon, late_after_s=60):
+        daemon.append("heard", **spoken)
+        daemon.append("heard", age_s=100, **spoken)
+        daemon.append("heard", **{**spoken, "outcome": "unknown", "name": None})
+        daemon.append("heard", **{**spoken, "camera": None})
+        seen = daemon.append()
+        await soon(lambda: seqs(listener) == [seen])
+        assert seqs(listener, heard) == [1, 3]
+        assert seqs(listener, late) == [2]
+        told = json.loads(listener.of(heard)[0])
+        assert told.pop("ts") == daemon.events[0]["time"]
+        assert told == {"event_type": "known", "person": "Alice", "proba": 0.9, "speech": 3.2, "seq": 1}
+        states = [json.loads(one)["people"] for one in listener.of(STATE)]
+        assert states == ["nobody", "Alice"], "only the one who was seen is there"
+
+
 async def test_who_leaves_says_goodbye(mosquitto, daemon, listener, caplog):
     """The will is for those who vanish, and a broker may hold it back for a while."""
     caplog.set_level(logging.INFO)

@@ -2,7 +2,7 @@
 
 import { address } from "./api.js";
 
-const TYPES = ["seen", "visit_began", "visit_ended", "named", "corrected", "enrolled", "forgotten", "trained"];
+const TYPES = ["seen", "heard", "visit_began", "visit_ended", "named", "corrected", "enrolled", "forgotten", "trained"];
 const POLL_MS = 8000;
 
 /**

@@ -11,6 +11,7 @@ import { listen } from "../events.js";
 import { knownPeople } from "../people.js";
 import { replace } from "../router.js";
 import { t, tn, when } from "../strings.js";
+import { createHeard } from "../components/heard.js";
 import { showGroups } from "./groups.js";
 
 /** @typedef {import("../corrections.js").Sighting} Sighting */
@@ -92,10 +93,12 @@ async function showFaces(body, query, signal) {
     cursor = page.next;
     show();
   };
+  const heard = createHeard(filters, signal);
   /** Reads as much again as is shown. */
   const draw = async () => {
     fresh.hidden = true;
     try {
+      await heard.draw();
       const page = await get("sightings", { ...filters, limit: Math.min(500, Math.max(PAGE, items.length)) }, signal);
       items = page.items;
       cursor = page.next;
@@ -104,10 +107,11 @@ async function showFaces(body, query, signal) {
       if (!isAbort(error) && !signal.aborted) fail(error);
     }
   };
-  await load();
-  fill(body, await filterRow(filters, items, signal), fresh, list, more, legend(), selection.bar);
+  await Promise.all([load(), heard.draw()]);
+  fill(body, await filterRow(filters, items, signal), fresh, heard.element, list, more, legend(), selection.bar);
   addKeys(list, () => items, selection, done, signal);
   listen((type) => {
+    if (type === "heard") return heard.draw().catch(() => {});
     if (type !== "seen" && type !== "poll" && type !== "visit_began") return;
     if (type !== "poll" && items.length) fresh.hidden = false;
     else if (!items.length) draw();
