@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-
-from face_det.cli import run_cli
+from pathlib import Path
 
 
 def _require_the_original_flags(arguments: list[str]) -> None:
@@ -18,5 +17,8 @@ def _require_the_original_flags(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without an installation
+    from face_det.cli import run_cli
+
     _require_the_original_flags(sys.argv[1:])
     run_cli(["encode", *sys.argv[1:]])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-
-from face_det.cli import run_cli
+from pathlib import Path
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # works without an installation
+    from face_det.cli import run_cli
+
     run_cli(["fetch-lfw", *sys.argv[1:]])

@@ -37,7 +37,7 @@ def test_scripts_keep_their_flags(script: str) -> None:
     assert set(FLAGS[script]) <= set(words)
 
 
-@pytest.mark.parametrize("script", ["renumber_filenames.py", "s3_extract_save.py"])
+@pytest.mark.parametrize("script", FLAGS)
 def test_scripts_run_without_an_installation(script: str, tmp_path: Path) -> None:
     """A checkout is enough: each finds its package beside it, wherever it is called from."""
     script_path = str(REPOSITORY / "scripts" / script)
@@ -55,7 +55,7 @@ runpy.run_path({script_path!r}, None, "__main__")"""
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "[OPTIONS]" in done.stdout
+    assert "usage: " in done.stdout.casefold()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
