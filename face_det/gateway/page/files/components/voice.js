@@ -89,7 +89,7 @@ export function createVoice({ name, signal, changed: tell }) {
   };
   const store = async (/** @type {Blob} */ blob) => {
     const form = new FormData();
-    form.append("audio", blob, "voice.wav");
+    form.append("audio", blob, "microphone.wav");
     const release = holdPage();
     const answer = await post(path, form).finally(release);
     changed(t("voice.learnt", { name }), answer.change ? [answer.change] : [], again);
