@@ -97,6 +97,16 @@ turns it on with these defaults. What `face-det body` learns is in `statePath`. 
 |---|---|---|---|
 """
 
+LIVENESS = """
+## liveness
+
+A network of your own that says how alive each face looks, for information only: it decides nothing. Read
+[what to expect of it](attributes.md#liveness) first.
+
+| key | default | must be | what it does |
+|---|---|---|---|
+"""
+
 HTTP = """
 ## http
 
@@ -314,6 +324,7 @@ def config_page() -> str:
     sections = {
         "sightings": SIGHTINGS,
         "body": BODY,
+        "liveness": LIVENESS,
         "http": HTTP,
         "video": VIDEO,
         "cameras": CAMERAS,

@@ -97,6 +97,27 @@ class Detection:
     landmarks: npt.NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HeadPose:
+    """Where a head is turned, in degrees as seen in the picture; all are 0 where it looks at the camera.
+
+    `yaw` is positive where the face looks to the right edge of the picture, `pitch` where it looks up, and
+    `roll` where the head is tilted clockwise. A mirrored picture has the opposite yaw and roll.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+    def rounded(self) -> HeadPose:
+        """Return the pose in tenths of a degree.
+
+        >>> HeadPose(12.34, -0.01, 179.96).rounded()
+        HeadPose(yaw=12.3, pitch=0.0, roll=180.0)
+        """
+        return HeadPose(*(round(angle, 1) + 0.0 for angle in (self.yaw, self.pitch, self.roll)))
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Face:
     """A face found in an image.
@@ -107,7 +128,8 @@ class Face:
     which grows with how clearly the network sees a face; None if the embedder does not tell. `quality` is
     the probability, 0..1, that a face seen like this is recognised, were it enrolled. `thumbnail` is the face
     with a margin, as a JPEG, if the engine was asked for it. `landmarks` are the detector's, in pixels of the
-    image, shape (5, 2), if it gives any.
+    image, shape (5, 2), if it gives any. `head_pose`, and `liveness`, 0..1, are for information, and only
+    there if the engine was asked for them and the face was encoded.
     """
 
     box: Box
@@ -119,6 +141,8 @@ class Face:
     quality: float | None = None
     thumbnail: bytes | None = None
     landmarks: npt.NDArray[np.float32] | None = None
+    head_pose: HeadPose | None = None
+    liveness: float | None = None
 
 
 class Outcome(str, Enum):

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def command(
     if annotate is not None:
         with report_write_errors(annotate, "it must be a writable folder"):
             make_folder(annotate)
-    with _recognizer(config_source, remote, keys) as (ask, trained), Interruption() as interruption:
+    # Only JSON shows head poses, which take some milliseconds a face.
+    options = {"headPose": True} if as_json else None
+    with _recognizer(config_source, remote, keys, options) as (ask, trained), Interruption() as interruption:
         shown = track(
             interruption.until(iter(pictures)),
             "recognizing",
@@ -93,20 +96,20 @@ def command(
 
 @contextlib.contextmanager
 def _recognizer(
-    config_source: ConfigSource, remote: str | None, keys: Path | None
+    config_source: ConfigSource, remote: str | None, keys: Path | None, options: Answer | None
 ) -> Iterator[tuple[Callable[[bytes], list[Answer]], bool]]:
     """Yield the function that recognises one image, and whether there is a model."""
     if remote is not None:
         from face_det.rpc import Client
 
         with Client(remote, keys=keys) as client:
-            yield client.recognize, client.status()["model"] is not None
+            yield partial(client.recognize, options=options), client.status()["model"] is not None
         return
     # The networks take a second to load, so load them only where they are used.
     from face_det.service import build_service
 
     service = build_service(config_source.load())
-    yield service.recognize, service.trained
+    yield partial(service.recognize, options=options), service.trained
 
 
 @dataclass(slots=True)

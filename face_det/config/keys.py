@@ -12,6 +12,7 @@ from face_det.config.sections.body import Body
 from face_det.config.sections.camera import Camera
 from face_det.config.sections.frigate import Frigate
 from face_det.config.sections.http import Http
+from face_det.config.sections.liveness import Liveness
 from face_det.config.sections.mqtt import Mqtt
 from face_det.config.sections.pyzm import Pyzm
 from face_det.config.sections.sightings import Sightings
@@ -31,6 +32,7 @@ CONFIG_KEYS = _keys(Config)
 SECTION_KEYS = {
     "sightings": _keys(Sightings),
     "body": _keys(Body),
+    "liveness": _keys(Liveness),
     "http": _keys(Http),
     "video": _keys(VideoSettings),
     "cameras": _keys(Camera),

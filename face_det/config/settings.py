@@ -20,6 +20,7 @@ from face_det.config.sections.body import Body
 from face_det.config.sections.camera import Camera
 from face_det.config.sections.frigate import Frigate
 from face_det.config.sections.http import Http
+from face_det.config.sections.liveness import Liveness
 from face_det.config.sections.mqtt import Mqtt
 from face_det.config.sections.pyzm import Pyzm
 from face_det.config.sections.sightings import Sightings
@@ -218,6 +219,16 @@ class Config(Overridable):
         "an object of settings, such as {}",
         "If set, detect_faces may name somebody whose face cannot be seen by body and clothes, and says by "
         "what it named each; `{}` takes the defaults below.",
+    )
+    head_pose: bool = field(
+        False,
+        "true or false",
+        "Tell where each head is turned ([attributes.md](attributes.md#head-pose)), in all answers.",
+    )
+    liveness: Liveness | None = field(
+        None,
+        'an object of settings, such as {"network": "onnx:/models/liveness.onnx"}',
+        "If set, a network of your own says how alive each face looks, for information only.",
     )
     http: Http = field(
         {},

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from face_det.budget import Budget, Interrupted, interruptible
 from face_det.detectors import DETECTORS
 from face_det.embedders import create_embedder
+from face_det.engine.attributes import Attributes
 from face_det.engine.interface import EngineOptions, EngineResult, View
 from face_det.engine.quality import estimate_quality
 from face_det.media import crop_box, make_face_thumbnail, measure_focus, pixel_region
@@ -59,21 +60,30 @@ def build_engine(options: EngineOptions) -> Engine:
     detector: Detector = DETECTORS.create(
         options.detector, compute=options.compute, min_face_px=options.min_face_px
     )
-    return Engine(detector, create_embedder(options.embedder, options.compute, options.jitter), options)
+    attributes = Attributes(options)
+    embedder = create_embedder(options.embedder, options.compute, options.jitter)
+    return Engine(detector, embedder, options, attributes)
 
 
 class Engine:
     """A FaceEngine with its networks in this process: one detector and one embedder."""
 
-    def __init__(self, detector: Detector, embedder: Embedder, options: EngineOptions) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        options: EngineOptions,
+        attributes: Attributes | None = None,
+    ) -> None:
         self._detector = detector
         self._embedder = embedder
+        self._attributes = attributes or Attributes(options)
         self.options = options
 
     def with_options(self, options: EngineOptions) -> Engine:
         """Return an engine with other limits on the same networks; see FaceEngine."""
         require_shared_networks(options, self.options)
-        return Engine(self._detector, self._embedder, options)
+        return Engine(self._detector, self._embedder, options, self._attributes)
 
     def with_embedder(self, name: str) -> Engine:
         """Return an engine with another embedder and the same detector; see FaceEngine."""
@@ -81,7 +91,7 @@ class Engine:
         if options == self.options:
             return self
         embedder = create_embedder(name, options.compute, options.jitter, self._embedder)
-        return Engine(self._detector, embedder, options)
+        return Engine(self._detector, embedder, options, self._attributes)
 
     def isolation(self) -> dict[str, Any] | None:
         """Return None: the networks run in this process."""
@@ -126,6 +136,7 @@ class Engine:
                 if face.reason is None:
                     pending.places.append((index, len(found[index])))
                     pending.chips.append(self._embedder.align(part, detection))
+                    face = self._attributes.add_to(face, part, head_pose=self.options.head_pose)
                 face = move_face(face, dx, dy)
                 if self.options.thumbnail_px:
                     face = replace(face, thumbnail=self._make_thumbnail(rgb, face))
@@ -160,6 +171,7 @@ class Engine:
                 pending.places.append((0, position))
                 detection = Detection(face.box, face.score, face.landmarks)
                 pending.chips.append(self._embedder.align(rgb, detection))
+                encoded[position] = self._attributes.add_to(face, rgb, head_pose=self.options.head_pose)
         self._embed(pending, [encoded], Budget(), max(1, FACES_PER_BATCH // self.options.jitters))
         return encoded
 

@@ -16,7 +16,7 @@ import select
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -117,6 +117,8 @@ def _face_as_fields(face: Face) -> dict[str, Any]:
         "norm": face.norm,
         "quality": face.quality,
         "landmarks": None if face.landmarks is None else face.landmarks.astype("<f4").tobytes(),
+        "head_pose": None if face.head_pose is None else [*astuple(face.head_pose)],
+        "liveness": face.liveness,
     }
 
 

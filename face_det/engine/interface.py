@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from face_det.budget import Budget
@@ -27,7 +28,8 @@ class EngineOptions:
     shorter than `min_face_px` pixels, or if its sharpness, the variance of the Laplacian, is below
     `focus_threshold`. With a `thumbnail_px` other than 0, each face has a thumbnail of at most that size.
     Whole images are searched for faces from `search_from_px` pixels on, if that is more than `min_face_px`;
-    smaller ones that are found nevertheless are treated like any other.
+    smaller ones that are found nevertheless are treated like any other. With `head_pose`, faces that are
+    encoded have one, and with `liveness`, the path of a user's network, its opinion.
     """
 
     detector: str = "auto"
@@ -40,6 +42,8 @@ class EngineOptions:
     compute: Compute = DEFAULT_COMPUTE
     thumbnail_px: int = 0
     search_from_px: float = 0.0
+    head_pose: bool = False
+    liveness: Path | None = None
 
     def can_share(self, other: EngineOptions) -> bool:
         """Tell whether an engine with these options can use the networks loaded for `other`.
@@ -60,6 +64,7 @@ class EngineOptions:
             compute=replace(other.compute, threads=self.compute.threads),
             thumbnail_px=self.thumbnail_px,
             search_from_px=self.search_from_px,
+            head_pose=self.head_pose,
         )
         return self == same and self.min_face_px >= other.min_face_px
 

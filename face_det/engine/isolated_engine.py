@@ -18,7 +18,7 @@ from face_det.engine.engine_process import ViewRequest
 from face_det.engine.interface import CRASHED, EngineOptions, EngineResult, FaceEngine, View
 from face_det.engine.process_pool import BUILD_ENGINE, ProcessDied, ProcessPool
 from face_det.errors import BadImage
-from face_det.types import Box, Face, Reason, Rgb
+from face_det.types import Box, Face, HeadPose, Reason, Rgb
 
 log = logging.getLogger(__name__)
 
@@ -159,5 +159,7 @@ def _face_from_fields(fields: dict[str, Any], dx: int, dy: int) -> Face:
         norm=fields["norm"],
         quality=fields["quality"],
         landmarks=None if points is None else np.frombuffer(points, "<f4").reshape(-1, 2),
+        head_pose=None if fields["head_pose"] is None else HeadPose(*fields["head_pose"]),
+        liveness=fields["liveness"],
     )
     return move_face(found, dx, dy)

@@ -68,6 +68,8 @@ def _build_options(config: Config, embedder: str, thumbnail_px: int = 0) -> Engi
         focus_threshold=config.focus_measure_threshold,
         compute=config.compute,
         thumbnail_px=thumbnail_px,
+        head_pose=config.head_pose,
+        liveness=None if config.liveness is None else config.liveness.network,
     )
 
 

@@ -181,7 +181,7 @@ class Service:
         given = require_recognize_options(options)
         recognizer, pictures = self._recognizer, dict[str, WholePicture]()
         loaded = self._load(wire.require_picture(image), pictures)
-        engine, coarse = searching_from(recognizer.engine, given.get("searchFromPx") or 0)
+        engine, coarse = searching_from(recognizer.engine, given)
         result = engine.run([(loaded.rgb, None)])
         result.raise_if_crashed()
         (faces,) = result.faces

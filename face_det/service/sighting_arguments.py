@@ -20,7 +20,8 @@ from face_det.sightings import (
 from face_det.types import Outcome
 
 QUERY_KEYS = ("since", "until", "camera", "name", "unknown", "outcome", "limit", "cursor")
-RECOGNIZE_KEYS = ("camera", "frame", "time", "remember", "searchFromPx")
+FOLLOW_KEYS = ("camera", "frame", "time", "remember", "searchFromPx", "stream")
+RECOGNIZE_KEYS = ("camera", "frame", "time", "remember", "searchFromPx", "headPose")
 DEFAULT_PAGE = 50
 MAX_SEARCH_FROM_PX = 10_000
 MAX_CONSUMER = 200
@@ -139,7 +140,7 @@ def require_time(value: object, place: str) -> float:
 
 
 def require_recognize_options(options: object) -> Mapping[str, Any]:
-    """Return the options of `recognize`: camera, frame, time (seconds), remember, searchFromPx.
+    """Return the options of `recognize`: camera, frame, time (seconds), remember, searchFromPx, headPose.
 
     Raises BadRequest.
 
@@ -150,12 +151,12 @@ def require_recognize_options(options: object) -> Mapping[str, Any]:
 
 
 def require_follow_options(options: object) -> Mapping[str, Any]:
-    """Return the options of `follow`: those of `recognize`, and stream. Raises BadRequest.
+    """Return the options of `follow`: those of `recognize` but headPose, and stream. Raises BadRequest.
 
     >>> require_follow_options({"stream": "tab-1"})["stream"]
     'tab-1'
     """
-    given = _require_options(options, (*RECOGNIZE_KEYS, "stream"))
+    given = _require_options(options, FOLLOW_KEYS)
     if not (given.get("camera") or given.get("stream")):
         raise BadRequest("options: must have a camera, or a stream of pictures, whose faces are followed")
     return given
@@ -168,9 +169,9 @@ def _require_options(options: object, known: tuple[str, ...]) -> Mapping[str, An
             wire.require_text(given[key], f"options.{key}")
     if given.get("time") is not None:
         require_time(given["time"], "options.time")
-    remember = given.get("remember", True)
-    if not isinstance(remember, bool):
-        raise BadRequest(f"options.remember: must be true or false, got {remember!r:.60}")
+    for key in ("remember", "headPose"):
+        if key in given and not isinstance(given[key], bool):
+            raise BadRequest(f"options.{key}: must be true or false, got {given[key]!r:.60}")
     from_px = given.get("searchFromPx")
     if from_px is not None and not (_is_number(from_px) and 0 <= from_px <= MAX_SEARCH_FROM_PX):
         raise BadRequest(

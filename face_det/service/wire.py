@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from face_det.classifiers import CLASSIFIERS
@@ -32,6 +32,8 @@ ANSWER_KEYS = (
     "candidates",
     "quality",
     "qualityParts",
+    "headPose",
+    "liveness",
     "partial",
     "faces",
 )
@@ -39,7 +41,7 @@ ANSWER_KEYS = (
 
 NAMED_BY = "by"
 """Says by what a person was named, `face` or `body`; only where naming by the body is switched on."""
-_OF_A_BODY = ("faceBox", "quality", "qualityParts")
+_OF_A_BODY = ("faceBox", "quality", "qualityParts", "headPose", "liveness")
 """What is said of the face of somebody who was named by the body."""
 
 
@@ -280,8 +282,8 @@ def _body_as_json(body: Match, own: int | None, faces: list[dict[str, Any]]) -> 
 def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str, Any]:
     """Return one face as JSON: name or null, probability if classified, reason if unnamed, and box.
 
-    An uncertain face also has its candidates, one that was assessed its `quality` and what that rests on, and
-    one from a `partial` picture says so.
+    An uncertain face also has its candidates, one that was assessed its `quality` and what that rests on, one
+    whose attributes were asked for has these, and one from a `partial` picture says so.
     """
     fields: dict[str, Any] = {"face": match.name}
     if match.probability is not None:
@@ -298,6 +300,10 @@ def face_as_json(face: Face, match: Match, *, partial: bool = False) -> dict[str
     if face.quality is not None:
         fields["quality"] = round(face.quality, 4)
         fields["qualityParts"] = quality_parts_as_json(face)
+    if face.head_pose is not None:
+        fields["headPose"] = asdict(face.head_pose.rounded())
+    if face.liveness is not None:
+        fields["liveness"] = round(face.liveness, 4)
     if partial:
         fields["partial"] = True
     return fields

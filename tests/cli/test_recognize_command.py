@@ -67,6 +67,7 @@ def test_table_json_and_pictures(trained, photos):
     assert done.returncode == 0, done.stderr
     ((face,),) = [answer["faces"] for answer in json.loads(done.stdout)]
     assert face["face"] == "Obama"
+    assert face["headPose"]["yaw"] > 5, "he looks to the right edge"
     (written,) = (trained / "out").iterdir()
     assert image.load_image(written).shape == image.load_image(photos["obama3"]).shape
 

@@ -33,6 +33,9 @@ def test_a_photo_goes_from_hand_to_hand_and_back(web, photos):
             answer = ask(web, "POST", f"/faces{query}", files={"image": picture})
             assert [(face["face"], face["outcome"]) for face in answer["faces"]] == [("Joe", "known")]
             assert answer["searchFromPx"] == told
+        for asked, keys in (("true", {"yaw", "pitch", "roll"}), ("false", set())):
+            (face,) = ask(web, "POST", f"/faces?headPose={asked}", files={"image": picture})["faces"]
+            assert {*face.get("headPose", ())} == keys
         assert web.post("/api/v1/faces?searchFromPx=-1", files={"image": picture}).status_code == 400
 
         for query, longest in (("", 1280), ("?size=64", 64), ("?size=64&face=true", 64)):

@@ -37,7 +37,7 @@ HOMES = {
     "fontTools": {"media"},
     "pi_heif": {"media"},
     "cv2": {"media", "video", "cameras", "extraction", "nets", "detectors", "classifiers", "bodies"},
-    "pydantic": {"config", "gateway", "nets", "detectors", "embedders"},
+    "pydantic": {"config", "gateway", "nets", "detectors", "embedders", "attributes"},
     "fastapi": {"gateway", "tuning"},
     "starlette": {"gateway", "tuning"},
     "uvicorn": {"gateway"},

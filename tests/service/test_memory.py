@@ -121,6 +121,7 @@ def test_a_call_may_ask_not_to_be_remembered(tmp_path: Path) -> None:
         ({"time": 1.7e12}, "options.time: must be"),
         ({"time": 10**400}, "options.time: must be"),
         ({"remember": 0}, "options.remember: must be true or false"),
+        ({"headPose": None}, "options.headPose: must be true or false"),
         ({"zone": "UTC"}, "options.zone: unknown"),
         ({"searchFromPx": -1}, "options.searchFromPx: must be a number of pixels from 0 to 10000"),
         ({"searchFromPx": math.nan}, "options.searchFromPx: must be"),

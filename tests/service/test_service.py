@@ -114,6 +114,20 @@ def test_a_search_for_large_faces_names_whatever_it_finds(tmp_path: Path, photos
     assert service.status()["counters"]["no_face"] == 1
 
 
+def test_head_poses_where_they_are_asked_for(tmp_path: Path, photos: Mapping[str, Path]) -> None:
+    """The setting is for all verbs, also for faces that are followed; the option of a call wins."""
+    service = start(tmp_path, faceDetModel="auto", headPose=True)
+    path = str(photos["obama3"])
+    label = {"name": "person", "box": {"xmin": 0, "ymin": 0, "xmax": 10_000, "ymax": 10_000}}
+    (answer,) = json.loads(service.detect_faces([{"image": path, "labels": [label]}]))[0]["labels"]
+    (face,), (plain,) = service.recognize(path), service.recognize(path, {"headPose": False})
+    assert answer["headPose"] == pytest.approx(face["headPose"], abs=8)
+    assert face["headPose"]["yaw"] > 5, "he looks to the right edge"
+    assert "headPose" not in plain
+    (followed,) = service.following.follow(path, {"stream": "tab"})
+    assert followed["headPose"] == pytest.approx(face["headPose"], abs=8)
+
+
 def test_the_same_photo_twice_counts_once(service: Service, photos: Mapping[str, Path]) -> None:
     """Sending a photo again is harmless."""
     first = service.add_face("Obama", str(photos["obama"]))

@@ -11,7 +11,7 @@ import pytest
 
 from face_det.errors import BadRequest
 from face_det.service import wire
-from face_det.types import Box, Face, Match, Reason
+from face_det.types import Box, Face, HeadPose, Match, Reason
 
 BOX = {"ymin": 10.0, "xmin": 20.0, "ymax": 400.0, "xmax": 220.0}
 
@@ -126,6 +126,19 @@ def test_named_face_has_no_reason() -> None:
     """faceReason is there only when face is null."""
     face = Face(Box(1, 2, 3, 4), 1.2, 300.0, None, None)
     assert "faceReason" not in wire.face_as_json(face, Match("Ann", 0.95, None))
+
+
+def test_attributes_are_told_if_there_are_any() -> None:
+    """Tenths of a degree and a share, which replace those of an older answer; no key where there is none."""
+    face = Face(Box(1, 2, 3, 4), 1.2, 300.0, None, None)
+    assert not {"headPose", "liveness"} & wire.face_as_json(face, Match("Ann", 0.95, None)).keys()
+    seen = replace(face, head_pose=HeadPose(-12.34, 5.0, 0.04), liveness=0.123456)
+    answer = wire.PersonAnswer(((seen, Match("Ann", 0.95, None)),), own=0)
+    (label,) = json.loads(wire.render_reply(call(headPose="old"), {(0, 0): answer}))[0]["labels"]
+    assert label["headPose"] == {"yaw": -12.3, "pitch": 5.0, "roll": 0.0}
+    assert label["liveness"] == 0.1235
+    again = wire.render_reply([{"labels": [label]}], {(0, 0): wire.PersonAnswer(reason=Reason.BAD_ROI)})
+    assert not {"headPose", "liveness"} & json.loads(again)[0]["labels"][0].keys()
 
 
 @pytest.mark.parametrize("kind", ["nonsense", "", "Svm"])

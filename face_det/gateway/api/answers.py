@@ -67,6 +67,14 @@ class Candidate(Answer):
     proba: float
 
 
+class HeadPose(Answer):
+    """Where a head is turned, in degrees: to the right edge of the picture, up, and clockwise."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
 class Face(Answer):
     """A face: its name or why it has none, where it is, and its quality."""
 
@@ -79,6 +87,8 @@ class Face(Answer):
     candidates: list[Candidate] | None = None
     quality: float | None = None
     qualityParts: dict[str, float | None] | None = None
+    headPose: HeadPose | None = None
+    liveness: float | None = None
     track: int | None = None
     trackFrames: int | None = None
     predicted: bool | None = None

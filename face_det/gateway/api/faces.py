@@ -53,6 +53,10 @@ async def recognize(
         ),
     ] = None,
     follow: Stream = None,
+    head_pose: Annotated[
+        bool | None,
+        Query(alias="headPose", description="Tell where each head is turned; not with `follow`."),
+    ] = None,
 ) -> dict[str, Any]:
     """Name the faces in an uploaded picture.
 
@@ -68,6 +72,8 @@ async def recognize(
     verb = "recognize" if follow is None else "follow"
     if follow is not None:
         options["stream"] = follow
+    if head_pose is not None:
+        options["headPose"] = head_pose
     faces = await gateway.daemon.call(verb, picture, options)
     took_ms = round((time.monotonic() - start) * 1000, 1)
     return {"faces": faces, "tookMs": took_ms, "searchFromPx": from_px}
