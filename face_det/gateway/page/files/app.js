@@ -1,6 +1,7 @@
 /** Begins: words, theme, session, navigation; then the view of the address. */
 
-import { connection, loadSession } from "./api.js";
+import { ApiError, connection, isAbort, loadSession } from "./api.js";
+import { fail } from "./components/toast.js";
 import { fill, h, icon } from "./dom.js";
 import { drawNavigation } from "./navigation.js";
 import { knownPeople } from "./people.js";
@@ -11,14 +12,14 @@ import { loadStrings, t } from "./strings.js";
 const ROUTES = {
   start: { title: "nav.start", nav: "live", load: () => import("./views/start.js") },
   live: { title: "nav.live", askWhose: true, load: () => import("./views/live.js") },
-  people: { title: "nav.people", askWhose: true, load: () => import("./views/people.js") },
-  person: { title: "nav.people", nav: "people", load: () => import("./views/person.js") },
-  review: { title: "nav.review", askWhose: true, load: () => import("./views/review.js") },
-  unknown: { title: "unknown.title", nav: "review", askWhose: true, load: () => import("./views/unknown.js") },
+  people: { title: "nav.people", lists: true, askWhose: true, load: () => import("./views/people.js") },
+  person: { title: "nav.people", lists: true, nav: "people", load: () => import("./views/person.js") },
+  review: { title: "nav.review", lists: true, askWhose: true, load: () => import("./views/review.js") },
+  unknown: { title: "unknown.title", lists: true, nav: "review", askWhose: true, load: () => import("./views/unknown.js") },
   why: { title: "why.title", nav: "review", load: () => import("./views/why.js") },
   tune: { title: "nav.tune", askWhose: true, load: () => import("./views/tune.js") },
   health: { title: "nav.health", askWhose: true, load: () => import("./views/health.js") },
-  changes: { title: "changes.title", nav: "health", askWhose: true, load: () => import("./views/changes.js") },
+  changes: { title: "changes.title", lists: true, nav: "health", askWhose: true, load: () => import("./views/changes.js") },
   login: { title: "login.title", load: () => import("./views/login.js") },
 };
 
@@ -64,6 +65,13 @@ for (const type of ["dragover", "drop"]) {
     if (/** @type {DragEvent} */ (event).dataTransfer?.types.includes("Files")) event.preventDefault();
   });
 }
+
+// What a view asks for once more may fail, or be given up because the view was left.
+addEventListener("unhandledrejection", (event) => {
+  if (!(event.reason instanceof ApiError) && !isAbort(event.reason)) return;
+  event.preventDefault();
+  fail(event.reason);
+});
 
 prepare(ROUTES);
 begin();

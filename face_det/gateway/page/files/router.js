@@ -8,8 +8,8 @@ import { t } from "./strings.js";
 
 /**
  * @typedef {{root: HTMLElement, parts: string[], query: URLSearchParams, signal: AbortSignal}} Place
- * `askWhose`: photos that are dropped onto the view are somebody's.
- * @typedef {{title: string, nav?: string, askWhose?: boolean, load: () => Promise<{show: (place: Place) => any}>}} Route
+ * `askWhose`: photos that are dropped onto the view are somebody's. `lists`: it shows what changes may touch.
+ * @typedef {{title: string, nav?: string, askWhose?: boolean, lists?: boolean, load: () => Promise<{show: (place: Place) => any}>}} Route
  */
 
 /** @type {Record<string, Route>} */
@@ -47,6 +47,11 @@ export function replace(path) {
 
 /** Shows the present view anew. */
 export const refresh = () => show(false);
+
+/** Shows the present view anew if it is a list; no camera and no form is interrupted. */
+export async function refreshList() {
+  if (routes[place().parts[0]]?.lists) await refresh();
+}
 
 /** @param {boolean} travelled whether the reader went somewhere, and the focus goes along */
 async function show(travelled) {

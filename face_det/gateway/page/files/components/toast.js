@@ -3,6 +3,7 @@
 import { ApiError, isAbort, post } from "../api.js";
 import { button, h, icon } from "../dom.js";
 import { detail, sentence } from "../problems.js";
+import { refreshList } from "../router.js";
 import { t } from "../strings.js";
 
 const SHOWN_MS = 9000;
@@ -66,7 +67,13 @@ export function changed(text, changes, after) {
     } catch (error) {
       fail(error);
     }
-    await after?.();
+    try {
+      await after?.();
+    } catch (error) {
+      if (!isAbort(error)) throw error;
+      // The view that it was done in has been left.
+      await refreshList();
+    }
   };
   toast(text, changes.length ? { undo } : {});
 }

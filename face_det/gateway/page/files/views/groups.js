@@ -36,8 +36,8 @@ export async function showGroups(body, signal) {
       selection.items(cards.map((/** @type {any} */ node, /** @type {number} */ index) => ({ key: unknowns[index].id, node, box: node.querySelector("input[type=checkbox]") })));
       fill(list, cards.length ? h("ul.groups", null, cards) : empty("people", t("unknown.none"), t("unknown.noneHow")));
     } catch (error) {
-      if (!list.querySelector(".groups li")) throw error;
-      if (!isAbort(error)) fail(error);
+      if (isAbort(error) || !list.querySelector(".groups li")) throw error;
+      fail(error);
     }
   };
   fill(body, h("p.lead", null, t("unknown.lead")), list, selection.bar);

@@ -104,7 +104,8 @@ async function showFaces(body, query, signal) {
       cursor = page.next;
       show();
     } catch (error) {
-      if (!isAbort(error) && !signal.aborted) fail(error);
+      if (isAbort(error)) throw error;
+      if (!signal.aborted) fail(error);
     }
   };
   await Promise.all([load(), heard.draw()]);
