@@ -52,7 +52,7 @@ FILES = {
 CONFIGURATION = """\
 http: {{server_host: 127.0.0.1, server_port: {port}}}
 mqtt: {{sensor: [{{name: probe, state_topic: probe}}]}}
-command_line: [{{notify: {{name: notify, command: "(cat; echo) >> {folder}/notified.txt"}}}}]
+command_line: [{{notify: {{name: mobile_app_phone, command: "(cat; echo) >> {folder}/notified.txt"}}}}]
 logger: {{default: warning}}
 """
 

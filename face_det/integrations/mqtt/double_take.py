@@ -30,7 +30,7 @@ def person_topic(name: str, people: Collection[str] = ()) -> str:
     """
     plain = _plain(name)
     mistaken = plain != name and any(plain == _plain(other) for other in people if other != name)
-    return f"{MATCHES}/{object_id(name) if mistaken or plain.lower() in ('', UNKNOWN) else plain}"
+    return f"{MATCHES}/{object_id(name) if mistaken or plain.strip('-').lower() in ('', UNKNOWN) else plain}"
 
 
 def _plain(name: str) -> str:

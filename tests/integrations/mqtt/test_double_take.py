@@ -58,7 +58,7 @@ async def test_somebody_without_a_name_is_unknown_or_a_miss(mosquitto, daemon, l
 @pytest.mark.parametrize(
     ("people", "place"),
     [
-        (["Ольга"], "person_"),
+        (["Ольга Иванова"], "person_"),
         (["Unknownë"], "person_"),
         (["Zoë", "Zo"], "person_"),
         (["Ann Lee", "Ann-Lee"], "person_"),
