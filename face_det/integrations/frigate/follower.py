@@ -18,6 +18,7 @@ from face_det.integrations.frigate.event import FrigateEvent
 from face_det.integrations.frigate.people import PersonTracks
 from face_det.integrations.frigate.pictures import PersonPicture, isolate_person, share_at, shows_whole_frame
 from face_det.integrations.frigate.server import FrigateServer
+from face_det.media import names_somebody
 from face_det.types import Box
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class EventFollower:
         self._remember = True
         self._label = ""
         self._kept: str | None = None
+        # The names that were seen in this event before this program was started: it may have set one of them.
+        self._earlier: set[str] = set()
 
     def tell(self, event: FrigateEvent) -> None:
         """Take an update of the event from Frigate."""
@@ -85,7 +88,7 @@ class EventFollower:
 
         Raises UnknownEvent if it was deleted, PortalFailed, and the daemon's errors.
         """
-        self._remember = not await self._is_remembered()
+        await self._recall()
         if self.event.end is not None and self.event.share is None:
             # Without a share, which comes over HTTP only, somebody else might be taken for the person.
             await self._read_row()
@@ -232,7 +235,7 @@ class EventFollower:
             if present == name:
                 self._label = name
                 return
-            if present and present != self._label:
+            if present and present != self._label and present not in self._earlier:
                 if present != self._kept:
                     log.info(
                         "event %s: its sub label %r stays; face_det says %r", self.event.id, present, name
@@ -257,21 +260,23 @@ class EventFollower:
                 raise
             return self.event.sub_label or ""
 
-    async def _is_remembered(self) -> bool:
-        """Tell whether the daemon has sightings of this event already, or remembers nobody anyway."""
+    async def _recall(self) -> None:
+        """Learn what the daemon knows of this event; it remembers it once, or remembers nobody anyway."""
         query = {"camera": self.event.camera, "since": self.event.start - 1, "limit": MAX_PAGE}
         if self.event.end is not None:
             query["until"] = self.event.end + SILENCE_S
         try:
             while True:
                 page = await self._daemon.call("sightings", query)
-                if any(str(item["frame"] or "").startswith(_prefix(self.event)) for item in page["items"]):
-                    return True
+                for item in page["items"]:
+                    if str(item["frame"] or "").startswith(_prefix(self.event)):
+                        self._remember = False
+                        self._earlier |= {item["face"]} if names_somebody(item) else set()
                 if page["next"] is None:
-                    return False
+                    return
                 query["cursor"] = page["next"]
         except SightingsOff:
-            return True
+            self._remember = False
 
 
 def _prefix(event: FrigateEvent) -> str:

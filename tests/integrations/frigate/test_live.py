@@ -56,8 +56,11 @@ def test_of_two_people_in_a_frame_each_has_a_name_of_their_own(program, api, mes
     assert {item["face"] for item in seen(stranger)} == {"Unknown"}
 
 
-def test_a_name_is_corrected_when_the_decision_changes(program, api, messages, frame, daemon, small_photos):
-    """One picture shows Obama where Frigate's box was wrong, then many show who it is."""
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_name_is_corrected_when_the_decision_changes(
+    program, api, messages, frame, daemon, small_photos, seen, killed
+):
+    """One picture shows Obama where Frigate's box was wrong, then many show who it is; also after kill -9."""
     client = daemon.client()
     client.add_face("Biden", small_photos["biden"].read_bytes())
     try:
@@ -66,6 +69,10 @@ def test_a_name_is_corrected_when_the_decision_changes(program, api, messages, f
         api.pictures[one, "snapshot.jpg"] = frame("obama3", "biden")
         messages.tell("new", one, start=begin, box=LEFT, snapshot=(begin, LEFT))
         until(lambda: api.labels)
+        if killed:
+            until(lambda: seen(one))
+            program.kill()
+            program.start()
         api.pictures["front", "latest.jpg"] = frame("obama3", "biden")
         messages.tell("update", one, box=RIGHT, snapshot=(begin, LEFT))
         until(lambda: api.labels[-1][1] == "Biden")
