@@ -121,7 +121,10 @@ def run_cli(argv: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):
+            # Click takes every EOFError for Ctrl-D at a question, and there this has no cause.
+            raise error.__cause__ from None
         click.echo("face-det: interrupted; finished work is kept", err=True)
         sys.exit(130)
     except FaceDetError as error:

@@ -183,7 +183,9 @@ def require_readable(report: ExtractReport, source: PictureSource) -> None:
         return
     if report.unreadable:
         picture, reason = report.unreadable[0]
-        raise DataError(f"none of the {len(report.unreadable)} pictures could be used; {picture}: {reason}")
+        several = len(report.unreadable) > 1
+        what = f"none of the {len(report.unreadable)} pictures could be used; " if several else ""
+        raise DataError(f"{what}{picture}: {reason}")
     if source.problem() is None:
         raise DataError("there are no pictures to extract from")
 

@@ -16,11 +16,11 @@ import onnx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from face_det.errors import BadImage, ModelError, ModelMissing
-from face_det.media import read_image_bytes
+from face_det.errors import DataError, ModelError, ModelMissing
 from face_det.nets.compute import DEFAULT_COMPUTE, Compute
 from face_det.nets.sessions.session import Session
 from face_det.registry import description_path
+from face_det.storage import read_if_present
 from face_det.types import Rgb
 
 MAX_MODEL_BYTES = 1_000_000_000
@@ -150,9 +150,13 @@ def read_picture_input(data: bytes, place: str) -> PictureInput:
 
 def _read(path: Path, purpose: str, max_bytes: int, advice: str) -> bytes:
     try:
-        return read_image_bytes(path, max_bytes=max_bytes)
-    except BadImage as error:
-        raise ModelMissing(f"{path}: must {purpose}, but cannot be read: {error}{advice}") from error
+        data = read_if_present(path, max_bytes)
+    except DataError as error:
+        found = str(error).removeprefix(f"{path}: ")
+        raise ModelMissing(f"{path}: must {purpose}, but cannot be read: {found}{advice}") from error
+    if data is None:
+        raise ModelMissing(f"{path}: must {purpose}, but cannot be read: file not found{advice}")
+    return data
 
 
 def _side(path: Path, name: str, own: int | None, described: int | None) -> int:

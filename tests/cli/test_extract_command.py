@@ -310,7 +310,11 @@ def test_a_second_process_waits_for_nobody(home: Path, server: Running, people: 
 
 @pytest.mark.parametrize(
     ("files", "message"),
-    [({}, "there are no pictures"), ({"a.jpg": b"text"}, "none of the 1 pictures could be used")],
+    [
+        ({}, "there are no pictures"),
+        ({"a.jpg": b"text"}, "in/a.jpg: must be a"),
+        ({"a.jpg": b"", "b.jpg": b""}, "none of the 2 pictures could be used; "),
+    ],
 )
 def test_nothing_to_extract_from(home: Path, files: dict[str, bytes], message: str) -> None:
     """An empty folder, or one of broken pictures, is an error: nobody should take it for success."""

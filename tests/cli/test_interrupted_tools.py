@@ -21,6 +21,8 @@ import face_det.bodies.encodings
 import face_det.exchange.exporting
 import face_det.tuning.report
 from face_det.bodies import BodyEncodings, forget_body, load_bodies, save_bodies
+from face_det.cli import people
+from face_det.cli.main import run_cli
 
 
 def press_during(
@@ -148,3 +150,14 @@ def test_a_kill_while_bodies_are_saved(tmp_path: Path) -> None:
         assert len(load_bodies(path).names) == (0 if point % 2 else 2)
         assert [one.name for one in path.parent.iterdir()] == ["bodies.npz"]
     assert point > 8
+
+
+def test_the_end_of_a_file_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that ends too early, such as bytecode written to a full disk, is told as what it is."""
+
+    def broken(**_: object) -> None:
+        raise EOFError("marshal data too short")
+
+    monkeypatch.setattr(people.command, "callback", broken)
+    with pytest.raises(EOFError, match="marshal data too short"):
+        run_cli(["people"])

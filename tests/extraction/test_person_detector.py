@@ -110,9 +110,11 @@ def test_the_picture_is_letterboxed(tmp_path: Path) -> None:
 
 
 def test_models_that_cannot_be_used(tmp_path: Path) -> None:
-    """A missing file, another file, and other inputs and outputs are errors that say what is expected."""
+    """No file, a folder, another file, and other inputs and outputs are errors that say what is expected."""
     with pytest.raises(ModelMissing, match="file not found"):
         ModelPersonFinder(tmp_path / "no.onnx")
+    with pytest.raises(ModelMissing, match=r"an ONNX file, but cannot be read: .*, got Is a directory"):
+        ModelPersonFinder(tmp_path)
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(ModelError, match="must be an ONNX model"):
         ModelPersonFinder(tmp_path / "text.onnx")
