@@ -154,6 +154,8 @@ class Service:
         outcomes = self._count(matches, batch.reasons())
         if bodies is not None:
             outcomes["by_body"] = bodies.add_to(batch, ascii_names=self._ascii_names)
+            with self._counting:
+                self._counters["by_body"] += outcomes["by_body"]
         reply = wire.render_reply(images, batch.answers)
         self._note(
             notes,

@@ -85,6 +85,7 @@ def test_a_body_speaks_where_a_face_does_not(launch, call, photos, folder):
     assert "faceReason" not in after[0]
     assert after[0]["faces"] == before[0]["faces"] == []
     assert after[3] == before[3]
+    assert call(daemon, "status")["counters"]["by_body"] == 1
     assert call(daemon, "status")["body"] == {
         "embedder": "clothes:1",
         "people": [NAME],
