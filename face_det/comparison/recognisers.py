@@ -6,10 +6,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from face_det import __version__
 from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.comparison.journal import Journal
 from face_det.embedders import (
@@ -18,7 +19,9 @@ from face_det.embedders import (
     configurable_embedders,
     create_embedder,
     embedder_parts,
+    join_fingerprints,
     know_file,
+    split_fingerprint,
 )
 from face_det.engine import EngineOptions, build_engine
 from face_det.errors import FaceDetError
@@ -198,9 +201,9 @@ def comparable_classifiers() -> tuple[str, ...]:
 
 def measure_kept(encoded: EncodedSplit, settings: RecognitionSettings, journal: Journal) -> dict[str, Any]:
     """Train and test, unless the journal has the result for the very same encodings."""
-    part = encoded.select_embedder(settings.embedder)
+    part = _only(encoded, settings.embedder)
     digest = hashlib.sha256()
-    shown = (RESULT_FORMAT, settings.classifier, settings.embedder, settings.false_accept_rate)
+    shown = (RESULT_FORMAT, __version__, settings.classifier, settings.embedder, settings.false_accept_rate)
     for piece in (shown, part.names, part.truth, sorted(part.no_face.items(), key=str)):
         digest.update(json.dumps(piece).encode() + b"\n")
     digest.update(part.enrolled.tobytes())
@@ -208,9 +211,21 @@ def measure_kept(encoded: EncodedSplit, settings: RecognitionSettings, journal: 
     key = digest.hexdigest()
     known = journal.get(key)
     if known is None:
-        known = _measure(encoded, settings)
-        journal.add(key, known)
+        known = _measure(part, settings)
+        if "missing" not in known:
+            journal.add(key, known)
     return known
+
+
+def _only(encoded: EncodedSplit, embedder: str) -> EncodedSplit:
+    """Return the same split as if its photos had been encoded by one embedder alone.
+
+    Galleries of some embedders, such as all but dlib's, do not exist; one of each does.
+    """
+    fingerprints = split_fingerprint(encoded.fingerprint)
+    parts = [fingerprints[part] for part in embedder_parts(embedder)]
+    fingerprint = parts[0] if len(parts) == 1 else join_fingerprints(embedder, *parts)
+    return replace(encoded.select_embedder(embedder), fingerprint=fingerprint)
 
 
 def _measure(encoded: EncodedSplit, settings: RecognitionSettings) -> dict[str, Any]:

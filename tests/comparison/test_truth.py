@@ -88,6 +88,13 @@ def test_a_face_is_found_once_and_what_does_not_count_does_no_harm() -> None:
     assert (found.found, found.missed) == ((FACE,), ())
 
 
+def test_one_box_is_not_two_faces() -> None:
+    """Of two heads together, of which a detector sees one, the other is missed."""
+    together = [AnnotatedFace(Box(0, 0, 40, 40)), AnnotatedFace(Box(12, 0, 52, 40))]
+    found = match_boxes(together, [Box(6, 0, 46, 40)], 0.4, 16)
+    assert (len(found.found), len(found.missed), len(found.alarms)) == (1, 1, 0)
+
+
 def test_a_failure_counts_as_nothing_found() -> None:
     """A detector that crashes on a picture has missed its faces, and the picture still counts."""
     truth = truth_from_annotations(Annotations("COCO", (annotated("hall.jpg", FACE),)), Path("a"), PICTURES)
