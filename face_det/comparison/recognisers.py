@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ from face_det import __version__
 from face_det.classifiers import CLASSIFIERS, required_embedder
 from face_det.comparison.journal import Journal
 from face_det.embedders import (
+    DLIB_RESNET,
     EMBEDDERS,
     GREY,
     configurable_embedders,
     create_embedder,
     embedder_parts,
-    join_fingerprints,
     know_file,
-    split_fingerprint,
 )
 from face_det.engine import EngineOptions, build_engine
 from face_det.errors import FaceDetError
@@ -109,18 +108,21 @@ def encode_all(
     Raises what encoding raises.
     """
     missing: dict[str, str] = {}
-    for part in dict.fromkeys(part for name in settings.embedders for part in embedder_parts(name)):
+    wanted = dict.fromkeys(part for name in settings.embedders for part in embedder_parts(name))
+    for part in dict.fromkeys((DLIB_RESNET, *wanted)):
         try:
             create_embedder(part, ONE_THREAD, JITTER)
         except (FaceDetError, ImportError) as error:
             missing[part] = str(error)
-    usable = tuple(name for name in settings.embedders if not missing.keys() & {*embedder_parts(name)})
+    # Every gallery has dlib's encodings, whatever else it has.
+    needs = {name: (DLIB_RESNET, *embedder_parts(name)) for name in settings.embedders}
+    usable = tuple(name for name, parts in needs.items() if not missing.keys() & {*parts})
     lacking = {
-        name: "; ".join(missing[part] for part in embedder_parts(name) if part in missing)
-        for name in settings.embedders
+        name: "; ".join(dict.fromkeys(missing[part] for part in parts if part in missing))
+        for name, parts in needs.items()
         if name not in usable
     }
-    parts = dict.fromkeys(part for name in usable for part in embedder_parts(name))
+    parts = dict.fromkeys(part for name in usable for part in needs[name])
     if not parts:
         return EncodedDataset(split, {}, "", (), lacking)
     # A file comes last, as its path may hold anything.
@@ -201,7 +203,7 @@ def comparable_classifiers() -> tuple[str, ...]:
 
 def measure_kept(encoded: EncodedSplit, settings: RecognitionSettings, journal: Journal) -> dict[str, Any]:
     """Train and test, unless the journal has the result for the very same encodings."""
-    part = _only(encoded, settings.embedder)
+    part = encoded.select_embedder(settings.embedder)
     digest = hashlib.sha256()
     shown = (RESULT_FORMAT, __version__, settings.classifier, settings.embedder, settings.false_accept_rate)
     for piece in (shown, part.names, part.truth, sorted(part.no_face.items(), key=str)):
@@ -211,21 +213,10 @@ def measure_kept(encoded: EncodedSplit, settings: RecognitionSettings, journal: 
     key = digest.hexdigest()
     known = journal.get(key)
     if known is None:
-        known = _measure(part, settings)
+        known = _measure(encoded, settings)
         if "missing" not in known:
             journal.add(key, known)
     return known
-
-
-def _only(encoded: EncodedSplit, embedder: str) -> EncodedSplit:
-    """Return the same split as if its photos had been encoded by one embedder alone.
-
-    Galleries of some embedders, such as all but dlib's, do not exist; one of each does.
-    """
-    fingerprints = split_fingerprint(encoded.fingerprint)
-    parts = [fingerprints[part] for part in embedder_parts(embedder)]
-    fingerprint = parts[0] if len(parts) == 1 else join_fingerprints(embedder, *parts)
-    return replace(encoded.select_embedder(embedder), fingerprint=fingerprint)
 
 
 def _measure(encoded: EncodedSplit, settings: RecognitionSettings) -> dict[str, Any]:
