@@ -14,6 +14,9 @@ from face_det.cli import terminal
 if TYPE_CHECKING:
     from face_det.evaluation import ReportTable
 
+PROSE = 60
+"""A column with so many characters in a cell holds sentences, not figures."""
+
 
 def print_tables(tables: Iterable[ReportTable], console: Console) -> None:
     """Print each table with its title above and its note below it."""
@@ -30,7 +33,8 @@ def _rich_table(table: ReportTable) -> RichTable:
     )
     shown.show_header = any(table.head)
     for number, head in enumerate(table.head):
-        shown.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
+        prose = any(len(row[number]) >= PROSE for row in table.rows)
+        shown.add_column(head, justify="left" if number == 0 or prose else "right", overflow="fold")
     for row in table.rows:
         shown.add_row(*map(terminal.make_cell, row))
     return shown

@@ -20,7 +20,8 @@ _STYLE = """\
 body { overflow-wrap: break-word; }
 h2 { font-size: 1.1rem; margin: 2.2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
-div.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1rem; }
+div.maps { display: grid; gap: 1rem; margin: 1rem 0; }
+div.maps { grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 div.maps figure { margin: 0; }
 div.maps img { width: 100%; height: auto; background: #fff; border: 1px solid #8884; border-radius: .3rem; }
 div.maps img { box-sizing: border-box; }

@@ -13,7 +13,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .22rem .7rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; }
-td.text { text-align: left; white-space: normal; min-width: 7rem; }
+th.text, td.text { text-align: left; white-space: normal; }
+td.text { min-width: 7rem; }
 """
 """How tables and their notes look; a page that shows them adds it to its CSS."""
 
@@ -26,7 +27,10 @@ def render_table(table: ReportTable) -> str:
     """
     width = max((len(row) for row in (table.head, *table.rows)), default=0)
     numbers = [column == 0 or all(_is_figure(row[column]) for row in table.rows) for column in range(width)]
-    head = "".join(f"<th>{escape(text)}</th>" for text in table.head)
+    head = "".join(
+        f"<th>{escape(text)}</th>" if number else f'<th class="text">{escape(text)}</th>'
+        for text, number in zip(table.head, numbers, strict=False)
+    )
     rows = "".join(
         "<tr>"
         + "".join(
