@@ -73,6 +73,8 @@ def command(
 
 def _describe_removed(done: dict[str, Any]) -> str:
     photos = terminal.count_of(done["images"], "photo")
+    if done.get("recordings"):
+        photos += f", {terminal.count_of(done['recordings'], 'recording')}"
     encodings = terminal.count_of(done["encodings"], "encoding")
     if "sightings" not in done:
         return f"{photos} and {encodings} removed"

@@ -19,8 +19,8 @@ TIMEOUT_S = 60.0
 
 
 @click.command(
-    help="List who is enrolled, with their numbers of photos: those whom a running daemon knows or, without "
-    "one, those in the files."
+    help="List who is enrolled, with their numbers of photos and recordings: those whom a running daemon "
+    "knows or, without one, those in the files."
 )
 @daemon_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -37,15 +37,21 @@ def command(remote: str | None, keys: Path | None, config_source: ConfigSource, 
         click.echo(json.dumps(people, indent=2))
         return
     table = Table("person")
-    table.add_column("photos", justify="right")
+    # A daemon of an earlier version counts no recordings.
+    counts = {"photos": "images", "recordings": "recordings"}
+    if not any(one.get("recordings") for one in people):
+        del counts["recordings"]
+    for title in counts:
+        table.add_column(title, justify="right")
     for one in people:
-        table.add_row(terminal.make_cell(one["name"]), str(one["images"]))
+        table.add_row(terminal.make_cell(one["name"]), *(str(one[key]) for key in counts.values()))
     terminal.make_console().print(table)
     click.echo(f"{terminal.count_of(len(people), 'person')}, known {place}", err=True)
 
 
 def _in_files(config: Config) -> list[dict[str, Any]]:
     from face_det.enrolment import count_photos
+    from face_det.gallery import count_recordings
     from face_det.service import build_enroller
 
     try:
@@ -53,5 +59,8 @@ def _in_files(config: Config) -> list[dict[str, Any]]:
     except (ModelError, UnsafePickle) as error:
         click.echo(f"face-det: {error}; listed from the photos alone", err=True)
         model = None
-    counts = count_photos(config.dataset_path, model)
-    return [{"name": name, "images": images} for name, images in counts.items()]
+    photos, recordings = count_photos(config.dataset_path, model), count_recordings(config.dataset_path)
+    return [
+        {"name": name, "images": photos.get(name, 0), "recordings": recordings.get(name, 0)}
+        for name in sorted({*photos, *recordings})
+    ]

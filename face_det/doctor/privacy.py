@@ -9,6 +9,7 @@ from pathlib import Path
 from face_det.classifiers import CLASSIFIERS
 from face_det.config import PRIVATE, Config, is_exposed, list_abandoned, place_outside
 from face_det.doctor.checks import CheckResult, CheckState
+from face_det.enrolment import VoicePaths
 from face_det.gallery import encoding_cache_path, facts_path
 from face_det.service import default_audit_path
 
@@ -30,6 +31,7 @@ def check_permissions(config: Config) -> Iterator[CheckResult]:
         config.label_path,
         encoding_cache_path(encodings),
         facts_path(encodings),
+        *VoicePaths.beside(encodings).files,
     ]
     files += [log, log.with_name(f"{log.name}.key")]
     files += sorted(path for kind in _REMEMBERED for path in config.state_path.glob(kind))

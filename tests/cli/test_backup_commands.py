@@ -74,7 +74,9 @@ def test_there_and_back_in_the_files(
     assert "1 person with 1 photo removed (in the files" in face_det("clear", "--yes").stdout
     assert json.loads(face_det("people", "--json").stdout) == []
     assert "1 person with 1 photo restored (in the files" in face_det("restore", saved, "-y").stdout
-    assert json.loads(face_det("people", "--json").stdout) == [{"name": "Obama", "images": 1}]
+    assert json.loads(face_det("people", "--json").stdout) == [
+        {"name": "Obama", "images": 1, "recordings": 0}
+    ]
     done = [entry for entry in AuditLog(tmp_path / "audit.jsonl").entries() if entry.outcome == "done"]
     assert [entry.action for entry in done] == ["enrol", "backup", "drop_backup", "clear", "restore"]
 

@@ -94,7 +94,9 @@ def test_in_the_files(alone: Path, photos: dict[str, Path]) -> None:
     assert len(report["failed"]) == 1
     assert str(photos["chelsea"]) in report["failed"][0]
     assert isinstance(added.exception, DataError)
-    assert json.loads(face_det("people", "--json").stdout) == [{"name": "Obama", "images": 2}]
+    assert json.loads(face_det("people", "--json").stdout) == [
+        {"name": "Obama", "images": 2, "recordings": 0}
+    ]
     named = json.loads(face_det("recognize", "--json", photos["obama3"]).stdout)[0]["faces"]
     assert [face["face"] for face in named] == ["Obama"]
     box = named[0]["faceBox"]

@@ -95,6 +95,20 @@ def test_new_recordings_are_named_and_strangers_are_not(household: Path, tmp_pat
     assert (found[2]["segments"], found[2]["reason"]) == ([], "no_speech")
 
 
+def test_people_and_forget_count_recordings(household: Path, tmp_path: Path) -> None:
+    """Without a daemon, too; nothing of the voice is left, and the others are still recognised."""
+    shutil.copytree(household, tmp_path, dirs_exist_ok=True)
+    counts = {one["name"]: one["recordings"] for one in answer(run(tmp_path, "people", "--json"))}
+    assert counts == {"Cards": 3, "Reader": 7}
+    assert "recordings" in run(tmp_path, "people").stdout
+    told = run(tmp_path, "forget", "Reader", "--yes").stdout
+    assert told.startswith("Reader: 1 photo, 7 recordings")
+    paths = VoicePaths.beside(tmp_path / "encodings.pickle")
+    assert load_model(paths.model, paths.labels).labels == ("Cards", "Unknown")
+    assert b"Reader" not in paths.encodings.read_bytes()
+    assert answer(run(tmp_path, "people", "--json")) == [{"name": "Cards", "images": 0, "recordings": 3}]
+
+
 def test_a_file_that_is_no_recording_does_not_spoil_the_others(household: Path, tmp_path: Path) -> None:
     """They are answered, and the command ends with 65 and one line."""
     (tmp_path / "text.mp3").write_text("Hello")
