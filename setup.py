@@ -63,6 +63,8 @@ setup(
         "voice": ["soundfile>=0.12"],
         # Reads the sound tracks of videos, and M4A (BSD; its wheels contain FFmpeg with x264 and x265, GPL).
         "sound-tracks": ["av>=12"],
+        # Runs docs/notebooks (BSD; 85 MB with what it requires). `pip install jupyterlab` adds an editor.
+        "notebook": ["nbclient>=0.10", "ipykernel>=6.29"],
         # Has wheels for some Python versions only.
         "fuzz": ["atheris>=2.3"],
         "dev": [
