@@ -7,7 +7,15 @@ from dataclasses import dataclass
 JITTER_S = 0.008
 """One jitter of one face."""
 DETECTION_S = {"cnn": 0.5, "cnn_dlib": 10.0, "hog": 0.13}
-"""Detection per million pixels. yunet limits the pixels it looks at."""
+"""Detection per million pixels, however large the doubled picture becomes."""
+LIMITED_DETECTION_S = {"centerface": 0.7, "haar": 0.6, "haar_profile": 4.0, "lbp": 0.3, "mtcnn": 0.6}
+"""The same for detectors that enlarge a picture to LARGEST_MEGAPIXELS at most. yunet and auto do so, too, and
+are quick enough for that."""
+LARGEST_MEGAPIXELS = 4 * 1920 * 1080 / 1e6
+LOOK_S = {"blazeface": 0.04, "ssd": 0.14}
+"""One look at the whole picture, whatever its size; each doubling looks at four times as much, too."""
+MOST_LOOKS = {"ssd": 41}
+"""In a picture of that shape, ssd enlarges its input no further."""
 FACES = 10
 """The faces in a batch of the alarm uploader, roughly."""
 PICTURE_MEGAPIXELS = 1920 * 1080 / 1e6
@@ -38,7 +46,7 @@ def find_slow_settings(detector: str, upsample: int, jitters: int, limit_s: floa
         # A tenth of the time for ten faces leaves room for the pictures, and for other calls.
         most = max(1, int(limit_s / FACES / JITTER_S / 10))
         found.append(SlowSetting(text, f"set numJitters to {most} or less; 1 is enough for most"))
-    picture_s = DETECTION_S.get(detector, 0) * PICTURE_MEGAPIXELS * 4**upsample
+    picture_s = _picture_s(detector, upsample)
     if picture_s > limit_s:
         text = (
             f"faceDetModel {detector} with numFaceImgUpsample {upsample}: a picture of 1920 x 1080 takes "
@@ -46,3 +54,14 @@ def find_slow_settings(detector: str, upsample: int, jitters: int, limit_s: floa
         )
         found.append(SlowSetting(text, "lower numFaceImgUpsample, or set faceDetModel to auto"))
     return found
+
+
+def _picture_s(detector: str, upsample: int) -> float:
+    """Return about how long detection takes in a picture of 1920 x 1080; 0 for a model of the user's own."""
+    megapixels = PICTURE_MEGAPIXELS * 4**upsample
+    looks = sum(4**doubling for doubling in range(upsample + 1))
+    return (
+        DETECTION_S.get(detector, 0) * megapixels
+        + LIMITED_DETECTION_S.get(detector, 0) * min(megapixels, LARGEST_MEGAPIXELS)
+        + LOOK_S.get(detector, 0) * min(looks, MOST_LOOKS.get(detector, looks))
+    )

@@ -17,6 +17,9 @@ from face_det.service import slow_settings
         {"num_jitters": 500, "call_timeout": 0},
         {"face_det_model": "cnn", "num_face_img_upsample": 2},
         {"face_det_model": "yunet", "num_face_img_upsample": 4},
+        {"face_det_model": "centerface", "num_face_img_upsample": 4},
+        {"face_det_model": "haar_profile", "num_face_img_upsample": 0},
+        {"face_det_model": "onnx:/models/face.onnx", "num_face_img_upsample": 4},
     ],
 )
 def test_settings_that_are_done_in_time(settings):
@@ -43,6 +46,26 @@ def test_settings_that_are_done_in_time(settings):
             {"face_det_model": "hog", "num_face_img_upsample": 4},
             "faceDetModel hog with numFaceImgUpsample 4: a picture of 1920 x 1080 takes about 69 s",
             "lower numFaceImgUpsample, or set faceDetModel to auto",
+        ),
+        (
+            {"face_det_model": "haar_profile", "num_face_img_upsample": 4},
+            "faceDetModel haar_profile with numFaceImgUpsample 4: a picture of 1920 x 1080 takes about 33 s",
+            "set faceDetModel to auto",
+        ),
+        (
+            {"face_det_model": "mtcnn", "num_face_img_upsample": 1, "call_timeout": 2},
+            "a picture of 1920 x 1080 takes about 5 s (callTimeout 2 s)",
+            "set faceDetModel to auto",
+        ),
+        (
+            {"face_det_model": "blazeface", "num_face_img_upsample": 4, "call_timeout": 10},
+            "a picture of 1920 x 1080 takes about 14 s",
+            "lower numFaceImgUpsample",
+        ),
+        (
+            {"face_det_model": "ssd", "num_face_img_upsample": 4, "call_timeout": 3},
+            "a picture of 1920 x 1080 takes about 6 s (callTimeout 3 s)",
+            "lower numFaceImgUpsample",
         ),
     ],
 )
