@@ -58,8 +58,8 @@ def find_slow_settings(detector: str, upsample: int, jitters: int, limit_s: floa
 
 def _picture_s(detector: str, upsample: int) -> float:
     """Return about how long detection takes in a picture of 1920 x 1080; 0 for a model of the user's own."""
-    megapixels = PICTURE_MEGAPIXELS * 4**upsample
-    looks = sum(4**doubling for doubling in range(upsample + 1))
+    megapixels: float = PICTURE_MEGAPIXELS * 4**upsample
+    looks: int = sum(4**doubling for doubling in range(upsample + 1))
     return (
         DETECTION_S.get(detector, 0) * megapixels
         + LIMITED_DETECTION_S.get(detector, 0) * min(megapixels, LARGEST_MEGAPIXELS)
