@@ -103,8 +103,10 @@ def _requirements(release: str) -> Path:
 
 def _find_python(version: str) -> str | Path | None:
     """A Python of that version: this one, one in PATH, or one of pyenv's."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    for python in (sys.executable, f"python{version}", *sorted(pyenv.glob(f"{version}.*/bin/python"))):
+    named = shutil.which(f"python{version}") or sys.executable
+    # pyenv's command of that name may only say which versions there are.
+    installed = Path(named).parents[1].glob(f"versions/{version}.*/bin/python")
+    for python in (sys.executable, named, *sorted(installed)):
         code = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
         try:
             run = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
