@@ -154,6 +154,8 @@ class _Options:
                 "with --only detectors", "embedders", "classifiers", "false_accept_rate", "no_masks", "jobs"
             )
             return None
+        if sum(name not in comparable_embedders() for name in self.embedders) > 1:
+            raise click.UsageError("--embedder takes one onnx:PATH; compare one file after the other.")
         return RecogniserSettings(
             tuple(dict.fromkeys(self.embedders)) or tuple(comparable_embedders()),
             tuple(dict.fromkeys(self.classifiers)) or tuple(comparable_classifiers()),
@@ -170,6 +172,11 @@ def _say_what_is_missing(found: Comparison) -> None:
     truth = None if found.detectors is None else found.detectors.truth
     for line in () if truth is None else truth.problems[:MOST_NAMED]:
         click.echo(terminal.make_printable(f"annotations: {line}"), err=True)
+    failures = found.failures()
+    for line in failures[:MOST_NAMED]:
+        click.echo(terminal.make_printable(line), err=True)
+    if failures:
+        click.echo(f"without an answer, counted as nothing found: {len(failures)}", err=True)
     unreadable = found.pictures.unreadable
     for path, why in unreadable[:MOST_NAMED]:
         click.echo(terminal.make_printable(f"{found.pictures.name(path)}: {why}"), err=True)

@@ -78,6 +78,17 @@ class Comparison:
     recognisers: RecogniserComparison | None
     no_dataset: str | None = None
 
+    def failures(self) -> list[str]:
+        """Return a line for each picture to which a detector gave no answer, with the reason."""
+        names: dict[str, str] = {}
+        for picture in self.pictures.pictures:
+            names.setdefault(picture.sha256, self.pictures.name(picture.path))
+        return [
+            f"{score.run.detector} at scale {score.run.scale}: {names[sha256]}: {why}"
+            for score in (self.detectors.scores if self.detectors is not None else ())
+            for sha256, why in score.run.failed.items()
+        ]
+
 
 def prepare_output(output: Path, folder: Path) -> Path:
     """Make the folder for the report, and the one below it for results so far, which is returned.

@@ -118,6 +118,9 @@ def test_a_crash_is_the_detectors_own_and_nothing_is_measured_twice(
     assert [each["picture"] for each in found["unreadable"]] == ["broken.jpg"]
     assert "annotations: gone.png: not in the folder" in first.stderr
     assert "recognisers are not compared" in first.stderr
+    crash = "doomed at scale 1: astronaut.png: crashed with SIGSEGV"
+    assert crash in first.stderr
+    assert crash in (output / "comparison.html").read_text()
     kept = {path: path.read_bytes() for path in (output / "parts").glob("yunet*.jsonl")}
     # What is kept is not even started again.
     monkeypatch.setattr(sys, "executable", "/nowhere")

@@ -43,6 +43,7 @@ def render_html(comparison: Comparison, place: str) -> str:
         body.append(f"<h2>Recognisers</h2><p>Not compared: {escape(comparison.no_dataset)}</p>")
     if found is not None:
         body += side_by_side.render_side_by_side(found, comparison.pictures)
+    body += _list("Pictures without an answer", comparison.failures())
     body += _unreadable(comparison)
     return render_page("face-det compare", "\n".join(body), TABLE_STYLE + _STYLE + side_by_side.STYLE)
 
