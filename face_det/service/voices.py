@@ -23,7 +23,15 @@ from face_det.enrolment import (
     open_photo_journal,
     require_photos,
 )
-from face_det.errors import FaceDetError, NoVoice, PhotoOfAnother, SightingsOff, SoundError, VideoError
+from face_det.errors import (
+    BadRequest,
+    FaceDetError,
+    NoVoice,
+    PhotoOfAnother,
+    SightingsOff,
+    SoundError,
+    VideoError,
+)
 from face_det.gallery import (
     Gallery,
     find_recording,
@@ -105,7 +113,7 @@ class Voices:
         """
         from face_det.voices import VoiceRecognizer, find_utterances, join_turns, limit_sound, read_sound
 
-        source, call = wire.require_picture(audio, "audio"), budget or Budget()
+        source, call = _require_audio(audio), budget or Budget()
         asked = parse_hearing_options(options)
         listener, rule = self.networks.listener(), self._access.enroller.options.rule
         recognizer = VoiceRecognizer(listener, self.networks.model(), rule)
@@ -144,7 +152,7 @@ class Voices:
         Raises NoVoice if it cannot be used, PhotoOfAnother if somebody else has the very same file, and
         SoundError or WeightsError as `recognize_voice` does.
         """
-        known, source = require_name(name), wire.require_picture(audio, "audio")
+        known, source = require_name(name), _require_audio(audio)
         found = self._encode(source)
         paths = self._paths
         with self._access.learning, lock_for_update(paths.encodings):
@@ -352,6 +360,12 @@ class Voices:
         except SoundError as error:
             place = source if isinstance(source, str) else BYTES
             raise SoundError(str(error).replace(opened, place) if opened else str(error)) from error
+
+
+def _require_audio(audio: object) -> str | bytes:
+    if isinstance(audio, (str, bytes)):
+        return audio
+    raise BadRequest(f"audio: must be a path or the bytes of a recording, got {type(audio).__name__}")
 
 
 def _place_of(path: Path) -> str:

@@ -146,7 +146,7 @@ def test_what_is_no_voice_is_refused_and_changes_nothing(service: Service, tmp_p
     assert service.voices.recognize_voice(quiet.read_bytes())["reason"] == "no_speech"
     with pytest.raises(BadName):
         service.voices.add_voice("../x", READER[3].read_bytes())
-    with pytest.raises(BadRequest, match="audio: must be a path"):
+    with pytest.raises(BadRequest, match="audio: must be a path or the bytes of a recording, got int"):
         service.voices.recognize_voice(3)
     with pytest.raises(BadRequest, match=r"options\.x"):
         service.voices.recognize_voice(b"", {"x": 1})
