@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -132,6 +131,8 @@ def read_onnx_file(path: Path, advice: str = "") -> bytes:
 
 def read_picture_input(data: bytes, place: str) -> PictureInput:
     """Read the only input of a model; ModelError, which begins with `place`, if it is no RGB picture."""
+    import onnx  # 9 MB for networks of the user's own; the daemon imports this module at the start
+
     try:
         graph = onnx.load_model_from_string(data).graph
     except Exception as error:  # protobuf's errors have no common class

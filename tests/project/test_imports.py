@@ -234,8 +234,9 @@ def test_the_doctor_can_say_what_is_missing() -> None:
 
 
 def test_a_daemon_without_a_model_starts_light() -> None:
-    """And so does `face-det encode`: scikit-learn, which classifiers need, takes long to import."""
-    heavy = ["sklearn", "xgboost", "matplotlib", "scipy"]
+    """And so does `face-det encode`: scikit-learn, which classifiers need, takes long to import, and onnx,
+    which a user's own networks need, 9 MB."""
+    heavy = ["sklearn", "xgboost", "matplotlib", "scipy", "onnx"]
     modules = "face_det.service.assembly, face_det.daemon.daemon, face_det.cli.encode"
     code = f"import sys, {modules}; print([x for x in {heavy!r} if x in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
