@@ -22,6 +22,8 @@ LEAST_PX = 60
 LEAST_QUALITY = 0.4
 DIFFERENT = 0.08
 """How different two views must look: one minus the correlation of the small grey faces."""
+TURNED = 12.0
+"""Degrees of yaw from which a view shows a side of the face."""
 _SIDE = 24
 _BETTER = 0.05
 
@@ -30,18 +32,22 @@ SEVERAL = "more than one person is in front of the camera: one at a time, please
 CLOSER = "come closer"
 CLEARER = "hold still, and look towards the light"
 TURN = "good; now turn your head a little"
+TURN_LEFT = "good; now turn your head a little to your left"
+TURN_RIGHT = "good; now turn your head a little to your right"
 TAKEN = "good, one more view"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class View:
-    """A picture of one person: its bytes, where the face is, its quality, and its name so far."""
+    """A picture of one person: its bytes, where the face is, its quality, its name so far, and its yaw in
+    degrees, if that is known."""
 
     picture: bytes
     box: dict[str, float]
     quality: float
     name: str | None
     look: npt.NDArray[np.float64]
+    yaw: float | None
 
 
 class ViewCollector:
@@ -75,7 +81,8 @@ class ViewCollector:
         look = _look(picture, face["faceBox"])
         if look is None:
             return CLEARER
-        return self._choose(View(picture, dict(face["faceBox"]), face["quality"], face.get("face"), look))
+        box, yaw = dict(face["faceBox"]), face.get("headPose", {}).get("yaw")
+        return self._choose(View(picture, box, face["quality"], face.get("face"), look, yaw))
 
     def _choose(self, view: View) -> str:
         alike = [one for one in self.views if 1 - float((one.look * view.look).mean()) < DIFFERENT]
@@ -84,7 +91,16 @@ class ViewCollector:
             return TAKEN
         if len(alike) == 1 and view.quality > alike[0].quality + _BETTER:
             self.views[self.views.index(alike[0])] = view
-        return TURN
+        return self._missing_side()
+
+    def _missing_side(self) -> str:
+        """Return the hint to turn to a side that no view shows yet; a camera's pictures are not mirrored."""
+        yaws = [view.yaw for view in self.views if view.yaw is not None]
+        if not yaws:
+            return TURN
+        if max(yaws) < TURNED:
+            return TURN_LEFT
+        return TURN_RIGHT if min(yaws) > -TURNED else TURN
 
 
 def _look(picture: bytes, box: Mapping[str, float]) -> npt.NDArray[np.float64] | None:
@@ -119,7 +135,7 @@ async def collect_views(
     end = time.monotonic() + limit_s
     async with contextlib.aclosing(read(source)) as pictures:
         async for picture in pictures:
-            faces = await daemon.call("recognize", picture.data, {"remember": False})
+            faces = await daemon.call("recognize", picture.data, {"remember": False, "headPose": True})
             tell(collector.offer(picture.data, faces), len(collector.views))
             if collector.is_full or time.monotonic() >= end:
                 break

@@ -73,6 +73,25 @@ def test_different_views_of_one_person_are_saved(enrol, photos, call, daemon):
     assert {one["name"]: one["images"] for one in call(daemon, "people")} == {"Ann": 2, "Bob": 1}
 
 
+def test_the_hint_names_the_side_that_is_missing(photos):
+    """First the person's left, which is right in the picture, then the right; without poses, neither."""
+    collector = views.ViewCollector(9)
+    picture, other = jpeg(photos["obama"]), jpeg(photos["obama2"])
+    face = {"faceBox": {"xmin": 100, "ymin": 40, "xmax": 260, "ymax": 240}, "quality": 0.9}
+    face["qualityParts"] = {"sizePx": 160}
+
+    def hint(data, yaw):
+        pose = {} if yaw is None else {"headPose": {"yaw": yaw, "pitch": 0, "roll": 0}}
+        return collector.offer(data, [{**face, **pose}])
+
+    assert [hint(picture, None), hint(picture, None)] == [views.TAKEN, views.TURN]
+    collector.views.clear()
+    assert [hint(picture, 3), hint(picture, 20)] == [views.TAKEN, views.TURN_LEFT]
+    assert [hint(other, 20), hint(other, 20)] == [views.TAKEN, views.TURN_RIGHT]
+    collector.views.clear()
+    assert [hint(picture, -20), hint(picture, -20)] == [views.TAKEN, views.TURN_LEFT]
+
+
 def test_hints(enrol, photos):
     """What keeps it from taking a picture is said."""
     for name, size, hint in (("nobody", 400, views.NOBODY), ("t1", 400, views.SEVERAL)):
