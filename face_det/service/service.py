@@ -18,13 +18,7 @@ from face_det.embedders import configurable_embedder
 from face_det.engine import Engines
 from face_det.enrolment import Enroller, count_photos, require_model, retraining_as_json
 from face_det.errors import BadImage
-from face_det.media import (
-    LoadedImage,
-    load_image,
-    load_perhaps_partial,
-    read_image_bytes,
-    resolve_image_path,
-)
+from face_det.media import LoadedImage, load_image, load_perhaps_partial, read_image_bytes, resolve_image_path
 from face_det.recognition import ORIGINAL_KIND, ModelFileState, ModelWatcher, Recognizer
 from face_det.service import wire
 from face_det.service.access import Access
