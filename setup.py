@@ -65,6 +65,9 @@ setup(
         "sound-tracks": ["av>=12"],
         # Runs docs/notebooks (BSD; 85 MB with what it requires). `pip install jupyterlab` adds an editor.
         "notebook": ["nbclient>=0.10", "ipykernel>=6.29"],
+        # Listens to a microphone (MIT). It needs PortAudio (MIT), which is no part of its wheel for Linux, so
+        # whoever only has recordings or pipes is not made to install that.
+        "microphone": ["face_det[voice]", "sounddevice>=0.4.6"],
         # Has wheels for some Python versions only.
         "fuzz": ["atheris>=2.3"],
         "dev": [
@@ -91,7 +94,9 @@ setup(
             # The tests fill its buckets with it.
             "boto3>=1.35",
             "secantusdb>=0.7.0b3",
-            # For the tests of voices; their weights are installed by the Makefile.
+            # For the tests of voices; their weights are installed by the Makefile. Those of microphones are
+            # skipped without libportaudio2.
+            "sounddevice>=0.4.6",
             "soundfile>=0.12",
             # From this version on it builds wheels without the wheel package; the packaging tests need that.
             "setuptools>=70.1",

@@ -2,6 +2,8 @@ from .bursts import burst_distance as burst_distance
 from .bursts import in_same_burst as in_same_burst
 from .bursts import mean_norm as mean_norm
 from .bursts import normalise_encodings as normalise_encodings
+from .feed_forward import FeedForward as FeedForward
+from .feed_forward import fit_feed_forward as fit_feed_forward
 from .folds import TRAINING_SEED as TRAINING_SEED
 from .folds import RowIndices as RowIndices
 from .folds import Targets as Targets

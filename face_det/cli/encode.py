@@ -151,17 +151,22 @@ def format_report(report: EncodeReport, target: Path) -> str:
         "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, len(head)))])
         for row in (head, *rows)
     ]
-    others = [item for item in report.overlooked if item.reason is OverlookedReason.NOT_A_PICTURE]
     left_out = [(item.path, item.reason.value, ADVICE[item.reason]) for item in report.left_out]
     left_out += [
-        (item.path, item.reason.value, item.todo) for item in report.overlooked if item not in others
+        (item.path, item.reason.value, item.todo)
+        for item in report.overlooked
+        if item.reason is not OverlookedReason.NOT_A_PICTURE
     ]
     lines += [
         f"left out: {terminal.make_printable(str(path))}: {reason} ({todo})"
         for path, reason, todo in left_out
     ]
+    recordings, others = _sort_others(report)
+    if recordings:
+        found = terminal.list_files(recordings)
+        lines.append(f"recordings: {found}; they are for face-det voice encode")
     if others:
-        lines.append(terminal.summarize_others([item.path for item in others]))
+        lines.append(terminal.summarize_others(others))
     lines += [f"main face of several: {terminal.make_printable(str(path))}" for path in report.main_faces]
     used = len(report.gallery.names)
     encodings, people = terminal.count_of(used, "encoding"), len(report.gallery.people)
@@ -169,8 +174,21 @@ def format_report(report: EncodeReport, target: Path) -> str:
     return "\n".join(lines)
 
 
+def _sort_others(report: EncodeReport) -> tuple[list[Path], list[Path]]:
+    """Return the recordings, and the other files that are not pictures."""
+    from face_det.gallery import is_recording
+
+    recordings: list[Path] = []
+    others: list[Path] = []
+    for item in report.overlooked:
+        if item.reason is OverlookedReason.NOT_A_PICTURE:
+            (recordings if is_recording(item.path) else others).append(item.path)
+    return recordings, others
+
+
 def scan_as_json(report: EncodeReport, target: Path) -> dict[str, Any]:
     """Return the report as JSON values."""
+    recordings, others = _sort_others(report)
     return {
         "encodings": str(target),
         "encoded": report.encoded,
@@ -182,8 +200,7 @@ def scan_as_json(report: EncodeReport, target: Path) -> dict[str, Any]:
         "leftOut": [
             {"path": str(item.path), "name": item.name, "reason": item.reason.value} for item in report.unused
         ],
-        "notPictures": [
-            str(item.path) for item in report.overlooked if item.reason is OverlookedReason.NOT_A_PICTURE
-        ],
+        "recordings": [str(path) for path in recordings],
+        "notPictures": [str(path) for path in others],
         "mainFaces": [str(path) for path in report.main_faces],
     }

@@ -48,7 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "install-service": ("install_service", "Install the daemon as a systemd service."),
     "recognize": ("recognize", "Name the faces in images."),
     "video": ("video", "Say who is in videos, and when."),
-    "voice": ("voice", "Say who is speaking in recordings; enrol voices and measure how well that works."),
+    "voice": (
+        "voice.group",
+        "Say who is speaking in recordings; enrol voices and measure how well that works.",
+    ),
     "zm-event": ("zm_event", "Name the people in an event of ZoneMinder."),
     "sightings": ("sightings", "List who was seen, when and where; confirm or correct a sighting."),
     "unknowns": ("unknowns", "List the unknown people who were seen; name, merge, split or ignore them."),

@@ -51,5 +51,14 @@ def summarize_others(paths: Sequence[Path]) -> str:
     >>> summarize_others([Path("a/notes.txt"), Path("b/data.csv")])
     'not pictures: 2 (notes.txt, data.csv)'
     """
+    return f"not pictures: {list_files(paths)}"
+
+
+def list_files(paths: Sequence[Path]) -> str:
+    """Return the number of files and the names of the first.
+
+    >>> list_files([Path("anna/door.wav")])
+    '1 (door.wav)'
+    """
     shown = ", ".join(make_printable(path.name) for path in paths[:MAX_OTHERS])
-    return f"not pictures: {len(paths)} ({shown}{', ...' if len(paths) > MAX_OTHERS else ''})"
+    return f"{len(paths)} ({shown}{', ...' if len(paths) > MAX_OTHERS else ''})"

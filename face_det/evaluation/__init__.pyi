@@ -2,8 +2,12 @@ from .evaluate import Evaluation as Evaluation
 from .evaluate import ExtraMeasurements as ExtraMeasurements
 from .evaluate import evaluate_split as evaluate_split
 from .metrics import OpenSetCounts as OpenSetCounts
+from .metrics import Predictions as Predictions
 from .metrics import Proportion as Proportion
+from .metrics import ReliabilityDiagram as ReliabilityDiagram
+from .metrics import count_by_threshold as count_by_threshold
 from .metrics import count_open_set as count_open_set
+from .metrics import measure_reliability as measure_reliability
 from .open_set import EncodedSplit as EncodedSplit
 from .open_set import RecognitionSettings as RecognitionSettings
 from .open_set import collect_encodings as collect_encodings
@@ -14,8 +18,12 @@ from .protocol import DEFAULT_TRAINING_STRANGERS as DEFAULT_TRAINING_STRANGERS
 from .protocol import DatasetSplit as DatasetSplit
 from .protocol import split_dataset as split_dataset
 from .report.as_json import evaluation_as_json as evaluation_as_json
+from .report.charts import draw_det_curve as draw_det_curve
+from .report.charts import draw_reliability_diagram as draw_reliability_diagram
 from .report.embedding_map import FEWEST_MAP_POINTS as FEWEST_MAP_POINTS
 from .report.embedding_map import draw_embedding_map as draw_embedding_map
+from .report.html import ReportChart as ReportChart
+from .report.html import render_charts as render_charts
 from .report.html import render_html as render_html
 from .report.table_html import TABLE_STYLE as TABLE_STYLE
 from .report.table_html import render_table as render_table

@@ -1,3 +1,14 @@
+from .acoustic_speakers import ACOUSTIC_RATE as ACOUSTIC_RATE
+from .acoustic_speakers import AcousticAnswer as AcousticAnswer
+from .acoustic_speakers import AcousticTraining as AcousticTraining
+from .acoustic_speakers import acoustic_samples as acoustic_samples
+from .acoustic_speakers import load_acoustic_speakers as load_acoustic_speakers
+from .acoustic_speakers import name_acoustically as name_acoustically
+from .acoustic_speakers import person_of as person_of
+from .acoustic_speakers import train_acoustic_speakers as train_acoustic_speakers
+from .acoustics import FEATURES as FEATURES
+from .acoustics import AcousticFeatures as AcousticFeatures
+from .acoustics import compute_acoustics as compute_acoustics
 from .changes import ForgottenVoice as ForgottenVoice
 from .changes import RecordingMove as RecordingMove
 from .changes import add_recording as add_recording
@@ -19,6 +30,9 @@ from .evaluate import evaluate_voices as evaluate_voices
 from .evaluate import split_recordings as split_recordings
 from .filter_banks import SAMPLE_RATE as SAMPLE_RATE
 from .filter_banks import compute_filter_banks as compute_filter_banks
+from .microphone import read_microphone as read_microphone
+from .pipe import SampleFormat as SampleFormat
+from .pipe import read_pipe as read_pipe
 from .recognizer import VoiceRecognizer as VoiceRecognizer
 from .recognizer import VoiceSegment as VoiceSegment
 from .sound import INSTALL_VOICE_EXTRA as INSTALL_VOICE_EXTRA
@@ -31,6 +45,7 @@ from .speech import find_utterances as find_utterances
 from .turns import Turn as Turn
 from .turns import VoiceListener as VoiceListener
 from .turns import VoiceReason as VoiceReason
+from .turns import follow_turns as follow_turns
 from .turns import join_recording as join_recording
 from .turns import join_turns as join_turns
 from .voice_file import RUN_VOICE_ENCODE as RUN_VOICE_ENCODE

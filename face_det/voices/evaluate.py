@@ -12,11 +12,19 @@ import numpy.typing as npt
 
 from face_det.embedders import CAMPPLUS, count_dimensions
 from face_det.errors import DataError, SoundError
-from face_det.evaluation import OpenSetCounts, count_open_set, predictions_from_matches
+from face_det.evaluation import (
+    OpenSetCounts,
+    Predictions,
+    ReliabilityDiagram,
+    count_open_set,
+    measure_reliability,
+    predictions_from_matches,
+)
 from face_det.gallery import is_recording, list_person_files
 from face_det.nets import Float32Array
 from face_det.recognition import DecisionRule, Model, decide_names
 from face_det.types import UNKNOWN, Encodings
+from face_det.voices.acoustic_comparison import Said, as_predictions, say_who, train_on_enrolled
 from face_det.voices.enrolled import train_voices
 from face_det.voices.filter_banks import SAMPLE_RATE
 from face_det.voices.sound import read_sound
@@ -75,7 +83,9 @@ class ConditionResult:
 
     `equal_error_rate` is where as many pairs of one person's recordings are taken for two people's as the
     other way round; None without pairs of both kinds. `pairs` counts both. `shorter` are recordings without
-    so much speech, which were not tested.
+    so much speech, which were not tested. `truth` and `predictions` are of the recordings that were encoded,
+    and `calibration` compares their probabilities with what was right. `acoustic` is what the acoustic
+    features and their network made of the same recordings, if that was compared.
     """
 
     condition: Condition
@@ -83,11 +93,23 @@ class ConditionResult:
     equal_error_rate: float | None
     pairs: tuple[int, int]
     shorter: int
+    truth: tuple[str | None, ...]
+    predictions: Predictions
+    calibration: ReliabilityDiagram
+    acoustic: OpenSetCounts | None
 
 
 _Heard = Turn | VoiceReason | None
 """What was made of a recording under a condition; None if it has less speech than that asks for."""
-_Probe = tuple[str | None, _Heard]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Probe:
+    """A recording under a condition: whose it is, what was heard, and what the acoustic network said."""
+
+    truth: str | None
+    heard: _Heard
+    said: Said | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -137,12 +159,14 @@ def evaluate_voices(
     rule: DecisionRule,
     false_accept_rate: float,
     kind: str,
+    compare: bool = False,
     conditions: Sequence[Condition] = CONDITIONS,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VoiceEvaluation:
     """Enrol, train as `face-det voice train` does, and test under each condition.
 
-    Raises what training raises. Recordings that cannot be read are left out.
+    With `compare`, the acoustic features and their network are trained and tested beside it. Raises what
+    training raises. Recordings that cannot be read are left out.
     """
     total = len(split.enrolled) + len(split.tested)
     seen: list[Path] = []
@@ -164,14 +188,16 @@ def evaluate_voices(
             rows.append(VoiceRow(name, str(path), str(path), turn.speech_s, turn.encoding))
     gallery = make_gallery(rows, listener.encoder.fingerprint)
     trained = train_voices(gallery, [kind], false_accept_rate=false_accept_rate, jobs=1, thorough=True)
+    network = train_on_enrolled(split.enrolled) if compare else None
     probes: dict[Condition, list[_Probe]] = {one: [] for one in conditions}
     for number, (truth, path) in enumerate(split.tested):
         sound = listen_to(path, _read_start)
         if sound is None:
             continue
         noise = np.random.RandomState(_NOISE_SEED + number).standard_normal(len(sound))
-        for condition, probe in _listen_under(sound, noise, listener, conditions):
-            probes[condition].append((truth, probe))
+        for condition, heard, turn in _listen_under(sound, noise, listener, conditions):
+            said = say_who(network, heard) if network is not None and turn is not None else None
+            probes[condition].append(_Probe(truth, turn, said))
     on_progress(total, total)
     model = trained.models[0]
     results = tuple(_count(condition, probes[condition], model, rule) for condition in conditions)
@@ -193,8 +219,8 @@ def _listen_under(
     noise: npt.NDArray[np.float64],
     listener: VoiceListener,
     conditions: Iterable[Condition],
-) -> Iterator[tuple[Condition, _Heard]]:
-    """Yield what is heard in a recording under each condition."""
+) -> Iterator[tuple[Condition, Float32Array, _Heard]]:
+    """Yield the sound of a recording under each condition, and what is heard in it."""
     spoken = [one.samples for one in find_utterances([sound], listener.speech)]
     clean = np.concatenate([*spoken, np.zeros(0, np.float32)])
     power = float(np.mean(np.square(clean, dtype=np.float64))) if len(clean) else 0.0
@@ -203,21 +229,21 @@ def _listen_under(
         if condition.length_s is not None:
             wanted = round(condition.length_s * SAMPLE_RATE)
             if len(clean) < wanted:
-                yield condition, None
+                yield condition, heard, None
                 continue
             heard = clean[:wanted]
         if condition.noisy:
             level = np.sqrt(power / 10 ** (NOISE_DB / 10))
             heard = (heard + level * noise[: len(heard)]).astype(np.float32)
         turns = join_turns(find_utterances([heard], listener.speech), listener.encoder)
-        yield condition, join_recording(turns)
+        yield condition, heard, join_recording(turns)
 
 
 def _count(
     condition: Condition, probes: Sequence[_Probe], model: Model, rule: DecisionRule
 ) -> ConditionResult:
-    heard = [(truth, turn.encoding) for truth, turn in probes if isinstance(turn, Turn)]
-    without = [truth for truth, reason in probes if isinstance(reason, VoiceReason)]
+    heard = [(one.truth, one.heard.encoding) for one in probes if isinstance(one.heard, Turn)]
+    without = [one.truth for one in probes if isinstance(one.heard, VoiceReason)]
     encodings = np.array([encoding for _, encoding in heard]).reshape(-1, count_dimensions(CAMPPLUS))
     truths = [truth for truth, _ in heard]
     predictions = predictions_from_matches(model, decide_names(model, encodings, rule), encodings)
@@ -226,7 +252,25 @@ def _count(
     genuine, impostor = _pair_scores(encodings, truths)
     rate = equal_error_rate(genuine, impostor) if len(genuine) and len(impostor) else None
     shorter = len(probes) - len(heard) - len(without)
-    return ConditionResult(condition, counts, rate, (len(genuine), len(impostor)), shorter)
+    said = [(one.truth, one.said) for one in probes if one.said is not None]
+    acoustic = count_open_set([truth for truth, _ in said], as_predictions([one for _, one in said]))
+    return ConditionResult(
+        condition,
+        counts,
+        rate,
+        (len(genuine), len(impostor)),
+        shorter,
+        tuple(truths),
+        predictions,
+        _calibrate(truths, predictions),
+        acoustic if said else None,
+    )
+
+
+def _calibrate(truths: Sequence[str | None], predictions: Predictions) -> ReliabilityDiagram:
+    assert predictions.probability is not None
+    right = [answer == truth for answer, truth in zip(predictions.answer, truths, strict=True)]
+    return measure_reliability(predictions.probability, np.array(right, np.bool_))
 
 
 def _pair_scores(

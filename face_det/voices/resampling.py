@@ -1,4 +1,4 @@
-"""Turns sound of any rate into 16 kHz, block by block, with the same result as all at once."""
+"""Turns sound of any rate into another, block by block, with the same result as all at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ZEROS = 10
 
 
 class Resampler:
-    """Resamples mono sound of `rate` hertz to 16 kHz. Push blocks, and finish once after the last.
+    """Resamples mono sound of `rate` hertz to `target`. Push blocks, and finish once after the last.
 
     >>> resampler = Resampler(8000)
     >>> blocks = [resampler.push(np.ones(800, np.float32)), resampler.finish()]
@@ -22,9 +22,9 @@ class Resampler:
     1600
     """
 
-    def __init__(self, rate: int) -> None:
-        common = math.gcd(rate, SAMPLE_RATE)
-        self._up, self._down = SAMPLE_RATE // common, rate // common
+    def __init__(self, rate: int, target: int = SAMPLE_RATE) -> None:
+        common = math.gcd(rate, target)
+        self._up, self._down = target // common, rate // common
         half = _ZEROS * max(self._up, self._down)
         # So many samples on either side count for a sample; whole periods, so that blocks begin on one.
         self._margin = math.ceil((half // self._up + 1) / self._down) * self._down

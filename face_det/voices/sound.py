@@ -1,4 +1,4 @@
-"""Reads the sound of a recording or a video as 16 kHz mono, however long it is.
+"""Reads the sound of a recording or a video as mono of one rate, however long it is.
 
 libsndfile reads WAV, FLAC, Ogg, Opus, MP3 and AIFF, by what is in a file, whatever its name. For everything
 else, such as a video's sound track, PyAV is asked if it is installed.
@@ -43,8 +43,8 @@ MAX_LEVEL = 1e6
 """Floating-point samples beyond this are damage; 1 is the loudest that other formats can hold."""
 
 
-def read_sound(path: Path) -> Iterator[Float32Array]:
-    """Yield the sound of a file in blocks, each of shape (n,): 16 kHz, mono, about -1..1.
+def read_sound(path: Path, rate: int = SAMPLE_RATE) -> Iterator[Float32Array]:
+    """Yield the sound of a file in blocks, each of shape (n,): `rate` hertz, mono, about -1..1.
 
     Raises SoundError if the file cannot be read, is damaged or has no sound.
     """
@@ -53,7 +53,7 @@ def read_sound(path: Path) -> Iterator[Float32Array]:
     except OSError as error:
         raise SoundError(f"{path}: must be a recording, got {error.strerror}") from error
     with file:
-        yield from _read_by_sndfile(file, path)
+        yield from _read_by_sndfile(file, path, rate)
 
 
 def limit_sound(
@@ -96,10 +96,10 @@ def make_storable(path: Path, data: bytes) -> tuple[bytes, str]:
 
 def require_sound_library() -> None:
     """Raise SoundError, with the command that installs it, if no library for sound is installed."""
-    _import_library("soundfile", INSTALL_VOICE_EXTRA, "voices need soundfile")
+    import_library("soundfile", INSTALL_VOICE_EXTRA, "voices need soundfile")
 
 
-def _read_by_sndfile(file: IO[bytes], path: Path) -> Iterator[Float32Array]:
+def _read_by_sndfile(file: IO[bytes], path: Path, rate: int) -> Iterator[Float32Array]:
     require_sound_library()
     soundfile = importlib.import_module("soundfile")
     try:
@@ -107,10 +107,11 @@ def _read_by_sndfile(file: IO[bytes], path: Path) -> Iterator[Float32Array]:
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         file.seek(0)
         # The message of the exception names the open file, which is of no use to anybody.
-        yield from _read_by_av(file, path, getattr(error, "error_string", str(error)).strip(" ."))
+        why = getattr(error, "error_string", str(error)).strip(" .")
+        yield from _read_by_av(file, path, rate, why)
         return
     with sound:
-        resampler = _make_resampler(sound.samplerate, path)
+        resampler = make_resampler(sound.samplerate, str(path), rate)
         position = 0
         while True:
             try:
@@ -119,15 +120,15 @@ def _read_by_sndfile(file: IO[bytes], path: Path) -> Iterator[Float32Array]:
                 raise SoundError(f"{path}: must be whole, got {_one_line(error)}") from error
             if not len(block):
                 break
-            mono = _mix(block, f"{path}, {position / sound.samplerate:.1f} s")
+            mono = mix_channels(block, f"{path}, {position / sound.samplerate:.1f} s")
             position += len(block)
             yield resampler.push(mono)
         yield resampler.finish()
 
 
-def _read_by_av(file: IO[bytes], path: Path, why: str) -> Iterator[Float32Array]:
+def _read_by_av(file: IO[bytes], path: Path, rate: int, why: str) -> Iterator[Float32Array]:
     """Read what libsndfile could not; `why` is what that said."""
-    av = _import_library(
+    av = import_library(
         "av", INSTALL_SOUND_TRACKS, f"{path}: is not WAV, FLAC, Ogg, MP3 or AIFF, so it needs PyAV"
     )
     try:
@@ -141,31 +142,33 @@ def _read_by_av(file: IO[bytes], path: Path, why: str) -> Iterator[Float32Array]
         try:
             for frame in container.decode(container.streams.audio[0]):
                 if resampler is None:
-                    resampler = _make_resampler(frame.sample_rate, path)
+                    resampler = make_resampler(frame.sample_rate, str(path), rate)
                     # Only the numbers change, so that every file is mixed and resampled alike.
                     planar = av.AudioResampler(format="fltp")
                 for part in planar.resample(frame):
-                    yield resampler.push(_mix(part.to_ndarray().T, str(path)))
+                    yield resampler.push(mix_channels(part.to_ndarray().T, str(path)))
         except av.error.FFmpegError as error:
             raise SoundError(f"{path}: must be whole, got {_one_line(error)}") from error
         if resampler is not None:
             yield resampler.finish()
 
 
-def _import_library(name: str, install: str, need: str) -> Any:
+def import_library(name: str, install: str, need: str) -> Any:
+    """Import a library; SoundError says what needs it and the command that installs it."""
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:
         raise SoundError(f"{need}, which is not installed; {install}") from error
 
 
-def _make_resampler(rate: int, path: Path) -> Resampler:
+def make_resampler(rate: int, place: str, target: int = SAMPLE_RATE) -> Resampler:
+    """Return a resampler; SoundError, which begins with `place`, for a rate that no sound has."""
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise SoundError(f"{path}: must have {LOWEST_RATE} to {HIGHEST_RATE} samples a second, got {rate}")
-    return Resampler(rate)
+        raise SoundError(f"{place}: must have {LOWEST_RATE} to {HIGHEST_RATE} samples a second, got {rate}")
+    return Resampler(rate, target)
 
 
-def _mix(block: Float32Array, place: str) -> Float32Array:
+def mix_channels(block: Float32Array, place: str) -> Float32Array:
     """Mix channels, shape (n, channels), into one; SoundError for numbers that are no sound."""
     if not np.isfinite(block).all() or (len(block) and np.abs(block).max() > MAX_LEVEL):
         raise SoundError(f"{place}: must hold finite samples, got NaN, infinity or damage; record it again")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from face_det.embedders import CAMPPLUS, distance_thresholds
-from face_det.nets import SpeechNetwork
+from face_det.nets import Float32Array, SpeechNetwork
 from face_det.types import Encodings
 from face_det.voices.encoder import VoiceEncoder
 from face_det.voices.sound import read_sound
@@ -113,9 +113,36 @@ class VoiceListener:
         """
         return join_turns(find_utterances(read_sound(path), self.speech), self.encoder)
 
+    def follow(self, blocks: Iterable[Float32Array]) -> Iterator[Turn]:
+        """Yield the turns in sound that is heard right now, blocks of shape (n,) of 16 kHz.
+
+        Each utterance is answered when it has ended, 0.3 s after its last sound: with its turn so far, which
+        replaces one with the same `begin_s`. The blocks may go on for ever.
+        """
+        return follow_turns(find_utterances(blocks, self.speech), self.encoder)
+
 
 def join_turns(utterances: Iterable[Utterance], encoder: VoiceEncoder) -> Iterator[Turn]:
     """Encode utterances and yield the turns they make, as soon as each has ended."""
+    current: _Piece | None = None
+    for piece, begins in _join_pieces(utterances, encoder):
+        if begins and current is not None:
+            yield current.as_turn()
+        current = piece
+    if current is not None:
+        yield current.as_turn()
+
+
+def follow_turns(utterances: Iterable[Utterance], encoder: VoiceEncoder) -> Iterator[Turn]:
+    """Encode utterances and yield, after each, the turn that it belongs to, as far as that has gone.
+
+    A turn replaces the one before if that has the same `begin_s`.
+    """
+    return (piece.as_turn() for piece, _ in _join_pieces(utterances, encoder))
+
+
+def _join_pieces(utterances: Iterable[Utterance], encoder: VoiceEncoder) -> Iterator[tuple[_Piece, bool]]:
+    """Yield what the current speaker has said, after each utterance, and whether that one is the first."""
     current: _Piece | None = None
     for utterance in utterances:
         piece = _Piece(
@@ -125,15 +152,9 @@ def join_turns(utterances: Iterable[Utterance], encoder: VoiceEncoder) -> Iterat
             encoder.encode(utterance.samples) * utterance.duration_s,
             utterance.clarity_db,
         )
-        if current is None:
-            current = piece
-        elif piece.begin_s - current.end_s <= MAX_PAUSE_S and current.like(piece):
-            current = current.plus(piece)
-        else:
-            yield current.as_turn()
-            current = piece
-    if current is not None:
-        yield current.as_turn()
+        goes_on = current is not None and piece.begin_s - current.end_s <= MAX_PAUSE_S and current.like(piece)
+        current = current.plus(piece) if current is not None and goes_on else piece
+        yield current, not goes_on
 
 
 def join_recording(turns: Iterable[Turn]) -> Turn | VoiceReason:

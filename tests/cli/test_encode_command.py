@@ -357,6 +357,7 @@ def test_nothing_is_left_out_without_a_word(
     shutil.copy(photos["biden"], dataset / "tom: co" / "1.jpg")
     (dataset / "eileen" / "1.heic").write_bytes(base64.b64decode(HEIC.read_text()))
     (dataset / "anna" / "notes.txt").write_text("hello")
+    (dataset / "anna" / "at-the-door.WAV").write_bytes(b"RIFF")
     # Somebody small at the edge does not make it unclear who the photo is of; six at a table do.
     behind = Image.open(photos["obama"])
     behind.paste(Image.open(photos["astronaut"]).crop((130, 0, 330, 240)))
@@ -372,6 +373,7 @@ def test_nothing_is_left_out_without_a_word(
         **({} if heic else {"eileen/1.heic": "no_decoder"}),
     }
     assert values["notPictures"] == [str(dataset / "anna" / "notes.txt")]
+    assert values["recordings"] == [str(dataset / "anna" / "at-the-door.WAV")]
     assert values["mainFaces"] == [str(dataset / "bob" / "main.png")]
     assert [(one["name"], one["encoded"]) for one in values["people"]] == [
         ("anna", 2),
@@ -386,6 +388,7 @@ def test_nothing_is_left_out_without_a_word(
     for line in (
         f"left out: {dataset}/anna/2023/3.jpg: in_subfolder (in a subfolder; move it up into anna/)",
         "not pictures: 1 (notes.txt)",
+        "recordings: 1 (at-the-door.WAV); they are for face-det voice encode",
         f"main face of several: {dataset}/bob/main.png",
     ):
         assert line in done.stdout.splitlines()

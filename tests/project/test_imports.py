@@ -53,6 +53,7 @@ HOMES = {
     "bson": {"tuning"},
     "soundfile": {"voices"},
     "av": {"voices"},
+    "sounddevice": {"voices"},
 }
 
 

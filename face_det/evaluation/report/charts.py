@@ -217,7 +217,7 @@ def draw_score_histograms(scores: ScoreDistributions) -> bytes:
     return figure_as_png(figure)
 
 
-def draw_reliability_diagram(diagram: ReliabilityDiagram) -> bytes:
+def draw_reliability_diagram(diagram: ReliabilityDiagram, claimed: str = "faceProba") -> bytes:
     """Draw claimed against actual accuracy; the area of a dot grows with the number of predictions."""
     figure, axes = make_canvas(WIDTH_INCHES, 4.4)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--")
@@ -237,7 +237,7 @@ def draw_reliability_diagram(diagram: ReliabilityDiagram) -> bytes:
             fontsize=9,
             color="0.3",
         )
-    axes.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), xlabel="claimed (faceProba)", ylabel="right")
+    axes.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), xlabel=f"claimed ({claimed})", ylabel="right")
     axes.set_title(f"calibration error (ECE) {diagram.ece:.3f}", fontsize=10, loc="left")
     axes.grid(color="0.92")
     return figure_as_png(figure)

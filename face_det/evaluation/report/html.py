@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
@@ -16,7 +16,7 @@ from face_det.evaluation.report import charts, confusion, embedding_map
 from face_det.evaluation.report.charts import collect_scores
 from face_det.evaluation.report.reject_curve import draw_reject_curve
 from face_det.evaluation.report.table_html import TABLE_STYLE, render_table
-from face_det.evaluation.report.tables import build_tables
+from face_det.evaluation.report.tables import ReportTable, build_tables
 from face_det.evaluation.report.verdict import NO_SHORTCOMING, Verdict, summarize_evaluation
 from face_det.media import load_image, make_thumbnail, render_page
 from face_det.types import UNKNOWN
@@ -46,7 +46,7 @@ ul.faces img { display: block; border-radius: .3rem; }
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class ReportChart:
     """A chart, or with `png` of None the reason why it is left out.
 
     With `width_px` it is shown that wide, and scrolls on a small screen; else it is as wide as the screen.
@@ -71,13 +71,22 @@ def render_html(evaluation: Evaluation, place: str) -> str:
     return render_page("face-det evaluate", "\n".join(body), TABLE_STYLE + _STYLE)
 
 
+def render_charts(title: str, place: str, tables: Sequence[ReportTable], shown: Sequence[ReportChart]) -> str:
+    """Render a page of tables, then charts; `place` says what was measured. All outside text is escaped."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    made = f'<p class="made">{escape(f"{place}, {now}")}</p>'
+    return render_page(
+        title, "\n".join([made, *map(render_table, tables), *map(_figure, shown)]), TABLE_STYLE + _STYLE
+    )
+
+
 def _verdict(verdict: Verdict) -> str:
     advice = "".join(f"<li>{escape(text)}</li>\n" for text in verdict.shortcomings)
     below = f'<ul class="advice">\n{advice}</ul>' if advice else f"<p>{NO_SHORTCOMING}</p>"
     return f'<p class="verdict">{escape(verdict.sentence)}</p>\n{below}\n'
 
 
-def _figure(picture: _Picture) -> str:
+def _figure(picture: ReportChart) -> str:
     title, about = escape(picture.title), f'<p class="note">{escape(picture.about)}</p>\n'
     if picture.png is None:
         return f"<h2>{title}</h2>\n{about}"
@@ -91,10 +100,10 @@ def _figure(picture: _Picture) -> str:
     )
 
 
-def _worth_of_quality(evaluation: Evaluation) -> Iterator[_Picture]:
+def _worth_of_quality(evaluation: Evaluation) -> Iterator[ReportChart]:
     curve = draw_reject_curve(evaluation.answers_to_all)
     if curve is not None:
-        yield _Picture(
+        yield ReportChart(
             "What quality is worth",
             curve,
             "Known people's faces, end to end. If quality tells which faces are not recognised, the line "
@@ -102,19 +111,19 @@ def _worth_of_quality(evaluation: Evaluation) -> Iterator[_Picture]:
         )
 
 
-def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
+def _pictures(evaluation: Evaluation) -> Iterator[ReportChart]:
     truth, predictions, counts = evaluation.encoded.truth, evaluation.predictions, evaluation.counts
     strangers = None in truth
     yield (
         _error_trade_off(evaluation)
         if strangers
-        else _Picture(
+        else ReportChart(
             "Error trade-off",
             None,
             f"Left out: it weighs strangers named against known people not named, and {_NO_STRANGERS}.",
         )
     )
-    yield _Picture(
+    yield ReportChart(
         "How close the faces are",
         charts.draw_score_histograms(collect_scores(evaluation)),
         "The further the green is from the red, the easier it is to choose a threshold."
@@ -122,19 +131,19 @@ def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
         else f"Strangers are left out, because {_NO_STRANGERS}.",
     )
     yield from _worth_of_quality(evaluation)
-    yield _Picture(
+    yield ReportChart(
         "By minimum probability",
         charts.draw_threshold_sweep(truth, predictions.with_probability_scores(), counts),
         "As if faceProba alone decided.",
     )
-    yield _Picture(
+    yield ReportChart(
         "Does faceProba mean what it says?",
         charts.draw_reliability_diagram(evaluation.calibration),
         "The share of answers that are right, by their probability; the numbers count faces. On the dashed "
         "line the probability is exact.",
     )
     matrix, note = confusion.draw_confusion_matrix(truth, predictions)
-    yield _Picture(
+    yield ReportChart(
         "Who was taken for whom",
         matrix,
         f"The numbers count photos: blue is right, grey is unnamed, orange is wrong. {note}",
@@ -145,7 +154,7 @@ def _pictures(evaluation: Evaluation) -> Iterator[_Picture]:
     if len(names) < embedding_map.FEWEST_MAP_POINTS:
         return
     drawn = embedding_map.draw_embedding_map(np.vstack([encodings.enrolled, encodings.probes]), names)
-    yield _Picture(
+    yield ReportChart(
         "Map of the encodings",
         drawn,
         "All photos on a plane (t-SNE): photos that are close look alike to the network. Strangers are grey. "
@@ -161,9 +170,9 @@ def _scroll_width_px(png: bytes) -> int | None:
     return None if width_px <= FITS_PX else min(WIDEST_PX, width_px)
 
 
-def _error_trade_off(evaluation: Evaluation) -> _Picture:
+def _error_trade_off(evaluation: Evaluation) -> ReportChart:
     others = {one.name: one.shipped for one in evaluation.comparisons.get(evaluation.embedder, ())}
-    return _Picture(
+    return ReportChart(
         "Error trade-off",
         charts.draw_det_curve(evaluation.encoded.truth, evaluation.predictions, evaluation.counts, others),
         "Lower and further left is better. Both axes are stretched to make small rates readable; "

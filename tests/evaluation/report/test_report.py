@@ -275,7 +275,7 @@ def test_large_charts_scroll(found: Evaluation) -> None:
     """A matrix or a map of many people would be unreadable if it were shrunk."""
     truth, answers = many_people(30)
     matrix, _ = confusion.draw_confusion_matrix(truth, answers)
-    shown = html._figure(html._Picture("Who", matrix, "", html._scroll_width_px(matrix)))
+    shown = html._figure(html.ReportChart("Who", matrix, "", html._scroll_width_px(matrix)))
     assert re.search(r'<figure class="scrolls"><img [^>]* width="[5-9]\d\d">', shown)
     encodings = np.random.default_rng(0).normal(size=(60, 8))
     large, small = (

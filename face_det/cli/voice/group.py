@@ -13,13 +13,15 @@ from rich.table import Table
 from face_det.classifiers import usual_kinds
 from face_det.cli import progress, terminal
 from face_det.cli.shared_options import ConfigSource, config_option
-from face_det.config import Config
-from face_det.errors import BadEncodings, DataError, ModelMissing, SoundError
-from face_det.recognition import DecisionRule
+from face_det.cli.voice import acoustic, evaluate, listen
+from face_det.cli.voice.networks import make_listener, make_recognizer
+from face_det.errors import BadEncodings, DataError, SoundError
+from face_det.rpc import command_caller
+from face_det.service import open_audit_log
 from face_det.types import UNKNOWN
 
 if TYPE_CHECKING:
-    from face_det.voices import ConditionResult, VoiceListener, VoiceReport, VoiceSegment
+    from face_det.voices import VoiceReport, VoiceSegment
 
 TEMPLATE = "template"
 
@@ -32,11 +34,19 @@ def command() -> None:
     """Group the commands for voices."""
 
 
+command.add_command(listen.command)
+command.add_command(acoustic.command)
+command.add_command(evaluate.command)
+
+
 @command.command("encode", help="Encode the recordings in dataset/NAME/, beside the photos.")
 @click.argument("dataset", required=False, type=click.Path(path_type=Path))
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def encode_command(dataset: Path | None, config_source: ConfigSource, as_json: bool) -> None:
+@click.pass_context
+def encode_command(
+    context: click.Context, dataset: Path | None, config_source: ConfigSource, as_json: bool
+) -> None:
     """Run `face-det voice encode`."""
     from face_det.enrolment import VoicePaths
     from face_det.voices import encode_recordings
@@ -44,15 +54,21 @@ def encode_command(dataset: Path | None, config_source: ConfigSource, as_json: b
     config = config_source.load()
     dataset = (dataset or config.dataset_path).absolute()
     target = VoicePaths.beside(config.encodings_path.absolute()).encodings
-    listener = _make_listener(config)
-    with progress.show_progress() as show:
-        report = encode_recordings(
-            dataset,
-            target,
-            listener,
-            lambda done, total: show("encoding", done, total),
-            lock=config.encodings_path,
-        )
+    listener = make_listener(config)
+    audit_log = open_audit_log(config.audit_path, config.encodings_path.absolute())
+    try:
+        with audit_log.recorded(command_caller(), "voice encode") as counts, progress.show_progress() as show:
+            report = encode_recordings(
+                dataset,
+                target,
+                listener,
+                lambda done, total: show("encoding", done, total),
+                lock=config.encodings_path,
+            )
+            counts |= {"encoded": report.encoded, "reused": report.reused}
+    except KeyboardInterrupt:
+        click.echo(f"face-det: interrupted; {target} is as before, or complete", err=True)
+        context.exit(130)
     if report.lost:
         names = ", ".join(report.lost)
         click.echo(f"no longer in {target}, because they have no recording in {dataset}: {names}", err=True)
@@ -86,7 +102,8 @@ def train_command(
             thorough=not quick,
             on_progress=show,
         )
-    save_voice_model(result.models[0], paths, gallery, config.encodings_path)
+    with open_audit_log(config.audit_path, config.encodings_path).recorded(command_caller(), "voice train"):
+        save_voice_model(result.models[0], paths, gallery, config.encodings_path)
     verifier = result.models[0].verifier
     people = {name: count for name, count in result.photos.items() if name != UNKNOWN}
     summary = {
@@ -107,21 +124,7 @@ def train_command(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def recognize_command(files: tuple[Path, ...], config_source: ConfigSource, as_json: bool) -> None:
     """Run `face-det voice recognize`."""
-    from face_det.enrolment import VoicePaths
-    from face_det.voices import VoiceRecognizer, load_voice_model
-
-    config = config_source.load()
-    listener = _make_listener(config)
-    paths = VoicePaths.beside(config.encodings_path)
-    try:
-        model = load_voice_model(paths, listener.encoder.fingerprint)
-    except ModelMissing as error:
-        raise ModelMissing(
-            f"{paths.model}: must be a trained classifier of voices, file not found; "
-            "run 'face-det voice encode' and 'face-det voice train'"
-        ) from error
-    rule = DecisionRule(config.min_proba, config.decision)
-    recognizer = VoiceRecognizer(listener, model, rule)
+    recognizer = make_recognizer(config_source.load())
     answers = []
     for path in files:
         segments: list[VoiceSegment] = []
@@ -139,90 +142,6 @@ def recognize_command(files: tuple[Path, ...], config_source: ConfigSource, as_j
     if failures:
         rest = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise DataError(f"{failures[0]}{rest}")
-
-
-@command.command(
-    "evaluate",
-    help="Measure recognition on recordings that were not enrolled. FOLDER has known/NAME/* and strangers/*, "
-    "or NAME/* and Unknown/*; default: datasetPath.",
-)
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
-@config_option
-@click.option("-c", "--classifier", type=click.Choice(usual_kinds()), default=TEMPLATE, show_default=True)
-@click.option(
-    "--enrol", type=click.IntRange(min=1), default=5, show_default=True, help="Recordings enrolled each."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def evaluate_command(
-    folder: Path | None, config_source: ConfigSource, classifier: str, enrol: int, as_json: bool
-) -> None:
-    """Run `face-det voice evaluate`."""
-    from face_det.voices import evaluate_voices, split_recordings
-
-    config = config_source.load()
-    split = split_recordings(folder or config.dataset_path, enrol)
-    listener = _make_listener(config)
-    with progress.show_progress() as show:
-        found = evaluate_voices(
-            split,
-            listener,
-            rule=DecisionRule(config.min_proba, config.decision),
-            false_accept_rate=config.false_accept_rate,
-            kind=classifier,
-            on_progress=lambda done, total: show("listening", done, total),
-        )
-    rows = [_result_as_json(result) for result in found.results]
-    if as_json:
-        more = {"enrolled": len(split.enrolled), "tested": len(split.tested)}
-        unreadable = [str(path) for path in found.unreadable]
-        click.echo(json.dumps({**more, "unreadable": unreadable, "conditions": rows}, indent=2))
-        return
-    terminal.make_console().print(_build_results(rows))
-    for path in found.unreadable:
-        click.echo(f"face-det: {terminal.make_printable(str(path))}: cannot be read, left out", err=True)
-
-
-def _result_as_json(result: ConditionResult) -> dict[str, Any]:
-    """Return what was counted under a condition; each share with its 95 % interval."""
-    shares = {
-        label: {"count": one.count, "of": one.total, "interval": [round(end, 4) for end in one.interval]}
-        for label, one in result.counts.proportions()
-        if "no face" not in label
-    }
-    return {
-        "condition": result.condition.name,
-        "equalErrorRate": result.equal_error_rate,
-        "pairs": {"same": result.pairs[0], "different": result.pairs[1]},
-        "shorter": result.shorter,
-        "notEncoded": {"known": result.counts.known_no_face, "strangers": result.counts.strangers_no_face},
-        "shares": shares,
-    }
-
-
-def _build_results(rows: list[dict[str, Any]]) -> Table:
-    table = Table("speech")
-    titles = ["known, named rightly", "known, named wrongly", "strangers, named"]
-    for title in (*titles, "equal error rate"):
-        table.add_column(title, justify="right")
-    for row in rows:
-        cells = []
-        for title in titles:
-            share = row["shares"][title]
-            low, high = (100 * end for end in share["interval"])
-            part = 100 * share["count"] / max(share["of"], 1)
-            cells.append(f"{part:.1f} % of {share['of']} ({low:.1f}..{high:.1f})")
-        rate = row["equalErrorRate"]
-        table.add_row(row["condition"], *cells, "" if rate is None else f"{100 * rate:.2f} %")
-    return table
-
-
-def _make_listener(config: Config) -> VoiceListener:
-    """Load the networks; SoundError or WeightsError says in one line what to install."""
-    from face_det.nets import SpeechNetwork
-    from face_det.voices import VoiceEncoder, VoiceListener, require_sound_library
-
-    require_sound_library()
-    return VoiceListener(SpeechNetwork(config.compute), VoiceEncoder(config.compute))
 
 
 def _answer(path: Path, segments: list[VoiceSegment], failed: str | None) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The command `face-det voice`: its subcommands."""
