@@ -69,6 +69,7 @@ def estimate(faces: list[tuple[Rgb, Box]]) -> np.ndarray:
     return np.array([(one.yaw, one.pitch, one.roll) for one in found if one is not None])
 
 
+@pytest.mark.slow
 def test_mirrored_and_rotated_photos(faces: list[tuple[Rgb, Box]]) -> None:
     """A mirror image has the opposite yaw and roll; a rotation is found in the roll, and hardly elsewhere."""
     poses = estimate(faces)

@@ -305,6 +305,7 @@ def test_bad_config(tmp_path: Path, dataset: Path, encodings: Path) -> None:
     assert not encodings.parent.exists()
 
 
+@pytest.mark.slow
 def test_settings_come_from_the_config(tmp_path: Path, dataset: Path) -> None:
     """datasetPath, encodingsPath and minFace of config.json are used where nothing else is said."""
     settings = {
@@ -395,6 +396,7 @@ def test_nothing_is_left_out_without_a_word(
     assert (done.stdout + done.stderr).count(f"{dataset}/tom: co") == 1
 
 
+@pytest.mark.slow
 def test_a_name_that_the_uploader_fails_on(
     tmp_path: Path, encodings: Path, photos: Mapping[str, Path]
 ) -> None:

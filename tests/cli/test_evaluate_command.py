@@ -241,6 +241,7 @@ def test_figures_are_said_before_the_page_is_written(dataset: Path, monkeypatch:
     assert json.loads(result.stdout)["enrolled"] == 2
 
 
+@pytest.mark.slow
 def test_names_of_files_need_not_be_text(dataset: Path, tmp_path: Path, photos: dict[str, Path]) -> None:
     """A page and tables all the same; nothing of a name reaches the terminal as a control character."""
     folder = tmp_path / os.fsdecode(b"caf\xe9")
@@ -253,6 +254,7 @@ def test_names_of_files_need_not_be_text(dataset: Path, tmp_path: Path, photos: 
     assert "caf" in Path("page.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_name_that_no_font_draws(dataset: Path) -> None:
     """Said once, for the page's charts."""
     (dataset / "Obama").rename(dataset / "\U00030000")

@@ -115,6 +115,7 @@ def test_a_daemon_with_other_photos_is_told(launch, tmp_path: Path) -> None:
     assert isinstance(face_det("export", "--to", "pyzm", tmp_path / "out", *here).exception, OtherDataset)
 
 
+@pytest.mark.slow
 def test_in_the_files(alone: Path, trained: Path, small_photos: dict[str, Path]) -> None:
     """Checked first, then imported, with the reasons; what is exported and imported again is the same."""
     source = alone / "train"

@@ -79,6 +79,7 @@ def test_an_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form
     assert contents(tmp_path / "out") == clean
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shared_networks")
 @pytest.mark.parametrize("after", [False, True])
 def test_a_report_says_that_it_is_of_a_part(

@@ -158,9 +158,8 @@ def test_at_model_path_lies_what_the_daemon_trains(tmp_path: Path) -> None:
 ANY_CLASSIFIERS = [(), ("all",), *((kind,) for kind in KINDS), ("nearest", "template"), ("svm", "xgb")]
 
 
-@pytest.mark.parametrize(
-    "model_path", [pytest.param("svm_face_recognizer.pickle", marks=pytest.mark.slow), "mine.pickle"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model_path", ["svm_face_recognizer.pickle", "mine.pickle"])
 def test_whatever_is_asked_for_what_is_in_use_knows_everybody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_path: str
 ) -> None:

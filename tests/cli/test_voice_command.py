@@ -110,6 +110,7 @@ def test_new_recordings_are_named_and_strangers_are_not(household: Path, tmp_pat
     assert (found[2]["segments"], found[2]["reason"]) == ([], "no_speech")
 
 
+@pytest.mark.slow
 def test_people_and_forget_count_recordings(household: Path, tmp_path: Path) -> None:
     """Without a daemon, too; nothing of the voice is left, and the others are still recognised."""
     shutil.copytree(household, tmp_path, dirs_exist_ok=True)
@@ -158,6 +159,7 @@ def test_listen_answers_while_the_pipe_is_open(household: Path) -> None:
     assert answers[0]["speech"] < answers[1]["speech"]
 
 
+@pytest.mark.slow
 def test_listen_to_a_file_or_to_nobody(household: Path, tmp_path: Path) -> None:
     """A file is heard like a pipe; music and silence are told as no_speech; options must fit together."""
     done = run(household, "voice", "listen", "--file", CARDS[4])

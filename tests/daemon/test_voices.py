@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(speech.missing() is not None, reason=str(speech.
 REAL = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
 
 
+@pytest.mark.slow
 def test_a_voice_is_learnt_and_heard_while_pictures_are_answered(launch, tmp_path):
     """The verbs end to end; a long recording holds up no detect_faces; each change is in the audit log."""
     daemon = launch(command=REAL, faceDetModel="hog", numFaceImgUpsample=0)

@@ -52,6 +52,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_an_idle_machine_is_not_broken(folder):
     """Nothing enrolled, nothing trained, nothing running: warnings with what to do, and exit 0."""
     settings(folder)

@@ -146,6 +146,7 @@ def find_client(which):
         pytest.skip(str(missing))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "which",
     [pypi_clients.PYZM, pytest.param(pypi_clients.PYZM_24, marks=pytest.mark.slow)],

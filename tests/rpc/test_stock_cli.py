@@ -15,14 +15,14 @@ def test_lists_the_verbs(lasting):
     assert output.splitlines()[0] == "[face_det]"
     listed = dict(line.split(maxsplit=1) for line in output.splitlines()[1:])
     assert list(listed) == [
-        "detect_faces", "recognize", "follow", "recognize_video", "add_face", "people", "forget", "train",
-        "reload", "status", "export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events",
-        "cursor", "name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo",
-        "photos", "photo", "delete_photo", "move_photo", "rename_person", "merge_people", "remove_person",
-        "changes", "explain", "verify", "models", "use_model", "preview", "set_false_accept_rate",
-        "evaluate", "evaluation", "doctor",
-        "backup", "backups", "read_backup", "drop_backup", "write_restore", "restore", "clear",
-        "report_cameras", "camera_picture",
+        "detect_faces", "recognize", "follow", "recognize_video", "recognize_voice", "add_voice", "heard",
+        "recordings", "recording", "delete_recording", "add_face", "people", "forget", "train", "reload",
+        "status", "export", "sightings", "sighting", "thumbnail", "picture", "unknowns", "events", "cursor",
+        "name_unknown", "merge", "split", "ignore", "confirm", "correct", "undo", "photos", "photo",
+        "delete_photo", "move_photo", "rename_person", "merge_people", "remove_person", "changes",
+        "explain", "verify", "models", "use_model", "preview", "set_false_accept_rate", "evaluate",
+        "evaluation", "doctor", "backup", "backups", "read_backup", "drop_backup", "write_restore",
+        "restore", "clear", "report_cameras", "camera_picture",
     ]  # fmt: skip
     assert listed["people"] == "List everybody enrolled, with their numbers of photos."
 

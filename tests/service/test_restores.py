@@ -179,6 +179,7 @@ def test_own_backups_are_few_and_forgotten(
     assert [one["id"] for one in here.backups.backups()] == [asked]
 
 
+@pytest.mark.slow
 def test_a_change_made_again_and_again_drops_no_backup_with_other_photos(
     home: Callable[[str], Home], small_photos: Mapping[str, Path]
 ) -> None:

@@ -85,6 +85,7 @@ def test_ten_bits(encode: Make) -> None:
     assert (reader.info.fps, reader.problem) == (10, None)
 
 
+@pytest.mark.slow
 def test_interlaced(encode: Make) -> None:
     """Whole frames come, with what is odd and what is even from two moments."""
 

@@ -364,6 +364,7 @@ def many_people(count: int) -> tuple[list[str | None], Predictions]:
     return truth, Predictions(tuple(likeliest), scores, everybody, ~everybody)
 
 
+@pytest.mark.slow
 def test_a_matrix_of_many_people_is_cut() -> None:
     """Only people with mistakes are shown, and the note says so."""
     truth, answers = many_people(100)
