@@ -8,10 +8,12 @@ import face_det
 
 # They load scikit-learn, matplotlib or XGBoost, which a daemon loads when it has to.
 _HEAVY = (
+    "comparison",
     "evaluation",
     "training",
     "sources",
     "classifiers",
+    "cli.compare",
     "cli.evaluate",
     "cli.train",
     "cli.fetch_lfw",
