@@ -21,7 +21,7 @@ const SILENCE_DB = -60;
 
 /**
  * @param {{name: string, signal: AbortSignal, changed: () => any}} options
- * @returns {{element: HTMLElement, draw: (known: boolean) => Promise<void>}}
+ * @returns {{element: HTMLElement, draw: (some: boolean) => Promise<void>}}
  */
 export function createVoice({ name, signal, changed: tell }) {
   const path = `people/${part(name)}/recordings`;
@@ -30,8 +30,8 @@ export function createVoice({ name, signal, changed: tell }) {
   const stage = h("div.stack");
   const element = h("details.card.voice", null, h("summary", null, icon("voice"), summary), h("div.stack", null, list, stage));
 
-  const draw = async (/** @type {boolean} */ known) => {
-    const found = known ? await get(path, {}, signal).catch(nobody) : { recordings: [] };
+  const draw = async (/** @type {boolean} */ some) => {
+    const found = some ? await get(path, {}, signal).catch(nobody) : { recordings: [] };
     element.hidden = found === null;
     if (!found) return;
     const { recordings } = found;

@@ -118,7 +118,8 @@ export async function show({ root, parts, query, signal }) {
     ]);
     const person = people.find((/** @type {any} */ one) => one.name === name);
     summary.textContent = person ? holdings(person) : t("person.new");
-    await voice.draw(Boolean(person));
+    // Only who has recordings is asked for them: somebody may just have been renamed.
+    await voice.draw(person?.recordings > 0);
     const like = person ? lookAlikes(person) : [];
     likeness.hidden = like.length === 0;
     fill(likeness, like.length > 0 && notice("warn", t("person.like", { names: like.join(", ") })));
