@@ -111,7 +111,7 @@ async def _run(
             view.show(picture, faces, _describe(at_s, faces))
 
     async with _daemon(config, dataset) as client:
-        follower = FaceFollower(client, "live", tell, show)
+        follower = FaceFollower(client, tell, show)
         if dataset is not None or source.scheme == "file":
             pictures = read_live(source, once=source.scheme == "file")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,12 +50,12 @@ class FaceFollower:
     def __init__(
         self,
         daemon: Daemon,
-        stream: str,
         tell: Callable[[float, Sequence[Mapping[str, Any]]], None],
         show: Callable[[bytes, float, Sequence[Mapping[str, Any]]], None] | None = None,
     ) -> None:
         self._daemon = daemon
-        self._stream = stream
+        # Of our own: two programs that shared a stream would be told of each other's faces.
+        self._stream = f"live-{secrets.token_hex(8)}"
         self._tell = tell
         self._show = show
         self._begun: float | None = None

@@ -15,6 +15,9 @@ from daemon_fixtures import lasting_daemon
 from running import PATIENCE_S
 from running_here import run_here
 
+from face_det.cameras import CameraPicture
+from face_det.watch import FaceFollower
+
 SERVE = (sys.executable, "-m", "face_det.cli.main", "serve", "--config")
 
 
@@ -48,6 +51,26 @@ def test_a_picture_and_a_capture(live, photos, call, daemon):
     people = {one["name"]: one["images"] for one in call(daemon, "people")}
     assert people == {"Obama": 1, "Joe": 1}
     call(daemon, "forget", "Joe")
+
+
+@pytest.mark.anyio
+async def test_two_programs_follow_streams_of_their_own():
+    """What one saw is not taken for what the other sees."""
+    streams = []
+
+    class Daemon:
+        async def call(self, verb, picture, options, timeout_s=None):
+            streams.append((verb, options["stream"]))
+            return []
+
+    async def pictures():
+        for time in (0.0, 0.2):
+            yield CameraPicture(b"", time)
+
+    for _ in range(2):
+        await FaceFollower(Daemon(), lambda at_s, faces: None).follow(pictures())
+    assert [verb for verb, _ in streams] == ["follow"] * 4
+    assert [streams.count(one) for one in streams] == [2] * 4
 
 
 def test_a_video_to_its_end(live, photos, tmp_path):
