@@ -418,14 +418,17 @@ def test_addresses_are_botocores(tmp_path: Path, region: str, style: str, own: b
     signer = AddressSigner(client, credentials, "alarms")
     with mock.patch.object(client, "generate_presigned_url", wraps=client.generate_presigned_url) as asked:
         signer.sign("first")
+        made = 0
         for key in keys:
             wanted = {"Bucket": "alarms", "Key": key}
             # Both have the time in them, in seconds.
-            tries = (
-                (signer.sign(key), client.generate_presigned_url("get_object", wanted, 300)) for _ in "123"
-            )
-            assert any(one == other for one, other in tries), key
-    assert asked.call_count == (1 + len(keys) if own else 2 + 2 * len(keys))
+            for _ in "123":
+                made += 1
+                same = signer.sign(key) == client.generate_presigned_url("get_object", wanted, 300)
+                if same:
+                    break
+            assert same, key
+    assert asked.call_count == (1 + made if own else 2 + 2 * made)
 
 
 def test_a_server_without_signed_addresses(alarms: Alarms) -> None:
