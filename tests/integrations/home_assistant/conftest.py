@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import home_assistant
@@ -115,6 +117,24 @@ class House:
         """Show the daemon a picture of the camera `front`."""
         with Client(self.daemon.endpoint, timeout_s=300) as client:
             client.recognize(str(self.photos[photo]), {"camera": "front"})
+
+    @contextmanager
+    def showing(self, photo):
+        """Show it again and again, so that the visit goes on however slow everything is."""
+        enough = threading.Event()
+
+        def show():
+            while not enough.is_set():
+                self.show(photo)
+                enough.wait(0.5)
+
+        shower = threading.Thread(target=show)
+        shower.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            shower.join()
 
     def told(self):
         """The events that the broker has had."""

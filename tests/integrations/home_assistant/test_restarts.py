@@ -41,9 +41,8 @@ def test_the_documented_entities_show_who_is_there(house, yaml_blocks):
     }
     for photo, kind, label in (("biden", "stranger", "stranger"), ("obama3", "known", "Alice")):
 
-        def there(photo=photo, kind=kind, label=label):
+        def there(kind=kind, label=label):
             # Each entity hears of it in a message of its own.
-            house.show(photo)
             found = house.hass.entities()
             return (
                 found["sensor.face_det_front_people"]["state"] == label
@@ -52,7 +51,8 @@ def test_the_documented_entities_show_who_is_there(house, yaml_blocks):
                 and found
             )
 
-        found = until(there, label)
+        with house.showing(photo):
+            found = until(there, label)
         event = found["event.face_det_front_face"]["attributes"]
         assert event["person"] == (label if kind == "known" else None)
         assert {"proba", "sighting", "visit", "ts", "seq"} <= event.keys()
